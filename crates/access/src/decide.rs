@@ -1,0 +1,196 @@
+//! The decision.
+
+use crate::{
+    Claim, Ended, EndedHow, Grant, Local, Now, Phase, Question, Reason, Time, View, Window,
+};
+use std::sync::Arc;
+
+/// A verdict with its reason, and the grant it rests on or came nearest to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Decision {
+    /// Why; also says whether, see [`Reason::allows`].
+    pub reason: Reason,
+    /// The grant that carries it, or for a refusal the nearest miss.
+    pub grant: Option<Arc<Grant>>,
+    /// First instant that grant is no longer good on this host; for a refusal, when it ended or would.
+    pub ends: Option<Time>,
+    /// The first-use clock that this decision starts. It must be durable before anybody is let in.
+    pub claim: Option<Claim>,
+}
+
+impl Decision {
+    /// Whether the door opens.
+    pub fn allows(&self) -> bool {
+        self.reason.allows()
+    }
+
+    fn bare(reason: Reason) -> Self {
+        Self {
+            reason,
+            grant: None,
+            ends: None,
+            claim: None,
+        }
+    }
+}
+
+/// How one grant answers the question: by carrying it, or by the check it fails.
+///
+/// The order is how near it came: a grant that fails a later check was nearer. Of two that carry, or
+/// that fail the same check, the one that ends later speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Fit {
+    WrongHost,
+    WrongService,
+    WrongRunAs,
+    Revoked,
+    Released,
+    ClaimOver,
+    Expired,
+    NotYetValid,
+    ClockUntrusted,
+    WrongSource,
+    TooManySessions,
+    Carries,
+}
+
+/// Whether `question` is let in at `now`, by which grant, and for how long.
+///
+/// Pure: everything it knows is in its arguments. A refusal never starts a clock, and neither does
+/// [`Phase::Auth`].
+pub fn decide(view: &View, local: &Local, question: &Question, now: Now) -> Decision {
+    if !local.enrolled {
+        return Decision::bare(Reason::NotEnrolled);
+    }
+    let best = view
+        .grants_of(&question.subject)
+        .iter()
+        .map(|grant| {
+            let claim = local.claims.get(&grant.id).copied();
+            (
+                fit(grant, claim, view, local, question, now),
+                grant.ends(claim),
+                grant.id,
+                grant,
+            )
+        })
+        .max_by_key(|(fit, ends, id, _)| (*fit, *ends, *id));
+
+    if let Some((Fit::Carries, ends, _, grant)) = best {
+        if local.stale {
+            return Decision {
+                reason: Reason::Stale,
+                grant: Some(Arc::clone(grant)),
+                ends: Some(ends),
+                claim: None,
+            };
+        }
+        let reason = if grant.break_glass {
+            Reason::BreakGlass
+        } else {
+            Reason::Granted
+        };
+        let claimed = local.claims.contains_key(&grant.id);
+        let claim = match question.phase {
+            Phase::Account | Phase::Open if !claimed => Claim::start(&grant.window, now.trusted),
+            _ => None,
+        };
+        let ends = claim.map_or(ends, |claim| claim.ends);
+        return Decision {
+            reason,
+            grant: Some(Arc::clone(grant)),
+            ends: Some(ends),
+            claim,
+        };
+    }
+    if question.service.as_str() == "ssh" && view.approvers.contains(&question.subject) {
+        return Decision::bare(Reason::Approver);
+    }
+    match best {
+        None => Decision::bare(Reason::NoGrant),
+        Some((fit, ends, _, grant)) => Decision {
+            reason: fit.reason(),
+            grant: Some(Arc::clone(grant)),
+            ends: Some(ends),
+            claim: None,
+        },
+    }
+}
+
+fn fit(
+    grant: &Grant,
+    claim: Option<Claim>,
+    view: &View,
+    local: &Local,
+    question: &Question,
+    now: Now,
+) -> Fit {
+    if !grant.hosts.contains(view.host()) {
+        return Fit::WrongHost;
+    }
+    if !grant.services.contains(&question.service) {
+        return Fit::WrongService;
+    }
+    let own_name = if question.service.switches() {
+        let becomes = |target| grant.run_as.contains(target);
+        grant.names.contains(&question.subject) && question.target.as_ref().is_none_or(becomes)
+    } else {
+        grant.logins.contains(&question.subject)
+    };
+    if !own_name {
+        return Fit::WrongRunAs;
+    }
+    match &grant.ended {
+        Some(Ended {
+            how: EndedHow::Revoked,
+            ..
+        }) => return Fit::Revoked,
+        Some(Ended {
+            how: EndedHow::Released,
+            ..
+        }) => return Fit::Released,
+        None => {}
+    }
+    match (&grant.window, claim) {
+        (Window::Approval { expires, .. }, _) if now.latest >= *expires => return Fit::Expired,
+        (Window::FirstUse { .. }, Some(claim)) if now.latest >= claim.ends => return Fit::Expired,
+        (Window::FirstUse { claim_by, .. }, None) if now.latest >= *claim_by => {
+            return Fit::ClaimOver;
+        }
+        _ => {}
+    }
+    let starts = grant.window.not_before();
+    if now.trusted < starts {
+        return Fit::NotYetValid;
+    }
+    if now.provisional && starts > grant.approved_at {
+        return Fit::ClockUntrusted;
+    }
+    if grant.source.is_some() && grant.source != question.address {
+        return Fit::WrongSource;
+    }
+    let carried = local.sessions.get(&grant.id).copied().unwrap_or(0);
+    if grant.sessions.is_some_and(|most| carried >= most) {
+        return Fit::TooManySessions;
+    }
+    Fit::Carries
+}
+
+impl Fit {
+    const fn reason(self) -> Reason {
+        match self {
+            Self::WrongHost => Reason::WrongHost,
+            Self::WrongService => Reason::WrongService,
+            Self::WrongRunAs => Reason::WrongRunAs,
+            Self::Revoked => Reason::Revoked,
+            Self::Released => Reason::Released,
+            Self::ClaimOver => Reason::ClaimOver,
+            Self::Expired => Reason::Expired,
+            Self::NotYetValid => Reason::NotYetValid,
+            Self::ClockUntrusted => Reason::ClockUntrusted,
+            Self::WrongSource => Reason::WrongSource,
+            Self::TooManySessions => Reason::TooManySessions,
+            Self::Carries => Reason::Granted,
+        }
+    }
+}

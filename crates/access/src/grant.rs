@@ -1,0 +1,195 @@
+//! A grant: who may use which services of which hosts, as whom, and when.
+
+use crate::{GrantId, HostName, Login, Person, RequestId, Service, Span, Text, Time};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
+/// What an approved request yields. Its body never changes but by a higher `version`: an end, or
+/// (later) an extension.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Grant {
+    /// Never reused.
+    pub id: GrantId,
+    /// Starts at 1; a higher one replaces a lower one.
+    pub version: u32,
+    /// The request that was approved.
+    pub request: RequestId,
+    /// Who asked and is answerable.
+    pub person: Person,
+    /// The person's own login names: who may switch (sudo, su) by this grant.
+    pub names: BTreeSet<Login>,
+    /// The login names that this grant opens at a login service: the person's own, or the shared name
+    /// that was asked for.
+    pub logins: BTreeSet<Login>,
+    /// Where.
+    pub hosts: BTreeSet<HostName>,
+    /// What for.
+    pub services: BTreeSet<Service>,
+    /// Whom the person may become by sudo and su.
+    pub run_as: BTreeSet<Login>,
+    /// When.
+    pub window: Window,
+    /// The only client address it works from, if pinned.
+    pub source: Option<IpAddr>,
+    /// How many sessions at once it carries on a host, if limited.
+    pub sessions: Option<u32>,
+    /// The desk's trusted time of the approval.
+    pub approved_at: Time,
+    /// Who approved; the requester alone for break glass.
+    pub approved_by: Vec<Person>,
+    /// The policy rule that allowed it.
+    pub rule: String,
+    /// SHA-256 of the policy in force at the approval, in hex.
+    pub policy: String,
+    /// Whether the person granted it to themself.
+    pub break_glass: bool,
+    /// Its early end, if it had one. Once set it stays.
+    pub ended: Option<Ended>,
+}
+
+/// When a grant is good.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "clock", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Window {
+    /// The clock runs from the approval or a later start.
+    Approval {
+        /// First instant it is good.
+        not_before: Time,
+        /// First instant it is not.
+        expires: Time,
+    },
+    /// The clock starts at the first use on each host; reconnecting adds nothing.
+    FirstUse {
+        /// First instant it can be claimed.
+        not_before: Time,
+        /// First instant it can no longer be claimed.
+        claim_by: Time,
+        /// How long it is good after the first use.
+        length: Span,
+        /// The last instant it can end at on any host: `claim_by + length`.
+        latest_end: Time,
+    },
+}
+
+impl Window {
+    /// First instant it can be used.
+    pub fn not_before(&self) -> Time {
+        match self {
+            Self::Approval { not_before, .. } | Self::FirstUse { not_before, .. } => *not_before,
+        }
+    }
+
+    /// The instant after which it is certainly over, on every host.
+    pub fn latest_end(&self) -> Time {
+        match self {
+            Self::Approval { expires, .. } => *expires,
+            Self::FirstUse { latest_end, .. } => *latest_end,
+        }
+    }
+}
+
+/// An early end.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Ended {
+    /// Taken back or given back.
+    pub how: EndedHow,
+    /// When.
+    pub at: Time,
+    /// By whom.
+    pub by: Person,
+    /// Why, in their words; a release needs none.
+    pub reason: Option<Text>,
+}
+
+/// The two early ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EndedHow {
+    /// Taken back by somebody with the right to.
+    Revoked,
+    /// Given back by the person.
+    Released,
+}
+
+/// The first use of a first-use grant on one host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Claim {
+    /// When the clock started, in trusted time.
+    pub started: Time,
+    /// First instant the grant is no longer good on this host.
+    pub ends: Time,
+}
+
+impl Claim {
+    /// The claim of a grant whose clock starts now, if its clock starts by use.
+    pub fn start(window: &Window, now: Time) -> Option<Self> {
+        match window {
+            Window::Approval { .. } => None,
+            Window::FirstUse {
+                length, latest_end, ..
+            } => Some(Self {
+                started: now,
+                ends: (now + length.delta()).min(*latest_end),
+            }),
+        }
+    }
+}
+
+/// Where a grant stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum GrantState {
+    /// Starts later.
+    Scheduled,
+    /// Waits for its first use.
+    Unclaimed,
+    /// Good.
+    Active,
+    /// Over by time.
+    Expired,
+    /// Taken back.
+    Revoked,
+    /// Given back.
+    Released,
+}
+
+impl Grant {
+    /// Where it stands at `now` on a host that knows `claim` of it.
+    pub fn state(&self, claim: Option<Claim>, now: crate::Now) -> GrantState {
+        match &self.ended {
+            Some(Ended {
+                how: EndedHow::Revoked,
+                ..
+            }) => return GrantState::Revoked,
+            Some(Ended {
+                how: EndedHow::Released,
+                ..
+            }) => return GrantState::Released,
+            None => {}
+        }
+        match (&self.window, claim) {
+            (Window::Approval { expires, .. }, _) if now.latest >= *expires => GrantState::Expired,
+            (Window::FirstUse { .. }, Some(claim)) if now.latest >= claim.ends => {
+                GrantState::Expired
+            }
+            (Window::FirstUse { claim_by, .. }, None) if now.latest >= *claim_by => {
+                GrantState::Expired
+            }
+            (window, _) if now.trusted < window.not_before() => GrantState::Scheduled,
+            (Window::FirstUse { .. }, None) => GrantState::Unclaimed,
+            _ => GrantState::Active,
+        }
+    }
+
+    /// First instant it is no longer good on a host that knows `claim` of it.
+    pub fn ends(&self, claim: Option<Claim>) -> Time {
+        match (&self.window, claim) {
+            (Window::FirstUse { .. }, Some(claim)) => claim.ends,
+            (window, _) => window.latest_end(),
+        }
+    }
+}

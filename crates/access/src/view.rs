@@ -1,0 +1,110 @@
+//! What one host knows when it is asked.
+
+use crate::{Claim, Grant, GrantId, HostName, Login};
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+/// The grants one host must hold, found by login name, and who may come in to approve.
+#[derive(Clone, Debug)]
+pub struct View {
+    host: HostName,
+    by_id: HashMap<GrantId, Arc<Grant>>,
+    by_login: HashMap<Login, Vec<Arc<Grant>>>,
+    /// Login names let in over ssh without a grant so that they can approve; empty where the desk is
+    /// elsewhere.
+    pub approvers: HashSet<Login>,
+}
+
+impl View {
+    /// An empty view of this host.
+    pub fn of(host: HostName) -> Self {
+        Self {
+            host,
+            by_id: HashMap::new(),
+            by_login: HashMap::new(),
+            approvers: HashSet::new(),
+        }
+    }
+
+    /// The host.
+    pub fn host(&self) -> &HostName {
+        &self.host
+    }
+
+    /// Takes a grant in, or its newer version. An older or equal version changes nothing, and an end
+    /// stays whatever a version says.
+    pub fn put(&mut self, grant: Grant) {
+        let mut grant = grant;
+        if let Some(held) = self.by_id.get(&grant.id) {
+            if grant.version <= held.version {
+                return;
+            }
+            if held.ended.is_some() {
+                grant.ended.clone_from(&held.ended);
+            }
+            self.remove(grant.id);
+        }
+        let grant = Arc::new(grant);
+        for login in grant.names.union(&grant.logins) {
+            self.by_login
+                .entry(login.clone())
+                .or_default()
+                .push(Arc::clone(&grant));
+        }
+        self.by_id.insert(grant.id, grant);
+    }
+
+    /// Forgets a grant: it is long over.
+    pub fn remove(&mut self, id: GrantId) {
+        let Some(grant) = self.by_id.remove(&id) else {
+            return;
+        };
+        for login in grant.names.union(&grant.logins) {
+            if let Some(held) = self.by_login.get_mut(login) {
+                held.retain(|g| g.id != id);
+                if held.is_empty() {
+                    self.by_login.remove(login);
+                }
+            }
+        }
+    }
+
+    /// The grant with this id.
+    pub fn grant(&self, id: GrantId) -> Option<&Arc<Grant>> {
+        self.by_id.get(&id)
+    }
+
+    /// Every grant that this login name could use somehow.
+    pub fn grants_of(&self, login: &Login) -> &[Arc<Grant>] {
+        self.by_login.get(login).map_or(&[], Vec::as_slice)
+    }
+
+    /// Every grant, in no order.
+    pub fn grants(&self) -> impl Iterator<Item = &Arc<Grant>> {
+        self.by_id.values()
+    }
+}
+
+/// What only this host knows.
+#[derive(Clone, Debug)]
+pub struct Local {
+    /// First uses of first-use grants.
+    pub claims: HashMap<GrantId, Claim>,
+    /// Live sessions per grant.
+    pub sessions: HashMap<GrantId, u32>,
+    /// Whether the view is older than this question's service allows.
+    pub stale: bool,
+    /// Whether the host belongs to a source.
+    pub enrolled: bool,
+}
+
+impl Default for Local {
+    fn default() -> Self {
+        Self {
+            claims: HashMap::new(),
+            sessions: HashMap::new(),
+            stale: false,
+            enrolled: true,
+        }
+    }
+}
