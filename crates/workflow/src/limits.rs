@@ -1,0 +1,10 @@
+//! Every bound of this crate, with its unit and reason.
+
+/// Reviews on one request: more people than any rule asks for, and the record still fits a page.
+pub const REVIEWS: usize = 32;
+
+/// Pending requests one person can have open: enough for a bad day, too few to bury the approvers.
+pub const PENDING_PER_PERSON: usize = 20;
+
+/// Approvers named in one sentence to a person; the rest are counted.
+pub const NAMED_APPROVERS: usize = 3;
