@@ -1,1 +1,37 @@
-//! To come.
+//! HTTP API v1: what is said on the control socket of `jitd` and, for a fleet, to the hub.
+//!
+//! | method and path | says | answers |
+//! |---|---|---|
+//! | `GET /v1/status` | | [`Status`] |
+//! | `GET /v1/check?user=&service=&host=&as=&at=` | | [`Check`] |
+//! | `POST /v1/requests` | [`NewRequest`] | [`RequestView`] |
+//! | `GET /v1/requests?which=pending\|mine\|all` | | `[`[`RequestView`]`]` |
+//! | `GET /v1/requests/{id}` | | [`RequestView`] |
+//! | `POST /v1/requests/{id}/reviews` | [`NewReview`] | [`RequestView`] |
+//! | `POST /v1/requests/{id}/cancel` | | [`RequestView`] |
+//! | `GET /v1/grants?user=&host=&all=` | | `[`[`GrantView`]`]` |
+//! | `GET /v1/grants/{id}` | | [`GrantView`] |
+//! | `POST /v1/grants/{id}/revoke` | [`EndGrant`] | [`GrantView`] |
+//! | `POST /v1/grants/{id}/release` | [`EndGrant`] | [`GrantView`] |
+//! | `GET /v1/journal?after=&limit=` | | `[`[`JournalRow`]`]` |
+//!
+//! Ids may be cut short where one thing alone starts like that. Every write takes an `Idempotency-Key`
+//! header; repeated with the same key by the same person it changes nothing and answers the same. What
+//! is refused answers with a [`Problem`].
+#![forbid(unsafe_code)]
+
+#[cfg(feature = "client")]
+mod client;
+pub mod limits;
+mod problem;
+mod record;
+mod types;
+
+#[cfg(feature = "client")]
+pub use client::{Client, ClientError};
+pub use problem::{Problem, ProblemCode};
+pub use record::{Change, ChangeRecord, DecisionRecord, Mark, MarkRecord, Record};
+pub use types::{
+    AskGrants, AskJournal, AskRequests, Check, CheckQuery, EndGrant, GrantView, JournalRow,
+    NewRequest, NewReview, NewVerdict, Opened, RequestView, Reviewed, Status, Which,
+};

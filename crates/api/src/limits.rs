@@ -1,0 +1,16 @@
+//! Every bound of this crate, with its unit and reason.
+
+/// Bytes of a body, either way of a write: every type here at its largest is under 64 KiB.
+pub const BODY: usize = 64 * 1024;
+
+/// Bytes of an answer that the client takes: a journal page of [`PAGE`] records of a few KiB each.
+pub const ANSWER: u64 = 16 * 1024 * 1024;
+
+/// Rows in one answer; more are fetched with the next page.
+pub const PAGE: u32 = 1000;
+
+/// Seconds that the client waits for an answer: the desk waits at most 5 for the disk, and a person gives up after 10.
+pub const WAIT_S: u64 = 10;
+
+/// Bytes of an idempotency key: a UUID is 36.
+pub const KEY: usize = 64;

@@ -1,0 +1,403 @@
+//! What the journal holds, and the one line each record is in syslog.
+
+use access::{Grant, GrantId, Login, Person, Reason, RequestId, Service, SessionId, Text, Time};
+use chrono::SecondsFormat;
+use serde::{Deserialize, Serialize};
+use std::fmt::Write as _;
+use workflow::{Channel, Request};
+
+/// One record of the journal. The whole body of what changed is in it, so that the state can be proved
+/// from the journal alone.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Record {
+    /// A question was answered.
+    Decision(Box<DecisionRecord>),
+    /// A request or grant changed.
+    Change(Box<ChangeRecord>),
+    /// Something happened to the daemon itself.
+    Mark(Box<MarkRecord>),
+}
+
+/// A question and its answer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DecisionRecord {
+    /// Trusted time.
+    pub at: Time,
+    /// Why; whether follows from it.
+    pub reason: Reason,
+    /// With reason `monitor`: what it would have been.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub would: Option<Reason>,
+    /// Whose grant counted.
+    pub user: Login,
+    /// Whom they became, as far as known.
+    #[serde(rename = "as")]
+    pub target: Login,
+    /// The door.
+    pub service: Service,
+    /// The PAM call.
+    pub phase: String,
+    /// This host.
+    pub host: String,
+    /// The client as sshd tells it: address, else PAM's remote host.
+    pub rhost: String,
+    /// The terminal.
+    pub tty: String,
+    /// The grant, for an allow.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grant: Option<GrantId>,
+    /// For an allow the request behind the grant; for a refusal the request it opened or pointed at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request: Option<RequestId>,
+    /// Who approved the grant.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub approved_by: Vec<Person>,
+    /// When the grant ends here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires: Option<Time>,
+    /// The session it opened.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<SessionId>,
+    /// Where grants come from.
+    pub source: String,
+    /// Age of what the source said, in seconds.
+    pub staleness_s: u64,
+    /// How many equal questions in a row this record stands for.
+    pub times: u32,
+}
+
+/// A change to a request or grant.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ChangeRecord {
+    /// Trusted time.
+    pub at: Time,
+    /// What happened.
+    pub change: Change,
+    /// Who did it; none where time did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub actor: Option<Person>,
+    /// How it came in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub channel: Option<Channel>,
+    /// What they said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub comment: Option<Text>,
+    /// The request afterwards.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request: Option<Request>,
+    /// The grant afterwards.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grant: Option<Grant>,
+}
+
+/// What can happen to a request or grant, a closed list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Change {
+    /// A request was opened.
+    Requested,
+    /// An approver agreed, and more are needed.
+    Reviewed,
+    /// The last approver agreed: there is a grant.
+    Approved,
+    /// An approver said no.
+    Denied,
+    /// Its author took it back.
+    Cancelled,
+    /// Nobody decided in time.
+    Lapsed,
+    /// A grant was taken back.
+    Revoked,
+    /// A grant was given back.
+    Released,
+    /// A grant's time is over.
+    Expired,
+}
+
+impl Change {
+    /// The name in logs.
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Requested => "requested",
+            Self::Reviewed => "reviewed",
+            Self::Approved => "approved",
+            Self::Denied => "denied",
+            Self::Cancelled => "cancelled",
+            Self::Lapsed => "lapsed",
+            Self::Revoked => "revoked",
+            Self::Released => "released",
+            Self::Expired => "expired",
+        }
+    }
+}
+
+/// Something about the daemon.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MarkRecord {
+    /// Trusted time.
+    pub at: Time,
+    /// What.
+    pub mark: Mark,
+    /// Details, in `key=value` form or plain words.
+    pub detail: String,
+    /// The session it is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<SessionId>,
+}
+
+/// What can happen to the daemon, a closed list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Mark {
+    /// The daemon started.
+    Started,
+    /// The configuration was read anew.
+    Reloaded,
+    /// The clock was confirmed.
+    ClockConfirmed,
+    /// Log lines could not be delivered and were counted instead.
+    LinesDropped,
+    /// A session closed.
+    SessionClosed,
+}
+
+impl Mark {
+    /// The name in logs.
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Started => "started",
+            Self::Reloaded => "reloaded",
+            Self::ClockConfirmed => "clock_confirmed",
+            Self::LinesDropped => "lines_dropped",
+            Self::SessionClosed => "session_closed",
+        }
+    }
+}
+
+impl Record {
+    /// When it happened.
+    pub fn at(&self) -> Time {
+        match self {
+            Self::Decision(record) => record.at,
+            Self::Change(record) => record.at,
+            Self::Mark(record) => record.at,
+        }
+    }
+
+    /// The line in syslog: `key=value` pairs, values quoted where they need it.
+    pub fn line(&self, seq: u64) -> String {
+        let mut line = Line::default();
+        match self {
+            Self::Decision(record) => decision(&mut line, record),
+            Self::Change(record) => change(&mut line, record),
+            Self::Mark(record) => {
+                line.put("mark", record.mark.code());
+                if let Some(session) = record.session {
+                    line.put("session", &session.to_string());
+                }
+                line.put("detail", &record.detail);
+            }
+        }
+        line.put("seq", &seq.to_string());
+        line.0
+    }
+}
+
+fn decision(line: &mut Line, record: &DecisionRecord) {
+    line.put(
+        "decision",
+        if record.reason.allows() {
+            "allow"
+        } else {
+            "deny"
+        },
+    );
+    line.put("reason", record.reason.code());
+    if let Some(would) = record.would {
+        line.put("would", would.code());
+    }
+    line.put("user", record.user.as_str());
+    line.put("as", record.target.as_str());
+    line.put("service", record.service.as_str());
+    line.put("phase", &record.phase);
+    line.put("host", &record.host);
+    line.put("rhost", &record.rhost);
+    line.put("tty", &record.tty);
+    line.put_some("grant", record.grant.as_ref());
+    line.put_some("request", record.request.as_ref());
+    line.put_people("approved_by", &record.approved_by);
+    line.put_some("expires", record.expires.map(iso).as_ref());
+    line.put_some("session", record.session.as_ref());
+    line.put("source", &record.source);
+    line.put("staleness", &format!("{}s", record.staleness_s));
+    if record.times > 1 {
+        line.put("times", &record.times.to_string());
+    }
+}
+
+fn change(line: &mut Line, record: &ChangeRecord) {
+    line.put("change", record.change.code());
+    line.put(
+        "actor",
+        record.actor.as_ref().map_or("clock", Person::as_str),
+    );
+    if let Some(channel) = record.channel {
+        line.put("channel", channel.code());
+    }
+    if let Some(request) = &record.request {
+        line.put("request", &request.ask.id.to_string());
+    }
+    if let Some(grant) = &record.grant {
+        line.put("grant", &grant.id.to_string());
+        line.put("person", grant.person.as_str());
+        line.put("services", &joined(&grant.services));
+        line.put("hosts", &joined(&grant.hosts));
+        line.put_people("approved_by", &grant.approved_by);
+        line.put("expires", &iso(grant.window.latest_end()));
+    } else if let Some(request) = &record.request {
+        line.put("person", request.ask.person.as_str());
+        line.put("services", &joined(&request.ask.services));
+        line.put("hosts", &joined(&request.ask.hosts));
+    }
+    let said = record.comment.as_ref().or_else(|| {
+        let opened = matches!(record.change, Change::Requested);
+        record
+            .request
+            .as_ref()
+            .filter(|_| opened)
+            .map(|request| &request.ask.reason)
+    });
+    line.put_some("comment", said);
+}
+
+/// An instant as logs have it.
+fn iso(time: Time) -> String {
+    time.to_rfc3339_opts(SecondsFormat::Secs, true)
+}
+
+fn joined<T: ToString>(names: &std::collections::BTreeSet<T>) -> String {
+    names
+        .iter()
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join(",")
+}
+
+#[derive(Default)]
+struct Line(String);
+
+impl Line {
+    fn put_some<T: ToString>(&mut self, key: &str, value: Option<&T>) {
+        if let Some(value) = value {
+            self.put(key, &value.to_string());
+        }
+    }
+
+    fn put_people(&mut self, key: &str, people: &[Person]) {
+        if !people.is_empty() {
+            self.put(
+                key,
+                &people
+                    .iter()
+                    .map(Person::as_str)
+                    .collect::<Vec<_>>()
+                    .join(","),
+            );
+        }
+    }
+
+    /// Bare where the value is plain; else quoted, with backslash, quote, controls and everything that
+    /// is not printable ASCII escaped as `\u{..}`. So one record is one line, whatever is in it.
+    fn put(&mut self, key: &str, value: &str) {
+        let space = if self.0.is_empty() { "" } else { " " };
+        let _ = write!(self.0, "{space}{key}=");
+        let plain = |c: char| c.is_ascii_alphanumeric() || "_.:,@+$/-".contains(c);
+        if !value.is_empty() && value.chars().all(plain) {
+            self.0.push_str(value);
+            return;
+        }
+        self.0.push('"');
+        for c in value.chars() {
+            match c {
+                '"' | '\\' => {
+                    let _ = write!(self.0, "\\{c}");
+                }
+                ' '..='~' => self.0.push(c),
+                _ => {
+                    let _ = write!(self.0, "\\u{{{:x}}}", u32::from(c));
+                }
+            }
+        }
+        self.0.push('"');
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn decision() -> DecisionRecord {
+        DecisionRecord {
+            at: "2026-11-24T14:04:00Z".parse().unwrap(),
+            reason: Reason::Granted,
+            would: None,
+            user: Login::parse("alice").unwrap(),
+            target: Login::parse("alice").unwrap(),
+            service: Service::parse("ssh").unwrap(),
+            phase: "account".into(),
+            host: "web-1".into(),
+            rhost: "203.0.113.5".into(),
+            tty: "ssh".into(),
+            grant: Some(GrantId::from_random(1)),
+            request: Some(RequestId::from_random(2)),
+            approved_by: vec![
+                Person::parse("bob").unwrap(),
+                Person::parse("carol").unwrap(),
+            ],
+            expires: Some("2026-11-24T15:04:00.123Z".parse().unwrap()),
+            session: None,
+            source: "local".into(),
+            staleness_s: 0,
+            times: 1,
+        }
+    }
+
+    #[test]
+    fn a_decision_is_one_line_of_pairs() {
+        assert_eq!(
+            Record::Decision(Box::new(decision())).line(812),
+            "decision=allow reason=granted user=alice as=alice service=ssh phase=account host=web-1 \
+             rhost=203.0.113.5 tty=ssh grant=G-00000-00001 request=R-00000-00002 approved_by=bob,carol \
+             expires=2026-11-24T15:04:00Z source=local staleness=0s seq=812"
+        );
+    }
+
+    #[test]
+    fn nothing_that_a_client_sends_can_break_the_line() {
+        let mut record = decision();
+        record.reason = Reason::NoGrant;
+        record.rhost = "x\n1 decision=allow \"\\\u{202e}".into();
+        record.tty = String::new();
+        record.times = 3;
+        let line = Record::Decision(Box::new(record)).line(1);
+        assert!(
+            line.contains(r#"rhost="x\u{a}1 decision=allow \"\\\u{202e}" tty="""#),
+            "{line}"
+        );
+        assert!(
+            line.is_ascii() && !line.contains('\n') && line.ends_with("times=3 seq=1"),
+            "{line}"
+        );
+    }
+
+    #[test]
+    fn records_read_back_from_the_journal() {
+        let record = Record::Decision(Box::new(decision()));
+        let json = serde_json::to_string(&record).unwrap();
+        assert_eq!(serde_json::from_str::<Record>(&json).unwrap(), record);
+    }
+}

@@ -1,0 +1,265 @@
+//! What is asked and answered.
+
+use access::{
+    Grant, GrantId, GrantState, HostName, Login, Person, Reason, RequestId, Service, Span, Text,
+    Time,
+};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+use workflow::{Ask, Narrowing, RequestState, Review};
+
+/// A request to be made. Hosts left out mean the machine that is asked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NewRequest {
+    /// Where.
+    #[serde(default)]
+    pub hosts: BTreeSet<HostName>,
+    /// What for.
+    pub services: BTreeSet<Service>,
+    /// As whom.
+    #[serde(default, rename = "as", skip_serializing_if = "Option::is_none")]
+    pub run_as: Option<Login>,
+    /// For how long; the rule's default if left out.
+    #[serde(default, rename = "for", skip_serializing_if = "Option::is_none")]
+    pub length: Option<Span>,
+    /// From when; the approval if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<Time>,
+    /// Why.
+    pub reason: Text,
+    /// The ticket it belongs to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ticket: Option<Text>,
+    /// For whom, if not for oneself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<Login>,
+}
+
+/// A request was made, or an equal one already waits.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Opened {
+    /// The request.
+    pub request: RequestView,
+    /// Whether it waited already, so that nothing new was made.
+    pub existed: bool,
+}
+
+/// A request as its reader may see it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RequestView {
+    /// What was asked.
+    pub ask: Ask,
+    /// The rule that covers it.
+    pub rule: String,
+    /// Where it stands.
+    pub state: RequestState,
+    /// What approvers said.
+    pub reviews: Vec<Review>,
+    /// What is left of the ask after the narrowings so far.
+    pub left: Narrowing,
+    /// Fingerprint of what is shown here; a review carries it.
+    pub digest: String,
+    /// Who could approve it now.
+    pub could_approve: Vec<Person>,
+    /// Whether the reader could.
+    pub yours_to_review: bool,
+}
+
+/// Which requests to list.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Which {
+    /// Those that wait.
+    #[default]
+    Pending,
+    /// The reader's own.
+    Mine,
+    /// All.
+    All,
+}
+
+/// Query of `GET /v1/requests`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AskRequests {
+    /// Which.
+    #[serde(default)]
+    pub which: Which,
+    /// At most so many, newest first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u32>,
+}
+
+/// An approver's answer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NewReview {
+    /// Yes or no.
+    pub verdict: NewVerdict,
+    /// [`RequestView::digest`] of what they saw.
+    pub digest: String,
+    /// What to cut it down to; only with yes.
+    #[serde(default)]
+    pub narrowing: Narrowing,
+    /// Why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub comment: Option<Text>,
+}
+
+/// Yes or no.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NewVerdict {
+    /// Yes.
+    Approve,
+    /// No.
+    Deny,
+}
+
+/// What a review did.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reviewed {
+    /// The request afterwards.
+    pub request: RequestView,
+    /// The grant it yielded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grant: Option<GrantView>,
+}
+
+/// A grant as its reader may see it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GrantView {
+    /// The grant.
+    pub grant: Grant,
+    /// Where it stands on this host.
+    pub state: GrantState,
+    /// When it ends on this host.
+    pub ends: Time,
+    /// Sessions it carries on this host now.
+    pub sessions: u32,
+}
+
+/// Query of `GET /v1/grants`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AskGrants {
+    /// Of this person.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<Login>,
+    /// On this host.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<HostName>,
+    /// Also those that are over.
+    #[serde(default)]
+    pub all: bool,
+}
+
+/// Ends a grant.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EndGrant {
+    /// Why; a revocation needs it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Text>,
+}
+
+/// Query of `GET /v1/check`: what would the gate say?
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CheckQuery {
+    /// To whom.
+    pub user: Login,
+    /// At which door.
+    pub service: Service,
+    /// On which host; this one if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<HostName>,
+    /// As whom.
+    #[serde(default, rename = "as", skip_serializing_if = "Option::is_none")]
+    pub run_as: Option<Login>,
+    /// When; now if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<Time>,
+}
+
+/// What the gate would say, and why.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Check {
+    /// Whether the door would open.
+    pub allowed: bool,
+    /// The code.
+    pub reason: Reason,
+    /// In words: the grant that carries it, or the nearest miss.
+    pub because: String,
+    /// That grant.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grant: Option<GrantId>,
+    /// When it ends or ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ends: Option<Time>,
+    /// The request that already waits for this access.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pending: Option<RequestId>,
+    /// What to type next.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
+}
+
+/// How the daemon is, and what the reader holds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Status {
+    /// Of the daemon.
+    pub version: String,
+    /// This host.
+    pub host: HostName,
+    /// Where grants come from.
+    pub source: String,
+    /// Trusted time.
+    pub now: Time,
+    /// Whether the clock is confirmed since the machine started.
+    pub clock_confirmed: bool,
+    /// What the clock rests on, in words.
+    pub clock: String,
+    /// Records in the journal.
+    pub journal_seq: u64,
+    /// Whether the journal takes records.
+    pub journal_ok: bool,
+    /// Log lines that could not be delivered since the daemon started.
+    pub lines_dropped: u64,
+    /// Requests that wait.
+    pub pending: u64,
+    /// Grants that are good or will be.
+    pub grants: u64,
+    /// Sessions that are open.
+    pub sessions: u64,
+    /// What an administrator should look at, each with what to do.
+    pub warnings: Vec<String>,
+    /// Who the daemon takes the reader for.
+    pub you: Person,
+    /// The reader's rights: approver, auditor, operator, admin.
+    pub roles: Vec<String>,
+}
+
+/// Query of `GET /v1/journal`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AskJournal {
+    /// Records after this one; the last ones if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<u64>,
+    /// At most so many.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u32>,
+}
+
+/// One record as it stands in the journal, chain and all, so that a reader can verify it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JournalRow {
+    /// Its place.
+    pub seq: u64,
+    /// The row as `jit audit export` writes it.
+    pub row: serde_json::Value,
+    /// The line it is in syslog.
+    pub line: String,
+}
