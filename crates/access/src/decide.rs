@@ -1,8 +1,6 @@
 //! The decision.
 
-use crate::{
-    Claim, Ended, EndedHow, Grant, Local, Now, Phase, Question, Reason, Time, View, Window,
-};
+use crate::{Claim, Ended, EndedHow, Grant, Local, Now, Phase, Question, Reason, Time, View, Window};
 use std::sync::Arc;
 
 /// A verdict with its reason, and the grant it rests on or came nearest to.
@@ -25,12 +23,7 @@ impl Decision {
     }
 
     fn bare(reason: Reason) -> Self {
-        Self {
-            reason,
-            grant: None,
-            ends: None,
-            claim: None,
-        }
+        Self { reason, grant: None, ends: None, claim: None }
     }
 }
 
@@ -67,12 +60,7 @@ pub fn decide(view: &View, local: &Local, question: &Question, now: Now) -> Deci
         .iter()
         .map(|grant| {
             let claim = local.claims.get(&grant.id).copied();
-            (
-                fit(grant, claim, view, local, question, now),
-                grant.ends(claim),
-                grant.id,
-                grant,
-            )
+            (fit(grant, claim, view, local, question, now), grant.ends(claim), grant.id, grant)
         })
         .max_by_key(|(fit, ends, id, _)| (*fit, *ends, *id));
 
@@ -85,35 +73,23 @@ pub fn decide(view: &View, local: &Local, question: &Question, now: Now) -> Deci
                 claim: None,
             };
         }
-        let reason = if grant.break_glass {
-            Reason::BreakGlass
-        } else {
-            Reason::Granted
-        };
+        let reason = if grant.break_glass { Reason::BreakGlass } else { Reason::Granted };
         let claimed = local.claims.contains_key(&grant.id);
         let claim = match question.phase {
             Phase::Account | Phase::Open if !claimed => Claim::start(&grant.window, now.trusted),
             _ => None,
         };
         let ends = claim.map_or(ends, |claim| claim.ends);
-        return Decision {
-            reason,
-            grant: Some(Arc::clone(grant)),
-            ends: Some(ends),
-            claim,
-        };
+        return Decision { reason, grant: Some(Arc::clone(grant)), ends: Some(ends), claim };
     }
     if question.service.as_str() == "ssh" && view.approvers.contains(&question.subject) {
         return Decision::bare(Reason::Approver);
     }
     match best {
         None => Decision::bare(Reason::NoGrant),
-        Some((fit, ends, _, grant)) => Decision {
-            reason: fit.reason(),
-            grant: Some(Arc::clone(grant)),
-            ends: Some(ends),
-            claim: None,
-        },
+        Some((fit, ends, _, grant)) => {
+            Decision { reason: fit.reason(), grant: Some(Arc::clone(grant)), ends: Some(ends), claim: None }
+        }
     }
 }
 
@@ -141,14 +117,8 @@ fn fit(
         return Fit::WrongRunAs;
     }
     match &grant.ended {
-        Some(Ended {
-            how: EndedHow::Revoked,
-            ..
-        }) => return Fit::Revoked,
-        Some(Ended {
-            how: EndedHow::Released,
-            ..
-        }) => return Fit::Released,
+        Some(Ended { how: EndedHow::Revoked, .. }) => return Fit::Revoked,
+        Some(Ended { how: EndedHow::Released, .. }) => return Fit::Released,
         None => {}
     }
     match (&grant.window, claim) {

@@ -21,21 +21,12 @@ pub fn explain(decision: &Decision, question: &Question, host: &str, now: Time) 
     let list = |names: Vec<String>| names.join(", ");
     match decision.reason {
         Reason::Granted | Reason::BreakGlass => {
-            format!(
-                "grant {id} covers {door} on {host} for another {}",
-                for_people(ends - now)
-            )
+            format!("grant {id} covers {door} on {host} for another {}", for_people(ends - now))
         }
         Reason::Revoked | Reason::Released => {
-            let (at, by) = grant
-                .ended
-                .as_ref()
-                .map_or((ends, String::new()), |e| (e.at, format!(" by {}", e.by)));
-            format!(
-                "grant {id} was {}{by} {} ago",
-                decision.reason,
-                for_people(now - at)
-            )
+            let (at, by) =
+                grant.ended.as_ref().map_or((ends, String::new()), |e| (e.at, format!(" by {}", e.by)));
+            format!("grant {id} was {}{by} {} ago", decision.reason, for_people(now - at))
         }
         Reason::Expired => format!("grant {id} for {door} ended {} ago", for_people(now - ends)),
         Reason::ClaimOver => {
@@ -43,21 +34,14 @@ pub fn explain(decision: &Decision, question: &Question, host: &str, now: Time) 
         }
         Reason::NotYetValid => {
             let starts = grant.window.not_before();
-            format!(
-                "grant {id} starts in {}, at {}",
-                for_people(starts - now),
-                iso(starts)
-            )
+            format!("grant {id} starts in {}, at {}", for_people(starts - now), iso(starts))
         }
         Reason::ClockUntrusted => format!(
             "grant {id} was approved to start later, and this host's clock is not confirmed since it started"
         ),
         Reason::WrongSource => format!("grant {id} is pinned to another client address"),
         Reason::TooManySessions => {
-            format!(
-                "grant {id} already carries the {} sessions it may",
-                grant.sessions.unwrap_or(0)
-            )
+            format!("grant {id} already carries the {} sessions it may", grant.sessions.unwrap_or(0))
         }
         Reason::WrongService => format!(
             "grant {id} is for {}, not for {door}",
@@ -65,15 +49,8 @@ pub fn explain(decision: &Decision, question: &Question, host: &str, now: Time) 
         ),
         Reason::WrongHost => format!("grant {id} is for other hosts, not for {host}"),
         Reason::WrongRunAs => {
-            let names = if door.switches() {
-                &grant.run_as
-            } else {
-                &grant.logins
-            };
-            format!(
-                "grant {id} is for {door} as {}",
-                list(names.iter().map(ToString::to_string).collect())
-            )
+            let names = if door.switches() { &grant.run_as } else { &grant.logins };
+            format!("grant {id} is for {door} as {}", list(names.iter().map(ToString::to_string).collect()))
         }
         Reason::Stale => {
             format!("this host has not heard from its source for too long to trust grant {id}")
@@ -85,14 +62,9 @@ pub fn explain(decision: &Decision, question: &Question, host: &str, now: Time) 
 /// A length of time in the one or two units a person would say: `4 minutes`, `2 hours 5 minutes`.
 pub fn for_people(length: TimeDelta) -> String {
     let seconds = length.num_seconds().max(0);
-    let say =
-        |count: i64, unit: &str| format!("{count} {unit}{}", if count == 1 { "" } else { "s" });
+    let say = |count: i64, unit: &str| format!("{count} {unit}{}", if count == 1 { "" } else { "s" });
     let pair = |big: i64, unit: &str, small: i64, subunit: &str| {
-        if small == 0 {
-            say(big, unit)
-        } else {
-            format!("{} {}", say(big, unit), say(small, subunit))
-        }
+        if small == 0 { say(big, unit) } else { format!("{} {}", say(big, unit), say(small, subunit)) }
     };
     match seconds {
         0..60 => say(seconds, "second"),

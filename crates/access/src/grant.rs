@@ -129,12 +129,9 @@ impl Claim {
     pub fn start(window: &Window, now: Time) -> Option<Self> {
         match window {
             Window::Approval { .. } => None,
-            Window::FirstUse {
-                length, latest_end, ..
-            } => Some(Self {
-                started: now,
-                ends: (now + length.delta()).min(*latest_end),
-            }),
+            Window::FirstUse { length, latest_end, .. } => {
+                Some(Self { started: now, ends: (now + length.delta()).min(*latest_end) })
+            }
         }
     }
 }
@@ -161,24 +158,14 @@ impl Grant {
     /// Where it stands at `now` on a host that knows `claim` of it.
     pub fn state(&self, claim: Option<Claim>, now: crate::Now) -> GrantState {
         match &self.ended {
-            Some(Ended {
-                how: EndedHow::Revoked,
-                ..
-            }) => return GrantState::Revoked,
-            Some(Ended {
-                how: EndedHow::Released,
-                ..
-            }) => return GrantState::Released,
+            Some(Ended { how: EndedHow::Revoked, .. }) => return GrantState::Revoked,
+            Some(Ended { how: EndedHow::Released, .. }) => return GrantState::Released,
             None => {}
         }
         match (&self.window, claim) {
             (Window::Approval { expires, .. }, _) if now.latest >= *expires => GrantState::Expired,
-            (Window::FirstUse { .. }, Some(claim)) if now.latest >= claim.ends => {
-                GrantState::Expired
-            }
-            (Window::FirstUse { claim_by, .. }, None) if now.latest >= *claim_by => {
-                GrantState::Expired
-            }
+            (Window::FirstUse { .. }, Some(claim)) if now.latest >= claim.ends => GrantState::Expired,
+            (Window::FirstUse { claim_by, .. }, None) if now.latest >= *claim_by => GrantState::Expired,
             (window, _) if now.trusted < window.not_before() => GrantState::Scheduled,
             (Window::FirstUse { .. }, None) => GrantState::Unclaimed,
             _ => GrantState::Active,

@@ -36,6 +36,11 @@ macro_rules! id {
                 Self(bits & ((1 << RANDOM_BITS) - 1))
             }
 
+            /// Its random bits, for storing it as a number.
+            pub const fn bits(self) -> u64 {
+                self.0
+            }
+
             /// The id that this text writes, in either case, with or without its dashes.
             pub fn parse(text: &str) -> Result<Self, IdError> {
                 let wrong = || IdError {
@@ -163,10 +168,7 @@ mod tests {
         for typed in ["r-7k2q9-m4xtb", "R7K2Q9M4XTB", "r7k2q9-m4xtb"] {
             assert_eq!(RequestId::parse(typed), Ok(id));
         }
-        assert_eq!(
-            RequestId::parse("R-OIL00-00000"),
-            RequestId::parse("R-01100-00000")
-        );
+        assert_eq!(RequestId::parse("R-OIL00-00000"), RequestId::parse("R-01100-00000"));
         for bad in [
             "",
             "R",
@@ -188,10 +190,7 @@ mod tests {
     #[test]
     fn a_prefix_is_the_range_of_ids_that_start_with_it() {
         let (low, high) = GrantId::range("G-7").unwrap();
-        assert_eq!(
-            (low.to_string(), high.to_string()),
-            ("G-70000-00000".into(), "G-7ZZZZ-ZZZZZ".into())
-        );
+        assert_eq!((low.to_string(), high.to_string()), ("G-70000-00000".into(), "G-7ZZZZ-ZZZZZ".into()));
         let whole = GrantId::parse("G-7K2Q9-M4XTB").unwrap();
         assert_eq!(GrantId::range("G-7K2Q9-M4XTB"), Ok((whole, whole)));
         assert!(GrantId::range("G-").is_err() && GrantId::range("R-7").is_err());

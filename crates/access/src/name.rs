@@ -102,12 +102,8 @@ fn login(text: &str) -> Result<(), &'static str> {
         "" => Err("is empty"),
         "." | ".." => Err("is a folder"),
         _ if text.len() > limits::LOGIN => Err("is longer than 256 bytes"),
-        _ if text.starts_with(['-', '+']) => {
-            Err("starts with a sign, which passwd(5) keeps for itself")
-        }
-        _ if !text.chars().all(fits) => {
-            Err("has a character other than a-z A-Z 0-9 _ . @ + $ \\ -")
-        }
+        _ if text.starts_with(['-', '+']) => Err("starts with a sign, which passwd(5) keeps for itself"),
+        _ if !text.chars().all(fits) => Err("has a character other than a-z A-Z 0-9 _ . @ + $ \\ -"),
         _ => Ok(()),
     }
 }
@@ -118,16 +114,14 @@ fn host(text: &str) -> Result<(), &'static str> {
             && label.len() <= 63
             && !label.starts_with('-')
             && !label.ends_with('-')
-            && label
-                .bytes()
-                .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-' || c == b'_')
+            && label.bytes().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-' || c == b'_')
     };
     match text {
         "" => Err("is empty"),
         _ if text.len() > limits::HOST => Err("is longer than 253 bytes"),
-        _ if !text.split('.').all(label) => Err(
-            "is not a host name: lower-case letters, digits, '-' and '_' in parts joined by dots",
-        ),
+        _ if !text.split('.').all(label) => {
+            Err("is not a host name: lower-case letters, digits, '-' and '_' in parts joined by dots")
+        }
         _ => Ok(()),
     }
 }
@@ -174,32 +168,13 @@ mod tests {
 
     #[test]
     fn names_that_a_shell_a_log_or_a_path_could_misread_are_refused() {
-        for bad in [
-            "",
-            "-rf",
-            "+@nis",
-            ".",
-            "..",
-            "a b",
-            "a/b",
-            "a:b",
-            "a=b",
-            "a\n",
-            "ä",
-            "a\u{202e}b",
-            "a\"b",
-        ] {
+        for bad in
+            ["", "-rf", "+@nis", ".", "..", "a b", "a/b", "a:b", "a=b", "a\n", "ä", "a\u{202e}b", "a\"b"]
+        {
             assert!(Login::parse(bad).is_err(), "{bad:?}");
             assert!(Person::parse(bad).is_err(), "{bad:?}");
         }
-        for good in [
-            "alice",
-            "DOMAIN\\alice",
-            "alice@corp.example",
-            "svc_1",
-            "a.b-c",
-            "host$",
-        ] {
+        for good in ["alice", "DOMAIN\\alice", "alice@corp.example", "svc_1", "a.b-c", "host$"] {
             assert!(Login::parse(good).is_ok(), "{good:?}");
         }
         assert!(Login::parse(&"a".repeat(256)).is_ok());
@@ -208,17 +183,7 @@ mod tests {
 
     #[test]
     fn host_names_are_lower_case_labels() {
-        for bad in [
-            "",
-            "Web",
-            "web..x",
-            "-web",
-            "web-",
-            "web ",
-            "web/1",
-            &"a".repeat(64),
-            "web.",
-        ] {
+        for bad in ["", "Web", "web..x", "-web", "web-", "web ", "web/1", &"a".repeat(64), "web."] {
             assert!(HostName::parse(bad).is_err(), "{bad:?}");
         }
         let longest = format!("{0}.{0}.{0}.{1}", "a".repeat(63), "b".repeat(61));
@@ -250,10 +215,7 @@ mod tests {
     #[test]
     fn an_error_names_the_input_and_its_fault() {
         let said = Login::parse("a b").unwrap_err().to_string();
-        assert_eq!(
-            said,
-            r#"login name "a b" has a character other than a-z A-Z 0-9 _ . @ + $ \ -"#
-        );
+        assert_eq!(said, r#"login name "a b" has a character other than a-z A-Z 0-9 _ . @ + $ \ -"#);
     }
 
     #[test]

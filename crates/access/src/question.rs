@@ -45,10 +45,6 @@ pub struct Now {
 impl Now {
     /// A clock that is right.
     pub const fn exactly(time: Time) -> Self {
-        Self {
-            trusted: time,
-            latest: time,
-            provisional: false,
-        }
+        Self { trusted: time, latest: time, provisional: false }
     }
 }

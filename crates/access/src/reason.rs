@@ -91,12 +91,7 @@ impl Reason {
     pub const fn allows(self) -> bool {
         matches!(
             self,
-            Self::Granted
-                | Self::Exempt
-                | Self::Approver
-                | Self::SpareKey
-                | Self::BreakGlass
-                | Self::Monitor
+            Self::Granted | Self::Exempt | Self::Approver | Self::SpareKey | Self::BreakGlass | Self::Monitor
         )
     }
 
@@ -151,30 +146,13 @@ mod tests {
              not_enrolled clock_untrusted rate_limited journal_failed unavailable bad_request"
         );
         for reason in Reason::ALL {
-            assert_eq!(
-                serde_json::to_string(&reason).unwrap(),
-                format!("\"{reason}\"")
-            );
+            assert_eq!(serde_json::to_string(&reason).unwrap(), format!("\"{reason}\""));
         }
     }
 
     #[test]
     fn six_reasons_let_in_and_no_other() {
-        let open: Vec<_> = Reason::ALL
-            .into_iter()
-            .filter(|r| r.allows())
-            .map(Reason::code)
-            .collect();
-        assert_eq!(
-            open,
-            [
-                "granted",
-                "exempt",
-                "approver",
-                "spare_key",
-                "break_glass",
-                "monitor"
-            ]
-        );
+        let open: Vec<_> = Reason::ALL.into_iter().filter(|r| r.allows()).map(Reason::code).collect();
+        assert_eq!(open, ["granted", "exempt", "approver", "spare_key", "break_glass", "monitor"]);
     }
 }

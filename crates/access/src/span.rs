@@ -23,11 +23,7 @@ impl Span {
 
     /// So many seconds; none for zero or for more than [`Span::LONGEST`].
     pub const fn seconds(seconds: u32) -> Option<Self> {
-        if seconds == 0 || seconds > Self::LONGEST.0 {
-            None
-        } else {
-            Some(Self(seconds))
-        }
+        if seconds == 0 || seconds > Self::LONGEST.0 { None } else { Some(Self(seconds)) }
     }
 
     /// The span in seconds.
@@ -42,10 +38,7 @@ impl Span {
 
     /// The span this text writes.
     pub fn parse(text: &str) -> Result<Self, SpanError> {
-        let wrong = |wrong| SpanError {
-            given: text.chars().take(32).collect(),
-            wrong,
-        };
+        let wrong = |wrong| SpanError { given: text.chars().take(32).collect(), wrong };
         let mut total: u64 = 0;
         let mut number: Option<u64> = None;
         let mut last = u64::MAX;
@@ -62,9 +55,7 @@ impl Span {
                 's' => 1,
                 _ => return Err(wrong("has a unit other than d, h, m or s")),
             };
-            let count = number
-                .take()
-                .ok_or_else(|| wrong("has a unit without a number"))?;
+            let count = number.take().ok_or_else(|| wrong("has a unit without a number"))?;
             if unit >= last {
                 return Err(wrong("does not go from days to seconds"));
             }
@@ -130,13 +121,9 @@ mod tests {
 
     #[test]
     fn spans_read_as_people_write_them() {
-        for (text, seconds) in [
-            ("30m", 1800),
-            ("2h", 7200),
-            ("1h30m", 5400),
-            ("3d", 259_200),
-            ("1d1h1m1s", 90_061),
-        ] {
+        for (text, seconds) in
+            [("30m", 1800), ("2h", 7200), ("1h30m", 5400), ("3d", 259_200), ("1d1h1m1s", 90_061)]
+        {
             assert_eq!(Span::parse(text).unwrap().as_seconds(), seconds);
             assert_eq!(Span::parse(text).unwrap().to_string(), text);
         }

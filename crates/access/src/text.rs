@@ -18,10 +18,7 @@ pub enum TextError {
     #[error("is empty: write at least a word")]
     Empty,
     /// Over the limit.
-    #[error(
-        "is longer than {} bytes: shorten it, or put the details into a ticket",
-        limits::TEXT
-    )]
+    #[error("is longer than {} bytes: shorten it, or put the details into a ticket", limits::TEXT)]
     TooLong,
     /// A character that could fool whoever reads it.
     #[error("has the character U+{:04X}, which could hide or change what a reader sees: remove it", *.0 as u32)]
@@ -104,14 +101,10 @@ mod tests {
 
     #[test]
     fn what_could_fool_a_reader_is_refused_by_name() {
-        for bad in [
-            '\0', '\n', '\x1b', '\x7f', '\u{85}', '\u{200b}', '\u{202e}', '\u{2066}', '\u{feff}',
-            '\u{2028}',
-        ] {
-            assert_eq!(
-                Text::parse(&format!("a{bad}b")),
-                Err(TextError::Character(bad))
-            );
+        for bad in
+            ['\0', '\n', '\x1b', '\x7f', '\u{85}', '\u{200b}', '\u{202e}', '\u{2066}', '\u{feff}', '\u{2028}']
+        {
+            assert_eq!(Text::parse(&format!("a{bad}b")), Err(TextError::Character(bad)));
         }
         assert_eq!(
             Text::parse("a\u{202e}b").unwrap_err().to_string(),
@@ -123,9 +116,6 @@ mod tests {
     fn empty_and_endless_text_is_refused() {
         assert_eq!(Text::parse(" \t "), Err(TextError::Empty));
         assert!(Text::parse(&"x".repeat(limits::TEXT)).is_ok());
-        assert_eq!(
-            Text::parse(&"x".repeat(limits::TEXT + 1)),
-            Err(TextError::TooLong)
-        );
+        assert_eq!(Text::parse(&"x".repeat(limits::TEXT + 1)), Err(TextError::TooLong));
     }
 }

@@ -18,12 +18,7 @@ pub struct View {
 impl View {
     /// An empty view of this host.
     pub fn of(host: HostName) -> Self {
-        Self {
-            host,
-            by_id: HashMap::new(),
-            by_login: HashMap::new(),
-            approvers: HashSet::new(),
-        }
+        Self { host, by_id: HashMap::new(), by_login: HashMap::new(), approvers: HashSet::new() }
     }
 
     /// The host.
@@ -46,10 +41,7 @@ impl View {
         }
         let grant = Arc::new(grant);
         for login in grant.names.union(&grant.logins) {
-            self.by_login
-                .entry(login.clone())
-                .or_default()
-                .push(Arc::clone(&grant));
+            self.by_login.entry(login.clone()).or_default().push(Arc::clone(&grant));
         }
         self.by_id.insert(grant.id, grant);
     }
@@ -100,11 +92,6 @@ pub struct Local {
 
 impl Default for Local {
     fn default() -> Self {
-        Self {
-            claims: HashMap::new(),
-            sessions: HashMap::new(),
-            stale: false,
-            enrolled: true,
-        }
+        Self { claims: HashMap::new(), sessions: HashMap::new(), stale: false, enrolled: true }
     }
 }

@@ -1,8 +1,8 @@
 //! The blocking client, for `jit`.
 
 use crate::{
-    AskGrants, AskJournal, AskRequests, Check, CheckQuery, EndGrant, GrantView, JournalRow,
-    NewRequest, NewReview, Opened, Problem, RequestView, Reviewed, Status, limits,
+    AskGrants, AskJournal, AskRequests, Check, CheckQuery, EndGrant, GrantView, JournalRow, NewRequest,
+    NewReview, Opened, Problem, RequestView, Reviewed, Status, limits,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -64,14 +64,8 @@ impl Client {
             .timeout(Duration::from_secs(limits::WAIT_S))
             .redirect(reqwest::redirect::Policy::none())
             .build()
-            .map_err(|why| ClientError::Unreachable {
-                door: door.into(),
-                why: chain(&why),
-            })?;
-        Ok(Self {
-            http,
-            door: door.into(),
-        })
+            .map_err(|why| ClientError::Unreachable { door: door.into(), why: chain(&why) })?;
+        Ok(Self { http, door: door.into() })
     }
 
     /// `GET /v1/status`.
@@ -106,10 +100,7 @@ impl Client {
 
     /// `POST /v1/requests/{id}/cancel`.
     pub fn cancel(&self, id: &str) -> Answer<RequestView> {
-        self.post(
-            &format!("requests/{}/cancel", segment(id)),
-            &serde_json::json!({}),
-        )
+        self.post(&format!("requests/{}/cancel", segment(id)), &serde_json::json!({}))
     }
 
     /// `GET /v1/grants`.
@@ -137,45 +128,36 @@ impl Client {
         self.get("journal", query)
     }
 
+    /// `POST /v1/clock/accept`: the time from then on.
+    pub fn accept_clock(&self) -> Answer<access::Time> {
+        #[derive(serde::Deserialize)]
+        struct Accepted {
+            now: access::Time,
+        }
+        let accepted: Accepted = self.post("clock/accept", &serde_json::json!({}))?;
+        Ok(accepted.now)
+    }
+
     fn get<T: DeserializeOwned>(&self, path: &str, query: &impl Serialize) -> Answer<T> {
         self.call(self.http.get(url(path)).query(query))
     }
 
     fn post<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Answer<T> {
         let mut key = [0; 16];
-        getrandom::fill(&mut key).map_err(|why| ClientError::Unreachable {
-            door: self.door.clone(),
-            why: why.to_string(),
-        })?;
-        self.call(
-            self.http
-                .post(url(path))
-                .header("Idempotency-Key", workflow::hex(&key))
-                .json(body),
-        )
+        getrandom::fill(&mut key)
+            .map_err(|why| ClientError::Unreachable { door: self.door.clone(), why: why.to_string() })?;
+        self.call(self.http.post(url(path)).header("Idempotency-Key", workflow::hex(&key)).json(body))
     }
 
     fn call<T: DeserializeOwned>(&self, call: reqwest::blocking::RequestBuilder) -> Answer<T> {
-        let unreachable = |why: String| ClientError::Unreachable {
-            door: self.door.clone(),
-            why,
-        };
-        let garbled = |why: String| ClientError::Garbled {
-            door: self.door.clone(),
-            why,
-        };
+        let unreachable = |why: String| ClientError::Unreachable { door: self.door.clone(), why };
+        let garbled = |why: String| ClientError::Garbled { door: self.door.clone(), why };
         let answer = call.send().map_err(|why| unreachable(chain(&why)))?;
         let status = answer.status();
         let mut body = Vec::new();
-        answer
-            .take(limits::ANSWER + 1)
-            .read_to_end(&mut body)
-            .map_err(|why| unreachable(why.to_string()))?;
+        answer.take(limits::ANSWER + 1).read_to_end(&mut body).map_err(|why| unreachable(why.to_string()))?;
         if body.len() as u64 > limits::ANSWER {
-            return Err(garbled(format!(
-                "an answer of more than {} bytes",
-                limits::ANSWER
-            )));
+            return Err(garbled(format!("an answer of more than {} bytes", limits::ANSWER)));
         }
         if status.is_success() {
             return serde_json::from_slice(&body).map_err(|why| garbled(why.to_string()));
@@ -194,9 +176,7 @@ fn url(path: &str) -> String {
 
 /// Text from a command line as one path segment: ids have no character that needs more than this.
 fn segment(id: &str) -> String {
-    id.chars()
-        .filter(|c| c.is_ascii_alphanumeric() || *c == '-')
-        .collect()
+    id.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-').collect()
 }
 
 /// An error with what lies under it; the innermost says most.

@@ -32,6 +32,6 @@ pub use client::{Client, ClientError};
 pub use problem::{Problem, ProblemCode};
 pub use record::{Change, ChangeRecord, DecisionRecord, Mark, MarkRecord, Record};
 pub use types::{
-    AskGrants, AskJournal, AskRequests, Check, CheckQuery, EndGrant, GrantView, JournalRow,
-    NewRequest, NewReview, NewVerdict, Opened, RequestView, Reviewed, Status, Which,
+    AskGrants, AskJournal, AskRequests, Check, CheckQuery, EndGrant, GrantView, JournalRow, NewRequest,
+    NewReview, NewVerdict, Opened, RequestView, Reviewed, Status, Which,
 };

@@ -68,11 +68,7 @@ impl ProblemCode {
 impl ProblemCode {
     /// This kind of refusal, in these words.
     pub fn because(self, detail: impl Into<String>) -> Problem {
-        Problem {
-            status: self.status(),
-            code: self,
-            detail: detail.into(),
-        }
+        Problem { status: self.status(), code: self, detail: detail.into() }
     }
 }
 
@@ -99,9 +95,6 @@ mod tests {
     #[test]
     fn a_problem_on_the_wire_reads_like_this() {
         let json = serde_json::to_string(&ProblemCode::NotFound.because("no request R-1")).unwrap();
-        assert_eq!(
-            json,
-            r#"{"status":404,"code":"not_found","detail":"no request R-1"}"#
-        );
+        assert_eq!(json, r#"{"status":404,"code":"not_found","detail":"no request R-1"}"#);
     }
 }

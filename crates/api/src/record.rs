@@ -153,6 +153,10 @@ pub struct MarkRecord {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Mark {
+    /// A new log begins.
+    Opened,
+    /// A new log follows a damaged one.
+    Repaired,
     /// The daemon started.
     Started,
     /// The configuration was read anew.
@@ -169,6 +173,8 @@ impl Mark {
     /// The name in logs.
     pub const fn code(self) -> &'static str {
         match self {
+            Self::Opened => "opened",
+            Self::Repaired => "repaired",
             Self::Started => "started",
             Self::Reloaded => "reloaded",
             Self::ClockConfirmed => "clock_confirmed",
@@ -208,14 +214,7 @@ impl Record {
 }
 
 fn decision(line: &mut Line, record: &DecisionRecord) {
-    line.put(
-        "decision",
-        if record.reason.allows() {
-            "allow"
-        } else {
-            "deny"
-        },
-    );
+    line.put("decision", if record.reason.allows() { "allow" } else { "deny" });
     line.put("reason", record.reason.code());
     if let Some(would) = record.would {
         line.put("would", would.code());
@@ -241,10 +240,7 @@ fn decision(line: &mut Line, record: &DecisionRecord) {
 
 fn change(line: &mut Line, record: &ChangeRecord) {
     line.put("change", record.change.code());
-    line.put(
-        "actor",
-        record.actor.as_ref().map_or("clock", Person::as_str),
-    );
+    line.put("actor", record.actor.as_ref().map_or("clock", Person::as_str));
     if let Some(channel) = record.channel {
         line.put("channel", channel.code());
     }
@@ -265,11 +261,7 @@ fn change(line: &mut Line, record: &ChangeRecord) {
     }
     let said = record.comment.as_ref().or_else(|| {
         let opened = matches!(record.change, Change::Requested);
-        record
-            .request
-            .as_ref()
-            .filter(|_| opened)
-            .map(|request| &request.ask.reason)
+        record.request.as_ref().filter(|_| opened).map(|request| &request.ask.reason)
     });
     line.put_some("comment", said);
 }
@@ -280,11 +272,7 @@ fn iso(time: Time) -> String {
 }
 
 fn joined<T: ToString>(names: &std::collections::BTreeSet<T>) -> String {
-    names
-        .iter()
-        .map(ToString::to_string)
-        .collect::<Vec<_>>()
-        .join(",")
+    names.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
 }
 
 #[derive(Default)]
@@ -299,14 +287,7 @@ impl Line {
 
     fn put_people(&mut self, key: &str, people: &[Person]) {
         if !people.is_empty() {
-            self.put(
-                key,
-                &people
-                    .iter()
-                    .map(Person::as_str)
-                    .collect::<Vec<_>>()
-                    .join(","),
-            );
+            self.put(key, &people.iter().map(Person::as_str).collect::<Vec<_>>().join(","));
         }
     }
 
@@ -354,10 +335,7 @@ mod tests {
             tty: "ssh".into(),
             grant: Some(GrantId::from_random(1)),
             request: Some(RequestId::from_random(2)),
-            approved_by: vec![
-                Person::parse("bob").unwrap(),
-                Person::parse("carol").unwrap(),
-            ],
+            approved_by: vec![Person::parse("bob").unwrap(), Person::parse("carol").unwrap()],
             expires: Some("2026-11-24T15:04:00.123Z".parse().unwrap()),
             session: None,
             source: "local".into(),
@@ -384,14 +362,8 @@ mod tests {
         record.tty = String::new();
         record.times = 3;
         let line = Record::Decision(Box::new(record)).line(1);
-        assert!(
-            line.contains(r#"rhost="x\u{a}1 decision=allow \"\\\u{202e}" tty="""#),
-            "{line}"
-        );
-        assert!(
-            line.is_ascii() && !line.contains('\n') && line.ends_with("times=3 seq=1"),
-            "{line}"
-        );
+        assert!(line.contains(r#"rhost="x\u{a}1 decision=allow \"\\\u{202e}" tty="""#), "{line}");
+        assert!(line.is_ascii() && !line.contains('\n') && line.ends_with("times=3 seq=1"), "{line}");
     }
 
     #[test]

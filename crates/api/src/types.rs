@@ -1,8 +1,7 @@
 //! What is asked and answered.
 
 use access::{
-    Grant, GrantId, GrantState, HostName, Login, Person, Reason, RequestId, Service, Span, Text,
-    Time,
+    Grant, GrantId, GrantState, HostName, Login, Person, Reason, RequestId, Service, Span, Text, Time,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;

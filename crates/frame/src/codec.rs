@@ -46,9 +46,7 @@ impl<'a> Fields<'a> {
         if frame.len() > FRAME {
             return Err(FrameError::TooLarge);
         }
-        let (header, body) = frame
-            .split_first_chunk::<HEADER>()
-            .ok_or(FrameError::Length)?;
+        let (header, body) = frame.split_first_chunk::<HEADER>().ok_or(FrameError::Length)?;
         let [m0, m1, m2, m3, version, high, low] = *header;
         if [m0, m1, m2, m3] != magic {
             return Err(FrameError::Magic);
@@ -83,9 +81,7 @@ impl<'a> Fields<'a> {
     }
 
     pub(crate) fn array<const N: usize>(&mut self, tag: u8) -> Result<[u8; N], FrameError> {
-        self.field(tag)?
-            .try_into()
-            .map_err(|_| FrameError::Field(tag))
+        self.field(tag)?.try_into().map_err(|_| FrameError::Field(tag))
     }
 
     pub(crate) fn byte(&mut self, tag: u8) -> Result<u8, FrameError> {

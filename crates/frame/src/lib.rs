@@ -164,10 +164,7 @@ impl fmt::Display for FrameError {
             Self::Length => write!(f, "frame has another length than it says"),
             Self::Magic => write!(f, "not a frame of this gate"),
             Self::Version(v) => {
-                write!(
-                    f,
-                    "frame version {v}, this build speaks {OLDEST} to {VERSION}"
-                )
+                write!(f, "frame version {v}, this build speaks {OLDEST} to {VERSION}")
             }
             Self::Field(tag) => {
                 write!(f, "frame field {tag} is missing, out of place or not valid")
@@ -289,11 +286,7 @@ impl Answer {
         let mine = self.nonce == question.nonce
             && self.subject == question.subject
             && self.service == question.service;
-        if mine {
-            Ok(self)
-        } else {
-            Err(FrameError::NotMine)
-        }
+        if mine { Ok(self) } else { Err(FrameError::NotMine) }
     }
 }
 
@@ -301,9 +294,5 @@ impl Answer {
 pub fn frame_length(header: [u8; limits::HEADER]) -> Result<usize, FrameError> {
     let [_, _, _, _, _, high, low] = header;
     let length = limits::HEADER + usize::from(u16::from_be_bytes([high, low]));
-    if length > limits::FRAME {
-        Err(FrameError::TooLarge)
-    } else {
-        Ok(length)
-    }
+    if length > limits::FRAME { Err(FrameError::TooLarge) } else { Ok(length) }
 }

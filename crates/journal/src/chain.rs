@@ -49,9 +49,7 @@ macro_rules! in_hex {
                 let digits: Vec<u8> = text
                     .chars()
                     .map(|c| match c {
-                        '0'..='9' | 'a'..='f' => {
-                            c.to_digit(16).and_then(|digit| u8::try_from(digit).ok())
-                        }
+                        '0'..='9' | 'a'..='f' => c.to_digit(16).and_then(|digit| u8::try_from(digit).ok()),
                         _ => None,
                     })
                     .collect::<Option<_>>()
@@ -142,9 +140,7 @@ pub enum Broken {
         found: LogId,
     },
     /// It does not follow the row before.
-    #[error(
-        "record {0} does not follow the record before it: one of the two was changed or replaced"
-    )]
+    #[error("record {0} does not follow the record before it: one of the two was changed or replaced")]
     Unlinked(u64),
     /// Its content is not what was hashed.
     #[error("record {0} was changed after it was written")]
@@ -175,50 +171,28 @@ pub enum Broken {
 impl Head {
     /// The head of a log with no rows.
     pub const fn start(log: LogId) -> Self {
-        Self {
-            log,
-            seq: 0,
-            hash: Hash::NONE,
-        }
+        Self { log, seq: 0, hash: Hash::NONE }
     }
 
     /// The row that appends `body` here.
     pub fn next(&self, stamp: Stamp, body: String) -> Row {
         let seq = self.seq + 1;
         let hash = hash(self.log, seq, &stamp, &body, self.hash);
-        Row {
-            log: self.log,
-            seq,
-            stamp,
-            body,
-            prev: self.hash,
-            hash,
-        }
+        Row { log: self.log, seq, stamp, body, prev: self.hash, hash }
     }
 
     /// The head after this row.
     pub const fn of(row: &Row) -> Self {
-        Self {
-            log: row.log,
-            seq: row.seq,
-            hash: row.hash,
-        }
+        Self { log: row.log, seq: row.seq, hash: row.hash }
     }
 
     /// The head after `row`, if `row` is what follows.
     pub fn verify(&self, row: &Row) -> Result<Self, Broken> {
         if row.log != self.log {
-            return Err(Broken::OtherLog {
-                seq: row.seq,
-                expected: self.log,
-                found: row.log,
-            });
+            return Err(Broken::OtherLog { seq: row.seq, expected: self.log, found: row.log });
         }
         if row.seq != self.seq + 1 {
-            return Err(Broken::Gap {
-                expected: self.seq + 1,
-                found: row.seq,
-            });
+            return Err(Broken::Gap { expected: self.seq + 1, found: row.seq });
         }
         if row.hash != hash(row.log, row.seq, &row.stamp, &row.body, row.prev) {
             return Err(Broken::Edited(row.seq));

@@ -88,23 +88,14 @@ impl Verifier {
     /// A verifier of rows that follow `head`, or, without one, of rows that start anywhere: an old log
     /// whose first rows were pruned. What the first row follows is then taken from itself.
     pub fn new(head: Option<Head>, witness: Witness) -> Self {
-        Self {
-            head,
-            first: head.map_or(0, |head| head.seq + 1),
-            witness,
-            witnessed: 0,
-        }
+        Self { head, first: head.map_or(0, |head| head.seq + 1), witness, witnessed: 0 }
     }
 
     /// The next row.
     pub fn take(&mut self, row: &Row) -> Result<(), Broken> {
         let before = self.head.unwrap_or_else(|| {
             self.first = row.seq;
-            Head {
-                log: row.log,
-                seq: row.seq.saturating_sub(1),
-                hash: row.prev,
-            }
+            Head { log: row.log, seq: row.seq.saturating_sub(1), hash: row.prev }
         });
         if before.seq == 0 && before.hash != Hash::NONE {
             return Err(Broken::Unlinked(1));
@@ -128,15 +119,8 @@ impl Verifier {
         if let Some((seen, _)) = self.witness.seen.last_key_value()
             && *seen > head.seq
         {
-            return Err(Broken::Cut {
-                end: head.seq,
-                seen: *seen,
-            });
+            return Err(Broken::Cut { end: head.seq, seen: *seen });
         }
-        Ok(Verified {
-            first: self.first.max(1),
-            head,
-            witnessed: self.witnessed,
-        })
+        Ok(Verified { first: self.first.max(1), head, witnessed: self.witnessed })
     }
 }

@@ -10,11 +10,7 @@ fn journal(length: u64) -> Vec<Row> {
     let mut head = Head::start(LOG);
     (0..length)
         .map(|n| {
-            let stamp = Stamp {
-                boot: "b".into(),
-                wall_ms: 1000 + i64::try_from(n).unwrap(),
-                boot_ms: 5,
-            };
+            let stamp = Stamp { boot: "b".into(), wall_ms: 1000 + i64::try_from(n).unwrap(), boot_ms: 5 };
             let row = head.next(stamp, format!("{{\"n\":{n}}}"));
             head = Head::of(&row);
             row
@@ -29,10 +25,8 @@ fn verify(rows: &[Row], witness: Witness) -> Result<Verified, Broken> {
 }
 
 fn witness(rows: &[Row], at: &[usize]) -> Witness {
-    let lines: Vec<String> = at
-        .iter()
-        .map(|n| format!("<86>Nov 24 jitd[1]: {}", Checkpoint(Head::of(&rows[*n]))))
-        .collect();
+    let lines: Vec<String> =
+        at.iter().map(|n| format!("<86>Nov 24 jitd[1]: {}", Checkpoint(Head::of(&rows[*n])))).collect();
     Witness::of(LOG, lines.iter().map(String::as_str))
 }
 
@@ -40,14 +34,7 @@ fn witness(rows: &[Row], at: &[usize]) -> Witness {
 fn an_untouched_journal_verifies_and_says_what_was_seen() {
     let rows = journal(5);
     let verified = verify(&rows, witness(&rows, &[1, 4])).unwrap();
-    assert_eq!(
-        verified,
-        Verified {
-            first: 1,
-            head: Head::of(&rows[4]),
-            witnessed: 2
-        }
-    );
+    assert_eq!(verified, Verified { first: 1, head: Head::of(&rows[4]), witnessed: 2 });
 }
 
 #[test]
@@ -62,10 +49,7 @@ fn the_hash_of_a_row_never_changes() {
 #[test]
 fn a_cut_tail_a_rollback_and_a_fork_are_found_by_a_witness() {
     let rows = journal(9);
-    assert_eq!(
-        verify(&rows[..6], witness(&rows, &[8])),
-        Err(Broken::Cut { end: 6, seen: 9 })
-    );
+    assert_eq!(verify(&rows[..6], witness(&rows, &[8])), Err(Broken::Cut { end: 6, seen: 9 }));
     let mut forked = rows[..4].to_vec();
     let mut head = Head::of(&rows[3]);
     for n in 0..5 {
@@ -73,20 +57,10 @@ fn a_cut_tail_a_rollback_and_a_fork_are_found_by_a_witness() {
         head = Head::of(&row);
         forked.push(row);
     }
-    assert!(
-        verify(&forked, Witness::default()).is_ok(),
-        "by itself a rewritten tail looks whole"
-    );
-    assert_eq!(
-        verify(&forked, witness(&rows, &[6])),
-        Err(Broken::Forked(7))
-    );
+    assert!(verify(&forked, Witness::default()).is_ok(), "by itself a rewritten tail looks whole");
+    assert_eq!(verify(&forked, witness(&rows, &[6])), Err(Broken::Forked(7)));
     let mut two_heads = witness(&rows, &[8]);
-    two_heads.saw(Head {
-        log: LOG,
-        seq: 9,
-        hash: Hash::of(b"other"),
-    });
+    two_heads.saw(Head { log: LOG, seq: 9, hash: Hash::of(b"other") });
     assert_eq!(verify(&rows, two_heads), Err(Broken::Forked(9)));
 }
 
@@ -94,28 +68,10 @@ fn a_cut_tail_a_rollback_and_a_fork_are_found_by_a_witness() {
 fn a_pruned_journal_verifies_from_where_it_starts_and_no_log_starts_in_mid_air() {
     let rows = journal(9);
     let mut verifier = Verifier::new(None, witness(&rows, &[1, 8]));
-    rows[4..]
-        .iter()
-        .try_for_each(|row| verifier.take(row))
-        .unwrap();
-    assert_eq!(
-        verifier.end(LOG).unwrap(),
-        Verified {
-            first: 5,
-            head: Head::of(&rows[8]),
-            witnessed: 1
-        }
-    );
-    let first = Head {
-        log: LOG,
-        seq: 0,
-        hash: Hash::of(b"x"),
-    }
-    .next(rows[0].stamp.clone(), "{}".into());
-    assert_eq!(
-        Verifier::new(None, Witness::default()).take(&first),
-        Err(Broken::Unlinked(1))
-    );
+    rows[4..].iter().try_for_each(|row| verifier.take(row)).unwrap();
+    assert_eq!(verifier.end(LOG).unwrap(), Verified { first: 5, head: Head::of(&rows[8]), witnessed: 1 });
+    let first = Head { log: LOG, seq: 0, hash: Hash::of(b"x") }.next(rows[0].stamp.clone(), "{}".into());
+    assert_eq!(Verifier::new(None, Witness::default()).take(&first), Err(Broken::Unlinked(1)));
 }
 
 #[test]
@@ -130,10 +86,7 @@ fn an_export_line_reads_back_and_an_unknown_key_does_not() {
 fn checkpoint_lines_of_other_logs_and_garbage_witness_nothing() {
     let rows = journal(3);
     let line = Checkpoint(Head::of(&rows[2])).to_string();
-    assert_eq!(
-        Checkpoint::parse(&line),
-        Some(Checkpoint(Head::of(&rows[2])))
-    );
+    assert_eq!(Checkpoint::parse(&line), Some(Checkpoint(Head::of(&rows[2]))));
     for bad in [
         "",
         "checkpoint log=",

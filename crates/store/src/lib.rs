@@ -1,1 +1,19 @@
-//! To come.
+//! The one SQLite file of a daemon, and its one writer thread.
+//!
+//! Everything that must be durable together (a record, the grant it is about, the session it opened)
+//! goes into the file in one transaction, handed to the [`Writer`] as a job. Whoever reads to decide,
+//! reads memory; the [`Observer`] keeps that memory true.
+#![forbid(unsafe_code)]
+
+mod error;
+mod file;
+pub mod limits;
+mod repair;
+mod rows;
+mod writer;
+
+pub use error::StoreError;
+pub use file::{File, Options, SCHEMA, read_only};
+pub use repair::{Judge, Lost, Repaired, repair};
+pub use rows::{journal_after, last_seq, log_id, meta, prune, set_meta};
+pub use writer::{Observer, Stamps, Tx, Writer};

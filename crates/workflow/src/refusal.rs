@@ -32,9 +32,7 @@ pub enum Refusal {
     #[error("you already approved request {0}: it waits for other people")]
     AlreadyReviewed(RequestId),
     /// What they saw is not what stands now.
-    #[error(
-        "request {0} changed since you looked at it: look again with `jit show {0}`, then review it"
-    )]
+    #[error("request {0} changed since you looked at it: look again with `jit show {0}`, then review it")]
     Changed(RequestId),
     /// More than was asked.
     #[error("an approval can only cut a request down: {0}")]
@@ -58,9 +56,7 @@ pub enum Refusal {
         rule: String,
     },
     /// Starts too far ahead.
-    #[error(
-        "it would start more than {ahead} from now, which rule \"{rule}\" does not allow: ask later"
-    )]
+    #[error("it would start more than {ahead} from now, which rule \"{rule}\" does not allow: ask later")]
     TooFarAhead {
         /// How far is allowed.
         ahead: Span,
@@ -71,9 +67,7 @@ pub enum Refusal {
     #[error("the time that was asked for ended at {0}: ask again")]
     Over(Time),
     /// Not theirs to take back.
-    #[error(
-        "request {0} is not yours: only who asked or gets the access can cancel it; approvers deny"
-    )]
+    #[error("request {0} is not yours: only who asked or gets the access can cancel it; approvers deny")]
     NotYours(RequestId),
     /// A grant that ended already.
     #[error("grant {grant} is already {}: nothing was changed", state_code(*.state))]
@@ -96,9 +90,7 @@ pub enum Refusal {
         can: &'static str,
     },
     /// Too much at once.
-    #[error(
-        "you have {0} pending requests, as many as one person can: cancel one with `jit cancel ID`"
-    )]
+    #[error("you have {0} pending requests, as many as one person can: cancel one with `jit cancel ID`")]
     TooManyPending(usize),
     /// It asks for nothing, or for somebody unknown.
     #[error("{0}")]
@@ -106,11 +98,7 @@ pub enum Refusal {
 }
 
 fn by_whom(by: &[Person]) -> String {
-    if by.is_empty() {
-        String::new()
-    } else {
-        format!(" by {}", names(by))
-    }
+    if by.is_empty() { String::new() } else { format!(" by {}", names(by)) }
 }
 
 fn state_code(state: GrantState) -> &'static str {
@@ -129,11 +117,8 @@ pub fn who_can(could: &[Person]) -> String {
     if could.is_empty() {
         return "nobody can approve it".to_owned();
     }
-    let mut shown: Vec<String> = could
-        .iter()
-        .take(crate::limits::NAMED_APPROVERS)
-        .map(ToString::to_string)
-        .collect();
+    let mut shown: Vec<String> =
+        could.iter().take(crate::limits::NAMED_APPROVERS).map(ToString::to_string).collect();
     match could.len().saturating_sub(shown.len()) {
         0 => {}
         1 => shown.push("1 other".to_owned()),
@@ -148,9 +133,5 @@ pub fn who_can(could: &[Person]) -> String {
 }
 
 fn names(people: &[Person]) -> String {
-    people
-        .iter()
-        .map(ToString::to_string)
-        .collect::<Vec<_>>()
-        .join(", ")
+    people.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }

@@ -41,9 +41,7 @@ impl Ask {
     /// where the request is for login services alone, else the person's own.
     pub fn logins(&self) -> BTreeSet<Login> {
         match &self.run_as {
-            Some(shared) if !self.services.iter().any(Service::switches) => {
-                BTreeSet::from([shared.clone()])
-            }
+            Some(shared) if !self.services.iter().any(Service::switches) => BTreeSet::from([shared.clone()]),
             _ => self.names.clone(),
         }
     }
@@ -53,11 +51,7 @@ impl Ask {
         if !self.services.iter().any(Service::switches) {
             return BTreeSet::new();
         }
-        self.run_as
-            .clone()
-            .or_else(|| Login::parse("root").ok())
-            .into_iter()
-            .collect()
+        self.run_as.clone().or_else(|| Login::parse("root").ok()).into_iter().collect()
     }
 
     /// Whether this asks for the same access as `other`, so that one of the two is enough.
@@ -228,22 +222,16 @@ impl Request {
             hosts: self.ask.hosts.clone(),
             services: self.ask.services.clone(),
         };
-        self.reviews
-            .iter()
-            .fold(whole, |scope, review| match &review.verdict {
-                ReviewVerdict::Approve { narrowing } => scope.cut(narrowing),
-                ReviewVerdict::Deny => scope,
-            })
+        self.reviews.iter().fold(whole, |scope, review| match &review.verdict {
+            ReviewVerdict::Approve { narrowing } => scope.cut(narrowing),
+            ReviewVerdict::Deny => scope,
+        })
     }
 
     /// Those who said yes so far, each once.
     pub fn approved_by(&self) -> Vec<Person> {
         let yes = |review: &&Review| matches!(review.verdict, ReviewVerdict::Approve { .. });
-        self.reviews
-            .iter()
-            .filter(yes)
-            .map(|review| review.by.clone())
-            .collect()
+        self.reviews.iter().filter(yes).map(|review| review.by.clone()).collect()
     }
 }
 
@@ -260,9 +248,7 @@ impl Scope {
             None => self.services,
         };
         Self {
-            length: narrowing
-                .length
-                .map_or(self.length, |length| length.min(self.length)),
+            length: narrowing.length.map_or(self.length, |length| length.min(self.length)),
             hosts: within(self.hosts, &narrowing.hosts),
             services,
         }

@@ -59,23 +59,12 @@ impl Rule {
     /// The most seats that these people can fill, one each: a bipartite matching by augmenting paths
     /// (Kuhn, 1955). Counting per step would let one person fill two.
     fn most_seats(&self, people: &BTreeSet<&Person>) -> usize {
-        let seats: Vec<&Step> = self
-            .steps
-            .iter()
-            .flat_map(|step| std::iter::repeat_n(step, step.need))
-            .collect();
+        let seats: Vec<&Step> =
+            self.steps.iter().flat_map(|step| std::iter::repeat_n(step, step.need)).collect();
         let people: Vec<&Person> = people.iter().copied().collect();
         let mut holder: Vec<Option<usize>> = vec![None; seats.len()];
         (0..people.len())
-            .filter(|person| {
-                take_seat(
-                    *person,
-                    &people,
-                    &seats,
-                    &mut holder,
-                    &mut vec![false; seats.len()],
-                )
-            })
+            .filter(|person| take_seat(*person, &people, &seats, &mut holder, &mut vec![false; seats.len()]))
             .count()
     }
 }

@@ -38,24 +38,15 @@ pub struct Stepped {
 /// A new request, or why the rule refuses it at once.
 pub fn open(ask: Ask, rule: &Rule, now: Time) -> Result<Request, Refusal> {
     if ask.hosts.is_empty() || ask.services.is_empty() || ask.names.is_empty() {
-        return Err(Refusal::Senseless(
-            "a request names at least one host, service and login".to_owned(),
-        ));
+        return Err(Refusal::Senseless("a request names at least one host, service and login".to_owned()));
     }
     if ask.length > rule.longest {
-        return Err(Refusal::TooLong {
-            asked: ask.length,
-            longest: rule.longest,
-            rule: rule.id.clone(),
-        });
+        return Err(Refusal::TooLong { asked: ask.length, longest: rule.longest, rule: rule.id.clone() });
     }
     let mut until = now + rule.pending.delta();
     if let Some(starts) = ask.starts {
         if starts > now + rule.ahead.delta() {
-            return Err(Refusal::TooFarAhead {
-                ahead: rule.ahead,
-                rule: rule.id.clone(),
-            });
+            return Err(Refusal::TooFarAhead { ahead: rule.ahead, rule: rule.id.clone() });
         }
         let over = starts + ask.length.delta();
         if over <= now {
@@ -65,11 +56,7 @@ pub fn open(ask: Ask, rule: &Rule, now: Time) -> Result<Request, Refusal> {
     }
     let could = could_approve(&ask, rule);
     if !rule.is_met_by(&could) {
-        let from: Vec<_> = rule
-            .steps
-            .iter()
-            .map(|step| format!("{} of {}", step.need, step.named))
-            .collect();
+        let from: Vec<_> = rule.steps.iter().map(|step| format!("{} of {}", step.need, step.named)).collect();
         return Err(Refusal::NobodyCouldApprove(format!(
             "rule \"{}\" needs {}, and without {} there are {}",
             rule.id,
@@ -78,12 +65,7 @@ pub fn open(ask: Ask, rule: &Rule, now: Time) -> Result<Request, Refusal> {
             could.len(),
         )));
     }
-    Ok(Request {
-        rule: rule.id.clone(),
-        state: RequestState::Pending { until },
-        reviews: Vec::new(),
-        ask,
-    })
+    Ok(Request { rule: rule.id.clone(), state: RequestState::Pending { until }, reviews: Vec::new(), ask })
 }
 
 /// Who could approve this ask by this rule, now.
@@ -99,25 +81,15 @@ pub fn step(request: &Request, rule: &Rule, event: Event, now: Time) -> Result<S
     let id = request.ask.id;
     let RequestState::Pending { until } = &request.state else {
         return match event {
-            Event::Tick => Ok(Stepped {
-                request: request.clone(),
-                grant: None,
-            }),
+            Event::Tick => Ok(Stepped { request: request.clone(), grant: None }),
             _ => Err(already_decided(request)),
         };
     };
     let late = now >= *until;
     match event {
         Event::Tick if late => Ok(ended(request, RequestState::Expired { at: now })),
-        Event::Tick => Ok(Stepped {
-            request: request.clone(),
-            grant: None,
-        }),
-        _ if late => Err(Refusal::AlreadyDecided {
-            request: id,
-            state: "expired",
-            by: Vec::new(),
-        }),
+        Event::Tick => Ok(Stepped { request: request.clone(), grant: None }),
+        _ if late => Err(Refusal::AlreadyDecided { request: id, state: "expired", by: Vec::new() }),
         Event::Cancel { by } if by != request.ask.asked_by && by != request.ask.person => {
             Err(Refusal::NotYours(id))
         }
@@ -152,11 +124,7 @@ fn reviewed(
         return Err(Refusal::TooManyReviews(ask.id));
     }
     let ReviewVerdict::Approve { narrowing } = &review.verdict else {
-        let state = RequestState::Denied {
-            at: now,
-            by: review.by.clone(),
-            comment: review.comment.clone(),
-        };
+        let state = RequestState::Denied { at: now, by: review.by.clone(), comment: review.comment.clone() };
         let mut stepped = ended(request, state);
         stepped.request.reviews.push(review);
         return Ok(stepped);
@@ -170,74 +138,34 @@ fn reviewed(
     request.reviews.push(review);
     let approved_by = request.approved_by();
     // An approver who lost the right since their review no longer counts.
-    let counted: BTreeSet<_> = approved_by
-        .iter()
-        .filter(|person| could.contains(person))
-        .collect();
+    let counted: BTreeSet<_> = approved_by.iter().filter(|person| could.contains(person)).collect();
     if !rule.is_met_by(&counted) {
-        return Ok(Stepped {
-            request,
-            grant: None,
-        });
+        return Ok(Stepped { request, grant: None });
     }
     let by: Vec<Person> = counted.into_iter().cloned().collect();
     let grant = yields(&request, rule, mint, by.clone(), now)?;
-    request.state = RequestState::Approved {
-        at: now,
-        grant: grant.id,
-        by,
-    };
-    Ok(Stepped {
-        request,
-        grant: Some(grant),
-    })
+    request.state = RequestState::Approved { at: now, grant: grant.id, by };
+    Ok(Stepped { request, grant: Some(grant) })
 }
 
 fn only_narrows(scope: &Scope, narrowing: &Narrowing) -> Result<(), Refusal> {
     if narrowing.length.is_some_and(|length| length > scope.length) {
-        return Err(Refusal::Widens(format!(
-            "at most {} is left of what was asked",
-            scope.length
-        )));
+        return Err(Refusal::Widens(format!("at most {} is left of what was asked", scope.length)));
     }
-    if narrowing
-        .hosts
-        .as_ref()
-        .is_some_and(|hosts| hosts.is_empty() || !hosts.is_subset(&scope.hosts))
-    {
-        return Err(Refusal::Widens(format!(
-            "the hosts are {}",
-            list(&scope.hosts)
-        )));
+    if narrowing.hosts.as_ref().is_some_and(|hosts| hosts.is_empty() || !hosts.is_subset(&scope.hosts)) {
+        return Err(Refusal::Widens(format!("the hosts are {}", list(&scope.hosts))));
     }
-    if narrowing
-        .services
-        .as_ref()
-        .is_some_and(|some| some.is_empty() || !some.is_subset(&scope.services))
-    {
-        return Err(Refusal::Widens(format!(
-            "the services are {}",
-            list(&scope.services)
-        )));
+    if narrowing.services.as_ref().is_some_and(|some| some.is_empty() || !some.is_subset(&scope.services)) {
+        return Err(Refusal::Widens(format!("the services are {}", list(&scope.services))));
     }
     Ok(())
 }
 
 fn list<T: ToString>(names: &BTreeSet<T>) -> String {
-    names
-        .iter()
-        .map(ToString::to_string)
-        .collect::<Vec<_>>()
-        .join(", ")
+    names.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
-fn yields(
-    request: &Request,
-    rule: &Rule,
-    id: GrantId,
-    by: Vec<Person>,
-    now: Time,
-) -> Result<Grant, Refusal> {
+fn yields(request: &Request, rule: &Rule, id: GrantId, by: Vec<Person>, now: Time) -> Result<Grant, Refusal> {
     let (ask, scope) = (&request.ask, request.scope());
     let not_before = ask.starts.map_or(now, |starts| starts.max(now));
     // A start that was asked for fixes the end too: approving late does not move the window.
@@ -246,19 +174,11 @@ fn yields(
         return Err(Refusal::Over(expires));
     }
     let window = match rule.clock {
-        Clock::Approval => Window::Approval {
-            not_before,
-            expires,
-        },
+        Clock::Approval => Window::Approval { not_before, expires },
         Clock::FirstUse { claim_by } => {
             let claim_by = not_before + claim_by.delta();
             let length = whole_seconds(expires - not_before).unwrap_or(scope.length);
-            Window::FirstUse {
-                not_before,
-                claim_by,
-                length,
-                latest_end: claim_by + length.delta(),
-            }
+            Window::FirstUse { not_before, claim_by, length, latest_end: claim_by + length.delta() }
         }
     };
     let switches = scope.services.iter().any(access::Service::switches);
@@ -270,11 +190,7 @@ fn yields(
         names: ask.names.clone(),
         logins: ask.logins(),
         hosts: scope.hosts,
-        run_as: if switches {
-            ask.targets()
-        } else {
-            BTreeSet::new()
-        },
+        run_as: if switches { ask.targets() } else { BTreeSet::new() },
         services: scope.services,
         window,
         source: None,
@@ -289,19 +205,11 @@ fn yields(
 }
 
 fn whole_seconds(length: chrono::TimeDelta) -> Option<Span> {
-    u32::try_from(length.num_seconds())
-        .ok()
-        .and_then(Span::seconds)
+    u32::try_from(length.num_seconds()).ok().and_then(Span::seconds)
 }
 
 fn ended(request: &Request, state: RequestState) -> Stepped {
-    Stepped {
-        request: Request {
-            state,
-            ..request.clone()
-        },
-        grant: None,
-    }
+    Stepped { request: Request { state, ..request.clone() }, grant: None }
 }
 
 fn already_decided(request: &Request) -> Refusal {
@@ -310,9 +218,5 @@ fn already_decided(request: &Request) -> Refusal {
         RequestState::Denied { by, .. } | RequestState::Cancelled { by, .. } => vec![by.clone()],
         RequestState::Pending { .. } | RequestState::Expired { .. } => Vec::new(),
     };
-    Refusal::AlreadyDecided {
-        request: request.ask.id,
-        state: request.state.code(),
-        by,
-    }
+    Refusal::AlreadyDecided { request: request.ask.id, state: request.state.code(), by }
 }

@@ -1,0 +1,79 @@
+//! What the desk refuses, and what it answers then.
+
+use api::{Problem, ProblemCode};
+use workflow::Refusal;
+
+/// Why the desk did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum DeskError {
+    /// The rules say no.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// No rule covers it.
+    #[error("no rule covers this request: {0}")]
+    NoRule(String),
+    /// No such thing, or not for these eyes.
+    #[error("no {what} {id} that you may see: `jit {list}` lists them")]
+    NotFound {
+        /// Request or grant.
+        what: &'static str,
+        /// As it was typed.
+        id: String,
+        /// The command that lists them.
+        list: &'static str,
+    },
+    /// A short id that fits several.
+    #[error("{id} is the start of more than one {what}: type more of it")]
+    Ambiguous {
+        /// Request or grant.
+        what: &'static str,
+        /// As it was typed.
+        id: String,
+    },
+    /// Nobody of that name.
+    #[error("there is no account {0} on this host")]
+    NoAccount(String),
+    /// The door is not sure who it is.
+    #[error("this review does not count: {0}")]
+    NotThem(String),
+    /// The same key with another call.
+    #[error("this Idempotency-Key was used for another call: use a new one")]
+    KeyReused,
+    /// The call makes no sense.
+    #[error("{0}")]
+    BadRequest(String),
+    /// Not this caller's business.
+    #[error("{0}")]
+    Forbidden(String),
+    /// The store cannot make anything durable, or is damaged.
+    #[error(
+        "the store cannot take this now: {0}. Nothing was changed; try again, and see `journalctl -u jitd`"
+    )]
+    Store(String),
+}
+
+impl DeskError {
+    /// What the caller is answered.
+    pub fn problem(&self) -> Problem {
+        let code = match self {
+            Self::Refused(refusal) => match refusal {
+                Refusal::AlreadyDecided { .. }
+                | Refusal::AlreadyEnded { .. }
+                | Refusal::AlreadyReviewed(_)
+                | Refusal::Changed(_) => ProblemCode::Conflict,
+                Refusal::OwnRequest(_)
+                | Refusal::NotApprover { .. }
+                | Refusal::NotYours(_)
+                | Refusal::NotYourGrant { .. } => ProblemCode::Forbidden,
+                Refusal::TooManyPending(_) => ProblemCode::RateLimited,
+                _ => ProblemCode::Refused,
+            },
+            Self::NoRule(_) | Self::NoAccount(_) => ProblemCode::Refused,
+            Self::NotFound { .. } => ProblemCode::NotFound,
+            Self::Ambiguous { .. } | Self::KeyReused | Self::BadRequest(_) => ProblemCode::BadRequest,
+            Self::NotThem(_) | Self::Forbidden(_) => ProblemCode::Forbidden,
+            Self::Store(_) => ProblemCode::Unavailable,
+        };
+        code.because(self.to_string())
+    }
+}

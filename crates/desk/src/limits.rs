@@ -1,0 +1,17 @@
+//! Every bound of this crate, with its unit and reason.
+
+/// Tries to mint an id that is not taken. With 2^50 ids and a million taken, two in a row are taken
+/// once in 10^18; a fourth failure means that something else is broken.
+pub const MINT_TRIES: usize = 4;
+
+/// Rows a list answers when the caller names no limit: a few screens.
+pub const LIST: u32 = 200;
+
+/// Requests or grants whose time is over that one tick closes, so that a tick stays short.
+pub const PER_TICK: u32 = 256;
+
+/// Days that the answer to an idempotency key is kept: nobody retries after a week.
+pub const KEY_DAYS: i64 = 7;
+
+/// Closed grants that a gate keeps to explain refusals by: a busy day.
+pub const RECENT: u32 = 1000;

@@ -1,0 +1,166 @@
+//! API v1 over HTTP. The door in front of it decides who the [`Caller`] is and puts it into the
+//! request's extensions; nothing here reads an identity from the call itself.
+
+use crate::{Caller, Desk, DeskError, Key, Store, limits};
+use access::EndedHow;
+use api::{AskGrants, AskRequests, EndGrant, NewRequest, NewReview, Problem, ProblemCode};
+use axum::body::Bytes;
+use axum::extract::{Extension, Path, Query, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::sync::Arc;
+
+/// A refusal as an HTTP answer.
+pub struct Refused(pub Problem);
+
+impl IntoResponse for Refused {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.0.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        (status, [(header::CONTENT_TYPE, Problem::MEDIA_TYPE)], Json(self.0)).into_response()
+    }
+}
+
+impl From<DeskError> for Refused {
+    fn from(error: DeskError) -> Self {
+        Self(error.problem())
+    }
+}
+
+/// The answer to one call.
+pub type Answer<T> = Result<Json<T>, Refused>;
+
+/// Runs blocking work off the event loop.
+pub async fn blocking<T, F>(work: F) -> Answer<T>
+where
+    T: Serialize + Send + 'static,
+    F: FnOnce() -> Result<T, DeskError> + Send + 'static,
+{
+    match tokio::task::spawn_blocking(work).await {
+        Ok(Ok(answer)) => Ok(Json(answer)),
+        Ok(Err(error)) => Err(error.into()),
+        Err(_) => Err(Refused(ProblemCode::Unavailable.because("the daemon is stopping: try again"))),
+    }
+}
+
+type Shared<S> = State<Arc<Desk<S>>>;
+
+/// The routes of the desk.
+pub fn routes<S: Store>(desk: Arc<Desk<S>>) -> Router {
+    Router::new()
+        .route("/v1/requests", get(requests::<S>).post(request::<S>))
+        .route("/v1/requests/{id}", get(show_request::<S>))
+        .route("/v1/requests/{id}/reviews", post(review::<S>))
+        .route("/v1/requests/{id}/cancel", post(cancel::<S>))
+        .route("/v1/grants", get(grants::<S>))
+        .route("/v1/grants/{id}", get(show_grant::<S>))
+        .route("/v1/grants/{id}/revoke", post(revoke::<S>))
+        .route("/v1/grants/{id}/release", post(release::<S>))
+        .with_state(desk)
+}
+
+async fn requests<S: Store>(
+    State(desk): Shared<S>,
+    Extension(caller): Extension<Caller>,
+    Query(ask): Query<AskRequests>,
+) -> Answer<Vec<api::RequestView>> {
+    blocking(move || desk.requests(&caller, ask.which, ask.limit.unwrap_or(limits::LIST))).await
+}
+
+async fn request<S: Store>(State(desk): Shared<S>, write: Write<NewRequest>) -> Answer<api::Opened> {
+    blocking(move || desk.request(&write.caller, write.body, &write.key)).await
+}
+
+async fn show_request<S: Store>(
+    State(desk): Shared<S>,
+    Extension(caller): Extension<Caller>,
+    Path(id): Path<String>,
+) -> Answer<api::RequestView> {
+    blocking(move || desk.show_request(&caller, &id)).await
+}
+
+async fn review<S: Store>(
+    State(desk): Shared<S>,
+    Path(id): Path<String>,
+    write: Write<NewReview>,
+) -> Answer<api::Reviewed> {
+    blocking(move || desk.review(&write.caller, &id, write.body, &write.key)).await
+}
+
+async fn cancel<S: Store>(
+    State(desk): Shared<S>,
+    Path(id): Path<String>,
+    write: Write<serde_json::Map<String, serde_json::Value>>,
+) -> Answer<api::RequestView> {
+    blocking(move || desk.cancel(&write.caller, &id, &write.key)).await
+}
+
+async fn grants<S: Store>(
+    State(desk): Shared<S>,
+    Extension(caller): Extension<Caller>,
+    Query(ask): Query<AskGrants>,
+) -> Answer<Vec<api::GrantView>> {
+    blocking(move || desk.grants(&caller, &ask, limits::LIST)).await
+}
+
+async fn show_grant<S: Store>(
+    State(desk): Shared<S>,
+    Extension(caller): Extension<Caller>,
+    Path(id): Path<String>,
+) -> Answer<api::GrantView> {
+    blocking(move || desk.show_grant(&caller, &id)).await
+}
+
+async fn revoke<S: Store>(
+    State(desk): Shared<S>,
+    Path(id): Path<String>,
+    write: Write<EndGrant>,
+) -> Answer<api::GrantView> {
+    blocking(move || desk.end_grant(&write.caller, &id, EndedHow::Revoked, write.body, &write.key)).await
+}
+
+async fn release<S: Store>(
+    State(desk): Shared<S>,
+    Path(id): Path<String>,
+    write: Write<EndGrant>,
+) -> Answer<api::GrantView> {
+    blocking(move || desk.end_grant(&write.caller, &id, EndedHow::Released, write.body, &write.key)).await
+}
+
+/// A write: who, what, and the key that makes it happen once.
+struct Write<T> {
+    caller: Caller,
+    body: T,
+    key: Key,
+}
+
+impl<S: Send + Sync, T: DeserializeOwned> axum::extract::FromRequest<S> for Write<T> {
+    type Rejection = Refused;
+
+    async fn from_request(call: axum::extract::Request, state: &S) -> Result<Self, Refused> {
+        let bad = |why: String| Refused(ProblemCode::BadRequest.because(why));
+        let caller = call.extensions().get::<Caller>().cloned();
+        let caller =
+            caller.ok_or_else(|| Refused(ProblemCode::Forbidden.because("this door knows nobody")))?;
+        let path = call.uri().path().to_owned();
+        let key = header_key(call.headers()).map_err(bad)?;
+        let bytes = Bytes::from_request(call, state).await.map_err(|why| bad(why.to_string()))?;
+        let body = serde_json::from_slice(&bytes)
+            .map_err(|why| bad(format!("reading the body of {path}: {why}")))?;
+        Ok(Self { caller, key: Key::of(&key, &path, &bytes), body })
+    }
+}
+
+fn header_key(headers: &HeaderMap) -> Result<String, String> {
+    let key = headers
+        .get("Idempotency-Key")
+        .ok_or("every write needs an Idempotency-Key header: a new random one")?;
+    let key = key.to_str().map_err(|_| "the Idempotency-Key is not ASCII")?;
+    if key.is_empty() || key.len() > api::limits::KEY {
+        return Err(format!("the Idempotency-Key is not 1 to {} characters long", api::limits::KEY));
+    }
+    Ok(key.to_owned())
+}

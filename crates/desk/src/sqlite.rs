@@ -1,0 +1,381 @@
+//! The desk's store on the daemon's SQLite file.
+
+use crate::store::{Committed, Queries, RequestFilter, Store, Transaction};
+use crate::{DeskError, limits};
+use access::{Claim, Grant, GrantId, HostName, Person, RequestId, Time};
+use api::{ChangeRecord, Record};
+use rusqlite::{Connection, OptionalExtension as _, ToSql, params};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use sha2::{Digest as _, Sha256};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use store::{StoreError, Tx, Writer};
+use workflow::{Request, RequestState};
+
+/// Requests and grants in the one file of this daemon. `E` is what the daemon's observer hears.
+pub struct SqliteStore<E> {
+    writer: Writer<E>,
+    reader: Arc<Mutex<Connection>>,
+    wait: Duration,
+}
+
+impl<E> Clone for SqliteStore<E> {
+    fn clone(&self) -> Self {
+        Self { writer: self.writer.clone(), reader: Arc::clone(&self.reader), wait: self.wait }
+    }
+}
+
+impl<E> SqliteStore<E> {
+    /// The store behind `writer`, read through a connection of its own. A write that is not durable
+    /// within `wait` is an error.
+    pub fn new(writer: Writer<E>, reader: Connection, wait: Duration) -> Self {
+        Self { writer, reader: Arc::new(Mutex::new(reader)), wait }
+    }
+}
+
+impl<E: From<Committed> + Send + 'static> Store for SqliteStore<E> {
+    fn write<T, F>(&self, work: F) -> Result<T, DeskError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut dyn Transaction) -> Result<T, DeskError> + Send + 'static,
+    {
+        self.writer.run(self.wait, move |tx| work(&mut Change { tx, last: 0 }))
+    }
+
+    fn read<T, F>(&self, work: F) -> Result<T, DeskError>
+    where
+        F: FnOnce(&dyn Queries) -> Result<T, DeskError>,
+    {
+        work(&Look(&self.reader.lock().unwrap_or_else(PoisonError::into_inner)))
+    }
+}
+
+/// What a gate holds in memory.
+pub struct Loaded {
+    /// Grants.
+    pub grants: Vec<Grant>,
+    /// First uses on this host.
+    pub claims: HashMap<GrantId, Claim>,
+}
+
+/// Every grant that is not closed, the newest of the others (a refusal explains itself by them), and
+/// claims.
+pub fn load(connection: &Connection) -> Result<Loaded, DeskError> {
+    let look = Look(connection);
+    let grants = look.rows(
+        "SELECT body, digest FROM grants WHERE closed = 0 \
+         UNION ALL SELECT * FROM (SELECT body, digest FROM grants WHERE closed = 1 ORDER BY at_ms DESC LIMIT ?1)",
+        &[&limits::RECENT],
+    )?;
+    let mut select = connection.prepare("SELECT grant_id, started_ms, ends_ms FROM claim")?;
+    let claims = select
+        .query_map([], |row| Ok((GrantId::from_random(row.get(0)?), (row.get(1)?, row.get(2)?))))?
+        .map(|row| {
+            let (id, (started, ends)) = row?;
+            Ok((id, Claim { started: time(started)?, ends: time(ends)? }))
+        })
+        .collect::<Result<_, DeskError>>()?;
+    Ok(Loaded { grants, claims })
+}
+
+/// Looks things up over any connection.
+struct Look<'a>(&'a Connection);
+
+impl Look<'_> {
+    /// Bodies of rows, each checked against its digest.
+    fn rows<T: DeserializeOwned>(&self, sql: &str, values: &[&dyn ToSql]) -> Result<Vec<T>, DeskError> {
+        let mut select = self.0.prepare_cached(sql)?;
+        let rows =
+            select.query_map(values, |row| Ok((row.get::<_, String>(0)?, row.get::<_, [u8; 32]>(1)?)))?;
+        rows.map(|row| {
+            let (body, digest) = row?;
+            if digest != digest_of(&body) {
+                return Err(DeskError::Store(
+                    "a row was changed after it was written: run `jitd repair`".into(),
+                ));
+            }
+            serde_json::from_str(&body)
+                .map_err(|why| DeskError::Store(format!("a row cannot be read: {why}")))
+        })
+        .collect()
+    }
+
+    fn row<T: DeserializeOwned>(&self, sql: &str, values: &[&dyn ToSql]) -> Result<Option<T>, DeskError> {
+        Ok(self.rows(sql, values)?.pop())
+    }
+
+    fn ids(&self, sql: &str, low: u64, high: u64) -> Result<Vec<u64>, DeskError> {
+        let mut select = self.0.prepare_cached(sql)?;
+        let ids = select.query_map([low, high], |row| row.get(0))?;
+        Ok(ids.collect::<Result<_, _>>()?)
+    }
+}
+
+impl Queries for Look<'_> {
+    fn request(&self, id: RequestId) -> Result<Option<Request>, DeskError> {
+        self.row("SELECT body, digest FROM request WHERE id = ?1", &[&id.bits()])
+    }
+
+    fn request_ids(&self, low: RequestId, high: RequestId) -> Result<Vec<RequestId>, DeskError> {
+        let sql = "SELECT id FROM request WHERE id BETWEEN ?1 AND ?2 LIMIT 2";
+        Ok(self.ids(sql, low.bits(), high.bits())?.into_iter().map(RequestId::from_random).collect())
+    }
+
+    fn requests(&self, filter: &RequestFilter, limit: u32) -> Result<Vec<Request>, DeskError> {
+        match filter {
+            RequestFilter::Pending => self.rows(
+                "SELECT body, digest FROM request WHERE state = 'pending' ORDER BY until_ms DESC LIMIT ?1",
+                &[&limit],
+            ),
+            RequestFilter::Of(person) => self.rows(
+                "SELECT body, digest FROM request WHERE id IN (\
+                   SELECT * FROM (SELECT id FROM request WHERE person = ?1 ORDER BY asked_ms DESC LIMIT ?2) \
+                   UNION SELECT * FROM (SELECT id FROM request WHERE asked_by = ?1 ORDER BY asked_ms DESC LIMIT ?2)) \
+                 ORDER BY asked_ms DESC LIMIT ?2",
+                &[&person.as_str(), &limit],
+            ),
+            RequestFilter::All => {
+                self.rows("SELECT body, digest FROM request ORDER BY asked_ms DESC LIMIT ?1", &[&limit])
+            }
+        }
+    }
+
+    fn pending_of(&self, person: &Person) -> Result<Vec<Request>, DeskError> {
+        self.rows(
+            "SELECT body, digest FROM request INDEXED BY request_pending WHERE state = 'pending' AND person = ?1",
+            &[&person.as_str()],
+        )
+    }
+
+    fn overdue(&self, now: Time, limit: u32) -> Result<Vec<Request>, DeskError> {
+        self.rows(
+            "SELECT body, digest FROM request WHERE state = 'pending' AND until_ms <= ?1 ORDER BY until_ms LIMIT ?2",
+            &[&now.timestamp_millis(), &limit],
+        )
+    }
+
+    fn grant(&self, id: GrantId) -> Result<Option<Grant>, DeskError> {
+        self.row("SELECT body, digest FROM grants WHERE id = ?1", &[&id.bits()])
+    }
+
+    fn grant_ids(&self, low: GrantId, high: GrantId) -> Result<Vec<GrantId>, DeskError> {
+        let sql = "SELECT id FROM grants WHERE id BETWEEN ?1 AND ?2 LIMIT 2";
+        Ok(self.ids(sql, low.bits(), high.bits())?.into_iter().map(GrantId::from_random).collect())
+    }
+
+    fn grants(
+        &self,
+        person: Option<&Person>,
+        host: Option<&HostName>,
+        all: bool,
+        limit: u32,
+    ) -> Result<Vec<Grant>, DeskError> {
+        let sql = match (person.is_some(), all) {
+            (true, true) => "SELECT body, digest FROM grants WHERE person = ?1 ORDER BY at_ms DESC LIMIT ?2",
+            (true, false) => {
+                "SELECT body, digest FROM grants WHERE person = ?1 AND closed = 0 ORDER BY at_ms DESC LIMIT ?2"
+            }
+            (false, true) => "SELECT body, digest FROM grants WHERE ?1 IS NULL ORDER BY at_ms DESC LIMIT ?2",
+            (false, false) => {
+                "SELECT body, digest FROM grants WHERE ?1 IS NULL AND closed = 0 ORDER BY latest_ms DESC LIMIT ?2"
+            }
+        };
+        let mut grants: Vec<Grant> = self.rows(sql, &[&person.map(Person::as_str), &limit])?;
+        grants.retain(|grant| host.is_none_or(|host| grant.hosts.contains(host)));
+        Ok(grants)
+    }
+
+    fn over(&self, now: Time, limit: u32) -> Result<Vec<Grant>, DeskError> {
+        self.rows(
+            "SELECT body, digest FROM grants WHERE closed = 0 AND id IN (\
+               SELECT id FROM grants WHERE closed = 0 AND latest_ms <= ?1 \
+               UNION SELECT grant_id FROM claim WHERE ends_ms <= ?1) LIMIT ?2",
+            &[&now.timestamp_millis(), &limit],
+        )
+    }
+
+    fn claim(&self, grant: GrantId) -> Result<Option<Claim>, DeskError> {
+        let mut select =
+            self.0.prepare_cached("SELECT started_ms, ends_ms FROM claim WHERE grant_id = ?1")?;
+        let claim = select.query_row([grant.bits()], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+        claim.map(|(started, ends)| Ok(Claim { started: time(started)?, ends: time(ends)? })).transpose()
+    }
+
+    fn sessions(&self, grant: GrantId) -> Result<u32, DeskError> {
+        let mut select = self.0.prepare_cached("SELECT count(*) FROM session WHERE grant_id = ?1")?;
+        Ok(select.query_row([grant.bits()], |row| row.get(0))?)
+    }
+
+    fn answered(&self, person: &Person, key: &str) -> Result<Option<(String, String)>, DeskError> {
+        let mut select =
+            self.0.prepare_cached("SELECT call, answer FROM idempotency WHERE person = ?1 AND key = ?2")?;
+        Ok(select.query_row([person.as_str(), key], |row| Ok((row.get(0)?, row.get(1)?))).optional()?)
+    }
+}
+
+/// A transaction of the one writer.
+struct Change<'a, 'b, E> {
+    tx: &'a mut Tx<'b, E>,
+    /// The record that vouches for the rows that follow it.
+    last: u64,
+}
+
+impl<E> Change<'_, '_, E> {
+    fn look(&self) -> Look<'_> {
+        Look(self.tx.connection())
+    }
+}
+
+impl<E: From<Committed>> Transaction for Change<'_, '_, E> {
+    fn put_request(&mut self, request: &Request) -> Result<(), DeskError> {
+        let body = json(request)?;
+        let until = match &request.state {
+            RequestState::Pending { until } => Some(until.timestamp_millis()),
+            _ => None,
+        };
+        let ask = &request.ask;
+        self.tx
+            .connection()
+            .prepare_cached(
+                "INSERT INTO request (id, state, asked_by, person, asked_ms, until_ms, body, digest, seq) \
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT (id) DO UPDATE \
+                 SET state = ?2, until_ms = ?6, body = ?7, digest = ?8, seq = ?9",
+            )?
+            .execute(params![
+                ask.id.bits(),
+                request.state.code(),
+                ask.asked_by.as_str(),
+                ask.person.as_str(),
+                ask.asked_at.timestamp_millis(),
+                until,
+                body,
+                digest_of(&body),
+                self.last
+            ])?;
+        self.tx.event(Committed::Request(Box::new(request.clone())).into());
+        Ok(())
+    }
+
+    fn put_grant(&mut self, grant: &Grant, closed: bool) -> Result<(), DeskError> {
+        let body = json(grant)?;
+        self.tx
+            .connection()
+            .prepare_cached(
+                "INSERT INTO grants (id, person, closed, latest_ms, at_ms, body, digest, seq) \
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT (id) DO UPDATE \
+                 SET closed = ?3, latest_ms = ?4, body = ?6, digest = ?7, seq = ?8",
+            )?
+            .execute(params![
+                grant.id.bits(),
+                grant.person.as_str(),
+                closed,
+                grant.window.latest_end().timestamp_millis(),
+                grant.approved_at.timestamp_millis(),
+                body,
+                digest_of(&body),
+                self.last
+            ])?;
+        // The next decision must see it.
+        self.tx.end_group();
+        self.tx.event(Committed::Grant(Box::new(grant.clone())).into());
+        Ok(())
+    }
+
+    fn record(&mut self, change: ChangeRecord) -> Result<(), DeskError> {
+        let record = Record::Change(Box::new(change));
+        self.last = self.tx.record(json(&record)?)?;
+        self.tx.event(Committed::Record { seq: self.last, record: Box::new(record) }.into());
+        Ok(())
+    }
+
+    fn answer(
+        &mut self,
+        person: &Person,
+        key: &str,
+        call: &str,
+        answer: &str,
+        now: Time,
+    ) -> Result<(), DeskError> {
+        let old = now.timestamp_millis() - limits::KEY_DAYS * 86_400_000;
+        let connection = self.tx.connection();
+        connection.prepare_cached("DELETE FROM idempotency WHERE at_ms < ?1")?.execute([old])?;
+        connection
+            .prepare_cached(
+                "INSERT INTO idempotency (person, key, call, answer, at_ms) VALUES (?1, ?2, ?3, ?4, ?5)",
+            )?
+            .execute(params![person.as_str(), key, call, answer, now.timestamp_millis()])?;
+        Ok(())
+    }
+}
+
+impl<E> Queries for Change<'_, '_, E> {
+    fn request(&self, id: RequestId) -> Result<Option<Request>, DeskError> {
+        self.look().request(id)
+    }
+    fn request_ids(&self, low: RequestId, high: RequestId) -> Result<Vec<RequestId>, DeskError> {
+        self.look().request_ids(low, high)
+    }
+    fn requests(&self, filter: &RequestFilter, limit: u32) -> Result<Vec<Request>, DeskError> {
+        self.look().requests(filter, limit)
+    }
+    fn pending_of(&self, person: &Person) -> Result<Vec<Request>, DeskError> {
+        self.look().pending_of(person)
+    }
+    fn overdue(&self, now: Time, limit: u32) -> Result<Vec<Request>, DeskError> {
+        self.look().overdue(now, limit)
+    }
+    fn grant(&self, id: GrantId) -> Result<Option<Grant>, DeskError> {
+        self.look().grant(id)
+    }
+    fn grant_ids(&self, low: GrantId, high: GrantId) -> Result<Vec<GrantId>, DeskError> {
+        self.look().grant_ids(low, high)
+    }
+    fn grants(
+        &self,
+        person: Option<&Person>,
+        host: Option<&HostName>,
+        all: bool,
+        limit: u32,
+    ) -> Result<Vec<Grant>, DeskError> {
+        self.look().grants(person, host, all, limit)
+    }
+    fn over(&self, now: Time, limit: u32) -> Result<Vec<Grant>, DeskError> {
+        self.look().over(now, limit)
+    }
+    fn claim(&self, grant: GrantId) -> Result<Option<Claim>, DeskError> {
+        self.look().claim(grant)
+    }
+    fn sessions(&self, grant: GrantId) -> Result<u32, DeskError> {
+        self.look().sessions(grant)
+    }
+    fn answered(&self, person: &Person, key: &str) -> Result<Option<(String, String)>, DeskError> {
+        self.look().answered(person, key)
+    }
+}
+
+fn json(value: &impl Serialize) -> Result<String, DeskError> {
+    serde_json::to_string(value).map_err(|why| DeskError::Store(why.to_string()))
+}
+
+fn digest_of(body: &str) -> [u8; 32] {
+    Sha256::digest(body).into()
+}
+
+fn time(millis: i64) -> Result<Time, DeskError> {
+    Time::from_timestamp_millis(millis)
+        .ok_or_else(|| DeskError::Store("a row holds a time that is none: run `jitd repair`".into()))
+}
+
+impl From<StoreError> for DeskError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error.to_string())
+    }
+}
+
+impl From<rusqlite::Error> for DeskError {
+    fn from(error: rusqlite::Error) -> Self {
+        StoreError::from(error).into()
+    }
+}

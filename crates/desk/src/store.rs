@@ -1,0 +1,116 @@
+//! What the desk needs of a store. One suite of tests runs on every store.
+
+use crate::DeskError;
+use access::{Claim, Grant, GrantId, HostName, Person, RequestId, Time};
+use api::ChangeRecord;
+use workflow::Request;
+
+/// Something that changed, for those who keep a view of the store in memory. Told in commit order,
+/// after the commit and before anybody is told that it happened.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Committed {
+    /// A request, as it is now.
+    Request(Box<Request>),
+    /// A grant, as it is now.
+    Grant(Box<Grant>),
+    /// A record of the journal.
+    Record {
+        /// Its place.
+        seq: u64,
+        /// The record.
+        record: Box<api::Record>,
+    },
+}
+
+/// Where requests, grants and the journal live.
+pub trait Store: Clone + Send + Sync + 'static {
+    /// Runs `work` and makes everything it did durable at once, or nothing. Blocks; returns after the
+    /// commit.
+    fn write<T, F>(&self, work: F) -> Result<T, DeskError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut dyn Transaction) -> Result<T, DeskError> + Send + 'static;
+
+    /// Runs `work` on what is committed. Blocks.
+    fn read<T, F>(&self, work: F) -> Result<T, DeskError>
+    where
+        F: FnOnce(&dyn Queries) -> Result<T, DeskError>;
+}
+
+/// Which requests to list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RequestFilter {
+    /// Those that wait.
+    Pending,
+    /// Those that this person asked for or would get.
+    Of(Person),
+    /// All.
+    All,
+}
+
+/// What can be looked up.
+pub trait Queries {
+    /// The request with this id.
+    fn request(&self, id: RequestId) -> Result<Option<Request>, DeskError>;
+
+    /// Ids from `low` to `high`, at most two: enough to know whether a short id is unique.
+    fn request_ids(&self, low: RequestId, high: RequestId) -> Result<Vec<RequestId>, DeskError>;
+
+    /// Requests, newest first.
+    fn requests(&self, filter: &RequestFilter, limit: u32) -> Result<Vec<Request>, DeskError>;
+
+    /// Pending requests of this person.
+    fn pending_of(&self, person: &Person) -> Result<Vec<Request>, DeskError>;
+
+    /// Pending requests whose waiting is over at `now`.
+    fn overdue(&self, now: Time, limit: u32) -> Result<Vec<Request>, DeskError>;
+
+    /// The grant with this id.
+    fn grant(&self, id: GrantId) -> Result<Option<Grant>, DeskError>;
+
+    /// Ids from `low` to `high`, at most two.
+    fn grant_ids(&self, low: GrantId, high: GrantId) -> Result<Vec<GrantId>, DeskError>;
+
+    /// Grants of `person`, or everybody's; those that are over only with `all`; newest first.
+    fn grants(
+        &self,
+        person: Option<&Person>,
+        host: Option<&HostName>,
+        all: bool,
+        limit: u32,
+    ) -> Result<Vec<Grant>, DeskError>;
+
+    /// Grants not closed yet whose time is over at `now`, by their window or their claim.
+    fn over(&self, now: Time, limit: u32) -> Result<Vec<Grant>, DeskError>;
+
+    /// The first use of a grant on this host.
+    fn claim(&self, grant: GrantId) -> Result<Option<Claim>, DeskError>;
+
+    /// Open sessions that a grant carries on this host.
+    fn sessions(&self, grant: GrantId) -> Result<u32, DeskError>;
+
+    /// What was answered to this person's write with this key: fingerprint of the call, and the answer.
+    fn answered(&self, person: &Person, key: &str) -> Result<Option<(String, String)>, DeskError>;
+}
+
+/// What can be changed, all in one transaction.
+pub trait Transaction: Queries {
+    /// Stores a request, new or changed, after its record.
+    fn put_request(&mut self, request: &Request) -> Result<(), DeskError>;
+
+    /// Stores a grant, new or changed, after its record. `closed` says that it is over for good.
+    fn put_grant(&mut self, grant: &Grant, closed: bool) -> Result<(), DeskError>;
+
+    /// Appends a record of a change.
+    fn record(&mut self, change: ChangeRecord) -> Result<(), DeskError>;
+
+    /// Keeps the answer to a write with this key.
+    fn answer(
+        &mut self,
+        person: &Person,
+        key: &str,
+        call: &str,
+        answer: &str,
+        now: Time,
+    ) -> Result<(), DeskError>;
+}

@@ -1,0 +1,85 @@
+//! What can be wrong with the file.
+
+use journal::Broken;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// Why something was not stored. Cheap to clone: one failed commit is told to everybody who waited for it.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The file cannot be opened.
+    #[error("opening {path}: {why}")]
+    Open {
+        /// The file.
+        path: PathBuf,
+        /// What happened, and what to do.
+        why: String,
+    },
+    /// Another process has it.
+    #[error("opening {path}: another daemon has it open; one file belongs to one daemon")]
+    Locked {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A newer release wrote it.
+    #[error(
+        "opening {path}: it has schema {found}, and this release knows up to {known}: install the newer release again"
+    )]
+    Newer {
+        /// The file.
+        path: PathBuf,
+        /// Its schema.
+        found: i64,
+        /// The newest schema this release knows.
+        known: i64,
+    },
+    /// It is not what was written.
+    #[error(
+        "{path} is damaged: {what}. Nobody is let in until `jitd repair` has built a new one from what is whole"
+    )]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What was found.
+        what: String,
+    },
+    /// The disk or the allowance is used up.
+    #[error("there is no room: {0}")]
+    Full(String),
+    /// What is left is kept for better things than refusals.
+    #[error("what room is left is kept for logins that are let in")]
+    Reserved,
+    /// A read or write failed.
+    #[error("{0}")]
+    Sql(Arc<rusqlite::Error>),
+    /// Too much at once.
+    #[error("{} writes wait already", crate::limits::QUEUE)]
+    Busy,
+    /// It took too long. It may still happen.
+    #[error("the disk did not answer in time")]
+    Late,
+    /// The writer has stopped.
+    #[error("the store is closed")]
+    Closed,
+}
+
+impl StoreError {
+    pub(crate) fn damaged(path: &std::path::Path, what: &dyn std::fmt::Display) -> Self {
+        Self::Damaged { path: path.into(), what: what.to_string() }
+    }
+
+    pub(crate) fn broken(path: &std::path::Path, broken: &Broken) -> Self {
+        Self::damaged(path, broken)
+    }
+}
+
+impl From<rusqlite::Error> for StoreError {
+    fn from(error: rusqlite::Error) -> Self {
+        match error.sqlite_error_code() {
+            Some(rusqlite::ErrorCode::DiskFull) => Self::Full(
+                "the disk or journal.max_bytes is used up: make room, or raise max_bytes in jitd.toml".into(),
+            ),
+            _ => Self::Sql(Arc::new(error)),
+        }
+    }
+}

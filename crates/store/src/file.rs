@@ -1,0 +1,153 @@
+//! The file: opened, locked, brought to the newest schema, and verified from its last checkpoint.
+
+use crate::{StoreError, limits, rows};
+use journal::{Head, LogId};
+use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension as _};
+use std::fs::{File as Disk, OpenOptions, TryLockError};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+
+/// The newest schema.
+pub const SCHEMA: i64 = 1;
+
+/// SQLite before this could lose a commit when it reset its write-ahead log (sqlite.org, "WAL-reset bug").
+const OLDEST_SQLITE: i32 = 3_051_003;
+
+/// Where the file is and how large it may become.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The file.
+    pub path: PathBuf,
+    /// Bytes it may grow to.
+    pub max_bytes: u64,
+}
+
+/// An open file that belongs to this process alone.
+pub struct File {
+    pub(crate) options: Options,
+    pub(crate) connection: Connection,
+    pub(crate) head: Head,
+    /// Held for as long as the file is open, also while a failed connection is made anew.
+    pub(crate) lock: Disk,
+}
+
+impl File {
+    /// Opens the file, or makes it: readable by its owner alone. `opening` is the body of the first
+    /// record of a new log.
+    pub fn open(
+        options: Options,
+        opening: impl FnOnce(LogId) -> (journal::Stamp, String),
+    ) -> Result<Self, StoreError> {
+        let lock = lock(&options.path)?;
+        let connection = connect(&options)?;
+        let head = if is_new(&connection)? {
+            create(&connection, opening)?
+        } else {
+            let found: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+            if found > SCHEMA {
+                return Err(StoreError::Newer { path: options.path, found, known: SCHEMA });
+            }
+            rows::verify_tail(&connection, &options.path)?
+        };
+        Ok(Self { options, connection, head, lock })
+    }
+
+    /// For loading memory from it before the writer starts.
+    pub fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
+    /// The end of its journal.
+    pub fn head(&self) -> Head {
+        self.head
+    }
+}
+
+/// One connection more, that can only read.
+pub fn read_only(path: &Path) -> Result<Connection, StoreError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags).map_err(|why| cannot(path, &why))?;
+    connection.busy_timeout(limits::BUSY)?;
+    Ok(connection)
+}
+
+pub(crate) fn lock(path: &Path) -> Result<Disk, StoreError> {
+    let beside = path.with_extension("lock");
+    let open = |why: &dyn std::fmt::Display| StoreError::Open { path: beside.clone(), why: why.to_string() };
+    let lock = OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .mode(0o600)
+        .open(&beside)
+        .map_err(|why| open(&why))?;
+    match lock.try_lock() {
+        Ok(()) => Ok(lock),
+        Err(TryLockError::WouldBlock) => Err(StoreError::Locked { path: path.into() }),
+        Err(TryLockError::Error(why)) => Err(open(&why)),
+    }
+}
+
+pub(crate) fn connect(options: &Options) -> Result<Connection, StoreError> {
+    let path = &options.path;
+    if rusqlite::version_number() < OLDEST_SQLITE {
+        let why = format!("SQLite {} can lose commits: build with 3.51.3 or later", rusqlite::version());
+        return Err(StoreError::Open { path: path.clone(), why });
+    }
+    // SQLite makes a file by the umask; this one is nobody else's from its first byte.
+    OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .mode(0o600)
+        .open(path)
+        .map_err(|why| StoreError::Open { path: path.clone(), why: why.to_string() })?;
+    let connection = Connection::open(path).map_err(|why| cannot(path, &why))?;
+    connection.busy_timeout(limits::BUSY)?;
+    let set = |name: &str, value: &dyn rusqlite::ToSql| {
+        connection.pragma_update(None, name, value).map_err(|why| cannot(path, &why))
+    };
+    set("page_size", &i64::try_from(limits::PAGE).unwrap_or(4096))?;
+    set("journal_mode", &"WAL")?;
+    // NORMAL would lose the newest records in a power cut; every allow waits for this fsync.
+    set("synchronous", &"FULL")?;
+    set("wal_autocheckpoint", &limits::WAL_PAGES)?;
+    set("foreign_keys", &"ON")?;
+    set("trusted_schema", &"OFF")?;
+    set("cell_size_check", &"ON")?;
+    set("max_page_count", &i64::try_from(options.max_bytes / limits::PAGE).unwrap_or(i64::MAX))?;
+    connection.set_prepared_statement_cache_capacity(64);
+    Ok(connection)
+}
+
+fn cannot(path: &Path, why: &rusqlite::Error) -> StoreError {
+    match why.sqlite_error_code() {
+        Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => StoreError::damaged(path, why),
+        _ => StoreError::Open { path: path.into(), why: why.to_string() },
+    }
+}
+
+fn is_new(connection: &Connection) -> Result<bool, StoreError> {
+    let any: Option<i64> =
+        connection.query_row("SELECT 1 FROM sqlite_schema LIMIT 1", [], |row| row.get(0)).optional()?;
+    Ok(any.is_none())
+}
+
+/// Everything a new file needs, in one transaction: half a file is no file.
+pub(crate) fn create(
+    connection: &Connection,
+    opening: impl FnOnce(LogId) -> (journal::Stamp, String),
+) -> Result<Head, StoreError> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes)
+        .map_err(|why| StoreError::Full(format!("the kernel gives no random numbers: {why}")))?;
+    let log = LogId(bytes);
+    let transaction = connection.unchecked_transaction()?;
+    transaction.execute_batch(include_str!("schema.sql"))?;
+    transaction.pragma_update(None, "user_version", SCHEMA)?;
+    rows::set_meta(&transaction, "log", &log.to_string())?;
+    let (stamp, body) = opening(log);
+    let head = rows::append(&transaction, Head::start(log), stamp, body)?;
+    transaction.commit()?;
+    Ok(head)
+}

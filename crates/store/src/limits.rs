@@ -1,0 +1,28 @@
+//! Every bound of this crate, with its unit and reason.
+
+use std::time::Duration;
+
+/// Jobs that wait for the writer. More would wait longer than any login does.
+pub const QUEUE: usize = 4096;
+
+/// Jobs in one transaction: 64 logins at once fit, and a group never takes longer than a few fsyncs.
+pub const GROUP: usize = 256;
+
+/// First and longest wait before a file that failed is opened again.
+pub const REOPEN: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(5));
+
+/// SQLite waits this long for a lock that a backup or a checkpoint holds.
+pub const BUSY: Duration = Duration::from_secs(1);
+
+/// Bytes of a page of the file.
+pub const PAGE: u64 = 4096;
+
+/// Bytes of disk that repeatable refusals leave free, so that no user can fill it: room for some 50,000
+/// allows.
+pub const RESERVE: u64 = 64 * 1024 * 1024;
+
+/// Pages of the write-ahead log after which SQLite moves them into the file: 4 MB.
+pub const WAL_PAGES: u32 = 1000;
+
+/// Rows that one pruning takes away, so that it never holds a login up.
+pub const PRUNE: u64 = 1000;

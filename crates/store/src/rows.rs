@@ -1,0 +1,160 @@
+//! Rows of the journal and of `meta` in SQL.
+
+use crate::{StoreError, limits};
+use journal::{Checkpoint, Hash, Head, LogId, Row, Stamp, Verifier, Witness};
+use rusqlite::{Connection, OptionalExtension as _, params};
+use std::path::Path;
+
+/// A value of `meta`.
+pub fn meta(connection: &Connection, key: &str) -> Result<Option<String>, StoreError> {
+    let mut select = connection.prepare_cached("SELECT value FROM meta WHERE key = ?1")?;
+    Ok(select.query_row([key], |row| row.get(0)).optional()?)
+}
+
+/// Sets a value of `meta`.
+pub fn set_meta(connection: &Connection, key: &str, value: &str) -> Result<(), StoreError> {
+    connection
+        .prepare_cached(
+            "INSERT INTO meta (key, value) VALUES (?1, ?2) ON CONFLICT (key) DO UPDATE SET value = ?2",
+        )?
+        .execute([key, value])?;
+    Ok(())
+}
+
+/// Appends a record after `head`.
+pub(crate) fn append(
+    connection: &Connection,
+    head: Head,
+    stamp: Stamp,
+    body: String,
+) -> Result<Head, StoreError> {
+    let row = head.next(stamp, body);
+    connection
+        .prepare_cached(
+            "INSERT INTO journal (seq, boot, wall_ms, boot_ms, body, prev, hash) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        )?
+        .execute(params![
+            row.seq,
+            row.stamp.boot,
+            row.stamp.wall_ms,
+            row.stamp.boot_ms,
+            row.body,
+            row.prev.0,
+            row.hash.0
+        ])?;
+    Ok(Head::of(&row))
+}
+
+/// Writes down where the log stands.
+pub(crate) fn checkpoint(
+    connection: &Connection,
+    head: Head,
+    wall_ms: i64,
+) -> Result<Checkpoint, StoreError> {
+    connection
+        .prepare_cached("INSERT OR REPLACE INTO checkpoint (seq, hash, wall_ms) VALUES (?1, ?2, ?3)")?
+        .execute(params![head.seq, head.hash.0, wall_ms])?;
+    Ok(Checkpoint(head))
+}
+
+/// The last checkpoint.
+pub(crate) fn last_checkpoint(connection: &Connection, log: LogId) -> Result<Option<Head>, StoreError> {
+    let mut select =
+        connection.prepare_cached("SELECT seq, hash FROM checkpoint ORDER BY seq DESC LIMIT 1")?;
+    let head = |row: &rusqlite::Row<'_>| Ok(Head { log, seq: row.get(0)?, hash: Hash(row.get(1)?) });
+    Ok(select.query_row([], head).optional()?)
+}
+
+/// The name of the log.
+pub fn log_id(connection: &Connection) -> Result<LogId, StoreError> {
+    let text = meta(connection, "log")?.unwrap_or_default();
+    text.parse().map_err(|why: String| StoreError::Open { path: "meta".into(), why })
+}
+
+/// Rows after `after`, at most `limit`, oldest first.
+pub fn journal_after(connection: &Connection, after: u64, limit: u64) -> Result<Vec<Row>, StoreError> {
+    let log = log_id(connection)?;
+    let mut select = connection.prepare_cached(
+        "SELECT seq, boot, wall_ms, boot_ms, body, prev, hash FROM journal WHERE seq > ?1 ORDER BY seq LIMIT ?2",
+    )?;
+    let rows = select.query_map([after, limit], |row| read(row, log))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+pub(crate) fn read(row: &rusqlite::Row<'_>, log: LogId) -> rusqlite::Result<Row> {
+    Ok(Row {
+        log,
+        seq: row.get(0)?,
+        stamp: Stamp { boot: row.get(1)?, wall_ms: row.get(2)?, boot_ms: row.get(3)? },
+        body: row.get(4)?,
+        prev: Hash(row.get(5)?),
+        hash: Hash(row.get(6)?),
+    })
+}
+
+/// The place of the last record.
+pub fn last_seq(connection: &Connection) -> Result<u64, StoreError> {
+    let mut select = connection.prepare_cached("SELECT coalesce(max(seq), 0) FROM journal")?;
+    Ok(select.query_row([], |row| row.get(0))?)
+}
+
+/// Verifies the journal from its last checkpoint on, that one included.
+pub(crate) fn verify_tail(connection: &Connection, path: &Path) -> Result<Head, StoreError> {
+    verify_from(connection, path).map_err(|error| match error {
+        StoreError::Sql(why) => StoreError::damaged(path, &why),
+        StoreError::Open { why, .. } => {
+            StoreError::damaged(path, &format!("the name of its log is gone ({why})"))
+        }
+        other => other,
+    })
+}
+
+fn verify_from(connection: &Connection, path: &Path) -> Result<Head, StoreError> {
+    let log = log_id(connection)?;
+    let checkpoint = last_checkpoint(connection, log)?;
+    let mut after = checkpoint.map_or(0, |head| head.seq.saturating_sub(1));
+    let mut witness = Witness::default();
+    if let Some(head) = checkpoint {
+        witness.saw(head);
+    }
+    // The checkpoint's own row is read first; what it follows is covered by its hash.
+    let start = if after == 0 { Some(Head::start(log)) } else { None };
+    let mut verifier = Verifier::new(start, witness);
+    let mut first = true;
+    loop {
+        let rows = journal_after(connection, after, limits::PRUNE)?;
+        let Some(last) = rows.last() else { break };
+        after = last.seq;
+        if first && checkpoint.is_some() && rows.first().map(|row| row.seq) != checkpoint.map(|head| head.seq)
+        {
+            return Err(StoreError::damaged(path, &"the record of its last checkpoint is missing"));
+        }
+        first = false;
+        for row in &rows {
+            verifier.take(row).map_err(|broken| StoreError::broken(path, &broken))?;
+        }
+    }
+    let end = verifier.end(log).map_err(|broken| StoreError::broken(path, &broken))?;
+    if end.head.seq == 0 {
+        return Err(StoreError::damaged(path, &"its journal is empty"));
+    }
+    Ok(end.head)
+}
+
+/// Takes away at most [`limits::PRUNE`] of the oldest records that were written before `wall_ms`, none
+/// after the last checkpoint. Returns how many.
+pub fn prune(connection: &Connection, wall_ms: i64) -> Result<usize, StoreError> {
+    let Some(last) = last_checkpoint(connection, log_id(connection)?)? else {
+        return Ok(0);
+    };
+    let gone = connection
+        .prepare_cached(
+            "DELETE FROM journal WHERE seq IN \
+             (SELECT seq FROM journal WHERE seq < ?1 AND wall_ms < ?2 ORDER BY seq LIMIT ?3)",
+        )?
+        .execute(params![last.seq, wall_ms, limits::PRUNE])?;
+    connection
+        .prepare_cached("DELETE FROM checkpoint WHERE seq < (SELECT min(seq) FROM journal)")?
+        .execute([])?;
+    Ok(gone)
+}

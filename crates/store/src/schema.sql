@@ -1,0 +1,71 @@
+-- Version 1. Times are milliseconds after the Unix epoch. Every row of state carries the SHA-256 of its
+-- body and the journal record that last changed it, so that a repair can tell which rows are true.
+CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
+
+CREATE TABLE journal (
+    seq     INTEGER PRIMARY KEY,
+    boot    TEXT NOT NULL,
+    wall_ms INTEGER NOT NULL,
+    boot_ms INTEGER NOT NULL,
+    body    TEXT NOT NULL,
+    prev    BLOB NOT NULL,
+    hash    BLOB NOT NULL
+) STRICT;
+
+CREATE TABLE checkpoint (seq INTEGER PRIMARY KEY, hash BLOB NOT NULL, wall_ms INTEGER NOT NULL) STRICT;
+
+CREATE TABLE request (
+    id       INTEGER PRIMARY KEY,
+    state    TEXT NOT NULL,
+    asked_by TEXT NOT NULL,
+    person   TEXT NOT NULL,
+    asked_ms INTEGER NOT NULL,
+    until_ms INTEGER,
+    body     TEXT NOT NULL,
+    digest   BLOB NOT NULL,
+    seq      INTEGER NOT NULL
+) STRICT;
+CREATE INDEX request_pending ON request (until_ms) WHERE state = 'pending';
+CREATE INDEX request_newest ON request (asked_ms);
+CREATE INDEX request_person ON request (person, asked_ms);
+CREATE INDEX request_asked_by ON request (asked_by, asked_ms);
+
+CREATE TABLE grants (
+    id        INTEGER PRIMARY KEY,
+    person    TEXT NOT NULL,
+    closed    INTEGER NOT NULL,
+    latest_ms INTEGER NOT NULL,
+    at_ms     INTEGER NOT NULL,
+    body      TEXT NOT NULL,
+    digest    BLOB NOT NULL,
+    seq       INTEGER NOT NULL
+) STRICT;
+CREATE INDEX grants_open ON grants (latest_ms) WHERE closed = 0;
+CREATE INDEX grants_newest ON grants (at_ms);
+CREATE INDEX grants_person ON grants (person, at_ms);
+
+CREATE TABLE claim (
+    grant_id   INTEGER PRIMARY KEY,
+    started_ms INTEGER NOT NULL,
+    ends_ms    INTEGER NOT NULL,
+    seq        INTEGER NOT NULL
+) STRICT;
+CREATE INDEX claim_ends ON claim (ends_ms);
+
+CREATE TABLE session (
+    id       INTEGER PRIMARY KEY,
+    grant_id INTEGER,
+    body     TEXT NOT NULL,
+    seq      INTEGER NOT NULL
+) STRICT;
+CREATE INDEX session_grant ON session (grant_id);
+
+CREATE TABLE idempotency (
+    person TEXT NOT NULL,
+    key    TEXT NOT NULL,
+    call   TEXT NOT NULL,
+    answer TEXT NOT NULL,
+    at_ms  INTEGER NOT NULL,
+    PRIMARY KEY (person, key)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX idempotency_at ON idempotency (at_ms);

@@ -1,0 +1,348 @@
+//! The one writer thread.
+//!
+//! Jobs that wait are run one after the other inside one transaction, each in a savepoint of its own, and
+//! become durable by one commit (group commit). Then the observer is told what changed, in order, and
+//! only then is each caller told that it happened. A job that must be seen by the next decision ends its
+//! group ([`Tx::end_group`]).
+//!
+//! A commit that fails tells nobody that anything happened, and nobody knows what is on the disk. So
+//! the connection is dropped, and before the next group the file is opened anew, verified from its last
+//! checkpoint, and the observer rebuilds what it holds from what is really there.
+
+use crate::file::{File, Options, connect};
+use crate::{StoreError, limits, rows};
+use journal::{Checkpoint, Head, Stamp};
+use rusqlite::Connection;
+use std::fs::File as Disk;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+/// Hears what was committed, on the writer thread, before those who asked for it.
+pub trait Observer<E>: Send + 'static {
+    /// These happened, in this order.
+    fn committed(&mut self, events: Vec<E>);
+
+    /// The log stands here; somebody who cannot change the file should know.
+    fn checkpoint(&mut self, checkpoint: Checkpoint);
+
+    /// The file was opened anew after a failure: what is held in memory is to be read again.
+    fn reopened(&mut self, connection: &Connection) -> Result<(), StoreError>;
+
+    /// Something failed that no caller hears of.
+    fn failed(&mut self, error: &StoreError);
+}
+
+/// When things are written down.
+pub type Stamps = Box<dyn Fn() -> Stamp + Send>;
+
+/// Hands jobs to the writer thread. Cheap to clone; the thread ends after the last one is dropped.
+pub struct Writer<E> {
+    queue: SyncSender<Job<E>>,
+    works: Arc<AtomicBool>,
+}
+
+impl<E> Clone for Writer<E> {
+    fn clone(&self) -> Self {
+        Self { queue: self.queue.clone(), works: Arc::clone(&self.works) }
+    }
+}
+
+/// A job: does its work in the transaction, or hears why there is none. Gives back what to do once the
+/// outcome of the commit is known.
+type Job<E> = Box<dyn FnOnce(Result<&mut Tx<'_, E>, StoreError>) -> Prepared + Send>;
+
+struct Prepared {
+    keep: bool,
+    finish: Box<dyn FnOnce(Result<(), StoreError>) + Send>,
+}
+
+impl<E: Send + 'static> Writer<E> {
+    /// Starts the thread on an open file.
+    pub fn start(
+        file: File,
+        stamps: Stamps,
+        observer: impl Observer<E>,
+    ) -> std::io::Result<(Self, JoinHandle<()>)> {
+        let (queue, jobs) = sync_channel(limits::QUEUE);
+        let works = Arc::new(AtomicBool::new(true));
+        let File { options, connection, head, lock } = file;
+        let thread = Thread {
+            options,
+            open: Some(Open { connection, head }),
+            _lock: lock,
+            stamps,
+            observer,
+            works: Arc::clone(&works),
+            wait: limits::REOPEN.0,
+            not_before: None,
+            unchecked: 0,
+        };
+        let handle = std::thread::Builder::new().name("writer".into()).spawn(move || thread.run(&jobs))?;
+        Ok((Self { queue, works }, handle))
+    }
+
+    /// Whether the last group was committed.
+    pub fn works(&self) -> bool {
+        self.works.load(Ordering::Relaxed)
+    }
+
+    /// Has `work` run in the next group. `done` is called on the writer thread with its result, after
+    /// what it did is durable, or with why it is not.
+    pub fn submit<T, R, W, D>(&self, work: W, done: D) -> Result<(), StoreError>
+    where
+        T: Send + 'static,
+        R: From<StoreError> + Send + 'static,
+        W: FnOnce(&mut Tx<'_, E>) -> Result<T, R> + Send + 'static,
+        D: FnOnce(Result<T, R>) + Send + 'static,
+    {
+        let job: Job<E> = Box::new(move |tx| {
+            let result = match tx {
+                Ok(tx) => work(tx),
+                Err(why) => Err(why.into()),
+            };
+            let keep = result.is_ok();
+            let finish = move |outcome: Result<(), StoreError>| {
+                done(match outcome {
+                    Ok(()) => result,
+                    // Its own refusal says more than the failure of others' commit.
+                    Err(why) => result.and(Err(why.into())),
+                });
+            };
+            Prepared { keep, finish: Box::new(finish) }
+        });
+        self.queue.try_send(job).map_err(|error| match error {
+            TrySendError::Full(_) => StoreError::Busy,
+            TrySendError::Disconnected(_) => StoreError::Closed,
+        })
+    }
+
+    /// [`Self::submit`], waiting for the result. After `wait` the answer is [`StoreError::Late`], and
+    /// the work may still happen.
+    pub fn run<T, R, W>(&self, wait: Duration, work: W) -> Result<T, R>
+    where
+        T: Send + 'static,
+        R: From<StoreError> + Send + 'static,
+        W: FnOnce(&mut Tx<'_, E>) -> Result<T, R> + Send + 'static,
+    {
+        let (tell, told) = sync_channel(1);
+        self.submit(work, move |result| {
+            // A caller that no longer waits has been told that it is late.
+            let _ = tell.send(result);
+        })?;
+        told.recv_timeout(wait).unwrap_or_else(|_| Err(StoreError::Late.into()))
+    }
+}
+
+/// One job's part of a transaction.
+pub struct Tx<'a, E> {
+    connection: &'a Connection,
+    head: &'a mut Head,
+    events: &'a mut Vec<E>,
+    stamps: &'a Stamps,
+    end_group: &'a mut bool,
+    max_bytes: u64,
+    path: &'a std::path::Path,
+}
+
+impl<E> Tx<'_, E> {
+    /// For SQL of other rooms.
+    pub fn connection(&self) -> &Connection {
+        self.connection
+    }
+
+    /// Appends a record to the journal and says its place.
+    pub fn record(&mut self, body: String) -> Result<u64, StoreError> {
+        *self.head = rows::append(self.connection, *self.head, (self.stamps)(), body)?;
+        Ok(self.head.seq)
+    }
+
+    /// [`Self::record`] for a refusal that anybody can repeat at will: never into the last quarter of the
+    /// allowance or the reserve of the disk.
+    pub fn record_refusal(&mut self, body: String) -> Result<u64, StoreError> {
+        let pages: u64 = self.connection.pragma_query_value(None, "page_count", |row| row.get(0))?;
+        let free =
+            rustix::fs::statvfs(self.path).map_or(0, |disk| disk.f_bavail.saturating_mul(disk.f_frsize));
+        if pages * limits::PAGE > self.max_bytes / 4 * 3 || free < limits::RESERVE {
+            return Err(StoreError::Reserved);
+        }
+        self.record(body)
+    }
+
+    /// The place of the last record.
+    pub fn seq(&self) -> u64 {
+        self.head.seq
+    }
+
+    /// Tells the observer, once this is committed.
+    pub fn event(&mut self, event: E) {
+        self.events.push(event);
+    }
+
+    /// No further job runs before this one is committed and seen.
+    pub fn end_group(&mut self) {
+        *self.end_group = true;
+    }
+}
+
+struct Open {
+    connection: Connection,
+    head: Head,
+}
+
+struct Thread<O> {
+    options: Options,
+    open: Option<Open>,
+    /// The file stays ours while its connection is made anew.
+    _lock: Disk,
+    stamps: Stamps,
+    observer: O,
+    works: Arc<AtomicBool>,
+    wait: Duration,
+    not_before: Option<Instant>,
+    unchecked: i64,
+}
+
+impl<O> Thread<O> {
+    fn run<E: Send + 'static>(mut self, jobs: &Receiver<Job<E>>)
+    where
+        O: Observer<E>,
+    {
+        while let Ok(first) = jobs.recv() {
+            let mut next = Some(first);
+            // A job that ended its group leaves the queue as it is; the loop comes back for the rest.
+            if let Err((why, prepared)) = self.group(&mut next, jobs) {
+                self.works.store(false, Ordering::Relaxed);
+                self.observer.failed(&why);
+                self.open = None;
+                self.not_before = Some(Instant::now() + self.wait);
+                self.wait = (self.wait * 2).min(limits::REOPEN.1);
+                for job in prepared {
+                    (job.finish)(Err(why.clone()));
+                }
+                if let Some(job) = next {
+                    (job(Err(why.clone())).finish)(Err(why));
+                }
+            }
+        }
+        if let Some(open) = &self.open {
+            // What is not in a checkpoint is verified at the next start; nothing is lost.
+            let _ = rows::checkpoint(&open.connection, open.head, (self.stamps)().wall_ms);
+        }
+    }
+
+    /// Runs waiting jobs in one transaction. On failure gives back those whose outcome must be told.
+    fn group<E: Send + 'static>(
+        &mut self,
+        next: &mut Option<Job<E>>,
+        jobs: &Receiver<Job<E>>,
+    ) -> Result<(), (StoreError, Vec<Prepared>)>
+    where
+        O: Observer<E>,
+    {
+        self.reopen::<E>().map_err(|why| (why, Vec::new()))?;
+        let Some(open) = &mut self.open else {
+            return Err((StoreError::Closed, Vec::new()));
+        };
+        let mut prepared = Vec::new();
+        let mut events = Vec::new();
+        let before = open.head;
+        macro_rules! sql {
+            ($call:expr) => {
+                match $call {
+                    Ok(value) => value,
+                    Err(why) => return Err((why.into(), prepared)),
+                }
+            };
+        }
+        sql!(open.connection.execute_batch("BEGIN IMMEDIATE"));
+        let mut end_group = false;
+        while let Some(job) = next.take() {
+            let (head, told) = (open.head, events.len());
+            if let Err(why) = open.connection.execute_batch("SAVEPOINT job") {
+                *next = Some(job);
+                return Err((why.into(), prepared));
+            }
+            let mut tx = Tx {
+                connection: &open.connection,
+                head: &mut open.head,
+                events: &mut events,
+                stamps: &self.stamps,
+                end_group: &mut end_group,
+                max_bytes: self.options.max_bytes,
+                path: &self.options.path,
+            };
+            let done = job(Ok(&mut tx));
+            let keep = done.keep;
+            prepared.push(done);
+            if !keep {
+                open.head = head;
+                events.truncate(told);
+                // SQLite gives up the whole transaction on some errors: then there is no savepoint left.
+                if open.connection.is_autocommit() {
+                    return Err((StoreError::Full("SQLite gave up the transaction".into()), prepared));
+                }
+                sql!(open.connection.execute_batch("ROLLBACK TO job"));
+            }
+            sql!(open.connection.execute_batch("RELEASE job"));
+            if end_group || prepared.len() >= limits::GROUP {
+                break;
+            }
+            *next = jobs.try_recv().ok();
+        }
+        let now_ms = (self.stamps)().wall_ms;
+        let checkpoint =
+            sql!(due_checkpoint(&open.connection, before, open.head, now_ms, &mut self.unchecked));
+        sql!(open.connection.execute_batch("COMMIT"));
+        self.works.store(true, Ordering::Relaxed);
+        self.wait = limits::REOPEN.0;
+        self.observer.committed(events);
+        if let Some(checkpoint) = checkpoint {
+            self.observer.checkpoint(checkpoint);
+        }
+        for job in prepared {
+            (job.finish)(Ok(()));
+        }
+        Ok(())
+    }
+
+    fn reopen<E>(&mut self) -> Result<(), StoreError>
+    where
+        O: Observer<E>,
+    {
+        if self.open.is_some() {
+            return Ok(());
+        }
+        if self.not_before.is_some_and(|at| Instant::now() < at) {
+            return Err(StoreError::Full(
+                "the last write failed, and the file is tried again in a moment".into(),
+            ));
+        }
+        let connection = connect(&self.options)?;
+        let head = rows::verify_tail(&connection, &self.options.path)?;
+        self.observer.reopened(&connection)?;
+        self.open = Some(Open { connection, head });
+        Ok(())
+    }
+}
+
+/// A checkpoint where one is due: by count, or by time while records come in. `last_ms` is when the last
+/// one was.
+fn due_checkpoint(
+    connection: &Connection,
+    before: Head,
+    head: Head,
+    now_ms: i64,
+    last_ms: &mut i64,
+) -> Result<Option<Checkpoint>, StoreError> {
+    let crossed =
+        before.seq / journal::limits::CHECKPOINT_EVERY != head.seq / journal::limits::CHECKPOINT_EVERY;
+    let late = head.seq > before.seq && (now_ms - *last_ms).abs() >= journal::limits::CHECKPOINT_MS;
+    if !crossed && !late {
+        return Ok(None);
+    }
+    *last_ms = now_ms;
+    Ok(Some(rows::checkpoint(connection, head, now_ms)?))
+}

@@ -1,0 +1,258 @@
+//! The daemon's time: a floor, an anchor, and what both say now.
+//!
+//! Time is a pair (see [`access::Now`]). `trusted` runs from an anchor (wall time and `CLOCK_BOOTTIME` of
+//! one moment) by `CLOCK_BOOTTIME` alone, so setting the wall clock moves nothing; it never falls below the
+//! floor. `latest` is the wall clock where that is ahead. The anchor belongs to one start of the machine.
+//! After the next it is made anew from the wall clock and is *provisional*: it decides, but does not raise
+//! the floor until the clock is confirmed, so one bad clock cannot lock a host out for ever.
+
+use crate::{kernel, limits};
+use access::{Now, Time};
+use chrono::TimeDelta;
+use serde::{Deserialize, Serialize};
+use std::sync::{Mutex, PoisonError};
+
+/// What is written down of time.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Kept {
+    /// Trusted time is never before this.
+    pub floor: Time,
+    /// The start of the machine that the anchor belongs to.
+    pub boot: String,
+    /// The anchor's wall time.
+    pub wall: Time,
+    /// The anchor's `CLOCK_BOOTTIME` in milliseconds.
+    pub since_boot_ms: i64,
+    /// Whether the anchor was confirmed.
+    pub confirmed: bool,
+}
+
+/// What the machine says at one moment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reading {
+    /// This start of the machine.
+    pub boot: String,
+    /// The wall clock.
+    pub wall: Time,
+    /// `CLOCK_BOOTTIME`.
+    pub since_boot: TimeDelta,
+}
+
+impl Kept {
+    /// What holds after a start of the daemon: the anchor of this start of the machine as it was, or a
+    /// new provisional one.
+    pub fn resumed(before: Option<Self>, reading: &Reading) -> Self {
+        match before {
+            Some(kept) if kept.boot == reading.boot => kept,
+            before => {
+                let floor = before.map_or(Time::UNIX_EPOCH, |kept| kept.floor);
+                Self {
+                    floor,
+                    boot: reading.boot.clone(),
+                    wall: reading.wall.max(floor),
+                    since_boot_ms: reading.since_boot.num_milliseconds(),
+                    confirmed: false,
+                }
+            }
+        }
+    }
+
+    /// The time at this reading.
+    pub fn now(&self, wall: Time, since_boot: TimeDelta) -> Now {
+        let elapsed = since_boot - TimeDelta::milliseconds(self.since_boot_ms);
+        let trusted = (self.wall + elapsed).max(self.floor);
+        Now { trusted, latest: trusted.max(wall), provisional: !self.confirmed }
+    }
+
+    /// The clock is right: it becomes the anchor. Only a person (`jitd clock accept`) can move the floor
+    /// back; a time service cannot.
+    #[must_use]
+    pub fn confirmed(&self, reading: &Reading, by_a_person: bool) -> Self {
+        let floor = if by_a_person { reading.wall } else { self.floor.max(reading.wall) };
+        Self {
+            floor,
+            boot: reading.boot.clone(),
+            wall: reading.wall.max(floor),
+            since_boot_ms: reading.since_boot.num_milliseconds(),
+            confirmed: true,
+        }
+    }
+
+    /// The floor raised to now, while the clock is confirmed.
+    #[must_use]
+    pub fn risen(&self, now: Now) -> Self {
+        let floor = if self.confirmed { self.floor.max(now.trusted) } else { self.floor };
+        Self { floor, ..self.clone() }
+    }
+}
+
+/// The running clock.
+pub struct Clock {
+    kept: Mutex<Kept>,
+    boot: String,
+    synchronised_since: Mutex<Option<TimeDelta>>,
+}
+
+impl Clock {
+    /// The clock after a start of the daemon.
+    pub fn resume(before: Option<Kept>) -> std::io::Result<Self> {
+        let boot = kernel::boot_id()?;
+        let reading = Reading { boot: boot.clone(), wall: kernel::wall(), since_boot: kernel::since_boot() };
+        let kept = Kept::resumed(before, &reading);
+        Ok(Self { kept: Mutex::new(kept), boot, synchronised_since: Mutex::new(None) })
+    }
+
+    /// The time now.
+    pub fn now(&self) -> Now {
+        self.held(|kept| kept.now(kernel::wall(), kernel::since_boot()))
+    }
+
+    /// This start of the machine.
+    pub fn boot(&self) -> &str {
+        &self.boot
+    }
+
+    /// What to write down, the floor raised to now.
+    pub fn to_keep(&self) -> Kept {
+        let now = self.now();
+        self.held(|kept| kept.risen(now))
+    }
+
+    /// What the clock would be once confirmed by the wall clock as it is. Takes effect by
+    /// [`Self::adopt`], after it is durable.
+    pub fn if_confirmed(&self, by_a_person: bool) -> Kept {
+        let reading =
+            Reading { boot: self.boot.clone(), wall: kernel::wall(), since_boot: kernel::since_boot() };
+        self.held(|kept| kept.confirmed(&reading, by_a_person))
+    }
+
+    /// Takes what was made durable.
+    pub fn adopt(&self, kept: Kept) {
+        *self.kept.lock().unwrap_or_else(PoisonError::into_inner) = kept;
+    }
+
+    /// Whether the kernel's clock has just been synchronised long enough to confirm a provisional one.
+    pub fn settled(&self) -> bool {
+        let mut since = self.synchronised_since.lock().unwrap_or_else(PoisonError::into_inner);
+        if !kernel::synchronised() {
+            *since = None;
+            return false;
+        }
+        let now = kernel::since_boot();
+        let first = *since.get_or_insert(now);
+        let settles = TimeDelta::from_std(limits::CLOCK_SETTLES).unwrap_or(TimeDelta::MAX);
+        !self.held(|kept| kept.confirmed) && now - first >= settles
+    }
+
+    /// What the clock rests on, in words; with what to do where it is not confirmed.
+    pub fn words(&self) -> String {
+        let now = self.now();
+        let strays = TimeDelta::from_std(limits::CLOCK_STRAYS).unwrap_or(TimeDelta::MAX);
+        let drift = kernel::wall() - now.trusted;
+        if drift.abs() > strays {
+            let (by, way) =
+                (access::for_people(drift.abs()), if drift < TimeDelta::zero() { "behind" } else { "ahead" });
+            return format!(
+                "the wall clock is {by} {way} of the gate's time: set it right, or if it is right run `jitd clock accept` as root"
+            );
+        }
+        if now.provisional {
+            return "not confirmed since the machine started, so grants that start later than their approval wait: \
+                    it is confirmed once a time service has kept it for 10 minutes, or by `jitd clock accept` as root"
+                .to_owned();
+        }
+        "confirmed".to_owned()
+    }
+
+    /// Whether something about the clock needs an administrator.
+    pub fn strays(&self) -> bool {
+        let strays = TimeDelta::from_std(limits::CLOCK_STRAYS).unwrap_or(TimeDelta::MAX);
+        (kernel::wall() - self.now().trusted).abs() > strays
+    }
+
+    fn held<T>(&self, look: impl FnOnce(&Kept) -> T) -> T {
+        look(&self.kept.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl desk::Clock for Clock {
+    fn now(&self) -> Now {
+        Self::now(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(hours: i64) -> Time {
+        "2026-11-24T12:00:00Z".parse::<Time>().unwrap() + TimeDelta::hours(hours)
+    }
+
+    fn reading(boot: &str, wall: Time, up_hours: i64) -> Reading {
+        Reading { boot: boot.into(), wall, since_boot: TimeDelta::hours(up_hours) }
+    }
+
+    fn confirmed() -> Kept {
+        Kept::resumed(None, &reading("a", at(0), 1)).confirmed(&reading("a", at(0), 1), false)
+    }
+
+    #[test]
+    fn setting_the_wall_clock_back_moves_nothing() {
+        let now = confirmed().now(at(-24), TimeDelta::hours(2));
+        assert_eq!((now.trusted, now.latest), (at(1), at(1)));
+    }
+
+    #[test]
+    fn setting_it_forward_only_ends_things_and_setting_it_back_again_restores_them() {
+        let kept = confirmed();
+        let ahead = kept.now(at(8760), TimeDelta::hours(2));
+        assert_eq!((ahead.trusted, ahead.latest), (at(1), at(8760)));
+        assert_eq!(kept.risen(ahead).floor, at(1), "a wall clock ahead never raises the floor");
+        assert_eq!(kept.now(at(1), TimeDelta::hours(2)).latest, at(1));
+    }
+
+    #[test]
+    fn a_restart_of_the_daemon_keeps_the_anchor() {
+        let kept = confirmed();
+        assert_eq!(Kept::resumed(Some(kept.clone()), &reading("a", at(-500), 9)), kept);
+    }
+
+    #[test]
+    fn a_machine_that_was_off_for_a_day_works_at_once_but_provisionally() {
+        let kept = Kept::resumed(Some(confirmed().risen(Now::exactly(at(3)))), &reading("b", at(30), 0));
+        let now = kept.now(at(30), TimeDelta::zero());
+        assert_eq!((now.trusted, now.provisional), (at(30), true));
+        assert_eq!(kept.risen(now).floor, at(3), "what is not confirmed never becomes the floor");
+    }
+
+    #[test]
+    fn a_clock_that_starts_in_the_past_stands_at_the_floor() {
+        let kept = Kept::resumed(Some(confirmed().risen(Now::exactly(at(3)))), &reading("b", at(-9999), 0));
+        assert_eq!(kept.now(at(-9999), TimeDelta::zero()).trusted, at(3));
+    }
+
+    #[test]
+    fn one_bad_clock_cannot_lock_the_host_out_for_ever() {
+        let bad = Kept::resumed(Some(confirmed()), &reading("b", at(9999), 0));
+        assert_eq!(bad.now(at(9999), TimeDelta::zero()).trusted, at(9999));
+        let good = bad.confirmed(&reading("b", at(5), 1), false);
+        assert_eq!(good.now(at(5), TimeDelta::hours(1)).trusted, at(5));
+        let next_boot = Kept::resumed(Some(bad), &reading("c", at(6), 0));
+        assert_eq!(next_boot.now(at(6), TimeDelta::zero()).trusted, at(6));
+    }
+
+    #[test]
+    fn a_time_service_cannot_move_the_floor_back_and_a_person_can() {
+        let kept = confirmed();
+        assert_eq!(
+            kept.confirmed(&reading("a", at(-5), 2), false).now(at(-5), TimeDelta::hours(2)).trusted,
+            at(0)
+        );
+        assert_eq!(
+            kept.confirmed(&reading("a", at(-5), 2), true).now(at(-5), TimeDelta::hours(2)).trusted,
+            at(-5)
+        );
+    }
+}

@@ -1,0 +1,349 @@
+//! The control socket: API v1 for people on this machine, who are known by what the kernel says of them.
+
+use crate::accounts::AccountBook;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::ledger::Ledger;
+use crate::log::{Level, Log};
+use crate::memory::Memory;
+use crate::peer::{self, Peer};
+use crate::{limits, rows};
+use access::{HostName, Login, Phase, Question};
+use api::{AskJournal, Check, CheckQuery, JournalRow, ProblemCode, Status, Which};
+use arc_swap::ArcSwap;
+use axum::extract::{DefaultBodyLimit, Extension, Query, State};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use desk::{Answer, Caller, Desk, DeskError, Refused, Roles, SqliteStore, blocking};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::Semaphore;
+use tower::ServiceExt as _;
+use workflow::Channel;
+
+/// Everything a call needs.
+pub struct Control {
+    /// This host.
+    pub host: HostName,
+    /// The committed state.
+    pub memory: Arc<Memory>,
+    /// Where changes become durable.
+    pub ledger: Arc<Ledger>,
+    /// Requests, reviews, grants.
+    pub desk: Arc<Desk<SqliteStore<crate::memory::Changed>>>,
+    /// The time.
+    pub clock: Arc<Clock>,
+    /// Who people are.
+    pub accounts: Arc<AccountBook>,
+    /// The configuration in force.
+    pub config: Arc<ArcSwap<Config>>,
+    /// For what goes wrong with a connection.
+    pub log: Log,
+}
+
+/// Serves connections, for ever.
+pub async fn serve(control: Arc<Control>, listener: UnixListener) {
+    let routes = desk::routes(Arc::clone(&control.desk))
+        .route("/v1/status", get(status).with_state(Arc::clone(&control)))
+        .route("/v1/check", get(check).with_state(Arc::clone(&control)))
+        .route("/v1/journal", get(journal).with_state(Arc::clone(&control)))
+        .route("/v1/clock/accept", post(accept_clock).with_state(Arc::clone(&control)))
+        .fallback(nothing)
+        .layer(DefaultBodyLimit::max(api::limits::BODY));
+    let places = Arc::new(Semaphore::new(limits::CONTROL_CONNECTIONS));
+    let by_user = Arc::new(ByUser::default());
+    loop {
+        let Ok(place) = Arc::clone(&places).acquire_owned().await else {
+            return;
+        };
+        let stream = match listener.accept().await {
+            Ok((stream, _)) => stream,
+            Err(why) => {
+                control.log.put(Level::Warning, format!("control: accepting a connection: {why}"));
+                tokio::time::sleep(limits::LOG_RETRY.0).await;
+                continue;
+            }
+        };
+        let Ok(peer) = peer::look(&stream) else {
+            continue;
+        };
+        let Some(seat) = by_user.seat(peer.uid) else {
+            control.log.put(
+                Level::Warning,
+                format!(
+                    "control: user id {} has {} connections open and gets no more",
+                    peer.uid,
+                    limits::CONTROL_PER_USER
+                ),
+            );
+            continue;
+        };
+        let (control, routes) = (Arc::clone(&control), routes.clone());
+        tokio::spawn(async move {
+            let _held = (place, seat);
+            // A connection that lives too long is cut; what it asked for is durable or was not answered.
+            let _ =
+                tokio::time::timeout(limits::CONTROL_LIFE, connection(control, routes, stream, peer)).await;
+        });
+    }
+}
+
+async fn connection(control: Arc<Control>, routes: Router, stream: UnixStream, peer: Peer) {
+    let service = tower::service_fn(move |mut call: hyper::Request<hyper::body::Incoming>| {
+        let (control, routes, peer) = (Arc::clone(&control), routes.clone(), peer.clone());
+        async move {
+            match control.caller(&peer) {
+                Ok(caller) => {
+                    call.extensions_mut().insert(caller);
+                    routes.oneshot(call.map(axum::body::Body::new)).await
+                }
+                Err(refused) => Ok(axum::response::IntoResponse::into_response(refused)),
+            }
+        }
+    });
+    // A caller that breaks off or talks nonsense has nobody to tell.
+    let _ = hyper::server::conn::http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits::CONTROL_HEAD_WAIT)
+        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service))
+        .await;
+}
+
+/// Connections by user, so that nobody can take everybody's place.
+#[derive(Default)]
+struct ByUser(Mutex<HashMap<u32, usize>>);
+
+struct Seat {
+    by_user: Arc<ByUser>,
+    uid: u32,
+}
+
+impl ByUser {
+    fn seat(self: &Arc<Self>, uid: u32) -> Option<Seat> {
+        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = counts.entry(uid).or_insert(0);
+        if *count >= limits::CONTROL_PER_USER {
+            return None;
+        }
+        *count += 1;
+        Some(Seat { by_user: Arc::clone(self), uid })
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        let mut counts = self.by_user.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = counts.get_mut(&self.uid) {
+            *count -= 1;
+            if *count == 0 {
+                counts.remove(&self.uid);
+            }
+        }
+    }
+}
+
+impl Control {
+    /// The person behind a connection, with the rights of this moment.
+    fn caller(&self, peer: &Peer) -> Result<Caller, Refused> {
+        let accounts = self.accounts.now();
+        let Some((person, names)) = accounts.person_of_uid(peer.uid) else {
+            let why = format!(
+                "user id {} has no account in {}",
+                peer.uid,
+                self.config.load().accounts.passwd.display()
+            );
+            return Err(Refused(ProblemCode::Forbidden.because(why)));
+        };
+        let login = names.iter().find(|login| login.as_str() == person.as_str()).cloned();
+        let login = login.or_else(|| names.first().cloned());
+        let Some(login) = login else {
+            return Err(Refused(ProblemCode::Forbidden.because(format!("{person} has no login name"))));
+        };
+        let config = self.config.load();
+        let is = |members| accounts.people(members).contains(&person);
+        Ok(Caller {
+            roles: Roles {
+                auditor: is(&config.roles.auditors),
+                operator: is(&config.roles.operators),
+                admin: peer.uid == 0,
+            },
+            login,
+            person,
+            channel: Channel::Terminal,
+            reviews: peer.is_the_person.clone().map_err(|why| why.to_string()),
+        })
+    }
+
+    fn status(&self, caller: &Caller) -> Result<Status, DeskError> {
+        let now = self.clock.now();
+        let counts = self.memory.counts(now);
+        let config = self.config.load();
+        let accounts = self.accounts.now();
+        let approvers = accounts.people(&config.roles.approvers);
+        let mut warnings: Vec<String> = accounts
+            .missing(&config.roles.approvers)
+            .map(|group| format!("there is no group {group}: make it with `groupadd {group}`, or name another under [roles] in jitd.toml"))
+            .collect();
+        match approvers.len() {
+            0 => warnings.push("nobody can approve: put somebody into an approvers group with `usermod -aG jit-approvers NAME`".to_owned()),
+            1 => warnings.push("there is one approver, who cannot approve their own requests: name a second one".to_owned()),
+            _ => {}
+        }
+        if self.clock.strays() {
+            warnings.push(self.clock.words());
+        }
+        let journal_ok = self.ledger.works();
+        if !journal_ok {
+            warnings.push(
+                "the journal takes no records, so nobody is let in: see `journalctl -u jitd`".to_owned(),
+            );
+        }
+        if self.log.dropped() > 0 {
+            warnings.push(format!(
+                "{} log lines were dropped because the syslog daemon did not read: the journal has them",
+                self.log.dropped()
+            ));
+        }
+        let mut roles = caller.roles.names();
+        if approvers.contains(&caller.person) {
+            roles.insert(0, "approver".to_owned());
+        }
+        Ok(Status {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            host: self.host.clone(),
+            source: "local".to_owned(),
+            now: now.trusted,
+            clock_confirmed: !now.provisional,
+            clock: self.clock.words(),
+            journal_seq: counts.seq,
+            journal_ok,
+            lines_dropped: self.log.dropped(),
+            pending: self.desk.requests(caller, Which::Pending, api::limits::PAGE)?.len() as u64,
+            grants: counts.grants,
+            sessions: counts.sessions,
+            warnings,
+            you: caller.person.clone(),
+            roles,
+        })
+    }
+
+    fn check(&self, caller: &Caller, query: &CheckQuery) -> Result<Check, DeskError> {
+        let own = self.accounts.now().person(&query.user).is_some_and(|(person, _)| person == caller.person);
+        let approver = desk::Policy::reviews(&*self.policy(), &caller.person);
+        if !own && !caller.roles.sees_all() && !approver {
+            return Err(DeskError::Forbidden(format!(
+                "what {} may do is for them, approvers and auditors to see",
+                query.user
+            )));
+        }
+        let question = Question {
+            subject: query.user.clone(),
+            service: query.service.clone(),
+            target: query
+                .run_as
+                .clone()
+                .or_else(|| if query.service.switches() { Login::parse("root").ok() } else { None }),
+            phase: Phase::Auth,
+            address: None,
+        };
+        let now = match query.at {
+            Some(at) => access::Now { trusted: at, latest: at, ..self.clock.now() },
+            None => self.clock.now(),
+        };
+        let host = query.host.as_ref().unwrap_or(&self.host);
+        let root = query.user.as_str() == "root" && query.service.switches();
+        let decision = self.memory.decide_on(Some(host), &question, now);
+        let because = access::explain(&decision, &question, host.as_str(), now.trusted);
+        if root {
+            return Ok(Check {
+                allowed: true,
+                reason: access::Reason::Exempt,
+                because: "root's own sudo and su need no grant".to_owned(),
+                grant: None,
+                ends: None,
+                pending: None,
+                next: None,
+            });
+        }
+        let pending = self
+            .desk
+            .requests(caller, Which::Pending, api::limits::PAGE)?
+            .into_iter()
+            .filter(|request| request.ask.names.contains(&query.user))
+            .find(|request| request.ask.services.contains(&query.service) && request.ask.hosts.contains(host))
+            .map(|request| request.ask.id);
+        let next = match (decision.allows(), pending) {
+            (true, _) => None,
+            (false, Some(id)) => Some(format!("jit show {id}")),
+            (false, None) => Some(format!(
+                "jit request --service {} --for {} --reason TEXT",
+                query.service,
+                self.config.load().requests.default
+            )),
+        };
+        Ok(Check {
+            allowed: decision.allows(),
+            reason: decision.reason,
+            because,
+            grant: decision.grant.as_ref().map(|grant| grant.id),
+            ends: decision.ends,
+            pending,
+            next,
+        })
+    }
+
+    fn policy(&self) -> Arc<dyn desk::Policy> {
+        Arc::new(crate::policy::BuiltIn::new(Arc::clone(&self.config), Arc::clone(&self.accounts)))
+    }
+}
+
+async fn status(State(control): State<Arc<Control>>, Extension(caller): Extension<Caller>) -> Answer<Status> {
+    blocking(move || control.status(&caller)).await
+}
+
+async fn check(
+    State(control): State<Arc<Control>>,
+    Extension(caller): Extension<Caller>,
+    Query(query): Query<CheckQuery>,
+) -> Answer<Check> {
+    blocking(move || control.check(&caller, &query)).await
+}
+
+async fn journal(
+    State(control): State<Arc<Control>>,
+    Extension(caller): Extension<Caller>,
+    Query(query): Query<AskJournal>,
+) -> Answer<Vec<JournalRow>> {
+    blocking(move || {
+        if !caller.roles.sees_all() {
+            return Err(DeskError::Forbidden(
+                "the journal is for auditors, operators and root to read: see [roles] in jitd.toml"
+                    .to_owned(),
+            ));
+        }
+        let limit = query.limit.unwrap_or(desk::limits::LIST).min(api::limits::PAGE);
+        rows::journal_page(&control.ledger, query.after, limit)
+    })
+    .await
+}
+
+async fn accept_clock(
+    State(control): State<Arc<Control>>,
+    Extension(caller): Extension<Caller>,
+) -> Answer<serde_json::Value> {
+    blocking(move || {
+        if !caller.roles.admin {
+            return Err(DeskError::Forbidden("only root may say that the clock is right".to_owned()));
+        }
+        let now = control.ledger.confirm_clock(&control.clock, true)?;
+        Ok(serde_json::json!({ "now": now }))
+    })
+    .await
+}
+
+async fn nothing() -> Result<Json<()>, Refused> {
+    Err(Refused(ProblemCode::NotFound.because("there is no such call in API v1")))
+}

@@ -1,0 +1,409 @@
+//! The daemon's life: everything checked, then opened, then served, until it is told to stop.
+
+use crate::accounts::{AccountBook, AccountsError};
+use crate::clock::Clock;
+use crate::config::{Config, ConfigError};
+use crate::control::Control;
+use crate::gate::Gate;
+use crate::ledger::{self, Keeper, Ledger, LedgerError};
+use crate::log::{Level, Log};
+use crate::memory::Memory;
+use crate::policy::BuiltIn;
+use crate::{control, kernel, limits, repair};
+use access::HostName;
+use api::{Mark, MarkRecord, Record};
+use arc_swap::ArcSwap;
+use desk::{Desk, SqliteStore};
+use journal::LogId;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::os::unix::net::UnixListener;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Instant;
+use store::{Options, StoreError, Writer};
+use tokio::signal::unix::{SignalKind, signal};
+
+/// Why the daemon does not run.
+#[derive(Debug, thiserror::Error)]
+pub enum DaemonError {
+    /// The configuration.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The accounts.
+    #[error(transparent)]
+    Accounts(#[from] AccountsError),
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The database, later.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// The machine.
+    #[error("{doing}: {why}")]
+    Os {
+        /// What was being done.
+        doing: String,
+        /// What happened.
+        why: std::io::Error,
+    },
+    /// This host has no name that grants could use.
+    #[error("this host's name cannot be used: {0}; set host = \"NAME\" in jitd.toml")]
+    Host(String),
+    /// The daemon was asked something and refused it.
+    #[error("{0}")]
+    Refused(String),
+}
+
+fn os(doing: impl Into<String>) -> impl FnOnce(std::io::Error) -> DaemonError {
+    let doing = doing.into();
+    move |why| DaemonError::Os { doing, why }
+}
+
+/// Everything that holds for the life of the daemon.
+struct Daemon {
+    path: PathBuf,
+    config: Arc<ArcSwap<Config>>,
+    clock: Arc<Clock>,
+    ledger: Arc<Ledger>,
+    memory: Arc<Memory>,
+    desk: Arc<Desk<SqliteStore<crate::memory::Changed>>>,
+    gate: Arc<Gate>,
+    log: Log,
+    kept_at: Mutex<Instant>,
+}
+
+/// Runs the daemon until it is told to stop.
+pub fn run(path: &Path) -> Result<(), DaemonError> {
+    let config = Config::load(path)?;
+    let host = host(&config)?;
+    let accounts = Arc::new(AccountBook::open(&config.accounts)?);
+    let log = Log::to(&config.syslog.socket).map_err(os("starting the log's thread"))?;
+    let boot = kernel::boot_id().map_err(os("reading the kernel's boot id"))?;
+    let options = options(&config);
+    let result = start(path, config, host, accounts, &log, boot, &options);
+    if let Err(why) = &result {
+        log.put(Level::Err, format!("jitd does not run, so nobody is let in but by spare keys: {why}"));
+        log.flush();
+    }
+    result
+}
+
+fn start(
+    path: &Path,
+    config: Config,
+    host: HostName,
+    accounts: Arc<AccountBook>,
+    log: &Log,
+    boot: String,
+    options: &Options,
+) -> Result<(), DaemonError> {
+    let file = store::File::open(options.clone(), |log| {
+        let detail = format!("log={log} by=jitd-{}", env!("CARGO_PKG_VERSION"));
+        (ledger::stamps(boot.clone())(), opening(Mark::Opened, detail))
+    })?;
+    let clock = crate::rows::clock(file.connection())?;
+    let clock = Arc::new(Clock::resume(clock).map_err(os("reading the clock"))?);
+    let memory = Arc::new(ledger::load(file.connection(), &host, log)?);
+    let held = Arc::new(OnceLock::new());
+    let _ = held.set(Arc::clone(&memory));
+    let keeper = Keeper { memory: held, host: host.clone(), log: log.clone() };
+    let (writer, _) =
+        Writer::start(file, ledger::stamps(boot), keeper).map_err(os("starting the writer's thread"))?;
+    let reader = || store::read_only(&options.path);
+    let ledger = Arc::new(Ledger::new(writer.clone(), Arc::clone(&memory), reader()?, log.clone()));
+    ledger.keep_clock(&clock)?;
+
+    let config = Arc::new(ArcSwap::from_pointee(config));
+    let policy = Arc::new(BuiltIn::new(Arc::clone(&config), Arc::clone(&accounts)));
+    let store = SqliteStore::new(writer, reader()?, limits::DESK_WAIT);
+    let desk = Arc::new(Desk::new(store, policy, Arc::<Clock>::clone(&clock), host.clone()));
+    let gate = Arc::new(Gate {
+        host: host.clone(),
+        memory: Arc::clone(&memory),
+        ledger: Arc::clone(&ledger),
+        desk: Arc::clone(&desk),
+        clock: Arc::clone(&clock),
+        accounts: Arc::clone(&accounts),
+        config: Arc::clone(&config),
+        log: log.clone(),
+        repeats: std::sync::Mutex::default(),
+        throttle: std::sync::Mutex::default(),
+    });
+    let control = Arc::new(Control {
+        host,
+        memory: Arc::clone(&memory),
+        ledger: Arc::clone(&ledger),
+        desk: Arc::clone(&desk),
+        clock: Arc::clone(&clock),
+        accounts,
+        config: Arc::clone(&config),
+        log: log.clone(),
+    });
+    let sockets = Sockets::open(&config.load())?;
+    ledger.mark(Mark::Started, format!("version={}", env!("CARGO_PKG_VERSION")), clock.now().trusted)?;
+    let daemon = Arc::new(Daemon {
+        path: path.into(),
+        config,
+        clock,
+        ledger,
+        memory,
+        desk,
+        gate,
+        log: log.clone(),
+        kept_at: Mutex::new(Instant::now()),
+    });
+    daemon.serve(sockets, control)
+}
+
+impl Daemon {
+    fn serve(self: Arc<Self>, sockets: Sockets, control: Arc<Control>) -> Result<(), DaemonError> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .max_blocking_threads(limits::CONTROL_THREADS)
+            .build()
+            .map_err(os("starting the control socket's runtime"))?;
+        self.gate.serve(sockets.gate).map_err(os("starting the gate's threads"))?;
+        let (stop, stopped) = std::sync::mpsc::channel::<()>();
+        let ticking = Arc::clone(&self);
+        let ticker = std::thread::Builder::new()
+            .name("tick".into())
+            .spawn(move || {
+                // Until the other end is dropped.
+                while stopped.recv_timeout(limits::TICK) == Err(std::sync::mpsc::RecvTimeoutError::Timeout) {
+                    ticking.tick();
+                }
+            })
+            .map_err(os("starting the clock's thread"))?;
+        let served = runtime.block_on(async {
+            let listener = tokio::net::UnixListener::from_std(sockets.control)
+                .map_err(os("listening on the control socket"))?;
+            let handle = |kind| signal(kind).map_err(os("setting a signal handler"));
+            let (mut term, mut int, mut hup) = (
+                handle(SignalKind::terminate())?,
+                handle(SignalKind::interrupt())?,
+                handle(SignalKind::hangup())?,
+            );
+            tokio::spawn(control::serve(control, listener));
+            notify(&[sd_notify::NotifyState::Ready]);
+            loop {
+                tokio::select! {
+                    _ = term.recv() => return Ok(()),
+                    _ = int.recv() => return Ok(()),
+                    _ = hup.recv() => {
+                        let daemon = Arc::clone(&self);
+                        // A reload that panicked changed nothing.
+                        let _ = tokio::task::spawn_blocking(move || daemon.reload()).await;
+                    }
+                }
+            }
+        });
+        notify(&[sd_notify::NotifyState::Stopping]);
+        drop(stop);
+        // It only panics by a fault that was told already.
+        let _ = ticker.join();
+        self.gate.write_counts(true);
+        if let Err(why) = self.ledger.keep_clock(&self.clock) {
+            self.log.put(Level::Err, format!("stopping: the clock could not be written down: {why}"));
+        }
+        self.log.flush();
+        served
+    }
+
+    /// What time alone makes due. The watchdog is fed from here, so a daemon whose store hangs is
+    /// restarted.
+    fn tick(&self) {
+        self.gate.write_counts(false);
+        if let Err(why) = self.desk.tick() {
+            self.log.put(Level::Warning, format!("closing what is over: {why}"));
+        }
+        let gone = self.memory.gone(self.clock.boot());
+        self.ledger.close(&gone, self.clock.now().trusted, "its process is gone");
+        self.memory.forget(self.clock.now());
+        let confirmed = if self.clock.settled() {
+            self.ledger.confirm_clock(&self.clock, false).map(drop)
+        } else {
+            Ok(())
+        };
+        let mut kept_at = self.kept_at.lock().unwrap_or_else(PoisonError::into_inner);
+        let kept = if kept_at.elapsed() >= limits::FLOOR_EVERY {
+            *kept_at = Instant::now();
+            self.ledger.keep_clock(&self.clock)
+        } else {
+            Ok(())
+        };
+        if let Err(why) = confirmed.and(kept) {
+            self.log.put(Level::Warning, format!("writing the clock down: {why}"));
+        }
+        notify(&[sd_notify::NotifyState::Watchdog]);
+    }
+
+    /// Reads the configuration anew; a bad one changes nothing.
+    fn reload(&self) {
+        let told = match Config::load(&self.path) {
+            Ok(config) => {
+                let old = self.config.load();
+                let fixed = old.state != config.state
+                    || old.host != config.host
+                    || old.gate.socket != config.gate.socket
+                    || old.control != config.control
+                    || old.syslog != config.syslog
+                    || old.accounts != config.accounts
+                    || old.journal != config.journal;
+                self.config.store(Arc::new(config));
+                let detail = if fixed {
+                    "in force, but for paths, host and journal limits, which need a restart"
+                } else {
+                    "in force"
+                };
+                let at = self.clock.now().trusted;
+                self.ledger.mark(Mark::Reloaded, detail.to_owned(), at).map(drop).map_err(DaemonError::from)
+            }
+            Err(why) => Err(why.into()),
+        };
+        if let Err(why) = told {
+            self.log.put(Level::Err, format!("reloading: {why}; the configuration of before stays in force"));
+        }
+    }
+}
+
+/// The two sockets, from systemd or made here.
+struct Sockets {
+    gate: UnixListener,
+    control: UnixListener,
+}
+
+impl Sockets {
+    fn open(config: &Config) -> Result<Self, DaemonError> {
+        let mut passed = listenfd::ListenFd::from_env();
+        let names = std::env::var("LISTEN_FDNAMES").unwrap_or_default();
+        let mut take = |name: &str| -> Result<Option<UnixListener>, DaemonError> {
+            match names.split(':').position(|passed| passed == name) {
+                Some(at) => {
+                    passed.take_unix_listener(at).map_err(os(format!("taking socket {name} from systemd")))
+                }
+                None => Ok(None),
+            }
+        };
+        let gate = match take("gate")? {
+            Some(listener) => listener,
+            None => bind(&config.gate.socket, 0o600)?,
+        };
+        let control = match take("control")? {
+            Some(listener) => listener,
+            None => bind(&config.control.socket, 0o666)?,
+        };
+        control.set_nonblocking(true).map_err(os("preparing the control socket"))?;
+        gate.set_nonblocking(false).map_err(os("preparing the gate's socket"))?;
+        Ok(Self { gate, control })
+    }
+}
+
+/// A socket at `path`, in place of one that a daemon before left behind.
+fn bind(path: &Path, mode: u32) -> Result<UnixListener, DaemonError> {
+    let failed = || os(format!("listening on {}", path.display()));
+    match std::fs::remove_file(path) {
+        Err(why) if why.kind() != std::io::ErrorKind::NotFound => return Err(failed()(why)),
+        _ => {}
+    }
+    let listener = UnixListener::bind(path).map_err(failed())?;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).map_err(failed())?;
+    Ok(listener)
+}
+
+fn notify(state: &[sd_notify::NotifyState<'_>]) {
+    // Without systemd there is nobody to tell.
+    let _ = sd_notify::notify(state);
+}
+
+fn host(config: &Config) -> Result<HostName, DaemonError> {
+    if let Some(host) = &config.host {
+        return Ok(host.clone());
+    }
+    let name = rustix::system::uname().nodename().to_string_lossy().to_lowercase();
+    HostName::parse(&name).map_err(|why| DaemonError::Host(why.to_string()))
+}
+
+fn options(config: &Config) -> Options {
+    Options { path: config.state.join("jitd.db"), max_bytes: config.journal.max_bytes }
+}
+
+/// The first record of a log.
+fn opening(mark: Mark, detail: String) -> String {
+    let record = MarkRecord { at: kernel::wall(), mark, detail, session: None };
+    // Plain data always serialises.
+    serde_json::to_string(&Record::Mark(Box::new(record))).unwrap_or_default()
+}
+
+/// Checks a configuration and says what is in force then.
+pub fn check_config(path: &Path) -> Result<(), DaemonError> {
+    let config = Config::load(path)?;
+    let host = host(&config)?;
+    let accounts = AccountBook::open(&config.accounts)?.now();
+    let approvers = accounts.people(&config.roles.approvers);
+    say(&format!("{} is good: this host is {host}", path.display()));
+    for group in accounts.missing(&config.roles.approvers) {
+        say(&format!("note: there is no group {group}: make it with `groupadd {group}`"));
+    }
+    match approvers.len() {
+        0 => say("note: nobody can approve: put somebody into a group of approvers with usermod -aG"),
+        1 => say("note: there is one approver, who cannot approve their own requests"),
+        more => say(&format!("{more} people can approve")),
+    }
+    Ok(())
+}
+
+/// Builds a new database from what is whole in a damaged one, and says what was lost.
+pub fn repair(path: &Path) -> Result<(), DaemonError> {
+    let config = Config::load(path)?;
+    let boot = kernel::boot_id().map_err(os("reading the kernel's boot id"))?;
+    let options = options(&config);
+    let owner =
+        std::fs::metadata(&config.state).map_err(os(format!("looking at {}", config.state.display())))?;
+    let first = |repaired: &store::Repaired, log: LogId| {
+        let old = repaired.old.map_or_else(|| "unknown".to_owned(), |old| old.to_string());
+        let detail = format!(
+            "log={log} old_log={old} whole_to={} last_seen={} old_head={} lost={}",
+            repaired.whole_to,
+            repaired.last_seen,
+            repaired.old_head.map_or_else(|| "unknown".to_owned(), |hash| hash.to_string()),
+            repaired.lost.len()
+        );
+        (ledger::stamps(boot)(), opening(Mark::Repaired, detail))
+    };
+    let repaired = store::repair(&options, first, &repair::Bodies)?;
+    // Run by root, for a daemon that is not.
+    for file in [options.path.clone(), options.path.with_extension("lock"), repaired.kept.clone()] {
+        std::os::unix::fs::chown(&file, Some(owner.uid()), Some(owner.gid()))
+            .map_err(os(format!("giving {} to the daemon", file.display())))?;
+    }
+    say(&format!("the damaged database is kept at {}", repaired.kept.display()));
+    say(&format!(
+        "its records are whole up to {}, and readable up to {}",
+        repaired.whole_to, repaired.last_seen
+    ));
+    for (table, rows) in &repaired.taken {
+        say(&format!("taken over: {rows} of {table}"));
+    }
+    for lost in &repaired.lost {
+        say(&format!("lost: {} {}: {}", lost.table, lost.which, lost.why));
+    }
+    say("start the daemon again: systemctl start jitd");
+    Ok(())
+}
+
+/// Tells the running daemon that the wall clock is right.
+pub fn accept_clock(path: &Path) -> Result<(), DaemonError> {
+    let config = Config::load(path)?;
+    let refused = |why: api::ClientError| DaemonError::Refused(why.to_string());
+    let now =
+        api::Client::on_socket(&config.control.socket).map_err(refused)?.accept_clock().map_err(refused)?;
+    say(&format!("the gate's time is {now} from now on"));
+    Ok(())
+}
+
+/// To whoever runs a command of the daemon.
+pub fn say(line: &str) {
+    use std::io::Write as _;
+    // Nobody reads: nothing to do about it.
+    let _ = writeln!(std::io::stderr(), "{line}");
+}

@@ -1,0 +1,429 @@
+//! The gate: questions from `pam_jit.so`, each answered by one of a few threads.
+//!
+//! An allow is decided twice: once to know that it is one, and again by the writer thread, in order with
+//! everything else that is committed, together with its record. So a revocation that comes first in the
+//! journal is honoured, and two first uses start one clock.
+
+use crate::accounts::AccountBook;
+use crate::clock::Clock;
+use crate::config::{Config, OnRefusal};
+use crate::ledger::Ledger;
+use crate::line::{self, Next};
+use crate::log::{Level, Log};
+use crate::memory::Memory;
+use crate::repeat::Repeats;
+use crate::session::Session;
+use crate::throttle::Throttle;
+use crate::{kernel, limits, peer};
+use access::{Decision, HostName, Login, Now, Phase, Question, Reason, Service, SessionId, Text};
+use api::{DecisionRecord, Record};
+use arc_swap::ArcSwap;
+use desk::{Desk, SqliteStore};
+use frame::{Answer, Mode, Notice, Verdict};
+use std::io::{Read as _, Write as _};
+use std::net::IpAddr;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// Everything a question needs.
+pub struct Gate {
+    /// This host.
+    pub host: HostName,
+    /// The committed state.
+    pub memory: Arc<Memory>,
+    /// Where decisions become durable.
+    pub ledger: Arc<Ledger>,
+    /// Opens requests for refused logins.
+    pub desk: Arc<Desk<SqliteStore<crate::memory::Changed>>>,
+    /// The time.
+    pub clock: Arc<Clock>,
+    /// Who approves.
+    pub accounts: Arc<AccountBook>,
+    /// The configuration in force.
+    pub config: Arc<ArcSwap<Config>>,
+    /// For what cannot be recorded.
+    pub log: Log,
+    /// Counts equal refusals.
+    pub repeats: Mutex<Repeats>,
+    /// Counts requests opened by refused logins.
+    pub throttle: Mutex<Throttle>,
+}
+
+/// A question with everything that came along for the record.
+struct Asked {
+    frame: frame::Question,
+    question: Question,
+    target: Login,
+    rhost: String,
+    tty: String,
+}
+
+impl Gate {
+    /// Answers questions on `listener`, for ever, on threads of their own.
+    pub fn serve(self: &Arc<Self>, listener: UnixListener) -> std::io::Result<()> {
+        let listener = Arc::new(listener);
+        for n in 0..limits::GATE_THREADS {
+            let (gate, listener) = (Arc::clone(self), Arc::clone(&listener));
+            std::thread::Builder::new().name(format!("gate-{n}")).stack_size(limits::GATE_STACK).spawn(
+                move || {
+                    loop {
+                        match listener.accept() {
+                            Ok((stream, _)) => gate.connection(stream),
+                            // Out of descriptors or a caller that hung up: neither may spin.
+                            Err(_) => std::thread::sleep(Duration::from_millis(10)),
+                        }
+                    }
+                },
+            )?;
+        }
+        Ok(())
+    }
+
+    fn connection(&self, mut stream: UnixStream) {
+        // The socket's mode keeps others out; this holds even where somebody changed it.
+        match peer::credentials(&stream) {
+            Ok((0, _)) => {}
+            Ok((uid, pid)) => {
+                return self.log.put(
+                    Level::Warning,
+                    format!("gate: user id {uid} (process {pid}) asked and was not answered: only root may"),
+                );
+            }
+            Err(why) => {
+                return self.log.put(Level::Warning, format!("gate: a caller cannot be identified: {why}"));
+            }
+        }
+        let question = match read_question(&mut stream) {
+            Ok(question) => question,
+            Err(why) => {
+                return self.log.put(Level::Warning, format!("gate: a question cannot be read: {why}"));
+            }
+        };
+        let answer = self.answer(question);
+        // A caller that is gone has been refused by its own deadline.
+        let _ = answer.encode().map(|bytes| stream.write_all(&bytes));
+    }
+
+    fn answer(&self, frame: frame::Question) -> Answer {
+        let asked = match Asked::parse(frame) {
+            Ok(asked) => asked,
+            Err(wrong) => {
+                let (frame, why) = *wrong;
+                self.log.put(Level::Warning, format!("gate: a question makes no sense: {why}"));
+                let line = format!("jit: {why}. Ask this host's administrator to see: journalctl -u jitd");
+                return reply(&frame, Reason::BadRequest, None, line);
+            }
+        };
+        match asked.frame.phase {
+            frame::Phase::Close => self.close(&asked),
+            frame::Phase::Notice => self.notice(&asked),
+            frame::Phase::Account | frame::Phase::Auth | frame::Phase::Open => self.decide(&asked),
+        }
+    }
+
+    fn decide(&self, asked: &Asked) -> Answer {
+        self.refresh_approvers();
+        let now = self.clock.now();
+        let decision = self.memory.decide(&asked.question, now);
+        if !decision.allows() {
+            return self.refuse(asked, &decision, now);
+        }
+        match self.record_allow(asked) {
+            Ok(Allowed::Still(decision)) => {
+                reply(&asked.frame, decision.reason, Some(&decision), String::new())
+            }
+            Ok(Allowed::NoLonger(decision, now)) => self.refuse(asked, &decision, now),
+            Err(why) => {
+                let record = self.record(asked, &decision, now);
+                let record = DecisionRecord { reason: Reason::JournalFailed, ..record };
+                let line = Record::Decision(Box::new(record)).line(0);
+                self.log.put(Level::Err, format!("{line} detail=\"{}\"", why.to_string().replace('"', "'")));
+                reply(&asked.frame, Reason::JournalFailed, None, line::not_recorded())
+            }
+        }
+    }
+
+    /// Decides again on the writer thread and makes the record durable.
+    fn record_allow(&self, asked: &Asked) -> Result<Allowed, crate::ledger::LedgerError> {
+        let session = match asked.question.phase {
+            Phase::Open => Some(SessionId::from_random(crate::ledger::random()?)),
+            Phase::Account | Phase::Auth => None,
+        };
+        let (question, clock, boot) =
+            (asked.question.clone(), Arc::clone(&self.clock), self.clock.boot().to_owned());
+        let (template, frame, host) = (asked.template(&self.host), asked.frame.clone(), asked.rhost.clone());
+        let (target, tty) = (asked.target.clone(), asked.tty.clone());
+        self.ledger.append(limits::COMMIT_WAIT, move |entry| {
+            let now = clock.now();
+            let decision = entry.memory().decide(&question, now);
+            if !decision.allows() {
+                return Ok(Allowed::NoLonger(decision, now));
+            }
+            let mut record = filled(template, &decision, now);
+            record.session = session;
+            entry.record(Record::Decision(Box::new(record)))?;
+            if let (Some(grant), Some(claim)) = (&decision.grant, decision.claim) {
+                entry.claim(grant.id, claim)?;
+            }
+            if let Some(id) = session {
+                entry.open(Session {
+                    id,
+                    grant: decision.grant.as_ref().map(|grant| grant.id),
+                    boot,
+                    pid: frame.pid,
+                    start_ticks: frame.start_ticks,
+                    audit_session: frame.audit_session,
+                    subject: question.subject.clone(),
+                    target,
+                    service: question.service.clone(),
+                    tty,
+                    rhost: host,
+                    reason: decision.reason,
+                    opened: now.trusted,
+                })?;
+            }
+            Ok(Allowed::Still(decision))
+        })
+    }
+
+    fn refuse(&self, asked: &Asked, decision: &Decision, now: Now) -> Answer {
+        let mut record = self.record(asked, decision, now);
+        if asked.frame.mode == Mode::Monitor {
+            record.would = Some(record.reason);
+            record.reason = Reason::Monitor;
+            self.count(record);
+            return reply(&asked.frame, Reason::Monitor, None, String::new());
+        }
+        let next = self.next(asked);
+        if let Next::Request(opened) = &next {
+            record.request = Some(opened.request.ask.id);
+        }
+        self.count(record);
+        let because = access::explain(decision, &asked.question, self.host.as_str(), now.trusted);
+        reply(&asked.frame, decision.reason, Some(decision), line::refusal(&because, &next, now.trusted))
+    }
+
+    /// What a refused person can do, having done it for them where the configuration says so.
+    fn next(&self, asked: &Asked) -> Next {
+        let config = self.config.load();
+        let Question { subject, service, phase, .. } = &asked.question;
+        let hint = || Next::Ask(service.clone(), config.requests.default);
+        match config.gate.on_refusal {
+            OnRefusal::Off => return Next::Nothing,
+            OnRefusal::Hint => return hint(),
+            // By then account has let in, so what is missing is run-as: nobody can guess which.
+            OnRefusal::Open if *phase == Phase::Open => return hint(),
+            OnRefusal::Open => {}
+        }
+        let admits = self
+            .throttle
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .admits(subject, kernel::since_boot());
+        if !admits {
+            return hint();
+        }
+        let from = match asked.question.address {
+            Some(address) => format!("refused {service} login from {address}"),
+            None => format!("refused {service} on this host"),
+        };
+        let Ok(reason) = Text::parse(&from) else {
+            return hint();
+        };
+        match self.desk.request_of_login(subject, service, reason) {
+            Ok(opened) => Next::Request(Box::new(opened)),
+            Err(desk::DeskError::Store(_)) => hint(),
+            Err(why) => Next::Refused(why.to_string()),
+        }
+    }
+
+    /// The module decided alone and tells it.
+    fn notice(&self, asked: &Asked) -> Answer {
+        let reason = match asked.frame.notice {
+            Notice::SpareKey => Reason::SpareKey,
+            Notice::Exempt | Notice::None => Reason::Exempt,
+        };
+        let decision = Decision { reason, grant: None, ends: None, claim: None };
+        let record = self.record(asked, &decision, self.clock.now());
+        self.append_later(Record::Decision(Box::new(record)));
+        reply(&asked.frame, reason, None, String::new())
+    }
+
+    fn close(&self, asked: &Asked) -> Answer {
+        if let Some(id) = self.memory.session_of(asked.frame.pid, asked.frame.start_ticks) {
+            self.ledger.close(&[id], self.clock.now().trusted, "closed");
+        }
+        reply(&asked.frame, Reason::Exempt, None, String::new())
+    }
+
+    fn count(&self, record: DecisionRecord) {
+        let due =
+            self.repeats.lock().unwrap_or_else(PoisonError::into_inner).take(record, kernel::since_boot());
+        due.into_iter().for_each(|record| self.append_later(Record::Decision(Box::new(record))));
+    }
+
+    /// Writes out counts whose window is over; all of them when the daemon stops.
+    pub fn write_counts(&self, all: bool) {
+        let mut repeats = self.repeats.lock().unwrap_or_else(PoisonError::into_inner);
+        let due = if all { repeats.drain() } else { repeats.due(kernel::since_boot()) };
+        drop(repeats);
+        due.into_iter().for_each(|record| self.append_later(Record::Decision(Box::new(record))));
+    }
+
+    fn append_later(&self, record: Record) {
+        let log = self.log.clone();
+        self.ledger.append_later(record, move |record, why| {
+            log.put(Level::Err, format!("{} detail=\"not in the journal: {why}\"", record.line(0)));
+        });
+    }
+
+    fn record(&self, asked: &Asked, decision: &Decision, now: Now) -> DecisionRecord {
+        filled(asked.template(&self.host), decision, now)
+    }
+
+    fn refresh_approvers(&self) {
+        let config = self.config.load();
+        let accounts = self.accounts.now();
+        let approvers = if config.gate.approvers_log_in {
+            accounts.logins(&accounts.people(&config.roles.approvers)).cloned().collect()
+        } else {
+            std::collections::HashSet::new()
+        };
+        self.memory.set_approvers(approvers);
+    }
+}
+
+/// What the writer thread made of an allow.
+enum Allowed {
+    /// It is recorded.
+    Still(Decision),
+    /// Something that was committed first changed the answer.
+    NoLonger(Decision, Now),
+}
+
+impl Asked {
+    fn parse(frame: frame::Question) -> Result<Self, Box<(frame::Question, String)>> {
+        match Self::read(&frame) {
+            Ok((question, target, rhost, tty)) => Ok(Self { frame, question, target, rhost, tty }),
+            Err(why) => Err(Box::new((frame, why))),
+        }
+    }
+
+    fn read(frame: &frame::Question) -> Result<(Question, Login, String, String), String> {
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let login = |bytes: &[u8]| Login::parse(&text(bytes)).map_err(|why| why.to_string());
+        let service = Service::of_pam(&text(&frame.service)).map_err(|why| why.to_string())?;
+        let target = login(&frame.target)?;
+        let phase = match frame.phase {
+            frame::Phase::Auth => Phase::Auth,
+            frame::Phase::Open => Phase::Open,
+            _ => Phase::Account,
+        };
+        // Before its session phase sudo tells PAM only the invoker, not whom they want to become.
+        let known = phase == Phase::Open || service.as_str() != "sudo";
+        let address: Option<IpAddr> = text(&frame.address).parse().ok();
+        let rhost = address.map_or_else(|| text(&frame.rhost), |address| address.to_string());
+        let question = Question {
+            subject: login(&frame.subject)?,
+            service,
+            target: known.then(|| target.clone()),
+            phase,
+            address,
+        };
+        Ok((question, target, rhost, text(&frame.tty)))
+    }
+
+    /// The record of this question, before its answer.
+    fn template(&self, host: &HostName) -> DecisionRecord {
+        DecisionRecord {
+            at: access::Time::UNIX_EPOCH,
+            reason: Reason::NoGrant,
+            would: None,
+            user: self.question.subject.clone(),
+            target: self.target.clone(),
+            service: self.question.service.clone(),
+            phase: match self.frame.phase {
+                frame::Phase::Account => "account",
+                frame::Phase::Auth => "auth",
+                frame::Phase::Open => "open",
+                frame::Phase::Close => "close",
+                frame::Phase::Notice => "notice",
+            }
+            .to_owned(),
+            host: host.to_string(),
+            rhost: self.rhost.clone(),
+            tty: self.tty.clone(),
+            grant: None,
+            request: None,
+            approved_by: Vec::new(),
+            expires: None,
+            session: None,
+            source: "local".to_owned(),
+            staleness_s: 0,
+            times: 1,
+        }
+    }
+}
+
+/// A record with its answer. A grant that did not carry it is named by the line, not by the record.
+fn filled(template: DecisionRecord, decision: &Decision, now: Now) -> DecisionRecord {
+    let carries = decision.grant.as_ref().filter(|_| decision.allows());
+    DecisionRecord {
+        at: now.trusted,
+        reason: decision.reason,
+        grant: carries.map(|grant| grant.id),
+        request: carries.map(|grant| grant.request),
+        approved_by: carries.map(|grant| grant.approved_by.clone()).unwrap_or_default(),
+        expires: carries.and(decision.ends),
+        ..template
+    }
+}
+
+fn reply(question: &frame::Question, reason: Reason, decision: Option<&Decision>, line: String) -> Answer {
+    let carries = decision.filter(|decision| decision.allows());
+    Answer {
+        nonce: question.nonce,
+        subject: question.subject.clone(),
+        service: question.service.clone(),
+        verdict: if reason.allows() { Verdict::Allow } else { Verdict::Deny },
+        reason: reason.code().into(),
+        grant: carries
+            .and_then(|d| d.grant.as_ref())
+            .map(|grant| grant.id.to_string().into_bytes())
+            .unwrap_or_default(),
+        expires: carries.and_then(|d| d.ends).map_or(0, |ends| ends.timestamp()),
+        line: line.into_bytes(),
+    }
+}
+
+/// One whole frame, within one deadline however slowly it comes.
+fn read_question(stream: &mut UnixStream) -> Result<frame::Question, String> {
+    let deadline = Instant::now() + limits::QUESTION_WAIT;
+    let mut header = [0; frame::limits::HEADER];
+    read_by(stream, &mut header, deadline)?;
+    let length = frame::frame_length(header).map_err(|why| why.to_string())?;
+    let mut bytes = vec![0; length];
+    let (head, body) = bytes.split_at_mut(frame::limits::HEADER);
+    head.copy_from_slice(&header);
+    read_by(stream, body, deadline)?;
+    frame::Question::decode(&bytes).map_err(|why| why.to_string())
+}
+
+fn read_by(stream: &mut UnixStream, mut into: &mut [u8], deadline: Instant) -> Result<(), String> {
+    while !into.is_empty() {
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err("it did not come in time".to_owned());
+        }
+        stream.set_read_timeout(Some(left)).map_err(|why| why.to_string())?;
+        match stream.read(into) {
+            Ok(0) => return Err("the caller hung up".to_owned()),
+            Ok(read) => into = into.get_mut(read..).unwrap_or_default(),
+            Err(why) if why.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(why) if why.kind() == std::io::ErrorKind::WouldBlock => {}
+            Err(why) => return Err(why.to_string()),
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,277 @@
+//! The daemon's side of the store: records and what goes with them, in one transaction each.
+
+use crate::clock::Clock;
+use crate::log::{Level, Log};
+use crate::memory::{Changed, Memory};
+use crate::session::Session;
+use crate::{limits, rows};
+use access::{Claim, GrantId, HostName, SessionId, Time, View};
+use api::{Mark, MarkRecord, Record};
+use desk::{Committed, DeskError};
+use journal::{Checkpoint, Stamp};
+use rusqlite::Connection;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
+use store::{Observer, StoreError, Tx, Writer};
+
+/// Why something is not in the journal.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum LedgerError {
+    /// The store says so.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A record cannot be written as JSON, or an id cannot be drawn.
+    #[error("{0}")]
+    Unwritable(String),
+}
+
+impl From<LedgerError> for DeskError {
+    fn from(error: LedgerError) -> Self {
+        Self::Store(error.to_string())
+    }
+}
+
+/// Appends records and what goes with them.
+pub struct Ledger {
+    writer: Writer<Changed>,
+    memory: Arc<Memory>,
+    reader: Mutex<Connection>,
+    log: Log,
+}
+
+/// One transaction of the writer.
+pub struct Entry<'a, 'b> {
+    tx: &'a mut Tx<'b, Changed>,
+    memory: &'a Memory,
+    seq: u64,
+}
+
+impl Entry<'_, '_> {
+    /// What is committed.
+    pub fn memory(&self) -> &Memory {
+        self.memory
+    }
+
+    /// Appends a record.
+    pub fn record(&mut self, record: Record) -> Result<u64, LedgerError> {
+        self.seq = self.tx.record(json(&record)?)?;
+        self.tx.event(Committed::Record { seq: self.seq, record: Box::new(record) }.into());
+        Ok(self.seq)
+    }
+
+    /// Starts a first-use clock; the next decision must see it.
+    pub fn claim(&mut self, grant: GrantId, claim: Claim) -> Result<(), LedgerError> {
+        rows::claim(self.tx.connection(), grant, claim, self.seq)?;
+        self.tx.event(Changed::Claimed(grant, claim));
+        self.tx.end_group();
+        Ok(())
+    }
+
+    /// Keeps a session that opens; the next decision must see it.
+    pub fn open(&mut self, session: Session) -> Result<(), LedgerError> {
+        rows::open_session(self.tx.connection(), &session, self.seq)?;
+        let counts = session.grant.is_some();
+        self.tx.event(Changed::Opened(Box::new(session)));
+        if counts {
+            self.tx.end_group();
+        }
+        Ok(())
+    }
+}
+
+impl Ledger {
+    /// A ledger over `writer`, with a connection of its own to read by.
+    pub fn new(writer: Writer<Changed>, memory: Arc<Memory>, reader: Connection, log: Log) -> Self {
+        Self { writer, memory, reader: Mutex::new(reader), log }
+    }
+
+    /// Runs `work` in one transaction and waits until it is durable, at most `wait`.
+    pub fn append<T, W>(&self, wait: Duration, work: W) -> Result<T, LedgerError>
+    where
+        T: Send + 'static,
+        W: FnOnce(&mut Entry<'_, '_>) -> Result<T, LedgerError> + Send + 'static,
+    {
+        let memory = Arc::clone(&self.memory);
+        self.writer.run(wait, move |tx| work(&mut Entry { tx, memory: &memory, seq: 0 }))
+    }
+
+    /// Appends a decision that nobody waits for. `lost` hears of it when that fails.
+    pub fn append_later(&self, record: Record, lost: impl FnOnce(Record, LedgerError) + Send + 'static) {
+        let allows = matches!(&record, Record::Decision(decision) if decision.reason.allows());
+        let lost = Arc::new(Mutex::new(Some((record.clone(), lost))));
+        let tell = Arc::clone(&lost);
+        let tell = move |why: LedgerError| {
+            let told = tell.lock().unwrap_or_else(PoisonError::into_inner).take();
+            if let Some((record, lost)) = told {
+                lost(record, why);
+            }
+        };
+        let tell_later = tell.clone();
+        let submitted = self.writer.submit(
+            move |tx: &mut Tx<'_, Changed>| -> Result<(), LedgerError> {
+                let body = json(&record)?;
+                let seq = if allows { tx.record(body)? } else { tx.record_refusal(body)? };
+                tx.event(Committed::Record { seq, record: Box::new(record) }.into());
+                Ok(())
+            },
+            move |done| {
+                if let Err(why) = done {
+                    tell_later(why);
+                }
+            },
+        );
+        if let Err(why) = submitted {
+            tell(why.into());
+        }
+    }
+
+    /// Records something about the daemon itself, and waits for it.
+    pub fn mark(&self, mark: Mark, detail: String, at: Time) -> Result<u64, LedgerError> {
+        let record = Record::Mark(Box::new(MarkRecord { at, mark, detail, session: None }));
+        self.append(limits::DESK_WAIT, move |entry| entry.record(record))
+    }
+
+    /// Closes sessions that are over. Nobody waits for it: a logout must not.
+    pub fn close(&self, ids: &[SessionId], at: Time, how: &'static str) {
+        for id in ids.iter().copied() {
+            let log = self.log.clone();
+            let submitted = self.writer.submit(
+                move |tx: &mut Tx<'_, Changed>| -> Result<(), LedgerError> {
+                    if !rows::close_session(tx.connection(), id)? {
+                        return Ok(());
+                    }
+                    let record = MarkRecord {
+                        at,
+                        mark: Mark::SessionClosed,
+                        detail: how.to_owned(),
+                        session: Some(id),
+                    };
+                    let record = Record::Mark(Box::new(record));
+                    let seq = tx.record(json(&record)?)?;
+                    tx.event(Committed::Record { seq, record: Box::new(record) }.into());
+                    tx.event(Changed::Closed(id));
+                    Ok(())
+                },
+                move |done| {
+                    if let Err(why) = done {
+                        log.put(
+                            Level::Warning,
+                            format!("session {id} closed, which is not in the journal yet: {why}"),
+                        );
+                    }
+                },
+            );
+            if submitted.is_err() {
+                // The next look for sessions whose process is gone finds it.
+                return;
+            }
+        }
+    }
+
+    /// Confirms the clock by the wall clock as it is, durably, and says the time from now on.
+    pub fn confirm_clock(&self, clock: &Clock, by_a_person: bool) -> Result<Time, LedgerError> {
+        let kept = clock.if_confirmed(by_a_person);
+        let (text, at) = (json(&kept)?, kept.wall);
+        let how = if by_a_person { "accepted by root" } else { "kept by a time service" };
+        self.append(limits::DESK_WAIT, move |entry| {
+            store::set_meta(entry.tx.connection(), rows::CLOCK, &text)?;
+            let detail = how.to_owned();
+            entry.record(Record::Mark(Box::new(MarkRecord {
+                at,
+                mark: Mark::ClockConfirmed,
+                detail,
+                session: None,
+            })))
+        })?;
+        clock.adopt(kept);
+        Ok(at)
+    }
+
+    /// Writes the clock down.
+    pub fn keep_clock(&self, clock: &Clock) -> Result<(), LedgerError> {
+        let kept = clock.to_keep();
+        let text = json(&kept)?;
+        self.append(limits::DESK_WAIT, move |entry| {
+            Ok(store::set_meta(entry.tx.connection(), rows::CLOCK, &text)?)
+        })?;
+        Ok(())
+    }
+
+    /// Looks something up in what is committed.
+    pub fn read<T, E>(&self, look: impl FnOnce(&Connection) -> Result<T, E>) -> Result<T, E> {
+        look(&self.reader.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Whether the journal takes records.
+    pub fn works(&self) -> bool {
+        self.writer.works()
+    }
+}
+
+/// Keeps [`Memory`] true to what is committed.
+pub struct Keeper {
+    /// Set before the first commit.
+    pub memory: Arc<OnceLock<Arc<Memory>>>,
+    /// Reads memory anew after a failure.
+    pub host: HostName,
+    /// For checkpoints and failures.
+    pub log: Log,
+}
+
+impl Observer<Changed> for Keeper {
+    fn committed(&mut self, events: Vec<Changed>) {
+        if let Some(memory) = self.memory.get() {
+            events.into_iter().for_each(|event| memory.apply(event));
+        }
+    }
+
+    fn checkpoint(&mut self, checkpoint: Checkpoint) {
+        self.log.put(Level::Info, checkpoint.to_string());
+    }
+
+    fn reopened(&mut self, connection: &Connection) -> Result<(), StoreError> {
+        if let Some(memory) = self.memory.get() {
+            memory.reload(load(connection, &self.host, &self.log)?);
+        }
+        self.log.put(Level::Notice, "the journal was opened anew and takes records again".to_owned());
+        Ok(())
+    }
+
+    fn failed(&mut self, error: &StoreError) {
+        self.log.put(Level::Err, format!("the journal takes no records, so nobody is let in: {error}"));
+    }
+}
+
+/// Memory as the file has it.
+pub fn load(connection: &Connection, host: &HostName, log: &Log) -> Result<Memory, StoreError> {
+    let loaded = desk::load(connection).map_err(|why| StoreError::Damaged {
+        path: connection.path().unwrap_or_default().into(),
+        what: why.to_string(),
+    })?;
+    let mut view = View::of(host.clone());
+    for grant in loaded.grants {
+        view.put(grant);
+    }
+    let sessions = rows::sessions(connection)?;
+    let seq = store::last_seq(connection)?;
+    Ok(Memory::new(view, loaded.claims, sessions, seq, log.clone()))
+}
+
+/// When things are written down.
+pub fn stamps(boot: String) -> store::Stamps {
+    Box::new(move || Stamp {
+        boot: boot.clone(),
+        wall_ms: crate::kernel::wall().timestamp_millis(),
+        boot_ms: crate::kernel::since_boot().num_milliseconds(),
+    })
+}
+
+/// Random bits for an id.
+pub fn random() -> Result<u64, LedgerError> {
+    getrandom::u64()
+        .map_err(|why| LedgerError::Unwritable(format!("the kernel gives no random numbers: {why}")))
+}
+
+fn json(value: &impl serde::Serialize) -> Result<String, LedgerError> {
+    serde_json::to_string(value).map_err(|why| LedgerError::Unwritable(why.to_string()))
+}

@@ -1,0 +1,85 @@
+//! Every bound of the daemon, with its unit and reason.
+
+use std::time::Duration;
+
+/// Threads that answer the gate. Each waits for at most one commit at a time and commits are shared, so
+/// this is how many logins one fsync can serve; 64 at once still take two rounds only.
+pub const GATE_THREADS: usize = 32;
+
+/// Stack of a gate thread in bytes: the deepest path is SQL-free and shallow.
+pub const GATE_STACK: usize = 256 * 1024;
+
+/// A module has sent its whole question within this: it is one write of one page over a local socket.
+pub const QUESTION_WAIT: Duration = Duration::from_millis(500);
+
+/// A decision is durable within this, or the answer is no: below the module's 2 s, so that the person
+/// reads why.
+pub const COMMIT_WAIT: Duration = Duration::from_millis(1500);
+
+/// A write of the desk is durable within this, or the caller is told to try again.
+pub const DESK_WAIT: Duration = Duration::from_secs(5);
+
+/// Threads for calls of the control socket that wait for the disk: reads share one connection, writes
+/// one commit, so more would only wait longer.
+pub const CONTROL_THREADS: usize = 16;
+
+/// Connections to the control socket at once: a screenful of people and their scripts. The gate has its
+/// own socket and threads, so these can never use up what a login needs.
+pub const CONTROL_CONNECTIONS: usize = 256;
+
+/// Connections to the control socket by one user at once.
+pub const CONTROL_PER_USER: usize = 16;
+
+/// A caller has sent the head of a call within this.
+pub const CONTROL_HEAD_WAIT: Duration = Duration::from_secs(5);
+
+/// A connection to the control socket lives at most this long; `jit` opens one for each command.
+pub const CONTROL_LIFE: Duration = Duration::from_secs(60);
+
+/// Log lines that wait for a syslog daemon that does not read: some minutes of a busy host, 5 MB at most.
+pub const LOG_QUEUE: usize = 10_000;
+
+/// Bytes of a log line: what every syslog daemon takes (RFC 5424, section 6.1, says 2048).
+pub const LOG_LINE: usize = 2048;
+
+/// First and longest wait before the log is tried again.
+pub const LOG_RETRY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
+
+/// A daemon that stops waits at most this long for its last lines to go out.
+pub const LOG_FLUSH: Duration = Duration::from_secs(1);
+
+/// Equal refusals within this are one record with a count.
+pub const REPEAT_WINDOW: Duration = Duration::from_secs(60);
+
+/// Different refusals counted at once; the oldest is written out when there are more.
+pub const REPEAT_KINDS: usize = 1000;
+
+/// Requests that refused logins of one person may open in [`LOGIN_REQUESTS_PER`].
+pub const LOGIN_REQUESTS: usize = 10;
+
+/// The span of [`LOGIN_REQUESTS`].
+pub const LOGIN_REQUESTS_PER: Duration = Duration::from_secs(3600);
+
+/// People whose refused logins are counted at once.
+pub const LOGIN_PEOPLE: usize = 10_000;
+
+/// Bytes of a configuration file: the shipped one is 3 KiB.
+pub const CONFIG: u64 = 256 * 1024;
+
+/// Bytes of `/etc/passwd` and `/etc/group`, each: 100,000 accounts.
+pub const ACCOUNTS: u64 = 16 * 1024 * 1024;
+
+/// Bytes of one file in `/proc`.
+pub const PROC: u64 = 64 * 1024;
+
+/// How often time-driven work is done.
+pub const TICK: Duration = Duration::from_secs(1);
+
+/// The kernel's clock has been synchronised for this long before it is believed.
+pub const CLOCK_SETTLES: Duration = Duration::from_secs(600);
+
+/// The wall clock may be this far from trusted time before it is an alarm.
+pub const CLOCK_STRAYS: Duration = Duration::from_secs(600);
+
+/// How often the floor of time is written down while the clock is confirmed.
+pub const FLOOR_EVERY: Duration = Duration::from_secs(60);

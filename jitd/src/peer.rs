@@ -1,0 +1,172 @@
+//! Who is on the other end of a Unix socket, from what the kernel says alone.
+
+use crate::limits;
+use nix::sys::socket::{getsockopt, sockopt};
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
+use std::io::Read as _;
+use std::os::fd::{AsFd, OwnedFd};
+
+/// The process on the other end, as it was when it connected.
+#[derive(Clone, Debug)]
+pub struct Peer {
+    /// Its user id then.
+    pub uid: u32,
+    /// Whether a review through this connection comes from the person, or why not.
+    pub is_the_person: Result<(), NotThem>,
+}
+
+/// Why a process is not taken for the person whose user id it has.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotThem {
+    /// Root can be anybody.
+    #[error("root reviews nothing for others: an approver runs this from their own login")]
+    Root,
+    /// The process is gone or hides.
+    #[error("the calling process cannot be looked at ({0}): run the command again")]
+    Hidden(String),
+    /// It came from another login: sudo, su.
+    #[error(
+        "this process belongs to the login of user id {login}, not of {uid}: approvers log in themselves; \
+         sudo and su do not count"
+    )]
+    OtherLogin {
+        /// The login's user id.
+        login: u32,
+        /// The process's.
+        uid: u32,
+    },
+    /// It came from no login at all.
+    #[error(
+        "this process belongs to no login (the kernel's audit login id is not set): log in over ssh or on a console"
+    )]
+    NoLogin,
+    /// A service manager or a job scheduler started it, not the person.
+    #[error(
+        "this process runs under {0}, where others can start it too: run the command in your login shell"
+    )]
+    Scheduled(String),
+}
+
+/// The user id and process on the other end of `socket`.
+pub fn credentials(socket: &impl AsFd) -> nix::Result<(u32, i32)> {
+    let peer = getsockopt(socket, sockopt::PeerCredentials)?;
+    Ok((peer.uid(), peer.pid()))
+}
+
+/// The process on the other end of `socket`, looked at as it is now.
+pub fn look(socket: &impl AsFd) -> nix::Result<Peer> {
+    let (uid, pid) = credentials(socket)?;
+    Ok(Peer { uid, is_the_person: is_the_person(socket, uid, pid) })
+}
+
+fn is_the_person(socket: &impl AsFd, uid: u32, pid: i32) -> Result<(), NotThem> {
+    if uid == 0 {
+        return Err(NotThem::Root);
+    }
+    let hidden = |why: &dyn std::fmt::Display| NotThem::Hidden(why.to_string());
+    let process = hold(socket, pid).map_err(|why| hidden(&why))?;
+    let read = |name: &str| read_proc(pid, name).map_err(|why| hidden(&why));
+    let login: u32 = read("loginuid")?.trim().parse().map_err(|why| hidden(&why))?;
+    let cgroup = read("cgroup")?;
+    // What was read belongs to the process that connected only if that is still alive now.
+    if !alive(&process) {
+        return Err(hidden(&"it is gone"));
+    }
+    judge(uid, login, &cgroup)
+}
+
+/// The rule itself: the audit login id is set and the person's own, and nothing that starts processes on
+/// somebody's behalf is above.
+fn judge(uid: u32, login: u32, cgroup: &str) -> Result<(), NotThem> {
+    if login == u32::MAX {
+        return Err(NotThem::NoLogin);
+    }
+    if login != uid {
+        return Err(NotThem::OtherLogin { login, uid });
+    }
+    let part =
+        cgroup.lines().flat_map(|line| line.rsplit(':').next().unwrap_or("").split('/')).find(|part| {
+            part.starts_with("user@")
+                || matches!(*part, "cron.service" | "crond.service" | "atd.service" | "anacron.service")
+        });
+    match part {
+        Some(part) => Err(NotThem::Scheduled(part.to_owned())),
+        None => Ok(()),
+    }
+}
+
+/// A handle on the very process that connected, where the kernel keeps one (Linux 6.5); else on the
+/// process that has its id now.
+fn hold(socket: &impl AsFd, pid: i32) -> std::io::Result<OwnedFd> {
+    match getsockopt(socket, sockopt::PeerPidfd) {
+        Ok(process) => Ok(process),
+        Err(nix::errno::Errno::ENOPROTOOPT) => {
+            let pid = Pid::from_raw(pid).ok_or_else(|| std::io::Error::other("it has no process id here"))?;
+            Ok(pidfd_open(pid, PidfdFlags::empty())?)
+        }
+        Err(why) => Err(why.into()),
+    }
+}
+
+/// A pidfd becomes readable when its process ends (pidfd_open(2)).
+fn alive(process: &OwnedFd) -> bool {
+    let mut polled = [rustix::event::PollFd::new(process, rustix::event::PollFlags::IN)];
+    matches!(rustix::event::poll(&mut polled, Some(&rustix::event::Timespec::default())), Ok(0))
+}
+
+/// A file of a process in `/proc`.
+pub fn read_proc(pid: i32, name: &str) -> std::io::Result<String> {
+    let mut text = String::new();
+    std::fs::File::open(format!("/proc/{pid}/{name}"))?.take(limits::PROC).read_to_string(&mut text)?;
+    Ok(text)
+}
+
+/// When a process started, in clock ticks after boot: `/proc/PID/stat` field 22 (proc(5)). None once it
+/// is gone, or a zombie.
+pub fn start_ticks(pid: i32) -> Option<u64> {
+    let stat = read_proc(pid, "stat").ok()?;
+    // The second field is the program's name in parentheses, and may hold anything.
+    let mut fields = stat.rsplit_once(')')?.1.split_ascii_whitespace();
+    if matches!(fields.next()?, "Z" | "X") {
+        return None;
+    }
+    fields.nth(18)?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SHELL: &str = "1:name=systemd:/user.slice/user-1000.slice/session-3.scope\n0::/user.slice/user-1000.slice/session-3.scope\n";
+
+    #[test]
+    fn a_login_shell_of_the_person_counts() {
+        assert_eq!(judge(1000, 1000, SHELL), Ok(()));
+        assert_eq!(judge(1000, 1000, "0::/\n"), Ok(()));
+    }
+
+    #[test]
+    fn sudo_su_services_and_schedulers_do_not() {
+        assert_eq!(judge(1000, 1001, SHELL), Err(NotThem::OtherLogin { login: 1001, uid: 1000 }));
+        assert_eq!(judge(1000, u32::MAX, SHELL), Err(NotThem::NoLogin));
+        for under in [
+            "/user.slice/user-1000.slice/user@1000.service/app.slice/run-1.service",
+            "/system.slice/cron.service",
+            "/system.slice/atd.service",
+        ] {
+            for cgroup in [format!("0::{under}\n"), format!("0::/\n1:name=systemd:{under}\n")] {
+                assert!(matches!(judge(1000, 1000, &cgroup), Err(NotThem::Scheduled(_))), "{cgroup}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_process_has_a_start_time_until_it_is_gone() {
+        let mut child = std::process::Command::new("true").spawn().unwrap();
+        let pid = i32::try_from(child.id()).unwrap();
+        child.wait().unwrap();
+        assert_eq!(start_ticks(pid), None);
+        let own = i32::try_from(std::process::id()).unwrap();
+        assert!(start_ticks(own).is_some_and(|ticks| ticks > 0));
+    }
+}

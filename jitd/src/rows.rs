@@ -1,0 +1,83 @@
+//! The daemon's own rows: claims, sessions, the clock; and pages of the journal.
+
+use crate::clock::Kept;
+use crate::ledger::Ledger;
+use crate::session::Session;
+use access::{Claim, GrantId, SessionId};
+use api::{JournalRow, Record};
+use desk::DeskError;
+use rusqlite::{Connection, params};
+use store::StoreError;
+
+/// The key of `meta` that holds [`Kept`].
+pub const CLOCK: &str = "clock";
+
+/// Starts the clock of a grant; the first claim stays.
+pub fn claim(connection: &Connection, grant: GrantId, claim: Claim, seq: u64) -> Result<(), StoreError> {
+    connection
+        .prepare_cached(
+            "INSERT INTO claim (grant_id, started_ms, ends_ms, seq) VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING",
+        )?
+        .execute(params![grant.bits(), claim.started.timestamp_millis(), claim.ends.timestamp_millis(), seq])?;
+    Ok(())
+}
+
+/// Keeps an open session.
+pub fn open_session(connection: &Connection, session: &Session, seq: u64) -> Result<(), StoreError> {
+    let body = serde_json::to_string(session).map_err(|why| StoreError::Full(why.to_string()))?;
+    connection
+        .prepare_cached("INSERT INTO session (id, grant_id, body, seq) VALUES (?1, ?2, ?3, ?4)")?
+        .execute(params![session.id.bits(), session.grant.map(GrantId::bits), body, seq])?;
+    Ok(())
+}
+
+/// Forgets a session that closed. False where it was gone already.
+pub fn close_session(connection: &Connection, id: SessionId) -> Result<bool, StoreError> {
+    Ok(connection.prepare_cached("DELETE FROM session WHERE id = ?1")?.execute([id.bits()])? > 0)
+}
+
+/// Every open session.
+pub fn sessions(connection: &Connection) -> Result<Vec<Session>, StoreError> {
+    let mut select = connection.prepare("SELECT body FROM session")?;
+    let bodies = select.query_map([], |row| row.get::<_, String>(0))?;
+    bodies
+        .map(|body| {
+            serde_json::from_str(&body?)
+                .map_err(|why| StoreError::Full(format!("a session cannot be read: {why}")))
+        })
+        .collect()
+}
+
+/// What was kept of the clock.
+pub fn clock(connection: &Connection) -> Result<Option<Kept>, StoreError> {
+    let kept = store::meta(connection, CLOCK)?;
+    kept.map(|kept| {
+        serde_json::from_str(&kept)
+            .map_err(|why| StoreError::Full(format!("the clock's row cannot be read: {why}")))
+    })
+    .transpose()
+}
+
+/// Records after `after`, or the last ones.
+pub fn journal_page(ledger: &Ledger, after: Option<u64>, limit: u32) -> Result<Vec<JournalRow>, DeskError> {
+    ledger.read(|connection| {
+        let after = match after {
+            Some(after) => after,
+            None => store::last_seq(connection)?.saturating_sub(u64::from(limit)),
+        };
+        let rows = store::journal_after(connection, after, u64::from(limit))?;
+        rows.into_iter()
+            .map(|row| {
+                let line = match serde_json::from_str::<Record>(&row.body) {
+                    Ok(record) => record.line(row.seq),
+                    Err(_) => {
+                        format!("mark=unreadable detail=\"written by another release\" seq={}", row.seq)
+                    }
+                };
+                let seq = row.seq;
+                let row = serde_json::to_value(&row).map_err(|why| DeskError::Store(why.to_string()))?;
+                Ok(JournalRow { seq, row, line })
+            })
+            .collect()
+    })
+}
