@@ -1,1 +1,213 @@
-//! To come.
+//! `pam_jit.so`: at every login and every sudo, one question to `jitd`, and its answer as a PAM code.
+//!
+//! Runs as root inside sshd, sudo and su, so it does as little as can be: it reads its arguments, asks over
+//! a Unix socket within one deadline, and says at most one line. There is no runtime, no thread, no
+//! network, no configuration file, no NSS and no environment in here. Whatever goes wrong refuses, unless
+//! the administrator wrote otherwise on that very PAM line.
+//!
+//! Spare keys and root's own sudo are decided here, from the arguments and local accounts alone, so they
+//! work when everything else is dead. See pam_jit(8).
+
+#![allow(missing_docs)] // the functions that the macro below makes are pam(3)'s, and documented there
+
+mod arguments;
+mod ask;
+mod call;
+pub mod limits;
+mod people;
+mod sys;
+
+use arguments::Arguments;
+use frame::{Mode, Notice, Phase, Question, Verdict};
+use pam::constants::{PAM_ERROR_MSG, PamFlag, PamResultCode};
+use pam::conv::Conv;
+use pam::module::{PamHandle, PamHooks};
+use std::ffi::CStr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Once;
+
+struct Module;
+pam::pam_hooks!(Module);
+
+impl PamHooks for Module {
+    fn acct_mgmt(pamh: &mut PamHandle, args: Vec<&CStr>, _: PamFlag) -> PamResultCode {
+        guarded(pamh, &args, Phase::Account)
+    }
+
+    fn sm_authenticate(pamh: &mut PamHandle, args: Vec<&CStr>, _: PamFlag) -> PamResultCode {
+        guarded(pamh, &args, Phase::Auth)
+    }
+
+    fn sm_open_session(pamh: &mut PamHandle, args: Vec<&CStr>, _: PamFlag) -> PamResultCode {
+        guarded(pamh, &args, Phase::Open)
+    }
+
+    fn sm_close_session(pamh: &mut PamHandle, args: Vec<&CStr>, _: PamFlag) -> PamResultCode {
+        // Nobody is kept in by a logout that could not be told; the daemon sees the process go.
+        let _ = guarded(pamh, &args, Phase::Close);
+        PamResultCode::PAM_SUCCESS
+    }
+
+    /// There are no credentials of ours; sshd ignores a failure here, others do not.
+    fn sm_setcred(_: &mut PamHandle, _: Vec<&CStr>, _: PamFlag) -> PamResultCode {
+        PamResultCode::PAM_SUCCESS
+    }
+
+    /// No password is ours to change: on a `password` line the module is a mistake, and says so.
+    fn sm_chauthtok(_: &mut PamHandle, _: Vec<&CStr>, _: PamFlag) -> PamResultCode {
+        PamResultCode::PAM_SERVICE_ERR
+    }
+}
+
+/// What became of a call, before it is a PAM code.
+enum Outcome {
+    /// Let in.
+    In,
+    /// Refused by the daemon, with its line.
+    Refused(String),
+    /// No answer, and why.
+    Unavailable(String),
+    /// The PAM line or the application is wrong, or this module is.
+    Broken(String),
+}
+
+/// A panic refuses with a message, and its text goes nowhere: it would reach the terminal under sudo.
+fn guarded(pamh: &mut PamHandle, args: &[&CStr], phase: Phase) -> PamResultCode {
+    static SILENT: Once = Once::new();
+    SILENT.call_once(|| std::panic::set_hook(Box::new(|_| {})));
+    let outcome = catch_unwind(AssertUnwindSafe(|| run(pamh, args, phase)))
+        .unwrap_or_else(|_| Outcome::Broken("the module has a fault".to_owned()));
+    finish(pamh, phase, outcome)
+}
+
+fn run(pamh: &mut PamHandle, args: &[&CStr], phase: Phase) -> Outcome {
+    let arguments = match Arguments::parse(args) {
+        Ok(arguments) => arguments,
+        Err(why) => return Outcome::Broken(why),
+    };
+    let mut question = match call::question(pamh, phase) {
+        Ok(question) => question,
+        Err(why) => return Outcome::Broken(why),
+    };
+    let Some(nonce) = sys::random() else {
+        return Outcome::Unavailable("the kernel gives no random numbers".to_owned());
+    };
+    question.nonce = nonce;
+    if phase != Phase::Close
+        && let Some(notice) = decided_here(&arguments, &question)
+    {
+        tell(&arguments, &Question { phase: Phase::Notice, notice, ..question });
+        return Outcome::In;
+    }
+    if arguments.monitor {
+        question.mode = Mode::Monitor;
+    }
+    let timeout =
+        if phase == Phase::Close { limits::NOTICE.min(arguments.timeout) } else { arguments.timeout };
+    let outcome = match ask::ask(&arguments.socket, &question, timeout) {
+        Ok(answer) if answer.verdict == Verdict::Allow => Outcome::In,
+        Ok(answer) => Outcome::Refused(String::from_utf8_lossy(&answer.line).into_owned()),
+        Err(why) => Outcome::Unavailable(why),
+    };
+    match outcome {
+        Outcome::Unavailable(why) if arguments.allow_unavailable || arguments.monitor => {
+            let who = String::from_utf8_lossy(&question.subject).into_owned();
+            let allowed = if arguments.monitor { "mode=monitor" } else { "on_unavailable=allow" };
+            log(libc::LOG_ERR, &format!("let {who} in without an answer because of {allowed}: {why}"));
+            Outcome::In
+        }
+        Outcome::Refused(_) if arguments.monitor => Outcome::In,
+        outcome => outcome,
+    }
+}
+
+/// What needs no daemon.
+fn decided_here(arguments: &Arguments, question: &Question) -> Option<Notice> {
+    if call::is_roots_own(question) {
+        return Some(Notice::Exempt);
+    }
+    if arguments.spare_users.is_empty() && arguments.spare_groups.is_empty() {
+        return None;
+    }
+    let name = std::str::from_utf8(&question.subject).ok()?;
+    let account = people::account(name)?;
+    let spare = arguments.spare_users.iter().any(|spare| spare == name)
+        || arguments.spare_groups.iter().any(|group| people::is_member(name, account, group));
+    spare.then_some(Notice::SpareKey)
+}
+
+/// Tells the daemon, else syslog: what is decided here is never quiet.
+fn tell(arguments: &Arguments, question: &Question) {
+    let timeout = limits::NOTICE.min(arguments.timeout);
+    if ask::ask(&arguments.socket, question, timeout).is_ok() {
+        return;
+    }
+    let (priority, what) = match question.notice {
+        Notice::SpareKey => (libc::LOG_ALERT, "spare_key"),
+        Notice::Exempt | Notice::None => (libc::LOG_NOTICE, "exempt"),
+    };
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    log(
+        priority,
+        &format!(
+            "decision=allow reason={what} user={} as={} service={} rhost={} tty={}, and jitd could not be told",
+            text(&question.subject),
+            text(&question.target),
+            text(&question.service),
+            text(&question.rhost),
+            text(&question.tty)
+        ),
+    );
+}
+
+fn finish(pamh: &mut PamHandle, phase: Phase, outcome: Outcome) -> PamResultCode {
+    let (code, line) = match outcome {
+        Outcome::In => return PamResultCode::PAM_SUCCESS,
+        Outcome::Refused(line) if line.is_empty() => {
+            (PamResultCode::PAM_PERM_DENIED, "jit: refused.".to_owned())
+        }
+        Outcome::Refused(line) => (PamResultCode::PAM_PERM_DENIED, line),
+        Outcome::Unavailable(why) => {
+            log(libc::LOG_ERR, &format!("refused, because jitd does not answer: {why}"));
+            let line = format!(
+                "jit: this host's access daemon does not answer ({why}), so nobody is let in. \
+                 Ask its administrator to see: systemctl status jitd"
+            );
+            (PamResultCode::PAM_AUTHINFO_UNAVAIL, line)
+        }
+        Outcome::Broken(why) => {
+            log(libc::LOG_ERR, &format!("refused, because the PAM line is not right: {why}"));
+            let line = format!(
+                "jit: this host's access gate is set up wrongly ({why}), so nobody is let in. \
+                 Ask its administrator to see: man pam_jit"
+            );
+            (PamResultCode::PAM_SERVICE_ERR, line)
+        }
+    };
+    if phase == Phase::Close {
+        return PamResultCode::PAM_SUCCESS;
+    }
+    say(pamh, &line);
+    match phase {
+        // sshd would try again and say the same twice more.
+        Phase::Auth => PamResultCode::PAM_MAXTRIES,
+        // The only code at which sudo does not run the command all the same.
+        Phase::Open => PamResultCode::PAM_PERM_DENIED,
+        _ => code,
+    }
+}
+
+/// One line of printable ASCII on the error channel, also where the application asked for silence: sudo
+/// always does, and without a terminal other text would go into captured output.
+fn say(pamh: &PamHandle, line: &str) {
+    let line: String = line.chars().filter(|c| matches!(c, ' '..='~')).take(frame::limits::LINE).collect();
+    if let Ok(Some(conversation)) = pamh.get_item::<Conv<'_>>() {
+        // Nobody listens: the code says enough.
+        let _ = conversation.send(PAM_ERROR_MSG, &line);
+    }
+}
+
+fn log(priority: libc::c_int, what: &str) {
+    let what: String = what.chars().map(|c| if c.is_control() { '?' } else { c }).take(1000).collect();
+    sys::syslog(priority, &format!("pam_jit: {what}"));
+}

@@ -1,0 +1,112 @@
+//! One question over the gate's socket, against one deadline.
+
+use crate::people;
+use frame::{Answer, Question, limits};
+use nix::errno::Errno;
+use nix::sys::socket::{
+    AddressFamily, SockFlag, SockType, UnixAddr, connect, getsockopt, setsockopt, socket, sockopt,
+};
+use nix::sys::time::{TimeVal, TimeValLike as _};
+use std::io::{Error, ErrorKind, Read as _, Write as _};
+use std::os::fd::{AsRawFd as _, OwnedFd};
+use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// The daemon's answer, or in words why there is none. Takes at most `timeout`, whatever the other side
+/// does, and ends at once on a signal: a person's ^C must work.
+pub fn ask(path: &Path, question: &Question, timeout: Duration) -> Result<Answer, String> {
+    let deadline = Instant::now() + timeout;
+    let bytes = question.encode().map_err(|why| why.to_string())?;
+    let mut stream = connected(path, deadline)?;
+    write(&mut stream, &bytes, deadline)?;
+    let answer = Answer::decode(&read(&mut stream, deadline)?).map_err(|why| why.to_string())?;
+    answer.to(question).map_err(|why| why.to_string())
+}
+
+fn connected(path: &Path, deadline: Instant) -> Result<UnixStream, String> {
+    let shown = path.display();
+    let folder = path.parent().unwrap_or(Path::new("/"));
+    let meta = std::fs::symlink_metadata(folder).map_err(|why| format!("{}: {why}", folder.display()))?;
+    if !meta.is_dir() || meta.uid() != 0 || meta.mode() & 0o022 != 0 {
+        return Err(format!("{} is not a folder that only root can write to", folder.display()));
+    }
+    let failed = |why: Errno| format!("{shown}: {}", why.desc());
+    let fd: OwnedFd =
+        socket(AddressFamily::Unix, SockType::Stream, SockFlag::SOCK_CLOEXEC, None).map_err(failed)?;
+    // A blocking connect with a send timeout waits for a place in a full queue; a non-blocking one would
+    // fail at once (unix(7)).
+    let left = left(deadline).map_err(|why| why.to_string())?.as_micros();
+    let left = TimeVal::microseconds(i64::try_from(left).unwrap_or(i64::MAX));
+    setsockopt(&fd, sockopt::SendTimeout, &left).map_err(failed)?;
+    let address = UnixAddr::new(path).map_err(failed)?;
+    match connect(fd.as_raw_fd(), &address) {
+        Ok(()) => {}
+        Err(Errno::EAGAIN) => return Err(late().to_string()),
+        Err(why) => return Err(failed(why)),
+    }
+    // Under socket activation this is who listens: systemd, so root.
+    let peer = getsockopt(&fd, sockopt::PeerCredentials).map_err(failed)?.uid();
+    if peer != 0 && people::account("jitd").map(|account| account.uid) != Some(peer) {
+        return Err(format!("{shown} belongs to user id {peer}, which is neither root nor jitd"));
+    }
+    Ok(UnixStream::from(fd))
+}
+
+fn write(stream: &mut UnixStream, mut bytes: &[u8], deadline: Instant) -> Result<(), String> {
+    while !bytes.is_empty() {
+        let written = (|| {
+            stream.set_write_timeout(Some(left(deadline)?))?;
+            stream.write(bytes)
+        })();
+        match written.map_err(|why| plain(&why))? {
+            0 => return Err("jitd hung up".to_owned()),
+            written => bytes = bytes.get(written..).unwrap_or_default(),
+        }
+    }
+    Ok(())
+}
+
+/// One whole frame and nothing after it.
+fn read(stream: &mut UnixStream, deadline: Instant) -> Result<Vec<u8>, String> {
+    let mut header = [0; limits::HEADER];
+    fill(stream, &mut header, deadline)?;
+    let mut frame = vec![0; frame::frame_length(header).map_err(|why| why.to_string())?];
+    let (head, body) = frame.split_at_mut(limits::HEADER);
+    head.copy_from_slice(&header);
+    fill(stream, body, deadline)?;
+    Ok(frame)
+}
+
+fn fill(stream: &mut UnixStream, mut into: &mut [u8], deadline: Instant) -> Result<(), String> {
+    while !into.is_empty() {
+        let read = (|| {
+            stream.set_read_timeout(Some(left(deadline)?))?;
+            stream.read(into)
+        })();
+        match read.map_err(|why| plain(&why))? {
+            0 => return Err("jitd hung up".to_owned()),
+            read => into = into.get_mut(read..).unwrap_or_default(),
+        }
+    }
+    Ok(())
+}
+
+fn left(deadline: Instant) -> std::io::Result<Duration> {
+    let left = deadline.saturating_duration_since(Instant::now());
+    // Less than a microsecond would mean no timeout at all.
+    if left < Duration::from_micros(1) { Err(late()) } else { Ok(left) }
+}
+
+fn late() -> Error {
+    Error::new(ErrorKind::TimedOut, "jitd did not answer in time")
+}
+
+fn plain(why: &Error) -> String {
+    match why.kind() {
+        ErrorKind::WouldBlock => late().to_string(),
+        ErrorKind::Interrupted => "interrupted".to_owned(),
+        _ => why.to_string(),
+    }
+}

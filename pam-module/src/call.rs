@@ -1,0 +1,130 @@
+//! One PAM call as a question: who is its subject, and what the daemon must know of it.
+
+use crate::people;
+use crate::{limits, sys};
+use frame::{Mode, Notice, Phase, Question};
+use pam::items::{Item, RHost, RUser, Service, Tty, User};
+use pam::module::PamHandle;
+use std::io::Read as _;
+
+/// The question, without nonce and mode, or in words why there is none.
+pub fn question(pamh: &mut PamHandle, phase: Phase) -> Result<Question, String> {
+    let service = item::<Service>(pamh, "service")?;
+    let user = item::<User>(pamh, "user")?;
+    if service.is_empty() || user.is_empty() {
+        return Err("the application names no service or no user".to_owned());
+    }
+    let uid = nix::unistd::getuid().as_raw();
+    let subject = if switches(&service) {
+        let invoker = item::<RUser>(pamh, "remote user")?;
+        check_invoker(&invoker, uid)?;
+        invoker
+    } else {
+        user.clone()
+    };
+    // `SSH_CONNECTION`: client address, client port, server address, server port (sshd(8)).
+    let connection = sys::pam_environment(pamh, c"SSH_CONNECTION").unwrap_or_default();
+    let address = connection.split(|byte| *byte == b' ').next().unwrap_or_default();
+    Ok(Question {
+        nonce: [0; 16],
+        phase,
+        service: cut(service.into_bytes(), frame::limits::NAME)?,
+        subject: cut(subject.into_bytes(), frame::limits::NAME)?,
+        target: cut(user.into_bytes(), frame::limits::NAME)?,
+        rhost: shown(item::<RHost>(pamh, "remote host")?, frame::limits::RHOST),
+        address: cut(address.to_vec(), frame::limits::ADDRESS)?,
+        tty: shown(item::<Tty>(pamh, "terminal")?, frame::limits::NAME),
+        uid,
+        pid: std::process::id(),
+        start_ticks: start_ticks().unwrap_or(0),
+        audit_session: audit_session().unwrap_or(u32::MAX),
+        mode: Mode::Enforce,
+        notice: Notice::None,
+    })
+}
+
+/// Services in which somebody who is in becomes somebody else: the subject is the invoker.
+fn switches(service: &str) -> bool {
+    matches!(service, "sudo" | "sudo-i" | "su" | "su-l")
+}
+
+/// Whether the subject is root in its own sudo or su, which needs no grant: a refusal would break root's
+/// cron.
+pub fn is_roots_own(question: &Question) -> bool {
+    question.uid == 0
+        && question.subject == b"root"
+        && std::str::from_utf8(&question.service).is_ok_and(switches)
+}
+
+/// What the application says of the invoker must fit the real user id, as far as local accounts tell.
+/// A directory's user is in neither file, and then the application alone knows.
+fn check_invoker(name: &str, uid: u32) -> Result<(), String> {
+    let fits = match people::account(name) {
+        Some(account) => account.uid == uid,
+        None => !name.is_empty() && !people::is_local(uid),
+    };
+    if fits {
+        Ok(())
+    } else {
+        Err(format!("the application says that \"{name}\" asks, but user id {uid} runs it"))
+    }
+}
+
+/// A PAM item as text; empty where it is unset.
+fn item<'a, T>(pamh: &'a PamHandle, what: &str) -> Result<String, String>
+where
+    T: Item<'a> + AsText,
+{
+    match pamh.get_item::<T>() {
+        Ok(None) => Ok(String::new()),
+        Ok(Some(item)) => item.text().map_err(|()| format!("the {what} is not UTF-8")),
+        Err(_) => Err(format!("the application does not tell the {what}")),
+    }
+}
+
+/// Items that are C strings.
+trait AsText {
+    fn text(&self) -> Result<String, ()>;
+}
+
+macro_rules! as_text {
+    ($($item:ident)*) => {$(
+        impl AsText for $item<'_> {
+            fn text(&self) -> Result<String, ()> {
+                String::from_utf8(self.0.to_bytes().to_vec()).map_err(|_| ())
+            }
+        }
+    )*};
+}
+as_text!(RHost RUser Service Tty User);
+
+/// What decides must fit whole.
+fn cut(bytes: Vec<u8>, most: usize) -> Result<Vec<u8>, String> {
+    if bytes.len() > most { Err(format!("a name is longer than {most} bytes")) } else { Ok(bytes) }
+}
+
+/// What is only recorded may be cut.
+fn shown(text: String, most: usize) -> Vec<u8> {
+    let mut bytes = text.into_bytes();
+    bytes.truncate(most);
+    bytes
+}
+
+fn proc_self(name: &str) -> Option<String> {
+    let mut text = String::new();
+    std::fs::File::open(format!("/proc/self/{name}"))
+        .ok()?
+        .take(limits::PROC)
+        .read_to_string(&mut text)
+        .ok()?;
+    Some(text)
+}
+
+/// `/proc/PID/stat` field 22 (proc(5)); field 2 is in parentheses and may hold anything.
+fn start_ticks() -> Option<u64> {
+    proc_self("stat")?.rsplit_once(')')?.1.split_ascii_whitespace().nth(19)?.parse().ok()
+}
+
+fn audit_session() -> Option<u32> {
+    proc_self("sessionid")?.trim().parse().ok()
+}
