@@ -1,2 +1,5 @@
-//! To come.
-fn main() {}
+//! The command `jit`. See the library of the same name.
+
+fn main() -> std::process::ExitCode {
+    jit::run()
+}

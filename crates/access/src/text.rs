@@ -64,6 +64,13 @@ impl TryFrom<String> for Text {
     }
 }
 
+impl std::str::FromStr for Text {
+    type Err = TextError;
+    fn from_str(text: &str) -> Result<Self, TextError> {
+        Self::parse(text)
+    }
+}
+
 impl From<Text> for String {
     fn from(text: Text) -> Self {
         text.0.into()

@@ -1,0 +1,201 @@
+//! The one definition of the command line: parser, help, man page and completions all come from it.
+
+use access::{HostName, Login, Service, Span, Text, Time};
+use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
+use std::path::PathBuf;
+
+/// Just-in-time access: ask for it, approve it, see who has it.
+///
+/// Exit codes: 0 done; 1 refused or not allowed; 2 usage; 3 daemon unreachable; 4 no such thing;
+/// 5 conflict, somebody else decided first.
+#[derive(Debug, Parser)]
+#[command(name = "jit", version, max_term_width = 100)]
+pub struct Arguments {
+    /// Answer in JSON, for programs.
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// The daemon's control socket.
+    #[arg(long, global = true, value_name = "PATH", default_value = "/run/jitd/control.sock")]
+    pub socket: PathBuf,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Ask for access.
+    Request(Request),
+    /// List requests: those that wait, unless told otherwise.
+    Requests(Requests),
+    /// Show one request or grant in full.
+    Show {
+        /// Its id, or as much of it as is unique.
+        id: String,
+    },
+    /// Approve a request, as it is or cut down.
+    Approve(Approve),
+    /// Deny a request.
+    Deny {
+        /// Its id.
+        id: String,
+        /// Why; the person reads it.
+        #[arg(long)]
+        comment: Text,
+    },
+    /// Take back a request of one's own.
+    Cancel {
+        /// Its id.
+        id: String,
+    },
+    /// List grants that are good or will be.
+    Grants {
+        /// Of this person alone.
+        #[arg(long)]
+        user: Option<Login>,
+        /// On this host alone.
+        #[arg(long)]
+        host: Option<HostName>,
+        /// Also those that are over.
+        #[arg(long)]
+        all: bool,
+    },
+    /// Take a grant back, one's own or as approver or operator.
+    Revoke {
+        /// Its id.
+        grant: String,
+        /// Why; the person reads it.
+        #[arg(long)]
+        reason: Text,
+    },
+    /// Give a grant of one's own back early.
+    Release {
+        /// Its id.
+        grant: String,
+    },
+    /// What would the gate say, and why? Changes nothing.
+    Check(Check),
+    /// How the gate is, and who one is to it.
+    Status,
+    /// The record of every decision and change.
+    #[command(subcommand)]
+    Audit(Audit),
+    /// Print completions for a shell.
+    Completions {
+        /// The shell.
+        shell: Shell,
+    },
+    /// Print this command's man page.
+    #[command(hide = true)]
+    Man,
+}
+
+/// `jit request`
+#[derive(Debug, Args)]
+pub struct Request {
+    /// On this host; this machine if left out. Can be repeated.
+    #[arg(long = "host", value_name = "NAME")]
+    pub hosts: Vec<HostName>,
+    /// For these services: ssh, sudo, su, or a PAM service name.
+    #[arg(long, value_delimiter = ',', default_value = "ssh", value_name = "LIST")]
+    pub service: Vec<Service>,
+    /// As this user: a shared login for ssh, whom to become for sudo and su (root if left out).
+    #[arg(long = "as", value_name = "USER")]
+    pub run_as: Option<Login>,
+    /// For so long, like 30m, 2h or 1h30m; the rule's default if left out.
+    #[arg(long = "for", value_name = "LENGTH")]
+    pub length: Option<Span>,
+    /// From this time on, like 2026-11-24T18:00:00Z; from the approval if left out.
+    #[arg(long, value_name = "TIME")]
+    pub at: Option<Time>,
+    /// Why. Approvers read it.
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Text,
+    /// The ticket it belongs to.
+    #[arg(long, value_name = "ID")]
+    pub ticket: Option<Text>,
+    /// For this user, not for oneself.
+    #[arg(long, value_name = "NAME")]
+    pub user: Option<Login>,
+    /// Wait until somebody decides.
+    #[arg(long)]
+    pub wait: bool,
+}
+
+/// `jit requests`
+#[derive(Debug, Args)]
+#[group(multiple = false)]
+pub struct Requests {
+    /// Those that wait (the default).
+    #[arg(long)]
+    pub pending: bool,
+    /// One's own.
+    #[arg(long)]
+    pub mine: bool,
+    /// All that one may see.
+    #[arg(long)]
+    pub all: bool,
+}
+
+/// `jit approve`
+#[derive(Debug, Args)]
+pub struct Approve {
+    /// The request's id.
+    pub id: String,
+    /// For at most so long.
+    #[arg(long = "for", value_name = "LENGTH")]
+    pub length: Option<Span>,
+    /// Only on these hosts. Can be repeated.
+    #[arg(long = "host", value_name = "NAME")]
+    pub hosts: Vec<HostName>,
+    /// Only for these services.
+    #[arg(long, value_delimiter = ',', value_name = "LIST")]
+    pub service: Vec<Service>,
+    /// A word to the person.
+    #[arg(long, value_name = "TEXT")]
+    pub comment: Option<Text>,
+}
+
+/// `jit check`
+#[derive(Debug, Args)]
+pub struct Check {
+    /// Who.
+    pub user: Login,
+    /// At which door.
+    #[arg(long, default_value = "ssh")]
+    pub service: Service,
+    /// On which host; this machine if left out.
+    #[arg(long, value_name = "NAME")]
+    pub host: Option<HostName>,
+    /// As whom.
+    #[arg(long = "as", value_name = "USER")]
+    pub run_as: Option<Login>,
+    /// At what time; now if left out.
+    #[arg(long, value_name = "TIME")]
+    pub at: Option<Time>,
+}
+
+/// `jit audit`
+#[derive(Debug, Subcommand)]
+pub enum Audit {
+    /// Show the last records, one line each.
+    Tail {
+        /// So many.
+        #[arg(short = 'n', long, default_value_t = 20, value_name = "COUNT")]
+        lines: u32,
+        /// Go on with new ones until interrupted.
+        #[arg(short, long)]
+        follow: bool,
+    },
+    /// Verify that no record was edited, moved, removed or cut off.
+    Verify {
+        /// Verify this export (one JSON row a line), not the daemon's journal.
+        #[arg(long, value_name = "FILE")]
+        file: Option<PathBuf>,
+        /// Compare with the checkpoint lines in this syslog file.
+        #[arg(long, value_name = "FILE")]
+        witness: Option<PathBuf>,
+    },
+}

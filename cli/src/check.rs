@@ -1,0 +1,54 @@
+//! `jit check` and `jit status`.
+
+use crate::CliError;
+use crate::arguments::Check;
+use crate::output::Output;
+use crate::requests::now;
+use crate::words;
+use api::{CheckQuery, Client};
+
+pub fn check(client: &Client, check: Check, out: &mut Output) -> Result<(), CliError> {
+    let answer = client.check(&CheckQuery {
+        user: check.user,
+        service: check.service,
+        host: check.host,
+        run_as: check.run_as,
+        at: check.at,
+    })?;
+    out.say(&answer, || {
+        let verdict = if answer.allowed { "Would be let in" } else { "Would be refused" };
+        let mut words = format!("{verdict} ({}): {}.", answer.reason, answer.because);
+        if let Some(ends) = answer.ends.filter(|_| answer.allowed) {
+            words.push_str(&format!("\nUntil {}", words::when(ends, now())));
+        }
+        if let Some(next) = &answer.next {
+            words.push_str(&format!("\nNext: {next}"));
+        }
+        words
+    })
+}
+
+pub fn status(client: &Client, out: &mut Output) -> Result<(), CliError> {
+    let status = client.status()?;
+    out.say(&status, || {
+        let mut lines: Vec<String> = status.warnings.iter().map(|warning| format!("! {warning}")).collect();
+        let roles = if status.roles.is_empty() { "no role".to_owned() } else { status.roles.join(", ") };
+        let count = |count: u64, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
+        lines.push(format!("host      {}, grants from its own desk", status.host));
+        lines.push(format!("you       {} ({roles})", status.you));
+        lines.push(format!("clock     {}", status.clock));
+        lines.push(format!(
+            "journal   {} records, {}",
+            status.journal_seq,
+            if status.journal_ok { "taking more" } else { "NOT TAKING ANY" }
+        ));
+        lines.push(format!(
+            "now       {}, {}, {}",
+            count(status.pending, "pending request"),
+            count(status.grants, "grant"),
+            count(status.sessions, "session")
+        ));
+        lines.push(format!("version   {}", status.version));
+        lines.join("\n")
+    })
+}

@@ -1,0 +1,60 @@
+//! Why a command did not do what was asked.
+
+use api::ClientError;
+use journal::Broken;
+use std::path::PathBuf;
+
+/// Said once, at the edge, behind `error: `.
+#[derive(Debug, thiserror::Error)]
+pub enum CliError {
+    /// The daemon refused, or nobody answered.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    /// An id that is none.
+    #[error("{0}")]
+    Usage(String),
+    /// A file.
+    #[error("reading {path}: {why}")]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// What happened.
+        why: std::io::Error,
+    },
+    /// A line of an export.
+    #[error("{path}:{line}: not a row of a journal: {why}")]
+    Row {
+        /// The file.
+        path: PathBuf,
+        /// Counted from 1.
+        line: usize,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// The journal.
+    #[error(
+        "the journal does not verify: {0}. Keep a copy of it and of the syslog files, and find out who did this"
+    )]
+    Broken(#[from] Broken),
+    /// A wait that ended without an approval.
+    #[error("{0}")]
+    NotApproved(String),
+    /// Standard output.
+    #[error("writing: {0}")]
+    Output(std::io::Error),
+    /// Whoever read our output has seen enough.
+    #[error("nobody reads any more")]
+    ReaderGone,
+}
+
+impl CliError {
+    /// Exit code of the contract.
+    pub fn exit(&self) -> u8 {
+        match self {
+            Self::Client(error) => error.exit(),
+            Self::Usage(_) | Self::File { .. } | Self::Row { .. } => 2,
+            Self::Broken(_) | Self::NotApproved(_) | Self::Output(_) => 1,
+            Self::ReaderGone => 0,
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! `jit grants`, `revoke`, `release`.
+
+use crate::output::Output;
+use crate::requests::now;
+use crate::{CliError, table, words};
+use access::{GrantId, HostName, Login, Text};
+use api::{AskGrants, Client, EndGrant};
+use comfy_table::Cell;
+
+fn checked(id: &str) -> Result<&str, CliError> {
+    GrantId::range(id).map(|_| id).map_err(|why| CliError::Usage(why.to_string()))
+}
+
+pub fn list(
+    client: &Client,
+    user: Option<Login>,
+    host: Option<HostName>,
+    all: bool,
+    out: &mut Output,
+) -> Result<(), CliError> {
+    let grants = client.grants(&AskGrants { user, host, all })?;
+    let colour = out.colour();
+    out.say(&grants, || {
+        if grants.is_empty() {
+            return "No grants. To ask for one: jit request --reason TEXT".to_owned();
+        }
+        let mut table = table::table(&["GRANT", "STATE", "WHO", "WHAT", "ENDS", "APPROVED BY", "SESSIONS"]);
+        for view in &grants {
+            let grant = &view.grant;
+            let by: Vec<_> = grant.approved_by.iter().map(ToString::to_string).collect();
+            table.add_row(vec![
+                Cell::new(grant.id),
+                table::state(words::state(view.state), colour),
+                Cell::new(&grant.person),
+                Cell::new(format!("{} on {}", words::list(&grant.services), words::list(&grant.hosts))),
+                Cell::new(words::ends(view, now())),
+                Cell::new(by.join(",")),
+                Cell::new(view.sessions),
+            ]);
+        }
+        table.to_string()
+    })
+}
+
+pub fn revoke(client: &Client, id: &str, reason: Text, out: &mut Output) -> Result<(), CliError> {
+    let grant = client.revoke(checked(id)?, &EndGrant { reason: Some(reason) })?;
+    out.say(&grant, || {
+        format!(
+            "Revoked grant {} of {}. No new login or sudo passes by it.",
+            grant.grant.id, grant.grant.person
+        )
+    })
+}
+
+pub fn release(client: &Client, id: &str, out: &mut Output) -> Result<(), CliError> {
+    let grant = client.release(checked(id)?, &EndGrant::default())?;
+    out.say(&grant, || format!("Released grant {}. Thank you.", grant.grant.id))
+}

@@ -1,0 +1,69 @@
+//! `jit`: the one command for people. It speaks API v1 to the daemon and turns answers into tables and
+//! sentences; what is allowed is decided elsewhere.
+#![forbid(unsafe_code)]
+
+pub mod arguments;
+mod audit;
+mod check;
+mod error;
+mod grants;
+pub mod limits;
+mod output;
+mod requests;
+mod table;
+mod words;
+
+use arguments::{Arguments, Command};
+use clap::{CommandFactory as _, Parser as _};
+use error::CliError;
+use output::Output;
+use std::process::ExitCode;
+
+/// Runs the command line of this process.
+pub fn run() -> ExitCode {
+    let arguments = Arguments::parse();
+    let mut out = Output::new(arguments.json);
+    match dispatch(arguments, &mut out) {
+        Ok(()) | Err(CliError::ReaderGone) => ExitCode::SUCCESS,
+        Err(why) => {
+            Output::error(&why.to_string());
+            ExitCode::from(why.exit())
+        }
+    }
+}
+
+fn dispatch(arguments: Arguments, out: &mut Output) -> Result<(), CliError> {
+    let client = || api::Client::on_socket(&arguments.socket).map_err(CliError::from);
+    match arguments.command {
+        Command::Request(request) => requests::request(&client()?, request, out),
+        Command::Requests(which) => requests::list(&client()?, &which, out),
+        Command::Show { id } => requests::show(&client()?, &id, out),
+        Command::Approve(approve) => requests::approve(&client()?, approve, out),
+        Command::Deny { id, comment } => requests::deny(&client()?, &id, comment, out),
+        Command::Cancel { id } => requests::cancel(&client()?, &id, out),
+        Command::Grants { user, host, all } => grants::list(&client()?, user, host, all, out),
+        Command::Revoke { grant, reason } => grants::revoke(&client()?, &grant, reason, out),
+        Command::Release { grant } => grants::release(&client()?, &grant, out),
+        Command::Check(check) => check::check(&client()?, check, out),
+        Command::Status => check::status(&client()?, out),
+        Command::Audit(arguments::Audit::Tail { lines, follow }) => {
+            audit::tail(&client()?, lines, follow, out)
+        }
+        Command::Audit(arguments::Audit::Verify { file: Some(file), witness }) => {
+            audit::verify_file(&file, witness.as_deref(), out)
+        }
+        Command::Audit(arguments::Audit::Verify { file: None, witness }) => {
+            audit::verify(&client()?, witness.as_deref(), out)
+        }
+        Command::Completions { shell } => {
+            let mut bytes = Vec::new();
+            clap_complete::generate(shell, &mut Arguments::command(), "jit", &mut bytes);
+            Output::raw(&bytes)
+        }
+        Command::Man => {
+            let mut bytes = Vec::new();
+            clap_mangen::Man::new(Arguments::command()).render(&mut bytes).map_err(CliError::Output)?;
+            Output::raw(&bytes)
+        }
+    }
+}

@@ -1,0 +1,176 @@
+//! `jit request`, `requests`, `show`, `approve`, `deny`, `cancel`.
+
+use crate::arguments::{Approve, Request, Requests};
+use crate::output::Output;
+use crate::{CliError, limits, table, words};
+use access::{GrantId, RequestId, Text, Time};
+use api::{AskRequests, Client, NewRequest, NewReview, NewVerdict, RequestView, Which};
+use workflow::{Narrowing, RequestState};
+
+/// The wall clock of this terminal: only to say how far away a time is.
+#[allow(clippy::disallowed_methods)]
+pub fn now() -> Time {
+    chrono::Utc::now()
+}
+
+/// An id of a request, or as much of it as was typed.
+fn checked(id: &str) -> Result<&str, CliError> {
+    RequestId::range(id).map(|_| id).map_err(|why| CliError::Usage(why.to_string()))
+}
+
+pub fn request(client: &Client, request: Request, out: &mut Output) -> Result<(), CliError> {
+    let opened = client.request(&NewRequest {
+        hosts: request.hosts.into_iter().collect(),
+        services: request.service.into_iter().collect(),
+        run_as: request.run_as,
+        length: request.length,
+        at: request.at,
+        reason: request.reason,
+        ticket: request.ticket,
+        user: request.user,
+    })?;
+    let id = opened.request.ask.id;
+    if !request.wait || !out.is_json() {
+        out.say(&opened, || {
+            let what = words::asks(&opened.request);
+            let how = if opened.existed { "already waits" } else { "is open" };
+            let until = match opened.request.state {
+                RequestState::Pending { until } => words::when(until, now()),
+                _ => String::new(),
+            };
+            format!(
+                "Request {id} {how}: {what}.\nIt waits until {until}; {}.\nNext: they run  jit approve {id}",
+                workflow::who_can(&opened.request.could_approve)
+            )
+        })?;
+    }
+    if request.wait { wait(client, id, out) } else { Ok(()) }
+}
+
+/// Looks again until the request is decided, which is at most until it expires.
+fn wait(client: &Client, id: RequestId, out: &mut Output) -> Result<(), CliError> {
+    loop {
+        let request = client.show_request(&id.to_string())?;
+        match &request.state {
+            RequestState::Pending { until } => {
+                out.progress(&format!(
+                    "waiting for an approver, for another {}",
+                    access::for_people(*until - now())
+                ));
+                std::thread::sleep(limits::LOOK_AGAIN);
+            }
+            RequestState::Approved { grant, .. } => {
+                out.progress("");
+                let grant = client.show_grant(&grant.to_string())?;
+                return out.say(&grant, || words::grant(&grant, now()));
+            }
+            RequestState::Denied { by, comment, .. } => {
+                out.progress("");
+                let why = comment.as_ref().map(|comment| format!(": {comment}")).unwrap_or_default();
+                return Err(CliError::NotApproved(format!("request {id} was denied by {by}{why}")));
+            }
+            RequestState::Cancelled { by, .. } => {
+                out.progress("");
+                return Err(CliError::NotApproved(format!("request {id} was cancelled by {by}")));
+            }
+            RequestState::Expired { .. } => {
+                out.progress("");
+                return Err(CliError::NotApproved(format!("nobody decided request {id} in time: ask again")));
+            }
+        }
+    }
+}
+
+pub fn list(client: &Client, which: &Requests, out: &mut Output) -> Result<(), CliError> {
+    let which = match (which.mine, which.all) {
+        (true, _) => Which::Mine,
+        (_, true) => Which::All,
+        _ => Which::Pending,
+    };
+    let requests = client.requests(&AskRequests { which, limit: None })?;
+    let colour = out.colour();
+    out.say(&requests, || {
+        if requests.is_empty() {
+            return match which {
+                Which::Pending => "No request waits.".to_owned(),
+                Which::Mine => "You have asked for nothing yet: jit request --reason TEXT".to_owned(),
+                Which::All => "There are no requests.".to_owned(),
+            };
+        }
+        let mut table = table::table(&["REQUEST", "STATE", "WHO", "WHAT", "ASKED", "WHY"]);
+        for request in &requests {
+            let ask = &request.ask;
+            let ago = format!("{} ago", access::for_people(now() - ask.asked_at));
+            table.add_row(vec![
+                comfy_table::Cell::new(ask.id),
+                table::state(request.state.code(), colour),
+                comfy_table::Cell::new(&ask.person),
+                comfy_table::Cell::new(words::asks(request)),
+                comfy_table::Cell::new(ago),
+                comfy_table::Cell::new(&ask.reason),
+            ]);
+        }
+        table.to_string()
+    })
+}
+
+pub fn show(client: &Client, id: &str, out: &mut Output) -> Result<(), CliError> {
+    if GrantId::range(id).is_ok() {
+        let grant = client.show_grant(id)?;
+        return out.say(&grant, || words::grant(&grant, now()));
+    }
+    let request = client.show_request(checked(id)?)?;
+    out.say(&request, || words::request(&request, now()))
+}
+
+pub fn approve(client: &Client, approve: Approve, out: &mut Output) -> Result<(), CliError> {
+    let request = client.show_request(checked(&approve.id)?)?;
+    let some = |hosts: Vec<_>| if hosts.is_empty() { None } else { Some(hosts.into_iter().collect()) };
+    let reviewed = client.review(
+        &request.ask.id.to_string(),
+        &NewReview {
+            verdict: NewVerdict::Approve,
+            digest: request.digest,
+            narrowing: Narrowing {
+                length: approve.length,
+                hosts: some(approve.hosts),
+                services: if approve.service.is_empty() {
+                    None
+                } else {
+                    Some(approve.service.into_iter().collect())
+                },
+            },
+            comment: approve.comment,
+        },
+    )?;
+    out.say(&reviewed, || match &reviewed.grant {
+        Some(grant) => format!(
+            "Approved: {} may use {} on {} until {}.\n{}",
+            grant.grant.person,
+            words::list(&grant.grant.services),
+            words::list(&grant.grant.hosts),
+            words::ends(grant, now()),
+            format_args!("Grant {0}. To take it back: jit revoke {0} --reason TEXT", grant.grant.id)
+        ),
+        None => format!("Counted. Request {} waits for more people.", reviewed.request.ask.id),
+    })
+}
+
+pub fn deny(client: &Client, id: &str, comment: Text, out: &mut Output) -> Result<(), CliError> {
+    let request = client.show_request(checked(id)?)?;
+    let review = NewReview {
+        verdict: NewVerdict::Deny,
+        digest: request.digest,
+        narrowing: Narrowing::default(),
+        comment: Some(comment),
+    };
+    let reviewed = client.review(&request.ask.id.to_string(), &review)?;
+    out.say(&reviewed, || {
+        format!("Denied request {} of {}.", reviewed.request.ask.id, reviewed.request.ask.person)
+    })
+}
+
+pub fn cancel(client: &Client, id: &str, out: &mut Output) -> Result<(), CliError> {
+    let request: RequestView = client.cancel(checked(id)?)?;
+    out.say(&request, || format!("Cancelled request {}.", request.ask.id))
+}

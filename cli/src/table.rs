@@ -1,0 +1,27 @@
+//! Tables for people.
+
+use comfy_table::{Cell, Color, ContentArrangement, Table, presets};
+
+/// A table with these headings.
+pub fn table(headings: &[&str]) -> Table {
+    let mut table = Table::new();
+    table
+        .load_style(presets::NOTHING)
+        .set_content_arrangement(ContentArrangement::Dynamic)
+        .set_header(headings.iter().map(Cell::new));
+    table
+}
+
+/// A state, in its colour where colours are of use.
+pub fn state(code: &str, colour: bool) -> Cell {
+    let cell = Cell::new(code);
+    if !colour {
+        return cell;
+    }
+    match code {
+        "pending" | "scheduled" | "unclaimed" => cell.fg(Color::Yellow),
+        "approved" | "active" => cell.fg(Color::Green),
+        "denied" | "revoked" => cell.fg(Color::Red),
+        _ => cell.fg(Color::DarkGrey),
+    }
+}
