@@ -1,1 +1,30 @@
-//! To come.
+//! Real hosts for tests: booted Debian or Ubuntu with systemd, sshd, sudo and the built package, and
+//! people who come in by a stock ssh client.
+//!
+//! A scenario reads like a story:
+//!
+//! ```no_run
+//! # fn main() -> anyhow::Result<()> {
+//! let host = testbed::Host::gated("web-1")?;
+//! let alice = host.person("alice", &[])?;
+//! alice.ssh("true").is_refused_with("holds no grant for ssh");
+//! # Ok(()) }
+//! ```
+#![forbid(unsafe_code)]
+// Tests are what this crate is for: a wrong step must stop the story and say where.
+#![allow(clippy::panic, clippy::print_stderr, clippy::missing_panics_doc)]
+
+mod host;
+mod image;
+pub mod limits;
+mod machine;
+mod person;
+mod progress;
+mod seen;
+
+pub use host::Host;
+pub use image::image;
+pub use machine::{cache, install, package, repository, root_or_explain, run};
+pub use person::{Person, Terminal};
+pub use progress::Progress;
+pub use seen::Seen;

@@ -1,0 +1,276 @@
+//! A booted host: the image under an overlay, systemd as its first process, a network of its own.
+
+use crate::image::image;
+use crate::limits;
+use crate::machine::{cache, package, run};
+use crate::person::Person;
+use crate::seen::Seen;
+use anyhow::{Context as _, Result, bail, ensure};
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Instant;
+
+/// The password of everybody on a throwaway host.
+pub const PASSWORD: &str = "correct horse";
+
+/// The account that every PAM line of a throwaway host names as spare key.
+pub const SPARE: &str = "rescue";
+
+/// A host that is gone when this is dropped.
+pub struct Host {
+    name: String,
+    folder: PathBuf,
+    nspawn: Child,
+    init: u32,
+    keep: bool,
+}
+
+impl Host {
+    /// Boots a host of the machine's own release: sshd, sudo and rsyslog run, nothing of ours is there.
+    pub fn boot(name: &str) -> Result<Self> {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let image = image()?;
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        let folder = cache()?.join("hosts").join(format!("{name}-{}-{count}", std::process::id()));
+        for part in ["upper", "work", "root", "scratch"] {
+            std::fs::create_dir_all(folder.join(part))?;
+        }
+        let layers =
+            format!("lowerdir={},upperdir={1}/upper,workdir={1}/work", image.display(), folder.display());
+        let root = folder.join("root");
+        run(Command::new("mount").args(["-t", "overlay", "overlay", "-o", &layers]).arg(&root))?;
+        std::fs::write(root.join("etc/hostname"), format!("{name}\n"))?;
+        std::fs::write(root.join("etc/hosts"), format!("127.0.0.1 localhost {name}\n"))?;
+        std::fs::write(root.join("etc/machine-id"), "")?;
+        // As people set up servers: keys, and passwords through PAM.
+        std::fs::write(
+            root.join("etc/ssh/sshd_config.d/test.conf"),
+            "KbdInteractiveAuthentication yes\nPasswordAuthentication yes\nPermitRootLogin yes\nMaxStartups 200\nMaxSessions 50\nUseDNS no\n",
+        )?;
+        std::fs::write(
+            root.join("etc/sudoers.d/test"),
+            "%staff ALL=(ALL:ALL) NOPASSWD: ALL\n%sudo ALL=(ALL:ALL) ALL\n",
+        )?;
+        run(Command::new("ssh-keygen")
+            .args(["-q", "-t", "ed25519", "-N", "", "-f"])
+            .arg(folder.join("key")))?;
+        let (nspawn, init) = start(name, &folder)?;
+        let host = Self { name: name.to_owned(), folder, nspawn, init, keep: false };
+        host.wait_until_booted()?;
+        host.account("root", &[])?;
+        Ok(host)
+    }
+
+    /// A host with the built package, and the gate before ssh, sudo and su.
+    pub fn gated(name: &str) -> Result<Self> {
+        let host = Self::boot(name)?;
+        host.install(&package()?)?;
+        host.root("groupadd -f jit-approvers");
+        host.person(SPARE, &["staff"])?;
+        for service in ["sshd", "sudo", "su"] {
+            host.gate(service, &format!("spare_user={SPARE}"))?;
+        }
+        Ok(host)
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Its first process, as this machine numbers it.
+    pub fn init(&self) -> u32 {
+        self.init
+    }
+
+    /// Its root folder.
+    pub fn path(&self, inside: &str) -> PathBuf {
+        self.folder.join("root").join(inside.trim_start_matches('/'))
+    }
+
+    /// A folder outside of it, for what people here keep.
+    pub fn scratch(&self) -> PathBuf {
+        self.folder.join("scratch")
+    }
+
+    /// Leaves the host up when this is dropped, and says how to enter and how to end it.
+    pub fn keep(&mut self) -> String {
+        self.keep = true;
+        format!(
+            "enter it:  nsenter -a -t {0} bash\nor as alice:  nsenter --net -t {0} ssh -i {1}/key -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null alice@127.0.0.1\nend it:    kill {2} && umount -l {1}/root && rm -rf {1}",
+            self.init,
+            self.folder.display(),
+            self.nspawn.id()
+        )
+    }
+
+    /// Installs a package with dpkg.
+    pub fn install(&self, package: &Path) -> Result<()> {
+        std::fs::copy(package, self.path("opt/jitd.deb"))?;
+        let done = self.root("dpkg -i /opt/jitd.deb");
+        ensure!(done.code == 0, "installing the package: {done:#?}");
+        Ok(())
+    }
+
+    /// Writes the PAM lines of the contract into one service file of the host.
+    pub fn gate(&self, service: &str, arguments: &str) -> Result<()> {
+        let file = self.path(&format!("etc/pam.d/{service}"));
+        let text = std::fs::read_to_string(&file).with_context(|| format!("reading {}", file.display()))?;
+        let account = format!("account [success=ok default=die] pam_jit.so {arguments}");
+        let session =
+            format!("session [success=ok module_unknown=ignore default=bad] pam_jit.so {arguments}");
+        let text: Vec<&str> = text.lines().filter(|line| !line.contains("pam_jit.so")).collect();
+        std::fs::write(&file, format!("{account}\n{}\n{session}\n", text.join("\n")))?;
+        Ok(())
+    }
+
+    /// A person with an account, a key and a password. Members of `staff` need no password for sudo,
+    /// those of `sudo` do.
+    pub fn person(&self, name: &str, groups: &[&str]) -> Result<Person<'_>> {
+        let made = self.root(&format!("id -u {name} || useradd -m -s /bin/bash {name}"));
+        ensure!(made.code == 0, "adding {name}: {made:#?}");
+        self.account(name, groups)?;
+        Ok(Person { host: self, name: name.to_owned(), key: self.folder.join("key") })
+    }
+
+    fn account(&self, name: &str, groups: &[&str]) -> Result<()> {
+        let key = std::fs::read_to_string(self.folder.join("key.pub"))?;
+        for group in groups {
+            let done = self.root(&format!("usermod -aG {group} {name}"));
+            ensure!(done.code == 0, "putting {name} into {group}: {done:#?}");
+        }
+        let done = self.root(&format!(
+            "echo '{name}:{PASSWORD}' | chpasswd && home=$(getent passwd {name} | cut -d: -f6) && mkdir -p $home/.ssh \
+             && echo '{}' > $home/.ssh/authorized_keys && chown -R {name}: $home/.ssh && chmod 700 $home/.ssh",
+            key.trim()
+        ));
+        ensure!(done.code == 0, "giving {name} a key and a password: {done:#?}");
+        Ok(())
+    }
+
+    /// Runs a command as the host's root, to set up and to look; never to play a person's part.
+    pub fn root(&self, command: &str) -> Seen {
+        let init = self.init.to_string();
+        let output = Command::new("timeout")
+            .arg(limits::COMMAND_S.to_string())
+            .args(["nsenter", "-a", "-t", &init, "/bin/sh", "-c", command])
+            .env_clear()
+            .env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
+            .env("LC_ALL", "C.UTF-8")
+            .stdin(Stdio::null())
+            .output();
+        match output {
+            Ok(output) => Seen::of(command, &output),
+            Err(why) => panic!("entering {}: {why}", self.name),
+        }
+    }
+
+    /// The daemon's lines in the journal of systemd, oldest first.
+    pub fn log_lines(&self) -> Vec<String> {
+        self.root("journalctl -q -o cat -t jitd").out.lines().map(str::to_owned).collect()
+    }
+
+    /// The daemon's lines as rsyslogd wrote them.
+    pub fn syslog_lines(&self) -> Vec<String> {
+        let text = std::fs::read_to_string(self.path("var/log/auth.log")).unwrap_or_default();
+        text.lines().filter(|line| line.contains("jitd[")).map(str::to_owned).collect()
+    }
+
+    /// Waits until `what` holds.
+    #[track_caller]
+    pub fn soon(&self, what: &str, holds: impl Fn() -> bool) {
+        let deadline = Instant::now() + limits::SOON;
+        while !holds() {
+            assert!(
+                Instant::now() < deadline,
+                "not within {} s on {}: {what}",
+                limits::SOON.as_secs(),
+                self.name
+            );
+            std::thread::sleep(limits::LOOK_AGAIN);
+        }
+    }
+
+    /// Waits until the daemon says that it is up.
+    #[track_caller]
+    pub fn jitd_is_up(&self) {
+        self.soon("jitd is up", || self.root("systemctl is-active jitd").out.trim() == "active");
+    }
+
+    fn wait_until_booted(&self) -> Result<()> {
+        let deadline = Instant::now() + limits::BOOT;
+        loop {
+            let state = self.root("systemctl is-system-running; ss -ltnH sport = :22");
+            let up = state.out.starts_with("running") || state.out.starts_with("degraded");
+            if up && state.out.contains(":22") {
+                return Ok(());
+            }
+            if Instant::now() > deadline {
+                let console = std::fs::read_to_string(self.folder.join("console")).unwrap_or_default();
+                bail!("{} did not boot within {} s: {state:?}\n{console}", self.name, limits::BOOT.as_secs());
+            }
+            std::thread::sleep(limits::LOOK_AGAIN);
+        }
+    }
+}
+
+/// systemd-nspawn, and the first process inside.
+fn start(name: &str, folder: &Path) -> Result<(Child, u32)> {
+    let console = File::create(folder.join("console"))?;
+    let mut nspawn = Command::new("systemd-nspawn")
+        .args(["-q", "-b", "-D"])
+        .arg(folder.join("root"))
+        .args(["--register=no", "--keep-unit", "--private-network", "--console=pipe"])
+        .arg(format!("--machine={name}"))
+        .stdin(Stdio::null())
+        .stdout(console.try_clone()?)
+        .stderr(console)
+        .spawn()
+        .context("starting systemd-nspawn")?;
+    let deadline = Instant::now() + limits::BOOT;
+    loop {
+        if let Some(init) = first_inside(nspawn.id()) {
+            return Ok((nspawn, init));
+        }
+        if let Some(status) = nspawn.try_wait()? {
+            let console = std::fs::read_to_string(folder.join("console")).unwrap_or_default();
+            bail!("systemd-nspawn ended at once ({status}): {console}");
+        }
+        ensure!(
+            Instant::now() < deadline,
+            "systemd-nspawn started nothing within {} s",
+            limits::BOOT.as_secs()
+        );
+        std::thread::sleep(limits::LOOK_AGAIN);
+    }
+}
+
+/// The child that is process 1 of its own namespace.
+fn first_inside(nspawn: u32) -> Option<u32> {
+    let children = std::fs::read_to_string(format!("/proc/{nspawn}/task/{nspawn}/children")).ok()?;
+    children.split_ascii_whitespace().filter_map(|pid| pid.parse().ok()).find(|pid: &u32| {
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+        let inner = status.lines().find_map(|line| line.strip_prefix("NSpid:")).unwrap_or("");
+        inner.split_ascii_whitespace().count() == 2 && inner.trim_end().ends_with("\t1")
+    })
+}
+
+impl Drop for Host {
+    fn drop(&mut self) {
+        if self.keep {
+            return;
+        }
+        // Its first process dies with systemd-nspawn, and everything inside with that. What is left
+        // behind by a failure here is only files in the cache.
+        let _ = self.nspawn.kill();
+        let _ = self.nspawn.wait();
+        let deadline = Instant::now() + limits::SOON;
+        while Path::new(&format!("/proc/{}", self.init)).exists() && Instant::now() < deadline {
+            std::thread::sleep(limits::LOOK_AGAIN);
+        }
+        let _ = Command::new("umount").arg("-l").arg(self.folder.join("root")).output();
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}

@@ -1,0 +1,15 @@
+//! Every bound of the testbed, with its unit and reason.
+
+use std::time::Duration;
+
+/// A host has booted within this; one takes two seconds on an idle machine.
+pub const BOOT: Duration = Duration::from_secs(90);
+
+/// Seconds that one command of a person takes at most. A hung door must not hang the run.
+pub const COMMAND_S: u64 = 60;
+
+/// Something that happens by itself has happened within this.
+pub const SOON: Duration = Duration::from_secs(20);
+
+/// How often a condition is looked at.
+pub const LOOK_AGAIN: Duration = Duration::from_millis(20);

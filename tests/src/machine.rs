@@ -1,0 +1,87 @@
+//! The machine the tests run on: what must be installed, and where things are kept.
+
+use crate::Progress;
+use anyhow::{Context as _, Result, bail, ensure};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// The folder of this repository.
+pub fn repository() -> &'static Path {
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+}
+
+/// Where images and tools are kept between runs.
+pub fn cache() -> Result<PathBuf> {
+    let base = match std::env::var_os("XDG_CACHE_HOME") {
+        Some(base) => PathBuf::from(base),
+        None => PathBuf::from(std::env::var_os("HOME").context("neither XDG_CACHE_HOME nor HOME is set")?)
+            .join(".cache"),
+    };
+    let cache = base.join("jit");
+    std::fs::create_dir_all(&cache).with_context(|| format!("making {}", cache.display()))?;
+    Ok(cache)
+}
+
+/// Fails unless run by root, and says what for.
+pub fn root_or_explain() -> Result<()> {
+    ensure!(
+        rustix::process::geteuid().is_root(),
+        "throwaway hosts are booted with mounts and namespaces of their own, which takes root: run it with sudo -E"
+    );
+    Ok(())
+}
+
+/// The built package.
+pub fn package() -> Result<PathBuf> {
+    let folder = repository().join("target/deb");
+    let newest = std::fs::read_dir(&folder)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "deb"))
+        .max_by_key(|path| path.metadata().and_then(|meta| meta.modified()).ok());
+    newest.with_context(|| format!("no package in {}: build it with `cargo xtask dist`", folder.display()))
+}
+
+/// Installs the Debian packages that bring these programs or files, where they are missing.
+pub fn install(needs: &[(&str, &str)]) -> Result<()> {
+    let there = |need: &str| {
+        if need.starts_with('/') {
+            Path::new(need).exists()
+        } else {
+            ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"]
+                .iter()
+                .any(|folder| Path::new(folder).join(need).exists())
+        }
+    };
+    let missing: Vec<&str> =
+        needs.iter().filter(|(need, _)| !there(need)).map(|(_, package)| *package).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    root_or_explain().with_context(|| format!("missing packages: {}", missing.join(" ")))?;
+    let _progress = Progress::begin(&format!("installing {}", missing.join(" ")));
+    run(Command::new("apt-get").args(["-q", "update"]))?;
+    run(Command::new("apt-get")
+        .args(["-q", "install", "-y", "--no-install-recommends"])
+        .args(&missing)
+        .env("DEBIAN_FRONTEND", "noninteractive"))
+}
+
+/// Runs a command to its end; a failure carries what it printed.
+pub fn run(command: &mut Command) -> Result<()> {
+    let shown = format!("{command:?}");
+    let output = command.output().with_context(|| format!("starting {shown}"))?;
+    if !output.status.success() {
+        let text = [output.stdout, output.stderr].concat();
+        let text = String::from_utf8_lossy(&text);
+        let tail: Vec<&str> = text.lines().rev().take(30).collect();
+        bail!(
+            "{shown} failed ({}):\n{}",
+            output.status,
+            tail.into_iter().rev().collect::<Vec<_>>().join("\n")
+        );
+    }
+    Ok(())
+}

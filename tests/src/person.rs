@@ -1,0 +1,139 @@
+//! People, who come in over ssh with a stock client and see what people see.
+
+use crate::host::Host;
+use crate::limits;
+use crate::seen::Seen;
+use rexpect::session::{PtySession, spawn_command};
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+/// One account on a host, and the key and password of whoever has it.
+pub struct Person<'a> {
+    pub(crate) host: &'a Host,
+    pub(crate) name: String,
+    pub(crate) key: PathBuf,
+}
+
+/// A terminal that a person sits at.
+pub type Terminal = PtySession;
+
+impl Person<'_> {
+    /// Their login name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// `ssh NAME@host COMMAND` with their key, no terminal.
+    pub fn ssh(&self, command: &str) -> Seen {
+        self.ssh_with(&["-o", "BatchMode=yes"], command)
+    }
+
+    /// The same with options of ssh.
+    pub fn ssh_with(&self, options: &[&str], command: &str) -> Seen {
+        let mut ssh = self.client("ssh", &self.key_only());
+        ssh.args(options).arg(self.at_host());
+        if !command.is_empty() {
+            ssh.arg(command);
+        }
+        seen(&format!("ssh {}@{} {command}", self.name, self.host.name()), &mut ssh)
+    }
+
+    /// As another account, with this person's key.
+    pub fn ssh_as(&self, login: &str, command: &str) -> Seen {
+        let mut ssh = self.client("ssh", &self.key_only());
+        ssh.args(["-o", "BatchMode=yes"]).arg(format!("{login}@127.0.0.1")).arg(command);
+        seen(&format!("ssh {login}@{} {command}", self.host.name()), &mut ssh)
+    }
+
+    /// `ssh NAME@host`, on a terminal.
+    pub fn terminal(&self, command: &str) -> Terminal {
+        let mut ssh = self.client("ssh", &self.key_only());
+        ssh.arg("-tt").arg(self.at_host());
+        if !command.is_empty() {
+            ssh.arg(command);
+        }
+        open(ssh)
+    }
+
+    /// `ssh` by password or keyboard-interactive, on a terminal.
+    pub fn terminal_by(&self, method: &str, command: &str) -> Terminal {
+        let prefer = format!("PreferredAuthentications={method}");
+        let mut ssh = self
+            .client("ssh", &["-o".to_owned(), prefer, "-o".to_owned(), "PubkeyAuthentication=no".to_owned()]);
+        ssh.arg(self.at_host()).arg(command);
+        open(ssh)
+    }
+
+    /// `scp` of a file of the host to here.
+    pub fn scp(&self, file: &str) -> Seen {
+        let to = self.host.scratch().join(format!("copied-by-{}", self.name));
+        let mut scp = self.client("scp", &self.key_only());
+        scp.args(["-o", "BatchMode=yes"]).arg(format!("{}:{file}", self.at_host())).arg(to);
+        seen(&format!("scp {}@{}:{file} .", self.name, self.host.name()), &mut scp)
+    }
+
+    /// `sftp`, listing a folder.
+    pub fn sftp(&self, folder: &str) -> Seen {
+        let batch = self.host.scratch().join(format!("batch-of-{}", self.name));
+        let _ = std::fs::write(&batch, format!("ls {folder}\n"));
+        let mut sftp = self.client("sftp", &self.key_only());
+        sftp.args(["-o", "BatchMode=yes", "-b"]).arg(batch).arg(self.at_host());
+        seen(&format!("sftp {}@{}", self.name, self.host.name()), &mut sftp)
+    }
+
+    /// `jit ...` in their own ssh login.
+    pub fn jit(&self, command: &str) -> Seen {
+        self.ssh(&format!("jit {command}"))
+    }
+
+    fn at_host(&self) -> String {
+        format!("{}@127.0.0.1", self.name)
+    }
+
+    fn key_only(&self) -> Vec<String> {
+        [
+            "-i",
+            &self.key.display().to_string(),
+            "-o",
+            "IdentitiesOnly=yes",
+            "-o",
+            "PreferredAuthentications=publickey",
+        ]
+        .map(str::to_owned)
+        .to_vec()
+    }
+
+    /// A client in the host's network: nothing of it but its network can be reached that way.
+    fn client(&self, program: &str, how: &[String]) -> Command {
+        let mut client = Command::new("timeout");
+        client
+            .arg(limits::COMMAND_S.to_string())
+            .args(["nsenter", "--net", "-t", &self.host.init().to_string(), program, "-F", "/dev/null"])
+            .args([
+                "-o",
+                "StrictHostKeyChecking=no",
+                "-o",
+                "UserKnownHostsFile=/dev/null",
+                "-o",
+                "ConnectTimeout=20",
+            ])
+            .args(how)
+            .env_remove("SSH_AUTH_SOCK");
+        client
+    }
+}
+
+fn seen(command: &str, client: &mut Command) -> Seen {
+    match client.stdin(Stdio::null()).output() {
+        Ok(output) => Seen::of(command, &output),
+        Err(why) => panic!("starting {command}: {why}"),
+    }
+}
+
+fn open(client: Command) -> Terminal {
+    let shown = format!("{client:?}");
+    match spawn_command(client, Some(limits::COMMAND_S * 1000)) {
+        Ok(terminal) => terminal,
+        Err(why) => panic!("opening a terminal for {shown}: {why}"),
+    }
+}
