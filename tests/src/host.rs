@@ -6,6 +6,7 @@ use crate::machine::{cache, package, run};
 use crate::person::Person;
 use crate::seen::Seen;
 use anyhow::{Context as _, Result, bail, ensure};
+use rustix::process::{Pid, Signal, kill_process};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -262,8 +263,11 @@ impl Drop for Host {
         if self.keep {
             return;
         }
-        // Its first process dies with systemd-nspawn, and everything inside with that. What is left
-        // behind by a failure here is only files in the cache.
+        // Everything inside dies with its first process. What a failure here leaves behind is only files
+        // in the cache.
+        if let Some(init) = i32::try_from(self.init).ok().and_then(Pid::from_raw) {
+            let _ = kill_process(init, Signal::KILL);
+        }
         let _ = self.nspawn.kill();
         let _ = self.nspawn.wait();
         let deadline = Instant::now() + limits::SOON;

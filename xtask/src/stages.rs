@@ -1,0 +1,201 @@
+//! `cargo xtask test`: stages, each timed; the first that fails ends the run and says how to repeat it.
+
+use crate::tools::{build_packages, cargo_tool};
+use crate::{bench, dist};
+use anyhow::{Context as _, Result, bail};
+use std::io::{BufRead as _, BufReader};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// Seconds that each fuzz target runs for.
+const FUZZ_S: u32 = 60;
+
+struct Tally {
+    passed: u64,
+    failed: u64,
+}
+
+/// One stage: its name, and what it does.
+type Stage = (&'static str, fn(&mut Tally) -> Result<()>);
+
+const STAGES: &[Stage] = &[
+    ("format", |_| command(&["cargo", "fmt", "--all", "--check"], &[])),
+    ("lints", |_| {
+        build_packages()?;
+        command(&["cargo", "clippy", "--quiet", "--workspace", "--all-targets", "--", "-D", "warnings"], &[])
+    }),
+    ("licenses", |_| licenses()),
+    ("unit", |tally| {
+        tests(
+            tally,
+            &["cargo", "test", "--workspace", "--exclude", "testbed", "--exclude", "module-tests"],
+            &[],
+        )
+    }),
+    ("package", |_| dist::dist().map(drop)),
+    ("module", |tally| tests(tally, &["cargo", "test", "-p", "module-tests"], &[])),
+    ("fuzz", |_| fuzz()),
+    ("hosts", |tally| {
+        tests(tally, &["cargo", "test", "-p", "testbed", "--no-fail-fast", "--", "--test-threads=2"], &[])
+    }),
+];
+
+const LONG: &[Stage] = &[
+    ("mutants", |_| mutants()),
+    ("kills", |tally| {
+        tests(
+            tally,
+            &["cargo", "test", "-p", "testbed", "--test", "faults", "killed"],
+            &[("JIT_KILLS", "200")],
+        )
+    }),
+    ("bench", |_| bench::bench(&bench::Bench::Gate)),
+];
+
+/// Runs the stages, or those of them that are named.
+pub fn test(long: bool, only: &[String]) -> Result<()> {
+    testbed::root_or_explain()?;
+    let stages: Vec<&Stage> = STAGES
+        .iter()
+        .chain(if long { LONG } else { &[] })
+        .filter(|(name, _)| only.is_empty() || only.iter().any(|wanted| wanted == name))
+        .collect();
+    if stages.is_empty() {
+        let names: Vec<&str> = STAGES.iter().chain(LONG).map(|(name, _)| *name).collect();
+        bail!("no such stage: there are {}", names.join(" "));
+    }
+    let mut tally = Tally { passed: 0, failed: 0 };
+    let mut times: Vec<(&str, Duration)> = Vec::new();
+    let mut result = Ok(());
+    for (name, run) in stages {
+        println!("== {name}");
+        let since = Instant::now();
+        result = run(&mut tally)
+            .with_context(|| format!("stage {name}; repeat it with: cargo xtask test --only {name}"));
+        times.push((name, since.elapsed()));
+        if result.is_err() {
+            break;
+        }
+    }
+    println!("\n{:<10} minutes", "stage");
+    for (name, time) in &times {
+        println!("{name:<10} {:>7.1}", time.as_secs_f64() / 60.0);
+    }
+    println!("{:<10} {:>7.1}", "all", times.iter().map(|(_, time)| time.as_secs_f64()).sum::<f64>() / 60.0);
+    println!("{} passed, {} failed", tally.passed, tally.failed);
+    result
+}
+
+/// Runs a command with its output shown.
+fn command(line: &[&str], environment: &[(&str, &str)]) -> Result<()> {
+    let (program, arguments) = line.split_first().context("no command")?;
+    let status = Command::new(program)
+        .args(arguments)
+        .envs(environment.iter().copied())
+        .current_dir(testbed::repository())
+        .stdin(Stdio::null())
+        .status()
+        .with_context(|| format!("starting {program}"))?;
+    if status.success() { Ok(()) } else { bail!("{} failed ({status})", line.join(" ")) }
+}
+
+/// Runs tests, shows their output and counts what its closing lines say.
+fn tests(tally: &mut Tally, line: &[&str], environment: &[(&str, &str)]) -> Result<()> {
+    let (program, arguments) = line.split_first().context("no command")?;
+    let mut child = Command::new(program)
+        .args(arguments)
+        .envs(environment.iter().copied())
+        .current_dir(testbed::repository())
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()
+        .with_context(|| format!("starting {program}"))?;
+    let before = tally.passed;
+    let out = child.stdout.take().context("no output")?;
+    for text in BufReader::new(out).lines() {
+        let text = text?;
+        println!("{text}");
+        let Some(result) = text.strip_prefix("test result: ") else { continue };
+        let count = |what: &str| {
+            let (before, _) = result.split_once(what)?;
+            before.trim_end().rsplit(' ').next()?.parse::<u64>().ok()
+        };
+        tally.passed += count(" passed").unwrap_or(0);
+        tally.failed += count(" failed").unwrap_or(0);
+    }
+    let status = child.wait()?;
+    if !status.success() {
+        bail!("{} failed ({status})", line.join(" "));
+    }
+    if tally.passed == before {
+        bail!("{} ran no test", line.join(" "));
+    }
+    Ok(())
+}
+
+/// Licenses, bans and sources always; advisories where their database can be reached.
+fn licenses() -> Result<()> {
+    let deny = cargo_tool("cargo-deny", "0.20.2")?;
+    let check = |what: &[&str]| {
+        let status = Command::new(&deny)
+            .args(["--log-level", "error", "check", "--hide-inclusion-graph"])
+            .args(what)
+            .current_dir(testbed::repository())
+            .stdin(Stdio::null())
+            .status();
+        status.context("starting cargo-deny").map(|status| status.success())
+    };
+    if !check(&["bans", "licenses", "sources"])? {
+        bail!("cargo-deny found something: see above, and deny.toml");
+    }
+    let fetched = Command::new(&deny)
+        .args(["--log-level", "off", "fetch", "db"])
+        .current_dir(testbed::repository())
+        .stdin(Stdio::null())
+        .stderr(Stdio::null())
+        .status()?;
+    if fetched.success() {
+        println!("advisories: database reached, checked");
+        if !check(&["advisories"])? {
+            bail!("cargo-deny found advisories: see above");
+        }
+    } else {
+        println!("advisories: the database cannot be reached from here, NOT checked");
+    }
+    Ok(())
+}
+
+/// Every fuzz target for a minute. cargo-fuzz asks for a nightly compiler; the flag lets this one do.
+fn fuzz() -> Result<()> {
+    let fuzz = cargo_tool("cargo-fuzz", "0.13.2")?;
+    let run = |arguments: &[&str]| {
+        let status = Command::new(&fuzz)
+            .arg("fuzz")
+            .args(arguments)
+            .env("RUSTC_BOOTSTRAP", "1")
+            .current_dir(testbed::repository())
+            .stdin(Stdio::null())
+            .status();
+        status.context("starting cargo-fuzz")
+    };
+    for target in ["frame_question", "frame_answer", "config"] {
+        println!("fuzzing {target} for {FUZZ_S} s");
+        let seconds = format!("-max_total_time={FUZZ_S}");
+        if !run(&["run", target, "--", &seconds, "-print_final_stats=0", "-verbosity=0"])?.success() {
+            bail!("the fuzzer broke {target}: its input is in fuzz/artifacts/{target}");
+        }
+    }
+    Ok(())
+}
+
+/// No change to the decision or the frame goes unnoticed.
+fn mutants() -> Result<()> {
+    let mutants = cargo_tool("cargo-mutants", "27.1.0")?;
+    let status = Command::new(mutants)
+        .args(["mutants", "-p", "access", "-p", "frame", "--no-shuffle", "--output"])
+        .arg(testbed::repository().join("target"))
+        .current_dir(testbed::repository())
+        .stdin(Stdio::null())
+        .status()?;
+    if status.success() { Ok(()) } else { bail!("mutants survived: see target/mutants.out/missed.txt") }
+}
