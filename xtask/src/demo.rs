@@ -54,7 +54,8 @@ fn play(host: &Host) -> Result<()> {
     }
 
     title("The grants end by themselves");
-    show(&bob, "'until [ \"$(jit grants --json)\" = \"[]\" ]; do sleep 1; done; jit grants --all'").ends_with(0);
+    show(&bob, "'until [ \"$(jit grants --json)\" = \"[]\" ]; do sleep 1; done; jit grants --all'")
+        .ends_with(0);
     show(&alice, "true").is_refused_with("ended");
 
     title("What syslog says, as anybody in group adm reads it");
