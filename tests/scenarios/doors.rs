@@ -1,7 +1,15 @@
-//! Every door, with and without a grant.
-#![allow(clippy::unwrap_used, clippy::print_stderr)]
+//! Every door that sshd, sudo and su know, with and without a grant.
+#![allow(clippy::unwrap_used)] // a wrong step must stop the story
 
-use testbed::Host;
+use testbed::{Host, PASSWORD, Person, Seen};
+
+/// Opens the door that this refusal closed: the approver approves the request that it opened.
+fn approve(bob: &Person<'_>, refused: &Seen) -> String {
+    let request = refused.id("R-");
+    let approved = bob.jit(&format!("approve {request}"));
+    approved.ends_with(0);
+    approved.id("G-")
+}
 
 #[test]
 fn a_host_without_the_gate_lets_people_in() {
@@ -13,25 +21,206 @@ fn a_host_without_the_gate_lets_people_in() {
     for method in ["password", "keyboard-interactive"] {
         let mut terminal = alice.terminal_by(method, "echo came in by $SHELL");
         terminal.exp_string("assword:").unwrap();
-        terminal.send_line("correct horse").unwrap();
+        terminal.send_line(PASSWORD).unwrap();
         terminal.exp_string("came in by /bin/bash").unwrap();
     }
 }
 
 #[test]
-fn without_a_grant_ssh_is_refused_and_opens_a_request() {
-    let host = Host::gated("web-1").unwrap();
+fn installing_the_package_changes_no_login() {
+    let host = Host::boot("fresh").unwrap();
     let alice = host.person("alice", &["staff"]).unwrap();
+    let before = host.root("sha256sum /etc/pam.d/* /etc/ssh/sshd_config /etc/sudoers").out;
+    host.install(&testbed::package().unwrap()).unwrap();
+    assert_eq!(host.root("sha256sum /etc/pam.d/* /etc/ssh/sshd_config /etc/sudoers").out, before);
+    alice.ssh("sudo -n id -un").is_in().says("root");
+    host.jitd_is_up();
+    // With a PAM line in place the package does not go, for it would lock everybody out.
+    host.gate("sshd", "").unwrap();
+    host.root("dpkg -r jitd").ends_with(1).says("still call pam_jit.so").says("/etc/pam.d/sshd");
+}
+
+#[test]
+fn every_way_in_over_ssh_is_refused_without_a_grant_and_open_with_one() {
+    let host = Host::gated("web-1").unwrap();
+    let alice = host.person("alice", &[]).unwrap();
     let bob = host.person("bob", &["jit-approvers"]).unwrap();
     host.jitd_is_up();
+
+    let why = "alice holds no grant for ssh on web-1";
     let refused = alice.ssh("true");
-    eprintln!("{refused:#?}");
-    refused.is_refused_with("holds no grant for ssh on web-1").says("bob can approve it");
-    let request = refused.id("R-");
-    let approved = bob.jit(&format!("approve {request}"));
-    eprintln!("{approved:#?}");
+    refused.is_refused_with(why).is_refused_with("was opened for you: bob can approve it").ends_with(255);
+    alice.ssh("").is_refused_with("already waits");
+    alice.scp("/etc/hostname").is_refused_with(why);
+    alice.sftp("/etc").is_refused_with(why);
+    alice.ssh_with(&["-o", "BatchMode=yes", "-N", "-L", "12345:127.0.0.1:22"], "").is_refused_with(why);
+    for method in ["password", "keyboard-interactive"] {
+        let mut terminal = alice.terminal_by(method, "true");
+        terminal.exp_string("assword:").unwrap();
+        terminal.send_line(PASSWORD).unwrap();
+        terminal.exp_string(why).unwrap();
+        let rest = terminal.exp_eof().unwrap();
+        assert!(!rest.contains("jit:"), "one line, once: {rest}");
+    }
+    let asked = host.log_lines().iter().filter(|line| line.starts_with("change=requested")).count();
+    assert_eq!(asked, 1, "an equal request is pointed at, not repeated");
+
+    approve(&bob, &refused);
+    alice.ssh("echo in").is_in().says("in");
+    alice.ssh("cat /no/such/file").ends_with(1);
+    alice.scp("/etc/hostname").is_in();
+    alice.sftp("/etc").is_in();
+    let forward =
+        ["-o", "BatchMode=yes", "-o", "ExitOnForwardFailure=yes", "-f", "-N", "-L", "12345:127.0.0.1:22"];
+    alice.ssh_with(&forward, "").is_in();
+    assert!(host.root("ss -ltnH sport = :12345").out.contains("12345"), "the forward listens");
+    for method in ["password", "keyboard-interactive"] {
+        let mut terminal = alice.terminal_by(method, "echo came in");
+        terminal.exp_string("assword:").unwrap();
+        terminal.send_line(PASSWORD).unwrap();
+        let seen = terminal.exp_string("came in").unwrap();
+        assert!(!seen.contains("jit:"), "quiet on success: {seen}");
+    }
+    let mut shell = alice.terminal("");
+    shell.exp_string("alice@web-1").unwrap();
+    shell.send_line("logout").unwrap();
+    shell.exp_eof().unwrap();
+}
+
+#[test]
+fn root_over_ssh_is_like_anyone_and_a_shared_name_can_be_asked_for() {
+    let host = Host::gated("web-1").unwrap();
+    let alice = host.person("alice", &[]).unwrap();
+    let bob = host.person("bob", &["jit-approvers"]).unwrap();
+    let spare = host.person("rescue", &[]).unwrap();
+    host.jitd_is_up();
+    let refused = alice.ssh_as("root", "true");
+    refused.is_refused_with("root holds no grant for ssh on web-1");
+
+    approve(&bob, &alice.ssh("true"));
+    let asked = alice.jit("request --service ssh --as root --for 30m --reason 'restore the backup'");
+    asked.ends_with(0).says("ssh as root on web-1 for 30m");
+    let approved = bob.jit(&format!("approve {}", asked.id("R-")));
     approved.ends_with(0);
+    alice.ssh_as("root", "id -un").is_in().says("root");
     alice.ssh("true").is_in();
-    eprintln!("{:#?}", host.log_lines());
-    eprintln!("{:#?}", host.syslog_lines());
+    let grant = approved.id("G-");
+    let carried: Vec<String> = host
+        .log_lines()
+        .into_iter()
+        .filter(|line| line.contains("user=root") && line.contains(&format!("grant={grant}")))
+        .collect();
+    assert_eq!(carried.len(), 2, "account and session name the grant of the person who asked: {carried:?}");
+
+    // A spare key needs nothing, and is never quiet.
+    spare.ssh("sudo -n id -un").is_in().says("root");
+    host.soon("the spare key is told", || {
+        host.log_lines().iter().filter(|line| line.contains("reason=spare_key user=rescue")).count() >= 2
+    });
+}
+
+#[test]
+fn every_way_of_sudo_and_su_is_a_door_of_its_own() {
+    let host = Host::gated("web-1").unwrap();
+    let alice = host.person("alice", &["staff"]).unwrap();
+    let carol = host.person("carol", &["sudo"]).unwrap();
+    let bob = host.person("bob", &["jit-approvers"]).unwrap();
+    host.jitd_is_up();
+    for person in [&alice, &carol] {
+        approve(&bob, &person.ssh("true"));
+    }
+
+    for command in [
+        "sudo -n true",
+        "sudo -n -i true",
+        "sudo -n -s true",
+        "sudo -n -l",
+        "sudo -n -v",
+        "sudo -n -u bob true",
+    ] {
+        let seen = alice.ssh(command);
+        seen.is_refused_with("is for ssh, not for sudo");
+    }
+    // What is captured from a refused sudo is nothing of ours.
+    let captured = alice.ssh("x=$(sudo -n true); echo \"[$x]\"");
+    captured.says("[]");
+    // With a password, on a terminal; the right password changes nothing.
+    let mut terminal = carol.terminal("sudo id -un");
+    terminal.exp_string("assword").unwrap();
+    terminal.send_line(PASSWORD).unwrap();
+    terminal.exp_string("is for ssh, not for sudo").unwrap();
+
+    approve(&bob, &alice.ssh("sudo -n true"));
+    for command in ["sudo -n true", "sudo -n -i true", "sudo -n -s true", "sudo -n -l", "sudo -n -v"] {
+        alice.ssh(command).is_in();
+    }
+    alice.ssh("sudo -n id -un").says("root");
+    // The grant is to become root; whom else is known only when the session opens.
+    let other = alice.ssh("sudo -n -u bob id");
+    other.is_refused_with("is for sudo as root");
+    assert!(!other.out.contains("uid="), "the command did not run: {other:?}");
+    let asked = alice.jit("request --service sudo --as bob --for 10m --reason 'look at his files'");
+    bob.jit(&format!("approve {}", asked.id("R-"))).ends_with(0);
+    alice.ssh("sudo -n -u bob id -un").is_in().says("bob");
+
+    // A cached timestamp is no grant.
+    let mut shell = carol.terminal("");
+    shell.exp_string("carol@web-1").unwrap();
+    shell.send_line("sudo id -un").unwrap();
+    shell.exp_string("assword").unwrap();
+    shell.send_line(PASSWORD).unwrap();
+    let (_, id) = shell.exp_regex("R-[0-9A-Z]{5}-[0-9A-Z]{5}").unwrap();
+    let grant = bob.jit(&format!("approve {id}")).id("G-");
+    shell.send_line("sudo id -un").unwrap();
+    shell.exp_string("assword").unwrap();
+    shell.send_line(PASSWORD).unwrap();
+    shell.exp_string("root").unwrap();
+    shell.send_line("sudo -n echo the password is $((1 + 1))-times cached").unwrap();
+    shell.exp_string("2-times cached").unwrap();
+    bob.jit(&format!("revoke {grant} --reason 'done'")).ends_with(0);
+    shell.send_line("sudo -n echo cached").unwrap();
+    shell.exp_string(&format!("grant {grant} was revoked by bob")).unwrap();
+    shell.send_line("exit").unwrap();
+
+    // rootpw makes sudo ask for root's password; the subject stays the invoker.
+    host.root("echo 'Defaults:carol rootpw' > /etc/sudoers.d/rootpw");
+    let mut terminal = carol.terminal("sudo id -un");
+    terminal.exp_string("assword").unwrap();
+    terminal.send_line(PASSWORD).unwrap();
+    terminal.exp_string("revoked by bob").unwrap();
+
+    // su: its own class, the invoker's grant.
+    let mut terminal = carol.terminal("su -c 'id -un'");
+    terminal.exp_string("assword:").unwrap();
+    terminal.send_line(PASSWORD).unwrap();
+    terminal.exp_string(", not for su.").unwrap();
+    let asked = carol.jit("request --service su --for 10m --reason 'old habit'");
+    bob.jit(&format!("approve {}", asked.id("R-"))).ends_with(0);
+    let mut terminal = carol.terminal("su -c 'id -un'");
+    terminal.exp_string("assword:").unwrap();
+    terminal.send_line(PASSWORD).unwrap();
+    terminal.exp_string("root").unwrap();
+}
+
+#[test]
+fn roots_own_sudo_su_and_cron_always_work() {
+    let host = Host::gated("web-1").unwrap();
+    host.person("alice", &[]).unwrap();
+    host.jitd_is_up();
+    let works = |when: &str| {
+        for command in
+            ["sudo true", "sudo -n -i true", "sudo -u alice true", "su alice -c true", "su -l alice -c true"]
+        {
+            let seen = host.root(command);
+            assert_eq!((seen.code, seen.err.as_str()), (0, ""), "{when}: {seen:?}");
+        }
+    };
+    works("with the daemon up");
+    host.root("systemctl stop jitd.socket jitd-gate.socket jitd-control.socket jitd.service");
+    works("with the daemon down");
+    host.root(
+        "echo '* * * * * root sudo -u alice touch /tmp/by-cron' > /etc/cron.d/test; systemctl restart cron",
+    );
+    host.root("rm -rf /run/jitd");
+    works("with its folder gone");
 }

@@ -1,14 +1,179 @@
-//! x
-#![allow(clippy::unwrap_used, clippy::print_stderr)]
+//! The life of requests and grants, as people live it.
+#![allow(clippy::unwrap_used)] // a wrong step must stop the story
+
+use testbed::Host;
+
 #[test]
-fn timing() {
-    let t = std::time::Instant::now();
-    let host = testbed::Host::boot("t").unwrap();
-    eprintln!("boot {:?}", t.elapsed());
-    eprintln!("{:#?}", host.root("systemd-analyze; systemd-analyze blame | head; systemd-analyze critical-chain; systemctl --failed").out);
-    let t = std::time::Instant::now();
-    host.install(&testbed::package().unwrap()).unwrap();
-    eprintln!("install {:?}", t.elapsed());
-    eprintln!("{}", host.root("systemd-analyze security jitd | tail -100").out);
-    drop(host);
+fn a_grant_ends_by_itself_and_reconnecting_never_adds_time() {
+    let host = Host::gated("web-1").unwrap();
+    let alice = host.person("alice", &[]).unwrap();
+    let bob = host.person("bob", &["jit-approvers"]).unwrap();
+    host.jitd_is_up();
+    let request = alice.ssh("true").id("R-");
+    let grant = bob.jit(&format!("approve {request} --for 6s --comment 'be quick'")).id("G-");
+    alice.ssh("true").is_in();
+    let ends = |seen: testbed::Seen| seen.out.split("\"ends\":").nth(1).map(str::to_owned);
+    let first = ends(bob.jit(&format!("show {grant} --json")));
+    alice.ssh("true").is_in();
+    assert_eq!(ends(bob.jit(&format!("show {grant} --json"))), first, "the end stays where it was");
+    alice.jit("check alice").says("Would be let in (granted)");
+    host.soon("the grant is over", || alice.ssh("true").code == 255);
+    bob.jit("check alice").says(&format!("grant {grant} for ssh ended")).says("Next: jit show R-");
+    host.soon("its end is recorded", || {
+        host.log_lines().iter().any(|l| l.contains(&format!("change=expired actor=clock grant={grant}")))
+    });
+}
+
+#[test]
+fn a_first_use_grant_waits_for_its_first_use() {
+    let host = Host::gated("web-1").unwrap();
+    std::fs::write(
+        host.path("etc/jitd/jitd.toml"),
+        "[requests]\nclock = \"first-use\"\nclaim_by = \"1h\"\ndefault = \"20m\"\n",
+    )
+    .unwrap();
+    host.root("systemctl reload jitd").ends_with(0);
+    let alice = host.person("alice", &[]).unwrap();
+    let bob = host.person("bob", &["jit-approvers"]).unwrap();
+    host.jitd_is_up();
+    let request = alice.ssh("true").id("R-");
+    let approved = bob.jit(&format!("approve {request} --for 5s"));
+    let grant = approved.says("5s from first use").id("G-");
+    // Asking is no use.
+    bob.jit("check alice").says("Would be let in");
+    bob.jit(&format!("show {grant}")).says("is unclaimed");
+    alice.ssh("true").is_in();
+    bob.jit(&format!("show {grant}")).says("is active");
+    // The clock that the first use started goes on over a restart and a crash of the daemon.
+    host.root("systemctl restart jitd");
+    host.root("systemctl kill -s KILL jitd");
+    host.soon("the grant is over", || alice.ssh("true").code == 255);
+    bob.jit(&format!("show {grant}")).says("is expired");
+}
+
+#[test]
+fn nobody_approves_their_own_request_under_any_name() {
+    let host = Host::gated("web-1").unwrap();
+    let bob = host.person("bob", &["jit-approvers"]).unwrap();
+    let carol = host.person("carol", &["jit-approvers"]).unwrap();
+    let alice = host.person("alice", &["staff"]).unwrap();
+    host.person("dave", &["jit-approvers"]).unwrap();
+    // A second name of the same person.
+    host.root("useradd -o -u $(id -u bob) -g bob -d /home/bob -s /bin/bash -G jit-approvers bob2")
+        .ends_with(0);
+    host.jitd_is_up();
+
+    let own = bob.jit("request --service sudo --reason 'my own'");
+    own.ends_with(0).says("carol or dave can approve it");
+    let own = own.id("R-");
+    bob.jit(&format!("approve {own}")).ends_with(1).says("is yours or gives you access");
+    bob.ssh_as("bob2", &format!("jit approve {own}")).ends_with(1).says("is yours or gives you access");
+    bob.ssh_as("bob2", "jit status").says("you       bob (approver)");
+    // Asked for by another, for the approver: still theirs.
+    let for_carol = bob.jit("request --service sudo --user carol --reason 'she is on call'").id("R-");
+    bob.jit(&format!("approve {for_carol}")).ends_with(1).says("is yours or gives you access");
+    carol.jit(&format!("approve {for_carol}")).ends_with(1).says("is yours or gives you access");
+    carol.jit(&format!("approve {own}")).ends_with(0);
+    // Who is no approver may not, and does not even see it.
+    let other = carol.jit("request --service sudo --reason 'something'").id("R-");
+    bob.jit(&format!("approve {}", alice.ssh("true").id("R-"))).ends_with(0);
+    alice.jit(&format!("show {other}")).ends_with(4).says("no request");
+    alice.jit(&format!("approve {other}")).ends_with(4);
+    alice.jit("requests --all --json").ends_with(0);
+    assert!(!alice.jit("requests --all --json").out.contains(&other));
+}
+
+#[test]
+fn a_review_counts_only_from_the_persons_own_login() {
+    let host = Host::gated("web-1").unwrap();
+    let alice = host.person("alice", &["staff"]).unwrap();
+    let bob = host.person("bob", &["jit-approvers"]).unwrap();
+    host.jitd_is_up();
+    bob.jit(&format!("approve {}", alice.ssh("true").id("R-"))).ends_with(0);
+    bob.jit(&format!("approve {}", alice.ssh("sudo -n true").id("R-"))).ends_with(0);
+    let as_bob = alice.jit("request --service sudo --as bob --reason 'be bob'");
+    bob.jit(&format!("approve {}", as_bob.id("R-"))).ends_with(0);
+
+    let wanted = alice.jit("request --service su --reason 'more'").id("R-");
+    let tries = [
+        format!("sudo -n -u bob jit approve {wanted}"),
+        format!("sudo -n su bob -c 'jit approve {wanted}'"),
+        format!("sudo -n jit approve {wanted}"),
+        format!("sudo -n systemd-run --quiet --wait --pipe --uid=bob jit approve {wanted}"),
+        format!("sudo -n setpriv --reuid=bob --clear-groups jit approve {wanted}"),
+    ];
+    for command in &tries {
+        let seen = alice.ssh(command);
+        assert_ne!(seen.code, 0, "{seen:?}");
+        seen.says("this review does not count");
+    }
+    host.root(&format!("echo '* * * * * bob jit approve {wanted} 2> /tmp/by-cron' > /etc/cron.d/review"));
+    bob.jit(&format!("show {wanted}")).says("is pending");
+    bob.jit(&format!("approve {wanted}")).ends_with(0);
+}
+
+#[test]
+fn what_people_type_and_read() {
+    let host = Host::gated("web-1").unwrap();
+    let alice = host.person("alice", &[]).unwrap();
+    let bob = host.person("bob", &["jit-approvers"]).unwrap();
+    let carol = host.person("carol", &["jit-approvers"]).unwrap();
+    host.jitd_is_up();
+    bob.jit("requests").says("No request waits.");
+    let request = alice.ssh("true").id("R-");
+    bob.jit("requests").says(&request).says("pending").says("ssh on web-1 for 1h");
+    bob.jit(&format!("show {}", &request[..6])).says("alice").says(&format!("Next: jit approve {request}"));
+    bob.jit(&format!("approve {request} --for 9h")).ends_with(1).says("at most 1h is left");
+    bob.jit(&format!("approve {request} --service sudo")).ends_with(1).says("the services are ssh");
+    let grant = bob.jit(&format!("approve {request} --for 30m")).id("G-");
+    carol
+        .jit(&format!("approve {request}"))
+        .ends_with(5)
+        .says(&format!("request {request} is already approved by bob"));
+    carol.jit(&format!("deny {request} --comment no")).ends_with(5);
+    alice.jit(&format!("cancel {request}")).ends_with(5);
+    alice.jit("grants").says(&grant).says("active").says("bob");
+    alice.jit("release G-00000-00000").ends_with(4);
+    alice.jit("show nonsense").ends_with(2);
+    alice.jit("request --reason ' '").ends_with(2).says("write at least a word");
+    alice.jit("request --for 9h --reason x").ends_with(1).says("ask with --for 8h or less");
+    alice.jit("request --for 0m --reason x").ends_with(2).says("is no time at all");
+    let denied = alice.jit("request --service sudo --reason 'please'").id("R-");
+    carol.jit(&format!("deny {denied} --comment 'not today'")).ends_with(0);
+    alice.jit(&format!("show {denied}")).says("is denied").says("not today");
+    let cancelled = alice.jit("request --service sudo --reason 'again'").id("R-");
+    carol.jit(&format!("cancel {cancelled}")).ends_with(1);
+    alice.jit(&format!("cancel {cancelled}")).ends_with(0);
+    alice.jit(&format!("release {grant}")).ends_with(0);
+    alice.ssh("true").is_refused_with("was released by alice");
+    carol
+        .jit("check alice --service sudo")
+        .says("is for ssh, not for sudo")
+        .says("Next: jit request --service sudo");
+    assert!(carol.jit("grants --all --json").out.contains(&grant));
+    // The journal is for root here, and whole.
+    carol.jit("audit tail").ends_with(1).says("for auditors, operators and root");
+    host.root("jit audit verify --witness /var/log/auth.log")
+        .ends_with(0)
+        .says("none edited, moved or missing")
+        .says("of the witness agree");
+    host.root("jit audit tail -n 3").ends_with(0).says("seq=");
+    host.root("jit completions bash").ends_with(0).says("_jit");
+    host.root("systemctl stop jitd-gate.socket jitd-control.socket jitd");
+    host.root("jit status").ends_with(3).says("is it running?");
+}
+
+#[test]
+fn a_wait_ends_with_the_decision() {
+    let host = Host::gated("web-1").unwrap();
+    let alice = host.person("alice", &[]).unwrap();
+    let bob = host.person("bob", &["jit-approvers"]).unwrap();
+    host.jitd_is_up();
+    bob.jit(&format!("approve {}", alice.ssh("true").id("R-"))).ends_with(0);
+    let mut terminal = alice.terminal("jit request --service sudo --reason 'the disk' --wait");
+    let (_, request) = terminal.exp_regex("R-[0-9A-Z]{5}-[0-9A-Z]{5}").unwrap();
+    terminal.exp_string("waiting for an approver").unwrap();
+    bob.jit(&format!("approve {request}")).ends_with(0);
+    terminal.exp_string("is active").unwrap();
+    terminal.exp_eof().unwrap();
 }

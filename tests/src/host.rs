@@ -70,7 +70,7 @@ impl Host {
         host.install(&package()?)?;
         host.root("groupadd -f jit-approvers");
         host.person(SPARE, &["staff"])?;
-        for service in ["sshd", "sudo", "su"] {
+        for service in ["sshd", "sudo", "sudo-i", "su", "su-l"] {
             host.gate(service, &format!("spare_user={SPARE}"))?;
         }
         Ok(host)
@@ -203,9 +203,9 @@ impl Host {
     fn wait_until_booted(&self) -> Result<()> {
         let deadline = Instant::now() + limits::BOOT;
         loop {
-            let state = self.root("systemctl is-system-running; ss -ltnH sport = :22");
+            let state = self.root("systemctl is-system-running; ss -ltnH sport = :22; ls /run/nologin");
             let up = state.out.starts_with("running") || state.out.starts_with("degraded");
-            if up && state.out.contains(":22") {
+            if up && state.out.contains(":22") && !state.out.contains("/run/nologin") {
                 return Ok(());
             }
             if Instant::now() > deadline {

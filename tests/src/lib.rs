@@ -22,7 +22,7 @@ mod person;
 mod progress;
 mod seen;
 
-pub use host::Host;
+pub use host::{Host, PASSWORD, SPARE};
 pub use image::image;
 pub use machine::{cache, install, package, repository, root_or_explain, run};
 pub use person::{Person, Terminal};

@@ -61,7 +61,11 @@ pub fn open(ask: Ask, rule: &Rule, now: Time) -> Result<Request, Refusal> {
             "rule \"{}\" needs {}, and without {} there are {}",
             rule.id,
             from.join(" and "),
-            ask.person,
+            if ask.asked_by == ask.person {
+                ask.person.to_string()
+            } else {
+                format!("{} and {}", ask.asked_by, ask.person)
+            },
             could.len(),
         )));
     }
