@@ -11,6 +11,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 /// The password of everybody on a throwaway host.
@@ -23,8 +24,8 @@ pub const SPARE: &str = "rescue";
 pub struct Host {
     name: String,
     folder: PathBuf,
-    nspawn: Child,
-    init: u32,
+    nspawn: Mutex<Child>,
+    init: AtomicU32,
     keep: bool,
 }
 
@@ -58,7 +59,13 @@ impl Host {
             .args(["-q", "-t", "ed25519", "-N", "", "-f"])
             .arg(folder.join("key")))?;
         let (nspawn, init) = start(name, &folder)?;
-        let host = Self { name: name.to_owned(), folder, nspawn, init, keep: false };
+        let host = Self {
+            name: name.to_owned(),
+            folder,
+            nspawn: Mutex::new(nspawn),
+            init: AtomicU32::new(init),
+            keep: false,
+        };
         host.wait_until_booted()?;
         host.account("root", &[])?;
         Ok(host)
@@ -83,7 +90,34 @@ impl Host {
 
     /// Its first process, as this machine numbers it.
     pub fn init(&self) -> u32 {
-        self.init
+        self.init.load(Ordering::Relaxed)
+    }
+
+    /// Cuts the power and starts the host again.
+    pub fn reboot(&self) -> Result<()> {
+        self.end();
+        let (nspawn, init) = start(&self.name, &self.folder)?;
+        *self.nspawn() = nspawn;
+        self.init.store(init, Ordering::Relaxed);
+        self.wait_until_booted()
+    }
+
+    fn nspawn(&self) -> MutexGuard<'_, Child> {
+        self.nspawn.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Ends everything inside with its first process.
+    fn end(&self) {
+        if let Some(init) = i32::try_from(self.init()).ok().and_then(Pid::from_raw) {
+            // It may be gone already.
+            let _ = kill_process(init, Signal::KILL);
+        }
+        let _ = self.nspawn().kill();
+        let _ = self.nspawn().wait();
+        let deadline = Instant::now() + limits::SOON;
+        while Path::new(&format!("/proc/{}", self.init())).exists() && Instant::now() < deadline {
+            std::thread::sleep(limits::LOOK_AGAIN);
+        }
     }
 
     /// Its root folder.
@@ -101,9 +135,9 @@ impl Host {
         self.keep = true;
         format!(
             "enter it:  nsenter -a -t {0} bash\nor as alice:  nsenter --net -t {0} ssh -i {1}/key -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null alice@127.0.0.1\nend it:    kill {2} && umount -l {1}/root && rm -rf {1}",
-            self.init,
+            self.init(),
             self.folder.display(),
-            self.nspawn.id()
+            self.nspawn().id()
         )
     }
 
@@ -153,7 +187,7 @@ impl Host {
 
     /// Runs a command as the host's root, to set up and to look; never to play a person's part.
     pub fn root(&self, command: &str) -> Seen {
-        let init = self.init.to_string();
+        let init = self.init().to_string();
         let output = Command::new("timeout")
             .arg(limits::COMMAND_S.to_string())
             .args(["nsenter", "-a", "-t", &init, "/bin/sh", "-c", command])
@@ -263,17 +297,8 @@ impl Drop for Host {
         if self.keep {
             return;
         }
-        // Everything inside dies with its first process. What a failure here leaves behind is only files
-        // in the cache.
-        if let Some(init) = i32::try_from(self.init).ok().and_then(Pid::from_raw) {
-            let _ = kill_process(init, Signal::KILL);
-        }
-        let _ = self.nspawn.kill();
-        let _ = self.nspawn.wait();
-        let deadline = Instant::now() + limits::SOON;
-        while Path::new(&format!("/proc/{}", self.init)).exists() && Instant::now() < deadline {
-            std::thread::sleep(limits::LOOK_AGAIN);
-        }
+        self.end();
+        // What a failure here leaves behind is only files in the cache.
         let _ = Command::new("umount").arg("-l").arg(self.folder.join("root")).output();
         let _ = std::fs::remove_dir_all(&self.folder);
     }

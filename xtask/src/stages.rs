@@ -28,7 +28,7 @@ const STAGES: &[Stage] = &[
     ("unit", |tally| {
         tests(
             tally,
-            &["cargo", "test", "--workspace", "--exclude", "testbed", "--exclude", "module-tests"],
+            &["cargo", "test", "--workspace", "--exclude", "hosts", "--exclude", "module-tests"],
             &[],
         )
     }),
@@ -36,18 +36,14 @@ const STAGES: &[Stage] = &[
     ("module", |tally| tests(tally, &["cargo", "test", "-p", "module-tests"], &[])),
     ("fuzz", |_| fuzz()),
     ("hosts", |tally| {
-        tests(tally, &["cargo", "test", "-p", "testbed", "--no-fail-fast", "--", "--test-threads=2"], &[])
+        tests(tally, &["cargo", "test", "-p", "hosts", "--no-fail-fast", "--", "--test-threads=2"], &[])
     }),
 ];
 
 const LONG: &[Stage] = &[
     ("mutants", |_| mutants()),
     ("kills", |tally| {
-        tests(
-            tally,
-            &["cargo", "test", "-p", "testbed", "--test", "faults", "killed"],
-            &[("JIT_KILLS", "200")],
-        )
+        tests(tally, &["cargo", "test", "-p", "hosts", "--test", "faults", "killed"], &[("JIT_KILLS", "200")])
     }),
     ("bench", |_| bench::bench(&bench::Bench::Gate)),
 ];

@@ -52,6 +52,9 @@ pub enum StoreError {
     /// A read or write failed.
     #[error("{0}")]
     Sql(Arc<rusqlite::Error>),
+    /// The last write failed, and it is too early to try again.
+    #[error("the last write failed, and the file is opened anew in a moment")]
+    Failed,
     /// Too much at once.
     #[error("{} writes wait already", crate::limits::QUEUE)]
     Busy,

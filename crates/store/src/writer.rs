@@ -211,6 +211,12 @@ impl<O> Thread<O> {
         O: Observer<E>,
     {
         while let Ok(first) = jobs.recv() {
+            // Between two tries to open a failed file everything is refused at once; only a try that fails
+            // makes the wait longer.
+            if self.open.is_none() && self.not_before.is_some_and(|at| Instant::now() < at) {
+                (first(Err(StoreError::Failed)).finish)(Err(StoreError::Failed));
+                continue;
+            }
             let mut next = Some(first);
             // A job that ended its group leaves the queue as it is; the loop comes back for the rest.
             if let Err((why, prepared)) = self.group(&mut next, jobs) {

@@ -115,7 +115,7 @@ impl Outcome {
     }
 }
 
-/// The compiled driver.
+/// The compiled driver: see `driver.c`.
 pub fn driver() -> &'static Path {
     static DRIVER: OnceLock<PathBuf> = OnceLock::new();
     DRIVER.get_or_init(|| {

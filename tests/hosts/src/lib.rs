@@ -1,0 +1,1 @@
+//! Scenarios on booted hosts: see the tests.

@@ -1,0 +1,111 @@
+//! Clocks that are wrong, set back, set forward, or just started.
+#![allow(clippy::unwrap_used)] // a wrong step must stop the story
+
+use testbed::Host;
+
+/// A host whose daemon sees the wall clock that [`set`] says; `CLOCK_BOOTTIME` stays the kernel's. A host
+/// here shares its kernel with the machine, so what a start of the machine changes is changed by hand.
+fn host() -> Host {
+    let host = Host::gated("web-1").unwrap();
+    let library = host.root("ls /usr/lib/*/faketime/libfaketime.so.1").out;
+    std::fs::create_dir_all(host.path("etc/systemd/system/jitd.service.d")).unwrap();
+    std::fs::write(
+        host.path("etc/systemd/system/jitd.service.d/clock.conf"),
+        format!(
+            "[Service]\nBindReadOnlyPaths=/etc/boot:/proc/sys/kernel/random/boot_id\nEnvironment=LD_PRELOAD={} FAKETIME_TIMESTAMP_FILE=/etc/wall FAKETIME_NO_CACHE=1 DONT_FAKE_MONOTONIC=1\n",
+            library.trim()
+        ),
+    )
+    .unwrap();
+    boot(&host, 1);
+    set(&host, "+0");
+    host.root("systemctl daemon-reload; systemctl restart jitd").ends_with(0);
+    host
+}
+
+/// Sets the daemon's wall clock off by this.
+fn set(host: &Host, offset: &str) {
+    std::fs::write(host.path("etc/wall"), format!("{offset}\n")).unwrap();
+}
+
+/// Makes the next start of the daemon one on this start of the machine.
+fn boot(host: &Host, number: u32) {
+    std::fs::write(host.path("etc/boot"), format!("{number:08}-2222-3333-4444-555555555555\n")).unwrap();
+}
+
+#[test]
+fn no_way_of_setting_the_clock_opens_a_grant_early_or_keeps_it_alive() {
+    let host = host();
+    let alice = host.person("alice", &[]).unwrap();
+    let bob = host.person("bob", &["jit-approvers"]).unwrap();
+    let carol = host.person("carol", &["jit-approvers"]).unwrap();
+    host.jitd_is_up();
+    host.root("jitd clock accept").ends_with(0).says("from now on");
+    let grant = bob.jit(&format!("approve {} --for 20s", alice.ssh("true").id("R-"))).id("G-");
+    alice.ssh("true").is_in();
+
+    set(&host, "-1d");
+    alice.ssh("true").is_in();
+    bob.jit("status").says("is 1 day behind of the gate's time");
+    set(&host, "+365d");
+    alice.ssh("true").is_refused_with(&format!("grant {grant} for ssh ended"));
+    set(&host, "+0");
+    alice.ssh("true").is_in();
+    host.root("systemctl restart jitd").ends_with(0);
+    set(&host, "-1d");
+    host.root("systemctl restart jitd").ends_with(0);
+    alice.ssh("true").is_in();
+    host.soon("twenty seconds are over, whatever the wall clock says", || alice.ssh("true").code == 255);
+    alice.ssh("true").is_refused_with(&format!("grant {grant} for ssh ended"));
+
+    set(&host, "+0");
+    let starts = host.root("date -u -d '+1 hour' +%FT%TZ").out;
+    let later =
+        bob.jit(&format!("request --user alice --at {} --for 30m --reason 'the window'", starts.trim()));
+    // Bob asked, so another approves.
+    let later = carol.jit(&format!("approve {}", later.id("R-"))).says("starts").id("G-");
+    alice.ssh("true").is_refused_with(&format!("grant {later} starts in"));
+    set(&host, "+70m");
+    alice.ssh("true").is_refused_with(&format!("grant {later} starts in"));
+    set(&host, "+365d");
+    alice.ssh("true").is_refused_with("ended");
+    set(&host, "+0");
+}
+
+#[test]
+fn after_a_start_of_the_machine_the_clock_is_provisional_until_it_is_confirmed() {
+    let host = host();
+    let alice = host.person("alice", &[]).unwrap();
+    let bob = host.person("bob", &["jit-approvers"]).unwrap();
+    let carol = host.person("carol", &["jit-approvers"]).unwrap();
+    host.jitd_is_up();
+    bob.jit("status").says("not confirmed since the machine started");
+    // What starts at once works at once.
+    bob.jit(&format!("approve {} --for 1h", alice.ssh("true").id("R-"))).ends_with(0);
+    alice.ssh("true").is_in();
+    // What starts later waits for a clock that is confirmed.
+    let starts = host.root("date -u -d '+3 seconds' +%FT%TZ").out;
+    let asked = bob
+        .jit(&format!("request --user alice --service su --at {} --for 30m --reason 'later'", starts.trim()));
+    carol.jit(&format!("approve {}", asked.id("R-"))).ends_with(0);
+    host.soon("its start is past", || bob.jit("check alice --service su").out.contains("(clock_untrusted)"));
+    bob.jit("clock accept").ends_with(2);
+    bob.ssh("/usr/sbin/jitd clock accept").ends_with(1).says("only root may say");
+    host.root("jitd clock accept").ends_with(0);
+    bob.jit("check alice --service su").says("Would be let in");
+
+    // Off for a day.
+    set(&host, "+1d");
+    boot(&host, 2);
+    host.reboot().unwrap();
+    host.jitd_is_up();
+    bob.jit("status").says("not confirmed since the machine started");
+    alice.ssh("true").is_refused_with("ended 23 hours");
+    // And one whose battery is empty starts in the past: time stands at the floor.
+    set(&host, "-9000d");
+    boot(&host, 3);
+    host.reboot().unwrap();
+    host.jitd_is_up();
+    alice.ssh("true").is_in();
+    bob.jit("status").says("behind of the gate's time");
+}

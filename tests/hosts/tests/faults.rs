@@ -1,0 +1,326 @@
+//! What goes wrong on a host: refused with one clear line, nothing acknowledged lost, and never the owner
+//! locked out.
+#![allow(clippy::unwrap_used)] // a wrong step must stop the story
+
+use rusqlite::Connection;
+use std::time::{Duration, Instant};
+use testbed::{Host, Person, SPARE};
+
+const DOES_NOT_ANSWER: &str = "this host's access daemon does not answer";
+
+/// A host on which alice holds grants for ssh and sudo.
+fn granted(host: &Host) -> (Person<'_>, Person<'_>) {
+    let alice = host.person("alice", &["staff"]).unwrap();
+    let bob = host.person("bob", &["jit-approvers"]).unwrap();
+    host.jitd_is_up();
+    bob.jit(&format!("approve {}", alice.ssh("true").id("R-"))).ends_with(0);
+    bob.jit(&format!("approve {}", alice.ssh("sudo -n true").id("R-"))).ends_with(0);
+    alice.ssh("sudo -n true").is_in();
+    (alice, bob)
+}
+
+/// The owner gets in, and root's own sudo works.
+fn the_owner_is_not_locked_out(host: &Host) {
+    let spare = host.person(SPARE, &[]).unwrap();
+    spare.ssh("sudo -n id -un").is_in().says("root");
+    host.root("sudo -n true").ends_with(0);
+}
+
+/// A program that opens connections and holds them.
+fn connector() -> std::path::PathBuf {
+    let source = testbed::repository().join("tests/hosts/tests/connector.c");
+    let program = testbed::repository().join("target/connector");
+    testbed::run(
+        std::process::Command::new("cc").args(["-O2", "-Wall", "-Werror", "-o"]).arg(&program).arg(source),
+    )
+    .unwrap();
+    program
+}
+
+#[test]
+fn a_daemon_that_is_stopped_hung_or_wrongly_configured() {
+    let host = Host::gated("web-1").unwrap();
+    let (alice, bob) = granted(&host);
+
+    // Stopped, sockets too.
+    host.root("systemctl stop jitd-gate.socket jitd-control.socket jitd.service").ends_with(0);
+    alice.ssh("true").is_refused_with(DOES_NOT_ANSWER);
+    bob.ssh("true").is_refused_with(DOES_NOT_ANSWER);
+    the_owner_is_not_locked_out(&host);
+    host.soon("the spare key is told to syslog", || {
+        host.root("journalctl -q -o cat --facility=authpriv").out.contains("reason=spare_key user=rescue")
+    });
+    host.root("systemctl start jitd-gate.socket jitd-control.socket").ends_with(0);
+    alice.ssh("sudo -n true").is_in();
+
+    // Stopped alone: the next login starts it.
+    host.root("systemctl stop jitd.service");
+    host.root("systemctl start jitd-gate.socket jitd-control.socket");
+    alice.ssh("true").is_in();
+
+    // Hung.
+    host.root("kill -STOP $(pidof jitd)").ends_with(0);
+    let since = Instant::now();
+    alice.ssh("true").is_refused_with("jitd did not answer in time");
+    assert!(since.elapsed() < Duration::from_secs(4), "{:?}", since.elapsed());
+    the_owner_is_not_locked_out(&host);
+    host.root("kill -CONT $(pidof jitd)").ends_with(0);
+    alice.ssh("sudo -n true").is_in();
+
+    // A mistake in the configuration: a reload keeps the old one, and says where the mistake is.
+    let config = host.path("etc/jitd/jitd.toml");
+    std::fs::write(&config, "[requests]\nmax = \"8 hours\"\n").unwrap();
+    host.root("systemctl reload jitd");
+    host.soon("the mistake is told", || {
+        host.log_lines().iter().any(|l| l.contains("reloading: /etc/jitd/jitd.toml:2: max: duration"))
+    });
+    host.root("jitd --check-config").ends_with(1).says("/etc/jitd/jitd.toml:2: max: duration \"8 hours\"");
+    alice.ssh("sudo -n true").is_in();
+    // A restart does not come up with it, and comes back by itself once it is right.
+    host.root("systemctl restart jitd");
+    alice.ssh("true").is_refused_with(DOES_NOT_ANSWER);
+    the_owner_is_not_locked_out(&host);
+    std::fs::write(&config, "[requests]\nmax = \"8h\"\n").unwrap();
+    host.soon("it comes back by itself", || alice.ssh("true").code == 0);
+    host.root("jitd --check-config").ends_with(0).says("is good");
+}
+
+#[test]
+fn a_journal_that_cannot_commit_lets_nobody_in_and_loses_nothing() {
+    let host = Host::gated("web-1").unwrap();
+    let (alice, _bob) = granted(&host);
+    let before = host.root("jit status --json").out;
+
+    // Every fsync fails, made from outside.
+    host.root(
+        "strace -f -qq -o /dev/null -e inject=fsync,fdatasync:error=EIO -p $(pidof jitd) > /dev/null 2>&1 & echo $! > /run/strace.pid",
+    );
+    host.soon("strace is attached", || {
+        host.root("grep TracerPid: /proc/$(pidof jitd)/status").out.trim().split('\t').next_back()
+            != Some("0")
+    });
+    let refused = alice.ssh("true");
+    refused.is_refused_with("cannot record logins now, so it lets nobody in");
+    the_owner_is_not_locked_out(&host);
+    host.soon("it is told", || host.log_lines().iter().any(|l| l.contains("reason=journal_failed")));
+    host.root("kill -TERM $(cat /run/strace.pid)");
+    host.soon("it takes records again by itself", || alice.ssh("true").code == 0);
+    host.root("jit audit verify --witness /var/log/auth.log").ends_with(0);
+    let seq = |text: &str| text.split("\"journal_seq\":").nth(1)?.split(',').next()?.parse::<u64>().ok();
+    assert!(seq(&host.root("jit status --json").out) > seq(&before));
+
+    // No room on the disk.
+    host.root("systemctl stop jitd-gate.socket jitd-control.socket jitd; cp -a /var/lib/jitd /var/lib/copy");
+    host.root("mount -t tmpfs -o size=3m,mode=0700 tmpfs /var/lib/jitd && cp -a /var/lib/copy/. /var/lib/jitd/ && chown jitd:jitd /var/lib/jitd").ends_with(0);
+    host.root("systemctl start jitd-gate.socket jitd-control.socket jitd").ends_with(0);
+    alice.ssh("true").is_in();
+    host.root("cat /dev/zero > /var/lib/jitd/filler");
+    host.soon("a full disk refuses", || alice.ssh("true").err.contains("cannot record logins now"));
+    the_owner_is_not_locked_out(&host);
+    host.root("rm /var/lib/jitd/filler");
+    host.soon("room lets people in again", || alice.ssh("true").code == 0);
+    host.root("jit audit verify").ends_with(0);
+}
+
+#[test]
+fn a_damaged_journal_refuses_until_it_is_repaired_and_a_revocation_stays() {
+    let host = Host::gated("web-1").unwrap();
+    let (alice, bob) = granted(&host);
+    let revoked = bob.jit("grants --user alice --json");
+    let grant = revoked.out.split("\"G-").nth(1).map(|rest| format!("G-{}", &rest[..11])).unwrap();
+    bob.jit(&format!("revoke {grant} --reason 'the wrong one'")).ends_with(0);
+    let kept = bob.jit("grants --user alice");
+    host.root("systemctl stop jitd-gate.socket jitd-control.socket jitd").ends_with(0);
+
+    let file = host.path("var/lib/jitd/jitd.db");
+    let db = Connection::open(&file).unwrap();
+    let last: i64 = db.query_row("SELECT max(seq) FROM journal", [], |row| row.get(0)).unwrap();
+    db.execute("UPDATE journal SET body = body || ' ' WHERE seq = ?1", [last]).unwrap();
+    // Whoever does this also takes the revocation back in the row.
+    db.execute("UPDATE grants SET closed = 0, body = replace(body, 'revoked', 'released')", []).unwrap();
+    drop(db);
+
+    host.root("systemctl start jitd-gate.socket jitd-control.socket");
+    alice.ssh("true").is_refused_with(DOES_NOT_ANSWER);
+    the_owner_is_not_locked_out(&host);
+    host.soon("the damage is told", || {
+        host.log_lines().iter().any(|l| {
+            l.contains(&format!("record {last} was changed after it was written"))
+                && l.contains("jitd repair")
+        })
+    });
+    host.root("systemctl stop jitd-gate.socket jitd-control.socket jitd");
+    let repaired = host.root("jitd repair");
+    repaired
+        .ends_with(0)
+        .says("the damaged database is kept at /var/lib/jitd/jitd.damaged-1")
+        .says(&format!("lost: journal {last}"));
+    host.root("systemctl start jitd-gate.socket jitd-control.socket jitd");
+    host.jitd_is_up();
+    host.root("jit audit verify").ends_with(0);
+    host.root("jit audit tail -n 50").says("mark=repaired");
+    let after = bob.jit("grants --user alice");
+    assert!(
+        !after.out.contains(&grant),
+        "a revoked grant never comes back: {after:?}\n{kept:?}\n{repaired:?}"
+    );
+}
+
+#[test]
+fn syslog_away_costs_no_time_and_no_line() {
+    let host = Host::gated("web-1").unwrap();
+    std::fs::write(
+        host.path("etc/rsyslog.d/jitd.conf"),
+        "input(type=\"imuxsock\" Socket=\"/run/test.log\" CreatePath=\"on\" RateLimit.Interval=\"0\")\n",
+    )
+    .unwrap();
+    std::fs::write(host.path("etc/jitd/jitd.toml"), "[syslog]\nsocket = \"/run/test.log\"\n").unwrap();
+    host.root("systemctl restart rsyslog jitd").ends_with(0);
+    let (alice, _bob) = granted(&host);
+    let allows = || {
+        host.syslog_lines().iter().filter(|l| l.contains("decision=allow reason=granted user=alice")).count()
+    };
+    host.soon("lines arrive", || allows() > 0);
+    let last = host.root("jit status --json").out;
+
+    // Stopped: lines wait. Ended: they wait too.
+    for (away, back) in [
+        ("kill -STOP $(pidof rsyslogd)", "kill -CONT $(pidof rsyslogd)"),
+        ("systemctl stop rsyslog syslog.socket", "systemctl start rsyslog"),
+    ] {
+        let before = allows();
+        host.root(away).ends_with(0);
+        let since = Instant::now();
+        for _ in 0..3 {
+            alice.ssh("sudo -n true").is_in();
+        }
+        assert!(since.elapsed() < Duration::from_secs(8), "nobody waits for a log: {:?}", since.elapsed());
+        host.root(back);
+        host.soon("every line arrives when it is back", || allows() >= before + 12);
+    }
+    assert!(last.contains("\"lines_dropped\":0"), "{last}");
+    // One line for each record of the journal, in its order.
+    let seqs: Vec<u64> = host
+        .syslog_lines()
+        .iter()
+        .filter(|line| ["decision=", "change=", "mark="].iter().any(|kind| line.contains(kind)))
+        .filter_map(|line| line.rsplit_once(" seq=")?.1.split(' ').next()?.parse().ok())
+        .collect();
+    assert!(seqs.len() > 20 && seqs.windows(2).all(|pair| pair[0] < pair[1]), "{seqs:?}");
+}
+
+#[test]
+fn killed_again_and_again_under_64_askers_every_allow_has_its_record() {
+    let kills: usize = std::env::var("JIT_KILLS").ok().and_then(|kills| kills.parse().ok()).unwrap_or(20);
+    let host = Host::gated("web-1").unwrap();
+    let (_alice, _bob) = granted(&host);
+    std::fs::copy(module_tests::driver(), host.path("opt/driver")).unwrap();
+    let count = || {
+        let db = host.root("jit audit tail -n 1000 --json | wc -l; jit status --json").out;
+        db.split("\"journal_seq\":")
+            .nth(1)
+            .and_then(|rest| rest.split(',').next()?.parse::<u64>().ok())
+            .unwrap()
+    };
+    let before = count();
+    std::fs::write(
+        host.path("opt/askers"),
+        "#!/bin/sh\n# 64 askers, each on and on until told to stop.\nmkdir -p /run/askers\nfor n in $(seq 64); do\n  ( while [ ! -e /run/askers/stop ]; do /opt/driver /etc/pam.d sshd alice acct; done > /run/askers/$n 2>&1 ) &\ndone\nwait\n",
+    )
+    .unwrap();
+    let init = host.init().to_string();
+    let mut askers = std::process::Command::new("nsenter")
+        .args(["-a", "-t", &init, "/bin/sh", "/opt/askers"])
+        .stdin(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut worst = Duration::ZERO;
+    for _ in 0..kills {
+        let since = Instant::now();
+        host.root("kill -KILL $(pidof jitd)");
+        host.soon("it answers again", || host.root("jit status").code == 0);
+        worst = worst.max(since.elapsed());
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    host.root("touch /run/askers/stop");
+    askers.wait().unwrap();
+    let answers = |code: &str| -> u64 {
+        host.root(&format!("cat /run/askers/* | grep -c '^acct {code} '")).out.trim().parse().unwrap_or(0)
+    };
+    let (allowed, unanswered) = (answers("0"), answers("9"));
+    assert_eq!(answers("6"), 0, "nobody with a grant was told that they have none");
+    assert!(allowed > 100, "{allowed} were let in");
+    host.root("jit audit verify").ends_with(0);
+    let recorded = host.root("jit audit tail -n 1 --json").out;
+    assert!(!recorded.is_empty());
+    host.root("systemctl stop jitd-gate.socket jitd-control.socket jitd");
+    let db = Connection::open(host.path("var/lib/jitd/jitd.db")).unwrap();
+    let records: i64 = db
+        .query_row(
+            "SELECT count(*) FROM journal WHERE seq > ?1 AND body LIKE '%\"reason\":\"granted\",\"user\":\"alice\"%' AND body LIKE '%\"phase\":\"account\"%'",
+            [i64::try_from(before).unwrap()],
+            |row| row.get(0),
+        )
+        .unwrap();
+    assert!(records.unsigned_abs() >= allowed, "{allowed} were let in and {records} are recorded");
+    eprintln!(
+        "{kills} kills: {allowed} let in, {unanswered} without an answer, {records} records; back within {worst:?}"
+    );
+    assert!(worst < Duration::from_secs(3), "back within {worst:?}");
+}
+
+#[test]
+fn somebody_without_rights_learns_and_gets_nothing() {
+    let host = Host::gated("web-1").unwrap();
+    let (alice, bob) = granted(&host);
+    std::fs::copy(module_tests::driver(), host.path("usr/local/bin/driver")).unwrap();
+    host.root("chmod 755 /usr/local/bin/driver");
+    // A PAM program of her own that claims to be somebody with a grant or without.
+    for claimed in ["alice", "bob", "root"] {
+        let seen = alice.ssh(&format!("driver /etc/pam.d sshd {claimed} acct"));
+        seen.says("acct 9").says("does not answer (/run/jitd/gate.sock: Permission denied)");
+    }
+    alice.ssh("ls -l /var/lib/jitd").ends_with(2).says("Permission denied");
+    alice.jit("audit tail").ends_with(1);
+    alice.jit("grants --user bob").ends_with(0).says("No grants.");
+    alice.jit("check bob").ends_with(1).says("is for them, approvers and auditors to see");
+    // Connections without end use up her own places alone.
+    std::fs::copy(connector(), host.path("usr/local/bin/connector")).unwrap();
+    host.root("chmod 755 /usr/local/bin/connector");
+    alice
+        .ssh("(connector /run/jitd/control.sock 600 20 < /dev/null > /dev/null 2>&1 &); sleep 1")
+        .ends_with(0);
+    alice.jit("status").ends_with(3);
+    bob.jit("status").ends_with(0);
+    alice.ssh("true").is_in();
+    // A loop of refusals is a few records.
+    let before: u64 = host
+        .root("jit status --json")
+        .out
+        .split("\"journal_seq\":")
+        .nth(1)
+        .unwrap()
+        .split(',')
+        .next()
+        .unwrap()
+        .parse()
+        .unwrap();
+    let loops = alice.ssh("for n in $(seq 200); do sudo -n -u bob true; done 2>&1 | grep -c 'jit: '");
+    loops.says("200");
+    let after: u64 = host
+        .root("jit status --json")
+        .out
+        .split("\"journal_seq\":")
+        .nth(1)
+        .unwrap()
+        .split(',')
+        .next()
+        .unwrap()
+        .parse()
+        .unwrap();
+    assert!(
+        after - before < 450,
+        "{} records for 200 times sudo: the account phase passes, the refusals are counted",
+        after - before
+    );
+}
