@@ -30,7 +30,11 @@ pub fn explain(decision: &Decision, question: &Question, host: &str, now: Time) 
         }
         Reason::Expired => format!("grant {id} for {door} ended {} ago", for_people(now - ends)),
         Reason::ClaimOver => {
-            format!("grant {id} had to be used first by its claim time, which is over")
+            let claim_by = match &grant.window {
+                crate::Window::FirstUse { claim_by, .. } => *claim_by,
+                crate::Window::Approval { expires, .. } => *expires,
+            };
+            format!("grant {id} had to be used for the first time before {}", iso(claim_by))
         }
         Reason::NotYetValid => {
             let starts = grant.window.not_before();
