@@ -322,14 +322,11 @@ mod tests {
     fn the_shipped_file_says_what_the_defaults_are() {
         let shipped = include_str!("../../config/jitd.toml");
         assert_eq!(Config::parse(shipped, Path::new("x")).unwrap(), Config::default());
-        let all_on: String = shipped
-            .lines()
-            .map(|line| match line.strip_prefix("#") {
-                Some(set) if !set.starts_with([' ', '#']) && !set.is_empty() => set,
-                _ => line,
-            })
-            .map(|line| format!("{line}\n"))
-            .collect();
+        let set = |line: &'static str| match line.strip_prefix("#") {
+            Some(set) if !set.starts_with([' ', '#']) && !set.is_empty() => set,
+            _ => line,
+        };
+        let all_on = shipped.lines().map(set).collect::<Vec<_>>().join("\n");
         let mut config = Config::parse(&all_on, Path::new("x")).unwrap();
         assert!(config.host.take().is_some());
         assert_eq!(config, Config::default(), "a commented key shows its default");

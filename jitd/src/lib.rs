@@ -1,0 +1,75 @@
+//! The host daemon of the just-in-time access gate: answers `pam_jit.so`, runs the desk of this machine,
+//! records and logs each decision.
+
+mod accounts;
+mod clock;
+mod config;
+mod control;
+mod daemon;
+mod gate;
+mod kernel;
+mod ledger;
+mod limits;
+mod line;
+mod log;
+mod memory;
+mod peer;
+mod policy;
+mod repair;
+mod repeat;
+mod rows;
+mod session;
+mod throttle;
+
+pub use config::{Config, ConfigError};
+
+use clap::{Parser, Subcommand};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Decides at every ssh login and every sudo of this host whether there is a grant for it.
+#[derive(Parser)]
+#[command(version, about)]
+struct Arguments {
+    /// The configuration.
+    #[arg(long, value_name = "FILE", default_value = config::DEFAULT_PATH, global = true)]
+    config: PathBuf,
+    /// Check the configuration, say what is wrong with it, and exit.
+    #[arg(long)]
+    check_config: bool,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Build a new database from every row of a damaged one that verifies. The daemon must be stopped.
+    Repair,
+    /// Clocks of this host.
+    #[command(subcommand)]
+    Clock(ClockCommand),
+}
+
+#[derive(Subcommand)]
+enum ClockCommand {
+    /// Say that the wall clock is right as it is now: it becomes the gate's time. Root only.
+    Accept,
+}
+
+/// Runs the command line of this process.
+pub fn run() -> ExitCode {
+    let arguments = Arguments::parse();
+    let done = match arguments.command {
+        None if arguments.check_config => daemon::check_config(&arguments.config),
+        None => daemon::run(&arguments.config),
+        Some(Command::Repair) => daemon::repair(&arguments.config),
+        Some(Command::Clock(ClockCommand::Accept)) => daemon::accept_clock(&arguments.config),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(why) => {
+            daemon::say(&format!("error: {why}"));
+            ExitCode::FAILURE
+        }
+    }
+}
