@@ -44,7 +44,7 @@ fn main() -> anyhow::Result<()> {
     match Arguments::parse().chore {
         Chore::Demo { keep } => demo::demo(keep),
         Chore::Test { long, only } => stages::test(long, &only),
-        Chore::Bench(bench) => bench::bench(&bench),
+        Chore::Bench(bench) => bench::bench(bench),
         Chore::Dist => dist::dist().map(|package| println!("{}", package.display())),
     }
 }

@@ -45,7 +45,7 @@ const LONG: &[Stage] = &[
     ("kills", |tally| {
         tests(tally, &["cargo", "test", "-p", "hosts", "--test", "faults", "killed"], &[("JIT_KILLS", "200")])
     }),
-    ("bench", |_| bench::bench(&bench::Bench::Gate)),
+    ("bench", |_| bench::bench(bench::Bench::Gate)),
 ];
 
 /// Runs the stages, or those of them that are named.
