@@ -128,6 +128,7 @@ fn start(
         log: log.clone(),
         repeats: std::sync::Mutex::default(),
         throttle: std::sync::Mutex::default(),
+        approvers_of: std::sync::Mutex::default(),
     });
     let control = Arc::new(Control {
         host,

@@ -4,7 +4,7 @@
 //! everything else that is committed, together with its record. So a revocation that comes first in the
 //! journal is honoured, and two first uses start one clock.
 
-use crate::accounts::AccountBook;
+use crate::accounts::{AccountBook, Accounts};
 use crate::clock::Clock;
 use crate::config::{Config, OnRefusal};
 use crate::ledger::Ledger;
@@ -48,6 +48,8 @@ pub struct Gate {
     pub repeats: Mutex<Repeats>,
     /// Counts requests opened by refused logins.
     pub throttle: Mutex<Throttle>,
+    /// What the approvers in memory were worked out from.
+    pub approvers_of: Mutex<Option<(Arc<Accounts>, Arc<Config>)>>,
 }
 
 /// A question with everything that came along for the record.
@@ -282,15 +284,20 @@ impl Gate {
         filled(asked.template(&self.host), decision, now)
     }
 
+    /// Who approves follows from the accounts and the configuration, and is worked out when one changed.
     fn refresh_approvers(&self) {
-        let config = self.config.load();
-        let accounts = self.accounts.now();
+        let (accounts, config) = (self.accounts.now(), self.config.load_full());
+        let mut known = self.approvers_of.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.as_ref().is_some_and(|(a, c)| Arc::ptr_eq(a, &accounts) && Arc::ptr_eq(c, &config)) {
+            return;
+        }
         let approvers = if config.gate.approvers_log_in {
             accounts.logins(&accounts.people(&config.roles.approvers)).cloned().collect()
         } else {
             std::collections::HashSet::new()
         };
         self.memory.set_approvers(approvers);
+        *known = Some((accounts, config));
     }
 }
 

@@ -25,6 +25,8 @@ pub fn question(pamh: &mut PamHandle, phase: Phase) -> Result<Question, String> 
     // `SSH_CONNECTION`: client address, client port, server address, server port (sshd(8)).
     let connection = sys::pam_environment(pamh, c"SSH_CONNECTION").unwrap_or_default();
     let address = connection.split(|byte| *byte == b' ').next().unwrap_or_default();
+    // Only a session is known by its process; looking that up takes longer than the rest of a question.
+    let is_session = matches!(phase, Phase::Open | Phase::Close);
     Ok(Question {
         nonce: [0; 16],
         phase,
@@ -36,8 +38,8 @@ pub fn question(pamh: &mut PamHandle, phase: Phase) -> Result<Question, String> 
         tty: shown(item::<Tty>(pamh, "terminal")?, frame::limits::NAME),
         uid,
         pid: std::process::id(),
-        start_ticks: start_ticks().unwrap_or(0),
-        audit_session: audit_session().unwrap_or(u32::MAX),
+        start_ticks: if is_session { start_ticks().unwrap_or(0) } else { 0 },
+        audit_session: if is_session { audit_session().unwrap_or(u32::MAX) } else { u32::MAX },
         mode: Mode::Enforce,
         notice: Notice::None,
     })

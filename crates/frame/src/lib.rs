@@ -98,9 +98,10 @@ pub struct Question {
     pub uid: u32,
     /// The calling process.
     pub pid: u32,
-    /// Its start time in clock ticks after boot, `/proc/PID/stat` field 22 (proc(5)).
+    /// Its start time in clock ticks after boot, `/proc/PID/stat` field 22 (proc(5)); 0 but in the session
+    /// phases.
     pub start_ticks: u64,
-    /// Its audit session id, `/proc/PID/sessionid`; `u32::MAX` when unset.
+    /// Its audit session id, `/proc/PID/sessionid`; `u32::MAX` when unset and but in the session phases.
     pub audit_session: u32,
     /// What the PAM line does with a refusal.
     pub mode: Mode,
