@@ -1,0 +1,291 @@
+//! The one writer: durable before told, one job's failure its own, and nothing acknowledged lost.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::semicolon_if_nothing_returned)] // also in the functions that tests share
+
+use journal::{Checkpoint, Head, Stamp, Verifier, Witness};
+use rusqlite::Connection;
+use std::path::Path;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use store::{File, Observer, Options, StoreError, Tx, Writer};
+
+const WAIT: Duration = Duration::from_secs(20);
+
+/// What an observer heard, in order.
+#[derive(Clone, Default)]
+struct Heard(Arc<Mutex<Vec<String>>>);
+
+impl Heard {
+    fn all(&self) -> Vec<String> {
+        self.0.lock().unwrap().clone()
+    }
+}
+
+impl Observer<String> for Heard {
+    fn committed(&mut self, events: Vec<String>) {
+        self.0.lock().unwrap().extend(events);
+    }
+    fn checkpoint(&mut self, checkpoint: Checkpoint) {
+        self.0.lock().unwrap().push(format!("checkpoint {}", checkpoint.0.seq));
+    }
+    fn reopened(&mut self, connection: &Connection) -> Result<(), StoreError> {
+        self.0.lock().unwrap().push(format!("reopened at {}", store::last_seq(connection)?));
+        Ok(())
+    }
+    fn failed(&mut self, _: &StoreError) {
+        self.0.lock().unwrap().push("failed".into());
+    }
+}
+
+fn options(folder: &Path) -> Options {
+    Options { path: folder.join("x.db"), max_bytes: 64 << 20 }
+}
+
+fn stamp(wall_ms: i64) -> Stamp {
+    Stamp { boot: "b".into(), wall_ms, boot_ms: 1 }
+}
+
+fn open(options: Options) -> Result<File, StoreError> {
+    File::open(options, |log| (stamp(0), format!("opened {log}")))
+}
+
+fn start(options: Options) -> (Writer<String>, Heard) {
+    let heard = Heard::default();
+    let now = Arc::new(AtomicI64::new(0));
+    let stamps = Box::new(move || stamp(now.fetch_add(1, Ordering::Relaxed)));
+    let (writer, _) = Writer::start(open(options).unwrap(), stamps, heard.clone()).unwrap();
+    (writer, heard)
+}
+
+fn append(writer: &Writer<String>, body: &str) -> Result<u64, StoreError> {
+    let body = body.to_owned();
+    writer.run(WAIT, move |tx: &mut Tx<'_, String>| {
+        let seq = tx.record(body.clone())?;
+        tx.event(body);
+        Ok(seq)
+    })
+}
+
+/// Rows as another reader finds them, and whether they verify from the first one on.
+fn rows(options: &Options) -> Vec<journal::Row> {
+    let connection = store::read_only(&options.path).unwrap();
+    let rows = store::journal_after(&connection, 0, 100_000).unwrap();
+    let log = store::log_id(&connection).unwrap();
+    let mut verifier = Verifier::new(Some(Head::start(log)), Witness::default());
+    rows.iter().try_for_each(|row| verifier.take(row)).unwrap();
+    rows
+}
+
+#[test]
+fn a_record_is_in_the_file_and_in_memory_before_its_writer_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let (writer, heard) = start(options(folder.path()));
+    let seq = append(&writer, "one").unwrap();
+    assert_eq!(seq, 2, "the first record opens the log");
+    assert_eq!(heard.all(), ["one"]);
+    let rows = rows(&options(folder.path()));
+    assert_eq!(rows.iter().map(|row| row.body.as_str()).skip(1).collect::<Vec<_>>(), ["one"]);
+    assert!(rows[0].body.starts_with("opened "));
+}
+
+#[test]
+fn a_job_that_fails_leaves_nothing_behind_and_hurts_no_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let (writer, heard) = start(options(folder.path()));
+    let failed: Result<(), StoreError> = writer.run(WAIT, |tx: &mut Tx<'_, String>| {
+        tx.record("never".into())?;
+        tx.event("never".into());
+        Err(StoreError::Reserved)
+    });
+    assert!(matches!(failed, Err(StoreError::Reserved)));
+    assert_eq!(append(&writer, "one").unwrap(), 2, "its place is free again");
+    assert_eq!(heard.all(), ["one"]);
+    assert!(rows(&options(folder.path())).iter().all(|row| row.body != "never"));
+}
+
+#[test]
+fn a_thousand_writers_at_once_are_each_told_the_truth() {
+    let folder = tempfile::tempdir().unwrap();
+    let (writer, heard) = start(options(folder.path()));
+    let told: Vec<(u64, String)> = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..50)
+            .map(|thread| {
+                let writer = writer.clone();
+                scope.spawn(move || {
+                    (0..20)
+                        .map(|n| {
+                            let body = format!("{thread} {n}");
+                            (append(&writer, &body).unwrap(), body)
+                        })
+                        .collect::<Vec<_>>()
+                })
+            })
+            .collect();
+        threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
+    });
+    let rows = rows(&options(folder.path()));
+    assert_eq!(rows.len(), 1001);
+    for (seq, body) in told {
+        assert_eq!(rows[usize::try_from(seq).unwrap() - 1].body, body);
+    }
+    let heard: Vec<String> =
+        heard.all().into_iter().filter(|event| !event.starts_with("checkpoint")).collect();
+    let bodies: Vec<String> = rows.into_iter().skip(1).map(|row| row.body).collect();
+    assert_eq!(heard, bodies, "memory hears of it in the order of the journal");
+}
+
+#[test]
+fn a_job_that_ends_its_group_is_seen_by_the_next() {
+    let folder = tempfile::tempdir().unwrap();
+    let (writer, heard) = start(options(folder.path()));
+    let (release, held) = std::sync::mpsc::channel::<()>();
+    // While this one waits the others queue up behind it, and would run in one group.
+    writer
+        .submit(
+            move |_: &mut Tx<'_, String>| {
+                held.recv().unwrap();
+                Ok::<_, StoreError>(())
+            },
+            |_| {},
+        )
+        .unwrap();
+    let (tell, told) = std::sync::mpsc::channel();
+    for end in [false, true, false] {
+        let (heard, tell) = (heard.clone(), tell.clone());
+        let work = move |tx: &mut Tx<'_, String>| {
+            tx.event(format!("ended {end}"));
+            if end {
+                tx.end_group();
+            }
+            Ok::<_, StoreError>(heard.all().len())
+        };
+        writer.submit(work, move |seen| tell.send(seen.unwrap()).unwrap()).unwrap();
+    }
+    release.send(()).unwrap();
+    let seen: Vec<usize> = (0..3).map(|_| told.recv_timeout(WAIT).unwrap()).collect();
+    assert_eq!(seen, [0, 0, 2], "the third sees what the second committed");
+}
+
+#[test]
+fn one_file_belongs_to_one_daemon() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = open(options(folder.path())).unwrap();
+    let second = open(options(folder.path())).err().unwrap();
+    assert!(second.to_string().contains("another daemon has it open"), "{second}");
+    drop(first);
+    assert!(open(options(folder.path())).is_ok());
+}
+
+#[test]
+fn the_file_is_its_owners_alone_and_a_newer_one_is_not_touched() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = tempfile::tempdir().unwrap();
+    drop(open(options(folder.path())).unwrap());
+    for file in ["x.db", "x.lock"] {
+        assert_eq!(std::fs::metadata(folder.path().join(file)).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+    Connection::open(options(folder.path()).path).unwrap().pragma_update(None, "user_version", 99).unwrap();
+    let newer = open(options(folder.path())).err().unwrap();
+    assert!(newer.to_string().contains("it has schema 99, and this release knows up to 1"), "{newer}");
+}
+
+#[test]
+fn what_happened_to_the_tail_is_found_at_the_next_start() {
+    type Damage = fn(&Connection);
+    let damages: [(&str, Damage); 5] = [
+        ("record 9 was changed", |db| drop(db.execute("UPDATE journal SET body = 'x' WHERE seq = 9", []))),
+        ("record 9 was changed", |db| {
+            drop(db.execute("UPDATE journal SET wall_ms = 7777 WHERE seq = 9", []))
+        }),
+        ("record 8 is missing", |db| drop(db.execute("DELETE FROM journal WHERE seq = 8", []))),
+        ("its journal is empty", |db| drop(db.execute("DELETE FROM journal", []))),
+        ("the name of its log is gone", |db| drop(db.execute("DELETE FROM meta", []))),
+    ];
+    for (words, damage) in damages {
+        let folder = tempfile::tempdir().unwrap();
+        let (writer, _) = start(options(folder.path()));
+        for n in 2..=9 {
+            append(&writer, &format!("record {n}")).unwrap();
+        }
+        drop(writer);
+        wait_for_the_lock(folder.path());
+        let db = Connection::open(options(folder.path()).path).unwrap();
+        db.execute("DELETE FROM checkpoint", []).unwrap();
+        damage(&db);
+        drop(db);
+        let found = open(options(folder.path())).err().unwrap().to_string();
+        assert!(found.contains(words) && found.contains("jitd repair"), "{found}");
+    }
+}
+
+fn wait_for_the_lock(folder: &Path) {
+    for _ in 0..1000 {
+        match open(options(folder)) {
+            Err(StoreError::Locked { .. }) => std::thread::sleep(Duration::from_millis(10)),
+            _ => return,
+        }
+    }
+}
+
+#[test]
+fn garbage_in_place_of_the_file_is_damage_and_not_a_new_file() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(options(folder.path()).path, vec![0xAB; 8192]).unwrap();
+    assert!(matches!(open(options(folder.path())), Err(StoreError::Damaged { .. })));
+}
+
+#[test]
+fn checkpoints_come_by_count_and_by_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let heard = Heard::default();
+    let now = Arc::new(AtomicI64::new(1_000_000));
+    let clock = Arc::clone(&now);
+    let stamps = Box::new(move || stamp(clock.load(Ordering::Relaxed)));
+    let (writer, _) = Writer::start(open(options(folder.path())).unwrap(), stamps, heard.clone()).unwrap();
+    append(&writer, "x").unwrap();
+    append(&writer, "x").unwrap();
+    now.fetch_add(journal::limits::CHECKPOINT_MS, Ordering::Relaxed);
+    append(&writer, "x").unwrap();
+    for _ in 5..=journal::limits::CHECKPOINT_EVERY {
+        append(&writer, "x").unwrap();
+    }
+    let checkpoints: Vec<String> =
+        heard.all().into_iter().filter(|event| event.starts_with("checkpoint")).collect();
+    assert_eq!(checkpoints, ["checkpoint 2", "checkpoint 4", "checkpoint 256"]);
+}
+
+#[test]
+fn refusals_never_fill_the_last_quarter_and_a_full_file_forgets_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let small = Options { max_bytes: 400 * 4096, ..options(folder.path()) };
+    let (writer, _) = start(small.clone());
+    let body = "x".repeat(3000);
+    let refusal = |writer: &Writer<String>| {
+        let body = body.clone();
+        writer.run(WAIT, move |tx: &mut Tx<'_, String>| tx.record_refusal(body))
+    };
+    let refused = (0..1000).find_map(|_| refusal(&writer).err()).unwrap();
+    assert!(matches!(refused, StoreError::Reserved), "{refused}");
+    let kept = (0..1000).take_while(|_| append(&writer, &body).is_ok()).count();
+    assert!(kept > 50, "{kept} allows still fit");
+    let full = append(&writer, &body).unwrap_err();
+    assert!(matches!(full, StoreError::Full(_) | StoreError::Failed), "{full}");
+    let before = rows(&small).len();
+    std::thread::sleep(Duration::from_millis(60));
+    assert!(append(&writer, &body).is_err());
+    assert_eq!(rows(&small).len(), before, "nothing that was told is gone");
+}
+
+#[test]
+fn old_records_go_only_before_the_last_checkpoint_and_the_rest_still_verifies() {
+    let folder = tempfile::tempdir().unwrap();
+    let (writer, _) = start(options(folder.path()));
+    for _ in 0..600 {
+        append(&writer, "x").unwrap();
+    }
+    let gone = writer.run(WAIT, |tx: &mut Tx<'_, String>| store::prune(tx.connection(), i64::MAX)).unwrap();
+    assert_eq!(gone, 511, "up to the checkpoint at 512");
+    drop(writer);
+    wait_for_the_lock(folder.path());
+    assert_eq!(open(options(folder.path())).unwrap().head().seq, 601);
+}
