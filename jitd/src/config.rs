@@ -173,11 +173,13 @@ pub enum GrantClock {
 pub struct Journal {
     /// The database grows to at most so many bytes; the last quarter is never used for refusals.
     pub max_bytes: u64,
+    /// Records older than this go, none of them after the last checkpoint in syslog.
+    pub keep: Span,
 }
 
 impl Default for Journal {
     fn default() -> Self {
-        Self { max_bytes: 2 * 1024 * 1024 * 1024 }
+        Self { max_bytes: 2 * 1024 * 1024 * 1024, keep: Span::LONGEST }
     }
 }
 

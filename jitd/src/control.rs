@@ -195,6 +195,8 @@ impl Control {
         if self.clock.strays() {
             warnings.push(self.clock.words());
         }
+        let doors = crate::doors::Doors::look();
+        warnings.extend(doors.warnings);
         let journal_ok = self.ledger.works();
         if !journal_ok {
             warnings.push(
@@ -225,6 +227,7 @@ impl Control {
             grants: counts.grants,
             sessions: counts.sessions,
             warnings,
+            gated: doors.gated,
             you: caller.person.clone(),
             roles,
         })

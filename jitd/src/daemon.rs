@@ -228,12 +228,13 @@ impl Daemon {
         let mut kept_at = self.kept_at.lock().unwrap_or_else(PoisonError::into_inner);
         let kept = if kept_at.elapsed() >= limits::FLOOR_EVERY {
             *kept_at = Instant::now();
-            self.ledger.keep_clock(&self.clock)
+            let old = self.clock.now().trusted - self.config.load().journal.keep.delta();
+            self.ledger.keep_clock(&self.clock).and_then(|()| self.ledger.prune(old).map(drop))
         } else {
             Ok(())
         };
         if let Err(why) = confirmed.and(kept) {
-            self.log.put(Level::Warning, format!("writing the clock down: {why}"));
+            self.log.put(Level::Warning, format!("writing the clock down and old records off: {why}"));
         }
         notify(&[sd_notify::NotifyState::Watchdog]);
     }
@@ -372,6 +373,7 @@ pub fn repair(path: &Path) -> Result<(), DaemonError> {
         (ledger::stamps(boot)(), opening(Mark::Repaired, detail))
     };
     let repaired = store::repair(&options, first, &repair::Bodies)?;
+    repair::keep_the_floor(&options, &repaired)?;
     // Run by root, for a daemon that is not.
     for file in [options.path.clone(), options.path.with_extension("lock"), repaired.kept.clone()] {
         std::os::unix::fs::chown(&file, Some(owner.uid()), Some(owner.gid()))

@@ -197,6 +197,13 @@ impl Ledger {
         Ok(())
     }
 
+    /// Takes away some of the records that are older than `before`, in wall time.
+    pub fn prune(&self, before: Time) -> Result<usize, LedgerError> {
+        self.append(limits::DESK_WAIT, move |entry| {
+            Ok(store::prune(entry.tx.connection(), before.timestamp_millis())?)
+        })
+    }
+
     /// Looks something up in what is committed.
     pub fn read<T, E>(&self, look: impl FnOnce(&Connection) -> Result<T, E>) -> Result<T, E> {
         look(&self.reader.lock().unwrap_or_else(PoisonError::into_inner))

@@ -6,6 +6,7 @@ mod clock;
 mod config;
 mod control;
 mod daemon;
+mod doors;
 mod gate;
 mod kernel;
 mod ledger;

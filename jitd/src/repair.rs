@@ -1,9 +1,22 @@
 //! What rows and records mean, for a repair.
 
+use crate::clock::Kept;
+use crate::rows;
 use access::Grant;
 use api::Record;
 use serde_json::Value;
 use workflow::Request;
+
+/// Time never goes back by a repair: where the clock's row is lost, the last record's time is the floor.
+pub fn keep_the_floor(options: &store::Options, repaired: &store::Repaired) -> Result<(), store::StoreError> {
+    let last = repaired.last_body.as_ref().and_then(|body| serde_json::from_str::<Record>(body).ok());
+    let (false, Some(last)) = (repaired.taken.contains_key("meta"), last) else { return Ok(()) };
+    let kept =
+        Kept { floor: last.at(), boot: String::new(), wall: last.at(), since_boot_ms: 0, confirmed: false };
+    let kept = serde_json::to_string(&kept).unwrap_or_default();
+    let connection = rusqlite::Connection::open(&options.path)?;
+    store::set_meta(&connection, rows::CLOCK, &kept)
+}
 
 /// Reads bodies as this daemon writes them.
 pub struct Bodies;

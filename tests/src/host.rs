@@ -17,6 +17,9 @@ use std::time::Instant;
 /// The password of everybody on a throwaway host.
 pub const PASSWORD: &str = "correct horse";
 
+/// Stands in every throwaway host and nowhere else: a command meant for one does nothing elsewhere.
+const THROWAWAY: &str = "/opt/throwaway-host";
+
 /// The account that every PAM line of a throwaway host names as spare key.
 pub const SPARE: &str = "rescue";
 
@@ -32,43 +35,26 @@ pub struct Host {
 impl Host {
     /// Boots a host of the machine's own release: sshd, sudo and rsyslog run, nothing of ours is there.
     pub fn boot(name: &str) -> Result<Self> {
-        static COUNT: AtomicU32 = AtomicU32::new(0);
-        let image = image()?;
-        let count = COUNT.fetch_add(1, Ordering::Relaxed);
-        let folder = cache()?.join("hosts").join(format!("{name}-{}-{count}", std::process::id()));
-        for part in ["upper", "work", "root", "scratch"] {
-            std::fs::create_dir_all(folder.join(part))?;
-        }
-        let layers =
-            format!("lowerdir={},upperdir={1}/upper,workdir={1}/work", image.display(), folder.display());
-        let root = folder.join("root");
-        run(Command::new("mount").args(["-t", "overlay", "overlay", "-o", &layers]).arg(&root))?;
-        std::fs::write(root.join("etc/hostname"), format!("{name}\n"))?;
-        std::fs::write(root.join("etc/hosts"), format!("127.0.0.1 localhost {name}\n"))?;
-        std::fs::write(root.join("etc/machine-id"), "")?;
-        // As people set up servers: keys, and passwords through PAM.
-        std::fs::write(
-            root.join("etc/ssh/sshd_config.d/test.conf"),
-            "KbdInteractiveAuthentication yes\nPasswordAuthentication yes\nPermitRootLogin yes\nMaxStartups 200\nMaxSessions 50\nUseDNS no\n",
-        )?;
-        std::fs::write(
-            root.join("etc/sudoers.d/test"),
-            "%staff ALL=(ALL:ALL) NOPASSWD: ALL\n%sudo ALL=(ALL:ALL) ALL\n",
-        )?;
+        let folder = image_under(name)?;
+        test_files(&folder.join("root"), name)?;
         run(Command::new("ssh-keygen")
             .args(["-q", "-t", "ed25519", "-N", "", "-f"])
             .arg(folder.join("key")))?;
         let (nspawn, init) = start(name, &folder)?;
-        let host = Self {
-            name: name.to_owned(),
-            folder,
-            nspawn: Mutex::new(nspawn),
-            init: AtomicU32::new(init),
-            keep: false,
-        };
+        let host = Self::made(name, folder, nspawn, init);
         host.wait_until_booted()?;
         host.account("root", &[])?;
         Ok(host)
+    }
+
+    pub(crate) fn made(name: &str, folder: PathBuf, outer: Child, init: u32) -> Self {
+        Self {
+            name: name.to_owned(),
+            folder,
+            nspawn: Mutex::new(outer),
+            init: AtomicU32::new(init),
+            keep: false,
+        }
     }
 
     /// A host with the built package, and the gate before ssh, sudo and su.
@@ -134,7 +120,7 @@ impl Host {
     pub fn keep(&mut self) -> String {
         self.keep = true;
         format!(
-            "enter it:  nsenter -a -t {0} bash\nor as alice:  nsenter --net -t {0} ssh -i {1}/key -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null alice@127.0.0.1\nend it:    kill {2} && umount -l {1}/root && rm -rf {1}",
+            "enter it:  nsenter -a -r -t {0} bash\nor as alice:  nsenter --net -t {0} ssh -i {1}/key -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null alice@127.0.0.1\nend it:    kill {2} && umount -l {1}/root && rm -rf {1}",
             self.init(),
             self.folder.display(),
             self.nspawn().id()
@@ -170,7 +156,7 @@ impl Host {
         Ok(Person { host: self, name: name.to_owned(), key: self.folder.join("key") })
     }
 
-    fn account(&self, name: &str, groups: &[&str]) -> Result<()> {
+    pub(crate) fn account(&self, name: &str, groups: &[&str]) -> Result<()> {
         let key = std::fs::read_to_string(self.folder.join("key.pub"))?;
         for group in groups {
             let done = self.root(&format!("usermod -aG {group} {name}"));
@@ -190,14 +176,18 @@ impl Host {
         let init = self.init().to_string();
         let output = Command::new("timeout")
             .arg(limits::COMMAND_S.to_string())
-            .args(["nsenter", "-a", "-t", &init, "/bin/sh", "-c", command])
+            .args(["nsenter", "--all", "--root", "--wd", "-t", &init, "/bin/sh", "-c"])
+            .arg(format!("[ -e {THROWAWAY} ] || exit 99\n{command}"))
             .env_clear()
             .env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
             .env("LC_ALL", "C.UTF-8")
             .stdin(Stdio::null())
             .output();
         match output {
-            Ok(output) => Seen::of(command, &output),
+            Ok(output) => {
+                assert!(output.status.code() != Some(99), "{} is not a throwaway host", self.name);
+                Seen::of(command, &output)
+            }
             Err(why) => panic!("entering {}: {why}", self.name),
         }
     }
@@ -249,6 +239,38 @@ impl Host {
             std::thread::sleep(limits::LOOK_AGAIN);
         }
     }
+}
+
+/// A folder for a host of this name, with the image under an overlay at `root`.
+pub(crate) fn image_under(name: &str) -> Result<PathBuf> {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let image = image()?;
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    let folder = cache()?.join("hosts").join(format!("{name}-{}-{count}", std::process::id()));
+    for part in ["upper", "work", "root", "scratch"] {
+        std::fs::create_dir_all(folder.join(part))?;
+    }
+    let layers =
+        format!("lowerdir={},upperdir={1}/upper,workdir={1}/work", image.display(), folder.display());
+    run(Command::new("mount").args(["-t", "overlay", "overlay", "-o", &layers]).arg(folder.join("root")))?;
+    Ok(folder)
+}
+
+/// A server as people set it up: keys, and passwords through PAM.
+pub(crate) fn test_files(root: &Path, name: &str) -> Result<()> {
+    std::fs::write(root.join(THROWAWAY.trim_start_matches('/')), "")?;
+    std::fs::write(root.join("etc/hostname"), format!("{name}\n"))?;
+    std::fs::write(root.join("etc/hosts"), format!("127.0.0.1 localhost {name}\n"))?;
+    std::fs::write(root.join("etc/machine-id"), "")?;
+    std::fs::write(
+        root.join("etc/ssh/sshd_config.d/test.conf"),
+        "KbdInteractiveAuthentication yes\nPasswordAuthentication yes\nPermitRootLogin yes\nMaxStartups 200\nMaxSessions 50\nUseDNS no\n",
+    )?;
+    std::fs::write(
+        root.join("etc/sudoers.d/test"),
+        "%staff ALL=(ALL:ALL) NOPASSWD: ALL\n%sudo ALL=(ALL:ALL) ALL\n",
+    )?;
+    Ok(())
 }
 
 /// systemd-nspawn, and the first process inside.

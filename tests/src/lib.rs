@@ -20,6 +20,7 @@ pub mod limits;
 mod machine;
 mod person;
 mod progress;
+mod sandbox;
 mod seen;
 
 pub use host::{Host, PASSWORD, SPARE};

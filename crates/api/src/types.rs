@@ -232,6 +232,8 @@ pub struct Status {
     pub grants: u64,
     /// Sessions that are open.
     pub sessions: u64,
+    /// PAM services that the gate stands before.
+    pub gated: Vec<String>,
     /// What an administrator should look at, each with what to do.
     pub warnings: Vec<String>,
     /// Who the daemon takes the reader for.

@@ -27,6 +27,8 @@ pub struct Repaired {
     pub last_seen: u64,
     /// The hash of that record.
     pub old_head: Option<Hash>,
+    /// The body of that record.
+    pub last_body: Option<String>,
     /// Rows of each table that were taken over.
     pub taken: BTreeMap<&'static str, u64>,
     /// What was not.
@@ -62,6 +64,7 @@ pub fn repair(
         whole_to: whole_to(&records),
         last_seen: records.last_key_value().map_or(0, |(seq, _)| *seq),
         old_head: records.last_key_value().map(|(_, row)| row.hash),
+        last_body: records.last_key_value().map(|(_, row)| row.body.clone()),
         taken: BTreeMap::new(),
         lost: Vec::new(),
     };

@@ -230,7 +230,7 @@ fn killed_again_and_again_under_64_askers_every_allow_has_its_record() {
     .unwrap();
     let init = host.init().to_string();
     let mut askers = std::process::Command::new("nsenter")
-        .args(["-a", "-t", &init, "/bin/sh", "/opt/askers"])
+        .args(["--all", "--root", "-t", &init, "/bin/sh", "/opt/askers"])
         .stdin(std::process::Stdio::null())
         .spawn()
         .unwrap();

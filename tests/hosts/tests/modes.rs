@@ -1,0 +1,128 @@
+//! What the PAM lines and the configuration can say, each in a sandbox of its own.
+#![allow(clippy::unwrap_used)] // a wrong step must stop the story
+
+use testbed::{Host, PASSWORD};
+
+fn up(host: &Host) {
+    host.soon("jitd answers", || host.root("jit status").code == 0);
+}
+
+#[test]
+fn monitor_lets_everybody_in_and_says_who_would_not_have_been() {
+    let host = Host::sandbox("web-1", "mode=monitor", "").unwrap();
+    let alice = host.person("alice", &["staff"]).unwrap();
+    up(&host);
+    alice.ssh("sudo -n id -un").is_in().says("root");
+    host.soon("it is told", || {
+        let lines = host.syslog_lines();
+        let told = |door: &str| {
+            lines.iter().any(|l| {
+                l.contains(&format!(
+                    "decision=allow reason=monitor would=no_grant user=alice as=alice service={door}"
+                ))
+            })
+        };
+        told("ssh") && told("sudo")
+    });
+    host.root("jit status")
+        .says("! /etc/pam.d/sshd says mode=monitor: everybody is let in")
+        .says("gated     sshd, su, su-l, sudo, sudo-i");
+    host.root("jit requests").says("No request waits.");
+    // Also while the daemon is away.
+    host.root("mv /usr/sbin/jitd /usr/sbin/away; kill -KILL $(pidof jitd)");
+    alice.ssh("true").is_in();
+}
+
+#[test]
+fn unavailable_can_be_made_to_allow_on_the_line_alone_and_every_use_is_told() {
+    let host = Host::sandbox("web-1", "on_unavailable=allow", "").unwrap();
+    let alice = host.person("alice", &[]).unwrap();
+    up(&host);
+    alice.ssh("true").is_refused_with("holds no grant");
+    host.root("jit status").says("! /etc/pam.d/sshd says on_unavailable=allow");
+    host.root("mv /usr/sbin/jitd /usr/sbin/away; kill -KILL $(pidof jitd)");
+    alice.ssh("true").is_in();
+    let log = std::fs::read_to_string(host.path("var/log/auth.log")).unwrap();
+    assert!(log.contains("pam_jit: let alice in without an answer because of on_unavailable=allow"), "{log}");
+}
+
+#[test]
+fn a_refusal_can_hint_or_say_only_why() {
+    let host =
+        Host::sandbox("web-1", "", "[gate]\non_refusal = \"hint\"\n[requests]\ndefault = \"30m\"\n").unwrap();
+    let alice = host.person("alice", &[]).unwrap();
+    up(&host);
+    alice.ssh("true").is_refused_with("Ask for it: jit request --service ssh --for 30m --reason TEXT");
+    std::fs::write(host.path("etc/jitd/jitd.toml"), "[gate]\non_refusal = \"off\"\n").unwrap();
+    host.root("kill -HUP $(pidof jitd)");
+    host.soon("the new configuration is in force", || alice.ssh("true").err.contains("on web-1.\n"));
+    host.root("jit requests").says("No request waits.");
+}
+
+#[test]
+fn approvers_can_be_made_to_need_a_grant_too() {
+    let host = Host::sandbox("web-1", "", "[gate]\napprovers_log_in = false\n").unwrap();
+    let bob = host.person("bob", &["jit-approvers"]).unwrap();
+    up(&host);
+    bob.ssh("true").is_refused_with("bob holds no grant for ssh").says("nobody could approve this");
+    host.root("jit status").says("! there is one approver");
+}
+
+#[test]
+fn an_approver_is_one_from_the_moment_the_group_says_so() {
+    let host = Host::sandbox("web-1", "", "").unwrap();
+    let bob = host.person("bob", &[]).unwrap();
+    up(&host);
+    bob.ssh("true").is_refused_with("nobody could approve this");
+    host.root("usermod -aG jit-approvers bob");
+    bob.ssh("true").is_in();
+    host.root("gpasswd -d bob jit-approvers");
+    bob.ssh("true").is_refused_with("bob holds no grant");
+}
+
+#[test]
+fn refused_logins_of_one_person_open_so_many_requests_and_no_more() {
+    let host = Host::sandbox("web-1", "", "").unwrap();
+    let alice = host.person("alice", &[]).unwrap();
+    let bob = host.person("bob", &["jit-approvers"]).unwrap();
+    up(&host);
+    for _ in 0..3 {
+        let request = alice.ssh("true").id("R-");
+        bob.jit(&format!("deny {request} --comment no")).ends_with(0);
+    }
+    let hinted = (0..12).find(|_| alice.ssh("true").err.contains("Ask for it: jit request"));
+    assert!(hinted.is_some_and(|n| n >= 5), "after ten tries the line only says how to ask: {hinted:?}");
+}
+
+#[test]
+fn the_auth_line_gives_the_answer_of_account_once_and_starts_no_clock() {
+    let host = Host::sandbox("web-1", "", "[requests]\nclock = \"first-use\"\n").unwrap();
+    let file = host.path("etc/pam.d/sshd");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let auth = "@include common-auth\nauth [success=ok module_unknown=ignore default=die] pam_jit.so spare_user=rescue";
+    std::fs::write(&file, text.replace("@include common-auth", auth)).unwrap();
+    let alice = host.person("alice", &[]).unwrap();
+    let bob = host.person("bob", &["jit-approvers"]).unwrap();
+    up(&host);
+    let mut terminal = alice.terminal_by("keyboard-interactive", "true");
+    terminal.exp_string("assword:").unwrap();
+    terminal.send_line(PASSWORD).unwrap();
+    let seen = terminal.exp_eof().unwrap();
+    assert_eq!(
+        seen.matches("jit: alice holds no grant").count(),
+        1,
+        "said once, not at each of three tries: {seen}"
+    );
+    let request = bob.jit("requests --json");
+    let grant = bob.jit(&format!("approve {}", request.id("R-"))).id("G-");
+    bob.jit(&format!("show {grant}")).says("is unclaimed");
+    let mut terminal = alice.terminal_by("keyboard-interactive", "echo came in");
+    terminal.exp_string("assword:").unwrap();
+    terminal.send_line(PASSWORD).unwrap();
+    terminal.exp_string("came in").unwrap();
+    bob.jit(&format!("show {grant}")).says("is active");
+    let lines = host.syslog_lines();
+    let phases = ["phase=auth", "phase=account", "phase=open"]
+        .map(|phase| lines.iter().filter(|l| l.contains("reason=granted") && l.contains(phase)).count());
+    assert_eq!(phases, [1, 1, 1]);
+}
