@@ -214,6 +214,7 @@ mod tests {
 
     #[test]
     fn an_error_names_the_input_and_its_fault() {
+        assert_eq!(HostName::parse("").unwrap_err().to_string(), "host name \"\" is empty");
         let said = Login::parse("a b").unwrap_err().to_string();
         assert_eq!(said, r#"login name "a b" has a character other than a-z A-Z 0-9 _ . @ + $ \ -"#);
     }

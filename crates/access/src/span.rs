@@ -126,6 +126,7 @@ mod tests {
         {
             assert_eq!(Span::parse(text).unwrap().as_seconds(), seconds);
             assert_eq!(Span::parse(text).unwrap().to_string(), text);
+            assert_eq!(format!("{:?}", Span::parse(text).unwrap()), text);
         }
         assert_eq!(Span::parse("90m").unwrap().to_string(), "1h30m");
         assert_eq!(Span::parse("366d"), Ok(Span::LONGEST));
@@ -154,6 +155,8 @@ mod tests {
             Span::parse("5").unwrap_err().to_string(),
             r#"duration "5" has a number without a unit: write for example 30m, 2h, 1h30m or 3d"#
         );
+        assert!(Span::parse("0h0m").unwrap_err().to_string().contains("is no time at all"));
+        assert!(Span::parse("367d").unwrap_err().to_string().contains("is longer than a year"));
         assert_eq!(Span::seconds(0), None);
         assert_eq!(Span::seconds(Span::LONGEST.as_seconds() + 1), None);
     }

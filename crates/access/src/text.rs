@@ -102,7 +102,15 @@ mod tests {
             "אין מקום בדיסק",
             "50% & <b>\"x\"</b>",
         ] {
-            assert_eq!(Text::parse(good).unwrap().as_str(), good.trim());
+            let text = Text::parse(good).unwrap();
+            assert_eq!(text.as_str(), good.trim());
+            assert_eq!(
+                (text.to_string(), format!("{text:?}")),
+                (good.trim().to_owned(), format!("{:?}", good.trim()))
+            );
+            let json = serde_json::to_string(&text).unwrap();
+            assert_eq!(serde_json::from_str::<Text>(&json).unwrap(), text);
+            assert_eq!(String::from(text), good.trim());
         }
     }
 

@@ -27,9 +27,6 @@ impl Put {
     }
 
     pub(crate) fn finish(mut self) -> Result<Vec<u8>, FrameError> {
-        if self.0.len() > FRAME {
-            return Err(FrameError::TooLarge);
-        }
         let body = u16::try_from(self.0.len() - HEADER).map_err(|_| FrameError::TooLarge)?;
         if let Some(length) = self.0.get_mut(5..HEADER) {
             length.copy_from_slice(&body.to_be_bytes());

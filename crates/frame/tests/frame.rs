@@ -97,6 +97,7 @@ fn every_cut_and_every_byte_more_is_refused() {
     assert_eq!(Question::decode(&[asked, vec![0]].concat()), Err(FrameError::Length));
     assert_eq!(Answer::decode(&[answered, vec![0]].concat()), Err(FrameError::Length));
     assert_eq!(Answer::decode(&vec![0; limits::FRAME + 1]), Err(FrameError::TooLarge));
+    assert_eq!(Answer::decode(&vec![0; limits::FRAME]), Err(FrameError::Magic));
 }
 
 /// The same frame with its body changed by hand.
