@@ -163,6 +163,7 @@ fn licenses() -> Result<()> {
 
 /// Every fuzz target for a minute. cargo-fuzz asks for a nightly compiler; the flag lets this one do.
 fn fuzz() -> Result<()> {
+    testbed::install(&[("c++", "g++")])?;
     let fuzz = cargo_tool("cargo-fuzz", "0.13.2")?;
     let run = |arguments: &[&str]| {
         let status = Command::new(&fuzz)

@@ -222,7 +222,6 @@ fn decision(line: &mut Line, record: &DecisionRecord) {
     line.put("user", record.user.as_str());
     line.put("as", record.target.as_str());
     line.put("service", record.service.as_str());
-    line.put("phase", &record.phase);
     line.put("host", &record.host);
     line.put("rhost", &record.rhost);
     line.put("tty", &record.tty);
@@ -230,9 +229,10 @@ fn decision(line: &mut Line, record: &DecisionRecord) {
     line.put_some("request", record.request.as_ref());
     line.put_people("approved_by", &record.approved_by);
     line.put_some("expires", record.expires.map(iso).as_ref());
-    line.put_some("session", record.session.as_ref());
     line.put("source", &record.source);
     line.put("staleness", &format!("{}s", record.staleness_s));
+    line.put("phase", &record.phase);
+    line.put_some("session", record.session.as_ref());
     if record.times > 1 {
         line.put("times", &record.times.to_string());
     }
@@ -348,9 +348,9 @@ mod tests {
     fn a_decision_is_one_line_of_pairs() {
         assert_eq!(
             Record::Decision(Box::new(decision())).line(812),
-            "decision=allow reason=granted user=alice as=alice service=ssh phase=account host=web-1 \
+            "decision=allow reason=granted user=alice as=alice service=ssh host=web-1 \
              rhost=203.0.113.5 tty=ssh grant=G-00000-00001 request=R-00000-00002 approved_by=bob,carol \
-             expires=2026-11-24T15:04:00Z source=local staleness=0s seq=812"
+             expires=2026-11-24T15:04:00Z source=local staleness=0s phase=account seq=812"
         );
     }
 
@@ -363,7 +363,10 @@ mod tests {
         record.times = 3;
         let line = Record::Decision(Box::new(record)).line(1);
         assert!(line.contains(r#"rhost="x\u{a}1 decision=allow \"\\\u{202e}" tty="""#), "{line}");
-        assert!(line.is_ascii() && !line.contains('\n') && line.ends_with("times=3 seq=1"), "{line}");
+        assert!(
+            line.is_ascii() && !line.contains('\n') && line.ends_with("phase=account times=3 seq=1"),
+            "{line}"
+        );
     }
 
     #[test]
