@@ -30,7 +30,7 @@ pub fn list(
             let by: Vec<_> = grant.approved_by.iter().map(ToString::to_string).collect();
             table.add_row(vec![
                 Cell::new(grant.id),
-                table::state(words::state(view.state), colour),
+                table::state(view.state.code(), colour),
                 Cell::new(&grant.person),
                 Cell::new(format!("{} on {}", words::list(&grant.services), words::list(&grant.hosts))),
                 Cell::new(words::ends(view, now())),

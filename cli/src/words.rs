@@ -78,18 +78,6 @@ pub fn request(request: &RequestView, now: Time) -> String {
     lines.join("\n")
 }
 
-/// A state's name.
-pub fn state(state: GrantState) -> &'static str {
-    match state {
-        GrantState::Scheduled => "scheduled",
-        GrantState::Unclaimed => "unclaimed",
-        GrantState::Active => "active",
-        GrantState::Expired => "expired",
-        GrantState::Revoked => "revoked",
-        GrantState::Released => "released",
-    }
-}
-
 /// When a grant ends, or what it waits for.
 pub fn ends(view: &GrantView, now: Time) -> String {
     match (view.state, &view.grant.window) {
@@ -108,7 +96,7 @@ pub fn ends(view: &GrantView, now: Time) -> String {
 /// A grant in full.
 pub fn grant(view: &GrantView, now: Time) -> String {
     let grant = &view.grant;
-    let mut lines = vec![format!("Grant {} is {}.", grant.id, state(view.state))];
+    let mut lines = vec![format!("Grant {} is {}.", grant.id, view.state.code())];
     lines.push(format!("  who       {}", grant.person));
     lines.push(format!("  what      {} on {}", list(&grant.services), list(&grant.hosts)));
     if grant.logins != grant.names {

@@ -1,20 +1,15 @@
 //! The control socket: API v1 for people on this machine, who are known by what the kernel says of them.
 
-use crate::accounts::AccountBook;
-use crate::clock::Clock;
-use crate::config::Config;
-use crate::ledger::Ledger;
-use crate::log::{Level, Log};
-use crate::memory::Memory;
+use crate::log::Level;
 use crate::peer::{self, Peer};
+use crate::site::Site;
 use crate::{limits, rows};
-use access::{HostName, Login, Phase, Question};
+use access::{Login, Phase, Question};
 use api::{AskJournal, Check, CheckQuery, JournalRow, ProblemCode, Status, Which};
-use arc_swap::ArcSwap;
 use axum::extract::{DefaultBodyLimit, Extension, Query, State};
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use desk::{Answer, Caller, Desk, DeskError, Refused, Roles, SqliteStore, blocking};
+use desk::{Answer, Caller, DeskError, Refused, Roles, blocking};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use std::collections::HashMap;
@@ -24,33 +19,13 @@ use tokio::sync::Semaphore;
 use tower::ServiceExt as _;
 use workflow::Channel;
 
-/// Everything a call needs.
-pub struct Control {
-    /// This host.
-    pub host: HostName,
-    /// The committed state.
-    pub memory: Arc<Memory>,
-    /// Where changes become durable.
-    pub ledger: Arc<Ledger>,
-    /// Requests, reviews, grants.
-    pub desk: Arc<Desk<SqliteStore<crate::memory::Changed>>>,
-    /// The time.
-    pub clock: Arc<Clock>,
-    /// Who people are.
-    pub accounts: Arc<AccountBook>,
-    /// The configuration in force.
-    pub config: Arc<ArcSwap<Config>>,
-    /// For what goes wrong with a connection.
-    pub log: Log,
-}
-
 /// Serves connections, for ever.
-pub async fn serve(control: Arc<Control>, listener: UnixListener) {
-    let routes = desk::routes(Arc::clone(&control.desk))
-        .route("/v1/status", get(status).with_state(Arc::clone(&control)))
-        .route("/v1/check", get(check).with_state(Arc::clone(&control)))
-        .route("/v1/journal", get(journal).with_state(Arc::clone(&control)))
-        .route("/v1/clock/accept", post(accept_clock).with_state(Arc::clone(&control)))
+pub async fn serve(site: Arc<Site>, listener: UnixListener) {
+    let routes = desk::routes(Arc::clone(&site.desk))
+        .route("/v1/status", get(status).with_state(Arc::clone(&site)))
+        .route("/v1/check", get(check).with_state(Arc::clone(&site)))
+        .route("/v1/journal", get(journal).with_state(Arc::clone(&site)))
+        .route("/v1/clock/accept", post(accept_clock).with_state(Arc::clone(&site)))
         .fallback(nothing)
         .layer(DefaultBodyLimit::max(api::limits::BODY));
     let places = Arc::new(Semaphore::new(limits::CONTROL_CONNECTIONS));
@@ -62,7 +37,7 @@ pub async fn serve(control: Arc<Control>, listener: UnixListener) {
         let stream = match listener.accept().await {
             Ok((stream, _)) => stream,
             Err(why) => {
-                control.log.put(Level::Warning, format!("control: accepting a connection: {why}"));
+                site.log.put(Level::Warning, format!("control: accepting a connection: {why}"));
                 tokio::time::sleep(limits::LOG_RETRY.0).await;
                 continue;
             }
@@ -71,7 +46,7 @@ pub async fn serve(control: Arc<Control>, listener: UnixListener) {
             continue;
         };
         let Some(seat) = by_user.seat(peer.uid) else {
-            control.log.put(
+            site.log.put(
                 Level::Warning,
                 format!(
                     "control: user id {} has {} connections open and gets no more",
@@ -81,21 +56,20 @@ pub async fn serve(control: Arc<Control>, listener: UnixListener) {
             );
             continue;
         };
-        let (control, routes) = (Arc::clone(&control), routes.clone());
+        let (site, routes) = (Arc::clone(&site), routes.clone());
         tokio::spawn(async move {
             let _held = (place, seat);
             // A connection that lives too long is cut; what it asked for is durable or was not answered.
-            let _ =
-                tokio::time::timeout(limits::CONTROL_LIFE, connection(control, routes, stream, peer)).await;
+            let _ = tokio::time::timeout(limits::CONTROL_LIFE, connection(site, routes, stream, peer)).await;
         });
     }
 }
 
-async fn connection(control: Arc<Control>, routes: Router, stream: UnixStream, peer: Peer) {
+async fn connection(site: Arc<Site>, routes: Router, stream: UnixStream, peer: Peer) {
     let service = tower::service_fn(move |mut call: hyper::Request<hyper::body::Incoming>| {
-        let (control, routes, peer) = (Arc::clone(&control), routes.clone(), peer.clone());
+        let (site, routes, peer) = (Arc::clone(&site), routes.clone(), peer.clone());
         async move {
-            match control.caller(&peer) {
+            match site.caller(&peer) {
                 Ok(caller) => {
                     call.extensions_mut().insert(caller);
                     routes.oneshot(call.map(axum::body::Body::new)).await
@@ -145,7 +119,7 @@ impl Drop for Seat {
     }
 }
 
-impl Control {
+impl Site {
     /// The person behind a connection, with the rights of this moment.
     fn caller(&self, peer: &Peer) -> Result<Caller, Refused> {
         let accounts = self.accounts.now();
@@ -303,20 +277,20 @@ impl Control {
     }
 }
 
-async fn status(State(control): State<Arc<Control>>, Extension(caller): Extension<Caller>) -> Answer<Status> {
-    blocking(move || control.status(&caller)).await
+async fn status(State(site): State<Arc<Site>>, Extension(caller): Extension<Caller>) -> Answer<Status> {
+    blocking(move || site.status(&caller)).await
 }
 
 async fn check(
-    State(control): State<Arc<Control>>,
+    State(site): State<Arc<Site>>,
     Extension(caller): Extension<Caller>,
     Query(query): Query<CheckQuery>,
 ) -> Answer<Check> {
-    blocking(move || control.check(&caller, &query)).await
+    blocking(move || site.check(&caller, &query)).await
 }
 
 async fn journal(
-    State(control): State<Arc<Control>>,
+    State(site): State<Arc<Site>>,
     Extension(caller): Extension<Caller>,
     Query(query): Query<AskJournal>,
 ) -> Answer<Vec<JournalRow>> {
@@ -328,20 +302,20 @@ async fn journal(
             ));
         }
         let limit = query.limit.unwrap_or(desk::limits::LIST).min(api::limits::PAGE);
-        rows::journal_page(&control.ledger, query.after, limit)
+        rows::journal_page(&site.ledger, query.after, limit)
     })
     .await
 }
 
 async fn accept_clock(
-    State(control): State<Arc<Control>>,
+    State(site): State<Arc<Site>>,
     Extension(caller): Extension<Caller>,
 ) -> Answer<serde_json::Value> {
     blocking(move || {
         if !caller.roles.admin {
             return Err(DeskError::Forbidden("only root may say that the clock is right".to_owned()));
         }
-        let now = control.ledger.confirm_clock(&control.clock, true)?;
+        let now = site.ledger.confirm_clock(&site.clock, true)?;
         Ok(serde_json::json!({ "now": now }))
     })
     .await

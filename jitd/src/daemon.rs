@@ -3,12 +3,11 @@
 use crate::accounts::{AccountBook, AccountsError};
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError};
-use crate::control::Control;
 use crate::gate::Gate;
 use crate::ledger::{self, Keeper, Ledger, LedgerError};
 use crate::log::{Level, Log};
-use crate::memory::Memory;
 use crate::policy::BuiltIn;
+use crate::site::Site;
 use crate::{control, kernel, limits, repair};
 use access::HostName;
 use api::{Mark, MarkRecord, Record};
@@ -59,16 +58,11 @@ fn os(doing: impl Into<String>) -> impl FnOnce(std::io::Error) -> DaemonError {
     move |why| DaemonError::Os { doing, why }
 }
 
-/// Everything that holds for the life of the daemon.
+/// The running daemon.
 struct Daemon {
     path: PathBuf,
-    config: Arc<ArcSwap<Config>>,
-    clock: Arc<Clock>,
-    ledger: Arc<Ledger>,
-    memory: Arc<Memory>,
-    desk: Arc<Desk<SqliteStore<crate::memory::Changed>>>,
+    site: Arc<Site>,
     gate: Arc<Gate>,
-    log: Log,
     kept_at: Mutex<Instant>,
 }
 
@@ -117,47 +111,25 @@ fn start(
     let policy = Arc::new(BuiltIn::new(Arc::clone(&config), Arc::clone(&accounts)));
     let store = SqliteStore::new(writer, reader()?, limits::DESK_WAIT);
     let desk = Arc::new(Desk::new(store, policy, Arc::<Clock>::clone(&clock), host.clone()));
+    let site = Arc::new(Site { host, memory, ledger, desk, clock, accounts, config, log: log.clone() });
     let gate = Arc::new(Gate {
-        host: host.clone(),
-        memory: Arc::clone(&memory),
-        ledger: Arc::clone(&ledger),
-        desk: Arc::clone(&desk),
-        clock: Arc::clone(&clock),
-        accounts: Arc::clone(&accounts),
-        config: Arc::clone(&config),
-        log: log.clone(),
-        repeats: std::sync::Mutex::default(),
-        throttle: std::sync::Mutex::default(),
-        approvers_of: std::sync::Mutex::default(),
+        site: Arc::clone(&site),
+        repeats: Mutex::default(),
+        throttle: Mutex::default(),
+        approvers_of: Mutex::default(),
     });
-    let control = Arc::new(Control {
-        host,
-        memory: Arc::clone(&memory),
-        ledger: Arc::clone(&ledger),
-        desk: Arc::clone(&desk),
-        clock: Arc::clone(&clock),
-        accounts,
-        config: Arc::clone(&config),
-        log: log.clone(),
-    });
-    let sockets = Sockets::open(&config.load())?;
-    ledger.mark(Mark::Started, format!("version={}", env!("CARGO_PKG_VERSION")), clock.now().trusted)?;
-    let daemon = Arc::new(Daemon {
-        path: path.into(),
-        config,
-        clock,
-        ledger,
-        memory,
-        desk,
-        gate,
-        log: log.clone(),
-        kept_at: Mutex::new(Instant::now()),
-    });
-    daemon.serve(sockets, control)
+    let sockets = Sockets::open(&site.config.load())?;
+    site.ledger.mark(
+        Mark::Started,
+        format!("version={}", env!("CARGO_PKG_VERSION")),
+        site.clock.now().trusted,
+    )?;
+    let daemon = Arc::new(Daemon { path: path.into(), site, gate, kept_at: Mutex::new(Instant::now()) });
+    daemon.serve(sockets)
 }
 
 impl Daemon {
-    fn serve(self: Arc<Self>, sockets: Sockets, control: Arc<Control>) -> Result<(), DaemonError> {
+    fn serve(self: Arc<Self>, sockets: Sockets) -> Result<(), DaemonError> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .max_blocking_threads(limits::CONTROL_THREADS)
@@ -184,7 +156,7 @@ impl Daemon {
                 handle(SignalKind::interrupt())?,
                 handle(SignalKind::hangup())?,
             );
-            tokio::spawn(control::serve(control, listener));
+            tokio::spawn(control::serve(Arc::clone(&self.site), listener));
             notify(&[sd_notify::NotifyState::Ready]);
             loop {
                 tokio::select! {
@@ -203,10 +175,10 @@ impl Daemon {
         // It only panics by a fault that was told already.
         let _ = ticker.join();
         self.gate.write_counts(true);
-        if let Err(why) = self.ledger.keep_clock(&self.clock) {
-            self.log.put(Level::Err, format!("stopping: the clock could not be written down: {why}"));
+        if let Err(why) = self.site.ledger.keep_clock(&self.site.clock) {
+            self.site.log.put(Level::Err, format!("stopping: the clock could not be written down: {why}"));
         }
-        self.log.flush();
+        self.site.log.flush();
         served
     }
 
@@ -214,27 +186,27 @@ impl Daemon {
     /// restarted.
     fn tick(&self) {
         self.gate.write_counts(false);
-        if let Err(why) = self.desk.tick() {
-            self.log.put(Level::Warning, format!("closing what is over: {why}"));
+        if let Err(why) = self.site.desk.tick() {
+            self.site.log.put(Level::Warning, format!("closing what is over: {why}"));
         }
-        let gone = self.memory.gone(self.clock.boot());
-        self.ledger.close(&gone, self.clock.now().trusted, "its process is gone");
-        self.memory.forget(self.clock.now());
-        let confirmed = if self.clock.settled() {
-            self.ledger.confirm_clock(&self.clock, false).map(drop)
+        let gone = self.site.memory.gone(self.site.clock.boot());
+        self.site.ledger.close(&gone, self.site.clock.now().trusted, "its process is gone");
+        self.site.memory.forget(self.site.clock.now());
+        let confirmed = if self.site.clock.settled() {
+            self.site.ledger.confirm_clock(&self.site.clock, false).map(drop)
         } else {
             Ok(())
         };
         let mut kept_at = self.kept_at.lock().unwrap_or_else(PoisonError::into_inner);
         let kept = if kept_at.elapsed() >= limits::FLOOR_EVERY {
             *kept_at = Instant::now();
-            let old = self.clock.now().trusted - self.config.load().journal.keep.delta();
-            self.ledger.keep_clock(&self.clock).and_then(|()| self.ledger.prune(old).map(drop))
+            let old = self.site.clock.now().trusted - self.site.config.load().journal.keep.delta();
+            self.site.ledger.keep_clock(&self.site.clock).and_then(|()| self.site.ledger.prune(old).map(drop))
         } else {
             Ok(())
         };
         if let Err(why) = confirmed.and(kept) {
-            self.log.put(Level::Warning, format!("writing the clock down and old records off: {why}"));
+            self.site.log.put(Level::Warning, format!("writing the clock down and old records off: {why}"));
         }
         notify(&[sd_notify::NotifyState::Watchdog]);
     }
@@ -243,7 +215,7 @@ impl Daemon {
     fn reload(&self) {
         let told = match Config::load(&self.path) {
             Ok(config) => {
-                let old = self.config.load();
+                let old = self.site.config.load();
                 let fixed = old.state != config.state
                     || old.host != config.host
                     || old.gate.socket != config.gate.socket
@@ -251,19 +223,25 @@ impl Daemon {
                     || old.syslog != config.syslog
                     || old.accounts != config.accounts
                     || old.journal != config.journal;
-                self.config.store(Arc::new(config));
+                self.site.config.store(Arc::new(config));
                 let detail = if fixed {
                     "in force, but for paths, host and journal limits, which need a restart"
                 } else {
                     "in force"
                 };
-                let at = self.clock.now().trusted;
-                self.ledger.mark(Mark::Reloaded, detail.to_owned(), at).map(drop).map_err(DaemonError::from)
+                let at = self.site.clock.now().trusted;
+                self.site
+                    .ledger
+                    .mark(Mark::Reloaded, detail.to_owned(), at)
+                    .map(drop)
+                    .map_err(DaemonError::from)
             }
             Err(why) => Err(why.into()),
         };
         if let Err(why) = told {
-            self.log.put(Level::Err, format!("reloading: {why}; the configuration of before stays in force"));
+            self.site
+                .log
+                .put(Level::Err, format!("reloading: {why}; the configuration of before stays in force"));
         }
     }
 }

@@ -4,21 +4,17 @@
 //! everything else that is committed, together with its record. So a revocation that comes first in the
 //! journal is honoured, and two first uses start one clock.
 
-use crate::accounts::{AccountBook, Accounts};
-use crate::clock::Clock;
+use crate::accounts::Accounts;
 use crate::config::{Config, OnRefusal};
-use crate::ledger::Ledger;
 use crate::line::{self, Next};
-use crate::log::{Level, Log};
-use crate::memory::Memory;
+use crate::log::Level;
 use crate::repeat::Repeats;
 use crate::session::Session;
+use crate::site::Site;
 use crate::throttle::Throttle;
 use crate::{kernel, limits, peer};
 use access::{Decision, HostName, Login, Now, Phase, Question, Reason, Service, SessionId, Text};
 use api::{DecisionRecord, Record};
-use arc_swap::ArcSwap;
-use desk::{Desk, SqliteStore};
 use frame::{Answer, Mode, Notice, Verdict};
 use std::io::{Read as _, Write as _};
 use std::net::IpAddr;
@@ -28,22 +24,8 @@ use std::time::{Duration, Instant};
 
 /// Everything a question needs.
 pub struct Gate {
-    /// This host.
-    pub host: HostName,
-    /// The committed state.
-    pub memory: Arc<Memory>,
-    /// Where decisions become durable.
-    pub ledger: Arc<Ledger>,
-    /// Opens requests for refused logins.
-    pub desk: Arc<Desk<SqliteStore<crate::memory::Changed>>>,
-    /// The time.
-    pub clock: Arc<Clock>,
-    /// Who approves.
-    pub accounts: Arc<AccountBook>,
-    /// The configuration in force.
-    pub config: Arc<ArcSwap<Config>>,
-    /// For what cannot be recorded.
-    pub log: Log,
+    /// What it answers for.
+    pub site: Arc<Site>,
     /// Counts equal refusals.
     pub repeats: Mutex<Repeats>,
     /// Counts requests opened by refused logins.
@@ -87,19 +69,22 @@ impl Gate {
         match peer::credentials(&stream) {
             Ok((0, _)) => {}
             Ok((uid, pid)) => {
-                return self.log.put(
+                return self.site.log.put(
                     Level::Warning,
                     format!("gate: user id {uid} (process {pid}) asked and was not answered: only root may"),
                 );
             }
             Err(why) => {
-                return self.log.put(Level::Warning, format!("gate: a caller cannot be identified: {why}"));
+                return self
+                    .site
+                    .log
+                    .put(Level::Warning, format!("gate: a caller cannot be identified: {why}"));
             }
         }
         let question = match read_question(&mut stream) {
             Ok(question) => question,
             Err(why) => {
-                return self.log.put(Level::Warning, format!("gate: a question cannot be read: {why}"));
+                return self.site.log.put(Level::Warning, format!("gate: a question cannot be read: {why}"));
             }
         };
         let answer = self.answer(question);
@@ -112,7 +97,7 @@ impl Gate {
             Ok(asked) => asked,
             Err(wrong) => {
                 let (frame, why) = *wrong;
-                self.log.put(Level::Warning, format!("gate: a question makes no sense: {why}"));
+                self.site.log.put(Level::Warning, format!("gate: a question makes no sense: {why}"));
                 let line = format!("jit: {why}. Ask this host's administrator to see: journalctl -u jitd");
                 return reply(&frame, Reason::BadRequest, None, line);
             }
@@ -126,8 +111,8 @@ impl Gate {
 
     fn decide(&self, asked: &Asked) -> Answer {
         self.refresh_approvers();
-        let now = self.clock.now();
-        let decision = self.memory.decide(&asked.question, now);
+        let now = self.site.clock.now();
+        let decision = self.site.memory.decide(&asked.question, now);
         if !decision.allows() {
             return self.refuse(asked, &decision, now);
         }
@@ -140,7 +125,9 @@ impl Gate {
                 let record = self.record(asked, &decision, now);
                 let record = DecisionRecord { reason: Reason::JournalFailed, ..record };
                 let line = Record::Decision(Box::new(record)).line(0);
-                self.log.put(Level::Err, format!("{line} detail=\"{}\"", why.to_string().replace('"', "'")));
+                self.site
+                    .log
+                    .put(Level::Err, format!("{line} detail=\"{}\"", why.to_string().replace('"', "'")));
                 reply(&asked.frame, Reason::JournalFailed, None, line::not_recorded())
             }
         }
@@ -153,10 +140,11 @@ impl Gate {
             Phase::Account | Phase::Auth => None,
         };
         let (question, clock, boot) =
-            (asked.question.clone(), Arc::clone(&self.clock), self.clock.boot().to_owned());
-        let (template, frame, host) = (asked.template(&self.host), asked.frame.clone(), asked.rhost.clone());
+            (asked.question.clone(), Arc::clone(&self.site.clock), self.site.clock.boot().to_owned());
+        let (template, frame, host) =
+            (asked.template(&self.site.host), asked.frame.clone(), asked.rhost.clone());
         let (target, tty) = (asked.target.clone(), asked.tty.clone());
-        self.ledger.append(limits::COMMIT_WAIT, move |entry| {
+        self.site.ledger.append(limits::COMMIT_WAIT, move |entry| {
             let now = clock.now();
             let decision = entry.memory().decide(&question, now);
             if !decision.allows() {
@@ -202,13 +190,13 @@ impl Gate {
             record.request = Some(opened.request.ask.id);
         }
         self.count(record);
-        let because = access::explain(decision, &asked.question, self.host.as_str(), now.trusted);
+        let because = access::explain(decision, &asked.question, self.site.host.as_str(), now.trusted);
         reply(&asked.frame, decision.reason, Some(decision), line::refusal(&because, &next, now.trusted))
     }
 
     /// What a refused person can do, having done it for them where the configuration says so.
     fn next(&self, asked: &Asked) -> Next {
-        let config = self.config.load();
+        let config = self.site.config.load();
         let Question { subject, service, phase, .. } = &asked.question;
         let hint = || Next::Ask(service.clone(), config.requests.default);
         match config.gate.on_refusal {
@@ -233,7 +221,7 @@ impl Gate {
         let Ok(reason) = Text::parse(&from) else {
             return hint();
         };
-        match self.desk.request_of_login(subject, service, reason) {
+        match self.site.desk.request_of_login(subject, service, reason) {
             Ok(opened) => Next::Request(Box::new(opened)),
             Err(desk::DeskError::Store(_)) => hint(),
             Err(why) => Next::Refused(why.to_string()),
@@ -247,14 +235,14 @@ impl Gate {
             Notice::Exempt | Notice::None => Reason::Exempt,
         };
         let decision = Decision { reason, grant: None, ends: None, claim: None };
-        let record = self.record(asked, &decision, self.clock.now());
+        let record = self.record(asked, &decision, self.site.clock.now());
         self.append_later(Record::Decision(Box::new(record)));
         reply(&asked.frame, reason, None, String::new())
     }
 
     fn close(&self, asked: &Asked) -> Answer {
-        if let Some(id) = self.memory.session_of(asked.frame.pid, asked.frame.start_ticks) {
-            self.ledger.close(&[id], self.clock.now().trusted, "closed");
+        if let Some(id) = self.site.memory.session_of(asked.frame.pid, asked.frame.start_ticks) {
+            self.site.ledger.close(&[id], self.site.clock.now().trusted, "closed");
         }
         reply(&asked.frame, Reason::Exempt, None, String::new())
     }
@@ -274,19 +262,19 @@ impl Gate {
     }
 
     fn append_later(&self, record: Record) {
-        let log = self.log.clone();
-        self.ledger.append_later(record, move |record, why| {
+        let log = self.site.log.clone();
+        self.site.ledger.append_later(record, move |record, why| {
             log.put(Level::Err, format!("{} detail=\"not in the journal: {why}\"", record.line(0)));
         });
     }
 
     fn record(&self, asked: &Asked, decision: &Decision, now: Now) -> DecisionRecord {
-        filled(asked.template(&self.host), decision, now)
+        filled(asked.template(&self.site.host), decision, now)
     }
 
     /// Who approves follows from the accounts and the configuration, and is worked out when one changed.
     fn refresh_approvers(&self) {
-        let (accounts, config) = (self.accounts.now(), self.config.load_full());
+        let (accounts, config) = (self.site.accounts.now(), self.site.config.load_full());
         let mut known = self.approvers_of.lock().unwrap_or_else(PoisonError::into_inner);
         if known.as_ref().is_some_and(|(a, c)| Arc::ptr_eq(a, &accounts) && Arc::ptr_eq(c, &config)) {
             return;
@@ -296,7 +284,7 @@ impl Gate {
         } else {
             std::collections::HashSet::new()
         };
-        self.memory.set_approvers(approvers);
+        self.site.memory.set_approvers(approvers);
         *known = Some((accounts, config));
     }
 }

@@ -20,6 +20,7 @@ mod repair;
 mod repeat;
 mod rows;
 mod session;
+mod site;
 mod throttle;
 
 pub use config::{Config, ConfigError};

@@ -154,6 +154,20 @@ pub enum GrantState {
     Released,
 }
 
+impl GrantState {
+    /// The name in logs and tables.
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Scheduled => "scheduled",
+            Self::Unclaimed => "unclaimed",
+            Self::Active => "active",
+            Self::Expired => "expired",
+            Self::Revoked => "revoked",
+            Self::Released => "released",
+        }
+    }
+}
+
 impl Grant {
     /// Where it stands at `now` on a host that knows `claim` of it.
     pub fn state(&self, claim: Option<Claim>, now: crate::Now) -> GrantState {

@@ -508,6 +508,9 @@ fn a_state_is_told_for_every_moment() {
     let fixed = grant(1);
     let state = |grant: &Grant, claim, second| grant.state(claim, Now::exactly(at(second)));
     assert_eq!([99, 100, 199, 200].map(|s| state(&fixed, None, s)), [Scheduled, Active, Active, Expired]);
+    for state in [Scheduled, Unclaimed, Active, Expired, Revoked, Released] {
+        assert_eq!(serde_json::to_string(&state).unwrap(), format!("\"{}\"", state.code()));
+    }
     let first_use = Grant { window: windows()[1], ..grant(1) };
     assert_eq!(
         [99, 100, 149, 150].map(|s| state(&first_use, None, s)),

@@ -70,7 +70,7 @@ pub enum Refusal {
     #[error("request {0} is not yours: only who asked or gets the access can cancel it; approvers deny")]
     NotYours(RequestId),
     /// A grant that ended already.
-    #[error("grant {grant} is already {}: nothing was changed", state_code(*.state))]
+    #[error("grant {grant} is already {}: nothing was changed", .state.code())]
     AlreadyEnded {
         /// Which.
         grant: GrantId,
@@ -99,17 +99,6 @@ pub enum Refusal {
 
 fn by_whom(by: &[Person]) -> String {
     if by.is_empty() { String::new() } else { format!(" by {}", names(by)) }
-}
-
-fn state_code(state: GrantState) -> &'static str {
-    match state {
-        GrantState::Scheduled => "scheduled",
-        GrantState::Unclaimed => "unclaimed",
-        GrantState::Active => "active",
-        GrantState::Expired => "expired",
-        GrantState::Revoked => "revoked",
-        GrantState::Released => "released",
-    }
 }
 
 /// `bob, carol or 3 others can approve it`.
