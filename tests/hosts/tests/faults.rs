@@ -72,6 +72,13 @@ fn a_daemon_that_is_stopped_hung_or_wrongly_configured() {
     the_owner_is_not_locked_out(&host);
     host.root("kill -CONT $(pidof jitd)").ends_with(0);
     alice.ssh("sudo -n true").is_in();
+    // Hung for good: the watchdog starts it anew.
+    host.root("kill -STOP $(pidof jitd)").ends_with(0);
+    let since = Instant::now();
+    while alice.ssh("true").code != 0 {
+        assert!(since.elapsed() < Duration::from_secs(40), "the watchdog of 15 s did nothing");
+    }
+    assert!(since.elapsed() > Duration::from_secs(2), "it did hang");
 
     // A mistake in the configuration: a reload keeps the old one, and says where the mistake is.
     let config = host.path("etc/jitd/jitd.toml");
@@ -171,6 +178,25 @@ fn a_damaged_journal_refuses_until_it_is_repaired_and_a_revocation_stays() {
     );
 }
 
+/// A line as any log shipper takes it apart: pairs with blanks between, values bare or quoted.
+fn parsed(line: &str) -> Vec<(String, String)> {
+    let mut pairs = Vec::new();
+    let mut rest = line;
+    while let Some((key, after)) = rest.split_once('=') {
+        let (value, next) = match after.strip_prefix('"') {
+            Some(quoted) => {
+                let end = quoted.match_indices('"').find(|(at, _)| !quoted[..*at].ends_with('\\')).unwrap().0;
+                (&quoted[..end], &quoted[end + 1..])
+            }
+            None => after.split_at(after.find(' ').unwrap_or(after.len())),
+        };
+        pairs.push((key.to_owned(), value.to_owned()));
+        rest = next.trim_start();
+    }
+    assert!(rest.is_empty(), "{rest:?} is left of {line}");
+    pairs
+}
+
 #[test]
 fn syslog_away_costs_no_time_and_no_line() {
     let host = Host::gated("web-1").unwrap();
@@ -204,6 +230,24 @@ fn syslog_away_costs_no_time_and_no_line() {
         host.soon("every line arrives when it is back", || allows() >= before + 12);
     }
     assert!(last.contains("\"lines_dropped\":0"), "{last}");
+    for line in host.syslog_lines().iter().filter(|line| line.contains("decision=")) {
+        let pairs = parsed(line.split_once("]: ").unwrap().1);
+        for key in [
+            "decision",
+            "reason",
+            "user",
+            "as",
+            "service",
+            "host",
+            "rhost",
+            "tty",
+            "source",
+            "staleness",
+            "seq",
+        ] {
+            assert_eq!(pairs.iter().filter(|(name, _)| name == key).count(), 1, "{key} once in {line}");
+        }
+    }
     // One line for each record of the journal, in its order.
     let seqs: Vec<u64> = host
         .syslog_lines()
