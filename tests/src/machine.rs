@@ -2,6 +2,7 @@
 
 use crate::Progress;
 use anyhow::{Context as _, Result, bail, ensure};
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -55,16 +56,24 @@ pub fn install(needs: &[(&str, &str)]) -> Result<()> {
                 .any(|folder| Path::new(folder).join(need).exists())
         }
     };
-    let missing: Vec<&str> =
-        needs.iter().filter(|(need, _)| !there(need)).map(|(_, package)| *package).collect();
+    let missing = || -> Vec<&str> {
+        needs.iter().filter(|(need, _)| !there(need)).map(|(_, package)| *package).collect()
+    };
+    if missing().is_empty() {
+        return Ok(());
+    }
+    // apt-get takes its own lock and fails where another has it: two tests at once install one after the other.
+    let lock = File::create(cache()?.join("apt.lock"))?;
+    lock.lock().context("waiting for another installation")?;
+    let missing = missing();
     if missing.is_empty() {
         return Ok(());
     }
     root_or_explain().with_context(|| format!("missing packages: {}", missing.join(" ")))?;
     let _progress = Progress::begin(&format!("installing {}", missing.join(" ")));
-    run(Command::new("apt-get").args(["-q", "update"]))?;
+    run(Command::new("apt-get").args(["-q", "-o", "DPkg::Lock::Timeout=120", "update"]))?;
     run(Command::new("apt-get")
-        .args(["-q", "install", "-y", "--no-install-recommends"])
+        .args(["-q", "-o", "DPkg::Lock::Timeout=120", "install", "-y", "--no-install-recommends"])
         .args(&missing)
         .env("DEBIAN_FRONTEND", "noninteractive"))
 }
