@@ -16,8 +16,8 @@ pub const TEXT: usize = 1000;
 /// the decision in microseconds whatever the desk is asked to do.
 pub const GRANTS_PER_LOGIN: usize = 1000;
 
-/// Hosts named by one grant: more than a screenful is a label's job.
-pub const HOSTS: usize = 1000;
+/// Hosts named by one request or grant: more than an approver reads is no longer looked at.
+pub const HOSTS: usize = 256;
 
 /// Services, logins and run-as names in one grant, each.
 pub const NAMES: usize = 32;

@@ -1,11 +1,12 @@
 //! The desk: every event on requests and grants, whoever's door it comes through.
 
-use crate::{Caller, Clock, DeskError, Policy, Queries, RequestFilter, Store, Transaction, limits};
+use crate::{Asked, Caller, Clock, DeskError, Policy, Queries, RequestFilter, Store, Transaction, limits};
 use access::{EndedHow, Grant, GrantId, HostName, Login, Person, RequestId, Service, Text, Time};
 use api::{
     AskGrants, Change, ChangeRecord, EndGrant, GrantView, NewRequest, NewReview, NewVerdict, Opened,
     RequestView, Reviewed, Which,
 };
+use chrono::TimeDelta;
 use serde::{Serialize, de::DeserializeOwned};
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeSet;
@@ -109,11 +110,17 @@ impl<S: Store> Desk<S> {
         self.once(caller, key, move |store| {
             let now = ask.asked_at;
             let pending = store.pending_of(&ask.person)?;
-            if let Some(equal) = pending.iter().find(|other| other.ask.equals(&ask)) {
+            let equal = pending.iter().find(|other| other.ask.equals(&ask) && sees(&reader, other, &rule));
+            if let Some(equal) = equal {
                 return Ok(Opened { request: view(equal, &rule, &reader), existed: true });
             }
-            if pending.len() >= workflow::limits::PENDING_PER_PERSON {
-                return Err(Refusal::TooManyPending(pending.len()).into());
+            // Who asks for others uses their own places up, not those of whom they ask for.
+            let Asked { pending, lately } = store.asked_by(&ask.asked_by, now - TimeDelta::hours(1))?;
+            if pending >= workflow::limits::PENDING_PER_PERSON {
+                return Err(Refusal::TooManyPending(pending).into());
+            }
+            if lately >= workflow::limits::OPENED_PER_HOUR {
+                return Err(Refusal::TooManyOpened(lately).into());
             }
             let id = mint(ask.id, RequestId::from_random, |id| Ok(store.request(id)?.is_some()))?;
             let request = open(Ask { id, ..ask }, &rule, now)?;
@@ -203,6 +210,10 @@ impl<S: Store> Desk<S> {
             store.put_request(&stepped.request)?;
             let grant = match &stepped.grant {
                 Some(grant) => {
+                    let count = store.held_by(&grant.person)?;
+                    if count >= access::limits::GRANTS_PER_LOGIN as u64 {
+                        return Err(Refusal::TooManyGrants { person: grant.person.clone(), count }.into());
+                    }
                     store.put_grant(grant, false)?;
                     Some(grant_view(grant, store, &*clock)?)
                 }
@@ -385,9 +396,7 @@ impl<S: Store> Desk<S> {
     /// What the caller may see of a request: one's own, what one could decide, or everything.
     fn visible(&self, request: &Request, caller: &Caller) -> Option<RequestView> {
         let rule = self.policy.rule(&request.ask).ok()?;
-        let own = caller.person == request.ask.asked_by || caller.person == request.ask.person;
-        let sees = own || caller.roles.sees_all() || rule.has_approver(&caller.person);
-        sees.then(|| view(request, &rule, caller))
+        sees(caller, request, &rule).then(|| view(request, &rule, caller))
     }
 
     fn may_see(&self, grant: &Grant, caller: &Caller) -> bool {
@@ -405,6 +414,12 @@ impl<S: Store> Desk<S> {
 
 fn by_clock(change: Change, at: Time, request: Option<Request>, grant: Option<Grant>) -> ChangeRecord {
     ChangeRecord { at, change, actor: None, channel: None, comment: None, request, grant }
+}
+
+/// One's own, what one could decide, or everything.
+fn sees(caller: &Caller, request: &Request, rule: &Rule) -> bool {
+    let own = caller.person == request.ask.asked_by || caller.person == request.ask.person;
+    own || caller.roles.sees_all() || rule.has_approver(&caller.person)
 }
 
 fn view(request: &Request, rule: &Rule, reader: &Caller) -> RequestView {

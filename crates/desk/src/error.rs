@@ -65,7 +65,9 @@ impl DeskError {
                 | Refusal::NotApprover { .. }
                 | Refusal::NotYours(_)
                 | Refusal::NotYourGrant { .. } => ProblemCode::Forbidden,
-                Refusal::TooManyPending(_) => ProblemCode::RateLimited,
+                Refusal::TooManyPending(_) | Refusal::TooManyOpened(_) | Refusal::TooManyGrants { .. } => {
+                    ProblemCode::RateLimited
+                }
                 _ => ProblemCode::Refused,
             },
             Self::NoRule(_) | Self::NoAccount(_) => ProblemCode::Refused,

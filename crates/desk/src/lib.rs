@@ -20,4 +20,4 @@ pub use error::DeskError;
 pub use policy::{Clock, Policy};
 pub use routes::{Answer, Refused, blocking, routes};
 pub use sqlite::{Loaded, SqliteStore, load};
-pub use store::{Committed, Queries, RequestFilter, Store, Transaction};
+pub use store::{Asked, Committed, Queries, RequestFilter, Store, Transaction};

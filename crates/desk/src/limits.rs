@@ -13,5 +13,9 @@ pub const PER_TICK: u32 = 256;
 /// Days that the answer to an idempotency key is kept: nobody retries after a week.
 pub const KEY_DAYS: i64 = 7;
 
+/// Answers to idempotency keys that are kept for one person: more calls than anybody retries, and one
+/// person cannot fill the store with them.
+pub const KEYS_PER_PERSON: u32 = 100;
+
 /// Closed grants that a gate keeps to explain refusals by: a busy day.
 pub const RECENT: u32 = 1000;

@@ -1,9 +1,9 @@
 //! The desk's store on the daemon's SQLite file.
 
-use crate::store::{Committed, Queries, RequestFilter, Store, Transaction};
+use crate::store::{Asked, Committed, Queries, RequestFilter, Store, Transaction};
 use crate::{DeskError, limits};
 use access::{Claim, Grant, GrantId, HostName, Person, RequestId, Time};
-use api::{ChangeRecord, Record};
+use api::{Change, ChangeRecord, Record};
 use rusqlite::{Connection, OptionalExtension as _, ToSql, params};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -41,7 +41,7 @@ impl<E: From<Committed> + Send + 'static> Store for SqliteStore<E> {
         T: Send + 'static,
         F: FnOnce(&mut dyn Transaction) -> Result<T, DeskError> + Send + 'static,
     {
-        self.writer.run(self.wait, move |tx| work(&mut Change { tx, last: 0 }))
+        self.writer.run(self.wait, move |tx| work(&mut Writing { tx, last: 0 }))
     }
 
     fn read<T, F>(&self, work: F) -> Result<T, DeskError>
@@ -149,6 +149,22 @@ impl Queries for Look<'_> {
         )
     }
 
+    fn asked_by(&self, person: &Person, since: Time) -> Result<Asked, DeskError> {
+        let mut select = self.0.prepare_cached(
+            "SELECT (SELECT count(*) FROM request INDEXED BY request_waiting WHERE state = 'pending' AND asked_by = ?1), \
+                    (SELECT count(*) FROM request WHERE asked_by = ?1 AND asked_ms >= ?2)",
+        )?;
+        Ok(select.query_row(params![person.as_str(), since.timestamp_millis()], |row| {
+            Ok(Asked { pending: row.get(0)?, lately: row.get(1)? })
+        })?)
+    }
+
+    fn held_by(&self, person: &Person) -> Result<u64, DeskError> {
+        let mut select =
+            self.0.prepare_cached("SELECT count(*) FROM grants WHERE closed = 0 AND person = ?1")?;
+        Ok(select.query_row([person.as_str()], |row| row.get(0))?)
+    }
+
     fn overdue(&self, now: Time, limit: u32) -> Result<Vec<Request>, DeskError> {
         self.rows(
             "SELECT body, digest FROM request WHERE state = 'pending' AND until_ms <= ?1 ORDER BY until_ms LIMIT ?2",
@@ -216,19 +232,19 @@ impl Queries for Look<'_> {
 }
 
 /// A transaction of the one writer.
-struct Change<'a, 'b, E> {
+struct Writing<'a, 'b, E> {
     tx: &'a mut Tx<'b, E>,
     /// The record that vouches for the rows that follow it.
     last: u64,
 }
 
-impl<E> Change<'_, '_, E> {
+impl<E> Writing<'_, '_, E> {
     fn look(&self) -> Look<'_> {
         Look(self.tx.connection())
     }
 }
 
-impl<E: From<Committed>> Transaction for Change<'_, '_, E> {
+impl<E: From<Committed>> Transaction for Writing<'_, '_, E> {
     fn put_request(&mut self, request: &Request) -> Result<(), DeskError> {
         let body = json(request)?;
         let until = match &request.state {
@@ -284,8 +300,10 @@ impl<E: From<Committed>> Transaction for Change<'_, '_, E> {
     }
 
     fn record(&mut self, change: ChangeRecord) -> Result<(), DeskError> {
+        let at_will = matches!(change.change, Change::Requested | Change::Cancelled | Change::Released);
         let record = Record::Change(Box::new(change));
-        self.last = self.tx.record(json(&record)?)?;
+        let body = json(&record)?;
+        self.last = if at_will { self.tx.record_refusal(body)? } else { self.tx.record(body)? };
         self.tx.event(Committed::Record { seq: self.last, record: Box::new(record) }.into());
         Ok(())
     }
@@ -303,6 +321,12 @@ impl<E: From<Committed>> Transaction for Change<'_, '_, E> {
         connection.prepare_cached("DELETE FROM idempotency WHERE at_ms < ?1")?.execute([old])?;
         connection
             .prepare_cached(
+                "DELETE FROM idempotency WHERE person = ?1 AND key IN (SELECT key FROM idempotency \
+                   WHERE person = ?1 ORDER BY at_ms DESC LIMIT -1 OFFSET ?2)",
+            )?
+            .execute(params![person.as_str(), limits::KEYS_PER_PERSON - 1])?;
+        connection
+            .prepare_cached(
                 "INSERT INTO idempotency (person, key, call, answer, at_ms) VALUES (?1, ?2, ?3, ?4, ?5)",
             )?
             .execute(params![person.as_str(), key, call, answer, now.timestamp_millis()])?;
@@ -310,7 +334,7 @@ impl<E: From<Committed>> Transaction for Change<'_, '_, E> {
     }
 }
 
-impl<E> Queries for Change<'_, '_, E> {
+impl<E> Queries for Writing<'_, '_, E> {
     fn request(&self, id: RequestId) -> Result<Option<Request>, DeskError> {
         self.look().request(id)
     }
@@ -322,6 +346,12 @@ impl<E> Queries for Change<'_, '_, E> {
     }
     fn pending_of(&self, person: &Person) -> Result<Vec<Request>, DeskError> {
         self.look().pending_of(person)
+    }
+    fn asked_by(&self, person: &Person, since: Time) -> Result<Asked, DeskError> {
+        self.look().asked_by(person, since)
+    }
+    fn held_by(&self, person: &Person) -> Result<u64, DeskError> {
+        self.look().held_by(person)
     }
     fn overdue(&self, now: Time, limit: u32) -> Result<Vec<Request>, DeskError> {
         self.look().overdue(now, limit)

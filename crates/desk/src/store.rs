@@ -48,6 +48,15 @@ pub enum RequestFilter {
     All,
 }
 
+/// How much one person asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Asked {
+    /// Requests of theirs that wait.
+    pub pending: u64,
+    /// Requests they opened lately, whatever became of them.
+    pub lately: u64,
+}
+
 /// What can be looked up.
 pub trait Queries {
     /// The request with this id.
@@ -59,8 +68,14 @@ pub trait Queries {
     /// Requests, newest first.
     fn requests(&self, filter: &RequestFilter, limit: u32) -> Result<Vec<Request>, DeskError>;
 
-    /// Pending requests of this person.
+    /// Pending requests that would give this person access.
     fn pending_of(&self, person: &Person) -> Result<Vec<Request>, DeskError>;
+
+    /// How much this person asks for, since this time.
+    fn asked_by(&self, person: &Person, since: Time) -> Result<Asked, DeskError>;
+
+    /// Grants of this person that are not over.
+    fn held_by(&self, person: &Person) -> Result<u64, DeskError>;
 
     /// Pending requests whose waiting is over at `now`.
     fn overdue(&self, now: Time, limit: u32) -> Result<Vec<Request>, DeskError>;
@@ -101,7 +116,8 @@ pub trait Transaction: Queries {
     /// Stores a grant, new or changed, after its record. `closed` says that it is over for good.
     fn put_grant(&mut self, grant: &Grant, closed: bool) -> Result<(), DeskError>;
 
-    /// Appends a record of a change.
+    /// Appends a record of a change. One that anybody can bring about at will is refused where only the
+    /// room kept for logins is left.
     fn record(&mut self, change: ChangeRecord) -> Result<(), DeskError>;
 
     /// Keeps the answer to a write with this key.

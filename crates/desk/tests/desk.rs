@@ -72,8 +72,12 @@ struct Room {
 }
 
 fn room() -> Room {
+    room_of(64 << 20)
+}
+
+fn room_of(max_bytes: u64) -> Room {
     let folder = tempfile::tempdir().unwrap();
-    let options = Options { path: folder.path().join("x.db"), max_bytes: 64 << 20 };
+    let options = Options { path: folder.path().join("x.db"), max_bytes };
     let stamp = || Stamp { boot: "b".into(), wall_ms: 1, boot_ms: 1 };
     let file = File::open(options.clone(), |_| (stamp(), "{}".into())).unwrap();
     let heard = Heard::default();
@@ -200,6 +204,74 @@ fn an_equal_request_that_waits_is_pointed_at_and_one_person_has_only_so_many() {
     let more = room.desk.request(&caller("alice"), wants("one-more"), &key());
     assert_eq!(code(&more), Some(ProblemCode::RateLimited));
     assert!(room.desk.request(&caller("dave"), wants("ssh"), &key()).is_ok());
+}
+
+#[test]
+fn asking_for_somebody_else_shows_nothing_of_theirs_and_takes_no_place_of_theirs() {
+    let room = room();
+    let own = room.asks("alice", "ssh");
+    let for_alice = |service: &str| NewRequest { user: Login::parse("alice").ok(), ..wants(service) };
+    let stranger = room.desk.request(&caller("mallory"), for_alice("ssh"), &key()).unwrap();
+    assert!(!stranger.existed && stranger.request.ask.id != own.ask.id);
+    let approver = room.desk.request(&caller("bob"), for_alice("ssh"), &key()).unwrap();
+    assert!(approver.existed, "who may see it is pointed at it");
+    for n in 1..workflow::limits::PENDING_PER_PERSON {
+        room.desk.request(&caller("mallory"), for_alice(&format!("door{n}")), &key()).unwrap();
+    }
+    let more = room.desk.request(&caller("mallory"), for_alice("one-more"), &key());
+    assert_eq!(code(&more), Some(ProblemCode::RateLimited));
+    assert!(room.desk.request(&caller("alice"), wants("sudo"), &key()).is_ok(), "alice's places are hers");
+}
+
+#[test]
+fn opening_and_cancelling_without_end_is_stopped_and_a_later_hour_is_fine() {
+    let room = room();
+    for _ in 0..workflow::limits::OPENED_PER_HOUR {
+        let id = room.asks("mallory", "ssh").ask.id.to_string();
+        room.desk.cancel(&caller("mallory"), &id, &key()).unwrap();
+    }
+    let more = room.desk.request(&caller("mallory"), wants("ssh"), &key());
+    assert_eq!(code(&more), Some(ProblemCode::RateLimited));
+    assert!(room.desk.request(&caller("alice"), wants("ssh"), &key()).is_ok());
+    room.hand.0.store(3601, Ordering::Relaxed);
+    assert!(room.desk.request(&caller("mallory"), wants("ssh"), &key()).is_ok());
+}
+
+#[test]
+fn what_anybody_can_bring_about_leaves_the_last_quarter_to_logins_and_reviews() {
+    let room = room_of(1 << 20);
+    let waiting = room.asks("alice", "ssh");
+    let mut refused = None;
+    for n in 0..2000 {
+        room.hand.0.store(n * 100, Ordering::Relaxed);
+        let long = Text::parse(&"x".repeat(1000)).unwrap();
+        let ask = NewRequest { reason: long, ..wants("sudo") };
+        match room.desk.request(&caller("mallory"), ask, &key()) {
+            Ok(opened) => {
+                let id = opened.request.ask.id.to_string();
+                if let Err(why) = room.desk.cancel(&caller("mallory"), &id, &key()) {
+                    refused = Some(why);
+                    break;
+                }
+            }
+            Err(why) => {
+                refused = Some(why);
+                break;
+            }
+        }
+    }
+    let refused = refused.unwrap();
+    assert!(refused.to_string().contains("kept for logins"), "{refused}");
+    room.hand.0.store(1, Ordering::Relaxed);
+    assert!(room.approves("bob", &waiting).unwrap().grant.is_some(), "a review still finds room");
+}
+
+#[test]
+fn a_request_names_no_more_hosts_than_an_approver_reads() {
+    let room = room();
+    let hosts = (0..=access::limits::HOSTS).map(|n| HostName::parse(&format!("h{n}")).unwrap()).collect();
+    let refused = room.desk.request(&caller("alice"), NewRequest { hosts, ..wants("ssh") }, &key());
+    assert!(refused.unwrap_err().to_string().contains("257 hosts are more than the 256"));
 }
 
 #[test]

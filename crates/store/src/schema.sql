@@ -26,6 +26,7 @@ CREATE TABLE request (
     seq      INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX request_pending ON request (until_ms) WHERE state = 'pending';
+CREATE INDEX request_waiting ON request (asked_by) WHERE state = 'pending';
 CREATE INDEX request_newest ON request (asked_ms);
 CREATE INDEX request_person ON request (person, asked_ms);
 CREATE INDEX request_asked_by ON request (asked_by, asked_ms);
@@ -69,3 +70,4 @@ CREATE TABLE idempotency (
     PRIMARY KEY (person, key)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX idempotency_at ON idempotency (at_ms);
+CREATE INDEX idempotency_person ON idempotency (person, at_ms);

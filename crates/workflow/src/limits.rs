@@ -4,7 +4,11 @@
 pub const REVIEWS: usize = 32;
 
 /// Pending requests one person can have open: enough for a bad day, too few to bury the approvers.
-pub const PENDING_PER_PERSON: usize = 20;
+pub const PENDING_PER_PERSON: u64 = 20;
+
+/// Requests one person can open in an hour, decided or not: enough for a bad day, and opening and
+/// cancelling in a loop cannot fill the store.
+pub const OPENED_PER_HOUR: u64 = 60;
 
 /// Approvers named in one sentence to a person; the rest are counted.
 pub const NAMED_APPROVERS: usize = 3;

@@ -91,7 +91,18 @@ pub enum Refusal {
     },
     /// Too much at once.
     #[error("you have {0} pending requests, as many as one person can: cancel one with `jit cancel ID`")]
-    TooManyPending(usize),
+    TooManyPending(u64),
+    /// Too much in too short a time.
+    #[error("you opened {0} requests within an hour, as many as one person can: try again later")]
+    TooManyOpened(u64),
+    /// More than a decision can look through.
+    #[error("{person} holds {count} grants, as many as one person can: revoke or release some first")]
+    TooManyGrants {
+        /// Who.
+        person: Person,
+        /// How many.
+        count: u64,
+    },
     /// It asks for nothing, or for somebody unknown.
     #[error("{0}")]
     Senseless(String),

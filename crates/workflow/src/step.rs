@@ -40,6 +40,15 @@ pub fn open(ask: Ask, rule: &Rule, now: Time) -> Result<Request, Refusal> {
     if ask.hosts.is_empty() || ask.services.is_empty() || ask.names.is_empty() {
         return Err(Refusal::Senseless("a request names at least one host, service and login".to_owned()));
     }
+    for (what, count, most) in [
+        ("hosts", ask.hosts.len(), access::limits::HOSTS),
+        ("services", ask.services.len(), access::limits::NAMES),
+    ] {
+        if count > most {
+            let why = format!("{count} {what} are more than the {most} that one request can name: split it");
+            return Err(Refusal::Senseless(why));
+        }
+    }
     if ask.length > rule.longest {
         return Err(Refusal::TooLong { asked: ask.length, longest: rule.longest, rule: rule.id.clone() });
     }
