@@ -25,7 +25,9 @@ pub fn when(time: Time, now: Time) -> String {
 /// What a request asks for, in one clause: `ssh,sudo on web-1 for 1h`.
 pub fn asks(request: &RequestView) -> String {
     let ask = &request.ask;
-    let run_as = ask.run_as.as_ref().map(|login| format!(" as {login}")).unwrap_or_default();
+    let as_root = ask.services.iter().any(access::Service::switches).then_some("root");
+    let run_as = ask.run_as.as_ref().map(access::Login::as_str).or(as_root);
+    let run_as = run_as.map(|login| format!(" as {login}")).unwrap_or_default();
     let starts = ask
         .starts
         .map(|at| format!(" from {}", at.to_rfc3339_opts(SecondsFormat::Secs, true)))

@@ -109,11 +109,15 @@ fn start(
 
     let config = Arc::new(ArcSwap::from_pointee(config));
     let policy = Arc::new(BuiltIn::new(Arc::clone(&config), Arc::clone(&accounts)));
-    let store = SqliteStore::new(writer, reader()?, limits::DESK_WAIT);
-    let desk = Arc::new(Desk::new(store, policy, Arc::<Clock>::clone(&clock), host.clone()));
+    let desk = |wait| -> Result<_, StoreError> {
+        let (store, policy) = (SqliteStore::new(writer.clone(), reader()?, wait), Arc::clone(&policy));
+        Ok(Arc::new(Desk::new(store, policy, Arc::<Clock>::clone(&clock), host.clone())))
+    };
+    let (hasty, desk) = (desk(limits::LOGIN_REQUEST_WAIT)?, desk(limits::DESK_WAIT)?);
     let site = Arc::new(Site { host, memory, ledger, desk, clock, accounts, config, log: log.clone() });
     let gate = Arc::new(Gate {
         site: Arc::clone(&site),
+        desk: hasty,
         repeats: Mutex::default(),
         throttle: Mutex::default(),
         approvers_of: Mutex::default(),

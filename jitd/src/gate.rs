@@ -8,6 +8,7 @@ use crate::accounts::Accounts;
 use crate::config::{Config, OnRefusal};
 use crate::line::{self, Next};
 use crate::log::Level;
+use crate::memory::Changed;
 use crate::repeat::Repeats;
 use crate::session::Session;
 use crate::site::Site;
@@ -15,6 +16,7 @@ use crate::throttle::Throttle;
 use crate::{kernel, limits, peer};
 use access::{Decision, HostName, Login, Now, Phase, Question, Reason, Service, SessionId, Text};
 use api::{DecisionRecord, Record};
+use desk::{Desk, SqliteStore};
 use frame::{Answer, Mode, Notice, Verdict};
 use std::io::{Read as _, Write as _};
 use std::net::IpAddr;
@@ -26,6 +28,8 @@ use std::time::{Duration, Instant};
 pub struct Gate {
     /// What it answers for.
     pub site: Arc<Site>,
+    /// The same desk with less patience: a refused person waits for the request that it opens.
+    pub desk: Arc<Desk<SqliteStore<Changed>>>,
     /// Counts equal refusals.
     pub repeats: Mutex<Repeats>,
     /// Counts requests opened by refused logins.
@@ -97,7 +101,11 @@ impl Gate {
             Ok(asked) => asked,
             Err(wrong) => {
                 let (frame, why) = *wrong;
-                self.site.log.put(Level::Warning, format!("gate: a question makes no sense: {why}"));
+                let told = if frame.mode == Mode::Monitor { "let in by mode=monitor" } else { "refused" };
+                self.site.log.put(
+                    Level::Err,
+                    format!("gate: a question makes no sense, and its caller was {told}: {why}"),
+                );
                 let line = format!("jit: {why}. Ask this host's administrator to see: journalctl -u jitd");
                 return reply(&frame, Reason::BadRequest, None, line);
             }
@@ -123,7 +131,12 @@ impl Gate {
             Ok(Allowed::NoLonger(decision, now)) => self.refuse(asked, &decision, now),
             Err(why) => {
                 let record = self.record(asked, &decision, now);
-                let record = DecisionRecord { reason: Reason::JournalFailed, ..record };
+                let record = if asked.frame.mode == Mode::Monitor {
+                    // The module lets in all the same.
+                    DecisionRecord { reason: Reason::Monitor, would: Some(Reason::JournalFailed), ..record }
+                } else {
+                    DecisionRecord { reason: Reason::JournalFailed, ..record }
+                };
                 let line = Record::Decision(Box::new(record)).line(0);
                 self.site
                     .log
@@ -206,14 +219,6 @@ impl Gate {
             OnRefusal::Open if *phase == Phase::Open => return hint(),
             OnRefusal::Open => {}
         }
-        let admits = self
-            .throttle
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .admits(subject, kernel::since_boot());
-        if !admits {
-            return hint();
-        }
         let from = match asked.question.address {
             Some(address) => format!("refused {service} login from {address}"),
             None => format!("refused {service} on this host"),
@@ -221,9 +226,19 @@ impl Gate {
         let Ok(reason) = Text::parse(&from) else {
             return hint();
         };
-        match self.site.desk.request_of_login(subject, service, reason) {
-            Ok(opened) => Next::Request(Box::new(opened)),
-            Err(desk::DeskError::Store(_)) => hint(),
+        // Whom sudo would become is not known yet.
+        let run_as =
+            asked.question.target.as_ref().filter(|target| service.switches() && target.as_str() != "root");
+        let throttle = || self.throttle.lock().unwrap_or_else(PoisonError::into_inner);
+        let may_open = throttle().admits(subject, kernel::since_boot());
+        match self.desk.request_of_login(subject, service, run_as, reason, may_open) {
+            Ok(Some(opened)) => {
+                if !opened.existed {
+                    throttle().count(subject, kernel::since_boot());
+                }
+                Next::Request(Box::new(opened))
+            }
+            Ok(None) | Err(desk::DeskError::Store(_)) => hint(),
             Err(why) => Next::Refused(why.to_string()),
         }
     }

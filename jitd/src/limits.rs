@@ -16,6 +16,10 @@ pub const QUESTION_WAIT: Duration = Duration::from_millis(500);
 /// reads why.
 pub const COMMIT_WAIT: Duration = Duration::from_millis(1500);
 
+/// A refused login waits at most this long for the request that it opens: below the module's 2 s, so that
+/// the person reads why.
+pub const LOGIN_REQUEST_WAIT: Duration = Duration::from_secs(1);
+
 /// A write of the desk is durable within this, or the caller is told to try again.
 pub const DESK_WAIT: Duration = Duration::from_secs(5);
 

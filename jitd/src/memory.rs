@@ -194,7 +194,9 @@ pub struct Counts {
 fn level(record: &Record) -> Level {
     match record {
         Record::Decision(decision) => match decision.reason {
-            Reason::SpareKey | Reason::BreakGlass | Reason::Monitor => Level::Warning,
+            // Somebody was let in only because a PAM line says so.
+            Reason::Monitor => Level::Err,
+            Reason::SpareKey | Reason::BreakGlass => Level::Warning,
             reason if reason.allows() => Level::Info,
             _ => Level::Notice,
         },

@@ -14,54 +14,68 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-/// The daemon's answer, or in words why there is none. Takes at most `timeout`, whatever the other side
+/// Why there is no answer.
+pub enum NoAnswer {
+    /// The caller broke the question off or held it up: whoever owns the process can do that at will, so
+    /// no PAM line lets anybody in for it.
+    BrokenOff(String),
+    /// The daemon gave none.
+    Unavailable(String),
+}
+
+impl From<String> for NoAnswer {
+    fn from(why: String) -> Self {
+        Self::Unavailable(why)
+    }
+}
+
+/// The daemon's answer, or why there is none. Takes at most `timeout`, whatever the other side
 /// does, and ends at once on a signal: a person's ^C must work.
-pub fn ask(path: &Path, question: &Question, timeout: Duration) -> Result<Answer, String> {
+pub fn ask(path: &Path, question: &Question, timeout: Duration) -> Result<Answer, NoAnswer> {
     let deadline = Instant::now() + timeout;
     let bytes = question.encode().map_err(|why| why.to_string())?;
     let mut stream = connected(path, deadline)?;
     write(&mut stream, &bytes, deadline)?;
     let answer = Answer::decode(&read(&mut stream, deadline)?).map_err(|why| why.to_string())?;
-    answer.to(question).map_err(|why| why.to_string())
+    answer.to(question).map_err(|why| why.to_string().into())
 }
 
-fn connected(path: &Path, deadline: Instant) -> Result<UnixStream, String> {
+fn connected(path: &Path, deadline: Instant) -> Result<UnixStream, NoAnswer> {
     let shown = path.display();
     let folder = path.parent().unwrap_or(Path::new("/"));
     let meta = std::fs::symlink_metadata(folder).map_err(|why| format!("{}: {why}", folder.display()))?;
     if !meta.is_dir() || meta.uid() != 0 || meta.mode() & 0o022 != 0 {
-        return Err(format!("{} is not a folder that only root can write to", folder.display()));
+        return Err(format!("{} is not a folder that only root can write to", folder.display()).into());
     }
     let failed = |why: Errno| format!("{shown}: {}", why.desc());
     let fd: OwnedFd =
         socket(AddressFamily::Unix, SockType::Stream, SockFlag::SOCK_CLOEXEC, None).map_err(failed)?;
     // A blocking connect with a send timeout waits for a place in a full queue; a non-blocking one would
     // fail at once (unix(7)).
-    let left = left(deadline).map_err(|why| why.to_string())?.as_micros();
+    let left = left(deadline).ok_or_else(held_up)?.as_micros();
     let left = TimeVal::microseconds(i64::try_from(left).unwrap_or(i64::MAX));
     setsockopt(&fd, sockopt::SendTimeout, &left).map_err(failed)?;
     let address = UnixAddr::new(path).map_err(failed)?;
     match connect(fd.as_raw_fd(), &address) {
         Ok(()) => {}
-        Err(Errno::EAGAIN) => return Err(late().to_string()),
-        Err(why) => return Err(failed(why)),
+        Err(Errno::EAGAIN) => return Err(late()),
+        Err(Errno::EINTR) => return Err(interrupted()),
+        Err(why) => return Err(failed(why).into()),
     }
     // Under socket activation this is who listens: systemd, so root.
     let peer = getsockopt(&fd, sockopt::PeerCredentials).map_err(failed)?.uid();
     if peer != 0 && people::account("jitd").map(|account| account.uid) != Some(peer) {
-        return Err(format!("{shown} belongs to user id {peer}, which is neither root nor jitd"));
+        return Err(format!("{shown} belongs to user id {peer}, which is neither root nor jitd").into());
     }
     Ok(UnixStream::from(fd))
 }
 
-fn write(stream: &mut UnixStream, mut bytes: &[u8], deadline: Instant) -> Result<(), String> {
+fn write(stream: &mut UnixStream, mut bytes: &[u8], deadline: Instant) -> Result<(), NoAnswer> {
     while !bytes.is_empty() {
-        let written = (|| {
-            stream.set_write_timeout(Some(left(deadline)?))?;
-            stream.write(bytes)
-        })();
+        let left = left(deadline).ok_or_else(held_up)?;
+        let written = stream.set_write_timeout(Some(left)).and_then(|()| stream.write(bytes));
         match written.map_err(|why| plain(&why))? {
-            0 => return Err("jitd hung up".to_owned()),
+            0 => return Err(hung_up()),
             written => bytes = bytes.get(written..).unwrap_or_default(),
         }
     }
@@ -69,7 +83,7 @@ fn write(stream: &mut UnixStream, mut bytes: &[u8], deadline: Instant) -> Result
 }
 
 /// One whole frame and nothing after it.
-fn read(stream: &mut UnixStream, deadline: Instant) -> Result<Vec<u8>, String> {
+fn read(stream: &mut UnixStream, deadline: Instant) -> Result<Vec<u8>, NoAnswer> {
     let mut header = [0; limits::HEADER];
     fill(stream, &mut header, deadline)?;
     let mut frame = vec![0; frame::frame_length(header).map_err(|why| why.to_string())?];
@@ -79,34 +93,47 @@ fn read(stream: &mut UnixStream, deadline: Instant) -> Result<Vec<u8>, String> {
     Ok(frame)
 }
 
-fn fill(stream: &mut UnixStream, mut into: &mut [u8], deadline: Instant) -> Result<(), String> {
+fn fill(stream: &mut UnixStream, mut into: &mut [u8], deadline: Instant) -> Result<(), NoAnswer> {
     while !into.is_empty() {
-        let read = (|| {
-            stream.set_read_timeout(Some(left(deadline)?))?;
-            stream.read(into)
-        })();
-        match read.map_err(|why| plain(&why))? {
-            0 => return Err("jitd hung up".to_owned()),
+        let ready = match left(deadline) {
+            Some(left) => stream.set_read_timeout(Some(left)),
+            // The deadline may have passed while the process was stopped: what has come meanwhile counts.
+            None => stream.set_nonblocking(true),
+        };
+        match ready.and_then(|()| stream.read(into)).map_err(|why| plain(&why))? {
+            0 => return Err(hung_up()),
             read => into = into.get_mut(read..).unwrap_or_default(),
         }
     }
     Ok(())
 }
 
-fn left(deadline: Instant) -> std::io::Result<Duration> {
+/// What is left; less than a microsecond would mean no timeout at all.
+fn left(deadline: Instant) -> Option<Duration> {
     let left = deadline.saturating_duration_since(Instant::now());
-    // Less than a microsecond would mean no timeout at all.
-    if left < Duration::from_micros(1) { Err(late()) } else { Ok(left) }
+    (left >= Duration::from_micros(1)).then_some(left)
 }
 
-fn late() -> Error {
-    Error::new(ErrorKind::TimedOut, "jitd did not answer in time")
+fn late() -> NoAnswer {
+    NoAnswer::Unavailable("jitd did not answer in time".to_owned())
 }
 
-fn plain(why: &Error) -> String {
+fn hung_up() -> NoAnswer {
+    NoAnswer::Unavailable("jitd hung up".to_owned())
+}
+
+fn interrupted() -> NoAnswer {
+    NoAnswer::BrokenOff("interrupted".to_owned())
+}
+
+fn held_up() -> NoAnswer {
+    NoAnswer::BrokenOff("the process was held up before it could ask".to_owned())
+}
+
+fn plain(why: &Error) -> NoAnswer {
     match why.kind() {
-        ErrorKind::WouldBlock => late().to_string(),
-        ErrorKind::Interrupted => "interrupted".to_owned(),
-        _ => why.to_string(),
+        ErrorKind::WouldBlock => late(),
+        ErrorKind::Interrupted => interrupted(),
+        _ => NoAnswer::Unavailable(why.to_string()),
     }
 }

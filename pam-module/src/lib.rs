@@ -18,6 +18,7 @@ mod people;
 mod sys;
 
 use arguments::Arguments;
+use ask::NoAnswer;
 use frame::{Mode, Notice, Phase, Question, Verdict};
 use pam::constants::{PAM_ERROR_MSG, PamFlag, PamResultCode};
 use pam::conv::Conv;
@@ -107,7 +108,8 @@ fn run(pamh: &mut PamHandle, args: &[&CStr], phase: Phase) -> Outcome {
     let outcome = match ask::ask(&arguments.socket, &question, timeout) {
         Ok(answer) if answer.verdict == Verdict::Allow => Outcome::In,
         Ok(answer) => Outcome::Refused(String::from_utf8_lossy(&answer.line).into_owned()),
-        Err(why) => Outcome::Unavailable(why),
+        Err(NoAnswer::Unavailable(why)) => Outcome::Unavailable(why),
+        Err(NoAnswer::BrokenOff(why)) => return Outcome::Unavailable(why),
     };
     match outcome {
         Outcome::Unavailable(why) if arguments.allow_unavailable || arguments.monitor => {

@@ -136,6 +136,11 @@ fn fit(
     if now.provisional && starts > grant.approved_at {
         return Fit::ClockUntrusted;
     }
+    // With a wall clock far ahead, a first use now would be over before it began.
+    if claim.is_none() && Claim::start(&grant.window, now.trusted).is_some_and(|use_| now.latest >= use_.ends)
+    {
+        return Fit::Expired;
+    }
     if grant.source.is_some() && grant.source != question.address {
         return Fit::WrongSource;
     }

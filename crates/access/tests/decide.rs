@@ -88,7 +88,14 @@ fn carries(grant: &Grant, local: &Local, question: &Question, now: Now) -> bool 
         (Window::FirstUse { not_before, claim_by, .. }, None) => (*not_before, *claim_by),
         (Window::FirstUse { not_before, .. }, Some(claim)) => (*not_before, claim.ends),
     };
-    let started = starts <= now.trusted && !(now.provisional && starts > grant.approved_at);
+    let over_at_once = match (&grant.window, claim) {
+        (Window::FirstUse { length, latest_end, .. }, None) => {
+            let ends = (now.trusted + length.delta()).min(*latest_end);
+            ends <= now.latest
+        }
+        _ => false,
+    };
+    let started = !over_at_once && starts <= now.trusted && !(now.provisional && starts > grant.approved_at);
     let pinned = grant.source.is_none() || grant.source == question.address;
     let carried = local.sessions.get(&grant.id).copied().unwrap_or(0);
     let room = grant.sessions.is_none_or(|most| carried < most);

@@ -70,13 +70,16 @@ impl<S: Store> Desk<S> {
         self.open(ask, caller, Some(key))
     }
 
-    /// Opens the request that a refused login stands for, or points at an equal one that waits.
+    /// Points at an equal request that waits, or opens the one that a refused login stands for, where it
+    /// may.
     pub fn request_of_login(
         &self,
         login: &Login,
         service: &Service,
+        run_as: Option<&Login>,
         reason: Text,
-    ) -> Result<Opened, DeskError> {
+        may_open: bool,
+    ) -> Result<Option<Opened>, DeskError> {
         let (person, names) =
             self.policy.person(login).ok_or_else(|| DeskError::NoAccount(login.to_string()))?;
         let caller = Caller {
@@ -93,7 +96,7 @@ impl<S: Store> Desk<S> {
             names,
             hosts: BTreeSet::from([self.host.clone()]),
             services: BTreeSet::from([service.clone()]),
-            run_as: None,
+            run_as: run_as.cloned(),
             length: self.policy.default_length(),
             starts: None,
             reason,
@@ -101,7 +104,13 @@ impl<S: Store> Desk<S> {
             channel: Channel::Login,
             asked_at: self.clock.now().trusted,
         };
-        self.open(ask, &caller, None)
+        if !may_open {
+            let waiting = self.store.read(|store| store.pending_of(&ask.person))?;
+            let equal = waiting.iter().find(|other| other.ask.equals(&ask));
+            let seen = equal.and_then(|request| self.visible(request, &caller));
+            return Ok(seen.map(|request| Opened { request, existed: true }));
+        }
+        self.open(ask, &caller, None).map(Some)
     }
 
     fn open(&self, ask: Ask, caller: &Caller, key: Option<&Key>) -> Result<Opened, DeskError> {

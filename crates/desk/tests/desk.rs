@@ -195,9 +195,11 @@ fn an_equal_request_that_waits_is_pointed_at_and_one_person_has_only_so_many() {
     let by_login = room.desk.request_of_login(
         &Login::parse("alice").unwrap(),
         &Service::parse("ssh").unwrap(),
+        None,
         Text::parse("x").unwrap(),
+        false,
     );
-    assert!(by_login.unwrap().existed);
+    assert!(by_login.unwrap().unwrap().existed, "what waits is named, also to who may open no more");
     for n in 1..workflow::limits::PENDING_PER_PERSON {
         room.asks("alice", &format!("door{n}"));
     }
