@@ -266,33 +266,57 @@ impl Config {
             let at = error.span().map_or(0, |span| span.start);
             wrong(text, path, at, error.message())
         })?;
-        config.check().map_err(|(key, what)| {
-            let at = text.find(key).unwrap_or(0);
-            wrong(text, path, at, &what)
+        config.check().map_err(|wrongs| {
+            // The key that is written in the file is the one to change, whichever of the two it is.
+            let found = wrongs.iter().find_map(|(key, what)| Some((place_of(text, key)?, what)));
+            let first = wrongs.first().map_or("", |(_, what)| what.as_str());
+            found.map_or_else(|| wrong(text, path, 0, first), |(at, what)| wrong(text, path, at, what))
         })?;
         Ok(config)
     }
 
-    /// What no single key can tell: the key to change, and why.
-    fn check(&self) -> Result<(), (&'static str, String)> {
+    /// What no single key can tell: keys that could be changed, and why.
+    fn check(&self) -> Result<(), Vec<(&'static str, String)>> {
         let Requests { default, max, .. } = self.requests;
         if default > max {
-            return Err(("default", format!("{default} is longer than max = {max}: lower it, or raise max")));
+            return Err(vec![
+                ("requests.default", format!("{default} is longer than max = {max}: lower it, or raise max")),
+                (
+                    "requests.max",
+                    format!("{max} is shorter than default = {default}: raise it, or lower default"),
+                ),
+            ]);
         }
-        for (key, path) in
-            [("state", &self.state), ("passwd", &self.accounts.passwd), ("group", &self.accounts.group)]
-        {
+        for (key, path) in [
+            ("state", &self.state),
+            ("accounts.passwd", &self.accounts.passwd),
+            ("accounts.group", &self.accounts.group),
+        ] {
             if !path.is_absolute() {
-                return Err((key, format!("{} is not an absolute path: start it with /", path.display())));
+                let why = format!("{} is not an absolute path: start it with /", path.display());
+                return Err(vec![(key, why)]);
             }
         }
-        if self.journal.max_bytes < 16 * 1024 * 1024 {
-            return Err((
-                "max_bytes",
-                "the journal needs at least 16777216 bytes (16 MiB) to be of use".to_owned(),
-            ));
+        if self.journal.max_bytes < limits::JOURNAL_LEAST {
+            let why =
+                format!("the journal needs at least {} bytes (16 MiB) to be of use", limits::JOURNAL_LEAST);
+            return Err(vec![("journal.max_bytes", why)]);
         }
         Ok(())
+    }
+}
+
+/// Where a key stands in the file, as `table.key`.
+fn place_of(text: &str, key: &str) -> Option<usize> {
+    let table = toml::de::DeTable::parse(text).ok()?;
+    let mut keys = key.split('.').peekable();
+    let mut table = table.get_ref();
+    loop {
+        let (found, value) = table.get_key_value(keys.next()?)?;
+        if keys.peek().is_none() {
+            return Some(found.span().start);
+        }
+        table = value.get_ref().as_table()?;
     }
 }
 
@@ -344,6 +368,13 @@ mod tests {
             error("[requests]\ndefault = \"9h\"\n"),
             "jitd.toml:2: default: 9h is longer than max = 8h: lower it, or raise max"
         );
+        assert_eq!(
+            error("[requests]\nmax = \"30m\"\n"),
+            "jitd.toml:2: max: 30m is shorter than default = 1h: raise it, or lower default"
+        );
+        let shipped = include_str!("../../config/jitd.toml").replace("#default = \"1h\"", "default = \"9h\"");
+        let line = shipped.lines().position(|line| line.starts_with("default")).unwrap() + 1;
+        assert!(error(&shipped).starts_with(&format!("jitd.toml:{line}: default: 9h is longer")));
         assert!(
             error("[gate]\non_refusal = \"maybe\"\n")
                 .starts_with("jitd.toml:2: on_refusal: unknown variant `maybe`, expected one of")

@@ -3,12 +3,13 @@
 use crate::log::Level;
 use crate::peer::{self, Peer};
 use crate::site::Site;
-use crate::{limits, rows};
+use crate::{kernel, limits, rows};
 use access::{Login, Phase, Question};
 use api::{AskJournal, Check, CheckQuery, JournalRow, ProblemCode, Status, Which};
 use axum::extract::{DefaultBodyLimit, Extension, Query, State};
 use axum::routing::{get, post};
 use axum::{Json, Router};
+use chrono::TimeDelta;
 use desk::{Answer, Caller, DeskError, Refused, Roles, blocking};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
@@ -42,18 +43,22 @@ pub async fn serve(site: Arc<Site>, listener: UnixListener) {
                 continue;
             }
         };
-        let Ok(peer) = peer::look(&stream) else {
+        let Ok((uid, _)) = peer::credentials(&stream) else {
             continue;
         };
-        let Some(seat) = by_user.seat(peer.uid) else {
-            site.log.put(
-                Level::Warning,
-                format!(
-                    "control: user id {} has {} connections open and gets no more",
-                    peer.uid,
-                    limits::CONTROL_PER_USER
-                ),
-            );
+        let Some(seat) = by_user.seat(uid) else {
+            if let Some(turned_away) = by_user.turned_away(uid, kernel::since_boot()) {
+                site.log.put(
+                    Level::Warning,
+                    format!(
+                        "control: user id {uid} has {} connections open and gets no more ({turned_away} turned away)",
+                        limits::CONTROL_PER_USER
+                    ),
+                );
+            }
+            continue;
+        };
+        let Ok(peer) = peer::look(&stream) else {
             continue;
         };
         let (site, routes) = (Arc::clone(&site), routes.clone());
@@ -88,7 +93,17 @@ async fn connection(site: Arc<Site>, routes: Router, stream: UnixStream, peer: P
 
 /// Connections by user, so that nobody can take everybody's place.
 #[derive(Default)]
-struct ByUser(Mutex<HashMap<u32, usize>>);
+struct ByUser {
+    seats: Mutex<HashMap<u32, usize>>,
+    turned_away: Mutex<HashMap<u32, TurnedAway>>,
+}
+
+/// Connections of one user that found no seat.
+#[derive(Default)]
+struct TurnedAway {
+    told: Option<TimeDelta>,
+    untold: u64,
+}
 
 struct Seat {
     by_user: Arc<ByUser>,
@@ -97,7 +112,7 @@ struct Seat {
 
 impl ByUser {
     fn seat(self: &Arc<Self>, uid: u32) -> Option<Seat> {
-        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut counts = self.seats.lock().unwrap_or_else(PoisonError::into_inner);
         let count = counts.entry(uid).or_insert(0);
         if *count >= limits::CONTROL_PER_USER {
             return None;
@@ -105,11 +120,28 @@ impl ByUser {
         *count += 1;
         Some(Seat { by_user: Arc::clone(self), uid })
     }
+
+    /// Counts a connection without a seat. How many there were is told once in a while, so that nobody
+    /// can fill the log by knocking.
+    fn turned_away(&self, uid: u32, now: TimeDelta) -> Option<u64> {
+        let mut users = self.turned_away.lock().unwrap_or_else(PoisonError::into_inner);
+        if !users.contains_key(&uid) && users.len() >= limits::CONTROL_TURNED_AWAY {
+            users.clear();
+        }
+        let user = users.entry(uid).or_default();
+        user.untold += 1;
+        let quiet = TimeDelta::from_std(limits::REPEAT_WINDOW).unwrap_or_default();
+        if user.told.is_some_and(|told| now - told < quiet) {
+            return None;
+        }
+        user.told = Some(now);
+        Some(std::mem::take(&mut user.untold))
+    }
 }
 
 impl Drop for Seat {
     fn drop(&mut self) {
-        let mut counts = self.by_user.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut counts = self.by_user.seats.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(count) = counts.get_mut(&self.uid) {
             *count -= 1;
             if *count == 0 {
@@ -323,4 +355,22 @@ async fn accept_clock(
 
 async fn nothing() -> Result<Json<()>, Refused> {
     Err(Refused(ProblemCode::NotFound.because("there is no such call in API v1")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_user_takes_their_own_seats_alone_and_knocking_fills_no_log() {
+        let by_user = Arc::new(ByUser::default());
+        let seats: Vec<_> = (0..limits::CONTROL_PER_USER).map(|_| by_user.seat(7).unwrap()).collect();
+        assert!(by_user.seat(7).is_none() && by_user.seat(8).is_some());
+        let told: Vec<u64> = (0..6000)
+            .filter_map(|tenths| by_user.turned_away(7, TimeDelta::milliseconds(tenths * 100)))
+            .collect();
+        assert_eq!(told, [1, 600, 600, 600, 600, 600, 600, 600, 600, 600]);
+        drop(seats);
+        assert!(by_user.seat(7).is_some());
+    }
 }

@@ -34,6 +34,9 @@ pub const CONTROL_CONNECTIONS: usize = 256;
 /// Connections to the control socket by one user at once.
 pub const CONTROL_PER_USER: usize = 16;
 
+/// Users whose turned away connections are counted at once; more start all counts anew.
+pub const CONTROL_TURNED_AWAY: usize = 10_000;
+
 /// A caller has sent the head of a call within this.
 pub const CONTROL_HEAD_WAIT: Duration = Duration::from_secs(5);
 
@@ -75,6 +78,9 @@ pub const ACCOUNTS: u64 = 16 * 1024 * 1024;
 
 /// Bytes of one file in `/proc`.
 pub const PROC: u64 = 64 * 1024;
+
+/// Bytes that the journal may grow to, at least: below that a busy hour fills it.
+pub const JOURNAL_LEAST: u64 = 16 * 1024 * 1024;
 
 /// How often time-driven work is done.
 pub const TICK: Duration = Duration::from_secs(1);

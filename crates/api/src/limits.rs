@@ -12,5 +12,12 @@ pub const PAGE: u32 = 1000;
 /// Seconds that the client waits for an answer: the desk waits at most 5 for the disk, and a person gives up after 10.
 pub const WAIT_S: u64 = 10;
 
+/// Bytes of one value in a log line, as escaped. With the names and ids of a record all lines stay under
+/// the 2048 bytes that every syslog daemon takes (RFC 5424, section 6.1).
+pub const VALUE: usize = 400;
+
+/// Bytes of a list of names in a log line; further names are counted.
+pub const LIST: usize = 200;
+
 /// Bytes of an idempotency key: a UUID is 36.
 pub const KEY: usize = 64;

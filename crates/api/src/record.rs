@@ -1,5 +1,6 @@
 //! What the journal holds, and the one line each record is in syslog.
 
+use crate::limits;
 use access::{Grant, GrantId, Login, Person, Reason, RequestId, Service, SessionId, Text, Time};
 use chrono::SecondsFormat;
 use serde::{Deserialize, Serialize};
@@ -271,8 +272,23 @@ fn iso(time: Time) -> String {
     time.to_rfc3339_opts(SecondsFormat::Secs, true)
 }
 
-fn joined<T: ToString>(names: &std::collections::BTreeSet<T>) -> String {
-    names.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
+/// Names with commas between; those that a line has no room for are counted: `a,b,+998`.
+fn joined<'a, T: ToString + 'a>(names: impl IntoIterator<Item = &'a T>) -> String {
+    let mut text = String::new();
+    let mut more = 0u32;
+    for name in names {
+        let name = name.to_string();
+        if more > 0 || !text.is_empty() && text.len() + name.len() > limits::LIST {
+            more += 1;
+        } else {
+            let comma = if text.is_empty() { "" } else { "," };
+            let _ = write!(text, "{comma}{name}");
+        }
+    }
+    if more > 0 {
+        let _ = write!(text, ",+{more}");
+    }
+    text
 }
 
 #[derive(Default)]
@@ -287,7 +303,7 @@ impl Line {
 
     fn put_people(&mut self, key: &str, people: &[Person]) {
         if !people.is_empty() {
-            self.put(key, &people.iter().map(Person::as_str).collect::<Vec<_>>().join(","));
+            self.put(key, &joined(people));
         }
     }
 
@@ -302,7 +318,13 @@ impl Line {
             return;
         }
         self.0.push('"');
+        let room = self.0.len() + limits::VALUE;
         for c in value.chars() {
+            // The longest piece is `\u{10ffff}`; a cut value says so and is still whole for a parser.
+            if self.0.len() + 10 > room {
+                self.0.push_str("...");
+                break;
+            }
             match c {
                 '"' | '\\' => {
                     let _ = write!(self.0, "\\{c}");
@@ -367,6 +389,18 @@ mod tests {
             line.is_ascii() && !line.contains('\n') && line.ends_with("phase=account times=3 seq=1"),
             "{line}"
         );
+    }
+
+    #[test]
+    fn a_long_value_is_cut_whole_and_the_line_keeps_its_end() {
+        let mut line = Line::default();
+        line.put("comment", &"\u{202e}".repeat(500));
+        line.put("seq", "7");
+        assert!(line.0.len() < limits::VALUE + 40 && line.0.ends_with("\\u{202e}...\" seq=7"), "{}", line.0);
+        let hosts: Vec<String> = (0..256).map(|n| format!("host-{n:03}")).collect();
+        let said = joined(&hosts);
+        assert!(said.starts_with("host-000,host-001,") && said.ends_with(",+234"), "{said}");
+        assert_eq!(joined(&["a".repeat(250)]).len(), 250, "one name is always said");
     }
 
     #[test]
