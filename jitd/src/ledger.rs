@@ -175,6 +175,15 @@ impl Ledger {
         let how = if by_a_person { "accepted by root" } else { "kept by a time service" };
         self.append(limits::DESK_WAIT, move |entry| {
             store::set_meta(entry.tx.connection(), rows::CLOCK, &text)?;
+            // A clock that was ahead until now may have closed what is still good.
+            let open = desk::reopen(entry.tx.connection(), at)
+                .map_err(|why| LedgerError::Unwritable(why.to_string()))?;
+            for (grant, claim) in open {
+                if let Some(claim) = claim {
+                    entry.tx.event(Changed::Claimed(grant.id, claim));
+                }
+                entry.tx.event(Committed::Grant(Box::new(grant)).into());
+            }
             let detail = how.to_owned();
             entry.record(Record::Mark(Box::new(MarkRecord {
                 at,

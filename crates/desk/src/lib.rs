@@ -19,5 +19,5 @@ pub use desk::{Desk, Key};
 pub use error::DeskError;
 pub use policy::{Clock, Policy};
 pub use routes::{Answer, Refused, blocking, routes};
-pub use sqlite::{Loaded, SqliteStore, load};
+pub use sqlite::{Loaded, SqliteStore, load, reopen};
 pub use store::{Asked, Committed, Queries, RequestFilter, Store, Transaction};

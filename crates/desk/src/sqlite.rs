@@ -80,6 +80,27 @@ pub fn load(connection: &Connection) -> Result<Loaded, DeskError> {
     Ok(Loaded { grants, claims })
 }
 
+/// Opens grants again that time had closed and that are not over at `now` after all: the clock was wrong.
+/// What people ended stays ended. Each comes with its first use on this host.
+pub fn reopen(connection: &Connection, now: Time) -> Result<Vec<(Grant, Option<Claim>)>, DeskError> {
+    let look = Look(connection);
+    let closed: Vec<Grant> = look.rows(
+        "SELECT body, digest FROM grants WHERE closed = 1 AND latest_ms > ?1",
+        &[&now.timestamp_millis()],
+    )?;
+    let mut open = Vec::new();
+    for grant in closed {
+        let claim = look.claim(grant.id)?;
+        if grant.ended.is_none() && grant.ends(claim) > now {
+            connection
+                .prepare_cached("UPDATE grants SET closed = 0 WHERE id = ?1")?
+                .execute([grant.id.bits()])?;
+            open.push((grant, claim));
+        }
+    }
+    Ok(open)
+}
+
 /// Looks things up over any connection.
 struct Look<'a>(&'a Connection);
 

@@ -81,7 +81,7 @@ fn after_a_start_of_the_machine_the_clock_is_provisional_until_it_is_confirmed()
     host.jitd_is_up();
     bob.jit("status").says("not confirmed since the machine started");
     // What starts at once works at once.
-    bob.jit(&format!("approve {} --for 1h", alice.ssh("true").id("R-"))).ends_with(0);
+    let grant = bob.jit(&format!("approve {} --for 1h", alice.ssh("true").id("R-"))).id("G-");
     alice.ssh("true").is_in();
     // What starts later waits for a clock that is confirmed.
     let starts = host.root("date -u -d '+3 seconds' +%FT%TZ").out;
@@ -101,6 +101,16 @@ fn after_a_start_of_the_machine_the_clock_is_provisional_until_it_is_confirmed()
     host.jitd_is_up();
     bob.jit("status").says("not confirmed since the machine started");
     alice.ssh("true").is_refused_with("ended 23 hours");
+    // That clock was wrong: what it closed is open again once root says what time it is.
+    host.soon("the grant is closed", || {
+        host.log_lines()
+            .iter()
+            .any(|line| line.contains(&format!("change=expired actor=clock grant={grant}")))
+    });
+    set(&host, "+0");
+    host.root("jitd clock accept").ends_with(0);
+    alice.ssh("true").is_in();
+    bob.jit("grants --user alice").says(&grant);
     // And one whose battery is empty starts in the past: time stands at the floor.
     set(&host, "-9000d");
     boot(&host, 3);
