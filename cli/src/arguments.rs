@@ -75,6 +75,11 @@ pub enum Command {
         /// Its id.
         grant: String,
     },
+    /// Ask for more time on a grant, without leaving the session.
+    Extend(Extend),
+    /// The rules: who may ask for what, for how long, and who must agree.
+    #[command(subcommand)]
+    Policy(Policy),
     /// What would the gate say, and why? Changes nothing.
     Check(Check),
     /// How the gate is, and who one is to it.
@@ -98,6 +103,9 @@ pub struct Request {
     /// On this host; this machine if left out. Can be repeated.
     #[arg(long = "host", value_name = "NAME")]
     pub hosts: Vec<HostName>,
+    /// On all hosts that carry this label. Can be repeated: all of them count.
+    #[arg(long = "label", value_name = "KEY=VALUE", value_parser = label, conflicts_with = "hosts")]
+    pub labels: Vec<(String, String)>,
     /// For these services: ssh, sudo, su, or a PAM service name.
     #[arg(long, value_delimiter = ',', default_value = "ssh", value_name = "LIST")]
     pub service: Vec<Service>,
@@ -122,6 +130,49 @@ pub struct Request {
     /// Wait until somebody decides.
     #[arg(long)]
     pub wait: bool,
+    /// At once and alone, where the policy lets you; somebody looks at it afterwards.
+    #[arg(long)]
+    pub break_glass: bool,
+}
+
+fn label(text: &str) -> Result<(String, String), String> {
+    let (key, value) = text.split_once('=').ok_or("write it as KEY=VALUE, like env=prod")?;
+    Ok((key.to_owned(), value.to_owned()))
+}
+
+/// `jit extend`
+#[derive(Debug, Args)]
+pub struct Extend {
+    /// The grant's id; one's only grant if left out.
+    pub grant: Option<String>,
+    /// So much more, like 30m.
+    #[arg(long = "for", value_name = "LENGTH")]
+    pub length: Span,
+    /// Why. Approvers read it.
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Text,
+    /// The ticket it belongs to.
+    #[arg(long, value_name = "ID")]
+    pub ticket: Option<Text>,
+    /// Wait until somebody decides.
+    #[arg(long)]
+    pub wait: bool,
+}
+
+/// `jit policy`
+#[derive(Debug, Subcommand)]
+pub enum Policy {
+    /// Show the policy in force, and who applied it when.
+    Show,
+    /// Put a policy in force. Root alone can.
+    Apply {
+        /// The rules.
+        #[arg(default_value = "/etc/jitd/policy.toml", value_name = "FILE")]
+        policy: PathBuf,
+        /// The people; `people.toml` beside the rules, if it is there.
+        #[arg(long, value_name = "FILE")]
+        people: Option<PathBuf>,
+    },
 }
 
 /// `jit requests`

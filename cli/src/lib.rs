@@ -9,6 +9,7 @@ mod error;
 mod grants;
 pub mod limits;
 mod output;
+mod policy;
 mod requests;
 mod table;
 mod words;
@@ -44,6 +45,11 @@ fn dispatch(arguments: Arguments, out: &mut Output) -> Result<(), CliError> {
         Command::Grants { user, host, all } => grants::list(&client()?, user, host, all, out),
         Command::Revoke { grant, reason } => grants::revoke(&client()?, &grant, reason, out),
         Command::Release { grant } => grants::release(&client()?, &grant, out),
+        Command::Extend(extend) => requests::extend(&client()?, extend, out),
+        Command::Policy(arguments::Policy::Show) => policy::show(&client()?, out),
+        Command::Policy(arguments::Policy::Apply { policy, people }) => {
+            policy::apply(&client()?, &policy, people.as_deref(), out)
+        }
         Command::Check(check) => check::check(&client()?, check, out),
         Command::Status => check::status(&client()?, out),
         Command::Audit(arguments::Audit::Tail { lines, follow }) => {

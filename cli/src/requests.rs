@@ -1,10 +1,13 @@
 //! `jit request`, `requests`, `show`, `approve`, `deny`, `cancel`.
 
-use crate::arguments::{Approve, Request, Requests};
+use crate::arguments::{Approve, Extend, Request, Requests};
 use crate::output::Output;
 use crate::{CliError, limits, table, words};
 use access::{GrantId, RequestId, Text, Time};
-use api::{AskRequests, Client, NewRequest, NewReview, NewVerdict, RequestView, Which};
+use api::{
+    AskGrants, AskRequests, Client, NewExtension, NewRequest, NewReview, NewVerdict, Opened, RequestView,
+    Which,
+};
 use workflow::{Narrowing, RequestState};
 
 /// The wall clock of this terminal: only to say how far away a time is.
@@ -21,6 +24,7 @@ fn checked(id: &str) -> Result<&str, CliError> {
 pub fn request(client: &Client, request: Request, out: &mut Output) -> Result<(), CliError> {
     let opened = client.request(&NewRequest {
         hosts: request.hosts.into_iter().collect(),
+        labels: request.labels.into_iter().collect(),
         services: request.service.into_iter().collect(),
         run_as: request.run_as,
         length: request.length,
@@ -28,14 +32,53 @@ pub fn request(client: &Client, request: Request, out: &mut Output) -> Result<()
         reason: request.reason,
         ticket: request.ticket,
         user: request.user,
+        break_glass: request.break_glass,
     })?;
+    told(client, &opened, request.wait, out)
+}
+
+pub fn extend(client: &Client, extend: Extend, out: &mut Output) -> Result<(), CliError> {
+    let id = match extend.grant {
+        Some(id) => id,
+        None => only_grant(client)?,
+    };
+    let body = NewExtension { length: extend.length, reason: extend.reason, ticket: extend.ticket };
+    told(client, &client.extend(&id, &body)?, extend.wait, out)
+}
+
+/// The one grant of one's own that can be meant.
+fn only_grant(client: &Client) -> Result<String, CliError> {
+    let you = client.status()?.you;
+    let mut grants = client.grants(&AskGrants::default())?;
+    grants.retain(|grant| grant.grant.person == you);
+    match grants.as_slice() {
+        [one] => Ok(one.grant.id.to_string()),
+        [] => Err(CliError::Usage("you hold no grant: ask for one with jit request".to_owned())),
+        some => {
+            let ids: Vec<String> = some.iter().map(|grant| grant.grant.id.to_string()).collect();
+            Err(CliError::Usage(format!("you hold several grants, so name one of them: {}", ids.join(", "))))
+        }
+    }
+}
+
+/// Says what became of an ask, and waits where that was asked for.
+fn told(client: &Client, opened: &Opened, waits: bool, out: &mut Output) -> Result<(), CliError> {
     let id = opened.request.ask.id;
-    if !request.wait || !out.is_json() {
-        out.say(&opened, || {
+    if let Some(grant) = &opened.grant {
+        return out.say(opened, || {
+            let by = match &opened.request.state {
+                RequestState::Approved { by, .. } => by.to_string(),
+                _ => String::new(),
+            };
+            format!("Request {id} was approved by {by}.\n{}", words::grant(grant, now()))
+        });
+    }
+    if !waits || !out.is_json() {
+        out.say(opened, || {
             let what = words::asks(&opened.request);
             let how = if opened.existed { "already waits" } else { "is open" };
-            let until = match opened.request.state {
-                RequestState::Pending { until } => words::when(until, now()),
+            let until = match &opened.request.state {
+                RequestState::Pending { until } => words::when(*until, now()),
                 _ => String::new(),
             };
             format!(
@@ -44,7 +87,7 @@ pub fn request(client: &Client, request: Request, out: &mut Output) -> Result<()
             )
         })?;
     }
-    if request.wait { wait(client, id, out) } else { Ok(()) }
+    if waits { wait(client, id, out) } else { Ok(()) }
 }
 
 /// Looks again until the request is decided, which is at most until it expires.

@@ -117,7 +117,8 @@ pub fn grant(view: &GrantView, now: Time) -> String {
     lines.push(format!("  sessions  {}", view.sessions));
     if let Some(ended) = &grant.ended {
         let why = ended.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
-        lines.push(format!("  ended     by {}{why}", ended.by));
+        let by = ended.by.as_ref().map_or("the policy", access::Person::as_str);
+        lines.push(format!("  ended     by {by}{why}"));
     }
     lines.join("\n")
 }

@@ -104,13 +104,29 @@ impl Accounts {
         people
     }
 
-    /// Every login name of these people.
-    pub fn logins<'a>(&'a self, people: &'a BTreeSet<Person>) -> impl Iterator<Item = &'a Login> {
-        people
-            .iter()
-            .filter_map(|person| self.by_login.get(person.as_str()))
-            .filter_map(|account| self.by_uid.get(&account.uid))
-            .flatten()
+    /// Everybody, with all their login names and groups.
+    pub fn everybody(&self) -> Vec<(Person, BTreeSet<Login>, BTreeSet<String>)> {
+        let mut groups: HashMap<&Login, BTreeSet<String>> = HashMap::new();
+        let by_gid: HashMap<u32, &String> =
+            self.groups.iter().map(|(name, group)| (group.gid, name)).collect();
+        for (login, account) in &self.by_login {
+            groups.entry(login).or_default().extend(by_gid.get(&account.gid).map(ToString::to_string));
+        }
+        for (name, group) in &self.groups {
+            for member in &group.members {
+                if let Some((login, _)) = self.by_login.get_key_value(member.as_str()) {
+                    groups.entry(login).or_default().insert(name.clone());
+                }
+            }
+        }
+        self.by_uid
+            .keys()
+            .filter_map(|uid| self.person_of_uid(*uid))
+            .map(|(person, names)| {
+                let theirs = names.iter().filter_map(|name| groups.get(name)).flatten().cloned().collect();
+                (person, names, theirs)
+            })
+            .collect()
     }
 
     /// Groups that are named but not there.
@@ -219,9 +235,12 @@ mod tests {
         let people: Vec<_> = accounts.people(&members).iter().map(ToString::to_string).collect();
         assert_eq!(people, ["alice", "bob", "carol"]);
         assert_eq!(accounts.missing(&members).collect::<Vec<_>>(), ["none"]);
-        let people = accounts.people(&members);
-        let logins: BTreeSet<_> = accounts.logins(&people).map(Login::as_str).collect();
-        assert_eq!(logins, BTreeSet::from(["alice", "alice-adm", "bob", "carol"]));
+        let everybody = accounts.everybody();
+        let alice = everybody.iter().find(|(person, ..)| person.as_str() == "alice").unwrap();
+        let groups: Vec<_> = alice.2.iter().map(String::as_str).collect();
+        assert_eq!((alice.1.len(), groups), (2, vec!["jit-approvers", "sudo"]));
+        let carol = everybody.iter().find(|(person, ..)| person.as_str() == "carol").unwrap();
+        assert!(carol.2.contains("jit-approvers"), "by her first group");
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use crate::limits;
 use access::{HostName, Login, Span};
 use serde::Deserialize;
+use std::collections::BTreeMap;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
@@ -23,8 +24,10 @@ pub struct Config {
     pub control: Control,
     /// Who may do what beside their own affairs.
     pub roles: Roles,
-    /// What a request may ask for.
-    pub requests: Requests,
+    /// Labels of this host, that rules can name.
+    pub labels: BTreeMap<String, String>,
+    /// Where the policy's files are.
+    pub policy: PolicyFiles,
     /// The record.
     pub journal: Journal,
     /// Log lines.
@@ -41,7 +44,8 @@ impl Default for Config {
             gate: Gate::default(),
             control: Control::default(),
             roles: Roles::default(),
-            requests: Requests::default(),
+            labels: BTreeMap::new(),
+            policy: PolicyFiles::default(),
             journal: Journal::default(),
             syslog: Syslog::default(),
             accounts: AccountFiles::default(),
@@ -55,28 +59,14 @@ impl Default for Config {
 pub struct Gate {
     /// Its socket, where systemd does not pass one.
     pub socket: PathBuf,
-    /// What a refused login does beside being refused.
-    pub on_refusal: OnRefusal,
     /// Whether approvers come in over ssh without a grant, so that somebody can approve.
     pub approvers_log_in: bool,
 }
 
 impl Default for Gate {
     fn default() -> Self {
-        Self { socket: "/run/jitd/gate.sock".into(), on_refusal: OnRefusal::Open, approvers_log_in: true }
+        Self { socket: "/run/jitd/gate.sock".into(), approvers_log_in: true }
     }
-}
-
-/// What a refused login does beside being refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum OnRefusal {
-    /// Opens a request for the refused service with the default length, and says so.
-    Open,
-    /// Says which command asks for it.
-    Hint,
-    /// Says only why.
-    Off,
 }
 
 /// `[control]`
@@ -93,23 +83,14 @@ impl Default for Control {
     }
 }
 
-/// `[roles]`
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+/// `[roles]`. Who reviews what is the policy's to say.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Roles {
-    /// Who reviews requests.
-    pub approvers: Members,
     /// Who also revokes.
     pub operators: Members,
     /// Who sees everything.
     pub auditors: Members,
-}
-
-impl Default for Roles {
-    fn default() -> Self {
-        let approvers = Members { groups: vec!["jit-approvers".to_owned()], users: Vec::new() };
-        Self { approvers, operators: Members::default(), auditors: Members::default() }
-    }
 }
 
 /// Some people: members of groups of this host, and single ones.
@@ -122,49 +103,20 @@ pub struct Members {
     pub users: Vec<Login>,
 }
 
-/// `[requests]`
+/// `[policy]`
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Requests {
-    /// How long a request is for that does not say.
-    pub default: Span,
-    /// The longest it may ask for.
-    pub max: Span,
-    /// How long it waits for an approver.
-    pub pending: Span,
-    /// How far ahead it may start.
-    pub ahead: Span,
-    /// What starts the clock of a grant.
-    pub clock: GrantClock,
-    /// With `clock = "first-use"`: how long after its start it must be used first.
-    pub claim_by: Span,
+pub struct PolicyFiles {
+    /// The rules. Read by `jit policy apply`, and looked at to say that it differs from what is in force.
+    pub file: PathBuf,
+    /// The people.
+    pub people: PathBuf,
 }
 
-impl Default for Requests {
+impl Default for PolicyFiles {
     fn default() -> Self {
-        Self {
-            default: hours(1),
-            max: hours(8),
-            pending: hours(24),
-            ahead: hours(24 * 7),
-            clock: GrantClock::Approval,
-            claim_by: hours(8),
-        }
+        Self { file: "/etc/jitd/policy.toml".into(), people: "/etc/jitd/people.toml".into() }
     }
-}
-
-fn hours(hours: u32) -> Span {
-    Span::seconds(hours * 3600).unwrap_or(Span::LONGEST)
-}
-
-/// What starts the clock of a grant.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum GrantClock {
-    /// Its approval, or the start that was asked for.
-    Approval,
-    /// Its first use.
-    FirstUse,
 }
 
 /// `[journal]`
@@ -266,41 +218,28 @@ impl Config {
             let at = error.span().map_or(0, |span| span.start);
             wrong(text, path, at, error.message())
         })?;
-        config.check().map_err(|wrongs| {
-            // The key that is written in the file is the one to change, whichever of the two it is.
-            let found = wrongs.iter().find_map(|(key, what)| Some((place_of(text, key)?, what)));
-            let first = wrongs.first().map_or("", |(_, what)| what.as_str());
-            found.map_or_else(|| wrong(text, path, 0, first), |(at, what)| wrong(text, path, at, what))
-        })?;
+        config.check().map_err(|(key, what)| wrong(text, path, place_of(text, key).unwrap_or(0), &what))?;
         Ok(config)
     }
 
-    /// What no single key can tell: keys that could be changed, and why.
-    fn check(&self) -> Result<(), Vec<(&'static str, String)>> {
-        let Requests { default, max, .. } = self.requests;
-        if default > max {
-            return Err(vec![
-                ("requests.default", format!("{default} is longer than max = {max}: lower it, or raise max")),
-                (
-                    "requests.max",
-                    format!("{max} is shorter than default = {default}: raise it, or lower default"),
-                ),
-            ]);
-        }
+    /// What types cannot tell: the key to change, and why.
+    fn check(&self) -> Result<(), (&'static str, String)> {
         for (key, path) in [
             ("state", &self.state),
             ("accounts.passwd", &self.accounts.passwd),
             ("accounts.group", &self.accounts.group),
+            ("policy.file", &self.policy.file),
+            ("policy.people", &self.policy.people),
         ] {
             if !path.is_absolute() {
                 let why = format!("{} is not an absolute path: start it with /", path.display());
-                return Err(vec![(key, why)]);
+                return Err((key, why));
             }
         }
         if self.journal.max_bytes < limits::JOURNAL_LEAST {
             let why =
                 format!("the journal needs at least {} bytes (16 MiB) to be of use", limits::JOURNAL_LEAST);
-            return Err(vec![("journal.max_bytes", why)]);
+            return Err(("journal.max_bytes", why));
         }
         Ok(())
     }
@@ -361,24 +300,22 @@ mod tests {
     #[test]
     fn an_error_names_file_line_key_and_fix() {
         assert_eq!(
-            error("[requests]\nmax = \"5\"\n"),
-            "jitd.toml:2: max: duration \"5\" has a number without a unit: write for example 30m, 2h, 1h30m or 3d"
+            error("[journal]\nkeep = \"5\"\n"),
+            "jitd.toml:2: keep: duration \"5\" has a number without a unit: write for example 30m, 2h, 1h30m or 3d"
         );
+        let least = limits::JOURNAL_LEAST;
+        let shipped =
+            include_str!("../../config/jitd.toml").replace("#max_bytes = 2147483648", "max_bytes = 1");
+        let line = shipped.lines().position(|line| line.starts_with("max_bytes")).unwrap() + 1;
         assert_eq!(
-            error("[requests]\ndefault = \"9h\"\n"),
-            "jitd.toml:2: default: 9h is longer than max = 8h: lower it, or raise max"
+            error(&shipped),
+            format!(
+                "jitd.toml:{line}: max_bytes: the journal needs at least {least} bytes (16 MiB) to be of use"
+            )
         );
-        assert_eq!(
-            error("[requests]\nmax = \"30m\"\n"),
-            "jitd.toml:2: max: 30m is shorter than default = 1h: raise it, or lower default"
-        );
-        let shipped = include_str!("../../config/jitd.toml").replace("#default = \"1h\"", "default = \"9h\"");
-        let line = shipped.lines().position(|line| line.starts_with("default")).unwrap() + 1;
-        assert!(error(&shipped).starts_with(&format!("jitd.toml:{line}: default: 9h is longer")));
-        assert!(
-            error("[gate]\non_refusal = \"maybe\"\n")
-                .starts_with("jitd.toml:2: on_refusal: unknown variant `maybe`, expected one of")
-        );
+        assert!(error("[gate]\napprovers_log_in = \"maybe\"\n").starts_with(
+            "jitd.toml:2: approvers_log_in: invalid type: string \"maybe\", expected a boolean"
+        ));
         assert!(
             error("colour = 1\n").starts_with("jitd.toml:1: colour: unknown field `colour`, expected one of")
         );

@@ -10,7 +10,7 @@ use axum::extract::{DefaultBodyLimit, Extension, Query, State};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use chrono::TimeDelta;
-use desk::{Answer, Caller, DeskError, Refused, Roles, blocking};
+use desk::{Answer, Caller, DeskError, Refused, Roles, Worlds as _, blocking};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use std::collections::HashMap;
@@ -155,7 +155,12 @@ impl Site {
     /// The person behind a connection, with the rights of this moment.
     fn caller(&self, peer: &Peer) -> Result<Caller, Refused> {
         let accounts = self.accounts.now();
-        let Some((person, names)) = accounts.person_of_uid(peer.uid) else {
+        let world = self.policies.world();
+        let account = accounts.person_of_uid(peer.uid).and_then(|(_, names)| {
+            // Who they are is the policy's people to say, by any of their names.
+            names.iter().find_map(|name| world.people.of_login(name)).cloned()
+        });
+        let Some(workflow::Human { person, names, .. }) = account else {
             let why = format!(
                 "user id {} has no account in {}",
                 peer.uid,
@@ -169,7 +174,10 @@ impl Site {
             return Err(Refused(ProblemCode::Forbidden.because(format!("{person} has no login name"))));
         };
         let config = self.config.load();
-        let is = |members| accounts.people(members).contains(&person);
+        let mut people: Vec<_> =
+            names.iter().filter_map(|name| accounts.person(name)).map(|(p, _)| p).collect();
+        people.dedup();
+        let is = |members| people.iter().any(|account| accounts.people(members).contains(account));
         Ok(Caller {
             roles: Roles {
                 auditor: is(&config.roles.auditors),
@@ -177,6 +185,8 @@ impl Site {
                 admin: peer.uid == 0,
             },
             login,
+            source: self.memory.came_from(peer.audit_session),
+            names,
             person,
             channel: Channel::Terminal,
             reviews: peer.is_the_person.clone().map_err(|why| why.to_string()),
@@ -186,18 +196,17 @@ impl Site {
     fn status(&self, caller: &Caller) -> Result<Status, DeskError> {
         let now = self.clock.now();
         let counts = self.memory.counts(now);
-        let config = self.config.load();
-        let accounts = self.accounts.now();
-        let approvers = accounts.people(&config.roles.approvers);
-        let mut warnings: Vec<String> = accounts
-            .missing(&config.roles.approvers)
-            .map(|group| format!("there is no group {group}: make it with `groupadd {group}`, or name another under [roles] in jitd.toml"))
-            .collect();
+        let world = self.policies.world();
+        let approvers = world.approvers(now);
+        let findings = workflow::findings(&world, now);
+        let mut warnings: Vec<String> = findings.iter().map(ToString::to_string).collect();
         match approvers.len() {
-            0 => warnings.push("nobody can approve: put somebody into an approvers group with `usermod -aG jit-approvers NAME`".to_owned()),
+            0 => warnings.push("nobody can approve: put somebody into a group that the policy names, with `usermod -aG jit-approvers NAME`".to_owned()),
             1 => warnings.push("there is one approver, who cannot approve their own requests: name a second one".to_owned()),
             _ => {}
         }
+        warnings.extend(self.policy_differs());
+        warnings.extend(self.unseen(caller)?);
         if self.clock.strays() {
             warnings.push(self.clock.words());
         }
@@ -240,8 +249,8 @@ impl Site {
     }
 
     fn check(&self, caller: &Caller, query: &CheckQuery) -> Result<Check, DeskError> {
-        let own = self.accounts.now().person(&query.user).is_some_and(|(person, _)| person == caller.person);
-        let approver = desk::Policy::reviews(&*self.policy(), &caller.person);
+        let own = caller.names.contains(&query.user);
+        let approver = self.policies.world().approvers(self.clock.now()).contains(&caller.person);
         if !own && !caller.roles.sees_all() && !approver {
             return Err(DeskError::Forbidden(format!(
                 "what {} may do is for them, approvers and auditors to see",
@@ -287,11 +296,7 @@ impl Site {
         let next = match (decision.allows(), pending) {
             (true, _) => None,
             (false, Some(id)) => Some(format!("jit show {id}")),
-            (false, None) => Some(format!(
-                "jit request --service {} --for {} --reason TEXT",
-                query.service,
-                self.config.load().requests.default
-            )),
+            (false, None) => Some(format!("jit request --service {} --reason TEXT", query.service)),
         };
         Ok(Check {
             allowed: decision.allows(),
@@ -304,8 +309,41 @@ impl Site {
         })
     }
 
-    fn policy(&self) -> Arc<dyn desk::Policy> {
-        Arc::new(crate::policy::BuiltIn::new(Arc::clone(&self.config), Arc::clone(&self.accounts)))
+    /// Files that say something else than what is in force.
+    fn policy_differs(&self) -> Vec<String> {
+        let Ok(applied) = self.desk.in_force() else { return Vec::new() };
+        let files = &self.config.load().policy;
+        let differs = |path: &std::path::Path, text: Option<&str>| match std::fs::read_to_string(path) {
+            Ok(there) => text != Some(there.as_str()),
+            // One that cannot be read says nothing; one that is gone says so only where one was applied.
+            Err(why) => why.kind() == std::io::ErrorKind::NotFound && text.is_some() && applied.version > 0,
+        };
+        [(&files.file, Some(applied.policy.as_str())), (&files.people, applied.people.as_deref())]
+            .into_iter()
+            .filter(|(path, text)| differs(path, *text))
+            .map(|(path, _)| {
+                format!(
+                    "{} differs from the policy in force, version {}: see it with `jit policy diff`, then `jit policy apply`",
+                    path.display(),
+                    applied.version
+                )
+            })
+            .collect()
+    }
+
+    /// Break glasses that wait for somebody to look at them.
+    fn unseen(&self, caller: &Caller) -> Result<Vec<String>, DeskError> {
+        let waiting = self.desk.requests(caller, Which::Pending, api::limits::PAGE)?;
+        Ok(waiting
+            .iter()
+            .filter(|request| !request.state.is_pending())
+            .map(|request| {
+                format!(
+                    "{} broke glass with {} and nobody has looked at it: jit show {1}",
+                    request.ask.person, request.ask.id
+                )
+            })
+            .collect())
     }
 }
 

@@ -6,13 +6,13 @@ use crate::config::{Config, ConfigError};
 use crate::gate::Gate;
 use crate::ledger::{self, Keeper, Ledger, LedgerError};
 use crate::log::{Level, Log};
-use crate::policy::BuiltIn;
+use crate::policy::Policies;
 use crate::site::Site;
 use crate::{control, kernel, limits, repair};
 use access::HostName;
 use api::{Mark, MarkRecord, Record};
 use arc_swap::ArcSwap;
-use desk::{Desk, SqliteStore};
+use desk::{Desk, PolicyVersion, SqliteStore, Worlds as _};
 use journal::LogId;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::os::unix::net::UnixListener;
@@ -21,6 +21,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Instant;
 use store::{Options, StoreError, Writer};
 use tokio::signal::unix::{SignalKind, signal};
+use workflow::World;
 
 /// Why the daemon does not run.
 #[derive(Debug, thiserror::Error)]
@@ -64,6 +65,8 @@ struct Daemon {
     site: Arc<Site>,
     gate: Arc<Gate>,
     kept_at: Mutex<Instant>,
+    /// The people and policy that requests and grants were brought in line with, and when.
+    reconciled: Mutex<Option<(World, Instant)>>,
 }
 
 /// Runs the daemon until it is told to stop.
@@ -108,13 +111,14 @@ fn start(
     ledger.keep_clock(&clock)?;
 
     let config = Arc::new(ArcSwap::from_pointee(config));
-    let policy = Arc::new(BuiltIn::new(Arc::clone(&config), Arc::clone(&accounts)));
+    let policies = Arc::new(policies(&host, &config, &accounts, &reader()?, log)?);
     let desk = |wait| -> Result<_, StoreError> {
-        let (store, policy) = (SqliteStore::new(writer.clone(), reader()?, wait), Arc::clone(&policy));
-        Ok(Arc::new(Desk::new(store, policy, Arc::<Clock>::clone(&clock), host.clone())))
+        let (store, policies) = (SqliteStore::new(writer.clone(), reader()?, wait), Arc::clone(&policies));
+        Ok(Arc::new(Desk::new(store, policies, Arc::<Clock>::clone(&clock), host.clone())))
     };
     let (hasty, desk) = (desk(limits::LOGIN_REQUEST_WAIT)?, desk(limits::DESK_WAIT)?);
-    let site = Arc::new(Site { host, memory, ledger, desk, clock, accounts, config, log: log.clone() });
+    let log = log.clone();
+    let site = Arc::new(Site { host, memory, ledger, desk, clock, accounts, policies, config, log });
     let gate = Arc::new(Gate {
         site: Arc::clone(&site),
         desk: hasty,
@@ -128,8 +132,41 @@ fn start(
         format!("version={}", env!("CARGO_PKG_VERSION")),
         site.clock.now().trusted,
     )?;
-    let daemon = Arc::new(Daemon { path: path.into(), site, gate, kept_at: Mutex::new(Instant::now()) });
+    let daemon = Arc::new(Daemon {
+        path: path.into(),
+        site,
+        gate,
+        kept_at: Mutex::new(Instant::now()),
+        reconciled: Mutex::new(None),
+    });
     daemon.serve(sockets)
+}
+
+/// The policy that was applied last. One that this release cannot read gives nothing new, and what was
+/// granted before stays: so the daemon runs, and says so.
+fn policies(
+    host: &HostName,
+    config: &Arc<ArcSwap<Config>>,
+    accounts: &Arc<AccountBook>,
+    connection: &rusqlite::Connection,
+    log: &Log,
+) -> Result<Policies, DaemonError> {
+    let with = |version: &PolicyVersion| {
+        Policies::new(host.clone(), Arc::clone(config), Arc::clone(accounts), version)
+    };
+    let applied = desk::policy_in_force(connection).map_err(|why| DaemonError::Refused(why.to_string()))?;
+    with(&applied).or_else(|why| {
+        log.put(
+            Level::Err,
+            format!(
+                "the policy in force, version {}, cannot be read by this release, so nobody can ask for \
+                 anything until `jit policy apply`: {why}",
+                applied.version
+            ),
+        );
+        let nothing = PolicyVersion { policy: String::new(), people: None, ..applied };
+        with(&nothing).map_err(DaemonError::Refused)
+    })
 }
 
 impl Daemon {
@@ -193,6 +230,9 @@ impl Daemon {
         if let Err(why) = self.site.desk.tick() {
             self.site.log.put(Level::Warning, format!("closing what is over: {why}"));
         }
+        if let Err(why) = self.reconcile() {
+            self.site.log.put(Level::Warning, format!("following the policy: {why}"));
+        }
         let gone = self.site.memory.gone(self.site.clock.boot());
         self.site.ledger.close(&gone, self.site.clock.now().trusted, "its process is gone");
         self.site.memory.forget(self.site.clock.now());
@@ -213,6 +253,23 @@ impl Daemon {
             self.site.log.put(Level::Warning, format!("writing the clock down and old records off: {why}"));
         }
         notify(&[sd_notify::NotifyState::Watchdog]);
+    }
+
+    /// Brings requests and grants in line with people and policy, where those changed.
+    fn reconcile(&self) -> Result<(), desk::DeskError> {
+        let world = self.site.policies.world();
+        let mut reconciled = self.reconciled.lock().unwrap_or_else(PoisonError::into_inner);
+        if reconciled.as_ref().is_some_and(|(before, at)| {
+            Arc::ptr_eq(&before.policy, &world.policy)
+                && Arc::ptr_eq(&before.people, &world.people)
+                && Arc::ptr_eq(&before.hosts, &world.hosts)
+                && at.elapsed() < limits::RECONCILE_EVERY
+        }) {
+            return Ok(());
+        }
+        self.site.desk.reconcile()?;
+        *reconciled = Some((world, Instant::now()));
+        Ok(())
     }
 
     /// Reads the configuration anew; a bad one changes nothing.
@@ -323,15 +380,11 @@ pub fn check_config(path: &Path) -> Result<(), DaemonError> {
     let config = Config::load(path)?;
     let host = host(&config)?;
     let accounts = AccountBook::open(&config.accounts)?.now();
-    let approvers = accounts.people(&config.roles.approvers);
     say(&format!("{} is good: this host is {host}", path.display()));
-    for group in accounts.missing(&config.roles.approvers) {
-        say(&format!("note: there is no group {group}: make it with `groupadd {group}`"));
-    }
-    match approvers.len() {
-        0 => say("note: nobody can approve: put somebody into a group of approvers with usermod -aG"),
-        1 => say("note: there is one approver, who cannot approve their own requests"),
-        more => say(&format!("{more} people can approve")),
+    for members in [&config.roles.operators, &config.roles.auditors] {
+        for group in accounts.missing(members) {
+            say(&format!("note: there is no group {group}: make it with `groupadd {group}`"));
+        }
     }
     Ok(())
 }

@@ -4,8 +4,7 @@
 //! everything else that is committed, together with its record. So a revocation that comes first in the
 //! journal is honoured, and two first uses start one clock.
 
-use crate::accounts::Accounts;
-use crate::config::{Config, OnRefusal};
+use crate::config::Config;
 use crate::line::{self, Next};
 use crate::log::Level;
 use crate::memory::Changed;
@@ -16,13 +15,14 @@ use crate::throttle::Throttle;
 use crate::{kernel, limits, peer};
 use access::{Decision, HostName, Login, Now, Phase, Question, Reason, Service, SessionId, Text};
 use api::{DecisionRecord, Record};
-use desk::{Desk, SqliteStore};
+use desk::{AtTheDoor, Desk, SqliteStore, Worlds as _};
 use frame::{Answer, Mode, Notice, Verdict};
 use std::io::{Read as _, Write as _};
 use std::net::IpAddr;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
+use workflow::World;
 
 /// Everything a question needs.
 pub struct Gate {
@@ -34,8 +34,8 @@ pub struct Gate {
     pub repeats: Mutex<Repeats>,
     /// Counts requests opened by refused logins.
     pub throttle: Mutex<Throttle>,
-    /// What the approvers in memory were worked out from.
-    pub approvers_of: Mutex<Option<(Arc<Accounts>, Arc<Config>)>>,
+    /// What the approvers in memory were worked out from, and when.
+    pub approvers_of: Mutex<Option<(World, Arc<Config>, Instant)>>,
 }
 
 /// A question with everything that came along for the record.
@@ -207,17 +207,13 @@ impl Gate {
         reply(&asked.frame, decision.reason, Some(decision), line::refusal(&because, &next, now.trusted))
     }
 
-    /// What a refused person can do, having done it for them where the configuration says so.
+    /// What a refused person can do, having done it for them where the policy says so.
     fn next(&self, asked: &Asked) -> Next {
-        let config = self.site.config.load();
         let Question { subject, service, phase, .. } = &asked.question;
-        let hint = || Next::Ask(service.clone(), config.requests.default);
-        match config.gate.on_refusal {
-            OnRefusal::Off => return Next::Nothing,
-            OnRefusal::Hint => return hint(),
-            // By then account has let in, so what is missing is run-as: nobody can guess which.
-            OnRefusal::Open if *phase == Phase::Open => return hint(),
-            OnRefusal::Open => {}
+        let hint = || Next::Ask(service.clone());
+        // By then account has let in, so what is missing is run-as: nobody can guess which.
+        if *phase == Phase::Open {
+            return hint();
         }
         let from = match asked.question.address {
             Some(address) => format!("refused {service} login from {address}"),
@@ -231,14 +227,16 @@ impl Gate {
             asked.question.target.as_ref().filter(|target| service.switches() && target.as_str() != "root");
         let throttle = || self.throttle.lock().unwrap_or_else(PoisonError::into_inner);
         let may_open = throttle().admits(subject, kernel::since_boot());
-        match self.desk.request_of_login(subject, service, run_as, reason, may_open) {
-            Ok(Some(opened)) => {
+        let address = asked.question.address;
+        match self.desk.request_of_login(subject, service, run_as, address, reason, may_open) {
+            Ok(AtTheDoor::Opened(opened)) => {
                 if !opened.existed {
                     throttle().count(subject, kernel::since_boot());
                 }
-                Next::Request(Box::new(opened))
+                Next::Request(opened)
             }
-            Ok(None) | Err(desk::DeskError::Store(_)) => hint(),
+            Ok(AtTheDoor::Silent) => Next::Nothing,
+            Ok(AtTheDoor::Hint) | Err(desk::DeskError::Store(_)) => hint(),
             Err(why) => Next::Refused(why.to_string()),
         }
     }
@@ -287,20 +285,27 @@ impl Gate {
         filled(asked.template(&self.site.host), decision, now)
     }
 
-    /// Who approves follows from the accounts and the configuration, and is worked out when one changed.
+    /// Who approves follows from the policy and the people, and is worked out when one changed, or when an
+    /// absence may have ended.
     fn refresh_approvers(&self) {
-        let (accounts, config) = (self.site.accounts.now(), self.site.config.load_full());
+        let (world, config) = (self.site.policies.world(), self.site.config.load_full());
         let mut known = self.approvers_of.lock().unwrap_or_else(PoisonError::into_inner);
-        if known.as_ref().is_some_and(|(a, c)| Arc::ptr_eq(a, &accounts) && Arc::ptr_eq(c, &config)) {
+        if known.as_ref().is_some_and(|(before, c, at)| {
+            Arc::ptr_eq(&before.policy, &world.policy)
+                && Arc::ptr_eq(&before.people, &world.people)
+                && Arc::ptr_eq(c, &config)
+                && at.elapsed() < limits::RECONCILE_EVERY
+        }) {
             return;
         }
-        let approvers = if config.gate.approvers_log_in {
-            accounts.logins(&accounts.people(&config.roles.approvers)).cloned().collect()
-        } else {
-            std::collections::HashSet::new()
-        };
+        let mut approvers = std::collections::HashSet::new();
+        if config.gate.approvers_log_in {
+            for person in world.approvers(self.site.clock.now()) {
+                approvers.extend(world.people.get(&person).into_iter().flat_map(|human| human.names.clone()));
+            }
+        }
         self.site.memory.set_approvers(approvers);
-        *known = Some((accounts, config));
+        *known = Some((world, config, Instant::now()));
     }
 }
 
@@ -367,6 +372,7 @@ impl Asked {
             grant: None,
             request: None,
             approved_by: Vec::new(),
+            rule: None,
             expires: None,
             session: None,
             source: "local".to_owned(),
@@ -385,6 +391,7 @@ fn filled(template: DecisionRecord, decision: &Decision, now: Now) -> DecisionRe
         grant: carries.map(|grant| grant.id),
         request: carries.map(|grant| grant.request),
         approved_by: carries.map(|grant| grant.approved_by.clone()).unwrap_or_default(),
+        rule: carries.map(|grant| grant.rule.clone()),
         expires: carries.and(decision.ends),
         ..template
     }

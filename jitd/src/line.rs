@@ -1,6 +1,6 @@
 //! The one line that a refused person reads: what was wrong, and what to do next.
 
-use access::{Service, Span, for_people};
+use access::{Service, for_people};
 use api::Opened;
 use workflow::RequestState;
 
@@ -9,7 +9,7 @@ pub enum Next {
     /// A request was opened, or one waits.
     Request(Box<Opened>),
     /// Ask for it.
-    Ask(Service, Span),
+    Ask(Service),
     /// A request was tried for them and refused, in these words.
     Refused(String),
     /// Nothing that the line could say.
@@ -24,8 +24,12 @@ pub fn refusal(because: &str, next: &Next, now: access::Time) -> String {
             let request = &opened.request;
             let id = request.ask.id;
             let could = workflow::who_can(&request.could_approve);
-            let left = match request.state {
-                RequestState::Pending { until } => for_people(until - now),
+            let left = match &request.state {
+                RequestState::Pending { until } => for_people(*until - now),
+                RequestState::Approved { by, .. } => {
+                    line.push_str(&format!(" Request {id} was approved just now by {by}. Try again."));
+                    return line;
+                }
                 _ => return line,
             };
             if opened.existed {
@@ -39,10 +43,8 @@ pub fn refusal(because: &str, next: &Next, now: access::Time) -> String {
                 ));
             }
         }
-        Next::Ask(service, length) => {
-            line.push_str(&format!(
-                " Ask for it: jit request --service {service} --for {length} --reason TEXT"
-            ));
+        Next::Ask(service) => {
+            line.push_str(&format!(" Ask for it: jit request --service {service} --reason TEXT"));
         }
         Next::Refused(why) => line.push_str(&format!(" No request was opened: {why}.")),
         Next::Nothing => {}

@@ -81,7 +81,15 @@ impl Memory {
         let mut held = self.held.write().unwrap_or_else(PoisonError::into_inner);
         match changed {
             Changed::Desk(Committed::Record { seq, .. }) => held.seq = seq,
-            Changed::Desk(Committed::Grant(grant)) => held.view.put(*grant),
+            Changed::Desk(Committed::Grant(grant)) => {
+                // An extension moves the end of a clock that a first use has started.
+                if let Some(claim) = held.local.claims.get_mut(&grant.id)
+                    && let Some(moved) = Claim::start(&grant.window, claim.started)
+                {
+                    *claim = moved;
+                }
+                held.view.put(*grant);
+            }
             Changed::Desk(Committed::Request(_)) => {}
             Changed::Claimed(grant, claim) => {
                 held.local.claims.entry(grant).or_insert(claim);
@@ -125,6 +133,15 @@ impl Memory {
         if self.read(|held| held.view.approvers != approvers) {
             self.held.write().unwrap_or_else(PoisonError::into_inner).view.approvers = approvers;
         }
+    }
+
+    /// The client address of the login that this audit session belongs to.
+    pub fn came_from(&self, audit_session: Option<u32>) -> Option<std::net::IpAddr> {
+        let audit_session = audit_session?;
+        self.read(|held| {
+            let logins = held.sessions.values().filter(|session| session.audit_session == audit_session);
+            logins.filter_map(|session| session.rhost.parse().ok()).next()
+        })
     }
 
     /// The session that this process opened.
@@ -200,6 +217,7 @@ fn level(record: &Record) -> Level {
             reason if reason.allows() => Level::Info,
             _ => Level::Notice,
         },
+        Record::Change(change) if change.change.is_loud() => Level::Err,
         Record::Change(_) | Record::Mark(_) => Level::Notice,
     }
 }

@@ -11,6 +11,8 @@ use std::os::fd::{AsFd, OwnedFd};
 pub struct Peer {
     /// Its user id then.
     pub uid: u32,
+    /// Its audit session then, if it has one: the login it belongs to.
+    pub audit_session: Option<u32>,
     /// Whether a review through this connection comes from the person, or why not.
     pub is_the_person: Result<(), NotThem>,
 }
@@ -56,7 +58,9 @@ pub fn credentials(socket: &impl AsFd) -> nix::Result<(u32, i32)> {
 /// The process on the other end of `socket`, looked at as it is now.
 pub fn look(socket: &impl AsFd) -> nix::Result<Peer> {
     let (uid, pid) = credentials(socket)?;
-    Ok(Peer { uid, is_the_person: is_the_person(socket, uid, pid) })
+    let session = read_proc(pid, "sessionid").ok().and_then(|id| id.trim().parse().ok());
+    let audit_session = session.filter(|id| *id != u32::MAX);
+    Ok(Peer { uid, audit_session, is_the_person: is_the_person(socket, uid, pid) })
 }
 
 fn is_the_person(socket: &impl AsFd, uid: u32, pid: i32) -> Result<(), NotThem> {

@@ -1,75 +1,150 @@
-//! The one rule of a machine without a policy file: a group of approvers, one of whom must agree, and the
-//! limits of `[requests]`.
+//! The policy in force over the people, hosts and schedules of this machine.
 
-use crate::accounts::AccountBook;
-use crate::config::{Config, GrantClock};
-use access::{Login, Person, Span};
+use crate::accounts::{AccountBook, Accounts};
+use crate::config::Config;
+use crate::{kernel, limits};
+use access::{HostName, Time};
 use arc_swap::ArcSwap;
-use sha2::{Digest as _, Sha256};
-use std::collections::BTreeSet;
-use std::sync::Arc;
-use workflow::{Ask, Clock, Rule, Step, hex};
+use desk::PolicyVersion;
+use std::collections::BTreeMap;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::SystemTime;
+use workflow::{Hosts, OnCall, People, Policy, Schedule, World};
 
-/// The name of the rule in records.
-pub const RULE: &str = "built-in";
-
-/// The built-in rule, over the configuration and accounts of this moment.
-pub struct BuiltIn {
+/// Makes the world of this moment, anew only where something changed.
+pub struct Policies {
+    host: HostName,
     config: Arc<ArcSwap<Config>>,
     accounts: Arc<AccountBook>,
+    applied: ArcSwap<Applied>,
+    made: Mutex<Option<Made>>,
 }
 
-impl BuiltIn {
-    /// The rule over these.
-    pub fn new(config: Arc<ArcSwap<Config>>, accounts: Arc<AccountBook>) -> Self {
-        Self { config, accounts }
+/// The policy that was applied last, parsed.
+struct Applied {
+    policy: Arc<Policy>,
+    /// Those of `people.toml`.
+    listed: Option<People>,
+}
+
+/// A world, and what it was made from.
+struct Made {
+    applied: Arc<Applied>,
+    accounts: Arc<Accounts>,
+    config: Arc<Config>,
+    schedules: Vec<Stamp>,
+    world: World,
+}
+
+/// A file as it was looked at: its time and length, and the day its recurring shifts were worked out for.
+type Stamp = (PathBuf, Option<(SystemTime, u64)>, chrono::NaiveDate);
+
+impl Policies {
+    /// The policy in force on this host.
+    pub fn new(
+        host: HostName,
+        config: Arc<ArcSwap<Config>>,
+        accounts: Arc<AccountBook>,
+        version: &PolicyVersion,
+    ) -> Result<Self, String> {
+        let applied = ArcSwap::from_pointee(Applied::parse(version)?);
+        Ok(Self { host, config, accounts, applied, made: Mutex::new(None) })
+    }
+
+    fn hosts(&self, config: &Config) -> Hosts {
+        Hosts { labels: BTreeMap::from([(self.host.clone(), config.labels.clone())]), all: true }
     }
 }
 
-impl desk::Policy for BuiltIn {
-    fn rule(&self, _: &Ask) -> Result<Rule, String> {
-        let config = self.config.load();
-        let members = &config.roles.approvers;
-        let mut named: Vec<String> = members.groups.iter().map(|group| format!("group {group}")).collect();
-        named.extend(members.users.iter().map(ToString::to_string));
-        let step = Step {
-            from: self.accounts.now().people(members),
-            need: 1,
-            named: if named.is_empty() {
-                "approvers (none are configured)".to_owned()
-            } else {
-                named.join(" or ")
-            },
+impl Applied {
+    fn parse(version: &PolicyVersion) -> Result<Self, String> {
+        let policy =
+            Policy::parse(&version.policy, Path::new("policy.toml")).map_err(|why| why.to_string())?;
+        let people = version.people.as_deref().map(|text| People::parse(text, Path::new("people.toml")));
+        let listed = people.transpose().map_err(|why| why.to_string())?;
+        Ok(Self { policy: Arc::new(policy), listed })
+    }
+}
+
+impl desk::Worlds for Policies {
+    fn world(&self) -> World {
+        let (applied, accounts, config) =
+            (self.applied.load_full(), self.accounts.now(), self.config.load_full());
+        let schedules = stamps(&applied.policy);
+        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(made) = &*made
+            && Arc::ptr_eq(&made.applied, &applied)
+            && Arc::ptr_eq(&made.accounts, &accounts)
+            && Arc::ptr_eq(&made.config, &config)
+            && made.schedules == schedules
+        {
+            return made.world.clone();
+        }
+        let world = World {
+            policy: Arc::clone(&applied.policy),
+            people: Arc::new(people(applied.listed.clone(), &accounts)),
+            schedules: Arc::new(read_all(&applied.policy)),
+            hosts: Arc::new(self.hosts(&config)),
         };
-        let requests = &config.requests;
-        Ok(Rule {
-            id: RULE.to_owned(),
-            policy: digest(&config),
-            longest: requests.max,
-            ahead: requests.ahead,
-            pending: requests.pending,
-            clock: match requests.clock {
-                GrantClock::Approval => Clock::Approval,
-                GrantClock::FirstUse => Clock::FirstUse { claim_by: requests.claim_by },
-            },
-            steps: vec![step],
+        *made = Some(Made { applied, accounts, config, schedules, world: world.clone() });
+        world
+    }
+
+    fn world_of(&self, policy: Policy, listed: Option<&str>) -> Result<World, String> {
+        let listed = listed.map(|text| People::parse(text, Path::new("people.toml")));
+        let listed = listed.transpose().map_err(|why| why.to_string())?;
+        Ok(World {
+            people: Arc::new(people(listed, &self.accounts.now())),
+            schedules: Arc::new(read_all(&policy)),
+            hosts: Arc::new(self.hosts(&self.config.load())),
+            policy: Arc::new(policy),
         })
     }
 
-    fn reviews(&self, person: &Person) -> bool {
-        self.accounts.now().people(&self.config.load().roles.approvers).contains(person)
-    }
-
-    fn default_length(&self) -> Span {
-        self.config.load().requests.default
-    }
-
-    fn person(&self, login: &Login) -> Option<(Person, BTreeSet<Login>)> {
-        self.accounts.now().person(login)
+    fn adopt(&self, version: &PolicyVersion) -> Result<(), String> {
+        self.applied.store(Arc::new(Applied::parse(version)?));
+        Ok(())
     }
 }
 
-/// What the rule rests on, as a fingerprint for the grants it yields.
-fn digest(config: &Config) -> String {
-    hex(&Sha256::digest(format!("{:?}\n{:?}", config.roles.approvers, config.requests)))
+/// The listed people over the accounts of this machine.
+fn people(listed: Option<People>, accounts: &Accounts) -> People {
+    let system = People::of_system(accounts.everybody());
+    match listed {
+        Some(listed) => listed.over(&system),
+        None => system,
+    }
+}
+
+fn stamps(policy: &Policy) -> Vec<Stamp> {
+    let today = kernel::wall().date_naive();
+    let stamp = |path: &Path| {
+        let meta = std::fs::metadata(path).ok()?;
+        Some((meta.modified().ok()?, meta.len()))
+    };
+    policy.schedules.values().map(|source| (source.file.clone(), stamp(&source.file), today)).collect()
+}
+
+fn read_all(policy: &Policy) -> BTreeMap<String, OnCall> {
+    policy
+        .schedules
+        .iter()
+        .map(|(name, source)| (name.clone(), read(&source.file).unwrap_or_else(OnCall::Unknown)))
+        .collect()
+}
+
+/// A schedule as its file has it; what is not to be had is not believed, and the daemon goes on.
+fn read(path: &Path) -> Result<OnCall, String> {
+    let wrong = |why: std::io::Error| format!("reading {}: {why}", path.display());
+    let file = std::fs::File::open(path).map_err(wrong)?;
+    let as_of: Time = file.metadata().and_then(|meta| meta.modified()).map_err(wrong)?.into();
+    let mut text = String::new();
+    file.take(limits::SCHEDULE + 1).read_to_string(&mut text).map_err(wrong)?;
+    if text.len() as u64 > limits::SCHEDULE {
+        return Err(format!("{} is larger than {} bytes", path.display(), limits::SCHEDULE));
+    }
+    let schedule = Schedule::parse(&text, path, kernel::wall()).map_err(|why| why.to_string())?;
+    Ok(OnCall::Known(schedule, as_of))
 }

@@ -101,6 +101,7 @@ mod tests {
             grant: None,
             request: None,
             approved_by: Vec::new(),
+            rule: None,
             expires: None,
             session: None,
             source: "local".into(),

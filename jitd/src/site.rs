@@ -6,6 +6,7 @@ use crate::config::Config;
 use crate::ledger::Ledger;
 use crate::log::Log;
 use crate::memory::{Changed, Memory};
+use crate::policy::Policies;
 use access::HostName;
 use arc_swap::ArcSwap;
 use desk::{Desk, SqliteStore};
@@ -23,8 +24,10 @@ pub struct Site {
     pub desk: Arc<Desk<SqliteStore<Changed>>>,
     /// The time.
     pub clock: Arc<Clock>,
-    /// Who people are.
+    /// Accounts of this host.
     pub accounts: Arc<AccountBook>,
+    /// The policy in force, over people and hosts as they are.
+    pub policies: Arc<Policies>,
     /// The configuration in force.
     pub config: Arc<ArcSwap<Config>>,
     /// For what cannot be recorded.

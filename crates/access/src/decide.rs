@@ -141,7 +141,7 @@ fn fit(
     {
         return Fit::Expired;
     }
-    if grant.source.is_some() && grant.source != question.address {
+    if grant.source.is_some_and(|from| !question.address.is_some_and(|address| from.contains(&address))) {
         return Fit::WrongSource;
     }
     let carried = local.sessions.get(&grant.id).copied().unwrap_or(0);

@@ -25,7 +25,7 @@ pub fn explain(decision: &Decision, question: &Question, host: &str, now: Time) 
         }
         Reason::Revoked | Reason::Released => {
             let (at, by) =
-                grant.ended.as_ref().map_or((ends, String::new()), |e| (e.at, format!(" by {}", e.by)));
+                grant.ended.as_ref().map_or((ends, String::new()), |e| (e.at, by_whom(e.by.as_ref())));
             format!("grant {id} was {}{by} {} ago", decision.reason, for_people(now - at))
         }
         Reason::Expired => format!("grant {id} for {door} ended {} ago", for_people(now - ends)),
@@ -61,6 +61,10 @@ pub fn explain(decision: &Decision, question: &Question, host: &str, now: Time) 
         }
         other => format!("grant {id}: {other}"),
     }
+}
+
+fn by_whom(by: Option<&crate::Person>) -> String {
+    by.map_or_else(|| " by the policy".to_owned(), |person| format!(" by {person}"))
 }
 
 /// A length of time in the one or two units a person would say: `4 minutes`, `2 hours 5 minutes`.

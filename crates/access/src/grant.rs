@@ -1,9 +1,9 @@
 //! A grant: who may use which services of which hosts, as whom, and when.
 
 use crate::{GrantId, HostName, Login, Person, RequestId, Service, Span, Text, Time};
+use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
-use std::net::IpAddr;
 
 /// What an approved request yields. Its body never changes but by a higher `version`: an end, or
 /// (later) an extension.
@@ -31,13 +31,13 @@ pub struct Grant {
     pub run_as: BTreeSet<Login>,
     /// When.
     pub window: Window,
-    /// The only client address it works from, if pinned.
-    pub source: Option<IpAddr>,
+    /// The client addresses it works from, if pinned.
+    pub source: Option<IpNet>,
     /// How many sessions at once it carries on a host, if limited.
     pub sessions: Option<u32>,
     /// The desk's trusted time of the approval.
     pub approved_at: Time,
-    /// Who approved; the requester alone for break glass.
+    /// Who approved; nobody where the rule itself did.
     pub approved_by: Vec<Person>,
     /// The policy rule that allowed it.
     pub rule: String,
@@ -45,8 +45,16 @@ pub struct Grant {
     pub policy: String,
     /// Whether the person granted it to themself.
     pub break_glass: bool,
+    /// How often it was extended.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub extended: u32,
     /// Its early end, if it had one. Once set it stays.
     pub ended: Option<Ended>,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // serde's signature
+fn is_zero(count: &u32) -> bool {
+    *count == 0
 }
 
 /// When a grant is good.
@@ -98,8 +106,8 @@ pub struct Ended {
     pub how: EndedHow,
     /// When.
     pub at: Time,
-    /// By whom.
-    pub by: Person,
+    /// By whom; nobody for the policy itself.
+    pub by: Option<Person>,
     /// Why, in their words; a release needs none.
     pub reason: Option<Text>,
 }

@@ -21,6 +21,9 @@ impl Span {
     /// A year. What is asked for longer is standing access by another name.
     pub const LONGEST: Self = Self(366 * 86_400);
 
+    /// A second.
+    pub const SHORTEST: Self = Self(1);
+
     /// So many seconds; none for zero or for more than [`Span::LONGEST`].
     pub const fn seconds(seconds: u32) -> Option<Self> {
         if seconds == 0 || seconds > Self::LONGEST.0 { None } else { Some(Self(seconds)) }

@@ -49,6 +49,7 @@ fn grant(id: u64) -> Grant {
         rule: "r".into(),
         policy: "p".into(),
         break_glass: false,
+        extended: 0,
         ended: None,
     }
 }
@@ -96,7 +97,10 @@ fn carries(grant: &Grant, local: &Local, question: &Question, now: Now) -> bool 
         _ => false,
     };
     let started = !over_at_once && starts <= now.trusted && !(now.provisional && starts > grant.approved_at);
-    let pinned = grant.source.is_none() || grant.source == question.address;
+    let within = |net: ipnet::IpNet| {
+        question.address.is_some_and(|address| (net.network()..=net.broadcast()).contains(&address))
+    };
+    let pinned = grant.source.is_none_or(within);
     let carried = local.sessions.get(&grant.id).copied().unwrap_or(0);
     let room = grant.sessions.is_none_or(|most| carried < most);
     here && door && who && grant.ended.is_none() && started && now.latest < ends && pinned && room
@@ -165,15 +169,16 @@ fn windows() -> Vec<Window> {
 #[test]
 fn the_whole_of_a_small_domain_is_decided_right() {
     let mut seen = 0u64;
-    let ended = |how| Some(Ended { how, at: at(120), by: Person::parse("bob").unwrap(), reason: None });
+    let ended = |how| Some(Ended { how, at: at(120), by: Some(Person::parse("bob").unwrap()), reason: None });
     let hosts = [some([host("here")]), some([host("there")]), some([host("here"), host("there")])];
     let doors = [some([service("ssh")]), some([service("sudo")]), some([service("su"), service("ssh")])];
-    let address = Some("203.0.113.5".parse().unwrap());
+    let pin = Some("203.0.113.5/32".parse().unwrap());
+    let net = Some("203.0.112.0/23".parse().unwrap());
     for (window, hosts, doors) in itertools(&windows(), &hosts, &doors) {
         for (logins, run_as) in [("alice", "root"), ("root", "root"), ("alice", "bob")] {
             for ending in [None, ended(EndedHow::Revoked), ended(EndedHow::Released)] {
                 for (source, sessions, approved) in
-                    [(None, None, 100), (address, Some(1), 100), (None, Some(0), 99), (address, None, 99)]
+                    [(None, None, 100), (pin, Some(1), 100), (None, Some(0), 99), (net, None, 99)]
                 {
                     let grant = Grant {
                         window,
@@ -287,13 +292,13 @@ fn any_grant() -> impl Strategy<Value = Grant> {
                     services: doors.into_iter().map(service).collect(),
                     hosts: places.into_iter().map(host).collect(),
                     approved_at: at(approved),
-                    source: pinned.then(|| "203.0.113.5".parse().unwrap()),
+                    source: pinned.then(|| "203.0.113.5/32".parse().unwrap()),
                     sessions,
                     break_glass: glass,
                     ended: (ending == 0).then(|| Ended {
                         how: EndedHow::Revoked,
                         at: at(1),
-                        by: Person::parse("bob").unwrap(),
+                        by: Some(Person::parse("bob").unwrap()),
                         reason: None,
                     }),
                     ..grant(id)
@@ -406,7 +411,7 @@ proptest! {
         grant in any_grant(), question in any_question(), now in any_now(),
         order in Just((0u32..5).collect::<Vec<_>>()).prop_shuffle(), revoked in 0usize..5,
     ) {
-        let ended = Some(Ended { how: EndedHow::Revoked, at: at(0), by: Person::parse("bob").unwrap(), reason: None });
+        let ended = Some(Ended { how: EndedHow::Revoked, at: at(0), by: Some(Person::parse("bob").unwrap()), reason: None });
         let mut view = View::of(host("here"));
         let mut heard = false;
         for version in order {
@@ -448,7 +453,7 @@ fn the_nearest_miss_is_the_one_that_failed_last() {
         ended: Some(Ended {
             how: EndedHow::Revoked,
             at: at(1),
-            by: Person::parse("bob").unwrap(),
+            by: Some(Person::parse("bob").unwrap()),
             reason: None,
         }),
         ..grant(4)
@@ -457,7 +462,7 @@ fn the_nearest_miss_is_the_one_that_failed_last() {
         ended: Some(Ended {
             how: EndedHow::Released,
             at: at(1),
-            by: Person::parse("bob").unwrap(),
+            by: Some(Person::parse("bob").unwrap()),
             reason: None,
         }),
         ..grant(5)
@@ -469,7 +474,7 @@ fn the_nearest_miss_is_the_one_that_failed_last() {
     };
     let expired = Grant { window: Window::Approval { not_before: at(100), expires: at(150) }, ..grant(7) };
     let later = Grant { window: Window::Approval { not_before: at(151), expires: at(200) }, ..grant(8) };
-    let pinned = Grant { source: Some("192.0.2.1".parse().unwrap()), ..grant(10) };
+    let pinned = Grant { source: Some("192.0.2.1/32".parse().unwrap()), ..grant(10) };
     let full = Grant { sessions: Some(0), ..grant(11) };
     let mut grants = Vec::new();
     for (grant, reason) in [
@@ -527,7 +532,7 @@ fn a_state_is_told_for_every_moment() {
     assert_eq!([140, 149, 150].map(|s| state(&first_use, claim, s)), [Active, Active, Expired]);
     assert_eq!((first_use.ends(None), first_use.ends(claim)), (at(160), at(150)));
     let over = |how| Grant {
-        ended: Some(Ended { how, at: at(1), by: Person::parse("bob").unwrap(), reason: None }),
+        ended: Some(Ended { how, at: at(1), by: Some(Person::parse("bob").unwrap()), reason: None }),
         ..grant(1)
     };
     assert_eq!(state(&over(EndedHow::Revoked), None, 500), Revoked);
@@ -539,7 +544,7 @@ fn a_state_is_told_for_every_moment() {
 
 #[test]
 fn the_body_of_a_grant_never_changes_its_form() {
-    let grant = Grant { window: windows()[1], source: Some("203.0.113.5".parse().unwrap()), ..grant(1) };
+    let grant = Grant { window: windows()[1], source: Some("203.0.113.4/31".parse().unwrap()), ..grant(1) };
     let json = serde_json::to_string(&grant).unwrap();
     assert_eq!(json, include_str!("golden_grant.json").trim());
     assert_eq!(serde_json::from_str::<Grant>(&json).unwrap(), grant);

@@ -30,6 +30,7 @@ fn words(reason: Reason, change: impl FnOnce(&mut Grant), door: &str) -> String 
         rule: "r".into(),
         policy: "p".into(),
         break_glass: false,
+        extended: 0,
         ended: None,
     };
     change(&mut grant);
@@ -50,7 +51,8 @@ fn words(reason: Reason, change: impl FnOnce(&mut Grant), door: &str) -> String 
 fn each_reason_says_what_was_wrong_in_one_clause() {
     let ended = |how| {
         move |grant: &mut Grant| {
-            grant.ended = Some(Ended { how, at: at(3400), by: Person::parse("bob").unwrap(), reason: None });
+            grant.ended =
+                Some(Ended { how, at: at(3400), by: Some(Person::parse("bob").unwrap()), reason: None });
         }
     };
     let length = Span::seconds(60).unwrap();

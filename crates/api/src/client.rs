@@ -1,8 +1,9 @@
 //! The blocking client, for `jit`.
 
 use crate::{
-    AskGrants, AskJournal, AskRequests, Check, CheckQuery, EndGrant, GrantView, JournalRow, NewRequest,
-    NewReview, Opened, Problem, RequestView, Reviewed, Status, limits,
+    AppliedPolicy, AskGrants, AskJournal, AskRequests, Check, CheckQuery, EndGrant, GrantView, JournalRow,
+    NewExtension, NewPolicy, NewRequest, NewReview, Opened, PolicyView, Problem, RequestView, Reviewed,
+    Status, limits,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -121,6 +122,21 @@ impl Client {
     /// `POST /v1/grants/{id}/release`.
     pub fn release(&self, id: &str, body: &EndGrant) -> Answer<GrantView> {
         self.post(&format!("grants/{}/release", segment(id)), body)
+    }
+
+    /// `POST /v1/grants/{id}/extend`.
+    pub fn extend(&self, id: &str, body: &NewExtension) -> Answer<Opened> {
+        self.post(&format!("grants/{}/extend", segment(id)), body)
+    }
+
+    /// `GET /v1/policy`.
+    pub fn policy(&self) -> Answer<PolicyView> {
+        self.get("policy", &())
+    }
+
+    /// `POST /v1/policy`.
+    pub fn apply_policy(&self, body: &NewPolicy) -> Answer<AppliedPolicy> {
+        self.post("policy", body)
     }
 
     /// `GET /v1/journal`.

@@ -13,6 +13,9 @@
 //! | `GET /v1/grants/{id}` | | [`GrantView`] |
 //! | `POST /v1/grants/{id}/revoke` | [`EndGrant`] | [`GrantView`] |
 //! | `POST /v1/grants/{id}/release` | [`EndGrant`] | [`GrantView`] |
+//! | `POST /v1/grants/{id}/extend` | [`NewExtension`] | [`Opened`] |
+//! | `GET /v1/policy` | | [`PolicyView`] |
+//! | `POST /v1/policy` | [`NewPolicy`] | [`AppliedPolicy`] |
 //! | `GET /v1/journal?after=&limit=` | | `[`[`JournalRow`]`]` |
 //!
 //! Ids may be cut short where one thing alone starts like that. Every write takes an `Idempotency-Key`
@@ -30,8 +33,10 @@ mod types;
 #[cfg(feature = "client")]
 pub use client::{Client, ClientError};
 pub use problem::{Problem, ProblemCode};
-pub use record::{Change, ChangeRecord, DecisionRecord, Mark, MarkRecord, Record};
+pub use record::{ChangeRecord, DecisionRecord, Mark, MarkRecord, PolicyApplied, Record};
 pub use types::{
-    AskGrants, AskJournal, AskRequests, Check, CheckQuery, EndGrant, GrantView, JournalRow, NewRequest,
-    NewReview, NewVerdict, Opened, RequestView, Reviewed, Status, Which,
+    AppliedPolicy, AskGrants, AskJournal, AskRequests, Check, CheckQuery, EndGrant, GrantView, JournalRow,
+    NewExtension, NewPolicy, NewRequest, NewReview, NewVerdict, Opened, PolicyView, RequestView, Reviewed,
+    Status, Which,
 };
+pub use workflow::Change;

@@ -3,6 +3,10 @@
 /// Bytes of a body, either way of a write: every type here at its largest is under 64 KiB.
 pub const BODY: usize = 64 * 1024;
 
+/// Bytes of a policy with its people, together: hundreds of rules and thousands of people. The journal keeps
+/// what changed of it in one record.
+pub const POLICY: usize = 256 * 1024;
+
 /// Bytes of an answer that the client takes: a journal page of [`PAGE`] records of a few KiB each.
 pub const ANSWER: u64 = 16 * 1024 * 1024;
 

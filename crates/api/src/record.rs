@@ -5,7 +5,7 @@ use access::{Grant, GrantId, Login, Person, Reason, RequestId, Service, SessionI
 use chrono::SecondsFormat;
 use serde::{Deserialize, Serialize};
 use std::fmt::Write as _;
-use workflow::{Channel, Request};
+use workflow::{Change, Channel, Decider, Request, RequestState};
 
 /// One record of the journal. The whole body of what changed is in it, so that the state can be proved
 /// from the journal alone.
@@ -55,6 +55,9 @@ pub struct DecisionRecord {
     /// Who approved the grant.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub approved_by: Vec<Person>,
+    /// The rule that gave it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rule: Option<String>,
     /// When the grant ends here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires: Option<Time>,
@@ -92,47 +95,21 @@ pub struct ChangeRecord {
     /// The grant afterwards.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grant: Option<Grant>,
+    /// The policy that is in force now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<PolicyApplied>,
 }
 
-/// What can happen to a request or grant, a closed list.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Change {
-    /// A request was opened.
-    Requested,
-    /// An approver agreed, and more are needed.
-    Reviewed,
-    /// The last approver agreed: there is a grant.
-    Approved,
-    /// An approver said no.
-    Denied,
-    /// Its author took it back.
-    Cancelled,
-    /// Nobody decided in time.
-    Lapsed,
-    /// A grant was taken back.
-    Revoked,
-    /// A grant was given back.
-    Released,
-    /// A grant's time is over.
-    Expired,
-}
-
-impl Change {
-    /// The name in logs.
-    pub const fn code(self) -> &'static str {
-        match self {
-            Self::Requested => "requested",
-            Self::Reviewed => "reviewed",
-            Self::Approved => "approved",
-            Self::Denied => "denied",
-            Self::Cancelled => "cancelled",
-            Self::Lapsed => "lapsed",
-            Self::Revoked => "revoked",
-            Self::Released => "released",
-            Self::Expired => "expired",
-        }
-    }
+/// A policy that came into force.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PolicyApplied {
+    /// Its version on this desk.
+    pub version: u32,
+    /// SHA-256 of its row's body, in hex.
+    pub digest: String,
+    /// What changed, line by line.
+    pub diff: String,
 }
 
 /// Something about the daemon.
@@ -228,7 +205,9 @@ fn decision(line: &mut Line, record: &DecisionRecord) {
     line.put("tty", &record.tty);
     line.put_some("grant", record.grant.as_ref());
     line.put_some("request", record.request.as_ref());
-    line.put_people("approved_by", &record.approved_by);
+    if record.grant.is_some() {
+        line.put_approvers(&record.approved_by, record.rule.as_deref().unwrap_or_default());
+    }
     line.put_some("expires", record.expires.map(iso).as_ref());
     line.put("source", &record.source);
     line.put("staleness", &format!("{}s", record.staleness_s));
@@ -241,7 +220,7 @@ fn decision(line: &mut Line, record: &DecisionRecord) {
 
 fn change(line: &mut Line, record: &ChangeRecord) {
     line.put("change", record.change.code());
-    line.put("actor", record.actor.as_ref().map_or("clock", Person::as_str));
+    line.put("actor", &actor(record));
     if let Some(channel) = record.channel {
         line.put("channel", channel.code());
     }
@@ -253,7 +232,7 @@ fn change(line: &mut Line, record: &ChangeRecord) {
         line.put("person", grant.person.as_str());
         line.put("services", &joined(&grant.services));
         line.put("hosts", &joined(&grant.hosts));
-        line.put_people("approved_by", &grant.approved_by);
+        line.put_approvers(&grant.approved_by, &grant.rule);
         line.put("expires", &iso(grant.window.latest_end()));
     } else if let Some(request) = &record.request {
         line.put("person", request.ask.person.as_str());
@@ -265,6 +244,26 @@ fn change(line: &mut Line, record: &ChangeRecord) {
         record.request.as_ref().filter(|_| opened).map(|request| &request.ask.reason)
     });
     line.put_some("comment", said);
+    if let Some(policy) = &record.policy {
+        line.put("version", &policy.version.to_string());
+        line.put("digest", &policy.digest);
+    }
+}
+
+/// Who did it: a person, the rule itself, the policy, or time.
+fn actor(record: &ChangeRecord) -> String {
+    if let Some(person) = &record.actor {
+        return person.to_string();
+    }
+    let decider = record.request.as_ref().and_then(|request| match &request.state {
+        RequestState::Approved { by, .. } | RequestState::Denied { by, .. } => Some((by, &request.rule)),
+        _ => None,
+    });
+    match (record.change, decider) {
+        (Change::Approved | Change::Extended, Some((Decider::Rule { .. }, rule))) => format!("rule:{rule}"),
+        (Change::Denied | Change::Revoked, _) => "policy".to_owned(),
+        _ => "clock".to_owned(),
+    }
 }
 
 /// An instant as logs have it.
@@ -301,9 +300,12 @@ impl Line {
         }
     }
 
-    fn put_people(&mut self, key: &str, people: &[Person]) {
-        if !people.is_empty() {
-            self.put(key, &joined(people));
+    /// Who approved a grant: people, or the rule itself.
+    fn put_approvers(&mut self, people: &[Person], rule: &str) {
+        if people.is_empty() {
+            self.put("approved_by", &format!("rule:{rule}"));
+        } else {
+            self.put("approved_by", &joined(people));
         }
     }
 
@@ -358,6 +360,7 @@ mod tests {
             grant: Some(GrantId::from_random(1)),
             request: Some(RequestId::from_random(2)),
             approved_by: vec![Person::parse("bob").unwrap(), Person::parse("carol").unwrap()],
+            rule: Some("ops".into()),
             expires: Some("2026-11-24T15:04:00.123Z".parse().unwrap()),
             session: None,
             source: "local".into(),

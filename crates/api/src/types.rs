@@ -4,8 +4,8 @@ use access::{
     Grant, GrantId, GrantState, HostName, Login, Person, Reason, RequestId, Service, Span, Text, Time,
 };
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
-use workflow::{Ask, Narrowing, RequestState, Review};
+use std::collections::{BTreeMap, BTreeSet};
+use workflow::{Afterwards, Ask, Narrowing, RequestState, Review};
 
 /// A request to be made. Hosts left out mean the machine that is asked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -14,6 +14,9 @@ pub struct NewRequest {
     /// Where.
     #[serde(default)]
     pub hosts: BTreeSet<HostName>,
+    /// All hosts that carry these labels.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: BTreeMap<String, String>,
     /// What for.
     pub services: BTreeSet<Service>,
     /// As whom.
@@ -33,6 +36,23 @@ pub struct NewRequest {
     /// For whom, if not for oneself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<Login>,
+    /// At once and alone, to be looked at afterwards.
+    #[serde(default)]
+    pub break_glass: bool,
+}
+
+/// More time on a grant.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NewExtension {
+    /// So much more.
+    #[serde(rename = "for")]
+    pub length: Span,
+    /// Why.
+    pub reason: Text,
+    /// The ticket it belongs to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ticket: Option<Text>,
 }
 
 /// A request was made, or an equal one already waits.
@@ -40,6 +60,9 @@ pub struct NewRequest {
 pub struct Opened {
     /// The request.
     pub request: RequestView,
+    /// The grant, where the rule approved by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grant: Option<GrantView>,
     /// Whether it waited already, so that nothing new was made.
     pub existed: bool,
 }
@@ -55,12 +78,20 @@ pub struct RequestView {
     pub state: RequestState,
     /// What approvers said.
     pub reviews: Vec<Review>,
+    /// For a break glass: what becomes of it afterwards.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub afterwards: Option<Afterwards>,
+    /// When others may approve too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub escalates: Option<Time>,
     /// What is left of the ask after the narrowings so far.
     pub left: Narrowing,
     /// Fingerprint of what is shown here; a review carries it.
     pub digest: String,
-    /// Who could approve it now.
+    /// Who could approve it now, or look at it afterwards.
     pub could_approve: Vec<Person>,
+    /// How many people have to approve, those who did included.
+    pub needs: usize,
     /// Whether the reader could.
     pub yours_to_review: bool,
 }
@@ -161,6 +192,48 @@ pub struct EndGrant {
     /// Why; a revocation needs it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<Text>,
+}
+
+/// The policy in force.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PolicyView {
+    /// Its version on this desk; 0 is the one that was shipped.
+    pub version: u32,
+    /// When it came into force.
+    pub at: Time,
+    /// Who applied it; nobody for the shipped one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<Person>,
+    /// `policy.toml`.
+    pub policy: String,
+    /// `people.toml`; without it the accounts of this host are the people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub people: Option<String>,
+}
+
+/// A policy to come into force.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NewPolicy {
+    /// `policy.toml`.
+    pub policy: String,
+    /// `people.toml`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub people: Option<String>,
+}
+
+/// A policy came into force.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AppliedPolicy {
+    /// Its version.
+    pub version: u32,
+    /// Whether it is what was in force before; then nothing was done.
+    pub unchanged: bool,
+    /// What changed, line by line.
+    pub diff: String,
+    /// What is worth a look, in words.
+    pub findings: Vec<String>,
 }
 
 /// Query of `GET /v1/check`: what would the gate say?

@@ -1,6 +1,8 @@
 //! Who calls, and what they may.
 
 use access::{Login, Person};
+use std::collections::BTreeSet;
+use std::net::IpAddr;
 use workflow::Channel;
 
 /// The one who calls, as the door they came through made sure.
@@ -10,6 +12,10 @@ pub struct Caller {
     pub person: Person,
     /// By which login.
     pub login: Login,
+    /// Every login name they have: one person is one voice under all of them.
+    pub names: BTreeSet<Login>,
+    /// The client address they came from, where the door knows it.
+    pub source: Option<IpAddr>,
     /// Their rights beside their own affairs.
     pub roles: Roles,
     /// The door.

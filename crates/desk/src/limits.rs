@@ -7,6 +7,9 @@ pub const MINT_TRIES: usize = 4;
 /// Rows a list answers when the caller names no limit: a few screens.
 pub const LIST: u32 = 200;
 
+/// Pages of a listing that are looked through for what one caller may see.
+pub const PAGES_LOOKED_THROUGH: usize = 10;
+
 /// Requests or grants whose time is over that one tick closes, so that a tick stays short.
 pub const PER_TICK: u32 = 256;
 
@@ -19,3 +22,6 @@ pub const KEYS_PER_PERSON: u32 = 100;
 
 /// Closed grants that a gate keeps to explain refusals by: a busy day.
 pub const RECENT: u32 = 1000;
+
+/// Bytes of a body that carries a policy: each of its bytes may be escaped as two.
+pub const POLICY_BODY: usize = 2 * api::limits::POLICY + 4096;

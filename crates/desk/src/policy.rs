@@ -1,22 +1,19 @@
 //! What the desk must know of people and rules, as it is at this moment.
 
-use access::{Login, Now, Person, Span};
-use std::collections::BTreeSet;
-use workflow::{Ask, Rule};
+use crate::PolicyVersion;
+use access::Now;
+use workflow::{Policy, World};
 
 /// People and rules. Asked anew at every event, so that whoever left a group has no say.
-pub trait Policy: Send + Sync + 'static {
-    /// The rule that covers all of this ask, or in words why none does.
-    fn rule(&self, ask: &Ask) -> Result<Rule, String>;
+pub trait Worlds: Send + Sync + 'static {
+    /// The policy in force over people, hosts and schedules as they are now.
+    fn world(&self) -> World;
 
-    /// Whether this person is an approver of anything at all.
-    fn reviews(&self, person: &Person) -> bool;
+    /// This policy over the same; for trying it, and for checking it before it comes into force.
+    fn world_of(&self, policy: Policy, people: Option<&str>) -> Result<World, String>;
 
-    /// How long an ask that names no length is for.
-    fn default_length(&self) -> Span;
-
-    /// The person behind a login name, with all their login names.
-    fn person(&self, login: &Login) -> Option<(Person, BTreeSet<Login>)>;
+    /// A policy came into force.
+    fn adopt(&self, version: &PolicyVersion) -> Result<(), String>;
 }
 
 /// The desk's clock.

@@ -3,9 +3,11 @@
 
 use crate::{Caller, Desk, DeskError, Key, Store, limits};
 use access::EndedHow;
-use api::{AskGrants, AskRequests, EndGrant, NewRequest, NewReview, Problem, ProblemCode};
+use api::{
+    AskGrants, AskRequests, EndGrant, NewExtension, NewPolicy, NewRequest, NewReview, Problem, ProblemCode,
+};
 use axum::body::Bytes;
-use axum::extract::{Extension, Path, Query, State};
+use axum::extract::{DefaultBodyLimit, Extension, Path, Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -59,6 +61,11 @@ pub fn routes<S: Store>(desk: Arc<Desk<S>>) -> Router {
         .route("/v1/grants/{id}", get(show_grant::<S>))
         .route("/v1/grants/{id}/revoke", post(revoke::<S>))
         .route("/v1/grants/{id}/release", post(release::<S>))
+        .route("/v1/grants/{id}/extend", post(extend::<S>))
+        .route(
+            "/v1/policy",
+            get(policy::<S>).post(apply::<S>).layer(DefaultBodyLimit::max(limits::POLICY_BODY)),
+        )
         .with_state(desk)
 }
 
@@ -128,6 +135,25 @@ async fn release<S: Store>(
     write: Write<EndGrant>,
 ) -> Answer<api::GrantView> {
     blocking(move || desk.end_grant(&write.caller, &id, EndedHow::Released, write.body, &write.key)).await
+}
+
+async fn extend<S: Store>(
+    State(desk): Shared<S>,
+    Path(id): Path<String>,
+    write: Write<NewExtension>,
+) -> Answer<api::Opened> {
+    blocking(move || desk.extend(&write.caller, &id, write.body, &write.key)).await
+}
+
+async fn policy<S: Store>(
+    State(desk): Shared<S>,
+    Extension(caller): Extension<Caller>,
+) -> Answer<api::PolicyView> {
+    blocking(move || desk.policy(&caller)).await
+}
+
+async fn apply<S: Store>(State(desk): Shared<S>, write: Write<NewPolicy>) -> Answer<api::AppliedPolicy> {
+    blocking(move || desk.apply(&write.caller, write.body, &write.key)).await
 }
 
 /// A write: who, what, and the key that makes it happen once.

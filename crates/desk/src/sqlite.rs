@@ -1,6 +1,6 @@
 //! The desk's store on the daemon's SQLite file.
 
-use crate::store::{Asked, Committed, Queries, RequestFilter, Store, Transaction};
+use crate::store::{After, Asked, Committed, PolicyVersion, Queries, RequestFilter, Store, Transaction};
 use crate::{DeskError, limits};
 use access::{Claim, Grant, GrantId, HostName, Person, RequestId, Time};
 use api::{Change, ChangeRecord, Record};
@@ -12,7 +12,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use store::{StoreError, Tx, Writer};
-use workflow::{Request, RequestState};
+use workflow::Request;
 
 /// Requests and grants in the one file of this daemon. `E` is what the daemon's observer hears.
 pub struct SqliteStore<E> {
@@ -80,6 +80,11 @@ pub fn load(connection: &Connection) -> Result<Loaded, DeskError> {
     Ok(Loaded { grants, claims })
 }
 
+/// The policy that was applied last, or the shipped one.
+pub fn policy_in_force(connection: &Connection) -> Result<PolicyVersion, DeskError> {
+    Ok(Look(connection).policy()?.unwrap_or_else(PolicyVersion::shipped))
+}
+
 /// Opens grants again that time had closed and that are not over at `now` after all: the clock was wrong.
 /// What people ended stays ended. Each comes with its first use on this host.
 pub fn reopen(connection: &Connection, now: Time) -> Result<Vec<(Grant, Option<Claim>)>, DeskError> {
@@ -144,35 +149,42 @@ impl Queries for Look<'_> {
         Ok(self.ids(sql, low.bits(), high.bits())?.into_iter().map(RequestId::from_random).collect())
     }
 
-    fn requests(&self, filter: &RequestFilter, limit: u32) -> Result<Vec<Request>, DeskError> {
+    fn requests(&self, filter: &RequestFilter, after: After, limit: u32) -> Result<Vec<Request>, DeskError> {
+        let (at, id) = after.map_or((i64::MAX, u64::MAX >> 1), |(at, id)| (at.timestamp_millis(), id.bits()));
         match filter {
-            RequestFilter::Pending => self.rows(
-                "SELECT body, digest FROM request WHERE state = 'pending' ORDER BY until_ms DESC LIMIT ?1",
-                &[&limit],
+            RequestFilter::Waiting => self.rows(
+                "SELECT body, digest FROM request WHERE (state = 'pending' OR unseen = 1) \
+                 AND (asked_ms, id) < (?1, ?2) ORDER BY asked_ms DESC, id DESC LIMIT ?3",
+                &[&at, &id, &limit],
             ),
             RequestFilter::Of(person) => self.rows(
                 "SELECT body, digest FROM request WHERE id IN (\
-                   SELECT * FROM (SELECT id FROM request WHERE person = ?1 ORDER BY asked_ms DESC LIMIT ?2) \
-                   UNION SELECT * FROM (SELECT id FROM request WHERE asked_by = ?1 ORDER BY asked_ms DESC LIMIT ?2)) \
-                 ORDER BY asked_ms DESC LIMIT ?2",
-                &[&person.as_str(), &limit],
+                   SELECT * FROM (SELECT id FROM request WHERE person = ?1 AND (asked_ms, id) < (?2, ?3) \
+                     ORDER BY asked_ms DESC, id DESC LIMIT ?4) \
+                   UNION SELECT * FROM (SELECT id FROM request WHERE asked_by = ?1 AND (asked_ms, id) < (?2, ?3) \
+                     ORDER BY asked_ms DESC, id DESC LIMIT ?4)) \
+                 ORDER BY asked_ms DESC, id DESC LIMIT ?4",
+                &[&person.as_str(), &at, &id, &limit],
             ),
-            RequestFilter::All => {
-                self.rows("SELECT body, digest FROM request ORDER BY asked_ms DESC LIMIT ?1", &[&limit])
-            }
+            RequestFilter::All => self.rows(
+                "SELECT body, digest FROM request WHERE (asked_ms, id) < (?1, ?2) \
+                 ORDER BY asked_ms DESC, id DESC LIMIT ?3",
+                &[&at, &id, &limit],
+            ),
         }
     }
 
     fn pending_of(&self, person: &Person) -> Result<Vec<Request>, DeskError> {
         self.rows(
-            "SELECT body, digest FROM request INDEXED BY request_pending WHERE state = 'pending' AND person = ?1",
+            "SELECT body, digest FROM request INDEXED BY request_waits_for \
+             WHERE (state = 'pending' OR unseen = 1) AND person = ?1 AND state = 'pending'",
             &[&person.as_str()],
         )
     }
 
     fn asked_by(&self, person: &Person, since: Time) -> Result<Asked, DeskError> {
         let mut select = self.0.prepare_cached(
-            "SELECT (SELECT count(*) FROM request INDEXED BY request_waiting WHERE state = 'pending' AND asked_by = ?1), \
+            "SELECT (SELECT count(*) FROM request INDEXED BY request_waits_by WHERE state = 'pending' AND asked_by = ?1), \
                     (SELECT count(*) FROM request WHERE asked_by = ?1 AND asked_ms >= ?2)",
         )?;
         Ok(select.query_row(params![person.as_str(), since.timestamp_millis()], |row| {
@@ -186,11 +198,31 @@ impl Queries for Look<'_> {
         Ok(select.query_row([person.as_str()], |row| row.get(0))?)
     }
 
-    fn overdue(&self, now: Time, limit: u32) -> Result<Vec<Request>, DeskError> {
+    fn due(&self, now: Time, limit: u32) -> Result<Vec<Request>, DeskError> {
         self.rows(
-            "SELECT body, digest FROM request WHERE state = 'pending' AND until_ms <= ?1 ORDER BY until_ms LIMIT ?2",
+            "SELECT body, digest FROM request WHERE due_ms <= ?1 ORDER BY due_ms LIMIT ?2",
             &[&now.timestamp_millis(), &limit],
         )
+    }
+
+    fn automatic(&self, person: &Person, rule: &str, since: Time) -> Result<u32, DeskError> {
+        let mut select = self.0.prepare_cached(
+            "SELECT count(*) FROM request WHERE person = ?1 AND auto = ?2 AND asked_ms >= ?3",
+        )?;
+        Ok(select.query_row(params![person.as_str(), rule, since.timestamp_millis()], |row| row.get(0))?)
+    }
+
+    fn unseen(&self, person: &Person) -> Result<Vec<RequestId>, DeskError> {
+        let mut select = self.0.prepare_cached(
+            "SELECT id FROM request INDEXED BY request_waits_for \
+             WHERE (state = 'pending' OR unseen = 1) AND person = ?1 AND unseen = 1",
+        )?;
+        let ids = select.query_map([person.as_str()], |row| row.get(0))?;
+        Ok(ids.map(|id| id.map(RequestId::from_random)).collect::<Result<_, _>>()?)
+    }
+
+    fn policy(&self) -> Result<Option<PolicyVersion>, DeskError> {
+        self.row("SELECT body, digest FROM policy ORDER BY version DESC LIMIT 1", &[])
     }
 
     fn grant(&self, id: GrantId) -> Result<Option<Grant>, DeskError> {
@@ -222,6 +254,13 @@ impl Queries for Look<'_> {
         let mut grants: Vec<Grant> = self.rows(sql, &[&person.map(Person::as_str), &limit])?;
         grants.retain(|grant| host.is_none_or(|host| grant.hosts.contains(host)));
         Ok(grants)
+    }
+
+    fn open_grants(&self, after: Option<GrantId>, limit: u32) -> Result<Vec<Grant>, DeskError> {
+        self.rows(
+            "SELECT body, digest FROM grants WHERE closed = 0 AND id > ?1 ORDER BY id LIMIT ?2",
+            &[&after.map_or(-1, |id| i64::try_from(id.bits()).unwrap_or(i64::MAX)), &limit],
+        )
     }
 
     fn over(&self, now: Time, limit: u32) -> Result<Vec<Grant>, DeskError> {
@@ -268,17 +307,16 @@ impl<E> Writing<'_, '_, E> {
 impl<E: From<Committed>> Transaction for Writing<'_, '_, E> {
     fn put_request(&mut self, request: &Request) -> Result<(), DeskError> {
         let body = json(request)?;
-        let until = match &request.state {
-            RequestState::Pending { until } => Some(until.timestamp_millis()),
-            _ => None,
-        };
+        let due = request.due().map(|due| due.timestamp_millis());
+        let automatic = request.is_automatic().then_some(&request.rule);
         let ask = &request.ask;
         self.tx
             .connection()
             .prepare_cached(
-                "INSERT INTO request (id, state, asked_by, person, asked_ms, until_ms, body, digest, seq) \
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT (id) DO UPDATE \
-                 SET state = ?2, until_ms = ?6, body = ?7, digest = ?8, seq = ?9",
+                "INSERT INTO request \
+                   (id, state, asked_by, person, asked_ms, due_ms, auto, unseen, body, digest, seq) \
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) ON CONFLICT (id) DO UPDATE \
+                 SET state = ?2, due_ms = ?6, auto = ?7, unseen = ?8, body = ?9, digest = ?10, seq = ?11",
             )?
             .execute(params![
                 ask.id.bits(),
@@ -286,7 +324,9 @@ impl<E: From<Committed>> Transaction for Writing<'_, '_, E> {
                 ask.asked_by.as_str(),
                 ask.person.as_str(),
                 ask.asked_at.timestamp_millis(),
-                until,
+                due,
+                automatic,
+                request.is_unseen(),
                 body,
                 digest_of(&body),
                 self.last
@@ -314,9 +354,27 @@ impl<E: From<Committed>> Transaction for Writing<'_, '_, E> {
                 digest_of(&body),
                 self.last
             ])?;
+        // An extension moves the end of a clock that a first use has started.
+        if let Some(claim) = self.look().claim(grant.id)?
+            && let Some(moved) = Claim::start(&grant.window, claim.started)
+        {
+            self.tx
+                .connection()
+                .prepare_cached("UPDATE claim SET ends_ms = ?2 WHERE grant_id = ?1")?
+                .execute(params![grant.id.bits(), moved.ends.timestamp_millis()])?;
+        }
         // The next decision must see it.
         self.tx.end_group();
         self.tx.event(Committed::Grant(Box::new(grant.clone())).into());
+        Ok(())
+    }
+
+    fn put_policy(&mut self, version: &PolicyVersion) -> Result<(), DeskError> {
+        let body = json(version)?;
+        self.tx
+            .connection()
+            .prepare_cached("INSERT INTO policy (version, body, digest, seq) VALUES (?1, ?2, ?3, ?4)")?
+            .execute(params![version.version, body, digest_of(&body), self.last])?;
         Ok(())
     }
 
@@ -362,8 +420,8 @@ impl<E> Queries for Writing<'_, '_, E> {
     fn request_ids(&self, low: RequestId, high: RequestId) -> Result<Vec<RequestId>, DeskError> {
         self.look().request_ids(low, high)
     }
-    fn requests(&self, filter: &RequestFilter, limit: u32) -> Result<Vec<Request>, DeskError> {
-        self.look().requests(filter, limit)
+    fn requests(&self, filter: &RequestFilter, after: After, limit: u32) -> Result<Vec<Request>, DeskError> {
+        self.look().requests(filter, after, limit)
     }
     fn pending_of(&self, person: &Person) -> Result<Vec<Request>, DeskError> {
         self.look().pending_of(person)
@@ -374,8 +432,17 @@ impl<E> Queries for Writing<'_, '_, E> {
     fn held_by(&self, person: &Person) -> Result<u64, DeskError> {
         self.look().held_by(person)
     }
-    fn overdue(&self, now: Time, limit: u32) -> Result<Vec<Request>, DeskError> {
-        self.look().overdue(now, limit)
+    fn due(&self, now: Time, limit: u32) -> Result<Vec<Request>, DeskError> {
+        self.look().due(now, limit)
+    }
+    fn automatic(&self, person: &Person, rule: &str, since: Time) -> Result<u32, DeskError> {
+        self.look().automatic(person, rule, since)
+    }
+    fn unseen(&self, person: &Person) -> Result<Vec<RequestId>, DeskError> {
+        self.look().unseen(person)
+    }
+    fn policy(&self) -> Result<Option<PolicyVersion>, DeskError> {
+        self.look().policy()
     }
     fn grant(&self, id: GrantId) -> Result<Option<Grant>, DeskError> {
         self.look().grant(id)
@@ -391,6 +458,9 @@ impl<E> Queries for Writing<'_, '_, E> {
         limit: u32,
     ) -> Result<Vec<Grant>, DeskError> {
         self.look().grants(person, host, all, limit)
+    }
+    fn open_grants(&self, after: Option<GrantId>, limit: u32) -> Result<Vec<Grant>, DeskError> {
+        self.look().open_grants(after, limit)
     }
     fn over(&self, now: Time, limit: u32) -> Result<Vec<Grant>, DeskError> {
         self.look().over(now, limit)

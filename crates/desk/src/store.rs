@@ -3,6 +3,7 @@
 use crate::DeskError;
 use access::{Claim, Grant, GrantId, HostName, Person, RequestId, Time};
 use api::ChangeRecord;
+use serde::{Deserialize, Serialize};
 use workflow::Request;
 
 /// Something that changed, for those who keep a view of the store in memory. Told in commit order,
@@ -40,13 +41,40 @@ pub trait Store: Clone + Send + Sync + 'static {
 /// Which requests to list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RequestFilter {
-    /// Those that wait.
-    Pending,
+    /// Those that wait: for approvers, or to be looked at afterwards.
+    Waiting,
     /// Those that this person asked for or would get.
     Of(Person),
     /// All.
     All,
 }
+
+/// A policy that is or was in force.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PolicyVersion {
+    /// Counted from 0, the shipped one.
+    pub version: u32,
+    /// When it came into force.
+    pub at: Time,
+    /// Who applied it.
+    pub by: Option<Person>,
+    /// `policy.toml`.
+    pub policy: String,
+    /// `people.toml`.
+    pub people: Option<String>,
+}
+
+impl PolicyVersion {
+    /// The one that is in force until another is applied.
+    pub fn shipped() -> Self {
+        let policy = include_str!("../../../config/policy.toml").to_owned();
+        Self { version: 0, at: Time::UNIX_EPOCH, by: None, policy, people: None }
+    }
+}
+
+/// Where a listing goes on: after the request that was asked at this time and has this id.
+pub type After = Option<(Time, RequestId)>;
 
 /// How much one person asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,7 +94,7 @@ pub trait Queries {
     fn request_ids(&self, low: RequestId, high: RequestId) -> Result<Vec<RequestId>, DeskError>;
 
     /// Requests, newest first.
-    fn requests(&self, filter: &RequestFilter, limit: u32) -> Result<Vec<Request>, DeskError>;
+    fn requests(&self, filter: &RequestFilter, after: After, limit: u32) -> Result<Vec<Request>, DeskError>;
 
     /// Pending requests that would give this person access.
     fn pending_of(&self, person: &Person) -> Result<Vec<Request>, DeskError>;
@@ -77,8 +105,17 @@ pub trait Queries {
     /// Grants of this person that are not over.
     fn held_by(&self, person: &Person) -> Result<u64, DeskError>;
 
-    /// Pending requests whose waiting is over at `now`.
-    fn overdue(&self, now: Time, limit: u32) -> Result<Vec<Request>, DeskError>;
+    /// Requests to which something happens by time alone, at `now` or before.
+    fn due(&self, now: Time, limit: u32) -> Result<Vec<Request>, DeskError>;
+
+    /// How often `rule` let this person in by itself since then.
+    fn automatic(&self, person: &Person, rule: &str, since: Time) -> Result<u32, DeskError>;
+
+    /// This person's break glasses that nobody has looked at.
+    fn unseen(&self, person: &Person) -> Result<Vec<RequestId>, DeskError>;
+
+    /// The policy that was applied last, if one was.
+    fn policy(&self) -> Result<Option<PolicyVersion>, DeskError>;
 
     /// The grant with this id.
     fn grant(&self, id: GrantId) -> Result<Option<Grant>, DeskError>;
@@ -94,6 +131,9 @@ pub trait Queries {
         all: bool,
         limit: u32,
     ) -> Result<Vec<Grant>, DeskError>;
+
+    /// Grants that are not closed, in the order of their ids after this one.
+    fn open_grants(&self, after: Option<GrantId>, limit: u32) -> Result<Vec<Grant>, DeskError>;
 
     /// Grants not closed yet whose time is over at `now`, by their window or their claim.
     fn over(&self, now: Time, limit: u32) -> Result<Vec<Grant>, DeskError>;
@@ -115,6 +155,9 @@ pub trait Transaction: Queries {
 
     /// Stores a grant, new or changed, after its record. `closed` says that it is over for good.
     fn put_grant(&mut self, grant: &Grant, closed: bool) -> Result<(), DeskError>;
+
+    /// Stores a policy, after its record.
+    fn put_policy(&mut self, version: &PolicyVersion) -> Result<(), DeskError>;
 
     /// Appends a record of a change. One that anybody can bring about at will is refused where only the
     /// room kept for logins is left.

@@ -20,16 +20,21 @@ CREATE TABLE request (
     asked_by TEXT NOT NULL,
     person   TEXT NOT NULL,
     asked_ms INTEGER NOT NULL,
-    until_ms INTEGER,
+    due_ms   INTEGER,            -- when time alone does something to it
+    auto     TEXT,               -- the rule that let in by itself
+    unseen   INTEGER NOT NULL,   -- a break glass that nobody has looked at
     body     TEXT NOT NULL,
     digest   BLOB NOT NULL,
     seq      INTEGER NOT NULL
 ) STRICT;
-CREATE INDEX request_pending ON request (until_ms) WHERE state = 'pending';
-CREATE INDEX request_waiting ON request (asked_by) WHERE state = 'pending';
-CREATE INDEX request_newest ON request (asked_ms);
-CREATE INDEX request_person ON request (person, asked_ms);
-CREATE INDEX request_asked_by ON request (asked_by, asked_ms);
+CREATE INDEX request_due ON request (due_ms) WHERE due_ms IS NOT NULL;
+CREATE INDEX request_waits ON request (asked_ms, id) WHERE state = 'pending' OR unseen = 1;
+CREATE INDEX request_waits_for ON request (person) WHERE state = 'pending' OR unseen = 1;
+CREATE INDEX request_waits_by ON request (asked_by) WHERE state = 'pending';
+CREATE INDEX request_auto ON request (person, auto, asked_ms) WHERE auto IS NOT NULL;
+CREATE INDEX request_newest ON request (asked_ms, id);
+CREATE INDEX request_person ON request (person, asked_ms, id);
+CREATE INDEX request_asked_by ON request (asked_by, asked_ms, id);
 
 CREATE TABLE grants (
     id        INTEGER PRIMARY KEY,
@@ -44,6 +49,13 @@ CREATE TABLE grants (
 CREATE INDEX grants_open ON grants (latest_ms) WHERE closed = 0;
 CREATE INDEX grants_newest ON grants (at_ms);
 CREATE INDEX grants_person ON grants (person, at_ms);
+
+CREATE TABLE policy (
+    version INTEGER PRIMARY KEY,
+    body    TEXT NOT NULL,
+    digest  BLOB NOT NULL,
+    seq     INTEGER NOT NULL
+) STRICT;
 
 CREATE TABLE claim (
     grant_id   INTEGER PRIMARY KEY,

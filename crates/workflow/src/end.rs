@@ -43,7 +43,7 @@ pub fn end(grant: &Grant, end: End, now: Now) -> Result<Grant, Refusal> {
     }
     Ok(Grant {
         version: grant.version + 1,
-        ended: Some(Ended { how: end.how, at: now.trusted, by: end.by, reason: end.reason }),
+        ended: Some(Ended { how: end.how, at: now.trusted, by: Some(end.by), reason: end.reason }),
         ..grant.clone()
     })
 }

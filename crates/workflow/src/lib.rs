@@ -1,20 +1,46 @@
-//! Requests, reviews, and the step from one state to the next.
+//! Policy, requests, reviews, and the step from one state to the next.
 //!
-//! Pure: the time, the rule that covers a request, and who people are come in as arguments, resolved
-//! by the caller at the moment of the event. So the whole life of a request can be explored exhaustively.
+//! Pure: the time, who people are, who is on call and what the store knows come in as arguments, resolved
+//! by the caller at the moment of the event. So the whole life of a request can be explored exhaustively,
+//! and a policy can be tried on anything before it is in force.
 #![forbid(unsafe_code)]
 
+mod change;
 mod digest;
+mod document;
 mod end;
+mod findings;
+mod hours;
 pub mod limits;
+mod oncall;
+mod open;
+mod people;
+pub mod policy;
 mod refusal;
 mod request;
+mod resolve;
 mod rule;
+mod standing;
 mod step;
+mod uncovered;
+mod world;
 
+pub use change::Change;
 pub use digest::{digest, hex};
+pub use document::{PolicyError, PolicyErrors};
 pub use end::{End, end};
-pub use refusal::{Refusal, who_can};
-pub use request::{Ask, Channel, Narrowing, Request, RequestState, Review, ReviewVerdict, Scope};
-pub use rule::{Clock, Rule, Step};
-pub use step::{Event, Stepped, could_approve, open, step};
+pub use findings::{Finding, findings};
+pub use hours::{Hours, HoursError};
+pub use oncall::{Schedule, Shift};
+pub use open::open;
+pub use people::{Away, Human, People};
+pub use policy::{OnRefusal, Policy};
+pub use refusal::{Refusal, some_of, who_can};
+pub use request::{
+    Afterwards, Ask, Channel, Decider, Kind, Narrowing, Request, RequestState, Review, ReviewVerdict, Scope,
+};
+pub use rule::{Auto, BreakGlass, Clock, Escalation, Extend, Rule, Step, Wants};
+pub use standing::{StandingGrant, taken_back};
+pub use step::{Event, Facts, Held, Stepped, could_approve, could_review, step};
+pub use uncovered::{Part, Uncovered};
+pub use world::{Hosts, Labels, OnCall, World};

@@ -12,8 +12,8 @@ pub enum Refusal {
         request: RequestId,
         /// Its end.
         state: &'static str,
-        /// Who brought it there.
-        by: Vec<Person>,
+        /// Who brought it there, in words; nobody for time.
+        by: String,
     },
     /// Its own author.
     #[error("request {0} is yours or gives you access, so somebody else must review it")]
@@ -54,6 +54,81 @@ pub enum Refusal {
         longest: Span,
         /// Which rule.
         rule: String,
+    },
+    /// Too few words.
+    #[error("rule \"{rule}\" wants a reason of at least {least} characters: say more with --reason")]
+    ReasonTooShort {
+        /// Characters it wants.
+        least: usize,
+        /// Which rule.
+        rule: String,
+    },
+    /// No ticket, or another sort of ticket.
+    #[error("rule \"{rule}\" wants a ticket that looks like {pattern}: add it with --ticket")]
+    Ticket {
+        /// What it looks like.
+        pattern: String,
+        /// Which rule.
+        rule: String,
+    },
+    /// Nothing to pin to.
+    #[error(
+        "rule \"{rule}\" pins access to the client address that asks, and there is none here: run ssh, \
+         and let the refused login ask"
+    )]
+    NoAddress {
+        /// Which rule.
+        rule: String,
+    },
+    /// Not by this rule, or not by this person.
+    #[error("rule \"{rule}\" does not let you break glass{}: ask without --break-glass", only(.who))]
+    NoBreakGlass {
+        /// Which rule.
+        rule: String,
+        /// Who could.
+        who: Vec<Person>,
+    },
+    /// The last one was not looked at.
+    #[error(
+        "you broke glass with request {request}, which nobody has looked at yet ({}): until then ask without \
+         --break-glass",
+        who_can_look(.by)
+    )]
+    Unseen {
+        /// Which.
+        request: RequestId,
+        /// Who can look at it.
+        by: Vec<Person>,
+    },
+    /// Not by this rule.
+    #[error("rule \"{rule}\" extends nothing: ask for a new grant with jit request")]
+    NoExtension {
+        /// Which rule.
+        rule: String,
+    },
+    /// As often as it can be.
+    #[error("grant {grant} was extended {count} times, as often as it can be: ask for a new one")]
+    TooManyExtensions {
+        /// Which.
+        grant: GrantId,
+        /// How often.
+        count: u32,
+    },
+    /// Longer than it can become.
+    #[error("grant {grant} can be {total} long at most with all extensions: ask for less, or for a new one")]
+    ExtendedTooFar {
+        /// Which.
+        grant: GrantId,
+        /// How long in all.
+        total: Span,
+    },
+    /// The policy changed.
+    #[error("no rule covers request {request} any more: {why}")]
+    NotCovered {
+        /// Which.
+        request: RequestId,
+        /// Why.
+        why: String,
     },
     /// Starts too far ahead.
     #[error("it would start more than {ahead} from now, which rule \"{rule}\" does not allow: ask later")]
@@ -108,8 +183,16 @@ pub enum Refusal {
     Senseless(String),
 }
 
-fn by_whom(by: &[Person]) -> String {
-    if by.is_empty() { String::new() } else { format!(" by {}", names(by)) }
+fn by_whom(by: &str) -> String {
+    if by.is_empty() { String::new() } else { format!(" by {by}") }
+}
+
+fn only(who: &[Person]) -> String {
+    if who.is_empty() { String::new() } else { format!(", only {}", some_of(who)) }
+}
+
+fn who_can_look(by: &[Person]) -> String {
+    if by.is_empty() { "nobody can".to_owned() } else { format!("{} can", some_of(by)) }
 }
 
 /// `bob, carol or 3 others can approve it`.
@@ -117,6 +200,11 @@ pub fn who_can(could: &[Person]) -> String {
     if could.is_empty() {
         return "nobody can approve it".to_owned();
     }
+    format!("{} can approve it", some_of(could))
+}
+
+/// `bob, carol or 3 others`; some people, not none.
+pub fn some_of(could: &[Person]) -> String {
     let mut shown: Vec<String> =
         could.iter().take(crate::limits::NAMED_APPROVERS).map(ToString::to_string).collect();
     match could.len().saturating_sub(shown.len()) {
@@ -125,13 +213,5 @@ pub fn who_can(could: &[Person]) -> String {
         more => shown.push(format!("{more} others")),
     }
     let last = shown.pop().unwrap_or_default();
-    if shown.is_empty() {
-        format!("{last} can approve it")
-    } else {
-        format!("{} or {last} can approve it", shown.join(", "))
-    }
-}
-
-fn names(people: &[Person]) -> String {
-    people.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+    if shown.is_empty() { last } else { format!("{} or {last}", shown.join(", ")) }
 }

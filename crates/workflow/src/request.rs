@@ -2,7 +2,9 @@
 
 use access::{GrantId, HostName, Login, Person, RequestId, Service, Span, Text, Time};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::net::IpAddr;
 
 /// What was asked. Never changes once made.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -10,6 +12,9 @@ use std::collections::BTreeSet;
 pub struct Ask {
     /// Never reused.
     pub id: RequestId,
+    /// What sort of ask it is.
+    #[serde(default, skip_serializing_if = "Kind::is_access")]
+    pub kind: Kind,
     /// Who asked.
     pub asked_by: Person,
     /// Who is to get the access; mostly the same.
@@ -18,6 +23,9 @@ pub struct Ask {
     pub names: BTreeSet<Login>,
     /// Where.
     pub hosts: BTreeSet<HostName>,
+    /// The labels that the hosts were asked for by, where they were.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: BTreeMap<String, String>,
     /// What for.
     pub services: BTreeSet<Service>,
     /// As whom, if not as themself (login services) or root (sudo, su).
@@ -30,10 +38,38 @@ pub struct Ask {
     pub reason: Text,
     /// The ticket it belongs to.
     pub ticket: Option<Text>,
+    /// The client address it was asked from, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<IpAddr>,
     /// How it came in.
     pub channel: Channel,
     /// The desk's trusted time when it came in.
     pub asked_at: Time,
+}
+
+/// What sort of ask it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// For access.
+    #[default]
+    Access,
+    /// For more time on a grant.
+    Extend {
+        /// Which.
+        grant: GrantId,
+    },
+    /// For access at once, to be looked at afterwards.
+    BreakGlass,
+    /// Of an automation account; the policy asks and approves.
+    Standing,
+}
+
+impl Kind {
+    /// Whether it is for access, as most are.
+    pub const fn is_access(&self) -> bool {
+        matches!(self, Self::Access)
+    }
 }
 
 impl Ask {
@@ -54,9 +90,20 @@ impl Ask {
         self.run_as.clone().or_else(|| Login::parse("root").ok()).into_iter().collect()
     }
 
+    /// Login names other than the person's own default that it asks for: whom to become by sudo and su, or
+    /// the shared name to log in as.
+    pub fn becomes(&self) -> BTreeSet<Login> {
+        let mut names = self.targets();
+        if !self.services.iter().any(Service::switches) {
+            names.extend(self.run_as.clone());
+        }
+        names
+    }
+
     /// Whether this asks for the same access as `other`, so that one of the two is enough.
     pub fn equals(&self, other: &Self) -> bool {
         self.person == other.person
+            && self.kind == other.kind
             && self.hosts == other.hosts
             && self.services == other.services
             && self.run_as == other.run_as
@@ -72,6 +119,8 @@ pub enum Channel {
     Terminal,
     /// A login that was refused.
     Login,
+    /// The policy itself.
+    Policy,
 }
 
 impl Channel {
@@ -80,6 +129,7 @@ impl Channel {
         match self {
             Self::Terminal => "terminal",
             Self::Login => "login",
+            Self::Policy => "policy",
         }
     }
 }
@@ -96,6 +146,74 @@ pub struct Request {
     pub state: RequestState,
     /// What approvers said, oldest first.
     pub reviews: Vec<Review>,
+    /// How many of the rule's escalations have come about. They stay, whatever the clock does.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub escalated: usize,
+    /// When the next one does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub escalates: Option<Time>,
+    /// For a break glass: what becomes of it afterwards.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub afterwards: Option<Afterwards>,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // serde's signature
+fn is_zero(count: &usize) -> bool {
+    *count == 0
+}
+
+/// What becomes of a break glass afterwards.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Afterwards {
+    /// Somebody should have looked at it by then.
+    pub due: Time,
+    /// Whether nobody had by then.
+    pub overdue: bool,
+    /// What whoever looked at it said.
+    pub review: Option<Review>,
+}
+
+/// Who decided.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Decider {
+    /// People.
+    People(Vec<Person>),
+    /// The rule itself.
+    Rule {
+        /// What it saw, each in words.
+        saw: Vec<String>,
+    },
+    /// A policy that changed.
+    Policy {
+        /// What it no longer gives.
+        why: String,
+    },
+}
+
+impl Decider {
+    /// The people, if it was people.
+    pub fn people(&self) -> &[Person] {
+        match self {
+            Self::People(people) => people,
+            Self::Rule { .. } | Self::Policy { .. } => &[],
+        }
+    }
+}
+
+impl fmt::Display for Decider {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::People(people) => {
+                let names: Vec<_> = people.iter().map(Person::as_str).collect();
+                f.write_str(&names.join(" and "))
+            }
+            Self::Rule { saw } if saw.is_empty() => f.write_str("the rule itself"),
+            Self::Rule { saw } => write!(f, "the rule itself, which saw: {}", saw.join("; ")),
+            Self::Policy { why } => write!(f, "the policy: {why}"),
+        }
+    }
 }
 
 /// Where a request stands. It reaches exactly one end, once.
@@ -107,21 +225,21 @@ pub enum RequestState {
         /// First instant it no longer waits.
         until: Time,
     },
-    /// Enough people agreed.
+    /// Enough people agreed, or the rule itself.
     Approved {
         /// When.
         at: Time,
         /// What it yielded.
         grant: GrantId,
         /// Who agreed.
-        by: Vec<Person>,
+        by: Decider,
     },
-    /// One approver said no.
+    /// One approver said no, or a policy that changed.
     Denied {
         /// When.
         at: Time,
         /// Who.
-        by: Person,
+        by: Decider,
         /// Why.
         comment: Option<Text>,
     },
@@ -215,6 +333,28 @@ pub struct Scope {
 }
 
 impl Request {
+    /// When something happens to it by time alone, if something does.
+    pub fn due(&self) -> Option<Time> {
+        match (&self.state, &self.afterwards) {
+            (RequestState::Pending { until }, _) => {
+                Some(self.escalates.map_or(*until, |next| next.min(*until)))
+            }
+            (_, Some(Afterwards { due, overdue: false, review: None })) => Some(*due),
+            _ => None,
+        }
+    }
+
+    /// Whether it is a break glass that nobody has looked at yet.
+    pub fn is_unseen(&self) -> bool {
+        self.afterwards.as_ref().is_some_and(|afterwards| afterwards.review.is_none())
+    }
+
+    /// Whether the rule itself let in, within its quota.
+    pub fn is_automatic(&self) -> bool {
+        self.ask.kind.is_access()
+            && matches!(self.state, RequestState::Approved { by: Decider::Rule { .. }, .. })
+    }
+
     /// What is left of the ask after the narrowings so far.
     pub fn scope(&self) -> Scope {
         let whole = Scope {

@@ -1,19 +1,24 @@
 //! One event on one request: the state that follows, or why it cannot.
 
+use crate::change::Change;
 use crate::digest::digest;
-use crate::request::{Narrowing, Request, RequestState, Review, ReviewVerdict, Scope};
-use crate::rule::{Clock, Rule};
-use crate::{Ask, Refusal, limits};
-use access::{Grant, GrantId, Person, Span, Time, Window};
+use crate::request::{
+    Afterwards, Decider, Kind, Narrowing, Request, RequestState, Review, ReviewVerdict, Scope,
+};
+use crate::rule::{Clock, Rule, are_met};
+use crate::{Refusal, limits};
+use access::{Ended, EndedHow, Grant, GrantId, Login, Person, RequestId, Span, Time, Window};
 use std::collections::BTreeSet;
 
 /// What can happen to a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
-    /// An approver answers. The grant id is minted by the caller and used only if this yields one.
+    /// An approver answers.
     Review {
         /// The answer.
         review: Review,
+        /// Every login name that the approver has at this moment.
+        names: BTreeSet<Login>,
         /// Id for the grant that this may yield.
         mint: GrantId,
     },
@@ -22,8 +27,33 @@ pub enum Event {
         /// Who.
         by: Person,
     },
+    /// Policy or people changed.
+    Recheck {
+        /// Id for the grant that this may yield.
+        mint: GrantId,
+    },
     /// Time passed.
     Tick,
+}
+
+/// What the store knows that bears on a request.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Facts {
+    /// How often the rule approved for this person by itself, within its quota's time.
+    pub auto_used: u32,
+    /// This person's break glasses that nobody has looked at.
+    pub unseen: Vec<RequestId>,
+    /// The grant that is to be extended, or that a break glass yielded, as it is now.
+    pub held: Option<Held>,
+}
+
+/// A grant with its end on this host, where its clock may have started by use.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Held {
+    /// The grant.
+    pub grant: Grant,
+    /// First instant it is no longer good here.
+    pub ends: Time,
 }
 
 /// What an event did.
@@ -31,103 +61,94 @@ pub enum Event {
 pub struct Stepped {
     /// The request afterwards.
     pub request: Request,
-    /// The grant it yielded, if it was approved by this event.
+    /// The grant it yielded or changed.
     pub grant: Option<Grant>,
+    /// What happened, in order; nothing, if nothing did.
+    pub changes: Vec<Change>,
 }
 
-/// A new request, or why the rule refuses it at once.
-pub fn open(ask: Ask, rule: &Rule, now: Time) -> Result<Request, Refusal> {
-    if ask.hosts.is_empty() || ask.services.is_empty() || ask.names.is_empty() {
-        return Err(Refusal::Senseless("a request names at least one host, service and login".to_owned()));
-    }
-    for (what, count, most) in [
-        ("hosts", ask.hosts.len(), access::limits::HOSTS),
-        ("services", ask.services.len(), access::limits::NAMES),
-    ] {
-        if count > most {
-            let why = format!("{count} {what} are more than the {most} that one request can name: split it");
-            return Err(Refusal::Senseless(why));
-        }
-    }
-    if ask.length > rule.longest {
-        return Err(Refusal::TooLong { asked: ask.length, longest: rule.longest, rule: rule.id.clone() });
-    }
-    let mut until = now + rule.pending.delta();
-    if let Some(starts) = ask.starts {
-        if starts > now + rule.ahead.delta() {
-            return Err(Refusal::TooFarAhead { ahead: rule.ahead, rule: rule.id.clone() });
-        }
-        let over = starts + ask.length.delta();
-        if over <= now {
-            return Err(Refusal::Over(over));
-        }
-        until = until.min(over);
-    }
-    let could = could_approve(&ask, rule);
-    if !rule.is_met_by(&could) {
-        let from: Vec<_> = rule.steps.iter().map(|step| format!("{} of {}", step.need, step.named)).collect();
-        return Err(Refusal::NobodyCouldApprove(format!(
-            "rule \"{}\" needs {}, and without {} there are {}",
-            rule.id,
-            from.join(" and "),
-            if ask.asked_by == ask.person {
-                ask.person.to_string()
-            } else {
-                format!("{} and {}", ask.asked_by, ask.person)
-            },
-            could.len(),
-        )));
-    }
-    Ok(Request { rule: rule.id.clone(), state: RequestState::Pending { until }, reviews: Vec::new(), ask })
-}
-
-/// Who could approve this ask by this rule, now.
-pub fn could_approve<'a>(ask: &Ask, rule: &'a Rule) -> BTreeSet<&'a Person> {
-    let mut people: BTreeSet<_> = rule.steps.iter().flat_map(|step| &step.from).collect();
-    people.retain(|person| **person != ask.asked_by && **person != ask.person);
+/// Who could approve this request by this rule, now.
+pub fn could_approve(request: &Request, rule: &Rule) -> BTreeSet<Person> {
+    let ask = &request.ask;
+    let mut people: BTreeSet<Person> =
+        rule.steps_of(request).into_iter().flat_map(|step| step.from).collect();
+    people.retain(|person| *person != ask.asked_by && *person != ask.person);
     people
 }
 
+/// Who could say something to this request, now: approve it, or look at it afterwards.
+pub fn could_review(request: &Request, rule: &Rule) -> BTreeSet<Person> {
+    if request.state.is_pending() {
+        return could_approve(request, rule);
+    }
+    match (&rule.break_glass, request.is_unseen()) {
+        (Some(glass), true) => {
+            glass.review_by.iter().filter(|person| **person != request.ask.person).cloned().collect()
+        }
+        _ => BTreeSet::new(),
+    }
+}
+
 /// What `event` makes of `request` at `now`, the desk's trusted time. `rule` is resolved at this very
-/// moment: whoever lost their right since the request was opened has none here.
-pub fn step(request: &Request, rule: &Rule, event: Event, now: Time) -> Result<Stepped, Refusal> {
+/// moment (or in words why none covers the request any more): whoever lost their right since the request
+/// was opened has none here.
+pub fn step(
+    request: &Request,
+    rule: Result<&Rule, &str>,
+    facts: &Facts,
+    event: Event,
+    now: Time,
+) -> Result<Stepped, Refusal> {
     let id = request.ask.id;
     let RequestState::Pending { until } = &request.state else {
         return match event {
-            Event::Tick => Ok(Stepped { request: request.clone(), grant: None }),
+            Event::Tick | Event::Recheck { .. } => Ok(looked_for(request, now)),
+            Event::Review { review, names, .. } if request.is_unseen() => {
+                looked_at(request, rule, facts, review, &names, now)
+            }
             _ => Err(already_decided(request)),
         };
     };
     let late = now >= *until;
     match event {
-        Event::Tick if late => Ok(ended(request, RequestState::Expired { at: now })),
-        Event::Tick => Ok(Stepped { request: request.clone(), grant: None }),
-        _ if late => Err(Refusal::AlreadyDecided { request: id, state: "expired", by: Vec::new() }),
+        Event::Tick | Event::Recheck { .. } if late => {
+            Ok(ended(request, RequestState::Expired { at: now }, Change::Lapsed))
+        }
+        Event::Tick => Ok(rule.map_or_else(|_| unchanged(request), |rule| escalated(request, rule, now))),
+        _ if late => Err(Refusal::AlreadyDecided { request: id, state: "expired", by: String::new() }),
         Event::Cancel { by } if by != request.ask.asked_by && by != request.ask.person => {
             Err(Refusal::NotYours(id))
         }
-        Event::Cancel { by } => Ok(ended(request, RequestState::Cancelled { at: now, by })),
-        Event::Review { review, mint } => reviewed(request, rule, review, mint, now),
+        Event::Cancel { by } => {
+            Ok(ended(request, RequestState::Cancelled { at: now, by }, Change::Cancelled))
+        }
+        Event::Recheck { mint } => Ok(rechecked(request, rule, facts, mint, now)),
+        Event::Review { review, names, mint } => {
+            let rule = rule.map_err(|why| Refusal::NotCovered { request: id, why: why.to_owned() })?;
+            reviewed(request, rule, facts, review, &names, mint, now)
+        }
     }
 }
 
 fn reviewed(
     request: &Request,
     rule: &Rule,
+    facts: &Facts,
     review: Review,
+    names: &BTreeSet<Login>,
     mint: GrantId,
     now: Time,
 ) -> Result<Stepped, Refusal> {
     let ask = &request.ask;
-    if review.by == ask.asked_by || review.by == ask.person {
+    if is_own(request, &review.by, names) {
         return Err(Refusal::OwnRequest(ask.id));
     }
-    let could = could_approve(ask, rule);
+    let could = could_approve(request, rule);
     if !could.contains(&review.by) {
         return Err(Refusal::NotApprover {
             request: ask.id,
             by: review.by,
-            could: could.into_iter().cloned().collect(),
+            could: could.into_iter().collect(),
         });
     }
     if review.digest != digest(request) {
@@ -137,33 +158,201 @@ fn reviewed(
         return Err(Refusal::TooManyReviews(ask.id));
     }
     let ReviewVerdict::Approve { narrowing } = &review.verdict else {
-        let state = RequestState::Denied { at: now, by: review.by.clone(), comment: review.comment.clone() };
-        let mut stepped = ended(request, state);
+        let by = Decider::People(vec![review.by.clone()]);
+        let state = RequestState::Denied { at: now, by, comment: review.comment.clone() };
+        let mut stepped = ended(request, state, Change::Denied);
         stepped.request.reviews.push(review);
         return Ok(stepped);
     };
     if request.approved_by().contains(&review.by) {
         return Err(Refusal::AlreadyReviewed(ask.id));
     }
-    only_narrows(&request.scope(), narrowing)?;
-
+    only_narrows(request, &request.scope(), narrowing)?;
     let mut request = request.clone();
     request.reviews.push(review);
-    let approved_by = request.approved_by();
-    // An approver who lost the right since their review no longer counts.
-    let counted: BTreeSet<_> = approved_by.iter().filter(|person| could.contains(person)).collect();
-    if !rule.is_met_by(&counted) {
-        return Ok(Stepped { request, grant: None });
-    }
-    let by: Vec<Person> = counted.into_iter().cloned().collect();
-    let grant = yields(&request, rule, mint, by.clone(), now)?;
-    request.state = RequestState::Approved { at: now, grant: grant.id, by };
-    Ok(Stepped { request, grant: Some(grant) })
+    Ok(concluded(&request, rule, facts, mint, now)?.unwrap_or(Stepped {
+        request,
+        grant: None,
+        changes: vec![Change::Reviewed],
+    }))
 }
 
-fn only_narrows(scope: &Scope, narrowing: &Narrowing) -> Result<(), Refusal> {
+/// The request as approved, if enough people have agreed. An approver who lost the right since their
+/// review no longer counts.
+fn concluded(
+    request: &Request,
+    rule: &Rule,
+    facts: &Facts,
+    mint: GrantId,
+    now: Time,
+) -> Result<Option<Stepped>, Refusal> {
+    let (steps, could) = (rule.steps_of(request), could_approve(request, rule));
+    let approved_by = request.approved_by();
+    let counted: BTreeSet<&Person> = approved_by.iter().filter(|person| could.contains(*person)).collect();
+    if counted.is_empty() || !are_met(&steps, &counted) {
+        return Ok(None);
+    }
+    let by: Vec<Person> = counted.into_iter().cloned().collect();
+    let (grant, change) = match (request.ask.kind, &facts.held) {
+        (Kind::Extend { .. }, Some(held)) => {
+            (longer(held, request.scope().length, rule, &by, now)?, Change::Extended)
+        }
+        (Kind::Extend { grant }, None) => {
+            return Err(Refusal::Senseless(format!("grant {grant}, which was to be extended, is gone")));
+        }
+        _ => (yields(request, rule, mint, by.clone(), now)?, Change::Approved),
+    };
+    let state = RequestState::Approved { at: now, grant: grant.id, by: Decider::People(by) };
+    let mut stepped = ended(request, state, change);
+    stepped.grant = Some(grant);
+    Ok(Some(stepped))
+}
+
+/// What a changed policy makes of a request that waits: the rule that covers it now, or a denial.
+fn rechecked(
+    request: &Request,
+    rule: Result<&Rule, &str>,
+    facts: &Facts,
+    mint: GrantId,
+    now: Time,
+) -> Stepped {
+    let denied = |why: String| {
+        let state = RequestState::Denied { at: now, by: Decider::Policy { why }, comment: None };
+        ended(request, state, Change::Denied)
+    };
+    let rule = match rule {
+        Ok(rule) => rule,
+        Err(why) => return denied(why.to_owned()),
+    };
+    let longest = match request.ask.kind {
+        Kind::Extend { .. } => rule.extend.as_ref().map(|extend| extend.longest),
+        _ => Some(rule.longest),
+    };
+    let length = request.scope().length;
+    match longest {
+        None => return denied(Refusal::NoExtension { rule: rule.id.clone() }.to_string()),
+        Some(longest) if length > longest => {
+            return denied(Refusal::TooLong { asked: length, longest, rule: rule.id.clone() }.to_string());
+        }
+        Some(_) => {}
+    }
+    let mut request = request.clone();
+    let before = (request.rule.clone(), request.escalates);
+    request.rule.clone_from(&rule.id);
+    request.escalates = next_escalation(&request, rule);
+    match concluded(&request, rule, facts, mint, now) {
+        Ok(Some(stepped)) => return stepped,
+        Ok(None) => {}
+        Err(why) => return denied(why.to_string()),
+    }
+    let later = Request { escalated: limits::ESCALATIONS, ..request.clone() };
+    let (steps, could) = (rule.steps_of(&later), could_approve(&later, rule));
+    if steps.is_empty() || !are_met(&steps, &could.iter().collect()) {
+        return denied(format!("nobody could approve it any more by rule \"{}\"", rule.id));
+    }
+    let changed = before != (request.rule.clone(), request.escalates);
+    Stepped { request, grant: None, changes: if changed { vec![Change::Rechecked] } else { Vec::new() } }
+}
+
+fn next_escalation(request: &Request, rule: &Rule) -> Option<Time> {
+    rule.escalations.get(request.escalated).map(|next| request.ask.asked_at + next.after.delta())
+}
+
+fn escalated(request: &Request, rule: &Rule, now: Time) -> Stepped {
+    let mut request = request.clone();
+    let before = request.escalated;
+    while let Some(at) = next_escalation(&request, rule)
+        && at <= now
+    {
+        request.escalated += 1;
+    }
+    request.escalates = next_escalation(&request, rule);
+    let changes = if request.escalated > before { vec![Change::Escalated] } else { Vec::new() };
+    Stepped { request, grant: None, changes }
+}
+
+/// A break glass that nobody looked at in time is told once.
+fn looked_for(request: &Request, now: Time) -> Stepped {
+    match &request.afterwards {
+        Some(afterwards @ Afterwards { due, overdue: false, review: None }) if *due <= now => Stepped {
+            request: Request {
+                afterwards: Some(Afterwards { overdue: true, ..afterwards.clone() }),
+                ..request.clone()
+            },
+            grant: None,
+            changes: vec![Change::Overdue],
+        },
+        _ => unchanged(request),
+    }
+}
+
+/// Somebody looks at a break glass: well done, or the grant ends where it still runs.
+fn looked_at(
+    request: &Request,
+    rule: Result<&Rule, &str>,
+    facts: &Facts,
+    review: Review,
+    names: &BTreeSet<Login>,
+    now: Time,
+) -> Result<Stepped, Refusal> {
+    let id = request.ask.id;
+    let rule = rule.map_err(|why| Refusal::NotCovered { request: id, why: why.to_owned() })?;
+    if is_own(request, &review.by, names) {
+        return Err(Refusal::OwnRequest(id));
+    }
+    let could = could_review(request, rule);
+    if !could.contains(&review.by) {
+        return Err(Refusal::NotApprover { request: id, by: review.by, could: could.into_iter().collect() });
+    }
+    if review.digest != digest(request) {
+        return Err(Refusal::Changed(id));
+    }
+    let grant = match (&review.verdict, &facts.held) {
+        (ReviewVerdict::Approve { narrowing }, _) if *narrowing != Narrowing::default() => {
+            return Err(Refusal::Widens(
+                "a break glass is looked at as it was: leave out what to cut".into(),
+            ));
+        }
+        (ReviewVerdict::Deny, Some(Held { grant: held, ends })) if held.ended.is_none() && now < *ends => {
+            Some(Grant {
+                version: held.version + 1,
+                ended: Some(Ended {
+                    how: EndedHow::Revoked,
+                    at: now,
+                    by: Some(review.by.clone()),
+                    reason: review.comment.clone(),
+                }),
+                ..held.clone()
+            })
+        }
+        _ => None,
+    };
+    let mut changes = vec![Change::LookedAt];
+    changes.extend(grant.iter().map(|_| Change::Revoked));
+    let mut request = request.clone();
+    if let Some(afterwards) = &mut request.afterwards {
+        afterwards.review = Some(review);
+    }
+    Ok(Stepped { request, grant, changes })
+}
+
+/// Whether this is a request of their own, or for their own access, under any of their names.
+fn is_own(request: &Request, by: &Person, names: &BTreeSet<Login>) -> bool {
+    let ask = &request.ask;
+    *by == ask.asked_by
+        || *by == ask.person
+        || !names.is_disjoint(&ask.names)
+        || names.iter().any(|name| name.as_str() == ask.asked_by.as_str())
+}
+
+fn only_narrows(request: &Request, scope: &Scope, narrowing: &Narrowing) -> Result<(), Refusal> {
     if narrowing.length.is_some_and(|length| length > scope.length) {
         return Err(Refusal::Widens(format!("at most {} is left of what was asked", scope.length)));
+    }
+    if matches!(request.ask.kind, Kind::Extend { .. })
+        && (narrowing.hosts.is_some() || narrowing.services.is_some())
+    {
+        return Err(Refusal::Widens("an extension is about time alone".to_owned()));
     }
     if narrowing.hosts.as_ref().is_some_and(|hosts| hosts.is_empty() || !hosts.is_subset(&scope.hosts)) {
         return Err(Refusal::Widens(format!("the hosts are {}", list(&scope.hosts))));
@@ -178,7 +367,14 @@ fn list<T: ToString>(names: &BTreeSet<T>) -> String {
     names.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
-fn yields(request: &Request, rule: &Rule, id: GrantId, by: Vec<Person>, now: Time) -> Result<Grant, Refusal> {
+/// The grant of an approved request.
+pub(crate) fn yields(
+    request: &Request,
+    rule: &Rule,
+    id: GrantId,
+    by: Vec<Person>,
+    now: Time,
+) -> Result<Grant, Refusal> {
     let (ask, scope) = (&request.ask, request.scope());
     let not_before = ask.starts.map_or(now, |starts| starts.max(now));
     // A start that was asked for fixes the end too: approving late does not move the window.
@@ -186,13 +382,13 @@ fn yields(request: &Request, rule: &Rule, id: GrantId, by: Vec<Person>, now: Tim
     if expires <= not_before {
         return Err(Refusal::Over(expires));
     }
-    let window = match rule.clock {
-        Clock::Approval => Window::Approval { not_before, expires },
-        Clock::FirstUse { claim_by } => {
+    let window = match (rule.clock, ask.kind) {
+        (Clock::FirstUse { claim_by }, Kind::Access) => {
             let claim_by = not_before + claim_by.delta();
             let length = whole_seconds(expires - not_before).unwrap_or(scope.length);
             Window::FirstUse { not_before, claim_by, length, latest_end: claim_by + length.delta() }
         }
+        _ => Window::Approval { not_before, expires },
     };
     let switches = scope.services.iter().any(access::Service::switches);
     Ok(Grant {
@@ -206,30 +402,79 @@ fn yields(request: &Request, rule: &Rule, id: GrantId, by: Vec<Person>, now: Tim
         run_as: if switches { ask.targets() } else { BTreeSet::new() },
         services: scope.services,
         window,
-        source: None,
-        sessions: None,
+        source: if rule.wants.pin { ask.source.map(Into::into) } else { None },
+        sessions: rule.sessions,
         approved_at: now,
         approved_by: by,
         rule: rule.id.clone(),
         policy: rule.policy.clone(),
-        break_glass: false,
+        break_glass: ask.kind == Kind::BreakGlass,
+        extended: 0,
         ended: None,
     })
+}
+
+/// The next version of `held`, longer by `length`.
+pub(crate) fn longer(
+    held: &Held,
+    length: Span,
+    rule: &Rule,
+    by: &[Person],
+    now: Time,
+) -> Result<Grant, Refusal> {
+    let extend = rule.extend.as_ref().ok_or_else(|| Refusal::NoExtension { rule: rule.id.clone() })?;
+    let Held { grant: held, ends } = held;
+    if let Some(Ended { how, .. }) = &held.ended {
+        let state = match how {
+            EndedHow::Revoked => access::GrantState::Revoked,
+            EndedHow::Released => access::GrantState::Released,
+        };
+        return Err(Refusal::AlreadyEnded { grant: held.id, state });
+    }
+    if now >= *ends {
+        return Err(Refusal::AlreadyEnded { grant: held.id, state: access::GrantState::Expired });
+    }
+    if held.extended >= extend.count {
+        return Err(Refusal::TooManyExtensions { grant: held.id, count: extend.count });
+    }
+    let (window, total) = match held.window {
+        Window::Approval { not_before, expires } => {
+            let expires = expires + length.delta();
+            (Window::Approval { not_before, expires }, expires - not_before)
+        }
+        Window::FirstUse { not_before, claim_by, length: before, latest_end } => {
+            let total = before.delta() + length.delta();
+            let length = whole_seconds(total).unwrap_or(before);
+            let latest_end = latest_end + (length.delta() - before.delta());
+            (Window::FirstUse { not_before, claim_by, length, latest_end }, total)
+        }
+    };
+    if total > extend.total.delta() {
+        return Err(Refusal::ExtendedTooFar { grant: held.id, total: extend.total });
+    }
+    let mut approved_by = held.approved_by.clone();
+    approved_by.extend(by.iter().filter(|person| !held.approved_by.contains(person)).cloned());
+    Ok(Grant { version: held.version + 1, extended: held.extended + 1, window, approved_by, ..held.clone() })
 }
 
 fn whole_seconds(length: chrono::TimeDelta) -> Option<Span> {
     u32::try_from(length.num_seconds()).ok().and_then(Span::seconds)
 }
 
-fn ended(request: &Request, state: RequestState) -> Stepped {
-    Stepped { request: Request { state, ..request.clone() }, grant: None }
+fn unchanged(request: &Request) -> Stepped {
+    Stepped { request: request.clone(), grant: None, changes: Vec::new() }
+}
+
+fn ended(request: &Request, state: RequestState, change: Change) -> Stepped {
+    let request = Request { state, escalates: None, ..request.clone() };
+    Stepped { request, grant: None, changes: vec![change] }
 }
 
 fn already_decided(request: &Request) -> Refusal {
     let by = match &request.state {
-        RequestState::Approved { by, .. } => by.clone(),
-        RequestState::Denied { by, .. } | RequestState::Cancelled { by, .. } => vec![by.clone()],
-        RequestState::Pending { .. } | RequestState::Expired { .. } => Vec::new(),
+        RequestState::Approved { by, .. } | RequestState::Denied { by, .. } => by.to_string(),
+        RequestState::Cancelled { by, .. } => by.to_string(),
+        RequestState::Pending { .. } | RequestState::Expired { .. } => String::new(),
     };
     Refusal::AlreadyDecided { request: request.ask.id, state: request.state.code(), by }
 }

@@ -1,0 +1,241 @@
+//! Asking: for access, for more time, at a refused door; and taking back what was asked.
+
+use crate::desk::{Said, facts, mint_grant, mint_request, no_request, put, random, sees, view};
+use crate::{Asked, Caller, Desk, DeskError, Key, Store, Transaction};
+use access::{HostName, Login, Person, RequestId, Service, Text, Time};
+use api::{NewExtension, NewRequest, Opened, RequestView};
+use chrono::TimeDelta;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use workflow::{Ask, Channel, Event, Kind, OnRefusal, Refusal, Rule, World, open, step};
+
+/// What became of a refused login's wish.
+#[derive(Debug)]
+pub enum AtTheDoor {
+    /// A request was opened for it, or an equal one waits.
+    Opened(Box<Opened>),
+    /// The rule wants it asked by command.
+    Hint,
+    /// The rule wants nothing said.
+    Silent,
+}
+
+impl<S: Store> Desk<S> {
+    /// Opens a request, or points at an equal one that waits.
+    pub fn request(&self, caller: &Caller, new: NewRequest, key: &Key) -> Result<Opened, DeskError> {
+        let world = self.worlds.world();
+        let login = new.user.as_ref().unwrap_or(&caller.login);
+        let (person, names) = person_of(&world, login)?;
+        let kind = if new.break_glass { Kind::BreakGlass } else { Kind::Access };
+        if new.break_glass
+            && let Err(why) = &caller.reviews
+        {
+            // Breaking glass is one's own approval, so the door must be as sure as for one.
+            return Err(DeskError::NotThem(why.clone()));
+        }
+        let now = self.clock.now().trusted;
+        let mut ask = Ask {
+            id: RequestId::from_random(random()?),
+            kind,
+            asked_by: caller.person.clone(),
+            person,
+            names,
+            hosts: self.hosts(&world, new.hosts, &new.labels)?,
+            labels: new.labels,
+            services: new.services,
+            run_as: new.run_as,
+            // The shortest there is, until the rule that covers it says its default.
+            length: new.length.unwrap_or(access::Span::SHORTEST),
+            starts: new.at.filter(|at| *at > now),
+            reason: new.reason,
+            ticket: new.ticket,
+            source: caller.source,
+            channel: caller.channel,
+            asked_at: now,
+        };
+        let rule = self.rule(&ask)?;
+        if new.length.is_none() {
+            let glass = rule.break_glass.as_ref().filter(|_| kind == Kind::BreakGlass);
+            ask.length = glass.map_or(rule.default, |glass| glass.longest.min(rule.default));
+        }
+        self.open(ask, rule, caller, Some(key))
+    }
+
+    /// Points at an equal request that waits, or opens the one that a refused login stands for, where it
+    /// may.
+    pub fn request_of_login(
+        &self,
+        login: &Login,
+        service: &Service,
+        run_as: Option<&Login>,
+        source: Option<std::net::IpAddr>,
+        reason: Text,
+        may_open: bool,
+    ) -> Result<AtTheDoor, DeskError> {
+        let (person, names) = person_of(&self.worlds.world(), login)?;
+        let mut ask = Ask {
+            id: RequestId::from_random(random()?),
+            kind: Kind::Access,
+            asked_by: person.clone(),
+            person: person.clone(),
+            names: names.clone(),
+            hosts: BTreeSet::from([self.host.clone()]),
+            labels: BTreeMap::new(),
+            services: BTreeSet::from([service.clone()]),
+            run_as: run_as.cloned(),
+            length: access::Span::SHORTEST,
+            starts: None,
+            reason,
+            ticket: None,
+            source,
+            channel: Channel::Login,
+            asked_at: self.clock.now().trusted,
+        };
+        let rule = self.rule(&ask)?;
+        ask.length = rule.default;
+        let caller = Caller {
+            person,
+            login: login.clone(),
+            names,
+            source,
+            roles: crate::Roles::default(),
+            channel: Channel::Login,
+            reviews: Err("a login cannot review".to_owned()),
+        };
+        match rule.on_refusal {
+            OnRefusal::Off => return Ok(AtTheDoor::Silent),
+            OnRefusal::Hint => return Ok(AtTheDoor::Hint),
+            OnRefusal::Open if may_open => {}
+            OnRefusal::Open => {
+                let waiting = self.store.read(|store| store.pending_of(&ask.person))?;
+                let equal = waiting.iter().find(|other| other.ask.equals(&ask));
+                let seen = equal.and_then(|request| self.visible(request, &caller));
+                return Ok(seen.map_or(AtTheDoor::Hint, |request| {
+                    AtTheDoor::Opened(Box::new(Opened { request, grant: None, existed: true }))
+                }));
+            }
+        }
+        match self.open(ask, rule, &caller, None) {
+            Ok(opened) => Ok(AtTheDoor::Opened(Box::new(opened))),
+            // What a login cannot say, its person can.
+            Err(DeskError::Refused(Refusal::ReasonTooShort { .. } | Refusal::Ticket { .. })) => {
+                Ok(AtTheDoor::Hint)
+            }
+            Err(why) => Err(why),
+        }
+    }
+
+    /// Opens a request for more time on a grant.
+    pub fn extend(
+        &self,
+        caller: &Caller,
+        id: &str,
+        new: NewExtension,
+        key: &Key,
+    ) -> Result<Opened, DeskError> {
+        let grant = self.find_grant(caller, id)?;
+        let first = self.store.read(|store| store.request(grant.request))?;
+        let first = first.ok_or_else(|| no_request(&grant.request.to_string()))?;
+        let ask = Ask {
+            id: RequestId::from_random(random()?),
+            kind: Kind::Extend { grant: grant.id },
+            asked_by: caller.person.clone(),
+            person: grant.person.clone(),
+            hosts: grant.hosts.clone(),
+            services: grant.services.clone(),
+            length: new.length,
+            starts: None,
+            reason: new.reason,
+            ticket: new.ticket,
+            source: caller.source,
+            channel: caller.channel,
+            asked_at: self.clock.now().trusted,
+            ..first.ask
+        };
+        let rule = self.rule(&ask)?;
+        self.open(ask, rule, caller, Some(key))
+    }
+
+    fn open(&self, ask: Ask, rule: Rule, caller: &Caller, key: Option<&Key>) -> Result<Opened, DeskError> {
+        let (reader, clock) = (caller.clone(), Arc::clone(&self.clock));
+        self.once(caller, key, move |store| {
+            let now = ask.asked_at;
+            let pending = store.pending_of(&ask.person)?;
+            let equal =
+                pending.iter().find(|other| other.ask.equals(&ask) && sees(&reader, other, Some(&rule)));
+            if let Some(equal) = equal {
+                let request = view(equal, Some(&rule), &reader);
+                return Ok(Opened { request, grant: None, existed: true });
+            }
+            within_bounds(store, &ask.asked_by, now)?;
+            let id = mint_request(store)?;
+            let facts = facts(store, &ask, Some(&rule), now)?;
+            let stepped = open(Ask { id, ..ask }, &rule, &facts, mint_grant(store)?, now)?;
+            put(store, &stepped, &Said::by(&reader, None), now)?;
+            let grant = match &stepped.grant {
+                Some(grant) => Some(crate::desk::grant_view(grant, store, &*clock)?),
+                None => None,
+            };
+            Ok(Opened { request: view(&stepped.request, Some(&rule), &reader), grant, existed: false })
+        })
+    }
+
+    /// Who asked takes it back.
+    pub fn cancel(&self, caller: &Caller, id: &str, key: &Key) -> Result<RequestView, DeskError> {
+        let found = self.find_request(id)?;
+        if self.visible(&found, caller).is_none() {
+            return Err(no_request(id));
+        }
+        let rule = self.rule(&found.ask).map_err(|why| why.to_string());
+        let (id, reader, now) = (found.ask.id, caller.clone(), self.clock.now().trusted);
+        self.once(caller, Some(key), move |store| {
+            let request = store.request(id)?.ok_or_else(|| no_request(&id.to_string()))?;
+            let event = Event::Cancel { by: reader.person.clone() };
+            let rule = rule.as_ref().map_err(String::as_str);
+            let stepped = step(&request, rule, &workflow::Facts::default(), event, now)?;
+            put(store, &stepped, &Said::by(&reader, None), now)?;
+            Ok(view(&stepped.request, rule.ok(), &reader))
+        })
+    }
+
+    /// The hosts an ask names: by name, by label, or the machine that is asked.
+    fn hosts(
+        &self,
+        world: &World,
+        named: BTreeSet<HostName>,
+        labels: &BTreeMap<String, String>,
+    ) -> Result<BTreeSet<HostName>, DeskError> {
+        if labels.is_empty() {
+            return Ok(if named.is_empty() { BTreeSet::from([self.host.clone()]) } else { named });
+        }
+        if !named.is_empty() {
+            return Err(DeskError::BadRequest(
+                "hosts are named or chosen by label, not both: leave out --host or --label".into(),
+            ));
+        }
+        let found = world.labelled(labels);
+        if found.is_empty() {
+            let said: Vec<String> = labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
+            return Err(DeskError::BadRequest(format!("no host carries the labels {}", said.join(", "))));
+        }
+        Ok(found)
+    }
+}
+
+/// Who asks for others uses their own places up, not those of whom they ask for.
+fn within_bounds(store: &dyn Transaction, asked_by: &Person, now: Time) -> Result<(), DeskError> {
+    let Asked { pending, lately } = store.asked_by(asked_by, now - TimeDelta::hours(1))?;
+    if pending >= workflow::limits::PENDING_PER_PERSON {
+        return Err(Refusal::TooManyPending(pending).into());
+    }
+    if lately >= workflow::limits::OPENED_PER_HOUR {
+        return Err(Refusal::TooManyOpened(lately).into());
+    }
+    Ok(())
+}
+
+/// The person behind a login name, with all their login names.
+pub(crate) fn person_of(world: &World, login: &Login) -> Result<(Person, BTreeSet<Login>), DeskError> {
+    let human = world.people.of_login(login).ok_or_else(|| DeskError::NoAccount(login.to_string()))?;
+    Ok((human.person.clone(), human.names.clone()))
+}

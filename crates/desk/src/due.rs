@@ -1,0 +1,140 @@
+//! What happens without anybody: by time, and because policy or people changed.
+
+use crate::desk::{Said, facts, mint_grant, mint_request, put};
+use crate::{Desk, DeskError, RequestFilter, Store, limits};
+use access::{Grant, RequestId, Time};
+use api::{Change, ChangeRecord};
+use workflow::{Event, Kind, RequestState, StandingGrant, World, step, taken_back};
+
+impl<S: Store> Desk<S> {
+    /// Does what time has made due: requests nobody decided, escalations, break glasses nobody looked at,
+    /// grants that are over. Returns how many.
+    pub fn tick(&self) -> Result<usize, DeskError> {
+        let now = self.clock.now();
+        let (due, over) = self.store.read(|store| {
+            Ok((store.due(now.trusted, limits::PER_TICK)?, store.over(now.trusted, limits::PER_TICK)?))
+        })?;
+        let done = due.len() + over.len();
+        for request in due {
+            self.step_by_itself(request.ask.id, false)?;
+        }
+        for grant in over {
+            self.store.write(move |store| {
+                store.record(by_itself(Change::Expired, now.trusted, grant.clone()))?;
+                store.put_grant(&grant, true)
+            })?;
+        }
+        Ok(done)
+    }
+
+    /// Brings what is there in line with a policy or people that changed: requests that wait are covered by
+    /// what the policy says now or denied, grants of people who left end, and automation accounts hold what
+    /// they should.
+    pub fn reconcile(&self) -> Result<(), DeskError> {
+        let world = self.worlds.world();
+        let mut after = None;
+        loop {
+            let page =
+                self.store.read(|store| store.requests(&RequestFilter::Waiting, after, api::limits::PAGE))?;
+            let Some(last) = page.last() else { break };
+            after = Some((last.ask.asked_at, last.ask.id));
+            for request in page.iter().filter(|request| request.state.is_pending()) {
+                self.step_by_itself(request.ask.id, true)?;
+            }
+        }
+        let now = self.clock.now().trusted;
+        let mut wanted = world.standing(now);
+        let mut after = None;
+        loop {
+            let page = self.store.read(|store| store.open_grants(after, api::limits::PAGE))?;
+            let Some(last) = page.last() else { break };
+            after = Some(last.id);
+            for grant in page {
+                if let Some(why) = self.no_longer(&world, &grant, &mut wanted)? {
+                    self.take_back(&grant, why, now)?;
+                }
+            }
+        }
+        for missing in wanted {
+            self.store.write(move |store| {
+                let stepped = missing.given(mint_request(store)?, mint_grant(store)?, now);
+                put(store, &stepped, &Said::default(), now)
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Why a grant ends by the policy as it is now. A standing grant that is as it should be is struck off
+    /// those `wanted`.
+    fn no_longer(
+        &self,
+        world: &World,
+        grant: &Grant,
+        wanted: &mut Vec<StandingGrant>,
+    ) -> Result<Option<String>, DeskError> {
+        let request = self.store.read(|store| store.request(grant.request))?;
+        if request.is_some_and(|request| request.ask.kind == Kind::Standing) {
+            let place = wanted.iter().position(|wanted| wanted.is(grant));
+            return Ok(match place {
+                Some(place) => {
+                    wanted.remove(place);
+                    None
+                }
+                None => Some(format!("rule {} gives it no more, or other access instead", grant.rule)),
+            });
+        }
+        Ok(world.still_for(grant).err())
+    }
+
+    fn take_back(&self, grant: &Grant, why: String, now: Time) -> Result<(), DeskError> {
+        let id = grant.id;
+        self.store.write(move |store| {
+            let Some(grant) = store.grant(id)?.filter(|grant| grant.ended.is_none()) else {
+                return Ok(());
+            };
+            let ended = taken_back(&grant, &why, now);
+            let comment = ended.ended.as_ref().and_then(|ended| ended.reason.clone());
+            store.record(ChangeRecord { comment, ..by_itself(Change::Revoked, now, ended.clone()) })?;
+            store.put_grant(&ended, true)
+        })
+    }
+
+    /// A tick, or a look at what the policy says now.
+    fn step_by_itself(&self, id: RequestId, recheck: bool) -> Result<(), DeskError> {
+        let now = self.clock.now().trusted;
+        let Some(request) = self.store.read(|store| store.request(id))? else {
+            return Ok(());
+        };
+        let rule = self.rule(&request.ask).map_err(|why| why.to_string());
+        self.store.write(move |store| {
+            let Some(request) = store.request(id)? else {
+                return Ok(());
+            };
+            let rule = rule.as_ref().map_err(String::as_str);
+            let facts = facts(store, &request.ask, rule.ok(), now)?;
+            let event = if recheck { Event::Recheck { mint: mint_grant(store)? } } else { Event::Tick };
+            let stepped = step(&request, rule, &facts, event, now)?;
+            if stepped.changes.is_empty() && stepped.request == request {
+                return Ok(());
+            }
+            let comment = match &stepped.request.state {
+                RequestState::Denied { by, .. } => access::Text::parse(&by.to_string()).ok(),
+                _ => None,
+            };
+            put(store, &stepped, &Said { comment, ..Said::default() }, now)
+        })
+    }
+}
+
+fn by_itself(change: Change, at: Time, grant: Grant) -> ChangeRecord {
+    ChangeRecord {
+        at,
+        change,
+        actor: None,
+        channel: None,
+        comment: None,
+        request: None,
+        grant: Some(grant),
+        policy: None,
+    }
+}

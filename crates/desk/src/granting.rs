@@ -1,0 +1,80 @@
+//! Grants: listed, shown, taken back and given back.
+
+use crate::asking::person_of;
+use crate::desk::{grant_view, no_grant};
+use crate::{Caller, Desk, DeskError, Key, Store};
+use access::EndedHow;
+use api::{AskGrants, Change, ChangeRecord, EndGrant, GrantView};
+use std::sync::Arc;
+use workflow::{End, end};
+
+impl<S: Store> Desk<S> {
+    /// Grants that the caller may see.
+    pub fn grants(&self, caller: &Caller, ask: &AskGrants, limit: u32) -> Result<Vec<GrantView>, DeskError> {
+        let world = self.worlds.world();
+        let person = match &ask.user {
+            Some(login) => Some(person_of(&world, login)?.0),
+            None if caller.roles.sees_all() => None,
+            None if world.approvers(self.clock.now()).contains(&caller.person) => None,
+            None => Some(caller.person.clone()),
+        };
+        let mut found = self.store.read(|store| {
+            store.grants(person.as_ref(), ask.host.as_ref(), ask.all, limit.min(api::limits::PAGE))
+        })?;
+        found.retain(|grant| self.may_see(grant, caller));
+        self.store.read(|store| found.iter().map(|grant| grant_view(grant, store, &*self.clock)).collect())
+    }
+
+    /// One grant.
+    pub fn show_grant(&self, caller: &Caller, id: &str) -> Result<GrantView, DeskError> {
+        let grant = self.find_grant(caller, id)?;
+        self.store.read(|store| grant_view(&grant, store, &*self.clock))
+    }
+
+    /// A grant is taken back or given back.
+    pub fn end_grant(
+        &self,
+        caller: &Caller,
+        id: &str,
+        how: EndedHow,
+        body: EndGrant,
+        key: &Key,
+    ) -> Result<GrantView, DeskError> {
+        let found = self.find_grant(caller, id)?;
+        let approver = self.approves(&found, &caller.person);
+        if how == EndedHow::Revoked
+            && found.person != caller.person
+            && let Err(why) = &caller.reviews
+            && !caller.roles.revokes()
+        {
+            return Err(DeskError::NotThem(why.clone()));
+        }
+        let ending = End {
+            how,
+            by: caller.person.clone(),
+            has_right: approver || caller.roles.revokes(),
+            reason: body.reason.clone(),
+        };
+        let (id, channel, clock) = (found.id, caller.channel, Arc::clone(&self.clock));
+        self.once(caller, Some(key), move |store| {
+            let grant = store.grant(id)?.ok_or_else(|| no_grant(&id.to_string()))?;
+            let by = ending.by.clone();
+            let ended = end(&grant, ending, clock.now())?;
+            store.record(ChangeRecord {
+                at: clock.now().trusted,
+                change: match how {
+                    EndedHow::Revoked => Change::Revoked,
+                    EndedHow::Released => Change::Released,
+                },
+                actor: Some(by),
+                channel: Some(channel),
+                comment: body.reason,
+                request: None,
+                grant: Some(ended.clone()),
+                policy: None,
+            })?;
+            store.put_grant(&ended, true)?;
+            grant_view(&ended, store, &*clock)
+        })
+    }
+}

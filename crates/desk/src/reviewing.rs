@@ -1,0 +1,92 @@
+//! Looking at requests, and answering them.
+
+use crate::desk::{Said, facts, grant_view, mint_grant, no_request, put, view};
+use crate::{Caller, Desk, DeskError, Key, RequestFilter, Store};
+use access::GrantId;
+use api::{NewReview, NewVerdict, RequestView, Reviewed, Which};
+use std::sync::Arc;
+use workflow::{Event, Narrowing, Review, ReviewVerdict, step};
+
+impl<S: Store> Desk<S> {
+    /// Requests that the caller may see, newest first.
+    pub fn requests(&self, caller: &Caller, which: Which, limit: u32) -> Result<Vec<RequestView>, DeskError> {
+        let filter = match which {
+            Which::Pending => RequestFilter::Waiting,
+            Which::Mine => RequestFilter::Of(caller.person.clone()),
+            Which::All => RequestFilter::All,
+        };
+        let limit = limit.min(api::limits::PAGE) as usize;
+        let (mut seen, mut after) = (Vec::new(), None);
+        // Others' requests that the caller may not see must not hide those that they may.
+        for _ in 0..crate::limits::PAGES_LOOKED_THROUGH {
+            let found =
+                self.store.read(|store| store.requests(&filter, after, api::limits::PAGE.min(200)))?;
+            let Some(last) = found.last() else { break };
+            after = Some((last.ask.asked_at, last.ask.id));
+            seen.extend(found.iter().filter_map(|request| self.visible(request, caller)));
+            if seen.len() >= limit {
+                break;
+            }
+        }
+        seen.truncate(limit);
+        Ok(seen)
+    }
+
+    /// One request.
+    pub fn show_request(&self, caller: &Caller, id: &str) -> Result<RequestView, DeskError> {
+        let request = self.find_request(id)?;
+        self.visible(&request, caller).ok_or_else(|| no_request(id))
+    }
+
+    /// An approver answers, or somebody looks at a break glass afterwards.
+    pub fn review(
+        &self,
+        caller: &Caller,
+        id: &str,
+        new: NewReview,
+        key: &Key,
+    ) -> Result<Reviewed, DeskError> {
+        if let Err(why) = &caller.reviews {
+            return Err(DeskError::NotThem(why.clone()));
+        }
+        let found = self.find_request(id)?;
+        if self.visible(&found, caller).is_none() {
+            return Err(no_request(id));
+        }
+        let verdict = match new.verdict {
+            NewVerdict::Approve => ReviewVerdict::Approve { narrowing: new.narrowing },
+            NewVerdict::Deny if new.narrowing == Narrowing::default() => ReviewVerdict::Deny,
+            NewVerdict::Deny => {
+                return Err(DeskError::BadRequest(
+                    "a denial has nothing to cut down: leave out the narrowing".into(),
+                ));
+            }
+        };
+        let rule = self.rule(&found.ask).map_err(|why| why.to_string());
+        let review = Review {
+            by: caller.person.clone(),
+            verdict,
+            comment: new.comment.clone(),
+            channel: caller.channel,
+            at: self.clock.now().trusted,
+            digest: new.digest,
+        };
+        let said = Said::by(caller, new.comment);
+        let (id, reader, clock) = (found.ask.id, caller.clone(), Arc::clone(&self.clock));
+        self.once(caller, Some(key), move |store| {
+            let request = store.request(id)?.ok_or_else(|| no_request(&id.to_string()))?;
+            let rule = rule.as_ref().map_err(String::as_str);
+            let now = review.at;
+            let facts = facts(store, &request.ask, rule.ok(), now)?;
+            let mint: GrantId = mint_grant(store)?;
+            let event = Event::Review { review, names: reader.names.clone(), mint };
+            let stepped = step(&request, rule, &facts, event, now)?;
+            put(store, &stepped, &said, now)?;
+            let grant = match &stepped.grant {
+                Some(grant) => Some(grant_view(grant, store, &*clock)?),
+                None => None,
+            };
+            Ok(Reviewed { request: view(&stepped.request, rule.ok(), &reader), grant })
+        })
+    }
+}

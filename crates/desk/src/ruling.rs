@@ -1,0 +1,107 @@
+//! The policy in force: shown, and replaced by an administrator.
+
+use crate::desk::hashed;
+use crate::{Caller, Desk, DeskError, Key, PolicyVersion, Store};
+use api::{AppliedPolicy, Change, ChangeRecord, NewPolicy, PolicyApplied, PolicyView};
+use std::path::Path;
+use workflow::{Policy, World};
+
+impl<S: Store> Desk<S> {
+    /// The policy in force.
+    pub fn policy(&self, caller: &Caller) -> Result<PolicyView, DeskError> {
+        let PolicyVersion { version, at, by, policy, people } = self.in_force()?;
+        // Rules are for everybody to know; mail addresses and absences are not.
+        let people = people.filter(|_| caller.roles.sees_all());
+        Ok(PolicyView { version, at, by, policy, people })
+    }
+
+    /// The same, as it is stored.
+    pub fn in_force(&self) -> Result<PolicyVersion, DeskError> {
+        Ok(self.store.read(|store| store.policy())?.unwrap_or_else(PolicyVersion::shipped))
+    }
+
+    /// The world as it would be with this policy in force.
+    pub fn tried(&self, new: &NewPolicy) -> Result<World, DeskError> {
+        if new.policy.len() + new.people.as_ref().map_or(0, String::len) > api::limits::POLICY {
+            return Err(DeskError::BadRequest(format!(
+                "policy.toml and people.toml are larger than {} bytes together",
+                api::limits::POLICY
+            )));
+        }
+        let policy = Policy::parse(&new.policy, Path::new("policy.toml"))
+            .map_err(|why| DeskError::BadRequest(why.to_string()))?;
+        self.worlds.world_of(policy, new.people.as_deref()).map_err(DeskError::BadRequest)
+    }
+
+    /// Puts another policy in force, and brings requests and grants in line with it.
+    pub fn apply(&self, caller: &Caller, new: NewPolicy, key: &Key) -> Result<AppliedPolicy, DeskError> {
+        if !caller.roles.admin {
+            return Err(DeskError::Forbidden(
+                "only an administrator puts a policy in force: on this machine, root".to_owned(),
+            ));
+        }
+        let world = self.tried(&new)?;
+        let findings = workflow::findings(&world, self.clock.now());
+        if findings.iter().any(|finding| finding.refuses) {
+            let all: Vec<String> =
+                findings.iter().filter(|finding| finding.refuses).map(ToString::to_string).collect();
+            return Err(DeskError::BadRequest(all.join("; ")));
+        }
+        let findings: Vec<String> = findings.iter().map(ToString::to_string).collect();
+        let (person, channel, at) = (caller.person.clone(), caller.channel, self.clock.now().trusted);
+        let applied = self.once(caller, Some(key), move |store| {
+            let before = store.policy()?.unwrap_or_else(PolicyVersion::shipped);
+            let diff = diff(&before, &new);
+            if diff.is_empty() {
+                return Ok(AppliedPolicy { version: before.version, unchanged: true, diff, findings });
+            }
+            let version = PolicyVersion {
+                version: before.version + 1,
+                at,
+                by: Some(person.clone()),
+                policy: new.policy,
+                people: new.people,
+            };
+            store.record(ChangeRecord {
+                at,
+                change: Change::PolicyApplied,
+                actor: Some(person),
+                channel: Some(channel),
+                comment: None,
+                request: None,
+                grant: None,
+                policy: Some(PolicyApplied {
+                    version: version.version,
+                    digest: hashed(&version)?,
+                    diff: diff.clone(),
+                }),
+            })?;
+            store.put_policy(&version)?;
+            Ok(AppliedPolicy { version: version.version, unchanged: false, diff, findings })
+        })?;
+        if !applied.unchanged {
+            self.worlds.adopt(&self.in_force()?).map_err(DeskError::Store)?;
+            self.reconcile()?;
+        }
+        Ok(applied)
+    }
+}
+
+/// What changes, line by line; nothing where both are the same.
+fn diff(before: &PolicyVersion, new: &NewPolicy) -> String {
+    let people = |text: Option<&String>| text.cloned().unwrap_or_default();
+    [
+        ("policy.toml", before.policy.clone(), new.policy.clone()),
+        ("people.toml", people(before.people.as_ref()), people(new.people.as_ref())),
+    ]
+    .iter()
+    .filter(|(_, old, new)| old != new)
+    .map(|(name, old, new)| {
+        similar::TextDiff::from_lines(old, new)
+            .unified_diff()
+            .context_radius(2)
+            .header(name, name)
+            .to_string()
+    })
+    .collect()
+}

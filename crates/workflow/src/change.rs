@@ -1,0 +1,70 @@
+//! What can happen to requests, grants and the policy.
+
+use serde::{Deserialize, Serialize};
+
+/// A change, as the journal names it; a closed list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Change {
+    /// A request was opened.
+    Requested,
+    /// Another rule covers it now.
+    Rechecked,
+    /// Nobody decided for a while, so others may now too.
+    Escalated,
+    /// An approver agreed, and more are needed.
+    Reviewed,
+    /// It was agreed to: there is a grant.
+    Approved,
+    /// A grant was made longer.
+    Extended,
+    /// Somebody let themselves in, to be looked at afterwards.
+    BreakGlass,
+    /// A break glass was looked at.
+    LookedAt,
+    /// A break glass was not looked at in time.
+    Overdue,
+    /// An approver, or a policy that changed, said no.
+    Denied,
+    /// Its author took it back.
+    Cancelled,
+    /// Nobody decided in time.
+    Lapsed,
+    /// A grant was taken back.
+    Revoked,
+    /// A grant was given back.
+    Released,
+    /// A grant's time is over.
+    Expired,
+    /// Another policy is in force.
+    PolicyApplied,
+}
+
+impl Change {
+    /// The name in logs.
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Requested => "requested",
+            Self::Rechecked => "rechecked",
+            Self::Escalated => "escalated",
+            Self::Reviewed => "reviewed",
+            Self::Approved => "approved",
+            Self::Extended => "extended",
+            Self::BreakGlass => "break_glass",
+            Self::LookedAt => "looked_at",
+            Self::Overdue => "overdue",
+            Self::Denied => "denied",
+            Self::Cancelled => "cancelled",
+            Self::Lapsed => "lapsed",
+            Self::Revoked => "revoked",
+            Self::Released => "released",
+            Self::Expired => "expired",
+            Self::PolicyApplied => "policy_applied",
+        }
+    }
+
+    /// Whether somebody should look at it now: break glass is loud.
+    pub const fn is_loud(self) -> bool {
+        matches!(self, Self::BreakGlass | Self::Overdue)
+    }
+}

@@ -1,0 +1,112 @@
+//! Standing access of automation accounts: given by the policy, and taken back by it.
+
+use crate::change::Change;
+use crate::request::{Ask, Channel, Decider, Kind, Request, RequestState};
+use crate::step::Stepped;
+use access::{
+    Ended, EndedHow, Grant, GrantId, HostName, Login, Person, RequestId, Service, Span, Text, Time, Window,
+};
+use ipnet::IpNet;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The grant that an automation account should hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StandingGrant {
+    /// The rule.
+    pub rule: String,
+    /// SHA-256 of the policy in force, in hex.
+    pub policy: String,
+    /// The account.
+    pub person: Person,
+    /// Its login names.
+    pub names: BTreeSet<Login>,
+    /// Where.
+    pub hosts: BTreeSet<HostName>,
+    /// What for.
+    pub services: BTreeSet<Service>,
+    /// Whom it may become.
+    pub run_as: BTreeSet<Login>,
+    /// From where alone.
+    pub source: Option<IpNet>,
+    /// Who answers for it.
+    pub owner: Person,
+    /// Until when.
+    pub until: Time,
+    /// The same in words.
+    pub reason: Text,
+}
+
+impl StandingGrant {
+    /// Whether this grant is what the account should hold.
+    pub fn is(&self, grant: &Grant) -> bool {
+        grant.rule == self.rule
+            && grant.person == self.person
+            && grant.names == self.names
+            && grant.hosts == self.hosts
+            && grant.services == self.services
+            && grant.run_as == self.run_as
+            && grant.source == self.source
+            && grant.window.latest_end() == self.until
+    }
+
+    /// The request that the policy makes and approves itself, with its grant.
+    pub fn given(&self, id: RequestId, mint: GrantId, now: Time) -> Stepped {
+        let seconds = u32::try_from((self.until - now).num_seconds()).unwrap_or(u32::MAX);
+        let saw =
+            vec![format!("{} answers for {} until {}", self.owner, self.person, self.until.date_naive())];
+        let request = Request {
+            ask: Ask {
+                id,
+                kind: Kind::Standing,
+                asked_by: self.owner.clone(),
+                person: self.person.clone(),
+                names: self.names.clone(),
+                hosts: self.hosts.clone(),
+                labels: BTreeMap::new(),
+                services: self.services.clone(),
+                run_as: self.run_as.first().cloned(),
+                length: Span::seconds(seconds).unwrap_or(Span::LONGEST),
+                starts: None,
+                reason: self.reason.clone(),
+                ticket: None,
+                source: None,
+                channel: Channel::Policy,
+                asked_at: now,
+            },
+            rule: self.rule.clone(),
+            state: RequestState::Approved { at: now, grant: mint, by: Decider::Rule { saw } },
+            reviews: Vec::new(),
+            escalated: 0,
+            escalates: None,
+            afterwards: None,
+        };
+        let grant = Grant {
+            id: mint,
+            version: 1,
+            request: id,
+            person: self.person.clone(),
+            names: self.names.clone(),
+            logins: self.names.clone(),
+            hosts: self.hosts.clone(),
+            services: self.services.clone(),
+            run_as: self.run_as.clone(),
+            window: Window::Approval { not_before: now, expires: self.until },
+            source: self.source,
+            sessions: None,
+            approved_at: now,
+            approved_by: Vec::new(),
+            rule: self.rule.clone(),
+            policy: self.policy.clone(),
+            break_glass: false,
+            extended: 0,
+            ended: None,
+        };
+        Stepped { request, grant: Some(grant), changes: vec![Change::Approved] }
+    }
+}
+
+/// The grant, taken back by the policy itself.
+pub fn taken_back(grant: &Grant, why: &str, now: Time) -> Grant {
+    let ended = Ended { how: EndedHow::Revoked, at: now, by: None, reason: Text::parse(why).ok() };
+    Grant { version: grant.version + 1, ended: Some(ended), ..grant.clone() }
+}

@@ -1,0 +1,159 @@
+//! Why no rule covers an ask, with the nearest rule, and the parts that could be asked for one by one.
+
+use crate::Human;
+use crate::limits;
+use crate::policy::{Effect, PolicyRule};
+use crate::request::Ask;
+use crate::world::{World, may_become};
+use access::{HostName, Person, Service};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+/// Why no rule covers an ask.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Uncovered {
+    /// Nobody of that name.
+    Nobody(Person),
+    /// No such host.
+    NoSuchHost {
+        /// As it was asked for.
+        host: HostName,
+        /// Those there are.
+        known: Vec<HostName>,
+    },
+    /// A rule forbids it.
+    Denied {
+        /// Which.
+        rule: String,
+    },
+    /// No rule gives it.
+    None {
+        /// Who would get the access.
+        person: Person,
+        /// The rule that came nearest, and what it does not give.
+        nearest: Option<(String, Vec<String>)>,
+        /// Requests that would be covered one by one.
+        split: Vec<Part>,
+    },
+}
+
+/// A part of an ask that one rule covers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// The rule.
+    pub rule: String,
+    /// Hosts of it.
+    pub hosts: BTreeSet<HostName>,
+    /// Services of it.
+    pub services: BTreeSet<Service>,
+}
+
+impl fmt::Display for Uncovered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Nobody(person) => write!(f, "{person} is nobody that the policy knows"),
+            Self::NoSuchHost { host, known } => {
+                let shown: Vec<&str> = known.iter().take(limits::NAMED_HOSTS).map(HostName::as_str).collect();
+                let more = if known.len() > shown.len() { ", ..." } else { "" };
+                write!(f, "there is no host {host} here, only {}{more}", shown.join(", "))
+            }
+            Self::Denied { rule } => write!(f, "rule \"{rule}\" forbids it, whoever would agree"),
+            Self::None { person, nearest: None, .. } => write!(f, "no rule is for {person}"),
+            Self::None { nearest: Some((rule, misses)), split, .. } => {
+                write!(f, "rule \"{rule}\" comes nearest, but {}", misses.join(" and "))?;
+                for (place, part) in split.iter().enumerate() {
+                    let lead = if place == 0 { ". Asked for one by one it would be covered: " } else { "; " };
+                    write!(f, "{lead}{part}")?;
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+impl fmt::Display for Part {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("jit request")?;
+        for host in &self.hosts {
+            write!(f, " --host {host}")?;
+        }
+        let services: Vec<&str> = self.services.iter().map(Service::as_str).collect();
+        write!(f, " --service {}", services.join(","))
+    }
+}
+
+/// Why none of the allow rules covers this ask of this person.
+pub(crate) fn explain(world: &World, human: &Human, ask: &Ask) -> Uncovered {
+    let allow =
+        |rule: &&PolicyRule| matches!(rule.effect, Effect::Allow(_)) && World::is_for(&rule.who, human);
+    let nearest = world
+        .policy
+        .rules
+        .iter()
+        .filter(allow)
+        .map(|rule| (rule.id.clone(), misses(world, rule, human, ask)))
+        .min_by_key(|(_, misses)| misses.len());
+    Uncovered::None { person: human.person.clone(), split: split(world, human, ask), nearest }
+}
+
+/// What of an ask a rule does not cover, each in words.
+fn misses(world: &World, rule: &PolicyRule, human: &Human, ask: &Ask) -> Vec<String> {
+    let mut misses = Vec::new();
+    let elsewhere: Vec<&str> = ask
+        .hosts
+        .iter()
+        .filter(|host| !world.is_at(&rule.place, host))
+        .take(limits::NAMED_HOSTS)
+        .map(HostName::as_str)
+        .collect();
+    if !elsewhere.is_empty() {
+        misses.push(format!("not on {}", elsewhere.join(", ")));
+    }
+    if let Some(most) = rule.place.max_hosts
+        && ask.hosts.len() > most
+    {
+        misses.push(format!("for {most} hosts at once at most, not for {}", ask.hosts.len()));
+    }
+    if let Some(some) = &rule.what.services {
+        let others: Vec<&str> = ask.services.difference(some).map(Service::as_str).collect();
+        if !others.is_empty() {
+            misses.push(format!("not for {}", others.join(", ")));
+        }
+    }
+    let becomes = ask.becomes();
+    let others = becomes.iter().filter(|login| !may_become(rule.what.run_as.as_ref(), login, ask, human));
+    let others: Vec<&str> = others.map(access::Login::as_str).collect();
+    if !others.is_empty() {
+        misses.push(format!("not as {}", others.join(", ")));
+    }
+    misses
+}
+
+/// The ask in parts that rules cover one by one; empty where that is not possible or no help.
+fn split(world: &World, human: &Human, ask: &Ask) -> Vec<Part> {
+    // Services of each host, by the rule that covers the pair.
+    let mut by_rule: BTreeMap<(String, HostName), BTreeSet<Service>> = BTreeMap::new();
+    for host in &ask.hosts {
+        for service in &ask.services {
+            let one = Ask { hosts: [host.clone()].into(), services: [service.clone()].into(), ..ask.clone() };
+            let covers = |rule: &&PolicyRule| {
+                matches!(rule.effect, Effect::Allow(_)) && world.covers(rule, human, &one)
+            };
+            let Some(rule) = world.policy.rules.iter().find(covers) else {
+                return Vec::new();
+            };
+            by_rule.entry((rule.id.clone(), host.clone())).or_default().insert(service.clone());
+        }
+    }
+    let mut parts: Vec<Part> = Vec::new();
+    for ((rule, host), services) in by_rule {
+        match parts.iter_mut().find(|part| part.rule == rule && part.services == services) {
+            Some(part) => {
+                part.hosts.insert(host);
+            }
+            None => parts.push(Part { rule, hosts: [host].into(), services }),
+        }
+    }
+    // One part alone would be the ask itself: something else is in the way, and a split does not help.
+    if parts.len() < 2 || parts.len() > limits::SPLIT { Vec::new() } else { parts }
+}

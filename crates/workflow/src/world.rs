@@ -1,0 +1,268 @@
+//! The policy applied to people, hosts and schedules as they are at one moment.
+
+use crate::policy::{Effect, ExtendBy, Policy, PolicyRule, RunAs, Source, Where, Who};
+use crate::request::Ask;
+use crate::rule::Rule;
+use crate::standing::StandingGrant;
+use crate::uncovered::{self, Uncovered};
+use crate::{Human, People, Schedule};
+use access::{Grant, HostName, Login, Now, Person, Service, Text, Time};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// Labels of one host: `env = prod`.
+pub type Labels = BTreeMap<String, String>;
+
+/// Everything that decides which rule covers an ask. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct World {
+    /// The rules.
+    pub policy: Arc<Policy>,
+    /// Who people are.
+    pub people: Arc<People>,
+    /// Who is on call.
+    pub schedules: Arc<BTreeMap<String, OnCall>>,
+    /// The hosts there are, with their labels.
+    pub hosts: Arc<Hosts>,
+}
+
+/// The hosts there are.
+#[derive(Clone, Debug, Default)]
+pub struct Hosts {
+    /// Each with its labels.
+    pub labels: BTreeMap<HostName, Labels>,
+    /// Whether there are no others: then a request for one that is not here is refused.
+    pub all: bool,
+}
+
+/// What is known of one on-call schedule.
+#[derive(Clone, Debug)]
+pub enum OnCall {
+    /// As it was at that time.
+    Known(Schedule, Time),
+    /// Nothing, and why.
+    Unknown(String),
+}
+
+impl World {
+    /// The rule that covers all of this ask at `now`, or why none does: deny rules first, then the first
+    /// that covers every host, service and run-as.
+    pub fn rule(&self, ask: &Ask, now: Now) -> Result<Rule, Uncovered> {
+        let human = self.people.get(&ask.person).ok_or_else(|| Uncovered::Nobody(ask.person.clone()))?;
+        let strange = |host: &&HostName| !self.hosts.labels.contains_key(*host);
+        if self.hosts.all
+            && let Some(unknown) = ask.hosts.iter().find(strange)
+        {
+            let known = self.hosts.labels.keys().cloned().collect();
+            return Err(Uncovered::NoSuchHost { host: unknown.clone(), known });
+        }
+        let mut rules = self.policy.rules.iter();
+        if let Some(rule) = rules.find(|rule| self.denies(rule, human, ask)) {
+            return Err(Uncovered::Denied { rule: rule.id.clone() });
+        }
+        for rule in &self.policy.rules {
+            if let Effect::Allow(terms) = &rule.effect
+                && self.covers(rule, human, ask)
+            {
+                return Ok(self.resolved(rule, terms, human, now));
+            }
+        }
+        Err(uncovered::explain(self, human, ask))
+    }
+
+    /// Everybody who could have a say about something, now or by escalation.
+    pub fn approvers(&self, now: Now) -> BTreeSet<Person> {
+        let mut people = BTreeSet::new();
+        let mut add = |sources: &[Source]| {
+            if sources.contains(&Source::Manager) {
+                let managers = self.people.all().filter_map(|human| human.manager.as_ref());
+                people.extend(managers.filter_map(|person| self.present(person, now)));
+            }
+            people.extend(self.people_of(sources, None, now));
+        };
+        for rule in &self.policy.rules {
+            let Effect::Allow(terms) = &rule.effect else { continue };
+            terms.approve.iter().for_each(|step| add(&step.from));
+            terms.escalate.iter().for_each(|more| add(&more.to));
+            terms.break_glass.iter().for_each(|glass| add(&glass.review_by));
+            if let Some(ExtendBy::Steps(steps)) = terms.time.extend.as_ref().map(|extend| &extend.approve) {
+                steps.iter().for_each(|step| add(&step.from));
+            }
+        }
+        people
+    }
+
+    /// Whether the holder of this grant still belongs to those its rule is for; else why not. A rule that
+    /// is gone ends nothing by itself: what people agreed to stands.
+    pub fn still_for(&self, grant: &Grant) -> Result<(), String> {
+        let Some(human) = self.people.get(&grant.person) else {
+            return Err(format!("{} has no account any more", grant.person));
+        };
+        let denies = |rule: &&PolicyRule| {
+            matches!(rule.effect, Effect::Deny)
+                && Self::is_for(&rule.who, human)
+                && grant.hosts.iter().any(|host| self.is_at(&rule.place, host))
+                && rule.what.services.as_ref().is_none_or(|some| !some.is_disjoint(&grant.services))
+                && touches_any(rule.what.run_as.as_ref(), &grant.run_as)
+        };
+        if let Some(rule) = self.policy.rules.iter().find(denies) {
+            return Err(format!("rule \"{}\" denies it now", rule.id));
+        }
+        let rule = self.policy.rules.iter().find(|rule| rule.id == grant.rule);
+        match rule {
+            Some(PolicyRule { id, who, effect: Effect::Allow(_), .. }) if !Self::is_for(who, human) => {
+                Err(format!("{} is no longer one of those that rule \"{id}\" is for", grant.person))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// What automation accounts should hold at `now`.
+    pub fn standing(&self, now: Time) -> Vec<StandingGrant> {
+        let mut standing = Vec::new();
+        for rule in &self.policy.rules {
+            let Effect::Standing(terms) = &rule.effect else { continue };
+            let until = end_of_day(terms.review_by);
+            let hosts: BTreeSet<HostName> =
+                self.hosts.labels.keys().filter(|host| self.is_at(&rule.place, host)).cloned().collect();
+            if until <= now || hosts.is_empty() {
+                continue;
+            }
+            let services = rule.what.services.clone().unwrap_or_default();
+            let run_as = match &rule.what.run_as {
+                _ if !services.iter().any(Service::switches) => BTreeSet::new(),
+                Some(RunAs::These(names)) => names.clone(),
+                Some(RunAs::Anybody) | None => Login::parse("root").into_iter().collect(),
+            };
+            // Ids and names are plain, so this is a text.
+            let Ok(reason) =
+                Text::parse(&format!("standing access by rule {}, owned by {}", rule.id, terms.owner))
+            else {
+                continue;
+            };
+            for human in rule.who.users.iter().filter_map(|person| self.people.get(person)) {
+                standing.push(StandingGrant {
+                    rule: rule.id.clone(),
+                    policy: self.policy.digest.clone(),
+                    person: human.person.clone(),
+                    names: human.names.clone(),
+                    hosts: hosts.clone(),
+                    services: services.clone(),
+                    run_as: run_as.clone(),
+                    source: terms.source,
+                    owner: terms.owner.clone(),
+                    until,
+                    reason: reason.clone(),
+                });
+            }
+        }
+        standing
+    }
+
+    /// The hosts that carry all of these labels.
+    pub fn labelled(&self, labels: &Labels) -> BTreeSet<HostName> {
+        let carries = |has: &Labels| labels.iter().all(|(key, value)| has.get(key) == Some(value));
+        self.hosts.labels.iter().filter(|(_, has)| carries(has)).map(|(host, _)| host.clone()).collect()
+    }
+
+    /// The people these sources mean at `now`, `subject` being the one whose manager is meant. Whoever is
+    /// away is left out, and whom they named stands for them.
+    pub(crate) fn people_of(
+        &self,
+        sources: &[Source],
+        subject: Option<&Human>,
+        now: Now,
+    ) -> BTreeSet<Person> {
+        let mut people = BTreeSet::new();
+        for source in sources {
+            match source {
+                Source::User(person) => people.extend(self.present(person, now)),
+                Source::Group(group) => {
+                    people.extend(
+                        self.people.members(group).iter().filter_map(|person| self.present(person, now)),
+                    );
+                }
+                Source::Manager => {
+                    let manager = subject.and_then(|human| human.manager.as_ref());
+                    people.extend(manager.and_then(|person| self.present(person, now)));
+                }
+            }
+        }
+        people
+    }
+
+    /// Who stands for this person now: themself, or whom they named for the time they are away. Root
+    /// stands for nobody: it reviews nothing.
+    fn present(&self, person: &Person, now: Now) -> Option<Person> {
+        let human = self.people.get(person).filter(|human| human.person.as_str() != "root")?;
+        match &human.away {
+            Some(away) if now.trusted < away.until => {
+                // Who is away too stands for nobody: a chain of absences would end with anybody.
+                let delegate = self.people.get(away.delegate.as_ref()?)?;
+                let there = delegate.away.as_ref().is_none_or(|away| now.trusted >= away.until);
+                (there && delegate.person.as_str() != "root").then(|| delegate.person.clone())
+            }
+            _ => Some(human.person.clone()),
+        }
+    }
+
+    /// Whether this person is one of those a rule is about.
+    pub(crate) fn is_for(who: &Who, human: &Human) -> bool {
+        let everybody = who.users.is_empty() && who.groups.is_empty();
+        (everybody || who.users.contains(&human.person) || !who.groups.is_disjoint(&human.groups))
+            && who.not_groups.is_disjoint(&human.groups)
+    }
+
+    /// Whether a rule is about this host.
+    pub(crate) fn is_at(&self, place: &Where, host: &HostName) -> bool {
+        let named =
+            place.hosts.is_empty() || place.hosts.iter().any(|pattern| pattern.regex.is_match(host.as_str()));
+        let has = self.hosts.labels.get(host);
+        named && place.labels.iter().all(|(key, value)| has.and_then(|has| has.get(key)) == Some(value))
+    }
+
+    /// Whether a deny rule is about any part of an ask.
+    fn denies(&self, rule: &PolicyRule, human: &Human, ask: &Ask) -> bool {
+        matches!(rule.effect, Effect::Deny)
+            && Self::is_for(&rule.who, human)
+            && ask.hosts.iter().any(|host| self.is_at(&rule.place, host))
+            && rule.what.services.as_ref().is_none_or(|some| !some.is_disjoint(&ask.services))
+            && touches_any(rule.what.run_as.as_ref(), &ask.becomes())
+    }
+
+    /// Whether a rule covers all of an ask.
+    pub(crate) fn covers(&self, rule: &PolicyRule, human: &Human, ask: &Ask) -> bool {
+        Self::is_for(&rule.who, human)
+            && ask.hosts.iter().all(|host| self.is_at(&rule.place, host))
+            && rule.place.max_hosts.is_none_or(|most| ask.hosts.len() <= most)
+            && rule.what.services.as_ref().is_none_or(|some| ask.services.is_subset(some))
+            && ask.becomes().iter().all(|login| may_become(rule.what.run_as.as_ref(), login, ask, human))
+    }
+}
+
+/// Whether a rule lets an ask become `login`. With no names in the rule: oneself at a login, and root by
+/// sudo and su.
+pub(crate) fn may_become(run_as: Option<&RunAs>, login: &Login, ask: &Ask, human: &Human) -> bool {
+    let switches = ask.services.iter().any(Service::switches);
+    match run_as {
+        Some(RunAs::Anybody) => true,
+        Some(RunAs::These(names)) if names.contains(login) => true,
+        Some(RunAs::These(_)) => !switches && human.names.contains(login),
+        None if switches => login.as_str() == "root",
+        None => human.names.contains(login),
+    }
+}
+
+/// Whether a deny rule's names and these have one in common; a rule without names is about all.
+fn touches_any(run_as: Option<&RunAs>, names: &BTreeSet<Login>) -> bool {
+    match run_as {
+        None | Some(RunAs::Anybody) => true,
+        Some(RunAs::These(some)) => !some.is_disjoint(names),
+    }
+}
+
+/// The first instant after this day, in UTC.
+pub(crate) fn end_of_day(day: chrono::NaiveDate) -> Time {
+    let next = day.succ_opt().unwrap_or(day);
+    next.and_time(chrono::NaiveTime::MIN).and_utc()
+}
