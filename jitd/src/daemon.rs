@@ -65,8 +65,8 @@ struct Daemon {
     site: Arc<Site>,
     gate: Arc<Gate>,
     kept_at: Mutex<Instant>,
-    /// The people and policy that requests and grants were brought in line with, and when.
-    reconciled: Mutex<Option<(World, Instant)>>,
+    /// The people and policy that requests and grants were brought in line with.
+    reconciled: Mutex<Option<World>>,
 }
 
 /// Runs the daemon until it is told to stop.
@@ -117,6 +117,7 @@ fn start(
         Ok(Arc::new(Desk::new(store, policies, Arc::<Clock>::clone(&clock), host.clone())))
     };
     let (hasty, desk) = (desk(limits::LOGIN_REQUEST_WAIT)?, desk(limits::DESK_WAIT)?);
+    desk.begin().map_err(|why| DaemonError::Refused(why.to_string()))?;
     let log = log.clone();
     let site = Arc::new(Site { host, memory, ledger, desk, clock, accounts, policies, config, log });
     let gate = Arc::new(Gate {
@@ -164,8 +165,8 @@ fn policies(
                 applied.version
             ),
         );
-        let nothing = PolicyVersion { policy: String::new(), people: None, ..applied };
-        with(&nothing).map_err(DaemonError::Refused)
+        Policies::unreadable(host.clone(), Arc::clone(config), Arc::clone(accounts))
+            .map_err(DaemonError::Refused)
     })
 }
 
@@ -257,18 +258,20 @@ impl Daemon {
 
     /// Brings requests and grants in line with people and policy, where those changed.
     fn reconcile(&self) -> Result<(), desk::DeskError> {
+        if !self.site.policies.is_readable() {
+            return Ok(());
+        }
         let world = self.site.policies.world();
         let mut reconciled = self.reconciled.lock().unwrap_or_else(PoisonError::into_inner);
-        if reconciled.as_ref().is_some_and(|(before, at)| {
+        if reconciled.as_ref().is_some_and(|before| {
             Arc::ptr_eq(&before.policy, &world.policy)
                 && Arc::ptr_eq(&before.people, &world.people)
                 && Arc::ptr_eq(&before.hosts, &world.hosts)
-                && at.elapsed() < limits::RECONCILE_EVERY
         }) {
             return Ok(());
         }
         self.site.desk.reconcile()?;
-        *reconciled = Some((world, Instant::now()));
+        *reconciled = Some(world);
         Ok(())
     }
 

@@ -76,9 +76,8 @@ pub const CONFIG: u64 = 256 * 1024;
 /// Bytes of an on-call schedule: years of shifts.
 pub const SCHEDULE: u64 = 4 * 1024 * 1024;
 
-/// People and hosts are looked at anew for what time alone changes about them, an absence that ends, at least
-/// this often.
-pub const RECONCILE_EVERY: Duration = Duration::from_secs(60);
+/// Who may come in to approve is worked out anew at least this often: an absence ends by time alone.
+pub const APPROVERS_EVERY: Duration = Duration::from_secs(60);
 
 /// Bytes of `/etc/passwd` and `/etc/group`, each: 100,000 accounts.
 pub const ACCOUNTS: u64 = 16 * 1024 * 1024;

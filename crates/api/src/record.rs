@@ -261,7 +261,8 @@ fn actor(record: &ChangeRecord) -> String {
     });
     match (record.change, decider) {
         (Change::Approved | Change::Extended, Some((Decider::Rule { .. }, rule))) => format!("rule:{rule}"),
-        (Change::Denied | Change::Revoked, _) => "policy".to_owned(),
+        (Change::Approved | Change::Extended | Change::Denied | Change::Revoked, _) => "policy".to_owned(),
+        (Change::PolicyApplied, _) => "release".to_owned(),
         _ => "clock".to_owned(),
     }
 }

@@ -1,10 +1,10 @@
 //! What happens without anybody: by time, and because policy or people changed.
 
 use crate::desk::{Said, facts, mint_grant, mint_request, put};
-use crate::{Desk, DeskError, RequestFilter, Store, limits};
+use crate::{Desk, DeskError, Queries, RequestFilter, Store, limits};
 use access::{Grant, RequestId, Time};
 use api::{Change, ChangeRecord};
-use workflow::{Event, Kind, RequestState, StandingGrant, World, step, taken_back};
+use workflow::{Event, Kind, Request, RequestState, StandingGrant, World, step, taken_back};
 
 impl<S: Store> Desk<S> {
     /// Does what time has made due: requests nobody decided, escalations, break glasses nobody looked at,
@@ -106,15 +106,22 @@ impl<S: Store> Desk<S> {
             return Ok(());
         };
         let rule = self.rule(&request.ask).map_err(|why| why.to_string());
+        let stepped = move |store: &dyn Queries, request: &Request| {
+            let rule = rule.as_ref().map_err(String::as_str);
+            let facts = facts(store, &request.ask, rule.ok(), now)?;
+            let event = if recheck { Event::Recheck { mint: mint_grant(store)? } } else { Event::Tick };
+            Ok::<_, DeskError>(step(request, rule, &facts, event, now)?)
+        };
+        // Most of what is looked at stays as it is, and the disk need not hear of it.
+        if self.store.read(|store| stepped(store, &request))?.changes.is_empty() {
+            return Ok(());
+        }
         self.store.write(move |store| {
             let Some(request) = store.request(id)? else {
                 return Ok(());
             };
-            let rule = rule.as_ref().map_err(String::as_str);
-            let facts = facts(store, &request.ask, rule.ok(), now)?;
-            let event = if recheck { Event::Recheck { mint: mint_grant(store)? } } else { Event::Tick };
-            let stepped = step(&request, rule, &facts, event, now)?;
-            if stepped.changes.is_empty() && stepped.request == request {
+            let stepped = stepped(store, &request)?;
+            if stepped.changes.is_empty() {
                 return Ok(());
             }
             let comment = match &stepped.request.state {

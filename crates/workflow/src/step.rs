@@ -114,7 +114,10 @@ pub fn step(
         Event::Tick | Event::Recheck { .. } if late => {
             Ok(ended(request, RequestState::Expired { at: now }, Change::Lapsed))
         }
-        Event::Tick => Ok(rule.map_or_else(|_| unchanged(request), |rule| escalated(request, rule, now))),
+        Event::Tick => Ok(match rule {
+            Ok(rule) => escalated(request, rule, now),
+            Err(why) => denied_by_policy(request, why.to_owned(), now),
+        }),
         _ if late => Err(Refusal::AlreadyDecided { request: id, state: "expired", by: String::new() }),
         Event::Cancel { by } if by != request.ask.asked_by && by != request.ask.person => {
             Err(Refusal::NotYours(id))
@@ -216,10 +219,7 @@ fn rechecked(
     mint: GrantId,
     now: Time,
 ) -> Stepped {
-    let denied = |why: String| {
-        let state = RequestState::Denied { at: now, by: Decider::Policy { why }, comment: None };
-        ended(request, state, Change::Denied)
-    };
+    let denied = |why: String| denied_by_policy(request, why, now);
     let rule = match rule {
         Ok(rule) => rule,
         Err(why) => return denied(why.to_owned()),
@@ -254,20 +254,29 @@ fn rechecked(
     Stepped { request, grant: None, changes: if changed { vec![Change::Rechecked] } else { Vec::new() } }
 }
 
+fn denied_by_policy(request: &Request, why: String, now: Time) -> Stepped {
+    let state = RequestState::Denied { at: now, by: Decider::Policy { why }, comment: None };
+    ended(request, state, Change::Denied)
+}
+
 fn next_escalation(request: &Request, rule: &Rule) -> Option<Time> {
     rule.escalations.get(request.escalated).map(|next| request.ask.asked_at + next.after.delta())
 }
 
 fn escalated(request: &Request, rule: &Rule, now: Time) -> Stepped {
     let mut request = request.clone();
-    let before = request.escalated;
+    let (before, was_next) = (request.escalated, request.escalates);
     while let Some(at) = next_escalation(&request, rule)
         && at <= now
     {
         request.escalated += 1;
     }
     request.escalates = next_escalation(&request, rule);
-    let changes = if request.escalated > before { vec![Change::Escalated] } else { Vec::new() };
+    let changes = match (request.escalated > before, request.escalates == was_next) {
+        (true, _) => vec![Change::Escalated],
+        (false, false) => vec![Change::Rechecked],
+        (false, true) => Vec::new(),
+    };
     Stepped { request, grant: None, changes }
 }
 
