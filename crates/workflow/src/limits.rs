@@ -59,6 +59,9 @@ pub const SCHEDULE: usize = 4 * 1024 * 1024;
 /// Shifts of a schedule: six weeks of a hundred people in hourly shifts.
 pub const SHIFTS: usize = 100_000;
 
+/// Components within components of a calendar: an alarm of an event of a calendar is the third.
+pub const CALENDAR_DEPTH: usize = 8;
+
 /// Recurring events of a schedule. Each costs a walk from its first day on.
 pub const RECURRING: usize = 1000;
 

@@ -114,6 +114,26 @@ fn days_durations_and_zones_are_read_as_rfc_5545_has_them() {
 }
 
 #[test]
+fn names_are_of_any_case_and_a_day_stands_for_its_occurrence() {
+    let daily = "dtstart:20261125T080000Z\nduration:PT1H\nrrule:FREQ=DAILY;COUNT=3";
+    let swap = event("DTSTART:20261126T100000Z\nDURATION:PT1H\nRecurrence-Id;VALUE=DATE:20261126");
+    let left_out = event(&format!("{daily}\nexdate;value=date:20261127"));
+    assert_eq!(
+        times(&ics(&format!("{left_out}\n{swap}"))),
+        ["11-25T08:00/11-25T09:00", "11-26T10:00/11-26T11:00"]
+    );
+    assert!(ics(&event(&format!("{daily}\nstatus:cancelled"))).shifts.is_empty());
+}
+
+#[test]
+fn a_calendar_that_is_nested_without_end_is_refused() {
+    let said = read(&"BEGIN:X\n".repeat(400_000), "oncall.ics", AROUND).unwrap_err();
+    assert!(said.contains("is nested deeper than any calendar"), "{said}");
+    let said = read(&"a = [".repeat(40_000), "oncall.toml", AROUND).unwrap_err();
+    assert!(said.starts_with("oncall.toml:1: "), "{said}");
+}
+
+#[test]
 fn only_the_days_around_now_are_read() {
     let schedule = ics(&event("DTSTART:20200101T080000Z\nDURATION:PT8H\nRRULE:FREQ=DAILY"));
     let times = times(&schedule);

@@ -143,6 +143,9 @@ fn root_is_in_no_group_under_any_name() {
     assert_eq!(over.members("jit-approvers"), people(&["bob"]));
     let first_alias = system(&[("toor", &["root", "toor"], &["jit-approvers"])]);
     assert!(first_alias.members("jit-approvers").is_empty());
+    // Whose name is one of root's user id acts as root, so they review nothing either.
+    let as_root = system(&[("root", &["root", "bob"], &["jit-approvers"])]);
+    assert!(parse("[bob]\n").unwrap().over(&as_root).members("jit-approvers").is_empty());
 }
 
 #[test]
