@@ -13,8 +13,11 @@ pub const OPENED_PER_HOUR: u64 = 60;
 /// Approvers named in one sentence to a person; the rest are counted.
 pub const NAMED_APPROVERS: usize = 3;
 
-/// Bytes of a policy or people file: a thousand rules of ten lines fit, and reading it stays a moment.
+/// Bytes of a policy: a thousand rules of some lines fit, and reading it stays a moment.
 pub const POLICY: usize = 256 * 1024;
+
+/// Bytes of a people file: ten thousand people of some lines.
+pub const PEOPLE: usize = 2 * 1024 * 1024;
 
 /// Mistakes told at once of a file: as many as a person mends in one go.
 pub const MISTAKES: usize = 20;

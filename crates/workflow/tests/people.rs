@@ -180,6 +180,20 @@ fn an_account_that_only_shares_the_name_of_a_listed_person_is_nobody() {
     assert_eq!(owner(&all, "asmith").as_deref(), Some("alice"));
 }
 
+#[test]
+fn ten_thousand_people_are_read_in_a_moment() {
+    let one = |n: usize| {
+        let manager = if n == 0 { String::new() } else { format!("manager = \"p{}\"\n", n / 10) };
+        format!(
+            "[p{n}]\nnames = [\"p{n}\", \"p{n}-adm\"]\nmail = \"p{n}@example.org\"\ngroups = [\"g{}\"]\n{manager}",
+            n % 50
+        )
+    };
+    let all = parse(&(0..10_000).map(one).collect::<Vec<_>>().concat()).unwrap();
+    assert_eq!((all.all().count(), all.members("g7").len()), (10_000, 200));
+    assert_eq!(owner(&all, "p9999-adm").as_deref(), Some("p9999"));
+}
+
 const WORDS: &str = r#"\[|\]|\{|\}|"|=|\n|\[alice\]\n|manager = "[a-c]"\n|names = \["[a-c]"\]\n|away = \{ until = [0-9]{4}-[0-9]{2}-[0-9]{2} \}\n|mail = "a@b"\n|groups = \[\]\n|\PC{0,8}"#;
 
 proptest! {
