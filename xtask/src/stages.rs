@@ -175,7 +175,7 @@ fn fuzz() -> Result<()> {
             .status();
         status.context("starting cargo-fuzz")
     };
-    for target in ["frame_question", "frame_answer", "config"] {
+    for target in ["frame_question", "frame_answer", "config", "policy", "schedule"] {
         println!("fuzzing {target} for {FUZZ_S} s");
         let seconds = format!("-max_total_time={FUZZ_S}");
         if !run(&["run", target, "--", &seconds, "-print_final_stats=0", "-verbosity=0"])?.success() {

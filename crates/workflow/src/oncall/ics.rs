@@ -9,7 +9,7 @@ use crate::limits;
 use access::{Span, Text, Time};
 use chrono::{DateTime, Datelike as _, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, TimeZone as _, Utc};
 use chrono_tz::Tz;
-use icalendar::parser::{Component, Property, read_components, unfold};
+use icalendar::parser::{Component, ParseString, Property, read_components, unfold};
 use rrule::{Frequency, RRule, Unvalidated};
 use std::collections::HashSet;
 use std::path::Path;
@@ -29,7 +29,6 @@ fn wrong<T>(property: &'static str, what: impl Into<String>, fix: &'static str) 
 
 /// The shifts of the calendar within the days that are read.
 pub(super) fn shifts(text: &str, path: &Path, read: &Read) -> Result<Vec<Shift>, PolicyErrors> {
-    let document = Document::new(text, path);
     let told = |at: usize, key: &str, what: &str, fix: &str| {
         let document = Document::new(text, path);
         document.wrong(at, "", "", key, what, fix);
@@ -41,20 +40,22 @@ pub(super) fn shifts(text: &str, path: &Path, read: &Read) -> Result<Vec<Shift>,
     }
     let unfolded = unfold(text);
     let export = "export it again as iCalendar (.ics)";
+    if depth(&unfolded) > limits::CALENDAR_DEPTH {
+        return Err(told(0, "", "is nested deeper than any calendar", export));
+    }
     let roots = read_components(&unfolded)
         .map_err(|why| told(0, "", &format!("is not iCalendar: {}", first_words(&why)), export))?;
-    let calendars: Vec<&Component<'_>> = roots.iter().filter(|root| root.name == "VCALENDAR").collect();
+    let calendars: Vec<&Component<'_>> = roots.iter().filter(|root| is(&root.name, "VCALENDAR")).collect();
     if calendars.is_empty() {
         return Err(told(0, "", "holds no calendar", export));
     }
-    drop(document);
     // The parser keeps no lines, but the order.
     let mut starts = text.match_indices("BEGIN:VEVENT").map(|(at, _)| at);
     let mut events = Vec::new();
     for calendar in calendars {
         let zone =
             calendar_zone(calendar).map_err(|wrong| told(0, wrong.property, &wrong.what, wrong.fix))?;
-        for component in calendar.components.iter().filter(|component| component.name == "VEVENT") {
+        for component in calendar.components.iter().filter(|component| is(&component.name, "VEVENT")) {
             let at = starts.next().unwrap_or(0);
             let event = Event::read(component, zone)
                 .map_err(|wrong| told(at, wrong.property, &wrong.what, wrong.fix))?;
@@ -66,8 +67,8 @@ pub(super) fn shifts(text: &str, path: &Path, read: &Read) -> Result<Vec<Shift>,
         return Err(told(*at, "RRULE", &what, "export fewer"));
     }
     // An event of the same name with RECURRENCE-ID stands for that one occurrence.
-    let replaced: HashSet<(String, Time)> =
-        events.iter().filter_map(|(_, event)| Some((event.uid.clone(), event.replaces?))).collect();
+    let replaced: HashSet<(&str, Moment)> =
+        events.iter().filter_map(|(_, event)| Some((event.uid.as_str(), event.replaces?.moment()))).collect();
     let mut shifts = Vec::new();
     for (at, event) in &events {
         let found = event
@@ -79,6 +80,22 @@ pub(super) fn shifts(text: &str, path: &Path, read: &Read) -> Result<Vec<Shift>,
         }
     }
     Ok(shifts)
+}
+
+/// How deep components are nested, at most: the parser follows them on the stack.
+fn depth(text: &str) -> usize {
+    let (mut depth, mut deepest) = (0_usize, 0);
+    for word in text.split_whitespace() {
+        let starts =
+            |with: &str| word.get(..with.len()).is_some_and(|start| start.eq_ignore_ascii_case(with));
+        if starts("BEGIN:") {
+            depth += 1;
+            deepest = deepest.max(depth);
+        } else if starts("END:") {
+            depth = depth.saturating_sub(1);
+        }
+    }
+    deepest
 }
 
 /// A time on the clock of a zone.
@@ -116,7 +133,21 @@ enum When {
     At(Clock),
 }
 
+/// What two occurrences are compared by: an instant, or a day on the clock of the series.
+#[derive(PartialEq, Eq, Hash)]
+enum Moment {
+    Day(NaiveDate),
+    At(Time),
+}
+
 impl When {
+    fn moment(self) -> Moment {
+        match self {
+            Self::Day(day, _) => Moment::Day(day),
+            Self::At(clock) => Moment::At(clock.instant()),
+        }
+    }
+
     fn clock(self) -> Clock {
         match self {
             Self::Day(day, zone) => Clock { local: day.and_time(NaiveTime::MIN), zone },
@@ -134,13 +165,16 @@ struct Event {
     level: u8,
     rule: Option<RRule<Unvalidated>>,
     more: Vec<When>,
-    except: Vec<When>,
-    replaces: Option<Time>,
+    except: HashSet<Moment>,
+    replaces: Option<When>,
     cancelled: bool,
 }
 
 impl Event {
     fn read(component: &Component<'_>, zone: Tz) -> Found<Self> {
+        if one(component, "EXRULE").is_some() {
+            return wrong("EXRULE", "is left out of RFC 5545", "write the days into EXDATE");
+        }
         let start_property = one(component, "DTSTART");
         let Some(start) = start_property else {
             return wrong("DTSTART", "is missing", "give the event a start");
@@ -156,9 +190,7 @@ impl Event {
                 let fix = "end the series there and start a new one";
                 return wrong("RECURRENCE-ID", "changes all that follow", fix);
             }
-            Some(property) => {
-                Some(when("RECURRENCE-ID", property, property.val.as_str(), start.zone)?.clock().instant())
-            }
+            Some(property) => Some(when("RECURRENCE-ID", property, property.val.as_str(), start.zone)?),
             None => None,
         };
         Ok(Self {
@@ -169,7 +201,7 @@ impl Event {
             level: level(component),
             rule,
             more: many(component, "RDATE", start.zone)?,
-            except: many(component, "EXDATE", start.zone)?,
+            except: many(component, "EXDATE", start.zone)?.into_iter().map(When::moment).collect(),
             replaces,
             cancelled: one(component, "STATUS")
                 .is_some_and(|status| status.val.as_str().eq_ignore_ascii_case("CANCELLED")),
@@ -177,7 +209,7 @@ impl Event {
     }
 
     /// Its shifts that touch the days that are read.
-    fn shifts(&self, read: &Read, replaced: &HashSet<(String, Time)>) -> Found<Vec<Shift>> {
+    fn shifts(&self, read: &Read, replaced: &HashSet<(&str, Moment)>) -> Found<Vec<Shift>> {
         let (Some(who), false) = (&self.who, self.cancelled) else { return Ok(Vec::new()) };
         let mut starts: Vec<Clock> = match &self.rule {
             Some(rule) => self.recurrences(rule, read)?,
@@ -187,11 +219,10 @@ impl Event {
         let mut shifts = Vec::new();
         for start in starts {
             let (from, to) = (start.instant(), start.later(self.length).instant());
-            let excepted = self.except.iter().any(|except| match except {
-                When::Day(day, _) => start.local.date() == *day,
-                When::At(clock) => clock.instant() == from,
-            });
-            let gone = self.replaces.is_none() && replaced.contains(&(self.uid.clone(), from));
+            let moments = [Moment::At(from), Moment::Day(start.local.date())];
+            let excepted = moments.iter().any(|moment| self.except.contains(moment));
+            let gone = self.replaces.is_none()
+                && moments.into_iter().any(|moment| replaced.contains(&(self.uid.as_str(), moment)));
             if !excepted && !gone && from < to && to > read.from && from < read.to {
                 shifts.push(Shift { from, to, who: who.clone(), level: self.level });
             }
@@ -292,13 +323,13 @@ fn duration(text: &str) -> Option<Span> {
 /// The first who was asked and did not decline, else the mail address in the title, else the title.
 fn who(component: &Component<'_>) -> Option<String> {
     let attends = |property: &&Property<'_>| {
-        let is = |name: &str, value: &str| {
+        let has = |name: &str, value: &str| {
             parameter(property, name).is_some_and(|found| found.eq_ignore_ascii_case(value))
         };
-        property.name == "ATTENDEE"
-            && !is("PARTSTAT", "DECLINED")
-            && !is("CUTYPE", "ROOM")
-            && !is("CUTYPE", "RESOURCE")
+        is(&property.name, "ATTENDEE")
+            && !has("PARTSTAT", "DECLINED")
+            && !has("CUTYPE", "ROOM")
+            && !has("CUTYPE", "RESOURCE")
     };
     let attendee = component.properties.iter().find(attends).map(|property| {
         let value = property.val.as_str();
@@ -354,7 +385,7 @@ fn zone_named(property: &'static str, name: &str) -> Found<Tz> {
 
 fn many(component: &Component<'_>, name: &'static str, zone: Tz) -> Found<Vec<When>> {
     let mut found = Vec::new();
-    for property in component.properties.iter().filter(|property| property.name == name) {
+    for property in component.properties.iter().filter(|property| is(&property.name, name)) {
         for value in property.val.as_str().split(',') {
             found.push(when(name, property, value, zone)?);
         }
@@ -396,13 +427,18 @@ fn stamp(text: &str) -> Option<Stamp> {
     NaiveDate::parse_from_str(text, "%Y%m%d").ok().map(Stamp::Day)
 }
 
+/// Names are of any case (RFC 5545, section 2).
+fn is(found: &ParseString<'_>, name: &str) -> bool {
+    found.as_str().eq_ignore_ascii_case(name)
+}
+
 fn one<'c, 'i>(component: &'c Component<'i>, name: &str) -> Option<&'c Property<'i>> {
-    component.properties.iter().find(|property| property.name == name)
+    component.properties.iter().find(|property| is(&property.name, name))
 }
 
 fn parameter<'p>(property: &'p Property<'_>, name: &str) -> Option<&'p str> {
-    let found = property.params.iter().find(|parameter| parameter.key == name)?;
-    found.val.as_ref().map(icalendar::parser::ParseString::as_str)
+    let found = property.params.iter().find(|parameter| is(&parameter.key, name))?;
+    found.val.as_ref().map(ParseString::as_str)
 }
 
 fn first_words(why: &str) -> String {

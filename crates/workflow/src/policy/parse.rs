@@ -20,7 +20,11 @@ impl Policy {
             terms::check_defaults(&defaults, &schedules);
             let mut rules: Vec<PolicyRule> = Vec::new();
             let written = root.need("rule", "write at least one [[rule]]: without any, nobody gets in")?;
-            for (number, table) in written.tables(limits::RULES).into_iter().enumerate() {
+            let tables = written.tables(limits::RULES);
+            if tables.is_empty() {
+                written.wrong("holds no rule", "write at least one [[rule]]: without any, nobody gets in");
+            }
+            for (number, table) in tables.into_iter().enumerate() {
                 let Some(rule) = rule(table, number + 1, &defaults, &schedules) else { continue };
                 match rules.iter().find(|other| other.id == rule.0.id) {
                     Some(other) => rule.1.wrong(
@@ -29,9 +33,6 @@ impl Policy {
                     ),
                     None => rules.push(rule.0),
                 }
-            }
-            if rules.is_empty() {
-                written.wrong("holds no rule", "write at least one [[rule]]: without any, nobody gets in");
             }
             Some(Self { digest: hex(&Sha256::digest(text)), rules, schedules })
         })

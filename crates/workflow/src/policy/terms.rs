@@ -25,16 +25,18 @@ pub(super) fn check_defaults(table: &Table<'_>, schedules: &Schedules) {
 /// The terms of a rule.
 pub(super) fn terms(table: &Table<'_>, schedules: &Schedules) -> Option<Terms> {
     let terms = shared(table, schedules);
-    let nobody =
-        |terms: &Terms| terms.approve.is_empty() && terms.auto.is_none() && terms.break_glass.is_none();
-    if !["approve", "auto", "break_glass"].iter().any(|key| table.has(key))
-        && terms.as_ref().is_some_and(nobody)
-    {
-        let fix =
-            "write approve = [{ from = [\"group:...\"] }] here or in [defaults], or auto, or break_glass";
-        table.lacks("approve", "is missing, so nobody could ever agree", fix);
-    } else if let (Some(value), true) = (table.get("approve"), terms.as_ref().is_some_and(nobody)) {
-        value.wrong("is empty, so nobody could ever agree", "name who must agree");
+    if !table.has("auto") && !table.has("break_glass") {
+        match table.get("approve") {
+            None => table.lacks(
+                "approve",
+                "is missing, so nobody could ever agree",
+                "write approve = [{ from = [\"group:...\"] }] here or in [defaults], or auto, or break_glass",
+            ),
+            Some(value) if value.is_empty_list() => {
+                value.wrong("is empty, so nobody could ever agree", "name who must agree");
+            }
+            Some(_) => {}
+        }
     }
     terms
 }
@@ -111,7 +113,7 @@ fn time(table: &Table<'_>) -> Option<TimeTerms> {
                 "raise it, or set default lower here too",
             ),
             (Some(default), _) => {
-                default.wrong(format!("{usual} is longer than max = {longest}"), "lower it, or raise max")
+                default.wrong(format!("{usual} is longer than max = {longest}"), "lower it, or raise max");
             }
             _ => {}
         }
