@@ -14,7 +14,7 @@ use api::{Mark, MarkRecord, Record};
 use arc_swap::ArcSwap;
 use desk::{Desk, SqliteStore};
 use journal::LogId;
-use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -34,6 +34,9 @@ pub enum DaemonError {
     /// The database.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The database is not repaired.
+    #[error("{0}. Nothing is lost by that: put it right and run `jitd repair` again")]
+    Unrepaired(StoreError),
     /// The database, later.
     #[error(transparent)]
     Ledger(#[from] LedgerError),
@@ -341,12 +344,11 @@ pub fn repair(path: &Path) -> Result<(), DaemonError> {
     let config = Config::load(path)?;
     let boot = kernel::boot_id().map_err(os("reading the kernel's boot id"))?;
     let options = options(&config);
-    let owner =
-        std::fs::metadata(&config.state).map_err(os(format!("looking at {}", config.state.display())))?;
     let first = |repaired: &store::Repaired, log: LogId| {
         let old = repaired.old.map_or_else(|| "unknown".to_owned(), |old| old.to_string());
         let detail = format!(
-            "log={log} old_log={old} whole_to={} last_seen={} old_head={} lost={}",
+            "log={log} old_log={old}{} whole_to={} last_seen={} old_head={} lost={}",
+            repair::floor_in_words(repaired),
             repaired.whole_to,
             repaired.last_seen,
             repaired.old_head.map_or_else(|| "unknown".to_owned(), |hash| hash.to_string()),
@@ -354,13 +356,7 @@ pub fn repair(path: &Path) -> Result<(), DaemonError> {
         );
         (ledger::stamps(boot)(), opening(Mark::Repaired, detail))
     };
-    let repaired = store::repair(&options, first, &repair::Bodies)?;
-    repair::keep_the_floor(&options, &repaired)?;
-    // Run by root, for a daemon that is not.
-    for file in [options.path.clone(), options.path.with_extension("lock"), repaired.kept.clone()] {
-        std::os::unix::fs::chown(&file, Some(owner.uid()), Some(owner.gid()))
-            .map_err(os(format!("giving {} to the daemon", file.display())))?;
-    }
+    let repaired = store::repair(&options, first, &repair::Bodies).map_err(DaemonError::Unrepaired)?;
     say(&format!("the damaged database is kept at {}", repaired.kept.display()));
     say(&format!(
         "its records are whole up to {}, and readable up to {}",

@@ -116,6 +116,8 @@ pub enum Change {
     Released,
     /// A grant's time is over.
     Expired,
+    /// It was taken over from a damaged database, as it is now.
+    Carried,
 }
 
 impl Change {
@@ -131,6 +133,7 @@ impl Change {
             Self::Revoked => "revoked",
             Self::Released => "released",
             Self::Expired => "expired",
+            Self::Carried => "carried",
         }
     }
 }
@@ -168,6 +171,8 @@ pub enum Mark {
     LinesDropped,
     /// A session closed.
     SessionClosed,
+    /// A session or first use was taken over from a damaged database.
+    Carried,
 }
 
 impl Mark {
@@ -181,6 +186,7 @@ impl Mark {
             Self::ClockConfirmed => "clock_confirmed",
             Self::LinesDropped => "lines_dropped",
             Self::SessionClosed => "session_closed",
+            Self::Carried => "carried",
         }
     }
 }
