@@ -66,7 +66,16 @@ struct Daemon {
     path: PathBuf,
     site: Arc<Site>,
     gate: Arc<Gate>,
+    max_bytes: u64,
     kept_at: Mutex<Instant>,
+    loss: Mutex<Loss>,
+}
+
+/// Lost log lines that are in the journal.
+#[derive(Default)]
+struct Loss {
+    lines: u64,
+    at: Option<Instant>,
 }
 
 /// Runs the daemon until it is told to stop.
@@ -131,7 +140,14 @@ fn start(
         format!("version={}", env!("CARGO_PKG_VERSION")),
         site.clock.now().trusted,
     )?;
-    let daemon = Arc::new(Daemon { path: path.into(), site, gate, kept_at: Mutex::new(Instant::now()) });
+    let daemon = Arc::new(Daemon {
+        path: path.into(),
+        site,
+        gate,
+        max_bytes: options.max_bytes,
+        kept_at: Mutex::new(Instant::now()),
+        loss: Mutex::default(),
+    });
     daemon.serve(sockets)
 }
 
@@ -182,6 +198,8 @@ impl Daemon {
         // It only panics by a fault that was told already.
         let _ = ticker.join();
         self.gate.write_counts(true);
+        self.loss.lock().unwrap_or_else(PoisonError::into_inner).at = None;
+        self.record_loss(self.site.log.dropped());
         if let Err(why) = self.site.ledger.keep_clock(&self.site.clock) {
             self.site.log.put(Level::Err, format!("stopping: the clock could not be written down: {why}"));
         }
@@ -207,15 +225,49 @@ impl Daemon {
         let mut kept_at = self.kept_at.lock().unwrap_or_else(PoisonError::into_inner);
         let kept = if kept_at.elapsed() >= limits::FLOOR_EVERY {
             *kept_at = Instant::now();
-            let old = self.site.clock.now().trusted - self.site.config.load().journal.keep.delta();
-            self.site.ledger.keep_clock(&self.site.clock).and_then(|()| self.site.ledger.prune(old).map(drop))
+            self.site.ledger.keep_clock(&self.site.clock)
         } else {
             Ok(())
         };
         if let Err(why) = confirmed.and(kept) {
-            self.site.log.put(Level::Warning, format!("writing the clock down and old records off: {why}"));
+            self.site.log.put(Level::Warning, format!("writing the clock down: {why}"));
         }
+        if let Err(why) = self.prune() {
+            self.site.log.put(Level::Warning, format!("taking old records away: {why}"));
+        }
+        self.record_loss(self.site.log.dropped_before());
         notify(&[sd_notify::NotifyState::Watchdog]);
+    }
+
+    /// Takes a round of old records away. Age counts only while the clock is confirmed: one that is ahead
+    /// would make everything old.
+    fn prune(&self) -> Result<usize, LedgerError> {
+        let (now, keep) = (self.site.clock.now(), self.site.config.load().journal.keep.delta());
+        let age = (!now.provisional).then(|| store::Age {
+            before_ms: (now.trusted - keep).timestamp_millis(),
+            boot: self.site.clock.boot().to_owned(),
+            before_boot_ms: (kernel::since_boot() - keep).num_milliseconds(),
+        });
+        let witnessed = self.site.log.witnessed();
+        self.site.ledger.prune(store::Prune { witnessed, age, max_bytes: self.max_bytes })
+    }
+
+    /// Puts into the journal that log lines were dropped, of which there were so many since the daemon started.
+    fn record_loss(&self, dropped: u64) {
+        let mut told = self.loss.lock().unwrap_or_else(PoisonError::into_inner);
+        let new = dropped.saturating_sub(told.lines);
+        if new == 0 || told.at.is_some_and(|at| at.elapsed() < limits::LOSS_EVERY) {
+            return;
+        }
+        told.at = Some(Instant::now());
+        let detail = format!("{new} log lines were dropped; the journal has every record");
+        match self.site.ledger.mark(Mark::LinesDropped, detail, self.site.clock.now().trusted) {
+            Ok(_) => told.lines = dropped,
+            Err(why) => {
+                let line = format!("{new} log lines were dropped, which is not in the journal yet: {why}");
+                self.site.log.put(Level::Err, line);
+            }
+        }
     }
 
     /// Reads the configuration anew; a bad one changes nothing.

@@ -206,11 +206,12 @@ impl Ledger {
         Ok(())
     }
 
-    /// Takes away some of the records that are older than `before`, in wall time.
-    pub fn prune(&self, before: Time) -> Result<usize, LedgerError> {
-        self.append(limits::DESK_WAIT, move |entry| {
-            Ok(store::prune(entry.tx.connection(), before.timestamp_millis())?)
-        })
+    /// Takes away some of the records that may go, if there are any.
+    pub fn prune(&self, prune: store::Prune) -> Result<usize, LedgerError> {
+        if !self.read(|connection| store::prunable(connection, &prune))? {
+            return Ok(0);
+        }
+        self.append(limits::DESK_WAIT, move |entry| Ok(store::prune(entry.tx.connection(), &prune)?))
     }
 
     /// Looks something up in what is committed.
@@ -242,7 +243,7 @@ impl Observer<Changed> for Keeper {
     }
 
     fn checkpoint(&mut self, checkpoint: Checkpoint) {
-        self.log.put(Level::Info, checkpoint.to_string());
+        self.log.checkpoint(checkpoint);
     }
 
     fn reopened(&mut self, connection: &Connection) -> Result<(), StoreError> {

@@ -3,7 +3,7 @@
 use crate::log::{Level, Log};
 use crate::session::Session;
 use access::{Claim, Decision, GrantId, Local, Login, Now, Question, Reason, SessionId, View};
-use api::Record;
+use api::{Mark, Record};
 use desk::Committed;
 use std::collections::{HashMap, HashSet};
 use std::sync::{PoisonError, RwLock};
@@ -200,6 +200,7 @@ fn level(record: &Record) -> Level {
             reason if reason.allows() => Level::Info,
             _ => Level::Notice,
         },
+        Record::Mark(mark) if mark.mark == Mark::LinesDropped => Level::Err,
         Record::Change(_) | Record::Mark(_) => Level::Notice,
     }
 }
