@@ -293,6 +293,23 @@ fn a_repair_takes_over_all_that_is_whole_and_so_does_the_one_after_it() {
     assert_eq!(state.clock()["floor"], iso(NOON + 120_000), "the floor of the first repair");
 }
 
+#[test]
+fn what_root_repairs_belongs_to_whom_the_folder_belongs_to() {
+    use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let state = State::damaged(edited);
+    chown(state.0.path(), Some(65534), Some(65534)).unwrap();
+    state.repaired();
+    for name in ["jitd.db", "jitd.lock"] {
+        let file = std::fs::metadata(state.0.path().join(name)).unwrap();
+        assert_eq!(
+            (file.uid(), file.gid(), file.permissions().mode() & 0o777),
+            (65534, 65534, 0o600),
+            "{name}"
+        );
+    }
+}
+
 /// Runs a repair under strace(1), which does something to the n-th of these system calls.
 fn with(state: &State, call: &str, what: &str) -> Output {
     let (trace, inject) = (format!("trace={call}"), format!("inject={call}:{what}"));

@@ -181,7 +181,10 @@ fn build(
         .chain(checkpoint.map(|head| head.seq))
         .max()
         .unwrap_or(0);
-    if known_end > repaired.last_seen {
+    let known = known_end.to_string();
+    if known_end > repaired.last_seen
+        && !repaired.lost.iter().any(|lost| lost.table == "journal" && lost.which == known)
+    {
         let which = format!("{} to {known_end}", repaired.last_seen + 1);
         repaired.lose("journal", which, "cut off".into());
     }
