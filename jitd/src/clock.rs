@@ -28,6 +28,25 @@ pub struct Kept {
     pub confirmed: bool,
 }
 
+/// Who confirmed the clock; the words stand in the record of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Confirmed {
+    /// `jitd clock accept`, which can also move the floor back.
+    ByRoot,
+    /// A time service that kept it for long enough.
+    ByTimeService,
+}
+
+impl Confirmed {
+    /// In the record.
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::ByRoot => "accepted by root",
+            Self::ByTimeService => "kept by a time service",
+        }
+    }
+}
+
 /// What the machine says at one moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reading {

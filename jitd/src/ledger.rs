@@ -1,6 +1,6 @@
 //! The daemon's side of the store: records and what goes with them, in one transaction each.
 
-use crate::clock::Clock;
+use crate::clock::{Clock, Confirmed};
 use crate::log::{Level, Log};
 use crate::memory::{Changed, Memory};
 use crate::session::Session;
@@ -172,7 +172,7 @@ impl Ledger {
     pub fn confirm_clock(&self, clock: &Clock, by_a_person: bool) -> Result<Time, LedgerError> {
         let kept = clock.if_confirmed(by_a_person);
         let (text, at) = (json(&kept)?, kept.wall);
-        let how = if by_a_person { "accepted by root" } else { "kept by a time service" };
+        let how = if by_a_person { Confirmed::ByRoot } else { Confirmed::ByTimeService };
         self.append(limits::DESK_WAIT, move |entry| {
             store::set_meta(entry.tx.connection(), rows::CLOCK, &text)?;
             // A clock that was ahead until now may have closed what is still good.
@@ -184,7 +184,7 @@ impl Ledger {
                 }
                 entry.tx.event(Committed::Grant(Box::new(grant)).into());
             }
-            let detail = how.to_owned();
+            let detail = how.words().to_owned();
             entry.record(Record::Mark(Box::new(MarkRecord {
                 at,
                 mark: Mark::ClockConfirmed,
@@ -206,11 +206,12 @@ impl Ledger {
         Ok(())
     }
 
-    /// Takes away some of the records that are older than `before`, in wall time.
-    pub fn prune(&self, before: Time) -> Result<usize, LedgerError> {
-        self.append(limits::DESK_WAIT, move |entry| {
-            Ok(store::prune(entry.tx.connection(), before.timestamp_millis())?)
-        })
+    /// Takes away some of the records that may go, if there are any.
+    pub fn prune(&self, prune: store::Prune) -> Result<usize, LedgerError> {
+        if !self.read(|connection| store::prunable(connection, &prune))? {
+            return Ok(0);
+        }
+        self.append(limits::DESK_WAIT, move |entry| Ok(store::prune(entry.tx.connection(), &prune)?))
     }
 
     /// Looks something up in what is committed.
@@ -242,7 +243,7 @@ impl Observer<Changed> for Keeper {
     }
 
     fn checkpoint(&mut self, checkpoint: Checkpoint) {
-        self.log.put(Level::Info, checkpoint.to_string());
+        self.log.checkpoint(checkpoint);
     }
 
     fn reopened(&mut self, connection: &Connection) -> Result<(), StoreError> {

@@ -52,6 +52,9 @@ pub const LOG_LINE: usize = 2048;
 /// First and longest wait before the log is tried again.
 pub const LOG_RETRY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
 
+/// The loss of log lines is recorded at most this often: a log that drops all day costs 1440 records.
+pub const LOSS_EVERY: Duration = Duration::from_secs(60);
+
 /// A daemon that stops waits at most this long for its last lines to go out.
 pub const LOG_FLUSH: Duration = Duration::from_secs(1);
 

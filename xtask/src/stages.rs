@@ -26,6 +26,8 @@ const STAGES: &[Stage] = &[
     }),
     ("licenses", |_| licenses()),
     ("unit", |tally| {
+        // Breaks a repair off at each of its system calls.
+        testbed::install(&[("strace", "strace")])?;
         tests(
             tally,
             &["cargo", "test", "--workspace", "--exclude", "hosts", "--exclude", "module-tests"],

@@ -145,6 +145,8 @@ pub enum Mark {
     LinesDropped,
     /// A session closed.
     SessionClosed,
+    /// A session or first use was taken over from a damaged database.
+    Carried,
 }
 
 impl Mark {
@@ -158,6 +160,7 @@ impl Mark {
             Self::ClockConfirmed => "clock_confirmed",
             Self::LinesDropped => "lines_dropped",
             Self::SessionClosed => "session_closed",
+            Self::Carried => "carried",
         }
     }
 }

@@ -80,9 +80,18 @@ pub fn load(connection: &Connection) -> Result<Loaded, DeskError> {
     Ok(Loaded { grants, claims })
 }
 
-/// The policy that was applied last, or the shipped one.
-pub fn policy_in_force(connection: &Connection) -> Result<PolicyVersion, DeskError> {
-    Ok(Look(connection).policy()?.unwrap_or_else(PolicyVersion::shipped))
+/// The policy that was applied last. The shipped one for a store that has just begun; none where it was
+/// lost: then the shipped one, which may give more, must not take its place.
+pub fn policy_in_force(connection: &Connection) -> Result<Option<PolicyVersion>, DeskError> {
+    if let Some(version) = Look(connection).policy()? {
+        return Ok(Some(version));
+    }
+    let first = store::journal_after(connection, 0, 1)?.pop();
+    let began = first.is_some_and(|row| {
+        let record = serde_json::from_str(&row.body);
+        row.seq == 1 && matches!(record, Ok(Record::Mark(mark)) if mark.mark == api::Mark::Opened)
+    });
+    Ok(began.then(PolicyVersion::shipped))
 }
 
 /// Opens grants again that time had closed and that are not over at `now` after all: the clock was wrong.
