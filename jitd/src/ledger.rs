@@ -137,7 +137,7 @@ impl Ledger {
             let log = self.log.clone();
             let submitted = self.writer.submit(
                 move |tx: &mut Tx<'_, Changed>| -> Result<(), LedgerError> {
-                    if !rows::close_session(tx.connection(), id)? {
+                    if !rows::close_session(tx.connection(), id, at)? {
                         return Ok(());
                     }
                     let record = MarkRecord {

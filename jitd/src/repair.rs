@@ -86,7 +86,8 @@ impl store::Judge for Bodies {
         let at = crate::kernel::wall();
         let change = |request, grant, policy| {
             let (change, actor, channel, comment) = (Change::Carried, None, None, None);
-            let record = ChangeRecord { at, change, actor, channel, comment, request, grant, policy };
+            let record =
+                ChangeRecord { at, change, actor, channel, comment, request, grant, used: None, policy };
             Record::Change(Box::new(record))
         };
         let mark = |detail, session: Option<SessionId>| {

@@ -172,6 +172,10 @@ pub(crate) fn put(
             comment: said.comment.clone().filter(|_| !by_itself),
             request: Some(stepped.request.clone()),
             grant: stepped.grant.clone().filter(|_| *change != Change::Requested),
+            used: match (change, &stepped.grant) {
+                (Change::Revoked, Some(grant)) => Some(store.used(grant.id, now)?),
+                _ => None,
+            },
             policy: None,
         })?;
     }
@@ -230,6 +234,7 @@ pub(crate) fn grant_view<Q: Queries + ?Sized>(
         state: grant.state(claim, clock.now()),
         ends: grant.ends(claim),
         sessions: store.sessions(grant.id)?,
+        used: store.used(grant.id, clock.now().trusted)?,
         grant: grant.clone(),
     })
 }

@@ -20,7 +20,11 @@ impl<S: Store> Desk<S> {
         }
         for grant in over {
             self.store.write(move |store| {
-                store.record(by_itself(Change::Expired, now.trusted, grant.clone()))?;
+                let used = Some(store.used(grant.id, now.trusted)?);
+                store.record(ChangeRecord {
+                    used,
+                    ..by_itself(Change::Expired, now.trusted, grant.clone())
+                })?;
                 store.put_grant(&grant, true)
             })?;
         }
@@ -94,7 +98,8 @@ impl<S: Store> Desk<S> {
             };
             let ended = taken_back(&grant, &why, now);
             let comment = ended.ended.as_ref().and_then(|ended| ended.reason.clone());
-            store.record(ChangeRecord { comment, ..by_itself(Change::Revoked, now, ended.clone()) })?;
+            let used = Some(store.used(id, now)?);
+            store.record(ChangeRecord { comment, used, ..by_itself(Change::Revoked, now, ended.clone()) })?;
             store.put_grant(&ended, true)
         })
     }
@@ -142,6 +147,7 @@ fn by_itself(change: Change, at: Time, grant: Grant) -> ChangeRecord {
         comment: None,
         request: None,
         grant: Some(grant),
+        used: None,
         policy: None,
     }
 }

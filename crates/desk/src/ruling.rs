@@ -102,6 +102,7 @@ fn applied(
         comment: None,
         request: None,
         grant: None,
+        used: None,
         policy: Some(PolicyApplied { version: version.version, digest: hashed(version)?, diff }),
     })
 }

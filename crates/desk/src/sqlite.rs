@@ -3,7 +3,7 @@
 use crate::store::{After, Asked, Committed, PolicyVersion, Queries, RequestFilter, Store, Transaction};
 use crate::{DeskError, limits};
 use access::{Claim, Grant, GrantId, HostName, Person, RequestId, Time};
-use api::{Change, ChangeRecord, Record};
+use api::{Change, ChangeRecord, Record, Used};
 use rusqlite::{Connection, OptionalExtension as _, ToSql, params};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -293,6 +293,18 @@ impl Queries for Look<'_> {
         Ok(select.query_row([grant.bits()], |row| row.get(0))?)
     }
 
+    fn used(&self, grant: GrantId, now: Time) -> Result<Used, DeskError> {
+        let mut select = self.0.prepare_cached(
+            "SELECT sessions, (ms + max(0, ?2 - coalesce(since_ms, ?2))) / 1000 FROM used WHERE grant_id = ?1",
+        )?;
+        let used = select
+            .query_row(params![grant.bits(), now.timestamp_millis()], |row| {
+                Ok(Used { sessions: row.get(0)?, seconds: row.get(1)? })
+            })
+            .optional()?;
+        Ok(used.unwrap_or_default())
+    }
+
     fn answered(&self, person: &Person, key: &str) -> Result<Option<(String, String)>, DeskError> {
         let mut select =
             self.0.prepare_cached("SELECT call, answer FROM idempotency WHERE person = ?1 AND key = ?2")?;
@@ -479,6 +491,9 @@ impl<E> Queries for Writing<'_, '_, E> {
     }
     fn sessions(&self, grant: GrantId) -> Result<u32, DeskError> {
         self.look().sessions(grant)
+    }
+    fn used(&self, grant: GrantId, now: Time) -> Result<Used, DeskError> {
+        self.look().used(grant, now)
     }
     fn answered(&self, person: &Person, key: &str) -> Result<Option<(String, String)>, DeskError> {
         self.look().answered(person, key)

@@ -2,7 +2,7 @@
 
 use crate::DeskError;
 use access::{Claim, Grant, GrantId, HostName, Person, RequestId, Time};
-use api::ChangeRecord;
+use api::{ChangeRecord, Used};
 use serde::{Deserialize, Serialize};
 use workflow::Request;
 
@@ -143,6 +143,9 @@ pub trait Queries {
 
     /// Open sessions that a grant carries on this host.
     fn sessions(&self, grant: GrantId) -> Result<u32, DeskError>;
+
+    /// How much a grant was used on this host until `now`.
+    fn used(&self, grant: GrantId, now: Time) -> Result<Used, DeskError>;
 
     /// What was answered to this person's write with this key: fingerprint of the call, and the answer.
     fn answered(&self, person: &Person, key: &str) -> Result<Option<(String, String)>, DeskError>;

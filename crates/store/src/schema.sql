@@ -73,6 +73,14 @@ CREATE TABLE session (
 ) STRICT;
 CREATE INDEX session_grant ON session (grant_id);
 
+-- How much a grant was used on this host: sessions it carried, and the time that at least one was open.
+CREATE TABLE used (
+    grant_id INTEGER PRIMARY KEY,
+    sessions INTEGER NOT NULL,
+    ms       INTEGER NOT NULL,
+    since_ms INTEGER             -- when the first of those that are open now was opened
+) STRICT;
+
 CREATE TABLE idempotency (
     person TEXT NOT NULL,
     key    TEXT NOT NULL,
