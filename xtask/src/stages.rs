@@ -10,6 +10,9 @@ use std::time::{Duration, Instant};
 /// Seconds that each fuzz target runs for.
 const FUZZ_S: u32 = 60;
 
+/// Cases that each property is tried with in the long run; in the short one it is some thousand.
+const SEEDS: &str = "200000";
+
 struct Tally {
     passed: u64,
     failed: u64,
@@ -42,6 +45,11 @@ const STAGES: &[Stage] = &[
 
 const LONG: &[Stage] = &[
     ("mutants", |_| mutants()),
+    ("seeds", |tally| {
+        let packages = ["-p", "access", "-p", "frame", "-p", "workflow", "-p", "journal", "-p", "store"];
+        let line = [&["cargo", "test", "--release"], &packages[..]].concat();
+        tests(tally, &line, &[("PROPTEST_CASES", SEEDS)])
+    }),
     ("kills", |tally| {
         tests(tally, &["cargo", "test", "-p", "hosts", "--test", "faults", "killed"], &[("JIT_KILLS", "200")])
     }),
