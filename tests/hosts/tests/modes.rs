@@ -175,3 +175,40 @@ fn the_auth_line_gives_the_answer_of_account_once_and_starts_no_clock() {
         .map(|phase| lines.iter().filter(|l| l.contains("reason=granted") && l.contains(phase)).count());
     assert_eq!(phases, [1, 1, 1]);
 }
+
+#[test]
+fn what_goes_around_the_module_is_what_the_manual_says() {
+    let host = Host::sandbox("web-1", "", "").unwrap();
+    let alice = host.person("alice", &["staff"]).unwrap();
+    let bob = host.person("bob", &["jit-approvers"]).unwrap();
+    up(&host);
+    bob.jit(&format!("approve {}", alice.ssh("true").id("R-"))).ends_with(0);
+    let grant = bob.jit(&format!("approve {}", alice.ssh("sudo -n true").id("R-"))).id("G-");
+    let sudoers =
+        |line: &str| std::fs::write(host.path("etc/sudoers.d/around"), format!("{line}\n")).unwrap();
+
+    alice.ssh("sudo -n -u bob id -un").is_refused_with("is for sudo as root");
+    sudoers("Defaults !pam_session");
+    alice.ssh("sudo -n -u bob id -un").is_in().says("bob");
+    bob.jit(&format!("revoke {grant} --reason done")).ends_with(0);
+    alice.ssh("sudo -n id -un").is_refused_with("was revoked by bob");
+    sudoers("Defaults !pam_acct_mgmt, !pam_session");
+    alice.ssh("sudo -n id -un").is_in().says("root");
+    sudoers("");
+
+    // A further channel of a connection that is open.
+    let path = format!("ControlPath={}", host.scratch().join("master").display());
+    let further = |how: &str| alice.ssh_with(&["-o", "BatchMode=yes", "-o", &path, "-o", how], "echo in");
+    alice.ssh_with(&["-o", "BatchMode=yes", "-o", &path, "-f", "-N", "-M"], "").is_in();
+    for line in bob.jit("grants --user alice --json").out.split("\"G-").skip(1) {
+        bob.jit(&format!("revoke G-{} --reason done", &line[..11])).ends_with(0);
+    }
+    alice.ssh("true").is_refused_with("was revoked by bob");
+    further("ControlMaster=no").is_in().says("in");
+    alice.ssh_with(&["-o", &path, "-O", "exit"], "").ends_with(0);
+    further("ControlMaster=no").is_refused_with("was revoked by bob");
+
+    host.root("sed -i 's/^UsePAM yes/UsePAM no/' /etc/ssh/sshd_config; kill -HUP $(cat /run/sshd.pid)")
+        .ends_with(0);
+    host.soon("sshd asks nobody", || alice.ssh("true").code == 0);
+}
