@@ -5,7 +5,7 @@ use crate::log::{Level, Log};
 use crate::memory::{Changed, Memory};
 use crate::session::Session;
 use crate::{limits, rows};
-use access::{Claim, GrantId, HostName, SessionId, Time, View};
+use access::{Claim, GrantId, HostName, Reason, SessionId, Time, View};
 use api::{Mark, MarkRecord, Record};
 use desk::{Committed, DeskError};
 use journal::{Checkpoint, Stamp};
@@ -97,7 +97,11 @@ impl Ledger {
 
     /// Appends a decision that nobody waits for. `lost` hears of it when that fails.
     pub fn append_later(&self, record: Record, lost: impl FnOnce(Record, LedgerError) + Send + 'static) {
-        let allows = matches!(&record, Record::Decision(decision) if decision.reason.allows());
+        // What mode=monitor lets in counts as the refusal that it would be: it must not fill the file either.
+        let allows = matches!(
+            &record,
+            Record::Decision(decision) if decision.reason.allows() && decision.reason != Reason::Monitor
+        );
         let lost = Arc::new(Mutex::new(Some((record.clone(), lost))));
         let tell = Arc::clone(&lost);
         let tell = move |why: LedgerError| {

@@ -10,6 +10,12 @@ use std::time::{Duration, Instant};
 /// Seconds that each fuzz target runs for.
 const FUZZ_S: u32 = 60;
 
+/// Cases that each property is tried with in the long run; in the short one it is some thousand.
+const SEEDS: &str = "200000";
+
+/// The same where each case makes files: some milliseconds each.
+const SEEDS_ON_DISK: &str = "5000";
+
 struct Tally {
     passed: u64,
     failed: u64,
@@ -44,6 +50,12 @@ const STAGES: &[Stage] = &[
 
 const LONG: &[Stage] = &[
     ("mutants", |_| mutants()),
+    ("seeds", |tally| {
+        let pure = ["-p", "access", "-p", "frame", "-p", "workflow", "-p", "journal"];
+        let line = [&["cargo", "test", "--release"], &pure[..]].concat();
+        tests(tally, &line, &[("PROPTEST_CASES", SEEDS)])?;
+        tests(tally, &["cargo", "test", "--release", "-p", "store"], &[("PROPTEST_CASES", SEEDS_ON_DISK)])
+    }),
     ("kills", |tally| {
         tests(tally, &["cargo", "test", "-p", "hosts", "--test", "faults", "killed"], &[("JIT_KILLS", "200")])
     }),
