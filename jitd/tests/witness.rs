@@ -29,7 +29,7 @@ impl Drop for Daemon {
 impl Daemon {
     fn start(folder: &Path) -> Self {
         let config = format!(
-            "state = \"{0}\"\nhost = \"web-1\"\n[gate]\nsocket = \"{0}/gate\"\non_refusal = \"off\"\n\
+            "state = \"{0}\"\nhost = \"web-1\"\n[gate]\nsocket = \"{0}/gate\"\n\
              [control]\nsocket = \"{0}/control\"\n[syslog]\nsocket = \"{0}/log\"\n[journal]\nmax_bytes = {ALLOWANCE}\n",
             folder.display()
         );
