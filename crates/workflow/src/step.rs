@@ -173,6 +173,7 @@ fn reviewed(
     only_narrows(request, &request.scope(), narrowing)?;
     let mut request = request.clone();
     request.reviews.push(review);
+    within(&request, rule)?;
     Ok(concluded(&request, rule, facts, mint, now)?.unwrap_or(Stepped {
         request,
         grant: None,
@@ -224,17 +225,8 @@ fn rechecked(
         Ok(rule) => rule,
         Err(why) => return denied(why.to_owned()),
     };
-    let longest = match request.ask.kind {
-        Kind::Extend { .. } => rule.extend.as_ref().map(|extend| extend.longest),
-        _ => Some(rule.longest),
-    };
-    let length = request.scope().length;
-    match longest {
-        None => return denied(Refusal::NoExtension { rule: rule.id.clone() }.to_string()),
-        Some(longest) if length > longest => {
-            return denied(Refusal::TooLong { asked: length, longest, rule: rule.id.clone() }.to_string());
-        }
-        Some(_) => {}
+    if let Err(why) = within(request, rule) {
+        return denied(why.to_string());
     }
     let mut request = request.clone();
     let before = (request.rule.clone(), request.escalates);
@@ -252,6 +244,22 @@ fn rechecked(
     }
     let changed = before != (request.rule.clone(), request.escalates);
     Stepped { request, grant: None, changes: if changed { vec![Change::Rechecked] } else { Vec::new() } }
+}
+
+/// Whether what is left of a request is no longer than the rule gives now: it may give less than when it
+/// was asked.
+fn within(request: &Request, rule: &Rule) -> Result<(), Refusal> {
+    let longest = match request.ask.kind {
+        Kind::Extend { .. } => rule.extend.as_ref().map(|extend| extend.longest),
+        _ => Some(rule.longest),
+    };
+    let longest = longest.ok_or_else(|| Refusal::NoExtension { rule: rule.id.clone() })?;
+    let asked = request.scope().length;
+    if asked > longest {
+        let (request, rule) = (request.ask.id, rule.id.clone());
+        return Err(Refusal::GivesLess { request, asked, longest, rule });
+    }
+    Ok(())
 }
 
 fn denied_by_policy(request: &Request, why: String, now: Time) -> Stepped {
