@@ -151,8 +151,9 @@ impl Rule {
             Kind::Access | Kind::BreakGlass | Kind::Standing => &self.steps,
         };
         let scope = request.scope();
+        let come = |escalation: &&Escalation| Some(escalation.after) <= request.escalated;
         let too: BTreeSet<&Person> =
-            self.escalations.iter().take(request.escalated).flat_map(|escalation| &escalation.to).collect();
+            self.escalations.iter().filter(come).flat_map(|escalation| &escalation.to).collect();
         let mut steps: Vec<Step> = steps.iter().filter(|step| step.when.holds(&scope)).cloned().collect();
         for step in &mut steps {
             step.from.extend(too.iter().copied().cloned());

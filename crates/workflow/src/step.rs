@@ -237,7 +237,7 @@ fn rechecked(
         Ok(None) => {}
         Err(why) => return denied(why.to_string()),
     }
-    let later = Request { escalated: limits::ESCALATIONS, ..request.clone() };
+    let later = Request { escalated: Some(Span::LONGEST), ..request.clone() };
     let (steps, could) = (rule.steps_of(&later), could_approve(&later, rule));
     if steps.is_empty() || !are_met(&steps, &could.iter().collect()) {
         return denied(format!("nobody could approve it any more by rule \"{}\"", rule.id));
@@ -268,17 +268,16 @@ fn denied_by_policy(request: &Request, why: String, now: Time) -> Stepped {
 }
 
 fn next_escalation(request: &Request, rule: &Rule) -> Option<Time> {
-    rule.escalations.get(request.escalated).map(|next| request.ask.asked_at + next.after.delta())
+    let next = rule.escalations.iter().find(|next| Some(next.after) > request.escalated)?;
+    Some(request.ask.asked_at + next.after.delta())
 }
 
 fn escalated(request: &Request, rule: &Rule, now: Time) -> Stepped {
     let mut request = request.clone();
     let (before, was_next) = (request.escalated, request.escalates);
-    while let Some(at) = next_escalation(&request, rule)
-        && at <= now
-    {
-        request.escalated += 1;
-    }
+    let due = |after: &Span| request.ask.asked_at + after.delta() <= now;
+    let latest = rule.escalations.iter().map(|escalation| escalation.after).filter(due).max();
+    request.escalated = before.max(latest);
     request.escalates = next_escalation(&request, rule);
     let changes = match (request.escalated > before, request.escalates == was_next) {
         (true, _) => vec![Change::Escalated],
