@@ -161,6 +161,15 @@ impl Rule {
         steps
     }
 
+    /// Takes the say about this request from these people.
+    pub(crate) fn leave_out(&mut self, people: &BTreeSet<Person>) {
+        let steps = self.steps.iter_mut().chain(self.extend.iter_mut().flat_map(|extend| &mut extend.steps));
+        let sets = steps.map(|step| &mut step.from);
+        let sets = sets.chain(self.escalations.iter_mut().map(|escalation| &mut escalation.to));
+        let sets = sets.chain(self.break_glass.iter_mut().map(|glass| &mut glass.review_by));
+        sets.for_each(|set| set.retain(|person| !people.contains(person)));
+    }
+
     /// Whether `person` could have a say about some request under this rule, now or by escalation.
     pub fn has_approver(&self, person: &Person) -> bool {
         let steps = self.steps.iter().chain(self.extend.iter().flat_map(|extend| &extend.steps));
