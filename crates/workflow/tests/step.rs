@@ -92,10 +92,6 @@ fn narrowed(request: &Request, by: &str, narrowing: Narrowing) -> Event {
     review(request, by, ReviewVerdict::Approve { narrowing })
 }
 
-fn no(request: &Request, by: &str) -> Event {
-    review(request, by, ReviewVerdict::Deny)
-}
-
 fn review(request: &Request, by: &str, verdict: ReviewVerdict) -> Event {
     Event::Review {
         review: Review {
