@@ -76,7 +76,7 @@ impl StandingGrant {
             rule: self.rule.clone(),
             state: RequestState::Approved { at: now, grant: mint, by: Decider::Rule { saw } },
             reviews: Vec::new(),
-            escalated: 0,
+            escalated: None,
             escalates: None,
             afterwards: None,
         };
