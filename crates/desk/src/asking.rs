@@ -186,7 +186,7 @@ impl<S: Store> Desk<S> {
         if self.visible(&found, caller).is_none() {
             return Err(no_request(id));
         }
-        let rule = self.rule(&found.ask).map_err(|why| why.to_string());
+        let rule = self.rule_or_why(&found.ask);
         let (id, reader, now) = (found.ask.id, caller.clone(), self.clock.now().trusted);
         self.once(caller, Some(key), move |store| {
             let request = store.request(id)?.ok_or_else(|| no_request(&id.to_string()))?;

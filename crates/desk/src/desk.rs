@@ -56,8 +56,13 @@ impl<S: Store> Desk<S> {
     }
 
     /// The rule that covers this ask now, or in words why none does.
+    pub(crate) fn rule_or_why(&self, ask: &Ask) -> Result<Rule, String> {
+        self.worlds.world().rule(ask, self.clock.now()).map_err(|why| why.to_string())
+    }
+
+    /// The same for who asks.
     pub(crate) fn rule(&self, ask: &Ask) -> Result<Rule, DeskError> {
-        self.worlds.world().rule(ask, self.clock.now()).map_err(|why| DeskError::NoRule(why.to_string()))
+        self.rule_or_why(ask).map_err(DeskError::NoRule)
     }
 
     /// Runs `work` in one transaction, once for each key.
@@ -169,7 +174,7 @@ pub(crate) fn put(
             change: *change,
             actor: said.actor.clone().filter(|_| !by_itself),
             channel: said.channel.filter(|_| !by_itself),
-            comment: said.comment.clone().filter(|_| !by_itself),
+            comment: said.comment.clone(),
             request: Some(stepped.request.clone()),
             grant: stepped.grant.clone().filter(|_| *change != Change::Requested),
             used: match (change, &stepped.grant) {
