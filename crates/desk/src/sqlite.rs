@@ -323,6 +323,14 @@ impl<E> Writing<'_, '_, E> {
     fn look(&self) -> Look<'_> {
         Look(self.tx.connection())
     }
+
+    /// The record that vouches for a row that is put now. A repair drops a row without one.
+    fn voucher(&self) -> Result<u64, DeskError> {
+        if self.last == 0 {
+            return Err(DeskError::Store("a change was to be stored before its record".into()));
+        }
+        Ok(self.last)
+    }
 }
 
 impl<E: From<Committed>> Transaction for Writing<'_, '_, E> {
@@ -350,7 +358,7 @@ impl<E: From<Committed>> Transaction for Writing<'_, '_, E> {
                 request.is_unseen(),
                 body,
                 digest_of(&body),
-                self.last
+                self.voucher()?
             ])?;
         self.tx.event(Committed::Request(Box::new(request.clone())).into());
         Ok(())
@@ -373,7 +381,7 @@ impl<E: From<Committed>> Transaction for Writing<'_, '_, E> {
                 grant.approved_at.timestamp_millis(),
                 body,
                 digest_of(&body),
-                self.last
+                self.voucher()?
             ])?;
         // An extension moves the end of a clock that a first use has started.
         if let Some(claim) = self.look().claim(grant.id)?
@@ -395,7 +403,7 @@ impl<E: From<Committed>> Transaction for Writing<'_, '_, E> {
         self.tx
             .connection()
             .prepare_cached("INSERT INTO policy (version, body, digest, seq) VALUES (?1, ?2, ?3, ?4)")?
-            .execute(params![version.version, body, digest_of(&body), self.last])?;
+            .execute(params![version.version, body, digest_of(&body), self.voucher()?])?;
         Ok(())
     }
 
