@@ -1,9 +1,10 @@
 //! Asking: what waits already, for whom, and how much of it.
 
-use crate::room::{POLICY, caller, code, key, room, room_of, said, wants};
+use crate::room::{POLICY, caller, code, key, room, room_by, room_of, said, wants};
 use access::{HostName, Login, Service, Text};
 use api::{NewRequest, ProblemCode};
 use desk::AtTheDoor;
+use workflow::RequestState;
 
 #[test]
 fn an_equal_request_that_waits_is_pointed_at_and_one_person_has_only_so_many() {
@@ -104,4 +105,64 @@ fn nobody_is_asked_for_who_is_not_there() {
     let ghost = NewRequest { user: Some(Login::parse("ghost").unwrap()), ..wants("ssh") };
     let refused = room.desk.request(&caller("bob"), ghost, &key());
     assert!(refused.unwrap_err().to_string().contains("there is no account ghost"));
+}
+
+const QUOTA: &str = r#"
+[[rule]]
+id = "on-its-own"
+time = { default = "1h", max = "8h", pending = "1h" }
+approve = [{ from = ["group:g"], need = 1 }]
+auto = { max = "2h", quota = "2 per 7d" }
+"#;
+
+#[test]
+fn a_rule_lets_in_by_itself_within_its_quota_and_then_asks_people() {
+    let room = room_by(QUOTA);
+    for used in 0..2 {
+        let opened = room.tries("alice", wants("ssh")).unwrap();
+        assert!(opened.grant.unwrap().grant.approved_by.is_empty());
+        let RequestState::Approved { by, .. } = opened.request.state else { panic!() };
+        assert!(by.to_string().contains(&format!("{used} of 2 per 7d used")), "{by}");
+    }
+    let lines = room.paper.heard.lines();
+    assert!(lines[1].starts_with("change=approved actor=rule:on-its-own"), "{}", lines[1]);
+    let third = room.tries("alice", wants("ssh")).unwrap();
+    assert!(third.grant.is_none() && third.request.state.is_pending());
+    assert!(room.tries("mallory", wants("ssh")).unwrap().grant.is_some(), "each person's own");
+    let long = NewRequest { length: access::Span::parse("3h").ok(), ..wants("sudo") };
+    assert!(room.tries("mallory", long).unwrap().grant.is_none(), "longer than it gives alone");
+
+    let room = room.restarted();
+    assert!(room.approves("bob", &third.request).unwrap().grant.is_some());
+    assert!(room.tries("alice", wants("ssh")).unwrap().grant.is_none(), "used up over a restart too");
+    room.hand.set(7 * 86_400 + 1);
+    assert!(room.tries("alice", wants("ssh")).unwrap().grant.is_some(), "a week later");
+}
+
+#[test]
+fn a_quota_that_is_used_up_where_nobody_could_approve_is_refused_with_why() {
+    let room = room_by(&QUOTA.replace("[\"group:g\"]", "[\"group:empty\"]"));
+    for _ in 0..2 {
+        assert!(room.tries("alice", wants("ssh")).unwrap().grant.is_some());
+    }
+    let refused = said(room.tries("alice", wants("ssh")));
+    assert!(refused.contains("2 of 2 per 7d used") && refused.contains("nobody could approve"), "{refused}");
+}
+
+#[test]
+fn two_equal_asks_at_the_same_instant_are_one_request() {
+    let room = room();
+    for round in 0..50 {
+        let (barrier, name) = (std::sync::Barrier::new(2), format!("user{round}"));
+        let opened: Vec<api::Opened> = std::thread::scope(|scope| {
+            let ask = || {
+                barrier.wait();
+                room.tries(&name, wants("ssh")).unwrap()
+            };
+            let threads = [scope.spawn(ask), scope.spawn(ask)];
+            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+        });
+        assert_eq!(opened[0].request.ask.id, opened[1].request.ask.id);
+        assert_ne!(opened[0].existed, opened[1].existed, "one of the two was first");
+    }
 }

@@ -1,6 +1,6 @@
 //! Reviews: one outcome, told once, by whoever has the right at that moment.
 
-use crate::room::{answer, caller, code, key, room, said, wants};
+use crate::room::{answer, caller, code, key, room, wants};
 use api::{AskGrants, NewVerdict, ProblemCode, Which};
 use desk::{Committed, Key};
 use std::sync::Barrier;

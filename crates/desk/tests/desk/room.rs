@@ -108,6 +108,10 @@ impl Worlds for Place {
 pub struct Hand(AtomicI64);
 
 impl Hand {
+    pub fn at(seconds: i64) -> Self {
+        Self(AtomicI64::new(seconds))
+    }
+
     pub fn set(&self, seconds: i64) {
         self.0.store(seconds, Ordering::Relaxed);
     }
@@ -250,7 +254,7 @@ pub fn room_of(max_bytes: u64) -> Room {
             .iter()
             .map(|(name, groups)| (name.to_string(), groups.iter().map(ToString::to_string).collect())),
     );
-    Room::on(Paper::new(max_bytes), accounts, Arc::new(Hand(AtomicI64::new(0))))
+    Room::on(Paper::new(max_bytes), accounts, Arc::new(Hand::at(0)))
 }
 
 impl Room {
