@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)] // also in the functions that tests share
 
 mod asking;
+mod conforming;
 mod glass;
 mod granting;
 mod reviewing;

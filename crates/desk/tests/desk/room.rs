@@ -212,7 +212,8 @@ impl Paper {
         );
     }
 
-    fn sql(&self, sql: &'static str, values: Vec<i64>) {
+    /// One row changed by whoever can write the file.
+    pub fn sql(&self, sql: &'static str, values: Vec<i64>) {
         let done: Result<usize, StoreError> = self.writer.run(Duration::from_secs(20), move |tx| {
             Ok(tx.connection().execute(sql, rusqlite::params_from_iter(values))?)
         });
