@@ -669,7 +669,7 @@ fn first_use(number: u64, claim_by: i64, length: u32) -> Grant {
 }
 
 fn policy(version: u32) -> PolicyVersion {
-    let people = (version % 2 == 0).then(|| "[bob]\n".to_owned());
+    let people = version.is_multiple_of(2).then(|| "[bob]\n".to_owned());
     PolicyVersion { version, at: at(version.into()), by: Some(person("bob")), policy: "x".into(), people }
 }
 
