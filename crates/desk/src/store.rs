@@ -105,7 +105,7 @@ pub trait Queries {
     /// Grants of this person that are not over.
     fn held_by(&self, person: &Person) -> Result<u64, DeskError>;
 
-    /// Requests to which something happens by time alone, at `now` or before.
+    /// Requests to which something happens by time alone, at `now` or before; the first first.
     fn due(&self, now: Time, limit: u32) -> Result<Vec<Request>, DeskError>;
 
     /// How often `rule` let this person in by itself since then.
@@ -123,7 +123,8 @@ pub trait Queries {
     /// Ids from `low` to `high`, at most two.
     fn grant_ids(&self, low: GrantId, high: GrantId) -> Result<Vec<GrantId>, DeskError>;
 
-    /// Grants of `person`, or everybody's; those that are over only with `all`; newest first.
+    /// Grants of `person`, or everybody's, on `host`, or anywhere; those that are closed only with `all`;
+    /// newest first.
     fn grants(
         &self,
         person: Option<&Person>,

@@ -47,6 +47,8 @@ CREATE TABLE grants (
     seq       INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX grants_open ON grants (latest_ms) WHERE closed = 0;
+CREATE INDEX grants_open_newest ON grants (at_ms) WHERE closed = 0;
+CREATE INDEX grants_held ON grants (person, at_ms) WHERE closed = 0;
 CREATE INDEX grants_newest ON grants (at_ms);
 CREATE INDEX grants_person ON grants (person, at_ms);
 

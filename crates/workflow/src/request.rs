@@ -329,6 +329,11 @@ pub struct Scope {
 }
 
 impl Request {
+    /// Whether it still waits at `now`, also where no tick has ended it yet.
+    pub fn waits(&self, now: Time) -> bool {
+        matches!(self.state, RequestState::Pending { until } if now < until)
+    }
+
     /// When something happens to it by time alone, if something does.
     pub fn due(&self) -> Option<Time> {
         match (&self.state, &self.afterwards) {
