@@ -627,7 +627,7 @@ fn request(number: u64, asked_by: &str, who: &str, asked: i64, state: RequestSta
         rule: "day".into(),
         state,
         reviews: Vec::new(),
-        escalated: 0,
+        escalated: None,
         escalates: None,
         afterwards: None,
     }
@@ -682,6 +682,7 @@ fn changed(change: Change, request: Option<Request>, grant: Option<Grant>) -> Ch
         comment: None,
         request,
         grant,
+        used: None,
         policy: None,
     }
 }
