@@ -103,7 +103,7 @@ impl World {
         let source = self.policy.schedules.get(name);
         if source.is_none_or(|source| now.latest - as_of > source.max_age.delta()) {
             let as_of = as_of.to_rfc3339_opts(SecondsFormat::Secs, true);
-            return Err(format!("schedule {name} is too old to be believed, of {as_of}"));
+            return Err(format!("schedule {name}, of {as_of}, is too old to be believed"));
         }
         let theirs = schedule.on_call(now.trusted).filter(|shift| {
             self.people.by_mail_or_name(&shift.who).is_some_and(|found| found.person == human.person)

@@ -51,18 +51,31 @@ pub struct Part {
 impl fmt::Display for Uncovered {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Nobody(person) => write!(f, "{person} is nobody that the policy knows"),
+            Self::Nobody(person) => write!(
+                f,
+                "the policy knows nobody named {person}: they need an account here, or a place in people.toml"
+            ),
             Self::NoSuchHost { host, known } => {
                 let shown: Vec<&str> = known.iter().take(limits::NAMED_HOSTS).map(HostName::as_str).collect();
-                let more = if known.len() > shown.len() { ", ..." } else { "" };
-                write!(f, "there is no host {host} here, only {}{more}", shown.join(", "))
+                let more = match known.len() - shown.len() {
+                    0 => String::new(),
+                    more => format!(" and {more} more"),
+                };
+                write!(f, "there is no host {host} here")?;
+                if shown.is_empty() { Ok(()) } else { write!(f, ", only {}{more}", shown.join(", ")) }
             }
-            Self::Denied { rule } => write!(f, "rule \"{rule}\" forbids it, whoever would agree"),
-            Self::None { person, nearest: None, .. } => write!(f, "no rule is for {person}"),
+            Self::Denied { rule } => write!(f, "rule \"{rule}\" forbids it, whoever would approve"),
+            Self::None { person, nearest: None, .. } => {
+                write!(f, "no rule is for {person}: whoever keeps the policy can add one")
+            }
             Self::None { nearest: Some((rule, misses)), split, .. } => {
-                write!(f, "rule \"{rule}\" comes nearest, but {}", misses.join(" and "))?;
+                write!(
+                    f,
+                    "no rule covers all of this: rule \"{rule}\" comes nearest, but not for {}",
+                    misses.join(" or ")
+                )?;
                 for (place, part) in split.iter().enumerate() {
-                    let lead = if place == 0 { ". Asked for one by one it would be covered: " } else { "; " };
+                    let lead = if place == 0 { ". Ask for it in parts: " } else { "; " };
                     write!(f, "{lead}{part}")?;
                 }
                 Ok(())
@@ -107,24 +120,28 @@ fn misses(world: &World, rule: &PolicyRule, human: &Human, ask: &Ask) -> Vec<Str
         .map(HostName::as_str)
         .collect();
     if !elsewhere.is_empty() {
-        misses.push(format!("not on {}", elsewhere.join(", ")));
+        misses.push(format!(
+            "{} {}",
+            if elsewhere.len() == 1 { "host" } else { "hosts" },
+            elsewhere.join(", ")
+        ));
     }
     if let Some(most) = rule.place.max_hosts
         && ask.hosts.len() > most
     {
-        misses.push(format!("for {most} hosts at once at most, not for {}", ask.hosts.len()));
+        misses.push(format!("more than {most} hosts at once"));
     }
     if let Some(some) = &rule.what.services {
         let others: Vec<&str> = ask.services.difference(some).map(Service::as_str).collect();
         if !others.is_empty() {
-            misses.push(format!("not for {}", others.join(", ")));
+            misses.push(others.join(", "));
         }
     }
     let becomes = ask.becomes();
     let others = becomes.iter().filter(|login| !may_become(rule.what.run_as.as_ref(), login, ask, human));
     let others: Vec<&str> = others.map(access::Login::as_str).collect();
     if !others.is_empty() {
-        misses.push(format!("not as {}", others.join(", ")));
+        misses.push(format!("becoming {}", others.join(", ")));
     }
     misses
 }
