@@ -5,7 +5,7 @@ use crate::limits;
 use crate::policy::{Effect, PolicyRule};
 use crate::request::Ask;
 use crate::world::{World, may_become};
-use access::{HostName, Person, Service};
+use access::{HostName, Login, Person, Service};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
@@ -46,6 +46,8 @@ pub struct Part {
     pub hosts: BTreeSet<HostName>,
     /// Services of it.
     pub services: BTreeSet<Service>,
+    /// As whom, if that was asked and is for these services.
+    pub run_as: Option<Login>,
 }
 
 impl fmt::Display for Uncovered {
@@ -91,7 +93,8 @@ impl fmt::Display for Part {
             write!(f, " --host {host}")?;
         }
         let services: Vec<&str> = self.services.iter().map(Service::as_str).collect();
-        write!(f, " --service {}", services.join(","))
+        write!(f, " --service {}", services.join(","))?;
+        self.run_as.as_ref().map_or(Ok(()), |login| write!(f, " --as {login}"))
     }
 }
 
@@ -148,27 +151,45 @@ fn misses(world: &World, rule: &PolicyRule, human: &Human, ask: &Ask) -> Vec<Str
 
 /// The ask in parts that rules cover one by one; empty where that is not possible or no help.
 fn split(world: &World, human: &Human, ask: &Ask) -> Vec<Part> {
-    // Services of each host, by the rule that covers the pair.
-    let mut by_rule: BTreeMap<(String, HostName), BTreeSet<Service>> = BTreeMap::new();
+    // Beside sudo or su a name says whom to become there, and at a login alone whom to log in as.
+    let switches = ask.services.iter().any(Service::switches);
+    let run_as = |services: &BTreeSet<Service>| {
+        ask.run_as.clone().filter(|_| !switches || services.iter().any(Service::switches))
+    };
+    // Services of each host, by the place of the rule that covers the pair.
+    let mut by_rule: BTreeMap<(usize, &HostName), BTreeSet<Service>> = BTreeMap::new();
     for host in &ask.hosts {
         for service in &ask.services {
-            let one = Ask { hosts: [host.clone()].into(), services: [service.clone()].into(), ..ask.clone() };
-            let covers = |rule: &&PolicyRule| {
+            let services = BTreeSet::from([service.clone()]);
+            let run_as = run_as(&services);
+            let one = Ask { hosts: [host.clone()].into(), services, run_as, ..ask.clone() };
+            let covers = |rule: &PolicyRule| {
                 matches!(rule.effect, Effect::Allow(_)) && world.covers(rule, human, &one)
             };
-            let Some(rule) = world.policy.rules.iter().find(covers) else {
+            let Some(place) = world.policy.rules.iter().position(covers) else {
                 return Vec::new();
             };
-            by_rule.entry((rule.id.clone(), host.clone())).or_default().insert(service.clone());
+            by_rule.entry((place, host)).or_default().insert(service.clone());
         }
     }
     let mut parts: Vec<Part> = Vec::new();
-    for ((rule, host), services) in by_rule {
-        match parts.iter_mut().find(|part| part.rule == rule && part.services == services) {
+    for ((place, host), services) in by_rule {
+        let Some(rule) = world.policy.rules.get(place) else { return Vec::new() };
+        let has_room = |part: &&mut Part| {
+            part.rule == rule.id
+                && part.services == services
+                && rule.place.max_hosts.is_none_or(|most| part.hosts.len() < most)
+        };
+        match parts.iter_mut().find(has_room) {
             Some(part) => {
-                part.hosts.insert(host);
+                part.hosts.insert(host.clone());
             }
-            None => parts.push(Part { rule, hosts: [host].into(), services }),
+            None => parts.push(Part {
+                rule: rule.id.clone(),
+                hosts: [host.clone()].into(),
+                run_as: run_as(&services),
+                services,
+            }),
         }
     }
     // One part alone would be the ask itself: something else is in the way, and a split does not help.
