@@ -438,7 +438,7 @@ fn deciders() -> Vec<String> {
         );
         Schedule::parse(&text, Path::new("oncall.toml"), at(0)).unwrap()
     };
-    let on_call = |level, who| world_of(POLICY, OnCall::Known(shifts(level, who), at(-3600)));
+    let on_call = |level, who| world_of(POLICY, OnCall::Known(shifts(level, who), at(-12 * 3600)));
     let none = Facts::default();
     vec![
         by_rule(&on_call(1, "bob"), 0, "30m", &none),
@@ -446,6 +446,7 @@ fn deciders() -> Vec<String> {
         by_rule(&on_call(2, "bob"), 0, "1h", &none),
         by_rule(&on_call(1, "carol"), 86_400, "30m", &none),
         by_rule(&on_call(1, "bob"), -12 * 3600, "30m", &none),
+        by_rule(&world_of(POLICY, OnCall::Known(shifts(1, "bob"), at(60))), 0, "30m", &none),
         by_rule(
             &world_of(POLICY, OnCall::Unknown("reading /etc/jitd/oncall.ics: no such file".into())),
             0,
