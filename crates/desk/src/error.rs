@@ -10,7 +10,7 @@ pub enum DeskError {
     #[error(transparent)]
     Refused(#[from] Refusal),
     /// No rule covers it.
-    #[error("no rule covers this request: {0}")]
+    #[error("{0}")]
     NoRule(String),
     /// No such thing, or not for these eyes.
     #[error("no {what} {id} that you may see: `jit {list}` lists them")]
@@ -61,7 +61,7 @@ impl DeskError {
                 | Refusal::AlreadyEnded { .. }
                 | Refusal::AlreadyReviewed(_)
                 | Refusal::Changed(_) => ProblemCode::Conflict,
-                Refusal::OwnRequest(_)
+                Refusal::OwnRequest { .. }
                 | Refusal::NotApprover { .. }
                 | Refusal::NotYours(_)
                 | Refusal::NotYourGrant { .. } => ProblemCode::Forbidden,

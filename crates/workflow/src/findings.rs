@@ -82,8 +82,7 @@ fn one_voice(world: &World, terms: &Terms, now: Now, add: &mut impl FnMut(String
     if !unlisted.is_empty() {
         add(
             format!(
-                "it needs {need} people, and nothing tells that {} are not the same person with two accounts: \
-                 list them in people.toml with all their names",
+                "it needs {need} people, and {} could be one person with two accounts: list them in people.toml with all their names",
                 crate::some_of(&unlisted)
             ),
             true,

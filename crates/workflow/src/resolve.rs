@@ -5,7 +5,7 @@ use crate::policy::{AutoTerms, ExtendBy, PolicyRule, Source, StepTerms, Terms};
 use crate::rule::{Auto, BreakGlass, Escalation, Extend, Rule, Step, Wants};
 use crate::world::{OnCall, World};
 use access::Now;
-use chrono::SecondsFormat;
+use chrono::{SecondsFormat, TimeDelta};
 
 impl World {
     /// This rule for this person, now.
@@ -101,9 +101,13 @@ impl World {
             None => return Err(format!("schedule {name} is not known")),
         };
         let source = self.policy.schedules.get(name);
-        if source.is_none_or(|source| now.latest - as_of > source.max_age.delta()) {
-            let as_of = as_of.to_rfc3339_opts(SecondsFormat::Secs, true);
-            return Err(format!("schedule {name} is too old to be believed, of {as_of}"));
+        let (age, dated) = (now.latest - as_of, as_of.to_rfc3339_opts(SecondsFormat::Secs, true));
+        if source.is_none_or(|source| age > source.max_age.delta()) {
+            return Err(format!("schedule {name}, of {dated}, is too old to be believed"));
+        }
+        // It would never grow old.
+        if age < TimeDelta::zero() {
+            return Err(format!("schedule {name}, of {dated}, is of a time to come"));
         }
         let theirs = schedule.on_call(now.trusted).filter(|shift| {
             self.people.by_mail_or_name(&shift.who).is_some_and(|found| found.person == human.person)
