@@ -682,6 +682,7 @@ fn changed(change: Change, request: Option<Request>, grant: Option<Grant>) -> Ch
         comment: None,
         request,
         grant,
+        used: None,
         policy: None,
     }
 }
