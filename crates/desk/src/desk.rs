@@ -1,14 +1,14 @@
 //! The desk itself, and what every part of it needs: finding things, who sees what, doing something once.
 
 use crate::{Caller, Clock, DeskError, Queries, Store, Transaction, Worlds, limits};
-use access::{Grant, GrantId, HostName, Person, RequestId, Text, Time};
+use access::{Grant, GrantId, HostName, Now, Person, RequestId, Text, Time};
 use api::{Change, ChangeRecord, GrantView, RequestView};
 use serde::{Serialize, de::DeserializeOwned};
 use sha2::{Digest as _, Sha256};
 use std::sync::{Arc, Mutex};
 use workflow::{
     Ask, Channel, Decider, Facts, Held, Kind, Narrowing, Refusal, Request, RequestState, Rule, Stepped,
-    could_review, digest, hex,
+    World, could_review, digest, hex,
 };
 
 /// Requests, reviews and grants over a store. Every method blocks until what it did is durable.
@@ -113,8 +113,7 @@ impl<S: Store> Desk<S> {
 
     /// What the caller may see of a request: one's own, what one could decide, or everything.
     pub(crate) fn visible(&self, request: &Request, caller: &Caller) -> Option<RequestView> {
-        let rule = self.rule(&request.ask).ok();
-        sees(caller, request, rule.as_ref()).then(|| view(request, rule.as_ref(), caller))
+        visible_in(&self.worlds.world(), self.clock.now(), request, caller)
     }
 
     pub(crate) fn may_see(&self, grant: &Grant, caller: &Caller) -> bool {
@@ -198,6 +197,12 @@ pub(crate) fn put(
         }
     }
     store.put_grant(grant, grant.ended.is_some())
+}
+
+/// [`Desk::visible`] in one world, for lists: a world is made once for all of it.
+pub(crate) fn visible_in(world: &World, now: Now, request: &Request, caller: &Caller) -> Option<RequestView> {
+    let rule = world.rule(&request.ask, now).ok();
+    sees(caller, request, rule.as_ref()).then(|| view(request, rule.as_ref(), caller))
 }
 
 /// One's own, what one could decide, or everything.

@@ -1,6 +1,6 @@
 //! Looking at requests, and answering them.
 
-use crate::desk::{Said, facts, grant_view, mint_grant, no_request, put, view};
+use crate::desk::{Said, facts, grant_view, mint_grant, no_request, put, view, visible_in};
 use crate::{Caller, Desk, DeskError, Key, RequestFilter, Store};
 use access::GrantId;
 use api::{NewReview, NewVerdict, RequestView, Reviewed, Which};
@@ -16,6 +16,7 @@ impl<S: Store> Desk<S> {
             Which::All => RequestFilter::All,
         };
         let limit = limit.min(api::limits::PAGE) as usize;
+        let (world, now) = (self.worlds.world(), self.clock.now());
         let (mut seen, mut after) = (Vec::new(), None);
         // Others' requests that the caller may not see must not hide those that they may.
         for _ in 0..crate::limits::PAGES_LOOKED_THROUGH {
@@ -23,7 +24,7 @@ impl<S: Store> Desk<S> {
                 self.store.read(|store| store.requests(&filter, after, api::limits::PAGE.min(200)))?;
             let Some(last) = found.last() else { break };
             after = Some((last.ask.asked_at, last.ask.id));
-            seen.extend(found.iter().filter_map(|request| self.visible(request, caller)));
+            seen.extend(found.iter().filter_map(|request| visible_in(&world, now, request, caller)));
             if seen.len() >= limit {
                 break;
             }
