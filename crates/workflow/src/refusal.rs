@@ -107,7 +107,9 @@ pub enum Refusal {
         rule: String,
     },
     /// As often as it can be.
-    #[error("grant {grant} was extended {count} times, as often as it can be: ask for a new one")]
+    #[error(
+        "grant {grant} was extended as often as its rule lets it be ({count}): ask for a new one with jit request"
+    )]
     TooManyExtensions {
         /// Which.
         grant: GrantId,
