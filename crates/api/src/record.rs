@@ -244,9 +244,22 @@ fn change(line: &mut Line, record: &ChangeRecord) {
         record.request.as_ref().filter(|_| opened).map(|request| &request.ask.reason)
     });
     line.put_some("comment", said);
+    if let Some(saw) = saw(record) {
+        line.put("saw", &saw);
+    }
     if let Some(policy) = &record.policy {
         line.put("version", &policy.version.to_string());
         line.put("digest", &policy.digest);
+    }
+}
+
+/// What a rule saw that approved by itself.
+fn saw(record: &ChangeRecord) -> Option<String> {
+    match (record.change, &record.request.as_ref()?.state) {
+        (Change::Approved | Change::Extended, RequestState::Approved { by: Decider::Rule { saw }, .. }) => {
+            Some(saw.join("; "))
+        }
+        _ => None,
     }
 }
 

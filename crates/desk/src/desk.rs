@@ -169,7 +169,7 @@ pub(crate) fn put(
             change: *change,
             actor: said.actor.clone().filter(|_| !by_itself),
             channel: said.channel.filter(|_| !by_itself),
-            comment: said.comment.clone().filter(|_| !by_itself),
+            comment: said.comment.clone(),
             request: Some(stepped.request.clone()),
             grant: stepped.grant.clone().filter(|_| *change != Change::Requested),
             policy: None,
