@@ -7,7 +7,7 @@ use api::{NewExtension, NewRequest, Opened, RequestView};
 use chrono::TimeDelta;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use workflow::{Ask, Channel, Event, Kind, OnRefusal, Refusal, Rule, World, open, step};
+use workflow::{Ask, Channel, Event, Kind, OnRefusal, Refusal, Request, Rule, World, open, step};
 
 /// What became of a refused login's wish.
 #[derive(Debug)]
@@ -34,6 +34,7 @@ impl<S: Store> Desk<S> {
             return Err(DeskError::NotThem(why.clone()));
         }
         let now = self.clock.now().trusted;
+        let asks_for_themself = person == caller.person;
         let mut ask = Ask {
             id: RequestId::from_random(random()?),
             kind,
@@ -49,7 +50,8 @@ impl<S: Store> Desk<S> {
             starts: new.at.filter(|at| *at > now),
             reason: new.reason,
             ticket: new.ticket,
-            source: caller.source,
+            // Where another sits is nobody's business, and a grant pinned to there would be no good to them.
+            source: caller.source.filter(|_| asks_for_themself),
             channel: caller.channel,
             asked_at: now,
         };
@@ -108,7 +110,7 @@ impl<S: Store> Desk<S> {
             OnRefusal::Open if may_open => {}
             OnRefusal::Open => {
                 let waiting = self.store.read(|store| store.pending_of(&ask.person))?;
-                let equal = waiting.iter().find(|other| other.ask.equals(&ask));
+                let equal = waiting.iter().find(|other| is_equal(other, &ask, &rule));
                 let seen = equal.and_then(|request| self.visible(request, &caller));
                 return Ok(seen.map_or(AtTheDoor::Hint, |request| {
                     AtTheDoor::Opened(Box::new(Opened { request, grant: None, existed: true }))
@@ -161,8 +163,9 @@ impl<S: Store> Desk<S> {
         self.once(caller, key, move |store| {
             let now = ask.asked_at;
             let pending = store.pending_of(&ask.person)?;
-            let equal =
-                pending.iter().find(|other| other.ask.equals(&ask) && sees(&reader, other, Some(&rule)));
+            let equal = pending
+                .iter()
+                .find(|other| is_equal(other, &ask, &rule) && sees(&reader, other, Some(&rule)));
             if let Some(equal) = equal {
                 let request = view(equal, Some(&rule), &reader);
                 return Ok(Opened { request, grant: None, existed: true });
@@ -220,6 +223,11 @@ impl<S: Store> Desk<S> {
         }
         Ok(found)
     }
+}
+
+/// Whether one of the two is enough. A grant that is pinned to one address is none for another.
+fn is_equal(other: &Request, ask: &Ask, rule: &Rule) -> bool {
+    other.ask.equals(ask) && (!rule.wants.pin || other.ask.source == ask.source)
 }
 
 /// Who asks for others uses their own places up, not those of whom they ask for.
