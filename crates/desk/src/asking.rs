@@ -15,9 +15,16 @@ pub enum AtTheDoor {
     /// A request was opened for it, or an equal one waits.
     Opened(Box<Opened>),
     /// The rule wants it asked by command.
-    Hint,
+    Hint(Hint),
     /// The rule wants nothing said.
     Silent,
+}
+
+/// What a command that asks must say.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Hint {
+    /// What the ticket looks like, where one is wanted.
+    pub ticket: Option<String>,
 }
 
 impl<S: Store> Desk<S> {
@@ -104,15 +111,16 @@ impl<S: Store> Desk<S> {
             channel: Channel::Login,
             reviews: Err("a login cannot review".to_owned()),
         };
+        let hint = Hint { ticket: rule.wants.ticket_pattern() };
         match rule.on_refusal {
             OnRefusal::Off => return Ok(AtTheDoor::Silent),
-            OnRefusal::Hint => return Ok(AtTheDoor::Hint),
+            OnRefusal::Hint => return Ok(AtTheDoor::Hint(hint)),
             OnRefusal::Open if may_open => {}
             OnRefusal::Open => {
                 let waiting = self.store.read(|store| store.pending_of(&ask.person))?;
                 let equal = waiting.iter().find(|other| is_equal(other, &ask, &rule));
                 let seen = equal.and_then(|request| self.visible(request, &caller));
-                return Ok(seen.map_or(AtTheDoor::Hint, |request| {
+                return Ok(seen.map_or(AtTheDoor::Hint(hint), |request| {
                     AtTheDoor::Opened(Box::new(Opened { request, grant: None, existed: true }))
                 }));
             }
@@ -121,7 +129,7 @@ impl<S: Store> Desk<S> {
             Ok(opened) => Ok(AtTheDoor::Opened(Box::new(opened))),
             // What a login cannot say, its person can.
             Err(DeskError::Refused(Refusal::ReasonTooShort { .. } | Refusal::Ticket { .. })) => {
-                Ok(AtTheDoor::Hint)
+                Ok(AtTheDoor::Hint(hint))
             }
             Err(why) => Err(why),
         }
