@@ -82,18 +82,18 @@ fn a_daemon_that_is_stopped_hung_or_wrongly_configured() {
 
     // A mistake in the configuration: a reload keeps the old one, and says where the mistake is.
     let config = host.path("etc/jitd/jitd.toml");
-    std::fs::write(&config, "[requests]\nmax = \"8 hours\"\n").unwrap();
+    std::fs::write(&config, "[journal]\nkeep = \"8 hours\"\n").unwrap();
     host.root("systemctl reload jitd");
     host.soon("the mistake is told", || {
-        host.log_lines().iter().any(|l| l.contains("reloading: /etc/jitd/jitd.toml:2: max: duration"))
+        host.log_lines().iter().any(|l| l.contains("reloading: /etc/jitd/jitd.toml:2: keep: duration"))
     });
-    host.root("jitd --check-config").ends_with(1).says("/etc/jitd/jitd.toml:2: max: duration \"8 hours\"");
+    host.root("jitd --check-config").ends_with(1).says("/etc/jitd/jitd.toml:2: keep: duration \"8 hours\"");
     alice.ssh("sudo -n true").is_in();
     // A restart does not come up with it, and comes back by itself once it is right.
     host.root("systemctl restart jitd");
     alice.ssh("true").is_refused_with(DOES_NOT_ANSWER);
     the_owner_is_not_locked_out(&host);
-    std::fs::write(&config, "[requests]\nmax = \"8h\"\n").unwrap();
+    std::fs::write(&config, "[journal]\nkeep = \"90d\"\n").unwrap();
     host.soon("it comes back by itself", || alice.ssh("true").code == 0);
     host.root("jitd --check-config").ends_with(0).says("is good");
 }
