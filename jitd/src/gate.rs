@@ -215,7 +215,8 @@ impl Gate {
         if asked.frame.mode == Mode::Monitor {
             record.would = Some(record.reason);
             record.reason = Reason::Monitor;
-            self.count(record);
+            // Somebody is let in without a grant: each time is told, not counted.
+            self.append_later(Record::Decision(Box::new(record)));
             return reply(&asked.frame, Reason::Monitor, None, String::new());
         }
         if let Next::Request(opened) = next {

@@ -37,6 +37,6 @@ pub use record::{ChangeRecord, DecisionRecord, Mark, MarkRecord, PolicyApplied, 
 pub use types::{
     AppliedPolicy, AskGrants, AskJournal, AskRequests, Check, CheckQuery, EndGrant, GrantView, JournalRow,
     NewExtension, NewPolicy, NewRequest, NewReview, NewVerdict, Opened, PolicyView, RequestView, Reviewed,
-    Status, Which,
+    Status, Used, Which,
 };
 pub use workflow::Change;

@@ -197,7 +197,7 @@ impl<S: Store> Desk<S> {
         if self.visible(&found, caller).is_none() {
             return Err(no_request(id));
         }
-        let rule = self.rule(&found.ask).map_err(|why| why.to_string());
+        let rule = self.rule_or_why(&found.ask);
         let (id, reader, now) = (found.ask.id, caller.clone(), self.clock.now().trusted);
         self.once(caller, Some(key), move |store| {
             let request = store.request(id)?.ok_or_else(|| no_request(&id.to_string()))?;
@@ -233,9 +233,10 @@ impl<S: Store> Desk<S> {
     }
 }
 
-/// Whether one of the two is enough. A grant that is pinned to one address is none for another.
+/// Whether one of the two is enough, while the other waits. A grant that is pinned to one address is none for
+/// another.
 fn is_equal(other: &Request, ask: &Ask, rule: &Rule) -> bool {
-    other.ask.equals(ask) && (!rule.wants.pin || other.ask.source == ask.source)
+    other.waits(ask.asked_at) && other.ask.equals(ask) && (!rule.wants.pin || other.ask.source == ask.source)
 }
 
 /// Who asks for others uses their own places up, not those of whom they ask for.

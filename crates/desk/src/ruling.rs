@@ -5,6 +5,7 @@ use crate::{Caller, Desk, DeskError, Key, PolicyVersion, Store};
 use access::Person;
 use api::{AppliedPolicy, Change, ChangeRecord, NewPolicy, PolicyApplied, PolicyView};
 use std::path::Path;
+use std::sync::PoisonError;
 use workflow::{Channel, Policy, World};
 
 impl<S: Store> Desk<S> {
@@ -81,7 +82,9 @@ impl<S: Store> Desk<S> {
             Ok(AppliedPolicy { version: version.version, unchanged: false, diff, findings })
         })?;
         if !applied.unchanged {
+            let adopting = self.adopting.lock().unwrap_or_else(PoisonError::into_inner);
             self.worlds.adopt(&self.in_force()?).map_err(DeskError::Store)?;
+            drop(adopting);
             self.reconcile()?;
         }
         Ok(applied)
@@ -102,6 +105,7 @@ fn applied(
         comment: None,
         request: None,
         grant: None,
+        used: None,
         policy: Some(PolicyApplied { version: version.version, digest: hashed(version)?, diff }),
     })
 }

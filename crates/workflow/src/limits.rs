@@ -13,9 +13,6 @@ pub const OPENED_PER_HOUR: u64 = 60;
 /// Approvers named in one sentence to a person; the rest are counted.
 pub const NAMED_APPROVERS: usize = 3;
 
-/// Escalations of one rule: beyond this everybody has been asked.
-pub const ESCALATIONS: usize = 8;
-
 /// Hosts named in one sentence to a person.
 pub const NAMED_HOSTS: usize = 5;
 

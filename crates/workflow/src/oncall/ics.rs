@@ -3,11 +3,12 @@
 //! Recurrences are expanded on the clock of the event's own time zone, and only then put on the world's: a
 //! shift from 20:00 to 08:00 stays that when summer time ends.
 
+use super::moment::{Clock, Moment, Stamp, When, stamp};
 use super::{Read, Shift};
 use crate::document::{Document, PolicyErrors, quoted};
 use crate::limits;
 use access::{Span, Text, Time};
-use chrono::{DateTime, Datelike as _, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, TimeZone as _, Utc};
+use chrono::{Datelike as _, NaiveDateTime, TimeDelta, TimeZone as _};
 use chrono_tz::Tz;
 use icalendar::parser::{Component, ParseString, Property, read_components, unfold};
 use rrule::{Frequency, RRule, Unvalidated};
@@ -96,64 +97,6 @@ fn depth(text: &str) -> usize {
         }
     }
     deepest
-}
-
-/// A time on the clock of a zone.
-#[derive(Clone, Copy)]
-struct Clock {
-    local: NaiveDateTime,
-    zone: Tz,
-}
-
-impl Clock {
-    /// The instant: the first of two, and for one that is skipped what the clock would have shown without
-    /// the change (RFC 5545, section 3.3.5).
-    fn instant(self) -> Time {
-        let found = self.zone.from_local_datetime(&self.local).earliest();
-        let before = || {
-            let day_before = self.local.checked_sub_signed(TimeDelta::days(1))?;
-            let known = self.zone.from_local_datetime(&day_before).earliest()?;
-            known.with_timezone(&Utc).checked_add_signed(TimeDelta::days(1))
-        };
-        found
-            .map(|found| found.with_timezone(&Utc))
-            .or_else(before)
-            .unwrap_or_else(|| Utc.from_utc_datetime(&self.local))
-    }
-
-    fn later(self, by: TimeDelta) -> Self {
-        Self { local: self.local.checked_add_signed(by).unwrap_or(self.local), zone: self.zone }
-    }
-}
-
-/// A day, or a time of one.
-#[derive(Clone, Copy)]
-enum When {
-    Day(NaiveDate, Tz),
-    At(Clock),
-}
-
-/// What two occurrences are compared by: an instant, or a day on the clock of the series.
-#[derive(PartialEq, Eq, Hash)]
-enum Moment {
-    Day(NaiveDate),
-    At(Time),
-}
-
-impl When {
-    fn moment(self) -> Moment {
-        match self {
-            Self::Day(day, _) => Moment::Day(day),
-            Self::At(clock) => Moment::At(clock.instant()),
-        }
-    }
-
-    fn clock(self) -> Clock {
-        match self {
-            Self::Day(day, zone) => Clock { local: day.and_time(NaiveTime::MIN), zone },
-            Self::At(clock) => clock,
-        }
-    }
 }
 
 struct Event {
@@ -407,24 +350,6 @@ fn when(name: &'static str, property: &Property<'_>, value: &str, zone: Tz) -> F
             wrong(name, what, "write it as 20261124T080000Z")
         }
     }
-}
-
-enum Stamp {
-    Day(NaiveDate),
-    Local(NaiveDateTime),
-    Utc(Time),
-}
-
-fn stamp(text: &str) -> Option<Stamp> {
-    let text = text.trim();
-    if let Some(utc) = text.strip_suffix('Z') {
-        let local = NaiveDateTime::parse_from_str(utc, "%Y%m%dT%H%M%S").ok()?;
-        return Some(Stamp::Utc(DateTime::from_naive_utc_and_offset(local, Utc)));
-    }
-    if text.contains('T') {
-        return NaiveDateTime::parse_from_str(text, "%Y%m%dT%H%M%S").ok().map(Stamp::Local);
-    }
-    NaiveDate::parse_from_str(text, "%Y%m%d").ok().map(Stamp::Day)
 }
 
 /// Names are of any case (RFC 5545, section 2).
