@@ -21,7 +21,7 @@ mod ruling;
 mod sqlite;
 mod store;
 
-pub use asking::AtTheDoor;
+pub use asking::{AtTheDoor, Hint};
 pub use caller::{Caller, Roles};
 pub use desk::{Desk, Key};
 pub use error::DeskError;

@@ -46,7 +46,7 @@ fn says_enough(ask: &Ask, rule: &Rule) -> Result<(), Refusal> {
     if let Some(pattern) = &rule.wants.ticket
         && !ask.ticket.as_ref().is_some_and(|ticket| pattern.is_match(ticket.as_str()))
     {
-        let pattern = pattern.as_str().trim_start_matches("^(?:").trim_end_matches(")$").to_owned();
+        let pattern = rule.wants.ticket_pattern().unwrap_or_default();
         return Err(Refusal::Ticket { pattern, rule: rule.id.clone() });
     }
     let extends = matches!(ask.kind, Kind::Extend { .. });
