@@ -8,7 +8,7 @@ use std::path::PathBuf;
 /// Just-in-time access: ask for it, approve it, see who has it.
 ///
 /// Exit codes: 0 done; 1 refused or not allowed; 2 usage; 3 daemon unreachable; 4 no such thing;
-/// 5 conflict, somebody else decided first.
+/// 5 conflict, somebody else decided first; 130 a wait was interrupted, and the request stays.
 #[derive(Debug, Parser)]
 #[command(name = "jit", version, max_term_width = 100)]
 pub struct Arguments {
@@ -127,7 +127,7 @@ pub struct Request {
     /// For this user, not for oneself.
     #[arg(long, value_name = "NAME")]
     pub user: Option<Login>,
-    /// Wait until somebody decides.
+    /// Wait until somebody decides. Interrupted, the request stays, and the exit code is 130.
     #[arg(long)]
     pub wait: bool,
     /// At once and alone, where the policy lets you; somebody looks at it afterwards.
@@ -154,7 +154,7 @@ pub struct Extend {
     /// The ticket it belongs to.
     #[arg(long, value_name = "ID")]
     pub ticket: Option<Text>,
-    /// Wait until somebody decides.
+    /// Wait until somebody decides. Interrupted, the request stays, and the exit code is 130.
     #[arg(long)]
     pub wait: bool,
 }

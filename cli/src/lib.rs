@@ -8,10 +8,16 @@ mod check;
 mod error;
 mod grants;
 pub mod limits;
+mod news;
 mod output;
+mod patience;
 mod policy;
 mod requests;
+#[cfg(test)]
+mod sample;
+mod stop;
 mod table;
+mod wait;
 mod words;
 
 use arguments::{Arguments, Command};
@@ -26,6 +32,10 @@ pub fn run() -> ExitCode {
     let mut out = Output::new(arguments.json);
     match dispatch(arguments, &mut out) {
         Ok(()) | Err(CliError::ReaderGone) => ExitCode::SUCCESS,
+        Err(why @ CliError::Interrupted(_)) => {
+            Output::aside(&why.to_string());
+            ExitCode::from(why.exit())
+        }
         Err(why) => {
             Output::error(&why.to_string());
             ExitCode::from(why.exit())
