@@ -77,6 +77,11 @@ pub enum Command {
     },
     /// Ask for more time on a grant, without leaving the session.
     Extend(Extend),
+    /// Review requests as they come in, on one screen.
+    ///
+    /// Keys: up and down or j and k choose, a approves, d denies, / finds, ? helps, q quits. With --json,
+    /// or where the output is no terminal, prints one line of JSON for each change until interrupted.
+    Watch,
     /// The rules: who may ask for what, for how long, and who must agree.
     #[command(subcommand)]
     Policy(Policy),

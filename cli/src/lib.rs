@@ -18,6 +18,7 @@ mod sample;
 mod stop;
 mod table;
 mod wait;
+mod watch;
 mod words;
 
 use arguments::{Arguments, Command};
@@ -56,6 +57,7 @@ fn dispatch(arguments: Arguments, out: &mut Output) -> Result<(), CliError> {
         Command::Revoke { grant, reason } => grants::revoke(&client()?, &grant, reason, out),
         Command::Release { grant } => grants::release(&client()?, &grant, out),
         Command::Extend(extend) => requests::extend(&client()?, extend, out),
+        Command::Watch => watch::watch(&arguments.socket, out),
         Command::Policy(arguments::Policy::Show) => policy::show(&client()?, out),
         Command::Policy(arguments::Policy::Apply { policy, people }) => {
             policy::apply(&client()?, &policy, people.as_deref(), out)
