@@ -29,3 +29,6 @@ pub const NEWEST: u32 = 50;
 
 /// Lines that one key scrolls the details by.
 pub const SCROLL: u16 = 5;
+
+/// Things that happened last which `jit watch` shows: a refusal, and the news that explains it.
+pub const TOLD: usize = 2;

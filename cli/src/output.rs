@@ -80,8 +80,10 @@ impl Output {
 
     /// Words beside the answer.
     pub fn aside(words: &str) {
+        // Set in, so that no line of an answer looks like one of ours.
+        let lines: Vec<String> = words.lines().map(clean).collect();
         // There is nowhere left to say that this failed.
-        let _ = writeln!(std::io::stderr(), "{}", clean(words));
+        let _ = writeln!(std::io::stderr(), "{}", lines.join("\n       "));
     }
 }
 

@@ -66,13 +66,7 @@ fn only_grant(client: &Client) -> Result<String, CliError> {
 fn told(client: &Client, opened: &Opened, waits: bool, out: &mut Output) -> Result<(), CliError> {
     let id = opened.request.ask.id;
     if let Some(grant) = &opened.grant {
-        return out.say(opened, || {
-            let by = match &opened.request.state {
-                RequestState::Approved { by, .. } => words::decided_by(by),
-                _ => String::new(),
-            };
-            format!("Request {id} was approved by {by}.\n{}", words::grant(grant, now()))
-        });
+        return out.say(opened, || words::at_once(&opened.request, grant, now()));
     }
     if !waits || !out.is_json() {
         out.say(opened, || {

@@ -87,9 +87,10 @@ pub fn standing(request: &RequestView) -> String {
     }
 }
 
-/// `1 of 2`: how many agreed of those who must, where it takes several.
+/// `1 of 2`: how many agreed of those who must, where it still takes several.
 pub fn counted(request: &RequestView) -> Option<String> {
-    (request.needs > 1).then(|| format!("{} of {}", agreed(request), request.needs))
+    (request.state.is_pending() && request.needs > 1)
+        .then(|| format!("{} of {}", agreed(request), request.needs))
 }
 
 /// Those who agreed and still may; others' voices do not count.
@@ -211,6 +212,29 @@ pub fn facts(request: &RequestView, now: Time) -> Vec<(&'static str, String)> {
     }
     facts.extend(request.afterwards.as_ref().map(|glass| ("afterwards", looked(request, glass, now))));
     facts
+}
+
+/// What a request that needed nobody gave at once; the first line says the most.
+pub fn at_once(request: &RequestView, view: &GrantView, now: Time) -> String {
+    let id = request.ask.id;
+    let first = match (&request.state, &request.afterwards) {
+        (_, Some(glass)) => {
+            format!(
+                "You broke glass with request {id}, and all are told. {}.",
+                upper(&looked(request, glass, now))
+            )
+        }
+        (RequestState::Approved { by, .. }, None) => {
+            format!("Request {id} was approved by {}.", decided_by(by))
+        }
+        _ => format!("Request {id} is {}.", request.state.code()),
+    };
+    format!("{first}\n{}", grant(view, now))
+}
+
+fn upper(words: &str) -> String {
+    let mut chars = words.chars();
+    chars.next().map(|first| first.to_uppercase().chain(chars).collect()).unwrap_or_default()
 }
 
 /// What becomes of a break glass afterwards.
@@ -580,7 +604,16 @@ Next: jit approve R-7K2Q9-M4XTB   or   jit deny R-7K2Q9-M4XTB --comment TEXT"
         one.grant.approved_by.clear();
         assert_eq!(approved_by(&one), "rule team");
         assert!(grant(&one, at(60)).contains("  approved   by rule team itself, "));
+        let mut asked = access();
+        let saw = vec!["on call: alice".to_owned()];
+        asked.state = RequestState::Approved { at: at(0), grant: grant_id(), by: Decider::Rule { saw } };
+        assert!(at_once(&asked, &one, at(60)).starts_with(
+            "Request R-7K2Q9-M4XTB was approved by the rule itself, which saw: on call: alice.\nGrant G-"
+        ));
         one.grant.break_glass = true;
+        assert!(at_once(&broken_glass(), &one, at(60)).starts_with(
+            "You broke glass with request R-00000-00033, and all are told. Bob or carol should look at it until 2026-11-25T14:00:00Z (in 23 hours 59 minutes).\nGrant G-"
+        ));
         assert_eq!(approved_by(&one), "broke glass");
         assert!(grant(&one, at(60)).contains("  approved   by nobody: alice broke glass, "));
     }

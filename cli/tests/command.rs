@@ -89,11 +89,17 @@ fn each_refusal_is_the_exit_code_of_its_kind_and_the_daemons_own_words() {
         ("409 x", "conflict", 5),
     ] {
         let number = &status[..3];
-        let body = format!(r#"{{"status":{number},"code":"{code}","detail":"what was wrong\u001b[2J"}}"#);
+        let body = format!(
+            r#"{{"status":{number},"code":"{code}","detail":"what was wrong\u001b[2J\nerror: and more"}}"#
+        );
         let (_folder, socket) = answering(status, &body);
         let output = jit(&["--socket", &socket, "cancel", "R-7K2Q9-M4XTB"]);
         assert_eq!(output.status.code(), Some(exit), "{code}");
-        assert_eq!(error(&output), "error: what was wrong[2J\n", "nothing reaches the terminal raw");
+        assert_eq!(
+            error(&output),
+            "error: what was wrong[2J\n       error: and more\n",
+            "nothing reaches the terminal raw"
+        );
     }
 }
 

@@ -76,8 +76,8 @@ pub struct Inbox {
     pub mode: Mode,
     /// What is looked for.
     pub filter: Line,
-    /// What happened last: whether well, and in words.
-    pub told: Option<(bool, String)>,
+    /// What happened last, newest at the end: whether well, and in words.
+    pub told: VecDeque<(bool, String)>,
     /// Why the last list did not come.
     pub away: Option<String>,
     /// The first line of the details that is shown.
@@ -88,6 +88,10 @@ pub struct Inbox {
     begun: bool,
     listing: bool,
     looking: bool,
+    /// A request whose next change is the reader's own doing, which the desk has answered already.
+    mine: Option<RequestId>,
+    /// The review that is on its way.
+    pub sent: Option<RequestId>,
     /// Requests that wait no more, whose end nobody has told yet.
     gone: VecDeque<RequestView>,
 }
@@ -100,7 +104,7 @@ impl Inbox {
             now,
             mode: Mode::List,
             filter: Line::default(),
-            told: None,
+            told: VecDeque::new(),
             away: None,
             scrolled: 0,
             requests: Vec::new(),
@@ -108,6 +112,8 @@ impl Inbox {
             begun: false,
             listing: false,
             looking: false,
+            mine: None,
+            sent: None,
             gone: VecDeque::new(),
         }
     }
@@ -138,10 +144,14 @@ impl Inbox {
                 self.look()
             }
             Input::Reviewed(done) => {
-                self.told = Some(match done {
-                    Ok(words) => (true, words),
-                    Err(why) => (false, why),
-                });
+                let sent = self.sent.take();
+                match done {
+                    Ok(words) => {
+                        self.mine = sent;
+                        self.tell(true, words);
+                    }
+                    Err(why) => self.tell(false, why),
+                }
                 Some(self.list())
             }
         }
@@ -210,7 +220,7 @@ impl Inbox {
 
     fn listed(&mut self, mut requests: Vec<RequestView>) {
         if self.away.take().is_some() {
-            self.told = Some((true, "jitd answers again.".to_owned()));
+            self.tell(true, "jitd answers again.".to_owned());
         }
         // Oldest first, so that nothing moves under the hand of a person when another one comes in.
         requests.sort_by_key(|request| {
@@ -235,10 +245,20 @@ impl Inbox {
     }
 
     fn tell_news(&mut self, before: Option<&RequestView>, after: &RequestView) {
-        for change in news(before, after) {
-            let id = after.ask.id;
-            self.told = Some((!change.is_loud(), format!("{id}: {}.", sentence(change, before, after))));
+        let (id, news) = (after.ask.id, news(before, after));
+        if !news.is_empty() && self.mine == Some(id) {
+            self.mine = None;
+            return;
         }
+        for change in news {
+            self.tell(!change.is_loud(), format!("{id}: {}.", sentence(change, before, after)));
+        }
+    }
+
+    fn tell(&mut self, good: bool, words: String) {
+        self.told.push_back((good, words));
+        let many = self.told.len().saturating_sub(limits::TOLD);
+        self.told.drain(..many);
     }
 
     /// Which row is chosen, counted among those shown.
@@ -297,7 +317,7 @@ impl Inbox {
                 Did::Sent(review) => {
                     let id = dialog.request.ask.id;
                     self.mode = Mode::List;
-                    self.told = Some((true, format!("{id}: sending your review.")));
+                    self.sent = Some(id);
                     Some(Call::Review(id, Box::new(review)))
                 }
             },
@@ -321,7 +341,7 @@ impl Inbox {
             Key::Escape => {
                 let place = self.place();
                 self.filter = Line::default();
-                self.told = None;
+                self.told.clear();
                 self.choose(place);
             }
             _ => {}
@@ -332,7 +352,7 @@ impl Inbox {
     /// Begins a review of the chosen request, or says why there can be none.
     fn review(&mut self, verdict: NewVerdict) {
         let Some(request) = self.selected() else {
-            self.told = Some((false, "There is nothing to review.".to_owned()));
+            self.tell(false, "There is nothing to review.".to_owned());
             return;
         };
         if request.yours_to_review {
@@ -350,7 +370,7 @@ impl Inbox {
             Section::Own => format!("{id} is your own request; {who}."),
             Section::Yours | Section::Others => format!("you may not review {id}; {who}."),
         };
-        self.told = Some((false, why));
+        self.tell(false, why);
     }
 }
 
@@ -405,7 +425,7 @@ mod tests {
     }
 
     fn told(inbox: &Inbox) -> (bool, &str) {
-        let (good, words) = inbox.told.as_ref().unwrap();
+        let (good, words) = inbox.told.back().unwrap();
         (*good, words)
     }
 
@@ -466,6 +486,7 @@ mod tests {
         changed.digest = "00d2".to_owned();
         inbox.on(Input::Listed(Ok(vec![changed])));
         let Some(Call::Review(id, review)) = press(&mut inbox, "\n") else { panic!("no review") };
+        assert_eq!(inbox.sent, Some(id), "and the screen says so");
         assert_eq!((id, review.digest.as_str()), (RequestId::from_random(2), "00d1"));
         assert_eq!(
             (review.verdict, review.narrowing, review.comment),
@@ -619,9 +640,31 @@ mod tests {
     #[test]
     fn the_desk_has_the_last_word_on_a_review() {
         let mut inbox = inbox(vec![named(1, "a")]);
+        press(&mut inbox, "a\n");
         assert_eq!(inbox.on(Input::Reviewed(Err("already approved by carol".to_owned()))), Some(Call::List));
         assert_eq!(told(&inbox), (false, "already approved by carol"));
+        assert_eq!(inbox.sent, None);
+        press(&mut inbox, "dno\n");
         inbox.on(Input::Reviewed(Ok("Denied request R.".to_owned())));
-        assert_eq!(told(&inbox), (true, "Denied request R."));
+        assert_eq!(inbox.on(Input::Listed(Ok(Vec::new()))), Some(Call::Look(RequestId::from_random(1))));
+        let mut over = named(1, "a");
+        let by = Decider::People(vec![person("bob")]);
+        over.state = RequestState::Denied { at: at(5), by, comment: None };
+        inbox.on(Input::Looked(Some(Box::new(over))));
+        assert_eq!(told(&inbox), (true, "Denied request R."), "and what one did oneself is not told twice");
+    }
+
+    #[test]
+    fn a_refusal_stays_in_sight_beside_the_news_that_explains_it() {
+        let mut inbox = inbox(vec![named(1, "a")]);
+        press(&mut inbox, "a\n");
+        inbox.on(Input::Reviewed(Err("already approved by carol".to_owned())));
+        inbox.on(Input::Listed(Ok(Vec::new())));
+        let mut over = named(1, "a");
+        let by = Decider::People(vec![person("carol")]);
+        over.state = RequestState::Approved { at: at(5), grant: grant_id(), by };
+        inbox.on(Input::Looked(Some(Box::new(over))));
+        let told: Vec<&str> = inbox.told.iter().map(|(_, words)| words.as_str()).collect();
+        assert_eq!(told, ["already approved by carol", "R-00000-00001: approved by carol."]);
     }
 }

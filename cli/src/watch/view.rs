@@ -175,17 +175,23 @@ fn draw_details(frame: &mut Frame<'_>, inbox: &Inbox, area: Rect) -> u16 {
     furthest
 }
 
-/// What happened last, and above it why there is nothing new.
+/// What happened last, or why there is nothing new.
 fn status(inbox: &Inbox, width: u16) -> Vec<Line<'static>> {
     let mut lines = Vec::new();
     if let Some(why) = &inbox.away {
         let words = format!("What you see may be old: {why}. Trying again.");
         lines.extend(wrapped(&words, width.into()).into_iter().map(|line| Line::from(line).fg(Color::Red)));
-    } else if let Some((good, words)) = &inbox.told {
+        lines.truncate(STATUS);
+        return lines;
+    }
+    let sent = inbox.sent.map(|id| (true, format!("{id}: sending your review \u{2026}")));
+    for (good, words) in inbox.told.iter().chain(&sent) {
         let style = Style::new().fg(if *good { Color::Green } else { Color::Red });
         lines.extend(wrapped(words, width.into()).into_iter().map(|line| Line::from(line).style(style)));
     }
-    lines.truncate(STATUS);
+    // The newest at the end says the most.
+    let many = lines.len().saturating_sub(STATUS);
+    lines.drain(..many);
     lines
 }
 
