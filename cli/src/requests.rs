@@ -76,9 +76,13 @@ fn told(client: &Client, opened: &Opened, waits: bool, out: &mut Output) -> Resu
                 RequestState::Pending { until } => words::when(*until, now()),
                 _ => String::new(),
             };
+            let must = match opened.request.needs {
+                0 | 1 => String::new(),
+                several => format!(", and {several} must"),
+            };
             format!(
-                "Request {id} {how}: {what}.\nIt waits until {until}; {}.\nNext: they run  jit approve {id}",
-                workflow::who_can(&opened.request.could_approve)
+                "Request {id} {how}: {what}.\nIt waits until {until}; {}{must}.\nNext: they run  jit approve {id}",
+                workflow::who_can(&words::awaited(&opened.request))
             )
         })?;
     }

@@ -173,6 +173,8 @@ fn a_wait_without_a_terminal_prints_one_line_for_each_change_and_then_the_grant(
         )]);
     });
     asking(&daemon, vec![ok(request()), ok(first.clone()), ok(first), ok(approved())]);
+    let opened = with(|request| request["needs"] = json!(2));
+    daemon.says("POST /v1/requests", vec![ok(json!({"request": opened, "existed": false}))]);
     let (_folder, socket) = daemon.opens();
     let output = jit(&socket, &ASK).output().unwrap();
     let said = String::from_utf8(output.stdout).unwrap();
@@ -182,6 +184,7 @@ fn a_wait_without_a_terminal_prints_one_line_for_each_change_and_then_the_grant(
         lines[0].starts_with("Request R-7K2Q9-M4XTB is open: ssh,sudo as root on web-1 for 2h."),
         "{said}"
     );
+    assert!(lines[1].ends_with("; bob or carol can approve it, and 2 must."), "{said}");
     assert_eq!(
         lines[3..6],
         [
