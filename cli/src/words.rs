@@ -4,7 +4,7 @@ use access::{GrantState, Person, Service, Span, Time, Window, for_people};
 use api::{GrantView, RequestView, Reviewed};
 use chrono::{SecondsFormat, TimeDelta};
 use std::collections::BTreeSet;
-use workflow::{Afterwards, Channel, Decider, Kind, Narrowing, RequestState, Review, ReviewVerdict};
+use workflow::{Afterwards, Channel, Kind, Narrowing, RequestState, Review, ReviewVerdict};
 
 /// Names with commas between.
 pub fn list<T: ToString>(names: &BTreeSet<T>) -> String {
@@ -152,14 +152,6 @@ pub fn longest(request: &RequestView) -> Span {
     request.left.length.unwrap_or(request.ask.length)
 }
 
-/// Who brought a request to its end.
-pub fn decided_by(by: &Decider) -> String {
-    match by {
-        Decider::People(people) => all_of(people),
-        Decider::Rule { .. } | Decider::Policy { .. } => by.to_string(),
-    }
-}
-
 /// All there is to know of a request, each with its name.
 pub fn facts(request: &RequestView, now: Time) -> Vec<(&'static str, String)> {
     let ask = &request.ask;
@@ -195,13 +187,13 @@ pub fn facts(request: &RequestView, now: Time) -> Vec<(&'static str, String)> {
         RequestState::Approved { at, grant, by } => {
             let by = match ask.kind {
                 Kind::BreakGlass => format!("{}, who broke glass", ask.person),
-                _ => decided_by(by),
+                _ => by.to_string(),
             };
             facts.push(("decided", format!("{} by {by}", when(*at, now))));
             facts.push(("grant", grant.to_string()));
         }
         RequestState::Denied { at, by, .. } => {
-            facts.push(("decided", format!("{} by {}", when(*at, now), decided_by(by))));
+            facts.push(("decided", format!("{} by {by}", when(*at, now))));
         }
         RequestState::Cancelled { at, by } => {
             facts.push(("ended", format!("{}, taken back by {by}", when(*at, now))));
@@ -225,7 +217,7 @@ pub fn at_once(request: &RequestView, view: &GrantView, now: Time) -> String {
             )
         }
         (RequestState::Approved { by, .. }, None) => {
-            format!("Request {id} was approved by {}.", decided_by(by))
+            format!("Request {id} was approved by {by}.")
         }
         _ => format!("Request {id} is {}.", request.state.code()),
     };
@@ -391,6 +383,7 @@ mod tests {
     use super::*;
     use crate::sample::{access, at, broken_glass, grant_id, person, review, text};
     use access::{Ended, EndedHow, Grant, HostName, Login, RequestId};
+    use workflow::Decider;
 
     fn names<T: std::str::FromStr<Err: std::fmt::Debug> + Ord>(names: &[&str]) -> BTreeSet<T> {
         names.iter().map(|name| name.parse().unwrap()).collect()
@@ -485,11 +478,11 @@ Next: jit approve R-7K2Q9-M4XTB   or   jit deny R-7K2Q9-M4XTB --comment TEXT"
         for (state, last) in [
             (
                 RequestState::Approved { at: at(9), grant: grant_id(), by: Decider::Rule { saw } },
-                "  decided    2026-11-24T14:00:09Z (51 seconds ago) by the rule itself, which saw: on call: alice; 1 of 5 per 7d used\n  grant      G-00000-00007",
+                "  decided    2026-11-24T14:00:09Z (51 seconds ago) by the rule itself (on call: alice; 1 of 5 per 7d used)\n  grant      G-00000-00007",
             ),
             (
                 RequestState::Denied { at: at(9), by: policy, comment: None },
-                "  decided    2026-11-24T14:00:09Z (51 seconds ago) by the policy: rule \"team\" is gone",
+                "  decided    2026-11-24T14:00:09Z (51 seconds ago) by the policy (rule \"team\" is gone)",
             ),
             (
                 RequestState::Cancelled { at: at(9), by: person("alice") },
@@ -608,7 +601,7 @@ Next: jit approve R-7K2Q9-M4XTB   or   jit deny R-7K2Q9-M4XTB --comment TEXT"
         let saw = vec!["on call: alice".to_owned()];
         asked.state = RequestState::Approved { at: at(0), grant: grant_id(), by: Decider::Rule { saw } };
         assert!(at_once(&asked, &one, at(60)).starts_with(
-            "Request R-7K2Q9-M4XTB was approved by the rule itself, which saw: on call: alice.\nGrant G-"
+            "Request R-7K2Q9-M4XTB was approved by the rule itself (on call: alice).\nGrant G-"
         ));
         one.grant.break_glass = true;
         assert!(at_once(&broken_glass(), &one, at(60)).starts_with(
