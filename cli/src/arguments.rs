@@ -8,7 +8,7 @@ use std::path::PathBuf;
 /// Just-in-time access: ask for it, approve it, see who has it.
 ///
 /// Exit codes: 0 done; 1 refused or not allowed; 2 usage; 3 daemon unreachable; 4 no such thing;
-/// 5 conflict, somebody else decided first.
+/// 5 conflict, somebody else decided first; 130 a wait was interrupted, and the request stays.
 #[derive(Debug, Parser)]
 #[command(name = "jit", version, max_term_width = 100)]
 pub struct Arguments {
@@ -77,6 +77,11 @@ pub enum Command {
     },
     /// Ask for more time on a grant, without leaving the session.
     Extend(Extend),
+    /// Review requests as they come in, on one screen.
+    ///
+    /// Keys: up and down or j and k choose, a approves, d denies, / finds, ? helps, q quits. With --json,
+    /// or where the output is no terminal, prints one line of JSON for each change until interrupted.
+    Watch,
     /// The rules: who may ask for what, for how long, and who must agree.
     #[command(subcommand)]
     Policy(Policy),
@@ -127,7 +132,7 @@ pub struct Request {
     /// For this user, not for oneself.
     #[arg(long, value_name = "NAME")]
     pub user: Option<Login>,
-    /// Wait until somebody decides.
+    /// Wait until somebody decides. Interrupted, the request stays, and the exit code is 130.
     #[arg(long)]
     pub wait: bool,
     /// At once and alone, where the policy lets you; somebody looks at it afterwards.
@@ -154,7 +159,7 @@ pub struct Extend {
     /// The ticket it belongs to.
     #[arg(long, value_name = "ID")]
     pub ticket: Option<Text>,
-    /// Wait until somebody decides.
+    /// Wait until somebody decides. Interrupted, the request stays, and the exit code is 130.
     #[arg(long)]
     pub wait: bool,
 }

@@ -39,6 +39,12 @@ pub enum CliError {
     /// A wait that ended without an approval.
     #[error("{0}")]
     NotApproved(String),
+    /// A wait that a person ended; what they waited for goes on.
+    #[error("{0}")]
+    Interrupted(String),
+    /// The terminal, or signals to this process.
+    #[error("setting up this terminal: {0}")]
+    Terminal(std::io::Error),
     /// Standard output.
     #[error("writing: {0}")]
     Output(std::io::Error),
@@ -53,7 +59,9 @@ impl CliError {
         match self {
             Self::Client(error) => error.exit(),
             Self::Usage(_) | Self::File { .. } | Self::Row { .. } => 2,
-            Self::Broken(_) | Self::NotApproved(_) | Self::Output(_) => 1,
+            Self::Broken(_) | Self::NotApproved(_) | Self::Output(_) | Self::Terminal(_) => 1,
+            // As a shell names a command that died of ^C.
+            Self::Interrupted(_) => 130,
             Self::ReaderGone => 0,
         }
     }
