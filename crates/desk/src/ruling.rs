@@ -4,7 +4,7 @@ use crate::desk::hashed;
 use crate::{Caller, Desk, DeskError, Key, PolicyVersion, Store};
 use api::{AppliedPolicy, Change, ChangeRecord, NewPolicy, PolicyApplied, PolicyView};
 use std::path::Path;
-use workflow::{Policy, World};
+use workflow::{Finding, Policy, World};
 
 impl<S: Store> Desk<S> {
     /// The policy in force.
@@ -42,9 +42,9 @@ impl<S: Store> Desk<S> {
         }
         let world = self.tried(&new)?;
         let findings = workflow::findings(&world, self.clock.now());
-        if findings.iter().any(|finding| finding.refuses) {
+        if findings.iter().any(Finding::refuses) {
             let all: Vec<String> =
-                findings.iter().filter(|finding| finding.refuses).map(ToString::to_string).collect();
+                findings.iter().filter(|finding| finding.refuses()).map(ToString::to_string).collect();
             return Err(DeskError::BadRequest(all.join("; ")));
         }
         let findings: Vec<String> = findings.iter().map(ToString::to_string).collect();

@@ -5,6 +5,7 @@
 //! and a policy can be tried on anything before it is in force.
 #![forbid(unsafe_code)]
 
+mod accounts;
 mod change;
 mod digest;
 mod document;
@@ -25,11 +26,12 @@ mod step;
 mod uncovered;
 mod world;
 
+pub use accounts::Accounts;
 pub use change::Change;
 pub use digest::{digest, hex};
 pub use document::{PolicyError, PolicyErrors};
 pub use end::{End, end};
-pub use findings::{Finding, findings};
+pub use findings::{Finding, FindingKind, Weight, findings};
 pub use hours::{Hours, HoursError};
 pub use oncall::{Schedule, Shift};
 pub use open::open;
