@@ -5,7 +5,7 @@ use access::{Grant, GrantId, HostName, Person, RequestId, Text, Time};
 use api::{Change, ChangeRecord, GrantView, RequestView};
 use serde::{Serialize, de::DeserializeOwned};
 use sha2::{Digest as _, Sha256};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use workflow::{
     Ask, Channel, Decider, Facts, Held, Kind, Narrowing, Refusal, Request, RequestState, Rule, Stepped,
     could_review, digest, hex,
@@ -17,6 +17,8 @@ pub struct Desk<S> {
     pub(crate) worlds: Arc<dyn Worlds>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) host: HostName,
+    /// Held by the one replay that runs: each keeps a core busy for seconds.
+    pub(crate) replaying: Mutex<()>,
 }
 
 /// An idempotency key with the fingerprint of the call it came with.
@@ -52,7 +54,7 @@ impl Said {
 impl<S: Store> Desk<S> {
     /// A desk on `store`; `host` is meant where a request names none.
     pub fn new(store: S, worlds: Arc<dyn Worlds>, clock: Arc<dyn Clock>, host: HostName) -> Self {
-        Self { store, worlds, clock, host }
+        Self { store, worlds, clock, host, replaying: Mutex::new(()) }
     }
 
     /// The rule that covers this ask now, or in words why none does.

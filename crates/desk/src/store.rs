@@ -96,6 +96,9 @@ pub trait Queries {
     /// Requests, newest first.
     fn requests(&self, filter: &RequestFilter, after: After, limit: u32) -> Result<Vec<Request>, DeskError>;
 
+    /// Requests asked at `since` or later, oldest first.
+    fn asked_since(&self, since: Time, after: After, limit: u32) -> Result<Vec<Request>, DeskError>;
+
     /// Pending requests that would give this person access.
     fn pending_of(&self, person: &Person) -> Result<Vec<Request>, DeskError>;
 

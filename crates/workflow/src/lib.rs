@@ -10,11 +10,13 @@ mod change;
 mod digest;
 mod document;
 mod end;
+mod explained;
 mod findings;
 mod hours;
 pub mod limits;
 mod oncall;
 mod open;
+mod outcome;
 mod people;
 pub mod policy;
 mod refusal;
@@ -24,6 +26,7 @@ mod rule;
 mod standing;
 mod step;
 mod uncovered;
+mod wish;
 mod world;
 
 pub use accounts::Accounts;
@@ -31,10 +34,15 @@ pub use change::Change;
 pub use digest::{digest, hex};
 pub use document::{PolicyError, PolicyErrors};
 pub use end::{End, end};
+pub use explained::{
+    Explained, ExplainedAuto, ExplainedEscalation, ExplainedExtend, ExplainedGlass, ExplainedRule,
+    ExplainedStep, OtherRule, explained,
+};
 pub use findings::{Finding, FindingKind, Weight, findings};
 pub use hours::{Hours, HoursError};
 pub use oncall::{Schedule, Shift};
 pub use open::open;
+pub use outcome::{How, Outcome, outcome};
 pub use people::{Away, Human, People};
 pub use policy::{OnRefusal, Policy};
 pub use refusal::{Refusal, some_of, who_can};
@@ -45,4 +53,5 @@ pub use rule::{Auto, BreakGlass, Clock, Escalation, Extend, Rule, Step, Wants};
 pub use standing::{StandingGrant, taken_back};
 pub use step::{Event, Facts, Held, Stepped, could_approve, could_review, step};
 pub use uncovered::{Part, Uncovered};
+pub use wish::Wish;
 pub use world::{Hosts, Labels, OnCall, World};
