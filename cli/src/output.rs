@@ -61,10 +61,12 @@ impl Output {
         }
     }
 
-    /// What went wrong.
+    /// What went wrong: one line for each thing.
     pub fn error(words: &str) {
-        let words: String = words.chars().filter(|c| !c.is_control()).collect();
-        // There is nowhere left to say that this failed.
-        let _ = writeln!(std::io::stderr(), "error: {words}");
+        for line in words.lines() {
+            let line: String = line.chars().filter(|c| !c.is_control()).collect();
+            // There is nowhere left to say that this failed.
+            let _ = writeln!(std::io::stderr(), "error: {line}");
+        }
     }
 }

@@ -4,7 +4,7 @@ use crate::desk::hashed;
 use crate::{Caller, Desk, DeskError, Key, PolicyVersion, Store};
 use api::{AppliedPolicy, Change, ChangeRecord, NewPolicy, PolicyApplied, PolicyView};
 use std::path::Path;
-use workflow::{Finding, Policy, World};
+use workflow::{Finding, Policy, World, difference};
 
 impl<S: Store> Desk<S> {
     /// The policy in force.
@@ -51,7 +51,7 @@ impl<S: Store> Desk<S> {
         let (person, channel, at) = (caller.person.clone(), caller.channel, self.clock.now().trusted);
         let applied = self.once(caller, Some(key), move |store| {
             let before = store.policy()?.unwrap_or_else(PolicyVersion::shipped);
-            let diff = diff(&before, &new);
+            let diff = difference(before.texts(), (&new.policy, new.people.as_deref()));
             if diff.is_empty() {
                 return Ok(AppliedPolicy { version: before.version, unchanged: true, diff, findings });
             }
@@ -85,23 +85,4 @@ impl<S: Store> Desk<S> {
         }
         Ok(applied)
     }
-}
-
-/// What changes, line by line; nothing where both are the same.
-fn diff(before: &PolicyVersion, new: &NewPolicy) -> String {
-    let people = |text: Option<&String>| text.cloned().unwrap_or_default();
-    [
-        ("policy.toml", before.policy.clone(), new.policy.clone()),
-        ("people.toml", people(before.people.as_ref()), people(new.people.as_ref())),
-    ]
-    .iter()
-    .filter(|(_, old, new)| old != new)
-    .map(|(name, old, new)| {
-        similar::TextDiff::from_lines(old, new)
-            .unified_diff()
-            .context_radius(2)
-            .header(name, name)
-            .to_string()
-    })
-    .collect()
 }

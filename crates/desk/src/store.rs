@@ -71,6 +71,11 @@ impl PolicyVersion {
         let policy = include_str!("../../../config/policy.toml").to_owned();
         Self { version: 0, at: Time::UNIX_EPOCH, by: None, policy, people: None }
     }
+
+    /// What it says.
+    pub fn texts(&self) -> workflow::Texts<'_> {
+        (&self.policy, self.people.as_deref())
+    }
 }
 
 /// Where a listing goes on: after the request that was asked at this time and has this id.

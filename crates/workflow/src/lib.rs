@@ -6,7 +6,9 @@
 #![forbid(unsafe_code)]
 
 mod accounts;
+mod cases;
 mod change;
+mod difference;
 mod digest;
 mod document;
 mod end;
@@ -30,7 +32,9 @@ mod wish;
 mod world;
 
 pub use accounts::Accounts;
+pub use cases::{Case, Cases, Expect, Missed};
 pub use change::Change;
+pub use difference::{Texts, difference};
 pub use digest::{digest, hex};
 pub use document::{PolicyError, PolicyErrors};
 pub use end::{End, end};

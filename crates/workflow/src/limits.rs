@@ -40,6 +40,9 @@ pub const ID: usize = 64;
 /// People told of each request beyond which nobody feels meant: a large team.
 pub const TOLD_MANY: usize = 20;
 
+/// Cases of one file: each is worked out in well under a millisecond.
+pub const CASES: usize = 1000;
+
 /// Steps of approval of a rule: more would never be met within a day.
 pub const STEPS: usize = 8;
 
