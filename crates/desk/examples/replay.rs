@@ -136,6 +136,9 @@ fn main() {
         channel: Channel::Terminal,
         reviews: Ok(()),
     };
+    let started = Instant::now();
+    desk.replay(&auditor, &NewReplay { policy: policy(1), people: None, old: None, days: 1 }).unwrap();
+    println!("the last day took {:.2?}", started.elapsed());
     let new = NewReplay { policy: policy(2), people: None, old: None, days: DAYS };
     let started = Instant::now();
     let replayed = desk.replay(&auditor, &new).unwrap();
