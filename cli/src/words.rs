@@ -114,7 +114,8 @@ pub fn grant(view: &GrantView, now: Time) -> String {
         when(grant.approved_at, now)
     ));
     lines.push(format!("  request   {} by rule {}", grant.request, grant.rule));
-    lines.push(format!("  sessions  {}", view.sessions));
+    let used = access::for_people(chrono::TimeDelta::seconds(i64::try_from(view.used.seconds).unwrap_or(0)));
+    lines.push(format!("  sessions  {} open, {} in all, used for {used}", view.sessions, view.used.sessions));
     if let Some(ended) = &grant.ended {
         let why = ended.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
         let by = ended.by.as_ref().map_or("the policy", access::Person::as_str);

@@ -28,6 +28,25 @@ pub struct Kept {
     pub confirmed: bool,
 }
 
+/// Who confirmed the clock; the words stand in the record of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Confirmed {
+    /// `jitd clock accept`, which can also move the floor back.
+    ByRoot,
+    /// A time service that kept it for long enough.
+    ByTimeService,
+}
+
+impl Confirmed {
+    /// In the record.
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::ByRoot => "accepted by root",
+            Self::ByTimeService => "kept by a time service",
+        }
+    }
+}
+
 /// What the machine says at one moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reading {
@@ -91,7 +110,25 @@ impl Kept {
 pub struct Clock {
     kept: Mutex<Kept>,
     boot: String,
-    synchronised_since: Mutex<Option<TimeDelta>>,
+    steady: Mutex<Steady>,
+}
+
+/// How long the kernel's clock has been synchronised without a break.
+#[derive(Default)]
+struct Steady {
+    since: Option<TimeDelta>,
+}
+
+impl Steady {
+    /// Whether that is long enough at `now`, time since boot. A break starts it anew.
+    fn holds(&mut self, synchronised: bool, now: TimeDelta) -> bool {
+        if !synchronised {
+            self.since = None;
+            return false;
+        }
+        let settles = TimeDelta::from_std(limits::CLOCK_SETTLES).unwrap_or(TimeDelta::MAX);
+        now - *self.since.get_or_insert(now) >= settles
+    }
 }
 
 impl Clock {
@@ -100,7 +137,7 @@ impl Clock {
         let boot = kernel::boot_id()?;
         let reading = Reading { boot: boot.clone(), wall: kernel::wall(), since_boot: kernel::since_boot() };
         let kept = Kept::resumed(before, &reading);
-        Ok(Self { kept: Mutex::new(kept), boot, synchronised_since: Mutex::new(None) })
+        Ok(Self { kept: Mutex::new(kept), boot, steady: Mutex::default() })
     }
 
     /// The time now.
@@ -134,15 +171,9 @@ impl Clock {
 
     /// Whether the kernel's clock has just been synchronised long enough to confirm a provisional one.
     pub fn settled(&self) -> bool {
-        let mut since = self.synchronised_since.lock().unwrap_or_else(PoisonError::into_inner);
-        if !kernel::synchronised() {
-            *since = None;
-            return false;
-        }
-        let now = kernel::since_boot();
-        let first = *since.get_or_insert(now);
-        let settles = TimeDelta::from_std(limits::CLOCK_SETTLES).unwrap_or(TimeDelta::MAX);
-        !self.held(|kept| kept.confirmed) && now - first >= settles
+        let mut steady = self.steady.lock().unwrap_or_else(PoisonError::into_inner);
+        let steady = steady.holds(kernel::synchronised(), kernel::since_boot());
+        steady && !self.held(|kept| kept.confirmed)
     }
 
     /// What the clock rests on, in words; with what to do where it is not confirmed.
@@ -241,6 +272,33 @@ mod tests {
         assert_eq!(good.now(at(5), TimeDelta::hours(1)).trusted, at(5));
         let next_boot = Kept::resumed(Some(bad), &reading("c", at(6), 0));
         assert_eq!(next_boot.now(at(6), TimeDelta::zero()).trusted, at(6));
+    }
+
+    #[test]
+    fn a_time_service_is_believed_after_ten_minutes_without_a_break() {
+        let minutes = TimeDelta::minutes;
+        let mut steady = Steady::default();
+        assert!(!steady.holds(false, minutes(1)), "nobody keeps it");
+        assert!(!steady.holds(true, minutes(60)), "the ten minutes start at the first look, not at boot");
+        assert!(!steady.holds(true, minutes(70) - TimeDelta::milliseconds(1)));
+        assert!(steady.holds(true, minutes(70)));
+        assert!(!steady.holds(false, minutes(71)), "a break");
+        assert!(!steady.holds(true, minutes(72)));
+        assert!(!steady.holds(true, minutes(81)), "starts them anew");
+        assert!(steady.holds(true, minutes(82)));
+    }
+
+    #[test]
+    fn a_running_clock_is_not_confirmed_twice_nor_at_the_first_look() {
+        let clock = Clock::resume(None).unwrap();
+        assert!(!clock.settled(), "whatever the kernel says now");
+        // As if the kernel had said so since it started.
+        let long_ago = || Steady { since: Some(kernel::since_boot() - TimeDelta::hours(1)) };
+        *clock.steady.lock().unwrap() = long_ago();
+        assert_eq!(clock.settled(), kernel::synchronised(), "the kernel has the last word");
+        clock.adopt(clock.if_confirmed(false));
+        *clock.steady.lock().unwrap() = long_ago();
+        assert!(!clock.settled(), "it is confirmed already");
     }
 
     #[test]

@@ -209,6 +209,12 @@ impl Site {
             1 => warnings.push("there is one approver, who cannot approve their own requests: name a second one".to_owned()),
             _ => {}
         }
+        if !self.policies.is_readable() {
+            warnings.push(
+                "the policy in force cannot be read, so nobody can ask for anything: run `jit policy apply` as root"
+                    .to_owned(),
+            );
+        }
         warnings.extend(self.policy_differs());
         warnings.extend(self.unseen(caller)?);
         if self.clock.strays() {

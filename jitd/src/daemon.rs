@@ -14,7 +14,7 @@ use api::{Mark, MarkRecord, Record};
 use arc_swap::ArcSwap;
 use desk::{Desk, PolicyVersion, SqliteStore, Worlds as _};
 use journal::LogId;
-use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -35,6 +35,9 @@ pub enum DaemonError {
     /// The database.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The database is not repaired.
+    #[error("{0}. Nothing is lost by that: put it right and run `jitd repair` again")]
+    Unrepaired(StoreError),
     /// The database, later.
     #[error(transparent)]
     Ledger(#[from] LedgerError),
@@ -64,9 +67,18 @@ struct Daemon {
     path: PathBuf,
     site: Arc<Site>,
     gate: Arc<Gate>,
+    max_bytes: u64,
     kept_at: Mutex<Instant>,
-    /// The people and policy that requests and grants were brought in line with, and when.
-    reconciled: Mutex<Option<(World, Instant)>>,
+    /// The people and policy that requests and grants were brought in line with.
+    reconciled: Mutex<Option<World>>,
+    loss: Mutex<Loss>,
+}
+
+/// Lost log lines that are in the journal.
+#[derive(Default)]
+struct Loss {
+    lines: u64,
+    at: Option<Instant>,
 }
 
 /// Runs the daemon until it is told to stop.
@@ -117,6 +129,9 @@ fn start(
         Ok(Arc::new(Desk::new(store, policies, Arc::<Clock>::clone(&clock), host.clone())))
     };
     let (hasty, desk) = (desk(limits::LOGIN_REQUEST_WAIT)?, desk(limits::DESK_WAIT)?);
+    if policies.is_readable() {
+        desk.begin().map_err(|why| DaemonError::Refused(why.to_string()))?;
+    }
     let log = log.clone();
     let site = Arc::new(Site { host, memory, ledger, desk, clock, accounts, policies, config, log });
     let gate = Arc::new(Gate {
@@ -136,14 +151,16 @@ fn start(
         path: path.into(),
         site,
         gate,
+        max_bytes: options.max_bytes,
         kept_at: Mutex::new(Instant::now()),
         reconciled: Mutex::new(None),
+        loss: Mutex::default(),
     });
     daemon.serve(sockets)
 }
 
-/// The policy that was applied last. One that this release cannot read gives nothing new, and what was
-/// granted before stays: so the daemon runs, and says so.
+/// The policy that was applied last. One that was lost, or that this release cannot read, gives nothing new,
+/// and what was granted before stays: so the daemon runs, and says so.
 fn policies(
     host: &HostName,
     config: &Arc<ArcSwap<Config>>,
@@ -155,17 +172,15 @@ fn policies(
         Policies::new(host.clone(), Arc::clone(config), Arc::clone(accounts), version)
     };
     let applied = desk::policy_in_force(connection).map_err(|why| DaemonError::Refused(why.to_string()))?;
-    with(&applied).or_else(|why| {
-        log.put(
-            Level::Err,
-            format!(
-                "the policy in force, version {}, cannot be read by this release, so nobody can ask for \
-                 anything until `jit policy apply`: {why}",
-                applied.version
-            ),
-        );
-        let nothing = PolicyVersion { policy: String::new(), people: None, ..applied };
-        with(&nothing).map_err(DaemonError::Refused)
+    let read = match &applied {
+        Some(version) => with(version),
+        None => Err("it was lost by a repair".to_owned()),
+    };
+    read.or_else(|why| {
+        let until = "so nobody can ask for anything until root runs `jit policy apply`";
+        log.put(Level::Err, format!("the policy in force cannot be read, {until}: {why}"));
+        Policies::unreadable(host.clone(), Arc::clone(config), Arc::clone(accounts))
+            .map_err(DaemonError::Refused)
     })
 }
 
@@ -216,6 +231,8 @@ impl Daemon {
         // It only panics by a fault that was told already.
         let _ = ticker.join();
         self.gate.write_counts(true);
+        self.loss.lock().unwrap_or_else(PoisonError::into_inner).at = None;
+        self.record_loss(self.site.log.dropped());
         if let Err(why) = self.site.ledger.keep_clock(&self.site.clock) {
             self.site.log.put(Level::Err, format!("stopping: the clock could not be written down: {why}"));
         }
@@ -244,32 +261,68 @@ impl Daemon {
         let mut kept_at = self.kept_at.lock().unwrap_or_else(PoisonError::into_inner);
         let kept = if kept_at.elapsed() >= limits::FLOOR_EVERY {
             *kept_at = Instant::now();
-            let old = self.site.clock.now().trusted - self.site.config.load().journal.keep.delta();
-            self.site.ledger.keep_clock(&self.site.clock).and_then(|()| self.site.ledger.prune(old).map(drop))
+            self.site.ledger.keep_clock(&self.site.clock)
         } else {
             Ok(())
         };
         if let Err(why) = confirmed.and(kept) {
-            self.site.log.put(Level::Warning, format!("writing the clock down and old records off: {why}"));
+            self.site.log.put(Level::Warning, format!("writing the clock down: {why}"));
         }
+        if let Err(why) = self.prune() {
+            self.site.log.put(Level::Warning, format!("taking old records away: {why}"));
+        }
+        self.record_loss(self.site.log.dropped_before());
         notify(&[sd_notify::NotifyState::Watchdog]);
     }
 
     /// Brings requests and grants in line with people and policy, where those changed.
     fn reconcile(&self) -> Result<(), desk::DeskError> {
+        if !self.site.policies.is_readable() {
+            return Ok(());
+        }
         let world = self.site.policies.world();
         let mut reconciled = self.reconciled.lock().unwrap_or_else(PoisonError::into_inner);
-        if reconciled.as_ref().is_some_and(|(before, at)| {
+        if reconciled.as_ref().is_some_and(|before| {
             Arc::ptr_eq(&before.policy, &world.policy)
                 && Arc::ptr_eq(&before.people, &world.people)
                 && Arc::ptr_eq(&before.hosts, &world.hosts)
-                && at.elapsed() < limits::RECONCILE_EVERY
         }) {
             return Ok(());
         }
         self.site.desk.reconcile()?;
-        *reconciled = Some((world, Instant::now()));
+        *reconciled = Some(world);
         Ok(())
+    }
+
+    /// Takes a round of old records away. Age counts only while the clock is confirmed: one that is ahead
+    /// would make everything old.
+    fn prune(&self) -> Result<usize, LedgerError> {
+        let (now, keep) = (self.site.clock.now(), self.site.config.load().journal.keep.delta());
+        let age = (!now.provisional).then(|| store::Age {
+            before_ms: (now.trusted - keep).timestamp_millis(),
+            boot: self.site.clock.boot().to_owned(),
+            before_boot_ms: (kernel::since_boot() - keep).num_milliseconds(),
+        });
+        let witnessed = self.site.log.witnessed();
+        self.site.ledger.prune(store::Prune { witnessed, age, max_bytes: self.max_bytes })
+    }
+
+    /// Puts into the journal that log lines were dropped, of which there were so many since the daemon started.
+    fn record_loss(&self, dropped: u64) {
+        let mut told = self.loss.lock().unwrap_or_else(PoisonError::into_inner);
+        let new = dropped.saturating_sub(told.lines);
+        if new == 0 || told.at.is_some_and(|at| at.elapsed() < limits::LOSS_EVERY) {
+            return;
+        }
+        told.at = Some(Instant::now());
+        let detail = format!("{new} log lines were dropped; the journal has every record");
+        match self.site.ledger.mark(Mark::LinesDropped, detail, self.site.clock.now().trusted) {
+            Ok(_) => told.lines = dropped,
+            Err(why) => {
+                let line = format!("{new} log lines were dropped, which is not in the journal yet: {why}");
+                self.site.log.put(Level::Err, line);
+            }
+        }
     }
 
     /// Reads the configuration anew; a bad one changes nothing.
@@ -394,12 +447,11 @@ pub fn repair(path: &Path) -> Result<(), DaemonError> {
     let config = Config::load(path)?;
     let boot = kernel::boot_id().map_err(os("reading the kernel's boot id"))?;
     let options = options(&config);
-    let owner =
-        std::fs::metadata(&config.state).map_err(os(format!("looking at {}", config.state.display())))?;
     let first = |repaired: &store::Repaired, log: LogId| {
         let old = repaired.old.map_or_else(|| "unknown".to_owned(), |old| old.to_string());
         let detail = format!(
-            "log={log} old_log={old} whole_to={} last_seen={} old_head={} lost={}",
+            "log={log} old_log={old}{} whole_to={} last_seen={} old_head={} lost={}",
+            repair::floor_in_words(repaired),
             repaired.whole_to,
             repaired.last_seen,
             repaired.old_head.map_or_else(|| "unknown".to_owned(), |hash| hash.to_string()),
@@ -407,13 +459,7 @@ pub fn repair(path: &Path) -> Result<(), DaemonError> {
         );
         (ledger::stamps(boot)(), opening(Mark::Repaired, detail))
     };
-    let repaired = store::repair(&options, first, &repair::Bodies)?;
-    repair::keep_the_floor(&options, &repaired)?;
-    // Run by root, for a daemon that is not.
-    for file in [options.path.clone(), options.path.with_extension("lock"), repaired.kept.clone()] {
-        std::os::unix::fs::chown(&file, Some(owner.uid()), Some(owner.gid()))
-            .map_err(os(format!("giving {} to the daemon", file.display())))?;
-    }
+    let repaired = store::repair(&options, first, &repair::Bodies).map_err(DaemonError::Unrepaired)?;
     say(&format!("the damaged database is kept at {}", repaired.kept.display()));
     say(&format!(
         "its records are whole up to {}, and readable up to {}",

@@ -53,8 +53,25 @@ impl Doors {
         };
         says("mode=monitor", "everybody is let in, and the log says who would not be");
         says("on_unavailable=allow", "everybody is let in while jitd does not answer");
-        if lines.iter().any(|line| line.starts_with("account")) {
+        let part = |part: &str| {
+            lines.iter().any(|line| {
+                line.split_whitespace().next().is_some_and(|word| word.trim_start_matches('-') == part)
+            })
+        };
+        if part("account") {
             self.gated.push(service.to_owned());
+            if !part("session") {
+                // Before its session part sudo tells PAM only who asks.
+                let then = if matches!(service, "sudo" | "sudo-i") {
+                    "whom sudo becomes is not checked, so a grant to become one account is one for all of them"
+                } else {
+                    "its sessions are not registered"
+                };
+                self.warnings.push(format!(
+                    "{FOLDER}/{service} calls pam_jit.so in its account part and not in its session part: \
+                     {then}; add the session line of pam_jit(8) as its last"
+                ));
+            }
         } else if !lines.is_empty() {
             self.warnings.push(format!(
                 "{FOLDER}/{service} calls pam_jit.so, but not in its account part: it gates nothing"
@@ -76,8 +93,17 @@ mod tests {
     #[test]
     fn lines_that_let_in_without_a_grant_are_told() {
         let mut doors = Doors::default();
-        doors.take("sshd", "account [success=ok default=die] pam_jit.so spare_user=rescue\n# mode=monitor\n");
-        doors.take("sudo", "account required /opt/pam_jit.so mode=monitor on_unavailable=allow\n");
+        let session = "session [success=ok default=bad] pam_jit.so\n";
+        doors.take(
+            "sshd",
+            &format!(
+                "account [success=ok default=die] pam_jit.so spare_user=rescue\n# mode=monitor\n{session}"
+            ),
+        );
+        doors.take(
+            "sudo",
+            &format!("account required /opt/pam_jit.so mode=monitor on_unavailable=allow\n{session}"),
+        );
         doors.take("su", "session required pam_jit.so\n");
         doors.take("cron", "account required pam_unix.so mode=monitor\n#account required pam_jit.so\n");
         assert_eq!(doors.gated, ["sshd", "sudo"]);
@@ -90,5 +116,30 @@ mod tests {
                 "/etc/pam.d/su calls pam_jit.so"
             ]
         );
+    }
+
+    #[test]
+    fn an_account_line_without_its_session_line_is_told_with_what_follows() {
+        let told = |service: &str, text: &str| {
+            let mut doors = Doors::default();
+            doors.take(service, text);
+            assert_eq!(doors.gated, [service]);
+            doors.warnings
+        };
+        let account = "account [success=ok default=die] pam_jit.so\n";
+        let whole = format!("{account}-session [success=ok default=bad] pam_jit.so\n");
+        assert!(told("sudo", &whole).is_empty());
+        let off =
+            format!("{account}#session [success=ok default=bad] pam_jit.so\nsession optional pam_x.so\n");
+        for (service, then) in [
+            ("sudo", "a grant to become one account is one for all"),
+            ("sudo-i", "a grant to become one account is one for all"),
+            ("sshd", "its sessions are not registered"),
+        ] {
+            let told = told(service, &off);
+            assert_eq!(told.len(), 1);
+            assert!(told[0].starts_with(&format!("/etc/pam.d/{service} calls pam_jit.so in its account")));
+            assert!(told[0].contains(then) && told[0].ends_with("as its last"), "{told:?}");
+        }
     }
 }

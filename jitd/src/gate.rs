@@ -70,8 +70,8 @@ impl Gate {
 
     fn connection(&self, mut stream: UnixStream) {
         // The socket's mode keeps others out; this holds even where somebody changed it.
-        match peer::credentials(&stream) {
-            Ok((0, _)) => {}
+        let caller = match peer::credentials(&stream) {
+            Ok((0, pid)) => pid,
             Ok((uid, pid)) => {
                 return self.site.log.put(
                     Level::Warning,
@@ -84,20 +84,20 @@ impl Gate {
                     .log
                     .put(Level::Warning, format!("gate: a caller cannot be identified: {why}"));
             }
-        }
+        };
         let question = match read_question(&mut stream) {
             Ok(question) => question,
             Err(why) => {
                 return self.site.log.put(Level::Warning, format!("gate: a question cannot be read: {why}"));
             }
         };
-        let answer = self.answer(question);
+        let answer = self.answer(question, caller);
         // A caller that is gone has been refused by its own deadline.
         let _ = answer.encode().map(|bytes| stream.write_all(&bytes));
     }
 
-    fn answer(&self, frame: frame::Question) -> Answer {
-        let asked = match Asked::parse(frame) {
+    fn answer(&self, frame: frame::Question, caller: i32) -> Answer {
+        let mut asked = match Asked::parse(frame) {
             Ok(asked) => asked,
             Err(wrong) => {
                 let (frame, why) = *wrong;
@@ -110,6 +110,10 @@ impl Gate {
                 return reply(&frame, Reason::BadRequest, None, line);
             }
         };
+        if asked.question.service.switches() && asked.question.address.is_none() {
+            // A pinned grant goes by where the login came from that sudo is run in.
+            asked.question.address = self.site.memory.came_from(peer::audit_session(caller));
+        }
         match asked.frame.phase {
             frame::Phase::Close => self.close(&asked),
             frame::Phase::Notice => self.notice(&asked),
@@ -121,16 +125,32 @@ impl Gate {
         self.refresh_approvers();
         let now = self.site.clock.now();
         let decision = self.site.memory.decide(&asked.question, now);
-        if !decision.allows() {
-            return self.refuse(asked, &decision, now);
+        if decision.allows() {
+            return self.allow(asked, &decision, now);
         }
+        let monitored = asked.frame.mode == Mode::Monitor;
+        let next = if monitored { Next::Nothing } else { self.next(asked) };
+        if let Next::Request(opened) = &next
+            && opened.grant.is_some()
+        {
+            // The rule approved by itself: whom it lets in need not knock twice.
+            let now = self.site.clock.now();
+            let decision = self.site.memory.decide(&asked.question, now);
+            if decision.allows() {
+                return self.allow(asked, &decision, now);
+            }
+        }
+        self.refuse(asked, &decision, &next, now)
+    }
+
+    fn allow(&self, asked: &Asked, decision: &Decision, now: Now) -> Answer {
         match self.record_allow(asked) {
             Ok(Allowed::Still(decision)) => {
                 reply(&asked.frame, decision.reason, Some(&decision), String::new())
             }
-            Ok(Allowed::NoLonger(decision, now)) => self.refuse(asked, &decision, now),
+            Ok(Allowed::NoLonger(decision, now)) => self.refuse(asked, &decision, &self.next(asked), now),
             Err(why) => {
-                let record = self.record(asked, &decision, now);
+                let record = self.record(asked, decision, now);
                 let record = if asked.frame.mode == Mode::Monitor {
                     // The module lets in all the same.
                     DecisionRecord { reason: Reason::Monitor, would: Some(Reason::JournalFailed), ..record }
@@ -190,21 +210,21 @@ impl Gate {
         })
     }
 
-    fn refuse(&self, asked: &Asked, decision: &Decision, now: Now) -> Answer {
+    fn refuse(&self, asked: &Asked, decision: &Decision, next: &Next, now: Now) -> Answer {
         let mut record = self.record(asked, decision, now);
         if asked.frame.mode == Mode::Monitor {
             record.would = Some(record.reason);
             record.reason = Reason::Monitor;
-            self.count(record);
+            // Somebody is let in without a grant: each time is told, not counted.
+            self.append_later(Record::Decision(Box::new(record)));
             return reply(&asked.frame, Reason::Monitor, None, String::new());
         }
-        let next = self.next(asked);
-        if let Next::Request(opened) = &next {
+        if let Next::Request(opened) = next {
             record.request = Some(opened.request.ask.id);
         }
         self.count(record);
         let because = access::explain(decision, &asked.question, self.site.host.as_str(), now.trusted);
-        reply(&asked.frame, decision.reason, Some(decision), line::refusal(&because, &next, now.trusted))
+        reply(&asked.frame, decision.reason, Some(decision), line::refusal(&because, next, now.trusted))
     }
 
     /// What a refused person can do, having done it for them where the policy says so.
@@ -294,7 +314,7 @@ impl Gate {
             Arc::ptr_eq(&before.policy, &world.policy)
                 && Arc::ptr_eq(&before.people, &world.people)
                 && Arc::ptr_eq(c, &config)
-                && at.elapsed() < limits::RECONCILE_EVERY
+                && at.elapsed() < limits::APPROVERS_EVERY
         }) {
             return;
         }

@@ -1,11 +1,11 @@
 //! The daemon's side of the store: records and what goes with them, in one transaction each.
 
-use crate::clock::Clock;
+use crate::clock::{Clock, Confirmed};
 use crate::log::{Level, Log};
 use crate::memory::{Changed, Memory};
 use crate::session::Session;
 use crate::{limits, rows};
-use access::{Claim, GrantId, HostName, SessionId, Time, View};
+use access::{Claim, GrantId, HostName, Reason, SessionId, Time, View};
 use api::{Mark, MarkRecord, Record};
 use desk::{Committed, DeskError};
 use journal::{Checkpoint, Stamp};
@@ -97,7 +97,11 @@ impl Ledger {
 
     /// Appends a decision that nobody waits for. `lost` hears of it when that fails.
     pub fn append_later(&self, record: Record, lost: impl FnOnce(Record, LedgerError) + Send + 'static) {
-        let allows = matches!(&record, Record::Decision(decision) if decision.reason.allows());
+        // What mode=monitor lets in counts as the refusal that it would be: it must not fill the file either.
+        let allows = matches!(
+            &record,
+            Record::Decision(decision) if decision.reason.allows() && decision.reason != Reason::Monitor
+        );
         let lost = Arc::new(Mutex::new(Some((record.clone(), lost))));
         let tell = Arc::clone(&lost);
         let tell = move |why: LedgerError| {
@@ -137,7 +141,7 @@ impl Ledger {
             let log = self.log.clone();
             let submitted = self.writer.submit(
                 move |tx: &mut Tx<'_, Changed>| -> Result<(), LedgerError> {
-                    if !rows::close_session(tx.connection(), id)? {
+                    if !rows::close_session(tx.connection(), id, at)? {
                         return Ok(());
                     }
                     let record = MarkRecord {
@@ -172,7 +176,7 @@ impl Ledger {
     pub fn confirm_clock(&self, clock: &Clock, by_a_person: bool) -> Result<Time, LedgerError> {
         let kept = clock.if_confirmed(by_a_person);
         let (text, at) = (json(&kept)?, kept.wall);
-        let how = if by_a_person { "accepted by root" } else { "kept by a time service" };
+        let how = if by_a_person { Confirmed::ByRoot } else { Confirmed::ByTimeService };
         self.append(limits::DESK_WAIT, move |entry| {
             store::set_meta(entry.tx.connection(), rows::CLOCK, &text)?;
             // A clock that was ahead until now may have closed what is still good.
@@ -184,7 +188,7 @@ impl Ledger {
                 }
                 entry.tx.event(Committed::Grant(Box::new(grant)).into());
             }
-            let detail = how.to_owned();
+            let detail = how.words().to_owned();
             entry.record(Record::Mark(Box::new(MarkRecord {
                 at,
                 mark: Mark::ClockConfirmed,
@@ -206,11 +210,12 @@ impl Ledger {
         Ok(())
     }
 
-    /// Takes away some of the records that are older than `before`, in wall time.
-    pub fn prune(&self, before: Time) -> Result<usize, LedgerError> {
-        self.append(limits::DESK_WAIT, move |entry| {
-            Ok(store::prune(entry.tx.connection(), before.timestamp_millis())?)
-        })
+    /// Takes away some of the records that may go, if there are any.
+    pub fn prune(&self, prune: store::Prune) -> Result<usize, LedgerError> {
+        if !self.read(|connection| store::prunable(connection, &prune))? {
+            return Ok(0);
+        }
+        self.append(limits::DESK_WAIT, move |entry| Ok(store::prune(entry.tx.connection(), &prune)?))
     }
 
     /// Looks something up in what is committed.
@@ -242,7 +247,7 @@ impl Observer<Changed> for Keeper {
     }
 
     fn checkpoint(&mut self, checkpoint: Checkpoint) {
-        self.log.put(Level::Info, checkpoint.to_string());
+        self.log.checkpoint(checkpoint);
     }
 
     fn reopened(&mut self, connection: &Connection) -> Result<(), StoreError> {

@@ -14,6 +14,7 @@ mod limits;
 mod line;
 mod log;
 mod memory;
+mod pause;
 mod peer;
 mod policy;
 mod repair;
@@ -61,6 +62,8 @@ enum ClockCommand {
 /// Runs the command line of this process.
 pub fn run() -> ExitCode {
     let arguments = Arguments::parse();
+    let before = pause::Seen::at(&arguments.config);
+    let serves = arguments.command.is_none() && !arguments.check_config;
     let done = match arguments.command {
         None if arguments.check_config => daemon::check_config(&arguments.config),
         None => daemon::run(&arguments.config),
@@ -71,6 +74,9 @@ pub fn run() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(why) => {
             daemon::say(&format!("error: {why}"));
+            if serves {
+                pause::before_the_next_start(&arguments.config, &before, &why.to_string());
+            }
             ExitCode::FAILURE
         }
     }

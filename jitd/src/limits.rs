@@ -52,6 +52,9 @@ pub const LOG_LINE: usize = 2048;
 /// First and longest wait before the log is tried again.
 pub const LOG_RETRY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
 
+/// The loss of log lines is recorded at most this often: a log that drops all day costs 1440 records.
+pub const LOSS_EVERY: Duration = Duration::from_secs(60);
+
 /// A daemon that stops waits at most this long for its last lines to go out.
 pub const LOG_FLUSH: Duration = Duration::from_secs(1);
 
@@ -76,9 +79,8 @@ pub const CONFIG: u64 = 256 * 1024;
 /// Bytes of an on-call schedule: years of shifts.
 pub const SCHEDULE: u64 = 4 * 1024 * 1024;
 
-/// People and hosts are looked at anew for what time alone changes about them, an absence that ends, at least
-/// this often.
-pub const RECONCILE_EVERY: Duration = Duration::from_secs(60);
+/// Who may come in to approve is worked out anew at least this often: an absence ends by time alone.
+pub const APPROVERS_EVERY: Duration = Duration::from_secs(60);
 
 /// Bytes of `/etc/passwd` and `/etc/group`, each: 100,000 accounts.
 pub const ACCOUNTS: u64 = 16 * 1024 * 1024;
@@ -88,6 +90,14 @@ pub const PROC: u64 = 64 * 1024;
 
 /// Bytes that the journal may grow to, at least: below that a busy hour fills it.
 pub const JOURNAL_LEAST: u64 = 16 * 1024 * 1024;
+
+/// A start that failed waits this long before the service manager may try again, unless the configuration
+/// changes: short enough that a host comes back soon once the cause is gone, long enough that a night of it
+/// is some thousand lines and not millions.
+pub const START_AGAIN: Duration = Duration::from_secs(10);
+
+/// How often the configuration is looked at meanwhile.
+pub const START_LOOK: Duration = Duration::from_millis(200);
 
 /// How often time-driven work is done.
 pub const TICK: Duration = Duration::from_secs(1);

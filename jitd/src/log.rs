@@ -1,10 +1,13 @@
 //! Lines to the local syslog daemon, from a thread of their own.
 //!
 //! A decision never waits for the log: lines go into a bounded queue, and when the syslog daemon does not
-//! read for so long that the queue is full, further lines are counted. The count is told in the log and
-//! in the journal once lines flow again; the journal itself has every record.
+//! read for so long that the queue is full, further lines are counted. The count becomes a record of the
+//! journal, and with it a line, once lines flow again; the journal itself has every record.
+//!
+//! A checkpoint is of use only where the syslog daemon has it: the thread says which was handed over last.
 
 use crate::limits;
+use journal::Checkpoint;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -28,78 +31,104 @@ pub enum Level {
 /// Takes lines for the log. Cheap to clone.
 #[derive(Clone)]
 pub struct Log {
-    queue: SyncSender<(Level, String)>,
-    dropped: Arc<AtomicU64>,
-    waiting: Arc<AtomicU64>,
+    queue: SyncSender<Line>,
+    counts: Arc<Counts>,
+}
+
+struct Line {
+    level: Level,
+    text: String,
+    /// The place of the checkpoint that the line is.
+    checkpoint: Option<u64>,
+}
+
+#[derive(Default)]
+struct Counts {
+    /// Lines that are not out yet.
+    waiting: AtomicU64,
+    /// Lines that found the queue full.
+    dropped: AtomicU64,
+    /// What `dropped` was when a line went out last.
+    dropped_before: AtomicU64,
+    /// The place of the newest checkpoint that went out.
+    witnessed: AtomicU64,
 }
 
 impl Log {
     /// A log that writes to the syslog daemon behind this socket, whenever there is one.
     pub fn to(socket: &Path) -> std::io::Result<Self> {
         let (queue, lines) = sync_channel(limits::LOG_QUEUE);
-        let dropped = Arc::new(AtomicU64::new(0));
-        let waiting = Arc::new(AtomicU64::new(0));
-        let writer = Writer {
-            socket: socket.into(),
-            lines,
-            dropped: Arc::clone(&dropped),
-            waiting: Arc::clone(&waiting),
-            told: 0,
-        };
+        let counts = Arc::new(Counts::default());
+        let writer = Writer { socket: socket.into(), lines, counts: Arc::clone(&counts) };
         std::thread::Builder::new().name("log".into()).spawn(move || writer.run())?;
-        Ok(Self { queue, dropped, waiting })
+        Ok(Self { queue, counts })
     }
 
     /// Queues a line; counts it when the queue is full. Never blocks.
-    pub fn put(&self, level: Level, mut line: String) {
-        line.retain(|c| !c.is_control());
-        if line.len() > limits::LOG_LINE {
-            line.truncate(line.floor_char_boundary(limits::LOG_LINE));
+    pub fn put(&self, level: Level, mut text: String) {
+        text.retain(|c| !c.is_control());
+        if text.len() > limits::LOG_LINE {
+            text.truncate(text.floor_char_boundary(limits::LOG_LINE));
         }
-        self.waiting.fetch_add(1, Ordering::Relaxed);
-        if self.queue.try_send((level, line)).is_err() {
-            self.waiting.fetch_sub(1, Ordering::Relaxed);
-            self.dropped.fetch_add(1, Ordering::Relaxed);
+        self.queue(Line { level, text, checkpoint: None });
+    }
+
+    /// Queues the line of a checkpoint.
+    pub fn checkpoint(&self, checkpoint: Checkpoint) {
+        let line =
+            Line { level: Level::Info, text: checkpoint.to_string(), checkpoint: Some(checkpoint.0.seq) };
+        self.queue(line);
+    }
+
+    fn queue(&self, line: Line) {
+        self.counts.waiting.fetch_add(1, Ordering::Relaxed);
+        if self.queue.try_send(line).is_err() {
+            self.counts.waiting.fetch_sub(1, Ordering::Relaxed);
+            self.counts.dropped.fetch_add(1, Ordering::Relaxed);
         }
+    }
+
+    /// The place of the newest checkpoint that the syslog daemon took; 0 where there is none yet.
+    pub fn witnessed(&self) -> u64 {
+        self.counts.witnessed.load(Ordering::Acquire)
     }
 
     /// Waits until every line is out, at most [`limits::LOG_FLUSH`]: for a daemon that stops.
     pub fn flush(&self) {
         let deadline = Instant::now() + limits::LOG_FLUSH;
-        while self.waiting.load(Ordering::Relaxed) > 0 && Instant::now() < deadline {
+        while self.counts.waiting.load(Ordering::Relaxed) > 0 && Instant::now() < deadline {
             std::thread::sleep(Duration::from_millis(1));
         }
     }
 
     /// Lines that were dropped since the daemon started.
     pub fn dropped(&self) -> u64 {
-        self.dropped.load(Ordering::Relaxed)
+        self.counts.dropped.load(Ordering::Relaxed)
+    }
+
+    /// Those of them that lines have flowed after. While none do, to tell of the loss would only add to it.
+    pub fn dropped_before(&self) -> u64 {
+        self.counts.dropped_before.load(Ordering::Relaxed)
     }
 }
 
 struct Writer {
     socket: PathBuf,
-    lines: Receiver<(Level, String)>,
-    dropped: Arc<AtomicU64>,
-    waiting: Arc<AtomicU64>,
-    told: u64,
+    lines: Receiver<Line>,
+    counts: Arc<Counts>,
 }
 
 impl Writer {
-    fn run(mut self) {
+    fn run(self) {
         let mut logger = None;
-        while let Ok((level, line)) = self.lines.recv() {
-            self.deliver(&mut logger, level, &line);
-            self.waiting.fetch_sub(1, Ordering::Relaxed);
-            let dropped = self.dropped.load(Ordering::Relaxed);
-            if dropped > self.told {
-                let line = format!(
-                    "mark=lines_dropped detail=\"{} log lines were dropped; the journal has them\"",
-                    dropped - self.told
-                );
-                self.deliver(&mut logger, Level::Err, &line);
-                self.told = dropped;
+        while let Ok(line) = self.lines.recv() {
+            self.deliver(&mut logger, line.level, &line.text);
+            if let Some(seq) = line.checkpoint {
+                self.counts.witnessed.store(seq, Ordering::Release);
             }
+            let dropped = self.counts.dropped.load(Ordering::Relaxed);
+            self.counts.dropped_before.store(dropped, Ordering::Relaxed);
+            self.counts.waiting.fetch_sub(1, Ordering::Relaxed);
         }
     }
 
@@ -181,19 +210,50 @@ mod tests {
     }
 
     #[test]
-    fn a_stopped_syslog_daemon_costs_lines_and_never_time_and_the_loss_is_told() {
+    fn a_stopped_syslog_daemon_costs_lines_and_never_time_and_the_loss_is_known_once_lines_flow() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("log");
-        let socket = UnixDatagram::bind(&path).unwrap();
         let log = Log::to(&path).unwrap();
-        let many = limits::LOG_QUEUE * 2;
-        for n in 0..many {
+        for n in 0..limits::LOG_QUEUE * 2 {
             log.put(Level::Info, format!("line {n}"));
         }
-        assert!(log.dropped() > 0);
-        let told = std::iter::repeat_with(|| receive(&socket))
-            .take(many)
-            .find(|line| line.contains("mark=lines_dropped"));
-        assert!(told.is_some_and(|line| line.contains("log lines were dropped")));
+        let dropped = log.dropped();
+        assert!(dropped > 0);
+        assert_eq!(log.dropped_before(), 0, "nothing flows yet");
+        let socket = UnixDatagram::bind(&path).unwrap();
+        receive(&socket);
+        // By the time that the second line comes, the first is counted.
+        receive(&socket);
+        assert_eq!(log.dropped_before(), dropped);
+    }
+
+    #[test]
+    fn a_checkpoint_is_witnessed_once_the_syslog_daemon_has_it_and_not_before() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log");
+        let log = Log::to(&path).unwrap();
+        let checkpoint =
+            |seq| Checkpoint(journal::Head { log: journal::LogId([7; 16]), seq, hash: journal::Hash::NONE });
+        log.checkpoint(checkpoint(256));
+        log.put(Level::Info, "after".into());
+        assert_eq!(log.witnessed(), 0);
+        let socket = UnixDatagram::bind(&path).unwrap();
+        assert!(receive(&socket).ends_with(&checkpoint(256).to_string()));
+        receive(&socket);
+        assert_eq!(log.witnessed(), 256);
+        drop(socket);
+        std::fs::remove_file(&path).unwrap();
+        // Until the thread has one in its hands and the queue is full.
+        while log.counts.waiting.load(Ordering::Relaxed) <= limits::LOG_QUEUE as u64 {
+            log.put(Level::Info, "a flood".into());
+        }
+        let dropped = log.dropped();
+        log.checkpoint(checkpoint(512));
+        assert_eq!(log.dropped(), dropped + 1, "its line found no room");
+        let socket = UnixDatagram::bind(&path).unwrap();
+        while log.counts.waiting.load(Ordering::Relaxed) > 1 {
+            receive(&socket);
+        }
+        assert_eq!(log.witnessed(), 256, "what was dropped witnesses nothing");
     }
 }

@@ -3,7 +3,7 @@
 use crate::log::{Level, Log};
 use crate::session::Session;
 use access::{Claim, Decision, GrantId, Local, Login, Now, Question, Reason, SessionId, View};
-use api::Record;
+use api::{Mark, Record};
 use desk::Committed;
 use std::collections::{HashMap, HashSet};
 use std::sync::{PoisonError, RwLock};
@@ -218,6 +218,7 @@ fn level(record: &Record) -> Level {
             _ => Level::Notice,
         },
         Record::Change(change) if change.change.is_loud() => Level::Err,
+        Record::Mark(mark) if mark.mark == Mark::LinesDropped => Level::Err,
         Record::Change(_) | Record::Mark(_) => Level::Notice,
     }
 }

@@ -58,9 +58,7 @@ pub fn credentials(socket: &impl AsFd) -> nix::Result<(u32, i32)> {
 /// The process on the other end of `socket`, looked at as it is now.
 pub fn look(socket: &impl AsFd) -> nix::Result<Peer> {
     let (uid, pid) = credentials(socket)?;
-    let session = read_proc(pid, "sessionid").ok().and_then(|id| id.trim().parse().ok());
-    let audit_session = session.filter(|id| *id != u32::MAX);
-    Ok(Peer { uid, audit_session, is_the_person: is_the_person(socket, uid, pid) })
+    Ok(Peer { uid, audit_session: audit_session(pid), is_the_person: is_the_person(socket, uid, pid) })
 }
 
 fn is_the_person(socket: &impl AsFd, uid: u32, pid: i32) -> Result<(), NotThem> {
@@ -123,6 +121,12 @@ pub fn read_proc(pid: i32, name: &str) -> std::io::Result<String> {
     let mut text = String::new();
     std::fs::File::open(format!("/proc/{pid}/{name}"))?.take(limits::PROC).read_to_string(&mut text)?;
     Ok(text)
+}
+
+/// The audit session that a process belongs to, if it belongs to a login.
+pub fn audit_session(pid: i32) -> Option<u32> {
+    let session = read_proc(pid, "sessionid").ok()?.trim().parse().ok()?;
+    (session != u32::MAX).then_some(session)
 }
 
 /// When a process started, in clock ticks after boot: `/proc/PID/stat` field 22 (proc(5)). None once it

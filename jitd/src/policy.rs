@@ -9,6 +9,7 @@ use desk::PolicyVersion;
 use std::collections::BTreeMap;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 use workflow::{Accounts, Hosts, OnCall, People, Policy, Schedule, World};
@@ -19,6 +20,8 @@ pub struct Policies {
     config: Arc<ArcSwap<Config>>,
     accounts: Arc<AccountBook>,
     applied: ArcSwap<Applied>,
+    /// False while the policy that was applied last is one that this release cannot read.
+    readable: AtomicBool,
     made: Mutex<Option<Made>>,
 }
 
@@ -50,7 +53,26 @@ impl Policies {
         version: &PolicyVersion,
     ) -> Result<Self, String> {
         let applied = ArcSwap::from_pointee(Applied::parse(version)?);
-        Ok(Self { host, config, accounts, applied, made: Mutex::new(None) })
+        let readable = AtomicBool::new(true);
+        Ok(Self { host, config, accounts, applied, readable, made: Mutex::new(None) })
+    }
+
+    /// In place of a policy that cannot be read: nobody can ask for anything, and nothing that was given is
+    /// taken back.
+    pub fn unreadable(
+        host: HostName,
+        config: Arc<ArcSwap<Config>>,
+        accounts: Arc<AccountBook>,
+    ) -> Result<Self, String> {
+        let nothing = PolicyVersion { policy: String::new(), ..PolicyVersion::shipped() };
+        let policies = Self::new(host, config, accounts, &nothing)?;
+        policies.readable.store(false, Ordering::Relaxed);
+        Ok(policies)
+    }
+
+    /// Whether what is in force can be read, so that requests and grants can follow it.
+    pub fn is_readable(&self) -> bool {
+        self.readable.load(Ordering::Relaxed)
     }
 
     fn hosts(&self, config: &Config) -> Hosts {
@@ -105,6 +127,7 @@ impl desk::Worlds for Policies {
 
     fn adopt(&self, version: &PolicyVersion) -> Result<(), String> {
         self.applied.store(Arc::new(Applied::parse(version)?));
+        self.readable.store(true, Ordering::Relaxed);
         Ok(())
     }
 }

@@ -1,58 +1,156 @@
 //! What rows and records mean, for a repair.
 
+mod clock;
+
 use crate::clock::Kept;
-use crate::rows;
-use access::Grant;
-use api::Record;
-use serde_json::Value;
+use crate::session::Session;
+use access::{Grant, GrantId, SessionId, Window};
+use api::{Change, ChangeRecord, DecisionRecord, Mark, MarkRecord, PolicyApplied, Record};
+use desk::PolicyVersion;
+use journal::Row;
+use store::{GrantSays, Repaired, Says, Taken, Use};
 use workflow::Request;
 
-/// Time never goes back by a repair: where the clock's row is lost, the last record's time is the floor.
-pub fn keep_the_floor(options: &store::Options, repaired: &store::Repaired) -> Result<(), store::StoreError> {
-    let last = repaired.last_body.as_ref().and_then(|body| serde_json::from_str::<Record>(body).ok());
-    let (false, Some(last)) = (repaired.taken.contains_key("meta"), last) else { return Ok(()) };
-    let kept =
-        Kept { floor: last.at(), boot: String::new(), wall: last.at(), since_boot_ms: 0, confirmed: false };
-    let kept = serde_json::to_string(&kept).unwrap_or_default();
-    let connection = rusqlite::Connection::open(&options.path)?;
-    store::set_meta(&connection, rows::CLOCK, &kept)
+/// The floor of time as the first record of a repaired log has it, for the repair after this one.
+pub fn floor_in_words(repaired: &Repaired) -> String {
+    let kept = repaired.clock.as_deref().and_then(|clock| serde_json::from_str::<Kept>(clock).ok());
+    kept.map(|kept| format!(" {}{}", clock::FLOOR, kept.floor.timestamp_millis())).unwrap_or_default()
 }
 
 /// Reads bodies as this daemon writes them.
 pub struct Bodies;
 
 impl store::Judge for Bodies {
-    fn holds(&self, table: &str, record: &str, body: &str) -> bool {
-        let Ok(record) = serde_json::from_str::<Record>(record) else { return false };
+    fn holds(&self, table: &str, record: &str, body: &str) -> Option<u64> {
+        let record = serde_json::from_str::<Record>(record).ok()?;
         match (table, record) {
             ("request", Record::Change(change)) => {
-                change.request.is_some() && change.request == serde_json::from_str::<Request>(body).ok()
+                let request: Request = serde_json::from_str(body).ok()?;
+                (change.request.as_ref() == Some(&request)).then(|| request.ask.id.bits())
             }
             ("grants", Record::Change(change)) => {
-                change.grant.is_some() && change.grant == serde_json::from_str::<Grant>(body).ok()
+                let grant: Grant = serde_json::from_str(body).ok()?;
+                (change.grant.as_ref() == Some(&grant)).then(|| grant.id.bits())
+            }
+            ("policy", Record::Change(change)) => {
+                let version: PolicyVersion = serde_json::from_str(body).ok()?;
+                let told = change.policy.as_ref()?;
+                (told.version == version.version && told.digest == digest_of(body))
+                    .then(|| u64::from(version.version))
             }
             ("session", Record::Decision(decision)) => {
-                let session: Option<Value> = serde_json::from_str(body).ok();
-                let id = session.as_ref().and_then(|session| session.get("id")).and_then(Value::as_str);
-                id.is_some() && id == decision.session.map(|id| id.to_string()).as_deref()
+                let session: Session = serde_json::from_str(body).ok()?;
+                opened(&session, &decision).then(|| session.id.bits())
             }
-            // The first record of a repaired log vouches for what it took over.
-            (_, Record::Mark(mark)) => mark.mark == api::Mark::Repaired,
-            _ => false,
+            ("session", Record::Mark(mark)) if mark.mark == Mark::Carried => {
+                let session: Session = serde_json::from_str(body).ok()?;
+                (mark.session == Some(session.id) && mark.detail == carried(body)).then(|| session.id.bits())
+            }
+            _ => None,
         }
     }
 
-    fn ends(&self, record: &str, grant_body: &str) -> bool {
-        let grant = serde_json::from_str::<Grant>(grant_body);
-        match (serde_json::from_str::<Record>(record), grant) {
-            (Ok(Record::Change(change)), Ok(grant)) => {
-                change.grant.is_some_and(|changed| changed.id == grant.id && changed.ended.is_some())
+    fn grant(&self, body: &str) -> Option<GrantSays> {
+        let grant: Grant = serde_json::from_str(body).ok()?;
+        Some(GrantSays {
+            ended: grant.ended.is_some(),
+            by_use: matches!(grant.window, Window::FirstUse { .. }),
+        })
+    }
+
+    fn says(&self, record: &str) -> Says {
+        match serde_json::from_str::<Record>(record) {
+            Ok(Record::Change(change)) => {
+                let ended = change.grant.filter(|grant| grant.ended.is_some());
+                Says { ended: ended.map(|grant| grant.id.bits()), used: None }
             }
-            _ => false,
+            Ok(Record::Decision(decision)) => Says { ended: None, used: used(&decision) },
+            Ok(Record::Mark(mark)) if mark.mark == Mark::Carried => {
+                Says { ended: None, used: claim_in(&mark.detail) }
+            }
+            Ok(Record::Mark(_)) | Err(_) => Says::default(),
         }
     }
 
-    fn ended(&self, grant_body: &str) -> bool {
-        serde_json::from_str::<Grant>(grant_body).is_ok_and(|grant| grant.ended.is_some())
+    fn clock(
+        &self,
+        row: Option<&str>,
+        records: &mut dyn Iterator<Item = &Row>,
+    ) -> (Option<String>, Option<String>) {
+        let (kept, wrong) = clock::judge(row, records);
+        // Plain data always serialises.
+        (kept.and_then(|kept| serde_json::to_string(&kept).ok()), wrong)
     }
+
+    fn vouch(&self, taken: Taken<'_>) -> String {
+        let at = crate::kernel::wall();
+        let change = |request, grant, policy| {
+            let (change, actor, channel, comment) = (Change::Carried, None, None, None);
+            let record =
+                ChangeRecord { at, change, actor, channel, comment, request, grant, used: None, policy };
+            Record::Change(Box::new(record))
+        };
+        let mark = |detail, session: Option<SessionId>| {
+            Record::Mark(Box::new(MarkRecord { at, mark: Mark::Carried, detail, session }))
+        };
+        let record = match taken {
+            Taken::Row { table: "request", body } => change(serde_json::from_str(body).ok(), None, None),
+            Taken::Row { table: "grants", body } => change(None, serde_json::from_str(body).ok(), None),
+            Taken::Row { table: "policy", body } => {
+                let version = serde_json::from_str::<PolicyVersion>(body).map(|version| version.version);
+                let (version, digest) = (version.unwrap_or_default(), digest_of(body));
+                change(None, None, Some(PolicyApplied { version, digest, diff: String::new() }))
+            }
+            Taken::Row { body, .. } => {
+                let session: Option<Session> = serde_json::from_str(body).ok();
+                mark(carried(body), session.map(|session| session.id))
+            }
+            Taken::Claim(claim) => mark(words_of(claim), None),
+        };
+        serde_json::to_string(&record).unwrap_or_default()
+    }
+}
+
+/// The fingerprint of a policy's row as its record has it.
+fn digest_of(body: &str) -> String {
+    journal::Hash::of(body.as_bytes()).to_string()
+}
+
+/// Whether this decision let this session in.
+fn opened(session: &Session, decision: &DecisionRecord) -> bool {
+    decision.session == Some(session.id)
+        && decision.grant == session.grant
+        && decision.user == session.subject
+        && decision.target == session.target
+        && decision.service == session.service
+        && decision.reason == session.reason
+}
+
+/// A session's row in a record that carries it over: its digest, since no record holds all of it.
+fn carried(body: &str) -> String {
+    format!("session row={}", journal::Hash::of(body.as_bytes()))
+}
+
+/// The use that a decision made of a grant. The auth phase starts no clock, and tells the end as if none
+/// would start.
+fn used(decision: &DecisionRecord) -> Option<Use> {
+    let uses = decision.reason.allows() && matches!(decision.phase.as_str(), "account" | "open");
+    let (grant, expires) = (decision.grant.filter(|_| uses)?, decision.expires?);
+    Some(Use {
+        grant: grant.bits(),
+        started_ms: decision.at.timestamp_millis(),
+        ends_ms: expires.timestamp_millis(),
+    })
+}
+
+fn words_of(claim: Use) -> String {
+    let grant = GrantId::from_random(claim.grant);
+    format!("claim grant={grant} started={} ends={}", claim.started_ms, claim.ends_ms)
+}
+
+fn claim_in(detail: &str) -> Option<Use> {
+    let mut words = detail.strip_prefix("claim grant=")?.split(' ');
+    let grant: GrantId = words.next()?.parse().ok()?;
+    let mut number = |key| words.next()?.strip_prefix(key)?.parse::<i64>().ok();
+    Some(Use { grant: grant.bits(), started_ms: number("started=")?, ends_ms: number("ends=")? })
 }

@@ -3,10 +3,10 @@
 use crate::clock::Kept;
 use crate::ledger::Ledger;
 use crate::session::Session;
-use access::{Claim, GrantId, SessionId};
+use access::{Claim, GrantId, SessionId, Time};
 use api::{JournalRow, Record};
 use desk::DeskError;
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension as _, params};
 use store::StoreError;
 
 /// The key of `meta` that holds [`Kept`].
@@ -28,12 +28,35 @@ pub fn open_session(connection: &Connection, session: &Session, seq: u64) -> Res
     connection
         .prepare_cached("INSERT INTO session (id, grant_id, body, seq) VALUES (?1, ?2, ?3, ?4)")?
         .execute(params![session.id.bits(), session.grant.map(GrantId::bits), body, seq])?;
+    if let Some(grant) = session.grant {
+        connection
+            .prepare_cached(
+                "INSERT INTO used (grant_id, sessions, ms, since_ms) VALUES (?1, 1, 0, ?2) \
+                 ON CONFLICT (grant_id) DO UPDATE SET sessions = sessions + 1, since_ms = coalesce(since_ms, ?2)",
+            )?
+            .execute(params![grant.bits(), session.opened.timestamp_millis()])?;
+    }
     Ok(())
 }
 
 /// Forgets a session that closed. False where it was gone already.
-pub fn close_session(connection: &Connection, id: SessionId) -> Result<bool, StoreError> {
-    Ok(connection.prepare_cached("DELETE FROM session WHERE id = ?1")?.execute([id.bits()])? > 0)
+pub fn close_session(connection: &Connection, id: SessionId, at: Time) -> Result<bool, StoreError> {
+    let grant: Option<Option<u64>> = connection
+        .prepare_cached("SELECT grant_id FROM session WHERE id = ?1")?
+        .query_row([id.bits()], |row| row.get(0))
+        .optional()?;
+    let Some(grant) = grant else {
+        return Ok(false);
+    };
+    connection.prepare_cached("DELETE FROM session WHERE id = ?1")?.execute([id.bits()])?;
+    // The clock of its use stops with the last one that is open.
+    connection
+        .prepare_cached(
+            "UPDATE used SET ms = ms + max(0, ?2 - since_ms), since_ms = NULL WHERE grant_id = ?1 \
+             AND since_ms IS NOT NULL AND NOT EXISTS (SELECT 1 FROM session WHERE grant_id = ?1)",
+        )?
+        .execute(params![grant, at.timestamp_millis()])?;
+    Ok(true)
 }
 
 /// Every open session.

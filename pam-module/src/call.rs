@@ -15,9 +15,10 @@ pub fn question(pamh: &mut PamHandle, phase: Phase) -> Result<Question, String> 
         return Err("the application names no service or no user".to_owned());
     }
     let uid = nix::unistd::getuid().as_raw();
+    let is_session = matches!(phase, Phase::Open | Phase::Close);
     let subject = if switches(&service) {
         let invoker = item::<RUser>(pamh, "remote user")?;
-        check_invoker(&invoker, uid)?;
+        check_invoker(&invoker, uid, is_session)?;
         invoker
     } else {
         user.clone()
@@ -25,8 +26,6 @@ pub fn question(pamh: &mut PamHandle, phase: Phase) -> Result<Question, String> 
     // `SSH_CONNECTION`: client address, client port, server address, server port (sshd(8)).
     let connection = sys::pam_environment(pamh, c"SSH_CONNECTION").unwrap_or_default();
     let address = connection.split(|byte| *byte == b' ').next().unwrap_or_default();
-    // Only a session is known by its process; looking that up takes longer than the rest of a question.
-    let is_session = matches!(phase, Phase::Open | Phase::Close);
     Ok(Question {
         nonce: [0; 16],
         phase,
@@ -38,6 +37,7 @@ pub fn question(pamh: &mut PamHandle, phase: Phase) -> Result<Question, String> 
         tty: shown(item::<Tty>(pamh, "terminal")?, frame::limits::NAME),
         uid,
         pid: std::process::id(),
+        // Only a session is known by its process; looking that up takes longer than the rest of a question.
         start_ticks: if is_session { start_ticks().unwrap_or(0) } else { 0 },
         audit_session: if is_session { audit_session().unwrap_or(u32::MAX) } else { u32::MAX },
         mode: Mode::Enforce,
@@ -59,9 +59,11 @@ pub fn is_roots_own(question: &Question) -> bool {
 }
 
 /// What the application says of the invoker must fit the real user id, as far as local accounts tell.
-/// A directory's user is in neither file, and then the application alone knows.
-fn check_invoker(name: &str, uid: u32) -> Result<(), String> {
+/// A directory's user is in neither file, and then the application alone knows. `sudo -e` has become root
+/// for good before it opens its session; whoever is root there needs no lie.
+fn check_invoker(name: &str, uid: u32, is_session: bool) -> Result<(), String> {
     let fits = match people::account(name) {
+        _ if is_session && uid == 0 => !name.is_empty(),
         Some(account) => account.uid == uid,
         None => !name.is_empty() && !people::is_local(uid),
     };

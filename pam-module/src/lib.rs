@@ -97,7 +97,11 @@ fn run(pamh: &mut PamHandle, args: &[&CStr], phase: Phase) -> Outcome {
     if phase != Phase::Close
         && let Some(notice) = decided_here(&arguments, &question)
     {
-        tell(&arguments, &Question { phase: Phase::Notice, notice, ..question });
+        // It is decided: a fault on the way to the daemon must not take the last key away.
+        let told = Question { phase: Phase::Notice, notice, ..question };
+        if catch_unwind(|| tell(&arguments, &told)).is_err() {
+            untold(&told);
+        }
         return Outcome::In;
     }
     if arguments.monitor {
@@ -112,6 +116,8 @@ fn run(pamh: &mut PamHandle, args: &[&CStr], phase: Phase) -> Outcome {
         Err(NoAnswer::BrokenOff(why)) => return Outcome::Unavailable(why),
     };
     match outcome {
+        // A logout lets nobody in.
+        Outcome::Unavailable(_) if phase == Phase::Close => Outcome::In,
         Outcome::Unavailable(why) if arguments.allow_unavailable || arguments.monitor => {
             let who = String::from_utf8_lossy(&question.subject).into_owned();
             let allowed = if arguments.monitor { "mode=monitor" } else { "on_unavailable=allow" };
@@ -144,6 +150,11 @@ fn tell(arguments: &Arguments, question: &Question) {
     if ask::ask(&arguments.socket, question, timeout).is_ok() {
         return;
     }
+    untold(question);
+}
+
+/// Tells syslog what the daemon does not hear.
+fn untold(question: &Question) {
     let (priority, what) = match question.notice {
         Notice::SpareKey => (libc::LOG_ALERT, "spare_key"),
         Notice::Exempt | Notice::None => (libc::LOG_NOTICE, "exempt"),

@@ -4,8 +4,8 @@ use crate::dist;
 use anyhow::Result;
 use testbed::{Host, Person, Progress, Seen};
 
-/// How long the grants of the demo are good: long enough to use them, short enough to watch them end.
-const SHORT: &str = "12s";
+/// How long the grant for sudo is good: long enough to use it, short enough to watch it end.
+const SHORT: &str = "15s";
 
 /// Plays it. Everything that people do here they do over ssh, with what anybody has.
 pub fn demo(keep: bool) -> Result<()> {
@@ -35,33 +35,42 @@ fn play(host: &Host) -> Result<()> {
     let request = refused.id("R-");
 
     title("Bob is an approver. He comes in over ssh and looks at what waits");
-    show(&bob, "jit requests").ends_with(0);
-    show(&bob, &format!("jit approve {request} --for {SHORT} --comment 'go ahead'")).ends_with(0);
+    show(&bob, "jit requests").ends_with(0).says(&request);
+    let approved = show(&bob, &format!("jit approve {request} --for 30m --comment 'go ahead'"));
+    let ssh_grant = approved.ends_with(0).id("G-");
 
     title("Alice is in; sudo is another door, and opens a request of its own");
-    show(&alice, "echo in as $(id -un)").is_in();
+    show(&alice, "echo in as $(id -un)").is_in().says("in as alice");
     let refused = show(&alice, "sudo -n id -un");
-    refused.is_refused_with("grant G-");
+    refused.is_refused_with(&format!("grant {ssh_grant} is for ssh, not for sudo"));
     let request = refused.id("R-");
 
-    title("Bob approves that too");
-    show(&bob, &format!("jit approve {request} --for {SHORT}")).ends_with(0);
-    let root = show(&alice, "sudo -n id -un");
-    if root.code == 255 {
-        println!("(her first grant has ended meanwhile)");
-    } else {
-        root.is_in().says("root");
-    }
+    title("Bob approves that too, for a short time");
+    let approved = show(&bob, &format!("jit approve {request} --for {SHORT}"));
+    let sudo_grant = approved.ends_with(0).id("G-");
+    show(&alice, "sudo -n id -un").is_in().says("root");
 
-    title("The grants end by themselves");
-    show(&bob, "'until [ \"$(jit grants --json)\" = \"[]\" ]; do sleep 1; done; jit grants --all'")
-        .ends_with(0);
-    show(&alice, "true").is_refused_with("ended");
+    title("The grant ends by itself, and sudo refuses again");
+    let wait = format!("until jit show {sudo_grant} | grep 'is expired'; do sleep 1; done");
+    show(&bob, &wait).ends_with(0).says("is expired");
+    show(&alice, "sudo -n id -un").is_refused_with(&format!("grant {sudo_grant} for sudo ended"));
+
+    title("Alice is done and gives her other grant back");
+    show(&alice, &format!("jit release {ssh_grant}")).ends_with(0);
+    show(&alice, "true").is_refused_with(&format!("grant {ssh_grant} was released by alice"));
 
     title("What syslog says, as anybody in group adm reads it");
     let lines = bob.ssh("grep -h 'jitd\\[' /var/log/auth.log");
     for line in lines.out.lines().filter(|line| line.contains("user=alice") || line.contains("change=")) {
         println!("  {line}");
+    }
+    for told in [
+        "decision=deny reason=no_grant user=alice",
+        "decision=allow reason=granted user=alice as=root service=sudo",
+        "change=expired actor=clock",
+        "change=released actor=alice",
+    ] {
+        lines.says(told);
     }
     title("How the gate is");
     show(&bob, "jit status").ends_with(0);
@@ -69,7 +78,13 @@ fn play(host: &Host) -> Result<()> {
 }
 
 fn show(person: &Person<'_>, command: &str) -> Seen {
-    println!("\x1b[1m{0}@laptop$\x1b[0m ssh {0}@web-1 {command}", person.name());
+    // As it would be typed: what the far shell is to see is kept from the near one.
+    let typed = if command.contains(['$', ';', '|']) {
+        format!("\"{}\"", command.replace('$', "\\$"))
+    } else {
+        command.to_owned()
+    };
+    println!("\x1b[1m{0}@laptop$\x1b[0m ssh {0}@web-1 {typed}", person.name());
     let seen = person.ssh(command);
     for line in seen.err.lines().chain(seen.out.lines()) {
         println!("  {line}");

@@ -1,8 +1,8 @@
 //! The Debian package.
 
 use crate::tools::{build_packages, cargo, cargo_tool};
-use anyhow::{Context as _, Result};
-use std::path::PathBuf;
+use anyhow::{Context as _, Result, ensure};
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Builds module, daemon and command, and packs them.
@@ -22,11 +22,23 @@ pub fn dist() -> Result<PathBuf> {
     std::fs::create_dir_all(&folder)?;
     testbed::run(
         Command::new(cargo_deb)
-            .args(["--quiet", "-p", "jitd", "--no-build", "--no-strip", "--output"])
+            .args(["--quiet", "-p", "jitd", "--variant", std::env::consts::ARCH])
+            .args(["--no-build", "--no-strip", "--output"])
             .arg(&folder)
             .current_dir(testbed::repository()),
     )?;
-    testbed::package()
+    let package = testbed::package()?;
+    holds_the_module(&package)?;
+    Ok(package)
+}
+
+/// A package whose module lies where libpam does not look would refuse everybody from its first PAM line on.
+fn holds_the_module(package: &Path) -> Result<()> {
+    let listed = Command::new("dpkg-deb").arg("-c").arg(package).output().context("running dpkg-deb")?;
+    let listed = String::from_utf8_lossy(&listed.stdout);
+    let place = format!("./usr/lib/{}-linux-gnu/security/pam_jit.so", std::env::consts::ARCH);
+    ensure!(listed.lines().any(|line| line.ends_with(&place)), "{} holds no {place}", package.display());
+    Ok(())
 }
 
 /// What the command says of itself, as files for the package.

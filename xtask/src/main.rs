@@ -26,7 +26,7 @@ enum Chore {
     },
     /// Run every check: format, lints, licenses, tests, fuzzing, scenarios on real hosts.
     Test {
-        /// Also the costly ones: mutation testing, hundreds of kills, benches.
+        /// Also the costly ones: mutation testing, many seeds, hundreds of kills, benches.
         #[arg(long)]
         long: bool,
         /// Only these stages.

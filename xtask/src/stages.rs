@@ -10,6 +10,12 @@ use std::time::{Duration, Instant};
 /// Seconds that each fuzz target runs for.
 const FUZZ_S: u32 = 60;
 
+/// Cases that each property is tried with in the long run; in the short one it is some thousand.
+const SEEDS: &str = "200000";
+
+/// The same where each case makes files: some milliseconds each.
+const SEEDS_ON_DISK: &str = "5000";
+
 struct Tally {
     passed: u64,
     failed: u64,
@@ -26,6 +32,8 @@ const STAGES: &[Stage] = &[
     }),
     ("licenses", |_| licenses()),
     ("unit", |tally| {
+        // Breaks a repair off at each of its system calls.
+        testbed::install(&[("strace", "strace")])?;
         tests(
             tally,
             &["cargo", "test", "--workspace", "--exclude", "hosts", "--exclude", "module-tests"],
@@ -42,6 +50,12 @@ const STAGES: &[Stage] = &[
 
 const LONG: &[Stage] = &[
     ("mutants", |_| mutants()),
+    ("seeds", |tally| {
+        let pure = ["-p", "access", "-p", "frame", "-p", "workflow", "-p", "journal"];
+        let line = [&["cargo", "test", "--release"], &pure[..]].concat();
+        tests(tally, &line, &[("PROPTEST_CASES", SEEDS)])?;
+        tests(tally, &["cargo", "test", "--release", "-p", "store"], &[("PROPTEST_CASES", SEEDS_ON_DISK)])
+    }),
     ("kills", |tally| {
         tests(tally, &["cargo", "test", "-p", "hosts", "--test", "faults", "killed"], &[("JIT_KILLS", "200")])
     }),
@@ -161,25 +175,52 @@ fn licenses() -> Result<()> {
     Ok(())
 }
 
-/// Every fuzz target for a minute. cargo-fuzz asks for a nightly compiler; the flag lets this one do.
+/// Every fuzz target for a minute, two at a time. cargo-fuzz asks for a nightly compiler; the flag lets this
+/// one do.
 fn fuzz() -> Result<()> {
     testbed::install(&[("c++", "g++")])?;
     let fuzz = cargo_tool("cargo-fuzz", "0.13.2")?;
-    let run = |arguments: &[&str]| {
-        let status = Command::new(&fuzz)
-            .arg("fuzz")
-            .args(arguments)
-            .env("RUSTC_BOOTSTRAP", "1")
-            .current_dir(testbed::repository())
-            .stdin(Stdio::null())
-            .status();
-        status.context("starting cargo-fuzz")
-    };
-    for target in ["frame_question", "frame_answer", "config"] {
-        println!("fuzzing {target} for {FUZZ_S} s");
-        let seconds = format!("-max_total_time={FUZZ_S}");
-        if !run(&["run", target, "--", &seconds, "-print_final_stats=0", "-verbosity=0"])?.success() {
-            bail!("the fuzzer broke {target}: its input is in fuzz/artifacts/{target}");
+    let folder = testbed::repository().join("fuzz");
+    let built = Command::new(&fuzz)
+        .args(["fuzz", "build"])
+        .env("RUSTC_BOOTSTRAP", "1")
+        .current_dir(testbed::repository())
+        .stdin(Stdio::null())
+        .status()
+        .context("starting cargo-fuzz")?;
+    if !built.success() {
+        bail!("building the fuzz targets failed: see above");
+    }
+    let host = std::fs::read_dir(folder.join("target"))?
+        .flatten()
+        .map(|entry| entry.path().join("release"))
+        .find(|path| path.join("frame_question").exists())
+        .context("the built fuzz targets are not where cargo-fuzz puts them")?;
+    let seeds = testbed::repository().join("crates/workflow/tests/oncall");
+    for pair in ["frame_question", "frame_answer", "config", "policy", "schedule"].chunks(2) {
+        println!("fuzzing {} for {FUZZ_S} s", pair.join(" and "));
+        let running: Vec<_> = pair
+            .iter()
+            .map(|target| {
+                let (corpus, artifacts) =
+                    (folder.join("corpus").join(target), folder.join("artifacts").join(target));
+                std::fs::create_dir_all(&corpus)?;
+                std::fs::create_dir_all(&artifacts)?;
+                let child = Command::new(host.join(target))
+                    .arg(format!("-max_total_time={FUZZ_S}"))
+                    .arg(format!("-artifact_prefix={}/", artifacts.display()))
+                    .arg("-verbosity=0")
+                    .arg(&corpus)
+                    .args(if *target == "schedule" { Some(&seeds) } else { None })
+                    .stdin(Stdio::null())
+                    .spawn()?;
+                Ok((target, child))
+            })
+            .collect::<Result<_>>()?;
+        for (target, mut child) in running {
+            if !child.wait()?.success() {
+                bail!("the fuzzer broke {target}: its input is in fuzz/artifacts/{target}");
+            }
         }
     }
     Ok(())

@@ -39,6 +39,6 @@ pub use record::{ChangeRecord, DecisionRecord, Mark, MarkRecord, PolicyApplied, 
 pub use types::{
     AppliedPolicy, AskExplain, AskGrants, AskJournal, AskRequests, Check, CheckQuery, Difference,
     DifferenceKind, EndGrant, GrantView, JournalRow, NewExtension, NewPolicy, NewReplay, NewRequest,
-    NewReview, NewVerdict, Opened, PolicyView, Replayed, RequestView, Reviewed, Status, Which,
+    NewReview, NewVerdict, Opened, PolicyView, Replayed, RequestView, Reviewed, Status, Used, Which,
 };
 pub use workflow::Change;

@@ -1,6 +1,6 @@
 //! What the journal holds, and the one line each record is in syslog.
 
-use crate::limits;
+use crate::{Used, limits};
 use access::{Grant, GrantId, Login, Person, Reason, RequestId, Service, SessionId, Text, Time};
 use chrono::SecondsFormat;
 use serde::{Deserialize, Serialize};
@@ -95,6 +95,9 @@ pub struct ChangeRecord {
     /// The grant afterwards.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grant: Option<Grant>,
+    /// How much the grant was used on this host, once it is over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub used: Option<Used>,
     /// The policy that is in force now.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub policy: Option<PolicyApplied>,
@@ -145,6 +148,8 @@ pub enum Mark {
     LinesDropped,
     /// A session closed.
     SessionClosed,
+    /// A session or first use was taken over from a damaged database.
+    Carried,
 }
 
 impl Mark {
@@ -158,6 +163,7 @@ impl Mark {
             Self::ClockConfirmed => "clock_confirmed",
             Self::LinesDropped => "lines_dropped",
             Self::SessionClosed => "session_closed",
+            Self::Carried => "carried",
         }
     }
 }
@@ -244,6 +250,10 @@ fn change(line: &mut Line, record: &ChangeRecord) {
         record.request.as_ref().filter(|_| opened).map(|request| &request.ask.reason)
     });
     line.put_some("comment", said);
+    if let Some(used) = &record.used {
+        line.put("used", &format!("{}s", used.seconds));
+        line.put("sessions", &used.sessions.to_string());
+    }
     if let Some(policy) = &record.policy {
         line.put("version", &policy.version.to_string());
         line.put("digest", &policy.digest);
@@ -261,7 +271,8 @@ fn actor(record: &ChangeRecord) -> String {
     });
     match (record.change, decider) {
         (Change::Approved | Change::Extended, Some((Decider::Rule { .. }, rule))) => format!("rule:{rule}"),
-        (Change::Denied | Change::Revoked, _) => "policy".to_owned(),
+        (Change::Approved | Change::Extended | Change::Denied | Change::Revoked, _) => "policy".to_owned(),
+        (Change::PolicyApplied, _) => "release".to_owned(),
         _ => "clock".to_owned(),
     }
 }

@@ -168,6 +168,18 @@ pub struct GrantView {
     pub ends: Time,
     /// Sessions it carries on this host now.
     pub sessions: u32,
+    /// How much it was used on this host so far.
+    pub used: Used,
+}
+
+/// How much a grant was used on one host.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Used {
+    /// Sessions it carried in all.
+    pub sessions: u32,
+    /// Seconds that at least one of them was open.
+    pub seconds: u64,
 }
 
 /// Query of `GET /v1/grants`.

@@ -5,7 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout)] // a program for one figure
 
 use access::{HostName, Login, Now, Person, RequestId, Service, Span, Text, Time};
-use api::NewReplay;
+use api::{Change, ChangeRecord, NewReplay};
 use chrono::TimeDelta;
 use desk::{Caller, Clock, Committed, Desk, PolicyVersion, Roles, SqliteStore, Store as _, Worlds};
 use journal::{Checkpoint, Stamp};
@@ -98,9 +98,24 @@ fn request(n: u64, count: u64) -> Request {
         rule: format!("r{group}"),
         state: RequestState::Expired { at: asked_at },
         reviews: Vec::new(),
-        escalated: 0,
+        escalated: None,
         escalates: None,
         afterwards: None,
+    }
+}
+
+/// The record that vouches for what is put after it.
+fn asked(request: &Request) -> ChangeRecord {
+    ChangeRecord {
+        at: request.ask.asked_at,
+        change: Change::Requested,
+        actor: None,
+        channel: None,
+        comment: None,
+        request: Some(request.clone()),
+        grant: None,
+        used: None,
+        policy: None,
     }
 }
 
@@ -124,7 +139,12 @@ fn main() {
     let (writer, _) = Writer::start(file, Box::new(stamp), Deaf).unwrap();
     let store: SqliteStore<Committed> =
         SqliteStore::new(writer, store::read_only(&options.path).unwrap(), Duration::from_secs(120));
-    store.write(move |store| (0..count).try_for_each(|n| store.put_request(&request(n, count)))).unwrap();
+    store
+        .write(move |store| {
+            store.record(asked(&request(0, count)))?;
+            (0..count).try_for_each(|n| store.put_request(&request(n, count)))
+        })
+        .unwrap();
     let host = HostName::parse("here").unwrap();
     let desk = Desk::new(store, Arc::new(Fixed(world.clone())), Arc::new(Fixed(world)), host);
     let auditor = Caller {

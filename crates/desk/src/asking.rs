@@ -108,7 +108,7 @@ impl<S: Store> Desk<S> {
             OnRefusal::Open if may_open => {}
             OnRefusal::Open => {
                 let waiting = self.store.read(|store| store.pending_of(&ask.person))?;
-                let equal = waiting.iter().find(|other| other.ask.equals(&ask));
+                let equal = waiting.iter().find(|other| other.waits(ask.asked_at) && other.ask.equals(&ask));
                 let seen = equal.and_then(|request| self.visible(request, &caller));
                 return Ok(seen.map_or(AtTheDoor::Hint, |request| {
                     AtTheDoor::Opened(Box::new(Opened { request, grant: None, existed: true }))
@@ -161,8 +161,9 @@ impl<S: Store> Desk<S> {
         self.once(caller, key, move |store| {
             let now = ask.asked_at;
             let pending = store.pending_of(&ask.person)?;
-            let equal =
-                pending.iter().find(|other| other.ask.equals(&ask) && sees(&reader, other, Some(&rule)));
+            let equal = pending.iter().find(|other| {
+                other.waits(now) && other.ask.equals(&ask) && sees(&reader, other, Some(&rule))
+            });
             if let Some(equal) = equal {
                 let request = view(equal, Some(&rule), &reader);
                 return Ok(Opened { request, grant: None, existed: true });
@@ -186,7 +187,7 @@ impl<S: Store> Desk<S> {
         if self.visible(&found, caller).is_none() {
             return Err(no_request(id));
         }
-        let rule = self.rule(&found.ask).map_err(|why| why.to_string());
+        let rule = self.rule_or_why(&found.ask);
         let (id, reader, now) = (found.ask.id, caller.clone(), self.clock.now().trusted);
         self.once(caller, Some(key), move |store| {
             let request = store.request(id)?.ok_or_else(|| no_request(&id.to_string()))?;

@@ -19,6 +19,9 @@ pub struct Desk<S> {
     pub(crate) host: HostName,
     /// Held by the one replay that runs: each keeps a core busy for seconds.
     pub(crate) replaying: Mutex<()>,
+    /// Held from reading the policy in force to having it decide, so that of two applied at once the newer
+    /// one does.
+    pub(crate) adopting: Mutex<()>,
 }
 
 /// An idempotency key with the fingerprint of the call it came with.
@@ -54,12 +57,17 @@ impl Said {
 impl<S: Store> Desk<S> {
     /// A desk on `store`; `host` is meant where a request names none.
     pub fn new(store: S, worlds: Arc<dyn Worlds>, clock: Arc<dyn Clock>, host: HostName) -> Self {
-        Self { store, worlds, clock, host, replaying: Mutex::new(()) }
+        Self { store, worlds, clock, host, replaying: Mutex::new(()), adopting: Mutex::new(()) }
     }
 
     /// The rule that covers this ask now, or in words why none does.
+    pub(crate) fn rule_or_why(&self, ask: &Ask) -> Result<Rule, String> {
+        self.worlds.world().rule(ask, self.clock.now()).map_err(|why| why.to_string())
+    }
+
+    /// The same for who asks.
     pub(crate) fn rule(&self, ask: &Ask) -> Result<Rule, DeskError> {
-        self.worlds.world().rule(ask, self.clock.now()).map_err(|why| DeskError::NoRule(why.to_string()))
+        self.rule_or_why(ask).map_err(DeskError::NoRule)
     }
 
     /// Runs `work` in one transaction, once for each key.
@@ -171,9 +179,13 @@ pub(crate) fn put(
             change: *change,
             actor: said.actor.clone().filter(|_| !by_itself),
             channel: said.channel.filter(|_| !by_itself),
-            comment: said.comment.clone().filter(|_| !by_itself),
+            comment: said.comment.clone(),
             request: Some(stepped.request.clone()),
             grant: stepped.grant.clone().filter(|_| *change != Change::Requested),
+            used: match (change, &stepped.grant) {
+                (Change::Revoked, Some(grant)) => Some(store.used(grant.id, now)?),
+                _ => None,
+            },
             policy: None,
         })?;
     }
@@ -232,6 +244,7 @@ pub(crate) fn grant_view<Q: Queries + ?Sized>(
         state: grant.state(claim, clock.now()),
         ends: grant.ends(claim),
         sessions: store.sessions(grant.id)?,
+        used: store.used(grant.id, clock.now().trusted)?,
         grant: grant.clone(),
     })
 }

@@ -1,10 +1,10 @@
 //! What happens without anybody: by time, and because policy or people changed.
 
 use crate::desk::{Said, facts, mint_grant, mint_request, put};
-use crate::{Desk, DeskError, RequestFilter, Store, limits};
-use access::{Grant, RequestId, Time};
+use crate::{Desk, DeskError, Queries, RequestFilter, Store, limits};
+use access::{Grant, RequestId, Text, Time};
 use api::{Change, ChangeRecord};
-use workflow::{Event, Kind, RequestState, StandingGrant, World, step, taken_back};
+use workflow::{Decider, Event, Kind, Request, RequestState, StandingGrant, World, step, taken_back};
 
 impl<S: Store> Desk<S> {
     /// Does what time has made due: requests nobody decided, escalations, break glasses nobody looked at,
@@ -19,8 +19,20 @@ impl<S: Store> Desk<S> {
             self.step_by_itself(request.ask.id, false)?;
         }
         for grant in over {
+            let id = grant.id;
             self.store.write(move |store| {
-                store.record(by_itself(Change::Expired, now.trusted, grant.clone()))?;
+                // It can have been ended or extended since it was looked for.
+                let Some(grant) = store.grant(id)?.filter(|grant| grant.ended.is_none()) else {
+                    return Ok(());
+                };
+                if grant.ends(store.claim(id)?) > now.trusted {
+                    return Ok(());
+                }
+                let used = Some(store.used(id, now.trusted)?);
+                store.record(ChangeRecord {
+                    used,
+                    ..by_itself(Change::Expired, now.trusted, grant.clone())
+                })?;
                 store.put_grant(&grant, true)
             })?;
         }
@@ -57,6 +69,11 @@ impl<S: Store> Desk<S> {
         }
         for missing in wanted {
             self.store.write(move |store| {
+                let before = store.grants(Some(&missing.person), None, true, api::limits::PAGE)?;
+                let has = |grant: &Grant| grant.ended.is_none() && missing.is(grant);
+                if before.iter().any(|grant| has(grant) || missing.was_taken_back(grant)) {
+                    return Ok(());
+                }
                 let stepped = missing.given(mint_request(store)?, mint_grant(store)?, now);
                 put(store, &stepped, &Said::default(), now)
             })?;
@@ -94,7 +111,8 @@ impl<S: Store> Desk<S> {
             };
             let ended = taken_back(&grant, &why, now);
             let comment = ended.ended.as_ref().and_then(|ended| ended.reason.clone());
-            store.record(ChangeRecord { comment, ..by_itself(Change::Revoked, now, ended.clone()) })?;
+            let used = Some(store.used(id, now)?);
+            store.record(ChangeRecord { comment, used, ..by_itself(Change::Revoked, now, ended.clone()) })?;
             store.put_grant(&ended, true)
         })
     }
@@ -105,25 +123,37 @@ impl<S: Store> Desk<S> {
         let Some(request) = self.store.read(|store| store.request(id))? else {
             return Ok(());
         };
-        let rule = self.rule(&request.ask).map_err(|why| why.to_string());
+        let rule = self.rule_or_why(&request.ask);
+        let stepped = move |store: &dyn Queries, request: &Request| {
+            let rule = rule.as_ref().map_err(String::as_str);
+            let facts = facts(store, &request.ask, rule.ok(), now)?;
+            let event = if recheck { Event::Recheck { mint: mint_grant(store)? } } else { Event::Tick };
+            Ok::<_, DeskError>(step(request, rule, &facts, event, now)?)
+        };
+        // Most of what is looked at stays as it is, and the disk need not hear of it.
+        if self.store.read(|store| stepped(store, &request))?.changes.is_empty() {
+            return Ok(());
+        }
         self.store.write(move |store| {
             let Some(request) = store.request(id)? else {
                 return Ok(());
             };
-            let rule = rule.as_ref().map_err(String::as_str);
-            let facts = facts(store, &request.ask, rule.ok(), now)?;
-            let event = if recheck { Event::Recheck { mint: mint_grant(store)? } } else { Event::Tick };
-            let stepped = step(&request, rule, &facts, event, now)?;
-            if stepped.changes.is_empty() && stepped.request == request {
+            let stepped = stepped(store, &request)?;
+            if stepped.changes.is_empty() {
                 return Ok(());
             }
             let comment = match &stepped.request.state {
-                RequestState::Denied { by, .. } => access::Text::parse(&by.to_string()).ok(),
+                RequestState::Denied { by: Decider::Policy { why }, .. } => in_short(why),
                 _ => None,
             };
             put(store, &stepped, &Said { comment, ..Said::default() }, now)
         })
     }
+}
+
+/// As much of it as a text takes: a reason can name every host of an ask.
+fn in_short(why: &str) -> Option<Text> {
+    Text::parse(why.get(..why.floor_char_boundary(access::limits::TEXT))?).ok()
 }
 
 fn by_itself(change: Change, at: Time, grant: Grant) -> ChangeRecord {
@@ -135,6 +165,7 @@ fn by_itself(change: Change, at: Time, grant: Grant) -> ChangeRecord {
         comment: None,
         request: None,
         grant: Some(grant),
+        used: None,
         policy: None,
     }
 }

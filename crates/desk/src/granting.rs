@@ -71,6 +71,7 @@ impl<S: Store> Desk<S> {
                 comment: body.reason,
                 request: None,
                 grant: Some(ended.clone()),
+                used: Some(store.used(id, clock.now().trusted)?),
                 policy: None,
             })?;
             store.put_grant(&ended, true)?;

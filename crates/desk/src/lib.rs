@@ -7,6 +7,8 @@
 
 mod asking;
 mod caller;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 mod desk;
 mod due;
 mod error;

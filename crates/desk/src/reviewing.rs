@@ -62,7 +62,7 @@ impl<S: Store> Desk<S> {
                 ));
             }
         };
-        let rule = self.rule(&found.ask).map_err(|why| why.to_string());
+        let rule = self.rule_or_why(&found.ask);
         let review = Review {
             by: caller.person.clone(),
             verdict,

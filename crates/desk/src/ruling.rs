@@ -2,9 +2,11 @@
 
 use crate::desk::hashed;
 use crate::{Caller, Desk, DeskError, Key, PolicyVersion, Store};
+use access::Person;
 use api::{AppliedPolicy, Change, ChangeRecord, NewPolicy, PolicyApplied, PolicyView};
 use std::path::Path;
-use workflow::{Finding, Policy, World, difference};
+use std::sync::PoisonError;
+use workflow::{Channel, Finding, Policy, World, difference};
 
 impl<S: Store> Desk<S> {
     /// The policy in force.
@@ -18,6 +20,19 @@ impl<S: Store> Desk<S> {
     /// The same, as it is stored.
     pub fn in_force(&self) -> Result<PolicyVersion, DeskError> {
         Ok(self.store.read(|store| store.policy())?.unwrap_or_else(PolicyVersion::shipped))
+    }
+
+    /// Writes down the shipped policy in a new store, so that another release's does not take its place unseen.
+    pub fn begin(&self) -> Result<(), DeskError> {
+        if self.store.read(|store| store.policy())?.is_some() {
+            return Ok(());
+        }
+        let at = self.clock.now().trusted;
+        self.store.write(move |store| {
+            let version = PolicyVersion { at, ..PolicyVersion::shipped() };
+            store.record(applied(&version, None, None, String::new())?)?;
+            store.put_policy(&version)
+        })
     }
 
     /// The world as it would be with this policy in force.
@@ -62,27 +77,35 @@ impl<S: Store> Desk<S> {
                 policy: new.policy,
                 people: new.people,
             };
-            store.record(ChangeRecord {
-                at,
-                change: Change::PolicyApplied,
-                actor: Some(person),
-                channel: Some(channel),
-                comment: None,
-                request: None,
-                grant: None,
-                policy: Some(PolicyApplied {
-                    version: version.version,
-                    digest: hashed(&version)?,
-                    diff: diff.clone(),
-                }),
-            })?;
+            store.record(applied(&version, Some(person), Some(channel), diff.clone())?)?;
             store.put_policy(&version)?;
             Ok(AppliedPolicy { version: version.version, unchanged: false, diff, findings })
         })?;
         if !applied.unchanged {
+            let adopting = self.adopting.lock().unwrap_or_else(PoisonError::into_inner);
             self.worlds.adopt(&self.in_force()?).map_err(DeskError::Store)?;
+            drop(adopting);
             self.reconcile()?;
         }
         Ok(applied)
     }
+}
+
+fn applied(
+    version: &PolicyVersion,
+    actor: Option<Person>,
+    channel: Option<Channel>,
+    diff: String,
+) -> Result<ChangeRecord, DeskError> {
+    Ok(ChangeRecord {
+        at: version.at,
+        change: Change::PolicyApplied,
+        actor,
+        channel,
+        comment: None,
+        request: None,
+        grant: None,
+        used: None,
+        policy: Some(PolicyApplied { version: version.version, digest: hashed(version)?, diff }),
+    })
 }

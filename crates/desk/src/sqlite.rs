@@ -3,7 +3,7 @@
 use crate::store::{After, Asked, Committed, PolicyVersion, Queries, RequestFilter, Store, Transaction};
 use crate::{DeskError, limits};
 use access::{Claim, Grant, GrantId, HostName, Person, RequestId, Time};
-use api::{Change, ChangeRecord, Record};
+use api::{Change, ChangeRecord, Record, Used};
 use rusqlite::{Connection, OptionalExtension as _, ToSql, params};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -80,9 +80,18 @@ pub fn load(connection: &Connection) -> Result<Loaded, DeskError> {
     Ok(Loaded { grants, claims })
 }
 
-/// The policy that was applied last, or the shipped one.
-pub fn policy_in_force(connection: &Connection) -> Result<PolicyVersion, DeskError> {
-    Ok(Look(connection).policy()?.unwrap_or_else(PolicyVersion::shipped))
+/// The policy that was applied last. The shipped one for a store that has just begun; none where it was
+/// lost: then the shipped one, which may give more, must not take its place.
+pub fn policy_in_force(connection: &Connection) -> Result<Option<PolicyVersion>, DeskError> {
+    if let Some(version) = Look(connection).policy()? {
+        return Ok(Some(version));
+    }
+    let first = store::journal_after(connection, 0, 1)?.pop();
+    let began = first.is_some_and(|row| {
+        let record = serde_json::from_str(&row.body);
+        row.seq == 1 && matches!(record, Ok(Record::Mark(mark)) if mark.mark == api::Mark::Opened)
+    });
+    Ok(began.then(PolicyVersion::shipped))
 }
 
 /// Opens grants again that time had closed and that are not over at `now` after all: the clock was wrong.
@@ -211,7 +220,7 @@ impl Queries for Look<'_> {
 
     fn due(&self, now: Time, limit: u32) -> Result<Vec<Request>, DeskError> {
         self.rows(
-            "SELECT body, digest FROM request WHERE due_ms <= ?1 ORDER BY due_ms LIMIT ?2",
+            "SELECT body, digest FROM request WHERE due_ms <= ?1 ORDER BY due_ms, id LIMIT ?2",
             &[&now.timestamp_millis(), &limit],
         )
     }
@@ -252,19 +261,23 @@ impl Queries for Look<'_> {
         all: bool,
         limit: u32,
     ) -> Result<Vec<Grant>, DeskError> {
+        macro_rules! newest {
+            ($which:literal) => {
+                concat!(
+                    "SELECT body, digest FROM grants WHERE ",
+                    $which,
+                    " AND (?2 IS NULL OR EXISTS (SELECT 1 FROM json_each(body, '$.hosts') WHERE value = ?2)) \
+                     ORDER BY at_ms DESC, id DESC LIMIT ?3"
+                )
+            };
+        }
         let sql = match (person.is_some(), all) {
-            (true, true) => "SELECT body, digest FROM grants WHERE person = ?1 ORDER BY at_ms DESC LIMIT ?2",
-            (true, false) => {
-                "SELECT body, digest FROM grants WHERE person = ?1 AND closed = 0 ORDER BY at_ms DESC LIMIT ?2"
-            }
-            (false, true) => "SELECT body, digest FROM grants WHERE ?1 IS NULL ORDER BY at_ms DESC LIMIT ?2",
-            (false, false) => {
-                "SELECT body, digest FROM grants WHERE ?1 IS NULL AND closed = 0 ORDER BY latest_ms DESC LIMIT ?2"
-            }
+            (true, true) => newest!("person = ?1"),
+            (true, false) => newest!("person = ?1 AND closed = 0"),
+            (false, true) => newest!("?1 IS NULL"),
+            (false, false) => newest!("?1 IS NULL AND closed = 0"),
         };
-        let mut grants: Vec<Grant> = self.rows(sql, &[&person.map(Person::as_str), &limit])?;
-        grants.retain(|grant| host.is_none_or(|host| grant.hosts.contains(host)));
-        Ok(grants)
+        self.rows(sql, &[&person.map(Person::as_str), &host.map(HostName::as_str), &limit])
     }
 
     fn open_grants(&self, after: Option<GrantId>, limit: u32) -> Result<Vec<Grant>, DeskError> {
@@ -295,6 +308,18 @@ impl Queries for Look<'_> {
         Ok(select.query_row([grant.bits()], |row| row.get(0))?)
     }
 
+    fn used(&self, grant: GrantId, now: Time) -> Result<Used, DeskError> {
+        let mut select = self.0.prepare_cached(
+            "SELECT sessions, (ms + max(0, ?2 - coalesce(since_ms, ?2))) / 1000 FROM used WHERE grant_id = ?1",
+        )?;
+        let used = select
+            .query_row(params![grant.bits(), now.timestamp_millis()], |row| {
+                Ok(Used { sessions: row.get(0)?, seconds: row.get(1)? })
+            })
+            .optional()?;
+        Ok(used.unwrap_or_default())
+    }
+
     fn answered(&self, person: &Person, key: &str) -> Result<Option<(String, String)>, DeskError> {
         let mut select =
             self.0.prepare_cached("SELECT call, answer FROM idempotency WHERE person = ?1 AND key = ?2")?;
@@ -312,6 +337,14 @@ struct Writing<'a, 'b, E> {
 impl<E> Writing<'_, '_, E> {
     fn look(&self) -> Look<'_> {
         Look(self.tx.connection())
+    }
+
+    /// The record that vouches for a row that is put now. A repair drops a row without one.
+    fn voucher(&self) -> Result<u64, DeskError> {
+        if self.last == 0 {
+            return Err(DeskError::Store("a change was to be stored before its record".into()));
+        }
+        Ok(self.last)
     }
 }
 
@@ -340,7 +373,7 @@ impl<E: From<Committed>> Transaction for Writing<'_, '_, E> {
                 request.is_unseen(),
                 body,
                 digest_of(&body),
-                self.last
+                self.voucher()?
             ])?;
         self.tx.event(Committed::Request(Box::new(request.clone())).into());
         Ok(())
@@ -363,7 +396,7 @@ impl<E: From<Committed>> Transaction for Writing<'_, '_, E> {
                 grant.approved_at.timestamp_millis(),
                 body,
                 digest_of(&body),
-                self.last
+                self.voucher()?
             ])?;
         // An extension moves the end of a clock that a first use has started.
         if let Some(claim) = self.look().claim(grant.id)?
@@ -385,7 +418,7 @@ impl<E: From<Committed>> Transaction for Writing<'_, '_, E> {
         self.tx
             .connection()
             .prepare_cached("INSERT INTO policy (version, body, digest, seq) VALUES (?1, ?2, ?3, ?4)")?
-            .execute(params![version.version, body, digest_of(&body), self.last])?;
+            .execute(params![version.version, body, digest_of(&body), self.voucher()?])?;
         Ok(())
     }
 
@@ -484,6 +517,9 @@ impl<E> Queries for Writing<'_, '_, E> {
     }
     fn sessions(&self, grant: GrantId) -> Result<u32, DeskError> {
         self.look().sessions(grant)
+    }
+    fn used(&self, grant: GrantId, now: Time) -> Result<Used, DeskError> {
+        self.look().used(grant, now)
     }
     fn answered(&self, person: &Person, key: &str) -> Result<Option<(String, String)>, DeskError> {
         self.look().answered(person, key)

@@ -2,7 +2,7 @@
 
 use crate::DeskError;
 use access::{Claim, Grant, GrantId, HostName, Person, RequestId, Time};
-use api::ChangeRecord;
+use api::{ChangeRecord, Used};
 use serde::{Deserialize, Serialize};
 use workflow::Request;
 
@@ -113,7 +113,7 @@ pub trait Queries {
     /// Grants of this person that are not over.
     fn held_by(&self, person: &Person) -> Result<u64, DeskError>;
 
-    /// Requests to which something happens by time alone, at `now` or before.
+    /// Requests to which something happens by time alone, at `now` or before; the first first.
     fn due(&self, now: Time, limit: u32) -> Result<Vec<Request>, DeskError>;
 
     /// How often `rule` let this person in by itself since then.
@@ -131,7 +131,8 @@ pub trait Queries {
     /// Ids from `low` to `high`, at most two.
     fn grant_ids(&self, low: GrantId, high: GrantId) -> Result<Vec<GrantId>, DeskError>;
 
-    /// Grants of `person`, or everybody's; those that are over only with `all`; newest first.
+    /// Grants of `person`, or everybody's, on `host`, or anywhere; those that are closed only with `all`;
+    /// newest first.
     fn grants(
         &self,
         person: Option<&Person>,
@@ -151,6 +152,9 @@ pub trait Queries {
 
     /// Open sessions that a grant carries on this host.
     fn sessions(&self, grant: GrantId) -> Result<u32, DeskError>;
+
+    /// How much a grant was used on this host until `now`.
+    fn used(&self, grant: GrantId, now: Time) -> Result<Used, DeskError>;
 
     /// What was answered to this person's write with this key: fingerprint of the call, and the answer.
     fn answered(&self, person: &Person, key: &str) -> Result<Option<(String, String)>, DeskError>;

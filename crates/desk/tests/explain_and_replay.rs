@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used)] // also in the functions that tests share
 
 use access::{HostName, Login, Now, Person, RequestId, Service, Span, Text, Time};
-use api::{AskExplain, DifferenceKind, NewPolicy, NewReplay, NewRequest, ProblemCode};
+use api::{AskExplain, Change, ChangeRecord, DifferenceKind, NewPolicy, NewReplay, NewRequest, ProblemCode};
 use desk::{
     Caller, Clock, Committed, Desk, DeskError, Key, PolicyVersion, Roles, SqliteStore, Store as _, Worlds,
 };
@@ -120,11 +120,16 @@ impl Room {
             rule: "dba".to_owned(),
             state: RequestState::Expired { at: first },
             reviews: Vec::new(),
-            escalated: 0,
+            escalated: None,
             escalates: None,
             afterwards: None,
         };
-        self.store.write(move |store| (0..count).try_for_each(|n| store.put_request(&request(n)))).unwrap();
+        self.store
+            .write(move |store| {
+                store.record(asked(&request(0)))?;
+                (0..count).try_for_each(|n| store.put_request(&request(n)))
+            })
+            .unwrap();
         self.passes(every * i64::try_from(count).unwrap());
     }
 
@@ -146,6 +151,21 @@ fn room() -> Room {
     let here = Arc::new(Here(Mutex::new(world(policy, None).unwrap())));
     let desk = Desk::new(store.clone(), here, Arc::<Hand>::clone(&hand), HostName::parse("here").unwrap());
     Room { desk, store, hand, heard, _folder: folder }
+}
+
+/// The record that vouches for what is put after it.
+fn asked(request: &Request) -> ChangeRecord {
+    ChangeRecord {
+        at: request.ask.asked_at,
+        change: Change::Requested,
+        actor: None,
+        channel: None,
+        comment: None,
+        request: Some(request.clone()),
+        grant: None,
+        used: None,
+        policy: None,
+    }
 }
 
 fn caller(name: &str) -> Caller {

@@ -43,6 +43,22 @@ pub enum StoreError {
         /// What was found.
         what: String,
     },
+    /// A repair began and did not end.
+    #[error(
+        "opening {path}: a repair of it broke off. Nobody is let in until it is finished: run `jitd repair` again, it goes on where it stood and nothing is lost"
+    )]
+    BrokenOff {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A repair cannot go on.
+    #[error("repairing {path}: {why}")]
+    Repair {
+        /// The file.
+        path: PathBuf,
+        /// What happened.
+        why: String,
+    },
     /// The disk or the allowance is used up.
     #[error("there is no room: {0}")]
     Full(String),

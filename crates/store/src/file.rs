@@ -39,6 +39,9 @@ impl File {
         opening: impl FnOnce(LogId) -> (journal::Stamp, String),
     ) -> Result<Self, StoreError> {
         let lock = lock(&options.path)?;
+        if crate::repair::broke_off(&options.path)? {
+            return Err(StoreError::BrokenOff { path: options.path });
+        }
         let connection = connect(&options)?;
         let head = if is_new(&connection)? {
             create(&connection, opening)?
@@ -69,6 +72,13 @@ pub fn read_only(path: &Path) -> Result<Connection, StoreError> {
     let connection = Connection::open_with_flags(path, flags).map_err(|why| cannot(path, &why))?;
     connection.busy_timeout(limits::BUSY)?;
     Ok(connection)
+}
+
+/// A name beside the database, as SQLite forms it: `x.db-wal`.
+pub(crate) fn beside(path: &Path, part: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(part);
+    name.into()
 }
 
 pub(crate) fn lock(path: &Path) -> Result<Disk, StoreError> {

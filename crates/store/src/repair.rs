@@ -5,14 +5,30 @@
 //! the journal record that last changed it (whole by its own hash, and holding that very body). An early
 //! end is taken over when *either* says so: damage must never bring back what was revoked. A grant is
 //! dropped where records after its last known change are lost, for one of them may have ended it.
+//!
+//! First uses are what the records say: the decision that made one names its grant and its end. So a claim
+//! whose row is lost is made again, and a grant never gets a second clock: where row and records contradict
+//! each other and no record tells the end, the grant goes too.
+//!
+//! Each row that is taken over gets a record of its own in the new log, so that the next repair can ask as
+//! much as this one.
+
+mod aside;
+mod salvage;
+
+pub(crate) use aside::broke_off;
 
 use crate::file::{Options, connect, create, lock};
 use crate::{StoreError, rows};
 use journal::{Hash, Head, LogId, Row, Stamp};
 use rusqlite::types::Value;
-use rusqlite::{Connection, OptionalExtension as _};
+use rusqlite::{Connection, ErrorCode};
+use salvage::{Found, Salvaged, salvage};
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+
+/// The table of which the last row is in force.
+const POLICY: &str = "policy";
 
 /// What became of a damaged file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,8 +43,8 @@ pub struct Repaired {
     pub last_seen: u64,
     /// The hash of that record.
     pub old_head: Option<Hash>,
-    /// The body of that record.
-    pub last_body: Option<String>,
+    /// The clock's row in the new file.
+    pub clock: Option<String>,
     /// Rows of each table that were taken over.
     pub taken: BTreeMap<&'static str, u64>,
     /// What was not.
@@ -46,165 +62,333 @@ pub struct Lost {
     pub why: String,
 }
 
-/// Builds a new file in place of the one at `options.path`. `opening` makes the first record of the new
-/// log; `same` tells whether a record's body holds a row's body, and `ends` whether it ends this grant.
+/// Knows what bodies mean.
+pub trait Judge {
+    /// The id of the row with this body, if the record holds this very body.
+    fn holds(&self, table: &str, record: &str, body: &str) -> Option<u64>;
+
+    /// What a grant's body says.
+    fn grant(&self, body: &str) -> Option<GrantSays>;
+
+    /// What a record says, whatever row it belongs to.
+    fn says(&self, record: &str) -> Says;
+
+    /// The clock's row: at least as late as these records prove, in their order, and no value that cannot
+    /// be read. Also says what was wrong with the row.
+    fn clock(
+        &self,
+        row: Option<&str>,
+        records: &mut dyn Iterator<Item = &Row>,
+    ) -> (Option<String>, Option<String>);
+
+    /// The record that vouches for something in the new log.
+    fn vouch(&self, taken: Taken<'_>) -> String;
+}
+
+/// What a grant's body says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GrantSays {
+    /// It ended early.
+    pub ended: bool,
+    /// Its clock starts at its first use.
+    pub by_use: bool,
+}
+
+/// What a record says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Says {
+    /// This grant ended early.
+    pub ended: Option<u64>,
+    /// A grant was used.
+    pub used: Option<Use>,
+}
+
+/// A use of a grant on this host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Use {
+    /// The grant.
+    pub grant: u64,
+    /// When, in milliseconds after the Unix epoch: for the first use when its clock started.
+    pub started_ms: i64,
+    /// The end of the grant as it was then.
+    pub ends_ms: i64,
+}
+
+/// Something that is taken over.
+#[derive(Clone, Copy, Debug)]
+pub enum Taken<'a> {
+    /// A row with a body.
+    Row {
+        /// Its table.
+        table: &'a str,
+        /// Its body.
+        body: &'a str,
+    },
+    /// A first use.
+    Claim(Use),
+}
+
+/// Builds a new file in place of the one at `options.path`; one that broke off goes on. `opening` makes the
+/// first record of the new log, and its stamp is that of all that vouch.
 pub fn repair(
     options: &Options,
     opening: impl FnOnce(&Repaired, LogId) -> (Stamp, String),
     judge: &dyn Judge,
 ) -> Result<Repaired, StoreError> {
     let _lock = lock(&options.path)?;
-    let kept = keep(&options.path)?;
-    let damaged = crate::file::read_only(&kept)?;
-    let old = rows::log_id(&damaged).ok();
-    let (records, mut lost) = records(&damaged, old);
-    let mut repaired = Repaired {
-        kept,
-        old,
-        whole_to: whole_to(&records),
-        last_seen: records.last_key_value().map_or(0, |(seq, _)| *seq),
-        old_head: records.last_key_value().map(|(_, row)| row.hash),
-        last_body: records.last_key_value().map(|(_, row)| row.body.clone()),
-        taken: BTreeMap::new(),
-        lost: Vec::new(),
-    };
-    let checkpointed = rows::last_checkpoint(&damaged, old.unwrap_or(LogId([0; 16]))).ok().flatten();
-    if let Some(Head { seq, .. }) = checkpointed.filter(|head| head.seq > repaired.last_seen) {
-        lost.push(Lost {
-            table: "journal",
-            which: format!("{} to {seq}", repaired.last_seen + 1),
-            why: "cut off".into(),
-        });
-    }
-    let gap_after = |seq: u64| lost_after(&records, seq, checkpointed.map_or(0, |head| head.seq));
+    aside::give_to_owner(&options.path.with_extension("lock"))?;
+    let kept = aside::move_aside(&options.path)?;
+    let salvaged = salvage(&kept)?;
+    aside::remove(&crate::file::beside(&kept, "-shm"))?;
 
-    let mut keep_rows: Vec<(&'static str, Vec<(String, Value)>)> = Vec::new();
-    for table in TABLES {
-        for found in table_rows(&damaged, table, &mut lost) {
-            match judge_row(table, &found, &records, judge, &gap_after) {
-                Ok(()) => {
-                    *repaired.taken.entry(table).or_insert(0) += 1;
-                    keep_rows.push((table, found.columns));
-                }
-                Err(why) => lost.push(Lost { table, which: found.name, why }),
-            }
-        }
+    let fresh = options.path.with_extension("new");
+    aside::discard(&fresh)?;
+    let built = build(&fresh, kept, salvaged, opening, judge);
+    if built.is_err() {
+        // Whatever room there is belongs to the next try.
+        let _ = aside::discard(&fresh);
     }
-    repaired.lost = lost;
-
-    let fresh = Options { path: options.path.with_extension("new"), ..options.clone() };
-    remove(&fresh.path)?;
-    let connection = connect(&fresh)?;
-    let head = create(&connection, |log| opening(&repaired, log))?;
-    let transaction = connection.unchecked_transaction()?;
-    for (table, columns) in keep_rows {
-        insert(&transaction, table, columns, head.seq)?;
+    let repaired = built?;
+    if aside::is_in_place(&options.path)? {
+        aside::discard(&fresh)?;
+    } else {
+        aside::put_in_place(&fresh, &options.path)?;
     }
-    transaction.commit()?;
-    connection.pragma_update(None, "journal_mode", "DELETE")?;
-    drop(connection);
-    let failed = |why: std::io::Error| StoreError::Open { path: options.path.clone(), why: why.to_string() };
-    std::fs::rename(&fresh.path, &options.path).map_err(failed)?;
-    if let Some(folder) = options.path.parent() {
-        std::fs::File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed)?;
-    }
+    aside::end(&options.path)?;
     Ok(repaired)
 }
 
-/// Knows what bodies mean.
-pub trait Judge {
-    /// Whether the record holds this very body of the row.
-    fn holds(&self, table: &str, record: &str, body: &str) -> bool;
-
-    /// Whether the record, whatever row it belongs to, ends the grant with this body early.
-    fn ends(&self, record: &str, grant_body: &str) -> bool;
-
-    /// Whether the row itself says that its grant ended early.
-    fn ended(&self, grant_body: &str) -> bool;
-}
-
-const TABLES: [&str; 5] = ["request", "grants", "claim", "session", "meta"];
-
-struct Found {
-    name: String,
-    columns: Vec<(String, Value)>,
-}
-
-impl Found {
-    fn text(&self, column: &str) -> Option<&str> {
-        self.columns.iter().find(|(name, _)| name == column).and_then(|(_, value)| match value {
-            Value::Text(text) => Some(text.as_str()),
-            _ => None,
-        })
-    }
-
-    fn number(&self, column: &str) -> Option<i64> {
-        self.columns.iter().find(|(name, _)| name == column).and_then(|(_, value)| match value {
-            Value::Integer(number) => Some(*number),
-            _ => None,
-        })
-    }
-
-    fn blob(&self, column: &str) -> Option<&[u8]> {
-        self.columns.iter().find(|(name, _)| name == column).and_then(|(_, value)| match value {
-            Value::Blob(bytes) => Some(bytes.as_slice()),
-            _ => None,
-        })
-    }
-}
-
-fn judge_row(
-    table: &str,
-    found: &Found,
-    records: &BTreeMap<u64, Row>,
+fn build(
+    fresh: &std::path::Path,
+    kept: PathBuf,
+    salvaged: Salvaged,
+    opening: impl FnOnce(&Repaired, LogId) -> (Stamp, String),
     judge: &dyn Judge,
-    gap_after: &dyn Fn(u64) -> Option<u64>,
-) -> Result<(), String> {
-    if table == "meta" {
-        // Only the clock: its floor can but refuse too much. The log's name is the new one's own.
-        return if found.text("key") == Some("clock") {
-            Ok(())
-        } else {
-            Err("belongs to the old log".into())
-        };
-    }
-    let seq = found.number("seq").and_then(|seq| u64::try_from(seq).ok()).ok_or("it names no record")?;
-    let record = records.get(&seq).ok_or_else(|| format!("record {seq}, which made it, is lost"))?;
-    let Some(body) = found.text("body") else {
-        // Claims and their grants stand in one record.
-        return if table == "claim" { Ok(()) } else { Err("it has no body".into()) };
+) -> Result<Repaired, StoreError> {
+    let Salvaged { log, records, checkpoint, rows, claims, clock, lost } = salvaged;
+    let mut repaired = Repaired {
+        kept,
+        old: log,
+        whole_to: whole_to(&records),
+        last_seen: records.last_key_value().map_or(0, |(seq, _)| *seq),
+        old_head: records.last_key_value().map(|(_, row)| row.hash),
+        clock: None,
+        taken: BTreeMap::new(),
+        lost,
     };
-    if let Some(digest) = found.blob("digest")
-        && digest != Hash::of(body.as_bytes()).0
+    // Also a row can prove that there were more records than can be read.
+    let known_end = rows
+        .iter()
+        .filter_map(|(_, found)| found.seq())
+        .chain(claims.values().filter_map(Found::seq))
+        .chain(checkpoint.map(|head| head.seq))
+        .max()
+        .unwrap_or(0);
+    let known = known_end.to_string();
+    if known_end > repaired.last_seen
+        && !repaired.lost.iter().any(|lost| lost.table == "journal" && lost.which == known)
     {
-        return Err("it was changed after it was written".into());
+        let which = format!("{} to {known_end}", repaired.last_seen + 1);
+        repaired.lose("journal", which, "cut off".into());
     }
-    if !judge.holds(table, &record.body, body) {
-        return Err(format!("record {seq}, which made it, says something else"));
-    }
-    if table == "grants" && !judge.ended(body) {
-        if let Some(row) =
-            records.range(seq + 1..).map(|(_, row)| row).find(|row| judge.ends(&row.body, body))
-        {
-            return Err(format!("record {} ended it", row.seq));
-        }
-        if let Some(gap) = gap_after(seq) {
-            return Err(format!("record {gap} is lost and could have ended it"));
+
+    let told = Told::of(&records, known_end, judge);
+    let mut keep = Vec::new();
+    for (table, found) in rows {
+        match told.judge_row(table, &found, judge) {
+            Ok(says) => keep.push((table, found, says)),
+            Err(why) => repaired.lose(table, found.id.to_string(), why),
         }
     }
-    Ok(())
+    // An older policy must not come into force again because a newer one is lost: then none is.
+    if repaired.lost.iter().any(|lost| lost.table == POLICY) {
+        keep.retain(|(table, _, _)| *table != POLICY);
+    }
+    let (clock, wrong) = judge.clock(clock.as_deref(), &mut records.values());
+    if let Some(why) = wrong {
+        repaired.lose("meta", "clock".into(), why);
+    }
+    repaired.clock = clock;
+    let uses = told.uses(&mut keep, &claims, &mut repaired);
+    *repaired.taken.entry("meta").or_insert(0) += u64::from(repaired.clock.is_some());
+
+    // The allowance is for what is to come: a repair that does not fit into it would be none.
+    let connection = connect(&Options { path: fresh.to_owned(), max_bytes: i64::MAX.unsigned_abs() })?;
+    let mut stamp = None;
+    let mut head = create(&connection, |log| {
+        let (first, body) = opening(&repaired, log);
+        stamp = Some(first.clone());
+        (first, body)
+    })?;
+    let Some(stamp) = stamp else {
+        return Err(StoreError::Closed);
+    };
+    let transaction = connection.unchecked_transaction()?;
+    if let Some(clock) = &repaired.clock {
+        rows::set_meta(&transaction, "clock", clock)?;
+    }
+    for (table, found, _) in keep {
+        let record = judge.vouch(Taken::Row { table, body: found.text("body").unwrap_or_default() });
+        match insert(&transaction, table, found.columns, head.seq + 1) {
+            Ok(()) => {
+                head = rows::append(&transaction, head, stamp.clone(), record)?;
+                *repaired.taken.entry(table).or_insert(0) += 1;
+            }
+            Err(StoreError::Sql(why)) if why.sqlite_error_code() == Some(ErrorCode::ConstraintViolation) => {
+                repaired.lose(table, found.id.to_string(), format!("its columns are damaged: {why}"));
+            }
+            Err(why) => return Err(why),
+        }
+    }
+    for use_ in uses {
+        transaction
+            .prepare_cached("INSERT INTO claim (grant_id, started_ms, ends_ms, seq) VALUES (?1, ?2, ?3, ?4)")?
+            .execute(rusqlite::params![use_.grant, use_.started_ms, use_.ends_ms, head.seq + 1])?;
+        head = rows::append(&transaction, head, stamp.clone(), judge.vouch(Taken::Claim(use_)))?;
+        *repaired.taken.entry("claim").or_insert(0) += 1;
+    }
+    transaction.commit()?;
+    // One file holds everything, so that one rename puts it in place.
+    let busy: i64 = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
+    if busy != 0 {
+        return Err(StoreError::Failed);
+    }
+    connection.close().map_err(|(_, why)| why)?;
+    repaired.taken.retain(|_, rows| *rows > 0);
+    Ok(repaired)
 }
 
-/// The first record after `seq` that is lost, if any.
-fn lost_after(records: &BTreeMap<u64, Row>, seq: u64, known_end: u64) -> Option<u64> {
-    let mut expected = seq;
-    for found in records.range(seq..).map(|(seq, _)| *seq) {
-        if found > expected {
-            return Some(expected);
-        }
-        expected = found + 1;
+impl Repaired {
+    fn lose(&mut self, table: &'static str, which: String, why: String) {
+        self.lost.push(Lost { table, which, why });
     }
-    (known_end >= expected).then_some(expected)
+}
+
+/// What all records together tell.
+struct Told<'a> {
+    records: &'a BTreeMap<u64, Row>,
+    known_end: u64,
+    /// The first record that ended each grant after each place is found here.
+    ends: BTreeMap<u64, Vec<u64>>,
+    /// The first use of each grant, and the record that tells it.
+    first_use: BTreeMap<u64, (u64, Use)>,
+}
+
+impl<'a> Told<'a> {
+    fn of(records: &'a BTreeMap<u64, Row>, known_end: u64, judge: &dyn Judge) -> Self {
+        let mut told = Self { records, known_end, ends: BTreeMap::new(), first_use: BTreeMap::new() };
+        for (seq, row) in records {
+            let says = judge.says(&row.body);
+            if let Some(grant) = says.ended {
+                told.ends.entry(grant).or_default().push(*seq);
+            }
+            if let Some(use_) = says.used {
+                told.first_use.entry(use_.grant).or_insert((*seq, use_));
+            }
+        }
+        told
+    }
+
+    /// Whether a row is true; for a grant also what it says.
+    fn judge_row(&self, table: &str, found: &Found, judge: &dyn Judge) -> Result<Option<GrantSays>, String> {
+        let seq = found.seq().ok_or("it names no record")?;
+        let record = self.records.get(&seq).ok_or_else(|| format!("record {seq}, which made it, is lost"))?;
+        let body = found.text("body").ok_or("it has no body")?;
+        if let Some(digest) = found.blob("digest")
+            && digest != Hash::of(body.as_bytes()).0
+        {
+            return Err("it was changed after it was written".into());
+        }
+        let id = u64::try_from(found.id).map_err(|_| "its id is none")?;
+        if judge.holds(table, &record.body, body) != Some(id) {
+            return Err(format!("record {seq}, which made it, says something else"));
+        }
+        if table == POLICY
+            && let Some(gap) = self.lost_after(seq)
+        {
+            return Err(format!("record {gap} is lost and could have replaced it"));
+        }
+        if table != "grants" {
+            return Ok(None);
+        }
+        let says = judge.grant(body).ok_or("it cannot be read")?;
+        if !says.ended {
+            let ends = self.ends.get(&id).and_then(|ends| ends.iter().find(|end| **end > seq));
+            if let Some(end) = ends {
+                return Err(format!("record {end} ended it"));
+            }
+            if let Some(gap) = self.lost_after(seq) {
+                return Err(format!("record {gap} is lost and could have ended it"));
+            }
+        }
+        Ok(Some(says))
+    }
+
+    /// The first record after `seq` that is lost, if any.
+    fn lost_after(&self, seq: u64) -> Option<u64> {
+        let mut expected = seq;
+        for found in self.records.range(seq..).map(|(seq, _)| *seq) {
+            if found > expected {
+                return Some(expected);
+            }
+            expected = found + 1;
+        }
+        (self.known_end >= expected).then_some(expected)
+    }
+
+    /// First uses of the grants that are kept. A grant of which a row claims a use that no record tells is
+    /// taken out of `keep`: without its claim it would get a fresh clock, and the row alone proves no end.
+    fn uses(
+        &self,
+        keep: &mut Vec<(&'static str, Found, Option<GrantSays>)>,
+        claims: &BTreeMap<u64, Found>,
+        repaired: &mut Repaired,
+    ) -> Vec<Use> {
+        let mut uses = Vec::new();
+        keep.retain(|(table, grant, says)| {
+            let Some(says) = says.filter(|says| says.by_use) else { return true };
+            let id = u64::try_from(grant.id).unwrap_or_default();
+            let row = claims.get(&id);
+            match (self.first_use.get(&id), row) {
+                (Some((seq, told)), row) => {
+                    let same = |row: &Found| {
+                        (row.number("started_ms"), row.number("ends_ms"))
+                            == (Some(told.started_ms), Some(told.ends_ms))
+                    };
+                    let wrong = match row {
+                        Some(row) if same(row) => None,
+                        Some(_) => Some("says something else than"),
+                        None => Some("is gone; it was made again from"),
+                    };
+                    if let Some(wrong) = wrong {
+                        let why = format!("its row {wrong} record {seq}, which is what counts");
+                        repaired.lose("claim", id.to_string(), why);
+                    }
+                    uses.push(*told);
+                    true
+                }
+                (None, None) => true,
+                (None, Some(_)) => {
+                    repaired.lose("claim", id.to_string(), "no record tells of this use".into());
+                    if says.ended {
+                        return true;
+                    }
+                    let why = "a row says that it was used, and no record tells until when it is good";
+                    repaired.lose(table, id.to_string(), why.into());
+                    false
+                }
+            }
+        });
+        for id in claims.keys() {
+            let known = uses.iter().any(|use_| use_.grant == *id);
+            if !known
+                && !repaired.lost.iter().any(|lost| lost.table == "claim" && lost.which == id.to_string())
+            {
+                repaired.lose("claim", id.to_string(), "its grant is not taken over".into());
+            }
+        }
+        uses
+    }
 }
 
 /// The last place up to which every record follows the one before.
@@ -220,142 +404,13 @@ fn whole_to(records: &BTreeMap<u64, Row>) -> u64 {
     head.map_or(0, |head| head.seq)
 }
 
-/// Every record that is whole by its own hash, wherever pages can be read.
-fn records(damaged: &Connection, log: Option<LogId>) -> (BTreeMap<u64, Row>, Vec<Lost>) {
-    let mut whole = BTreeMap::new();
-    let mut lost = Vec::new();
-    let Some(log) = log else {
-        lost.push(Lost { table: "journal", which: "all".into(), why: "the name of its log is gone".into() });
-        return (whole, lost);
-    };
-    let sql = "SELECT seq, boot, wall_ms, boot_ms, body, prev, hash FROM journal WHERE seq = ?1";
-    for seq in row_ids(damaged, "journal", "seq", &mut lost) {
-        let row = damaged
-            .prepare_cached(sql)
-            .and_then(|mut select| select.query_row([seq], |row| rows::read(row, log)).optional());
-        match row {
-            Ok(Some(row)) if row.is_whole() => {
-                whole.insert(row.seq, row);
-            }
-            Ok(None) => {}
-            Ok(Some(row)) => lost.push(Lost {
-                table: "journal",
-                which: row.seq.to_string(),
-                why: "it was changed after it was written".into(),
-            }),
-            Err(why) => lost.push(Lost { table: "journal", which: seq.to_string(), why: why.to_string() }),
-        }
-    }
-    (whole, lost)
-}
-
-fn table_rows(damaged: &Connection, table: &'static str, lost: &mut Vec<Lost>) -> Vec<Found> {
-    if table == "meta" {
-        let clock = rows::meta(damaged, "clock").ok().flatten();
-        return clock
-            .map(|value| Found {
-                name: "clock".into(),
-                columns: vec![
-                    ("key".into(), Value::Text("clock".into())),
-                    ("value".into(), Value::Text(value)),
-                ],
-            })
-            .into_iter()
-            .collect();
-    }
-    let key = if table == "claim" { "grant_id" } else { "id" };
-    let sql = format!("SELECT * FROM {table} WHERE {key} = ?1");
-    let mut found = Vec::new();
-    for id in row_ids(damaged, table, key, lost) {
-        let row = damaged.prepare_cached(&sql).and_then(|mut select| {
-            let names: Vec<String> = select.column_names().map(str::to_owned).collect();
-            select
-                .query_row([id], |row| {
-                    let value = |(at, name): (usize, &String)| Ok((name.clone(), row.get::<_, Value>(at)?));
-                    names.iter().enumerate().map(value).collect::<rusqlite::Result<Vec<_>>>()
-                })
-                .optional()
-        });
-        match row {
-            Ok(Some(columns)) => found.push(Found { name: id.to_string(), columns }),
-            Ok(None) => {}
-            Err(why) => lost.push(Lost { table, which: id.to_string(), why: why.to_string() }),
-        }
-    }
-    found
-}
-
-/// The ids of a table, read forward and backward around pages that cannot be read, so that one bad page
-/// costs its own rows alone.
-fn row_ids(damaged: &Connection, table: &'static str, key: &str, lost: &mut Vec<Lost>) -> Vec<i64> {
-    let walk = |order: &str, ids: &mut Vec<i64>| -> Result<(), rusqlite::Error> {
-        let mut select =
-            damaged.prepare(&format!("SELECT {key} FROM {table} NOT INDEXED ORDER BY {key} {order}"))?;
-        let mut found = select.query([])?;
-        while let Some(row) = found.next()? {
-            ids.push(row.get(0)?);
-        }
-        Ok(())
-    };
-    let mut ids = Vec::new();
-    if let Err(why) = walk("ASC", &mut ids) {
-        lost.push(Lost {
-            table,
-            which: format!("some after {}", ids.last().unwrap_or(&0)),
-            why: why.to_string(),
-        });
-        let mut backward = Vec::new();
-        // It fails at the same page from the other side; what lies beyond it is what this finds.
-        let _ = walk("DESC", &mut backward);
-        backward.reverse();
-        ids.extend(backward);
-    }
-    ids.sort_unstable();
-    ids.dedup();
-    ids
-}
-
 fn insert(new: &Connection, table: &str, columns: Vec<(String, Value)>, seq: u64) -> Result<(), StoreError> {
     let names: Vec<&str> = columns.iter().map(|(name, _)| name.as_str()).collect();
     let marks: Vec<String> = (1..=columns.len()).map(|n| format!("?{n}")).collect();
     let sql = format!("INSERT INTO {table} ({}) VALUES ({})", names.join(", "), marks.join(", "));
-    // In the new log the record that vouches for the row is the one that names the break.
     let seq = i64::try_from(seq).unwrap_or(i64::MAX);
     let values =
         columns.into_iter().map(|(name, value)| if name == "seq" { Value::Integer(seq) } else { value });
     new.prepare_cached(&sql)?.execute(rusqlite::params_from_iter(values))?;
     Ok(())
-}
-
-/// Moves the damaged files aside, under a name that is not taken.
-fn keep(path: &Path) -> Result<PathBuf, StoreError> {
-    let failed = |why: std::io::Error| StoreError::Open { path: path.into(), why: why.to_string() };
-    let kept = (1..1000)
-        .map(|n| path.with_extension(format!("damaged-{n}")))
-        .find(|kept| !kept.exists())
-        .ok_or_else(|| {
-            failed(std::io::Error::other("a thousand damaged copies are kept already: remove some"))
-        })?;
-    for beside in ["", "-wal", "-shm"] {
-        let from = PathBuf::from(format!("{}{beside}", path.display()));
-        let to = PathBuf::from(format!("{}{beside}", kept.display()));
-        match std::fs::copy(&from, &to) {
-            Ok(_) => {}
-            Err(why) if why.kind() == std::io::ErrorKind::NotFound && !beside.is_empty() => {}
-            Err(why) => return Err(failed(why)),
-        }
-    }
-    for beside in ["-wal", "-shm"] {
-        remove(Path::new(&format!("{}{beside}", path.display())))?;
-    }
-    Ok(kept)
-}
-
-fn remove(path: &Path) -> Result<(), StoreError> {
-    match std::fs::remove_file(path) {
-        Err(why) if why.kind() != std::io::ErrorKind::NotFound => {
-            Err(StoreError::Open { path: path.into(), why: why.to_string() })
-        }
-        _ => Ok(()),
-    }
 }

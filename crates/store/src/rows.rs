@@ -141,20 +141,81 @@ fn verify_from(connection: &Connection, path: &Path) -> Result<Head, StoreError>
     Ok(end.head)
 }
 
-/// Takes away at most [`limits::PRUNE`] of the oldest records that were written before `wall_ms`, none
-/// after the last checkpoint. Returns how many.
-pub fn prune(connection: &Connection, wall_ms: i64) -> Result<usize, StoreError> {
-    let Some(last) = last_checkpoint(connection, log_id(connection)?)? else {
+/// Bytes of the file that hold something: what was freed within it is used again before it grows.
+pub fn used_bytes(connection: &Connection) -> Result<u64, StoreError> {
+    let pages: u64 = connection.pragma_query_value(None, "page_count", |row| row.get(0))?;
+    let free: u64 = connection.pragma_query_value(None, "freelist_count", |row| row.get(0))?;
+    Ok(pages.saturating_sub(free) * limits::PAGE)
+}
+
+/// Which records may go: a prefix of the journal, so that what stays is whole.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Prune {
+    /// The newest checkpoint that a witness has. It stays, and so does everything after it.
+    pub witnessed: u64,
+    /// How old a record must be; none where the time is not known for sure.
+    pub age: Option<Age>,
+    /// Bytes that the file may grow to. From [`limits::PRUNE_FROM`] of it on the oldest records go, however
+    /// young they are.
+    pub max_bytes: u64,
+}
+
+/// What is old.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Age {
+    /// Written before this by the wall clock, in milliseconds after the Unix epoch ...
+    pub before_ms: i64,
+    /// ... and, where it was written in this start of the machine, ...
+    pub boot: String,
+    /// ... before this `CLOCK_BOOTTIME` in milliseconds: a wall clock that stood at 1970 until a time service
+    /// set it makes no record old.
+    pub before_boot_ms: i64,
+}
+
+impl Prune {
+    fn by_size(&self, connection: &Connection) -> Result<bool, StoreError> {
+        let (part, whole) = limits::PRUNE_FROM;
+        Ok(used_bytes(connection)? > self.max_bytes / whole * part)
+    }
+
+    /// The last of the oldest records that go, of at most so many.
+    fn last(&self, connection: &Connection, most: u64) -> Result<Option<u64>, StoreError> {
+        let all = self.by_size(connection)?;
+        let mut select = connection.prepare_cached(
+            "SELECT seq, wall_ms, boot, boot_ms FROM journal \
+             WHERE seq < ?1 AND EXISTS (SELECT 1 FROM checkpoint WHERE seq = ?1) ORDER BY seq LIMIT ?2",
+        )?;
+        let mut rows = select.query(params![self.witnessed, most])?;
+        let mut last = None;
+        while let Some(row) = rows.next()? {
+            let (seq, stamp) =
+                (row.get(0)?, Stamp { wall_ms: row.get(1)?, boot: row.get(2)?, boot_ms: row.get(3)? });
+            if !all && !self.age.as_ref().is_some_and(|age| age.has(&stamp)) {
+                break;
+            }
+            last = Some(seq);
+        }
+        Ok(last)
+    }
+}
+
+impl Age {
+    fn has(&self, stamp: &Stamp) -> bool {
+        stamp.wall_ms < self.before_ms && (stamp.boot != self.boot || stamp.boot_ms < self.before_boot_ms)
+    }
+}
+
+/// Whether there is something to prune.
+pub fn prunable(connection: &Connection, prune: &Prune) -> Result<bool, StoreError> {
+    Ok(prune.last(connection, 1)?.is_some())
+}
+
+/// Takes away the oldest records that may go, at most [`limits::PRUNE`] of them. Returns how many.
+pub fn prune(connection: &Connection, prune: &Prune) -> Result<usize, StoreError> {
+    let Some(last) = prune.last(connection, limits::PRUNE)? else {
         return Ok(0);
     };
-    let gone = connection
-        .prepare_cached(
-            "DELETE FROM journal WHERE seq IN \
-             (SELECT seq FROM journal WHERE seq < ?1 AND wall_ms < ?2 ORDER BY seq LIMIT ?3)",
-        )?
-        .execute(params![last.seq, wall_ms, limits::PRUNE])?;
-    connection
-        .prepare_cached("DELETE FROM checkpoint WHERE seq < (SELECT min(seq) FROM journal)")?
-        .execute([])?;
+    let gone = connection.prepare_cached("DELETE FROM journal WHERE seq <= ?1")?.execute([last])?;
+    connection.prepare_cached("DELETE FROM checkpoint WHERE seq <= ?1")?.execute([last])?;
     Ok(gone)
 }

@@ -47,6 +47,8 @@ CREATE TABLE grants (
     seq       INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX grants_open ON grants (latest_ms) WHERE closed = 0;
+CREATE INDEX grants_open_newest ON grants (at_ms) WHERE closed = 0;
+CREATE INDEX grants_held ON grants (person, at_ms) WHERE closed = 0;
 CREATE INDEX grants_newest ON grants (at_ms);
 CREATE INDEX grants_person ON grants (person, at_ms);
 
@@ -72,6 +74,14 @@ CREATE TABLE session (
     seq      INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX session_grant ON session (grant_id);
+
+-- How much a grant was used on this host: sessions it carried, and the time that at least one was open.
+CREATE TABLE used (
+    grant_id INTEGER PRIMARY KEY,
+    sessions INTEGER NOT NULL,
+    ms       INTEGER NOT NULL,
+    since_ms INTEGER             -- when the first of those that are open now was opened
+) STRICT;
 
 CREATE TABLE idempotency (
     person TEXT NOT NULL,

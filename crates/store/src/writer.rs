@@ -162,10 +162,10 @@ impl<E> Tx<'_, E> {
     /// [`Self::record`] for a refusal that anybody can repeat at will: never into the last quarter of the
     /// allowance or the reserve of the disk.
     pub fn record_refusal(&mut self, body: String) -> Result<u64, StoreError> {
-        let pages: u64 = self.connection.pragma_query_value(None, "page_count", |row| row.get(0))?;
+        let used = rows::used_bytes(self.connection)?;
         let free =
             rustix::fs::statvfs(self.path).map_or(0, |disk| disk.f_bavail.saturating_mul(disk.f_frsize));
-        if pages * limits::PAGE > self.max_bytes / 4 * 3 || free < limits::RESERVE {
+        if used > self.max_bytes / 4 * 3 || free < limits::RESERVE {
             return Err(StoreError::Reserved);
         }
         self.record(body)

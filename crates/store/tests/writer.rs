@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use store::{File, Observer, Options, StoreError, Tx, Writer};
+use store::{Age, File, Observer, Options, Prune, StoreError, Tx, Writer};
 
 const WAIT: Duration = Duration::from_secs(20);
 
@@ -276,16 +276,98 @@ fn refusals_never_fill_the_last_quarter_and_a_full_file_forgets_nothing() {
     assert_eq!(rows(&small).len(), before, "nothing that was told is gone");
 }
 
+fn old(witnessed: u64, before_ms: i64) -> Prune {
+    let age = Age { before_ms, boot: "another".into(), before_boot_ms: 0 };
+    Prune { witnessed, age: Some(age), max_bytes: 64 << 20 }
+}
+
+fn prune(writer: &Writer<String>, prune: Prune) -> usize {
+    writer.run(WAIT, move |tx: &mut Tx<'_, String>| store::prune(tx.connection(), &prune)).unwrap()
+}
+
+/// The places of the records that are left, if they verify as they are.
+fn left(options: &Options) -> Vec<u64> {
+    let connection = store::read_only(&options.path).unwrap();
+    let rows = store::journal_after(&connection, 0, 100_000).unwrap();
+    let mut verifier = Verifier::new(None, Witness::default());
+    rows.iter().try_for_each(|row| verifier.take(row)).unwrap();
+    rows.iter().map(|row| row.seq).collect()
+}
+
 #[test]
-fn old_records_go_only_before_the_last_checkpoint_and_the_rest_still_verifies() {
+fn old_records_go_only_before_a_checkpoint_that_a_witness_has_and_the_rest_still_verifies() {
     let folder = tempfile::tempdir().unwrap();
     let (writer, _) = start(options(folder.path()));
     for _ in 0..600 {
         append(&writer, "x").unwrap();
     }
-    let gone = writer.run(WAIT, |tx: &mut Tx<'_, String>| store::prune(tx.connection(), i64::MAX)).unwrap();
-    assert_eq!(gone, 511, "up to the checkpoint at 512");
+    assert_eq!(prune(&writer, old(0, i64::MAX)), 0, "no checkpoint is in syslog");
+    assert_eq!(prune(&writer, old(300, i64::MAX)), 0, "that is no checkpoint of this journal");
+    assert_eq!(prune(&writer, old(256, i64::MAX)), 255, "there is a newer one, which nobody has seen");
+    assert_eq!(left(&options(folder.path())), (256..=601).collect::<Vec<_>>());
+    assert_eq!(prune(&writer, old(512, i64::MAX)), 256);
+    assert_eq!(prune(&writer, old(512, i64::MAX)), 0);
+    assert_eq!(left(&options(folder.path())), (512..=601).collect::<Vec<_>>());
     drop(writer);
     wait_for_the_lock(folder.path());
     assert_eq!(open(options(folder.path())).unwrap().head().seq, 601);
+}
+
+#[test]
+fn a_wall_clock_that_jumped_leaves_no_gap_and_makes_nothing_old_that_is_young() {
+    let folder = tempfile::tempdir().unwrap();
+    let heard = Heard::default();
+    let now = Arc::new(AtomicI64::new(1_000));
+    let clock = Arc::clone(&now);
+    let stamps = Box::new(move || stamp(clock.load(Ordering::Relaxed)));
+    let (writer, _) = Writer::start(open(options(folder.path())).unwrap(), stamps, heard).unwrap();
+    for n in 2..=600 {
+        // From 100 on it is ahead for a while, and old again after that.
+        now.store(if (100..200).contains(&n) { 9_000_000 } else { 1_000 }, Ordering::Relaxed);
+        append(&writer, "x").unwrap();
+    }
+    assert_eq!(prune(&writer, old(512, 5_000)), 99, "the oldest, up to the first that is not old");
+    assert_eq!(left(&options(folder.path())), (100..=600).collect::<Vec<_>>());
+    assert_eq!(prune(&writer, old(512, 5_000)), 0);
+    // Written in this start of the machine, a moment ago, under a wall clock that stood at 1970.
+    let mut young = old(512, i64::MAX);
+    young.age = young.age.map(|age| Age { boot: "b".into(), ..age });
+    assert_eq!(prune(&writer, young.clone()), 0);
+    young.age = young.age.map(|age| Age { before_boot_ms: 2, ..age });
+    assert_eq!(prune(&writer, young), 412);
+}
+
+#[test]
+fn the_oldest_records_make_room_in_rounds_and_refusals_are_recorded_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let small = Options { max_bytes: 2000 * 4096, ..options(folder.path()) };
+    let (writer, heard) = start(small.clone());
+    let body = "x".repeat(600);
+    let refuse = |writer: &Writer<String>| {
+        let body = body.clone();
+        writer.run(WAIT, move |tx: &mut Tx<'_, String>| tx.record_refusal(body))
+    };
+    let refused = (0..100_000).find_map(|_| refuse(&writer).err()).unwrap();
+    assert!(matches!(refused, StoreError::Reserved), "{refused}");
+    let witnessed =
+        heard.all().iter().rev().find_map(|event| event.strip_prefix("checkpoint ")?.parse().ok());
+    let by_size = Prune { witnessed: witnessed.unwrap(), age: None, max_bytes: small.max_bytes };
+    let unwitnessed = Prune { witnessed: 0, ..by_size.clone() };
+    let reader = store::read_only(&small.path).unwrap();
+    assert!(!store::prunable(&reader, &unwitnessed).unwrap());
+    let (mut rounds, mut first) = (0, 1);
+    while store::prunable(&reader, &by_size).unwrap() {
+        let gone = u64::try_from(prune(&writer, by_size.clone())).unwrap();
+        assert!((1..=store::limits::PRUNE).contains(&gone), "{gone} in one round");
+        (rounds, first) = (rounds + 1, first + gone);
+    }
+    let used = store::used_bytes(&reader).unwrap();
+    assert!(rounds > 1 && used <= small.max_bytes / 8 * 5, "{rounds} rounds, {used} bytes are used");
+    assert_eq!(left(&small)[0], first, "only as much as it takes");
+    assert!(first < by_size.witnessed, "{first}");
+    // The file is as large as before, and there is room within it.
+    refuse(&writer).unwrap();
+    drop((reader, writer));
+    wait_for_the_lock(folder.path());
+    assert!(open(small).is_ok());
 }

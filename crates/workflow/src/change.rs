@@ -38,6 +38,8 @@ pub enum Change {
     Expired,
     /// Another policy is in force.
     PolicyApplied,
+    /// It was taken over from a damaged database, as it is now.
+    Carried,
 }
 
 impl Change {
@@ -60,6 +62,7 @@ impl Change {
             Self::Released => "released",
             Self::Expired => "expired",
             Self::PolicyApplied => "policy_applied",
+            Self::Carried => "carried",
         }
     }
 

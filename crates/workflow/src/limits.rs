@@ -13,17 +13,17 @@ pub const OPENED_PER_HOUR: u64 = 60;
 /// Approvers named in one sentence to a person; the rest are counted.
 pub const NAMED_APPROVERS: usize = 3;
 
-/// Escalations of one rule: beyond this everybody has been asked.
-pub const ESCALATIONS: usize = 8;
-
 /// Hosts named in one sentence to a person.
 pub const NAMED_HOSTS: usize = 5;
 
 /// Parts that a request is proposed to be split into: more is no help.
 pub const SPLIT: usize = 4;
 
-/// Bytes of a policy or people file: a thousand rules of ten lines fit, and reading it stays a moment.
+/// Bytes of a policy: a thousand rules of some lines fit, and reading it stays a moment.
 pub const POLICY: usize = 256 * 1024;
+
+/// Bytes of a people file: ten thousand people of some lines.
+pub const PEOPLE: usize = 2 * 1024 * 1024;
 
 /// Mistakes told at once of a file: as many as a person mends in one go.
 pub const MISTAKES: usize = 20;
@@ -73,6 +73,9 @@ pub const SCHEDULE: usize = 4 * 1024 * 1024;
 
 /// Shifts of a schedule: six weeks of a hundred people in hourly shifts.
 pub const SHIFTS: usize = 100_000;
+
+/// Components within components of a calendar: an alarm of an event of a calendar is the third.
+pub const CALENDAR_DEPTH: usize = 8;
 
 /// Recurring events of a schedule. Each costs a walk from its first day on.
 pub const RECURRING: usize = 1000;

@@ -1,12 +1,12 @@
 //! The first step of a request: opened, refused at once, or decided at once by the rule itself.
 
+use crate::Refusal;
 use crate::change::Change;
 use crate::explained::bare;
 use crate::request::{Afterwards, Ask, Decider, Kind, Request, RequestState};
 use crate::rule::{Auto, BreakGlass, Extend, Rule, are_met, most_seats};
 use crate::step::{Facts, Stepped, could_approve, longer, yields};
-use crate::{Refusal, limits};
-use access::{GrantId, Person, Time};
+use access::{GrantId, Person, Span, Time};
 use std::collections::BTreeSet;
 
 /// A new request, or why the rule refuses it at once. `mint` is the id of the grant it may yield.
@@ -183,7 +183,7 @@ fn pending(ask: Ask, rule: &Rule, now: Time) -> Request {
         rule: rule.id.clone(),
         state: RequestState::Pending { until: now + rule.pending.delta() },
         reviews: Vec::new(),
-        escalated: 0,
+        escalated: None,
         afterwards: None,
         ask,
     }
@@ -207,7 +207,7 @@ fn at_once(
 /// Waits for people, if there are any who could agree. `missed` says why the rule did not by itself.
 fn waits(request: Request, rule: &Rule, missed: Option<&str>) -> Result<Stepped, Refusal> {
     // Those who come in later count too: somebody can agree in time.
-    let later = Request { escalated: limits::ESCALATIONS, ..request.clone() };
+    let later = Request { escalated: Some(Span::LONGEST), ..request.clone() };
     let (steps, could) = (rule.steps_of(&later), could_approve(&later, rule));
     let could: BTreeSet<&Person> = could.iter().collect();
     if steps.is_empty() || !are_met(&steps, &could) {

@@ -52,7 +52,7 @@ pub struct People {
 impl People {
     /// The people this text writes; `path` is for the errors.
     pub fn parse(text: &str, path: &Path) -> Result<Self, PolicyErrors> {
-        Document::read(text, path, limits::POLICY, |root| Some(Self::read(root)))
+        Document::read(text, path, limits::PEOPLE, |root| Some(Self::read(root)))
     }
 
     /// The accounts of a system: each its person, login names and groups. Root is in no group, since root
@@ -155,7 +155,7 @@ impl People {
 
     fn read(root: &Table<'_>) -> Self {
         let mut written = Vec::new();
-        let names: Vec<String> = root.entries().into_iter().map(|(name, _)| name).collect();
+        let names: BTreeSet<String> = root.entries().into_iter().map(|(name, _)| name).collect();
         let mut owners: BTreeMap<String, Person> = BTreeMap::new();
         let mut grouped_locally = BTreeSet::new();
         for (name, value) in root.entries() {
@@ -182,7 +182,7 @@ impl People {
 const ROOT: &str = "root";
 
 /// One person, and where their manager is written.
-fn human<'d>(name: &str, value: &Value<'d>, all: &[String]) -> Option<(Human, Option<Value<'d>>)> {
+fn human<'d>(name: &str, value: &Value<'d>, all: &BTreeSet<String>) -> Option<(Human, Option<Value<'d>>)> {
     let table = value.table()?.named(&quoted(name).replace('"', ""));
     let person = match Person::parse(name) {
         Ok(person) if name != ROOT => person,
@@ -237,9 +237,9 @@ fn mail(value: &Value<'_>) -> Option<String> {
 }
 
 /// Somebody who is in the file.
-fn known(value: &Value<'_>, all: &[String]) -> Option<Person> {
+fn known(value: &Value<'_>, all: &BTreeSet<String>) -> Option<Person> {
     let person: Person = value.parse("correct the name")?;
-    if !all.iter().any(|name| name == person.as_str()) {
+    if !all.contains(person.as_str()) {
         let fix = format!("add [{}], or correct the name", quoted(person.as_str()));
         value.wrong(format!("{person} is not in this file"), fix);
         return None;
@@ -247,7 +247,7 @@ fn known(value: &Value<'_>, all: &[String]) -> Option<Person> {
     Some(person)
 }
 
-fn away(value: &Value<'_>, zone: Option<Tz>, person: &Person, all: &[String]) -> Option<Away> {
+fn away(value: &Value<'_>, zone: Option<Tz>, person: &Person, all: &BTreeSet<String>) -> Option<Away> {
     let table = value.table()?;
     let until_value = table.need("until", "say until when, for example until = \"2026-12-01\"");
     let delegate_value = table.get("delegate");

@@ -55,6 +55,21 @@ pub enum Refusal {
         /// Which rule.
         rule: String,
     },
+    /// Longer than the rule gives since the policy changed.
+    #[error(
+        "rule \"{rule}\" gives {longest} at most now, and request {request} is for {asked}: it can be approved \
+         with --for {longest} or less"
+    )]
+    GivesLess {
+        /// Which.
+        request: RequestId,
+        /// What is left of it.
+        asked: Span,
+        /// What the rule gives.
+        longest: Span,
+        /// Which rule.
+        rule: String,
+    },
     /// Too few words.
     #[error("rule \"{rule}\" wants a reason of at least {least} characters: say more with --reason")]
     ReasonTooShort {

@@ -146,20 +146,16 @@ pub struct Request {
     pub state: RequestState,
     /// What approvers said, oldest first.
     pub reviews: Vec<Review>,
-    /// How many of the rule's escalations have come about. They stay, whatever the clock does.
-    #[serde(default, skip_serializing_if = "is_zero")]
-    pub escalated: usize,
+    /// The rule's escalations after so long, and those before, have come about. They stay, whatever the
+    /// clock does; a rule that takes its place has its own times.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub escalated: Option<Span>,
     /// When the next one does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub escalates: Option<Time>,
     /// For a break glass: what becomes of it afterwards.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub afterwards: Option<Afterwards>,
-}
-
-#[allow(clippy::trivially_copy_pass_by_ref)] // serde's signature
-fn is_zero(count: &usize) -> bool {
-    *count == 0
 }
 
 /// What becomes of a break glass afterwards.
@@ -333,6 +329,11 @@ pub struct Scope {
 }
 
 impl Request {
+    /// Whether it still waits at `now`, also where no tick has ended it yet.
+    pub fn waits(&self, now: Time) -> bool {
+        matches!(self.state, RequestState::Pending { until } if now < until)
+    }
+
     /// When something happens to it by time alone, if something does.
     pub fn due(&self) -> Option<Time> {
         match (&self.state, &self.afterwards) {

@@ -151,13 +151,23 @@ impl Rule {
             Kind::Access | Kind::BreakGlass | Kind::Standing => &self.steps,
         };
         let scope = request.scope();
+        let come = |escalation: &&Escalation| Some(escalation.after) <= request.escalated;
         let too: BTreeSet<&Person> =
-            self.escalations.iter().take(request.escalated).flat_map(|escalation| &escalation.to).collect();
+            self.escalations.iter().filter(come).flat_map(|escalation| &escalation.to).collect();
         let mut steps: Vec<Step> = steps.iter().filter(|step| step.when.holds(&scope)).cloned().collect();
         for step in &mut steps {
             step.from.extend(too.iter().copied().cloned());
         }
         steps
+    }
+
+    /// Takes the say about this request from these people.
+    pub(crate) fn leave_out(&mut self, people: &BTreeSet<Person>) {
+        let steps = self.steps.iter_mut().chain(self.extend.iter_mut().flat_map(|extend| &mut extend.steps));
+        let sets = steps.map(|step| &mut step.from);
+        let sets = sets.chain(self.escalations.iter_mut().map(|escalation| &mut escalation.to));
+        let sets = sets.chain(self.break_glass.iter_mut().map(|glass| &mut glass.review_by));
+        sets.for_each(|set| set.retain(|person| !people.contains(person)));
     }
 
     /// Whether `person` could have a say about some request under this rule, now or by escalation.

@@ -49,6 +49,18 @@ impl StandingGrant {
             && grant.window.latest_end() == self.until
     }
 
+    /// Whether a person ended this grant, and nobody has written its rule anew since: then it is not to be
+    /// given again. Hosts and login names come and go without the rule, so they do not count.
+    pub fn was_taken_back(&self, grant: &Grant) -> bool {
+        grant.ended.as_ref().is_some_and(|ended| ended.by.is_some())
+            && grant.rule == self.rule
+            && grant.person == self.person
+            && grant.services == self.services
+            && grant.run_as == self.run_as
+            && grant.source == self.source
+            && grant.window.latest_end() == self.until
+    }
+
     /// The request that the policy makes and approves itself, with its grant.
     pub fn given(&self, id: RequestId, mint: GrantId, now: Time) -> Stepped {
         let seconds = u32::try_from((self.until - now).num_seconds()).unwrap_or(u32::MAX);
@@ -76,7 +88,7 @@ impl StandingGrant {
             rule: self.rule.clone(),
             state: RequestState::Approved { at: now, grant: mint, by: Decider::Rule { saw } },
             reviews: Vec::new(),
-            escalated: 0,
+            escalated: None,
             escalates: None,
             afterwards: None,
         };

@@ -114,7 +114,10 @@ pub fn step(
         Event::Tick | Event::Recheck { .. } if late => {
             Ok(ended(request, RequestState::Expired { at: now }, Change::Lapsed))
         }
-        Event::Tick => Ok(rule.map_or_else(|_| unchanged(request), |rule| escalated(request, rule, now))),
+        Event::Tick => Ok(match rule {
+            Ok(rule) => escalated(request, rule, now),
+            Err(why) => denied_by_policy(request, why.to_owned(), now),
+        }),
         _ if late => Err(Refusal::AlreadyDecided { request: id, state: "expired", by: String::new() }),
         Event::Cancel { by } if by != request.ask.asked_by && by != request.ask.person => {
             Err(Refusal::NotYours(id))
@@ -170,6 +173,7 @@ fn reviewed(
     only_narrows(request, &request.scope(), narrowing)?;
     let mut request = request.clone();
     request.reviews.push(review);
+    within(&request, rule)?;
     Ok(concluded(&request, rule, facts, mint, now)?.unwrap_or(Stepped {
         request,
         grant: None,
@@ -216,25 +220,13 @@ fn rechecked(
     mint: GrantId,
     now: Time,
 ) -> Stepped {
-    let denied = |why: String| {
-        let state = RequestState::Denied { at: now, by: Decider::Policy { why }, comment: None };
-        ended(request, state, Change::Denied)
-    };
+    let denied = |why: String| denied_by_policy(request, why, now);
     let rule = match rule {
         Ok(rule) => rule,
         Err(why) => return denied(why.to_owned()),
     };
-    let longest = match request.ask.kind {
-        Kind::Extend { .. } => rule.extend.as_ref().map(|extend| extend.longest),
-        _ => Some(rule.longest),
-    };
-    let length = request.scope().length;
-    match longest {
-        None => return denied(Refusal::NoExtension { rule: rule.id.clone() }.to_string()),
-        Some(longest) if length > longest => {
-            return denied(Refusal::TooLong { asked: length, longest, rule: rule.id.clone() }.to_string());
-        }
-        Some(_) => {}
+    if let Err(why) = within(request, rule) {
+        return denied(why.to_string());
     }
     let mut request = request.clone();
     let before = (request.rule.clone(), request.escalates);
@@ -245,7 +237,7 @@ fn rechecked(
         Ok(None) => {}
         Err(why) => return denied(why.to_string()),
     }
-    let later = Request { escalated: limits::ESCALATIONS, ..request.clone() };
+    let later = Request { escalated: Some(Span::LONGEST), ..request.clone() };
     let (steps, could) = (rule.steps_of(&later), could_approve(&later, rule));
     if steps.is_empty() || !are_met(&steps, &could.iter().collect()) {
         return denied(format!("nobody could approve it any more by rule \"{}\"", rule.id));
@@ -254,20 +246,44 @@ fn rechecked(
     Stepped { request, grant: None, changes: if changed { vec![Change::Rechecked] } else { Vec::new() } }
 }
 
+/// Whether what is left of a request is no longer than the rule gives now: it may give less than when it
+/// was asked.
+fn within(request: &Request, rule: &Rule) -> Result<(), Refusal> {
+    let longest = match request.ask.kind {
+        Kind::Extend { .. } => rule.extend.as_ref().map(|extend| extend.longest),
+        _ => Some(rule.longest),
+    };
+    let longest = longest.ok_or_else(|| Refusal::NoExtension { rule: rule.id.clone() })?;
+    let asked = request.scope().length;
+    if asked > longest {
+        let (request, rule) = (request.ask.id, rule.id.clone());
+        return Err(Refusal::GivesLess { request, asked, longest, rule });
+    }
+    Ok(())
+}
+
+fn denied_by_policy(request: &Request, why: String, now: Time) -> Stepped {
+    let state = RequestState::Denied { at: now, by: Decider::Policy { why }, comment: None };
+    ended(request, state, Change::Denied)
+}
+
 fn next_escalation(request: &Request, rule: &Rule) -> Option<Time> {
-    rule.escalations.get(request.escalated).map(|next| request.ask.asked_at + next.after.delta())
+    let next = rule.escalations.iter().find(|next| Some(next.after) > request.escalated)?;
+    Some(request.ask.asked_at + next.after.delta())
 }
 
 fn escalated(request: &Request, rule: &Rule, now: Time) -> Stepped {
     let mut request = request.clone();
-    let before = request.escalated;
-    while let Some(at) = next_escalation(&request, rule)
-        && at <= now
-    {
-        request.escalated += 1;
-    }
+    let (before, was_next) = (request.escalated, request.escalates);
+    let due = |after: &Span| request.ask.asked_at + after.delta() <= now;
+    let latest = rule.escalations.iter().map(|escalation| escalation.after).filter(due).max();
+    request.escalated = before.max(latest);
     request.escalates = next_escalation(&request, rule);
-    let changes = if request.escalated > before { vec![Change::Escalated] } else { Vec::new() };
+    let changes = match (request.escalated > before, request.escalates == was_next) {
+        (true, _) => vec![Change::Escalated],
+        (false, false) => vec![Change::Rechecked],
+        (false, true) => Vec::new(),
+    };
     Stepped { request, grant: None, changes }
 }
 

@@ -48,7 +48,11 @@ impl World {
     /// The rule that covers all of this ask at `now`, or why none does: deny rules first, then the first
     /// that covers every host, service and run-as.
     pub fn rule(&self, ask: &Ask, now: Now) -> Result<Rule, Uncovered> {
-        let human = self.people.get(&ask.person).ok_or_else(|| Uncovered::Nobody(ask.person.clone()))?;
+        let known =
+            |person: &Person| self.people.get(person).ok_or_else(|| Uncovered::Nobody(person.clone()));
+        let human = known(&ask.person)?;
+        // Who asked and is nobody now may be known by another name, and could agree by that one.
+        known(&ask.asked_by)?;
         let strange = |host: &&HostName| !self.hosts.labels.contains_key(*host);
         if self.hosts.all
             && let Some(unknown) = ask.hosts.iter().find(strange)
@@ -64,10 +68,20 @@ impl World {
             if let Effect::Allow(terms) = &rule.effect
                 && self.covers(rule, human, ask)
             {
-                return Ok(self.resolved(rule, terms, human, now));
+                let mut rule = self.resolved(rule, terms, human, now);
+                rule.leave_out(&self.own(ask));
+                return Ok(rule);
             }
         }
         Err(uncovered::explain(self, human, ask))
+    }
+
+    /// Those who have a name of whoever asked or gets the access, whoever had it when it was asked: what
+    /// they agreed to before counts no more.
+    fn own(&self, ask: &Ask) -> BTreeSet<Person> {
+        let asked_by = Login::parse(ask.asked_by.as_str()).ok();
+        let names = ask.names.iter().chain(&asked_by);
+        names.filter_map(|name| self.people.of_login(name)).map(|human| human.person.clone()).collect()
     }
 
     /// Everybody who could have a say about something, now or by escalation.

@@ -41,7 +41,7 @@ fn no_way_of_setting_the_clock_opens_a_grant_early_or_keeps_it_alive() {
     let carol = host.person("carol", &["jit-approvers"]).unwrap();
     host.jitd_is_up();
     host.root("jitd clock accept").ends_with(0).says("from now on");
-    let grant = bob.jit(&format!("approve {} --for 20s", alice.ssh("true").id("R-"))).id("G-");
+    let grant = bob.jit(&format!("approve {}", alice.ssh("true").id("R-"))).id("G-");
     alice.ssh("true").is_in();
 
     set(&host, "-1d");
@@ -55,7 +55,11 @@ fn no_way_of_setting_the_clock_opens_a_grant_early_or_keeps_it_alive() {
     set(&host, "-1d");
     host.root("systemctl restart jitd").ends_with(0);
     alice.ssh("true").is_in();
-    host.soon("twenty seconds are over, whatever the wall clock says", || alice.ssh("true").code == 255);
+    bob.jit(&format!("revoke {grant} --reason 'a shorter one'")).ends_with(0);
+    let grant = bob.jit(&format!("approve {} --for 5s", alice.ssh("true").id("R-"))).id("G-");
+    set(&host, "-2d");
+    host.root("systemctl restart jitd").ends_with(0);
+    host.soon("five seconds are over, whatever the wall clock says", || alice.ssh("true").code == 255);
     alice.ssh("true").is_refused_with(&format!("grant {grant} for ssh ended"));
 
     set(&host, "+0");
@@ -83,12 +87,16 @@ fn after_a_start_of_the_machine_the_clock_is_provisional_until_it_is_confirmed()
     // What starts at once works at once.
     let grant = bob.jit(&format!("approve {} --for 1h", alice.ssh("true").id("R-"))).id("G-");
     alice.ssh("true").is_in();
-    // What starts later waits for a clock that is confirmed.
-    let starts = host.root("date -u -d '+3 seconds' +%FT%TZ").out;
+    // What starts later waits for a clock that is confirmed, though by this one its time has come.
+    let starts = host.root("date -u -d '+20 minutes' +%FT%TZ").out;
     let asked = bob
         .jit(&format!("request --user alice --service su --at {} --for 30m --reason 'later'", starts.trim()));
     carol.jit(&format!("approve {}", asked.id("R-"))).ends_with(0);
-    host.soon("its start is past", || bob.jit("check alice --service su").out.contains("(clock_untrusted)"));
+    bob.jit("check alice --service su").says("(not_yet_valid)");
+    set(&host, "+30m");
+    boot(&host, 2);
+    host.root("systemctl restart jitd").ends_with(0);
+    bob.jit("check alice --service su").says("(clock_untrusted)");
     bob.jit("clock accept").ends_with(2);
     bob.ssh("/usr/sbin/jitd clock accept").ends_with(1).says("only root may say");
     host.root("jitd clock accept").ends_with(0);
@@ -96,7 +104,7 @@ fn after_a_start_of_the_machine_the_clock_is_provisional_until_it_is_confirmed()
 
     // Off for a day.
     set(&host, "+1d");
-    boot(&host, 2);
+    boot(&host, 3);
     host.reboot().unwrap();
     host.jitd_is_up();
     bob.jit("status").says("not confirmed since the machine started");
@@ -113,9 +121,20 @@ fn after_a_start_of_the_machine_the_clock_is_provisional_until_it_is_confirmed()
     bob.jit("grants --user alice").says(&grant);
     // And one whose battery is empty starts in the past: time stands at the floor.
     set(&host, "-9000d");
-    boot(&host, 3);
+    boot(&host, 4);
     host.reboot().unwrap();
     host.jitd_is_up();
     alice.ssh("true").is_in();
     bob.jit("status").says("behind of the gate's time");
+}
+
+#[test]
+fn the_daemon_may_read_whether_the_clock_is_synchronised() {
+    let host = Host::gated("web-1").unwrap();
+    host.jitd_is_up();
+    host.root("timeout 10 strace -f -qq -o /var/tmp/calls -e trace=adjtimex,clock_adjtime -p $(pidof jitd) > /dev/null 2>&1 &");
+    let calls = || std::fs::read_to_string(host.path("var/tmp/calls")).unwrap_or_default();
+    host.soon("it asks the kernel each second", || calls().lines().count() >= 2);
+    let calls = calls();
+    assert!(calls.contains("modes=0") && !calls.contains(" = -1 "), "{calls}");
 }

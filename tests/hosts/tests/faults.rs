@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used)] // a wrong step must stop the story
 
 use rusqlite::Connection;
+use std::collections::BTreeMap;
+use std::io::{Read as _, Write as _};
 use std::time::{Duration, Instant};
 use testbed::{Host, Person, SPARE};
 
@@ -68,7 +70,8 @@ fn a_daemon_that_is_stopped_hung_or_wrongly_configured() {
     host.root("kill -STOP $(pidof jitd)").ends_with(0);
     let since = Instant::now();
     alice.ssh("true").is_refused_with("jitd did not answer in time");
-    assert!(since.elapsed() < Duration::from_secs(4), "{:?}", since.elapsed());
+    // Two seconds of it are the module's; its deadline to the millisecond is seen where it is driven alone.
+    assert!(since.elapsed() < Duration::from_secs(10), "{:?}", since.elapsed());
     the_owner_is_not_locked_out(&host);
     host.root("kill -CONT $(pidof jitd)").ends_with(0);
     alice.ssh("sudo -n true").is_in();
@@ -89,12 +92,22 @@ fn a_daemon_that_is_stopped_hung_or_wrongly_configured() {
     });
     host.root("jitd --check-config").ends_with(1).says("/etc/jitd/jitd.toml:2: max: duration \"8 hours\"");
     alice.ssh("sudo -n true").is_in();
-    // A restart does not come up with it, and comes back by itself once it is right.
-    host.root("systemctl restart jitd");
+    // A restart does not come up with it, and comes back by itself at once when it is right.
+    let since = Instant::now();
+    host.root("systemctl restart jitd").ends_with(1);
     alice.ssh("true").is_refused_with(DOES_NOT_ANSWER);
     the_owner_is_not_locked_out(&host);
+    host.soon("its status says why", || {
+        host.root("systemctl status jitd").out.contains("does not run: /etc/jitd/jitd.toml:2: max: duration")
+    });
+    let starts =
+        host.root("journalctl -q -o cat -u jitd").out.matches("error: /etc/jitd/jitd.toml:2").count();
+    let most = since.elapsed().as_secs() / 10 + 1;
+    assert!((1..=most).contains(&(starts as u64)), "{starts} starts in {:?} fill no log", since.elapsed());
     std::fs::write(&config, "[requests]\nmax = \"8h\"\n").unwrap();
+    let since = Instant::now();
     host.soon("it comes back by itself", || alice.ssh("true").code == 0);
+    assert!(since.elapsed() < Duration::from_secs(5), "{:?}", since.elapsed());
     host.root("jitd --check-config").ends_with(0).says("is good");
 }
 
@@ -258,55 +271,180 @@ fn syslog_away_costs_no_time_and_no_line() {
     assert!(seqs.len() > 20 && seqs.windows(2).all(|pair| pair[0] < pair[1]), "{seqs:?}");
 }
 
+/// What one asker was answered, by the terminal that its question named.
+type Answers = BTreeMap<String, bool>;
+
+/// A question of an account that holds a grant, straight to the gate, and whether it was let in. Tries until
+/// there is an answer: a daemon that is killed hangs up.
+fn let_in(host: &Host, tty: &str) -> bool {
+    let question = frame::Question {
+        nonce: [7; 16],
+        phase: frame::Phase::Account,
+        service: b"sshd".to_vec(),
+        subject: b"alice".to_vec(),
+        target: b"alice".to_vec(),
+        rhost: Vec::new(),
+        address: Vec::new(),
+        tty: tty.into(),
+        uid: 0,
+        pid: std::process::id(),
+        start_ticks: 0,
+        audit_session: u32::MAX,
+        mode: frame::Mode::Enforce,
+        notice: frame::Notice::None,
+    };
+    let ask = || -> Option<frame::Answer> {
+        let mut gate = host.connect("/run/jitd/gate.sock").ok()?;
+        gate.set_read_timeout(Some(Duration::from_secs(5))).ok()?;
+        gate.write_all(&question.encode().ok()?).ok()?;
+        let mut bytes = Vec::new();
+        gate.read_to_end(&mut bytes).ok()?;
+        frame::Answer::decode(&bytes).ok()
+    };
+    until(ask).verdict == frame::Verdict::Allow
+}
+
+/// The control socket answers.
+fn desk_answers(host: &Host) {
+    let call = || -> Option<()> {
+        let mut control = host.connect("/run/jitd/control.sock").ok()?;
+        control.set_read_timeout(Some(Duration::from_secs(5))).ok()?;
+        control.write_all(b"GET /v1/status HTTP/1.1\r\nhost: jitd\r\nconnection: close\r\n\r\n").ok()?;
+        let mut head = [0; 12];
+        control.read_exact(&mut head).ok()?;
+        (&head == b"HTTP/1.1 200").then_some(())
+    };
+    until(call);
+}
+
+/// Tries without pause until it works.
+#[track_caller]
+fn until<T>(works: impl Fn() -> Option<T>) -> T {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    loop {
+        if let Some(made) = works() {
+            return made;
+        }
+        assert!(Instant::now() < deadline, "no answer within 20 s");
+    }
+}
+
+/// 64 programs that ask without end, each question by a terminal of its own, until told to stop.
+const ASKERS: &str = "#!/bin/sh
+mkdir -p /var/tmp/askers
+for asker in $(seq 64); do
+  ( n=0
+    while [ ! -e /var/tmp/stop ]; do
+      n=$((n + 1))
+      echo a$asker-$n $(/opt/driver /etc/pam.d sshd alice acct tty=a$asker-$n | grep '^acct')
+    done > /var/tmp/askers/$asker ) &
+done
+wait
+";
+
 #[test]
 fn killed_again_and_again_under_64_askers_every_allow_has_its_record() {
     let kills: usize = std::env::var("JIT_KILLS").ok().and_then(|kills| kills.parse().ok()).unwrap_or(20);
     let host = Host::gated("web-1").unwrap();
     let (_alice, _bob) = granted(&host);
     std::fs::copy(module_tests::driver(), host.path("opt/driver")).unwrap();
-    let before = records(&host);
-    std::fs::write(
-        host.path("opt/askers"),
-        "#!/bin/sh\n# 64 askers, each on and on until told to stop.\nmkdir -p /run/askers\nfor n in $(seq 64); do\n  ( while [ ! -e /run/askers/stop ]; do /opt/driver /etc/pam.d sshd alice acct; done > /run/askers/$n 2>&1 ) &\ndone\nwait\n",
-    )
-    .unwrap();
+    std::fs::write(host.path("opt/askers"), ASKERS).unwrap();
+    let before = i64::try_from(records(&host)).unwrap();
     let init = host.init().to_string();
     let mut askers = std::process::Command::new("nsenter")
         .args(["--all", "--root", "-t", &init, "/bin/sh", "/opt/askers"])
         .stdin(std::process::Stdio::null())
         .spawn()
         .unwrap();
-    let mut worst = Duration::ZERO;
-    for _ in 0..kills {
+    let mut answers = Answers::new();
+    let mut back: Vec<Duration> = Vec::new();
+    for kill in 0..kills {
+        // Among others that are answered, so that the kill falls into the thick of it.
+        for n in 0..5 {
+            let tty = format!("k{kill}-{n}");
+            answers.insert(tty.clone(), let_in(&host, &tty));
+        }
         let since = Instant::now();
-        host.root("kill -KILL $(pidof jitd)");
-        host.soon("it answers again", || host.root("jit status").code == 0);
-        worst = worst.max(since.elapsed());
-        std::thread::sleep(Duration::from_millis(100));
+        assert!(host.kill("jitd"), "it runs");
+        let tty = format!("back-{kill}");
+        answers.insert(tty.clone(), let_in(&host, &tty));
+        desk_answers(&host);
+        back.push(since.elapsed());
     }
-    host.root("touch /run/askers/stop");
+    std::fs::write(host.path("var/tmp/stop"), "").unwrap();
     askers.wait().unwrap();
-    let answers = |code: &str| -> u64 {
-        host.root(&format!("cat /run/askers/* | grep -c '^acct {code} '")).out.trim().parse().unwrap_or(0)
-    };
-    let (allowed, unanswered) = (answers("0"), answers("9"));
-    assert_eq!(answers("6"), 0, "nobody with a grant was told that they have none");
+    assert!(answers.values().all(|allowed| *allowed), "{answers:?}");
+
+    let (mut allowed, mut unanswered) = (0, 0);
+    for asker in 1..=64 {
+        let text = std::fs::read_to_string(host.path(&format!("var/tmp/askers/{asker}"))).unwrap();
+        for line in text.lines() {
+            let words: Vec<&str> = line.split(' ').collect();
+            // SUCCESS or AUTHINFO_UNAVAIL: nobody with a grant is told that they have none.
+            match words.as_slice() {
+                [tty, "acct", "0", _] => {
+                    allowed += 1;
+                    answers.insert((*tty).to_owned(), true);
+                }
+                [tty, "acct", "9", _] => {
+                    unanswered += 1;
+                    answers.insert((*tty).to_owned(), false);
+                }
+                _ => panic!("asker {asker}: {line}"),
+            }
+        }
+    }
     assert!(allowed > 100, "{allowed} were let in");
-    host.root("jit audit verify").ends_with(0);
+    host.root("jit audit verify --witness /var/log/auth.log").ends_with(0);
     host.root("systemctl stop jitd-gate.socket jitd-control.socket jitd");
     let db = Connection::open(host.path("var/lib/jitd/jitd.db")).unwrap();
-    let kept: i64 = db
-        .query_row(
-            "SELECT count(*) FROM journal WHERE seq > ?1 AND body LIKE '%\"reason\":\"granted\",\"user\":\"alice\"%' AND body LIKE '%\"phase\":\"account\"%'",
-            [i64::try_from(before).unwrap()],
-            |row| row.get(0),
+    let mut rows = db
+        .prepare(
+            "SELECT json_extract(body, '$.tty') FROM journal WHERE seq > ?1
+             AND json_extract(body, '$.kind') = 'decision' AND json_extract(body, '$.reason') = 'granted'
+             AND json_extract(body, '$.user') = 'alice' AND json_extract(body, '$.phase') = 'account'",
         )
         .unwrap();
-    assert!(kept.unsigned_abs() >= allowed, "{allowed} were let in and {kept} are recorded");
+    let mut recorded: BTreeMap<String, u32> = BTreeMap::new();
+    for tty in rows.query_map([before], |row| row.get::<_, String>(0)).unwrap() {
+        *recorded.entry(tty.unwrap()).or_default() += 1;
+    }
+    for (tty, allowed) in &answers {
+        let records = recorded.remove(tty).unwrap_or(0);
+        // The one that waited for a new daemon may have been asked of the old one too.
+        let most = if tty.starts_with(['k', 'b']) { u32::MAX } else { 1 };
+        assert!(records <= most, "{tty} was asked once and is recorded {records} times");
+        assert!(!*allowed || records >= 1, "{tty} was let in and is not recorded");
+    }
+    assert!(recorded.is_empty(), "recorded and never asked: {recorded:?}");
+    back.sort();
+    let (middle, worst) = (back[back.len() / 2], back[back.len() - 1]);
     eprintln!(
-        "{kills} kills: {allowed} let in, {unanswered} without an answer, {kept} records; back within {worst:?}"
+        "{kills} kills: {allowed} let in, each with its record; {unanswered} without an answer; back within {middle:?} in the middle and {worst:?} at worst"
     );
-    assert!(worst < Duration::from_secs(3), "back within {worst:?}");
+    assert!(worst < Duration::from_secs(1), "back within {worst:?}: {back:?}");
+}
+
+#[test]
+fn a_module_that_panics_refuses_and_the_owner_is_not_locked_out() {
+    let host = Host::gated("web-1").unwrap();
+    let (alice, _bob) = granted(&host);
+    let mut inside = alice.terminal("");
+    inside.exp_string("alice@web-1").unwrap();
+    std::fs::copy(module_tests::no_clock(), host.path("usr/local/lib/no-clock.so")).unwrap();
+    std::fs::write(host.path("etc/ld.so.preload"), "/usr/local/lib/no-clock.so\n").unwrap();
+    alice.ssh("true").is_refused_with("this host's access gate is set up wrongly (the module has a fault)");
+    inside.send_line("sudo -n id -un").unwrap();
+    inside.exp_string("(the module has a fault), so nobody is let in").unwrap();
+    the_owner_is_not_locked_out(&host);
+    host.soon("it is told", || {
+        host.root("journalctl -q -o cat -p err --facility=authpriv")
+            .out
+            .contains("pam_jit: refused, because the PAM line is not right: the module has a fault")
+    });
+    std::fs::remove_file(host.path("etc/ld.so.preload")).unwrap();
+    alice.ssh("sudo -n true").is_in();
+    inside.send_line("exit").unwrap();
 }
 
 #[test]

@@ -107,7 +107,34 @@ fn a_review_counts_only_from_the_persons_own_login() {
         assert_ne!(seen.code, 0, "{seen:?}");
         seen.says("this review does not count");
     }
-    host.root(&format!("echo '* * * * * bob jit approve {wanted} 2> /tmp/by-cron' > /etc/cron.d/review"));
+    // What runs by itself in bob's name can be started by whoever becomes bob for a moment.
+    std::fs::write(
+        host.path("usr/local/bin/review"),
+        format!("#!/bin/sh\njit approve {wanted} > /var/tmp/$1 2>&1; echo exit $? >> /var/tmp/$1\n"),
+    )
+    .unwrap();
+    host.root("chmod 755 /usr/local/bin/review; loginctl enable-linger bob").ends_with(0);
+    host.soon("bob's user manager runs", || {
+        host.root("systemctl is-active user@$(id -u bob)").out.trim() == "active"
+    });
+    alice.ssh("echo '@reboot /usr/local/bin/review cron' | sudo -n -u bob crontab -").ends_with(0);
+    host.cron_runs();
+    alice.ssh("cd /; echo '/usr/local/bin/review at' | sudo -n -u bob at -M now").ends_with(0);
+    alice
+        .ssh("sudo -n -u bob env XDG_RUNTIME_DIR=/run/user/$(id -u bob) systemd-run --user --quiet /usr/local/bin/review user")
+        .ends_with(0);
+    for (by, under) in [("cron", "cron.service"), ("at", "atd.service"), ("user", "user@")] {
+        let said = || std::fs::read_to_string(host.path(&format!("var/tmp/{by}"))).unwrap_or_default();
+        host.soon("it ran", || said().contains("exit "));
+        let said = said();
+        assert!(said.contains("this review does not count: this process runs under"), "{by}: {said}");
+        assert!(said.contains(under) && said.ends_with("exit 1\n"), "{by}: {said}");
+        assert_eq!(
+            host.root(&format!("stat -c %U /var/tmp/{by}")).out,
+            "bob\n",
+            "it was bob, for the kernel"
+        );
+    }
     bob.jit(&format!("show {wanted}")).says("is pending");
     bob.jit(&format!("approve {wanted}")).ends_with(0);
 }

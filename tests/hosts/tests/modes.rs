@@ -1,4 +1,4 @@
-//! What the PAM lines and the configuration can say, each in a sandbox of its own.
+//! What the PAM lines and the configuration can say, each in a sandbox of its own where systemd has no part.
 #![allow(clippy::unwrap_used)] // a wrong step must stop the story
 
 use testbed::{Host, PASSWORD};
@@ -44,6 +44,53 @@ fn unavailable_can_be_made_to_allow_on_the_line_alone_and_every_use_is_told() {
     alice.ssh("true").is_in();
     let log = std::fs::read_to_string(host.path("var/log/auth.log")).unwrap();
     assert!(log.contains("pam_jit: let alice in without an answer because of on_unavailable=allow"), "{log}");
+}
+
+#[test]
+fn each_login_that_a_line_alone_lets_in_is_an_error_in_the_log_and_the_status_names_the_line() {
+    let host = Host::gated("web-1").unwrap();
+    let alice = host.person("alice", &[]).unwrap();
+    host.jitd_is_up();
+    // Entries of this tag with priority 3, which is err (syslog(3)), that say this.
+    let errors = |tag: &str, words: &str| {
+        let entries = host.root(&format!("journalctl -q -o json -t {tag} --facility=authpriv")).out;
+        entries.lines().filter(|e| e.contains(words) && e.contains("\"PRIORITY\":\"3\"")).count()
+    };
+    host.gate("sshd", "mode=monitor").unwrap();
+    host.root("jit status").says("! /etc/pam.d/sshd says mode=monitor: everybody is let in");
+    for logins in 1..=3 {
+        alice.ssh("true").is_in();
+        host.soon("each of them is told, account and session", || {
+            errors("jitd", "decision=allow reason=monitor would=no_grant user=alice") == 2 * logins
+        });
+    }
+    host.root("jit audit tail -n 50").says("reason=monitor would=no_grant user=alice");
+
+    host.gate("sshd", "on_unavailable=allow").unwrap();
+    host.root("jit status").says("! /etc/pam.d/sshd says on_unavailable=allow: everybody is let in while");
+    host.root("systemctl stop jitd-gate.socket jitd-control.socket jitd.service").ends_with(0);
+    for logins in 1..=3 {
+        alice.ssh("true").is_in();
+        host.soon("each of them is told", || {
+            errors("sshd", "pam_jit: let alice in without an answer because of on_unavailable=allow")
+                == 2 * logins
+        });
+    }
+}
+
+#[test]
+fn a_session_line_that_is_missing_is_told_by_the_status() {
+    let host = Host::sandbox("web-1", "", "").unwrap();
+    up(&host);
+    assert!(!host.root("jit status").out.contains("session part"));
+    let file = host.path("etc/pam.d/sudo");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let without: Vec<&str> =
+        text.lines().filter(|line| !(line.starts_with("session") && line.contains("pam_jit"))).collect();
+    std::fs::write(&file, without.join("\n") + "\n").unwrap();
+    host.root("jit status")
+        .says("! /etc/pam.d/sudo calls pam_jit.so in its account part and not in its session part")
+        .says("a grant to become one account is one for all of them");
 }
 
 #[test]
@@ -127,4 +174,41 @@ fn the_auth_line_gives_the_answer_of_account_once_and_starts_no_clock() {
     let phases = ["phase=auth", "phase=account", "phase=open"]
         .map(|phase| lines.iter().filter(|l| l.contains("reason=granted") && l.contains(phase)).count());
     assert_eq!(phases, [1, 1, 1]);
+}
+
+#[test]
+fn what_goes_around_the_module_is_what_the_manual_says() {
+    let host = Host::sandbox("web-1", "", "").unwrap();
+    let alice = host.person("alice", &["staff"]).unwrap();
+    let bob = host.person("bob", &["jit-approvers"]).unwrap();
+    up(&host);
+    bob.jit(&format!("approve {}", alice.ssh("true").id("R-"))).ends_with(0);
+    let grant = bob.jit(&format!("approve {}", alice.ssh("sudo -n true").id("R-"))).id("G-");
+    let sudoers =
+        |line: &str| std::fs::write(host.path("etc/sudoers.d/around"), format!("{line}\n")).unwrap();
+
+    alice.ssh("sudo -n -u bob id -un").is_refused_with("is for sudo as root");
+    sudoers("Defaults !pam_session");
+    alice.ssh("sudo -n -u bob id -un").is_in().says("bob");
+    bob.jit(&format!("revoke {grant} --reason done")).ends_with(0);
+    alice.ssh("sudo -n id -un").is_refused_with("was revoked by bob");
+    sudoers("Defaults !pam_acct_mgmt, !pam_session");
+    alice.ssh("sudo -n id -un").is_in().says("root");
+    sudoers("");
+
+    // A further channel of a connection that is open.
+    let path = format!("ControlPath={}", host.scratch().join("master").display());
+    let further = |how: &str| alice.ssh_with(&["-o", "BatchMode=yes", "-o", &path, "-o", how], "echo in");
+    alice.ssh_with(&["-o", "BatchMode=yes", "-o", &path, "-f", "-N", "-M"], "").is_in();
+    for line in bob.jit("grants --user alice --json").out.split("\"G-").skip(1) {
+        bob.jit(&format!("revoke G-{} --reason done", &line[..11])).ends_with(0);
+    }
+    alice.ssh("true").is_refused_with("was revoked by bob");
+    further("ControlMaster=no").is_in().says("in");
+    alice.ssh_with(&["-o", &path, "-O", "exit"], "").ends_with(0);
+    further("ControlMaster=no").is_refused_with("was revoked by bob");
+
+    host.root("sed -i 's/^UsePAM yes/UsePAM no/' /etc/ssh/sshd_config; kill -HUP $(cat /run/sshd.pid)")
+        .ends_with(0);
+    host.soon("sshd asks nobody", || alice.ssh("true").code == 0);
 }

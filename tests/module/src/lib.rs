@@ -7,7 +7,7 @@ mod gate;
 mod stack;
 
 pub use gate::{Gate, allow, deny};
-pub use stack::{Outcome, Stack, driver};
+pub use stack::{Outcome, Stack, driver, no_clock};
 
 /// PAM codes that the module gives (`_pam_types.h`).
 pub mod code {

@@ -17,6 +17,8 @@ pub struct Outcome {
     pub phases: Vec<(String, i32, Duration)>,
     /// Messages in order: style, text.
     pub messages: Vec<(i32, String)>,
+    /// What went past PAM to standard error, where a terminal would show it.
+    pub spilled: String,
 }
 
 /// The style of `PAM_ERROR_MSG`.
@@ -61,7 +63,8 @@ impl Stack {
         line.extend(items);
         let output = Command::new("timeout").arg("60").args(&line).output().unwrap();
         assert!(output.status.success(), "{line:?}: {output:?}");
-        let mut outcome = Outcome { phases: Vec::new(), messages: Vec::new() };
+        let spilled = String::from_utf8_lossy(&output.stderr).into_owned();
+        let mut outcome = Outcome { phases: Vec::new(), messages: Vec::new(), spilled };
         for text in String::from_utf8_lossy(&output.stdout).lines() {
             let (first, rest) = text.split_once(' ').unwrap_or((text, ""));
             if let Ok(style) = first.parse() {
@@ -98,6 +101,7 @@ impl Outcome {
     /// The one line that was shown, which is an error message in printable ASCII.
     #[track_caller]
     pub fn line(&self) -> &str {
+        assert_eq!(self.spilled, "", "nothing goes past PAM");
         match self.messages.as_slice() {
             [(ERROR_MSG, line)] => {
                 assert!(line.bytes().all(|c| (b' '..=b'~').contains(&c)), "printable ASCII: {line:?}");
@@ -110,7 +114,7 @@ impl Outcome {
     /// Nothing was shown.
     #[track_caller]
     pub fn is_quiet(&self) -> &Self {
-        assert!(self.messages.is_empty(), "quiet, not {:?}", self.messages);
+        assert!(self.messages.is_empty() && self.spilled.is_empty(), "quiet, not {self:?}");
         self
     }
 }
@@ -118,19 +122,24 @@ impl Outcome {
 /// The compiled driver: see `driver.c`.
 pub fn driver() -> &'static Path {
     static DRIVER: OnceLock<PathBuf> = OnceLock::new();
-    DRIVER.get_or_init(|| {
-        testbed::install(&[("cc", "gcc"), ("/usr/include/security/pam_modules.h", "libpam0g-dev")]).unwrap();
-        let driver = testbed::repository().join("target/pam-driver");
-        let fresh = driver.with_extension(std::process::id().to_string());
-        testbed::run(
-            Command::new("cc")
-                .args(["-O2", "-Wall", "-Werror", "-o"])
-                .arg(&fresh)
-                .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/src/driver.c"))
-                .arg("-lpam"),
-        )
-        .unwrap();
-        std::fs::rename(fresh, &driver).unwrap();
-        driver
-    })
+    DRIVER.get_or_init(|| compiled("driver.c", "pam-driver", &["-lpam"]))
+}
+
+/// The compiled library that takes the module's clock away: see `no_clock.c`.
+pub fn no_clock() -> &'static Path {
+    static NO_CLOCK: OnceLock<PathBuf> = OnceLock::new();
+    NO_CLOCK.get_or_init(|| compiled("no_clock.c", "no-clock.so", &["-shared", "-fPIC"]))
+}
+
+fn compiled(source: &str, name: &str, how: &[&str]) -> PathBuf {
+    testbed::install(&[("cc", "gcc"), ("/usr/include/security/pam_modules.h", "libpam0g-dev")]).unwrap();
+    let made = testbed::repository().join("target").join(name);
+    let fresh = made.with_extension(std::process::id().to_string());
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src").join(source);
+    testbed::run(
+        Command::new("cc").args(["-O2", "-Wall", "-Werror", "-o"]).arg(&fresh).arg(source).args(how),
+    )
+    .unwrap();
+    std::fs::rename(fresh, &made).unwrap();
+    made
 }

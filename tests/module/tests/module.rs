@@ -89,6 +89,12 @@ fn in_sudo_and_su_the_invoker_is_the_subject_and_must_be_who_runs_it() {
             "a directory's user is in neither file"
         );
         gate.asked();
+        let edits = stack.run(service, "root", "open", &["ruser=daemon", "uid=0"]);
+        assert_eq!(edits.code(), SUCCESS, "sudo -e is root by the time it opens its session");
+        assert_eq!(gate.asked().subject, b"daemon", "and asks for its invoker");
+        for (phase, items) in [("acct", &["ruser=daemon", "uid=0"][..]), ("open", &["uid=0"])] {
+            assert_ne!(stack.run(service, "root", phase, items).code(), SUCCESS, "{phase} {items:?}");
+        }
     }
 }
 
@@ -383,6 +389,32 @@ fn a_signal_ends_the_wait() {
     assert_eq!(outcome.code(), AUTHINFO_UNAVAIL);
     assert!(outcome.line().contains("(interrupted)"), "{}", outcome.line());
     assert!(outcome.took() < Duration::from_secs(2), "{:?}", outcome.took());
+}
+
+#[test]
+fn a_panic_in_the_module_refuses_with_one_line_and_takes_no_key_away() {
+    let folder = folder();
+    let gate = Gate::answering(folder.path(), |question| allow(question).encode().unwrap());
+    let preload = format!("LD_PRELOAD={}", module_tests::no_clock().display());
+    let faulty = |arguments: &str, service: &str, user: &str, phase: &str, items: &[&str]| {
+        stack(folder.path(), arguments).run_under(&["env", &preload], service, user, phase, items)
+    };
+    // Nothing that the line can say makes a fault of the module let in.
+    for arguments in ["", "on_unavailable=allow", "mode=monitor"] {
+        for (phase, code) in [("acct", SERVICE_ERR), ("auth", MAXTRIES), ("open", PERM_DENIED)] {
+            let outcome = faulty(arguments, "sshd", "nobody", phase, &[]);
+            assert_eq!(outcome.code(), code, "{phase} {arguments}");
+            assert!(outcome.line().contains("(the module has a fault), so nobody is let in"), "{outcome:?}");
+        }
+    }
+    assert_eq!(faulty("", "sshd", "nobody", "close", &[]).is_quiet().code(), SUCCESS, "nobody is kept in");
+    for phase in ["acct", "auth", "open"] {
+        let spare = faulty("spare_user=daemon", "sshd", "daemon", phase, &[]);
+        assert_eq!(spare.is_quiet().code(), SUCCESS, "a spare key, {phase}");
+        let own = faulty("", "sudo", "nobody", phase, &["ruser=root", "uid=0"]);
+        assert_eq!(own.is_quiet().code(), SUCCESS, "root's own sudo, {phase}");
+    }
+    assert!(gate.heard_nothing(), "it never came to asking");
 }
 
 #[test]

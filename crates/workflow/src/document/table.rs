@@ -64,7 +64,7 @@ impl<'d> Table<'d> {
 
     /// Whether nothing is written in it.
     pub(crate) fn is_empty(&self) -> bool {
-        self.own.is_none_or(|own| own.is_empty())
+        self.own.is_none_or(toml::map::Map::is_empty)
     }
 
     /// The value of a key: its own, else the inherited one.

@@ -66,7 +66,12 @@ impl<'d> Value<'d> {
         let found = words.iter().find(|(word, _)| *word == text).map(|(_, meaning)| *meaning);
         if found.is_none() {
             let words: Vec<String> = words.iter().map(|(word, _)| format!("\"{word}\"")).collect();
-            self.wrong(format!("{} is not known", quoted(text)), format!("write {}", words.join(" or ")));
+            let fix = match words.split_last() {
+                Some((last, [])) => format!("write {last}"),
+                Some((last, rest)) => format!("write {} or {last}", rest.join(", ")),
+                None => String::new(),
+            };
+            self.wrong(format!("{} is not known", quoted(text)), fix);
         }
         found
     }
@@ -114,10 +119,15 @@ impl<'d> Value<'d> {
     /// restriction and be none.
     pub(crate) fn list(&self, most: usize) -> Vec<Value<'d>> {
         let list = self.list_or_none(most);
-        if self.value.as_array().is_some_and(|list| list.is_empty()) {
+        if self.is_empty_list() {
             self.wrong("is empty, which restricts nothing", "name at least one, or leave the key out");
         }
         list
+    }
+
+    /// Whether it is a list of nothing.
+    pub(crate) fn is_empty_list(&self) -> bool {
+        self.value.as_array().is_some_and(|list| list.is_empty())
     }
 
     /// The same, possibly none.

@@ -3,13 +3,14 @@
 //! Recurrences are expanded on the clock of the event's own time zone, and only then put on the world's: a
 //! shift from 20:00 to 08:00 stays that when summer time ends.
 
+use super::moment::{Clock, Moment, Stamp, When, stamp};
 use super::{Read, Shift};
 use crate::document::{Document, PolicyErrors, quoted};
 use crate::limits;
 use access::{Span, Text, Time};
-use chrono::{DateTime, Datelike as _, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, TimeZone as _, Utc};
+use chrono::{Datelike as _, NaiveDateTime, TimeDelta, TimeZone as _};
 use chrono_tz::Tz;
-use icalendar::parser::{Component, Property, read_components, unfold};
+use icalendar::parser::{Component, ParseString, Property, read_components, unfold};
 use rrule::{Frequency, RRule, Unvalidated};
 use std::collections::HashSet;
 use std::path::Path;
@@ -29,7 +30,6 @@ fn wrong<T>(property: &'static str, what: impl Into<String>, fix: &'static str) 
 
 /// The shifts of the calendar within the days that are read.
 pub(super) fn shifts(text: &str, path: &Path, read: &Read) -> Result<Vec<Shift>, PolicyErrors> {
-    let document = Document::new(text, path);
     let told = |at: usize, key: &str, what: &str, fix: &str| {
         let document = Document::new(text, path);
         document.wrong(at, "", "", key, what, fix);
@@ -41,20 +41,22 @@ pub(super) fn shifts(text: &str, path: &Path, read: &Read) -> Result<Vec<Shift>,
     }
     let unfolded = unfold(text);
     let export = "export it again as iCalendar (.ics)";
+    if depth(&unfolded) > limits::CALENDAR_DEPTH {
+        return Err(told(0, "", "is nested deeper than any calendar", export));
+    }
     let roots = read_components(&unfolded)
         .map_err(|why| told(0, "", &format!("is not iCalendar: {}", first_words(&why)), export))?;
-    let calendars: Vec<&Component<'_>> = roots.iter().filter(|root| root.name == "VCALENDAR").collect();
+    let calendars: Vec<&Component<'_>> = roots.iter().filter(|root| is(&root.name, "VCALENDAR")).collect();
     if calendars.is_empty() {
         return Err(told(0, "", "holds no calendar", export));
     }
-    drop(document);
     // The parser keeps no lines, but the order.
     let mut starts = text.match_indices("BEGIN:VEVENT").map(|(at, _)| at);
     let mut events = Vec::new();
     for calendar in calendars {
         let zone =
             calendar_zone(calendar).map_err(|wrong| told(0, wrong.property, &wrong.what, wrong.fix))?;
-        for component in calendar.components.iter().filter(|component| component.name == "VEVENT") {
+        for component in calendar.components.iter().filter(|component| is(&component.name, "VEVENT")) {
             let at = starts.next().unwrap_or(0);
             let event = Event::read(component, zone)
                 .map_err(|wrong| told(at, wrong.property, &wrong.what, wrong.fix))?;
@@ -66,8 +68,8 @@ pub(super) fn shifts(text: &str, path: &Path, read: &Read) -> Result<Vec<Shift>,
         return Err(told(*at, "RRULE", &what, "export fewer"));
     }
     // An event of the same name with RECURRENCE-ID stands for that one occurrence.
-    let replaced: HashSet<(String, Time)> =
-        events.iter().filter_map(|(_, event)| Some((event.uid.clone(), event.replaces?))).collect();
+    let replaced: HashSet<(&str, Moment)> =
+        events.iter().filter_map(|(_, event)| Some((event.uid.as_str(), event.replaces?.moment()))).collect();
     let mut shifts = Vec::new();
     for (at, event) in &events {
         let found = event
@@ -81,48 +83,20 @@ pub(super) fn shifts(text: &str, path: &Path, read: &Read) -> Result<Vec<Shift>,
     Ok(shifts)
 }
 
-/// A time on the clock of a zone.
-#[derive(Clone, Copy)]
-struct Clock {
-    local: NaiveDateTime,
-    zone: Tz,
-}
-
-impl Clock {
-    /// The instant: the first of two, and for one that is skipped what the clock would have shown without
-    /// the change (RFC 5545, section 3.3.5).
-    fn instant(self) -> Time {
-        let found = self.zone.from_local_datetime(&self.local).earliest();
-        let before = || {
-            let day_before = self.local.checked_sub_signed(TimeDelta::days(1))?;
-            let known = self.zone.from_local_datetime(&day_before).earliest()?;
-            known.with_timezone(&Utc).checked_add_signed(TimeDelta::days(1))
-        };
-        found
-            .map(|found| found.with_timezone(&Utc))
-            .or_else(before)
-            .unwrap_or_else(|| Utc.from_utc_datetime(&self.local))
-    }
-
-    fn later(self, by: TimeDelta) -> Self {
-        Self { local: self.local.checked_add_signed(by).unwrap_or(self.local), zone: self.zone }
-    }
-}
-
-/// A day, or a time of one.
-#[derive(Clone, Copy)]
-enum When {
-    Day(NaiveDate, Tz),
-    At(Clock),
-}
-
-impl When {
-    fn clock(self) -> Clock {
-        match self {
-            Self::Day(day, zone) => Clock { local: day.and_time(NaiveTime::MIN), zone },
-            Self::At(clock) => clock,
+/// How deep components are nested, at most: the parser follows them on the stack.
+fn depth(text: &str) -> usize {
+    let (mut depth, mut deepest) = (0_usize, 0);
+    for word in text.split_whitespace() {
+        let starts =
+            |with: &str| word.get(..with.len()).is_some_and(|start| start.eq_ignore_ascii_case(with));
+        if starts("BEGIN:") {
+            depth += 1;
+            deepest = deepest.max(depth);
+        } else if starts("END:") {
+            depth = depth.saturating_sub(1);
         }
     }
+    deepest
 }
 
 struct Event {
@@ -134,13 +108,16 @@ struct Event {
     level: u8,
     rule: Option<RRule<Unvalidated>>,
     more: Vec<When>,
-    except: Vec<When>,
-    replaces: Option<Time>,
+    except: HashSet<Moment>,
+    replaces: Option<When>,
     cancelled: bool,
 }
 
 impl Event {
     fn read(component: &Component<'_>, zone: Tz) -> Found<Self> {
+        if one(component, "EXRULE").is_some() {
+            return wrong("EXRULE", "is left out of RFC 5545", "write the days into EXDATE");
+        }
         let start_property = one(component, "DTSTART");
         let Some(start) = start_property else {
             return wrong("DTSTART", "is missing", "give the event a start");
@@ -156,9 +133,7 @@ impl Event {
                 let fix = "end the series there and start a new one";
                 return wrong("RECURRENCE-ID", "changes all that follow", fix);
             }
-            Some(property) => {
-                Some(when("RECURRENCE-ID", property, property.val.as_str(), start.zone)?.clock().instant())
-            }
+            Some(property) => Some(when("RECURRENCE-ID", property, property.val.as_str(), start.zone)?),
             None => None,
         };
         Ok(Self {
@@ -169,7 +144,7 @@ impl Event {
             level: level(component),
             rule,
             more: many(component, "RDATE", start.zone)?,
-            except: many(component, "EXDATE", start.zone)?,
+            except: many(component, "EXDATE", start.zone)?.into_iter().map(When::moment).collect(),
             replaces,
             cancelled: one(component, "STATUS")
                 .is_some_and(|status| status.val.as_str().eq_ignore_ascii_case("CANCELLED")),
@@ -177,7 +152,7 @@ impl Event {
     }
 
     /// Its shifts that touch the days that are read.
-    fn shifts(&self, read: &Read, replaced: &HashSet<(String, Time)>) -> Found<Vec<Shift>> {
+    fn shifts(&self, read: &Read, replaced: &HashSet<(&str, Moment)>) -> Found<Vec<Shift>> {
         let (Some(who), false) = (&self.who, self.cancelled) else { return Ok(Vec::new()) };
         let mut starts: Vec<Clock> = match &self.rule {
             Some(rule) => self.recurrences(rule, read)?,
@@ -187,11 +162,10 @@ impl Event {
         let mut shifts = Vec::new();
         for start in starts {
             let (from, to) = (start.instant(), start.later(self.length).instant());
-            let excepted = self.except.iter().any(|except| match except {
-                When::Day(day, _) => start.local.date() == *day,
-                When::At(clock) => clock.instant() == from,
-            });
-            let gone = self.replaces.is_none() && replaced.contains(&(self.uid.clone(), from));
+            let moments = [Moment::At(from), Moment::Day(start.local.date())];
+            let excepted = moments.iter().any(|moment| self.except.contains(moment));
+            let gone = self.replaces.is_none()
+                && moments.into_iter().any(|moment| replaced.contains(&(self.uid.as_str(), moment)));
             if !excepted && !gone && from < to && to > read.from && from < read.to {
                 shifts.push(Shift { from, to, who: who.clone(), level: self.level });
             }
@@ -292,13 +266,13 @@ fn duration(text: &str) -> Option<Span> {
 /// The first who was asked and did not decline, else the mail address in the title, else the title.
 fn who(component: &Component<'_>) -> Option<String> {
     let attends = |property: &&Property<'_>| {
-        let is = |name: &str, value: &str| {
+        let has = |name: &str, value: &str| {
             parameter(property, name).is_some_and(|found| found.eq_ignore_ascii_case(value))
         };
-        property.name == "ATTENDEE"
-            && !is("PARTSTAT", "DECLINED")
-            && !is("CUTYPE", "ROOM")
-            && !is("CUTYPE", "RESOURCE")
+        is(&property.name, "ATTENDEE")
+            && !has("PARTSTAT", "DECLINED")
+            && !has("CUTYPE", "ROOM")
+            && !has("CUTYPE", "RESOURCE")
     };
     let attendee = component.properties.iter().find(attends).map(|property| {
         let value = property.val.as_str();
@@ -354,7 +328,7 @@ fn zone_named(property: &'static str, name: &str) -> Found<Tz> {
 
 fn many(component: &Component<'_>, name: &'static str, zone: Tz) -> Found<Vec<When>> {
     let mut found = Vec::new();
-    for property in component.properties.iter().filter(|property| property.name == name) {
+    for property in component.properties.iter().filter(|property| is(&property.name, name)) {
         for value in property.val.as_str().split(',') {
             found.push(when(name, property, value, zone)?);
         }
@@ -378,31 +352,18 @@ fn when(name: &'static str, property: &Property<'_>, value: &str, zone: Tz) -> F
     }
 }
 
-enum Stamp {
-    Day(NaiveDate),
-    Local(NaiveDateTime),
-    Utc(Time),
-}
-
-fn stamp(text: &str) -> Option<Stamp> {
-    let text = text.trim();
-    if let Some(utc) = text.strip_suffix('Z') {
-        let local = NaiveDateTime::parse_from_str(utc, "%Y%m%dT%H%M%S").ok()?;
-        return Some(Stamp::Utc(DateTime::from_naive_utc_and_offset(local, Utc)));
-    }
-    if text.contains('T') {
-        return NaiveDateTime::parse_from_str(text, "%Y%m%dT%H%M%S").ok().map(Stamp::Local);
-    }
-    NaiveDate::parse_from_str(text, "%Y%m%d").ok().map(Stamp::Day)
+/// Names are of any case (RFC 5545, section 2).
+fn is(found: &ParseString<'_>, name: &str) -> bool {
+    found.as_str().eq_ignore_ascii_case(name)
 }
 
 fn one<'c, 'i>(component: &'c Component<'i>, name: &str) -> Option<&'c Property<'i>> {
-    component.properties.iter().find(|property| property.name == name)
+    component.properties.iter().find(|property| is(&property.name, name))
 }
 
 fn parameter<'p>(property: &'p Property<'_>, name: &str) -> Option<&'p str> {
-    let found = property.params.iter().find(|parameter| parameter.key == name)?;
-    found.val.as_ref().map(icalendar::parser::ParseString::as_str)
+    let found = property.params.iter().find(|parameter| is(&parameter.key, name))?;
+    found.val.as_ref().map(ParseString::as_str)
 }
 
 fn first_words(why: &str) -> String {

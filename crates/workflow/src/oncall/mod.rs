@@ -4,6 +4,7 @@
 //! would leave the wrong person on call. Without a schedule a person decides.
 
 mod ics;
+mod moment;
 
 use crate::document::{Document, PolicyErrors, Table, Value};
 use crate::limits;

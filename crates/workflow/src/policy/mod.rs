@@ -6,10 +6,13 @@
 mod parse;
 mod pattern;
 mod place;
+mod source;
+mod step;
 mod terms;
+mod time;
 
 pub use pattern::PatternError;
-pub(crate) use terms::group;
+pub(crate) use source::group;
 
 use crate::{Clock, Hours};
 use access::{Login, Person, Service, Span};

@@ -20,7 +20,11 @@ impl Policy {
             terms::check_defaults(&defaults, &schedules);
             let mut rules: Vec<PolicyRule> = Vec::new();
             let written = root.need("rule", "write at least one [[rule]]: without any, nobody gets in")?;
-            for (number, table) in written.tables(limits::RULES).into_iter().enumerate() {
+            let tables = written.tables(limits::RULES);
+            if tables.is_empty() {
+                written.wrong("holds no rule", "write at least one [[rule]]: without any, nobody gets in");
+            }
+            for (number, table) in tables.into_iter().enumerate() {
                 let Some(rule) = rule(table, number + 1, &defaults, &schedules) else { continue };
                 match rules.iter().find(|other| other.id == rule.0.id) {
                     Some(other) => rule.1.wrong(
@@ -29,9 +33,6 @@ impl Policy {
                     ),
                     None => rules.push(rule.0),
                 }
-            }
-            if rules.is_empty() {
-                written.wrong("holds no rule", "write at least one [[rule]]: without any, nobody gets in");
             }
             Some(Self { digest: hex(&Sha256::digest(text)), rules, schedules })
         })
@@ -148,12 +149,12 @@ fn standing(
         rule.lacks("what.services", "is missing, so it would be every service", "name the services");
     }
     let table = value.table()?;
-    let source = table.get("source").map(|value| source(&value));
+    let source = table.get("source").map(|value| network(&value));
     let owner = table.need("owner", "name the person who answers for it, for example owner = \"alice\"");
     let review =
         table.need("review_by", "name the day it ends on unless renewed, for example \"2027-01-31\"");
     table.done();
-    let owner = owner?.parse(terms::PERSON);
+    let owner = owner?.parse(super::source::PERSON);
     let review = review?;
     let review_by = review.moment()?.parse::<NaiveDate>();
     if review_by.is_err() {
@@ -169,7 +170,7 @@ fn standing(
     })
 }
 
-fn source(value: &Value<'_>) -> Option<IpNet> {
+fn network(value: &Value<'_>) -> Option<IpNet> {
     let text = value.text()?;
     let network = text.parse().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from));
     if network.is_none() {

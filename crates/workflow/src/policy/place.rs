@@ -2,7 +2,7 @@
 //!
 //! An empty list is a mistake here: it would read as nobody and mean everybody.
 
-use super::{RunAs, What, Where, Who, terms};
+use super::{RunAs, What, Where, Who, source};
 use crate::document::{Table, Value, quoted};
 use crate::limits;
 use access::Service;
@@ -10,11 +10,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 pub(super) fn who(table: &Table<'_>) -> Who {
     let groups = |key| match table.get(key) {
-        Some(value) => value.list(limits::NAMES).iter().filter_map(terms::group).collect(),
+        Some(value) => value.list(limits::NAMES).iter().filter_map(source::group).collect(),
         None => BTreeSet::new(),
     };
     let who = Who {
-        users: table.get("users").map(|users| set(&users, limits::NAMES, terms::PERSON)).unwrap_or_default(),
+        users: table.get("users").map(|users| set(&users, limits::NAMES, source::PERSON)).unwrap_or_default(),
         groups: groups("groups"),
         not_groups: groups("not_groups"),
     };

@@ -1,20 +1,20 @@
 //! The terms of an allow rule, over `[defaults]`, over what is built in.
 
 use super::pattern::Ticket;
+use super::source::sources;
+use super::step::steps;
+use super::time::{hours, length, time};
 use super::{
-    AskTerms, AutoTerms, BreakGlassTerms, ChatWeight, EscalateTerms, ExtendBy, ExtendTerms, OnRefusal, Quota,
-    ScheduleSource, Source, StepTerms, Terms, TimeTerms, When,
+    AskTerms, AutoTerms, BreakGlassTerms, ChatWeight, EscalateTerms, OnRefusal, Quota, ScheduleSource,
+    Source, Terms, TimeTerms,
 };
 use crate::document::{Table, Value, quoted};
-use crate::{Clock, limits};
-use access::{Person, Span, Text};
+use crate::limits;
+use access::Span;
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
 type Schedules = BTreeMap<String, ScheduleSource>;
-
-/// What to do about a name that is none.
-pub(super) const PERSON: &str = "correct the person's name";
 
 /// Notes what is wrong in `[defaults]` itself, whether a rule uses it or not.
 pub(super) fn check_defaults(table: &Table<'_>, schedules: &Schedules) {
@@ -25,16 +25,18 @@ pub(super) fn check_defaults(table: &Table<'_>, schedules: &Schedules) {
 /// The terms of a rule.
 pub(super) fn terms(table: &Table<'_>, schedules: &Schedules) -> Option<Terms> {
     let terms = shared(table, schedules);
-    let nobody =
-        |terms: &Terms| terms.approve.is_empty() && terms.auto.is_none() && terms.break_glass.is_none();
-    if !["approve", "auto", "break_glass"].iter().any(|key| table.has(key))
-        && terms.as_ref().is_some_and(nobody)
-    {
-        let fix =
-            "write approve = [{ from = [\"group:...\"] }] here or in [defaults], or auto, or break_glass";
-        table.lacks("approve", "is missing, so nobody could ever agree", fix);
-    } else if let (Some(value), true) = (table.get("approve"), terms.as_ref().is_some_and(nobody)) {
-        value.wrong("is empty, so nobody could ever agree", "name who must agree");
+    if !table.has("auto") && !table.has("break_glass") {
+        match table.get("approve") {
+            None => table.lacks(
+                "approve",
+                "is missing, so nobody could ever agree",
+                "write approve = [{ from = [\"group:...\"] }] here or in [defaults], or auto, or break_glass",
+            ),
+            Some(value) if value.is_empty_list() => {
+                value.wrong("is empty, so nobody could ever agree", "name who must agree");
+            }
+            Some(_) => {}
+        }
     }
     terms
 }
@@ -72,15 +74,6 @@ fn shared(table: &Table<'_>, schedules: &Schedules) -> Option<Terms> {
     })
 }
 
-/// A part that may be left out, but not be wrong.
-#[allow(clippy::option_option)]
-fn all_or_none<T>(part: Option<Option<T>>) -> Option<Option<T>> {
-    match part {
-        None => Some(None),
-        Some(part) => part.map(Some),
-    }
-}
-
 fn ask(table: &Table<'_>) -> AskTerms {
     let most = access::limits::TEXT as u64;
     let ask = AskTerms {
@@ -96,182 +89,6 @@ fn ask(table: &Table<'_>) -> AskTerms {
     };
     table.done();
     ask
-}
-
-fn time(table: &Table<'_>) -> Option<TimeTerms> {
-    let max = table.get("max");
-    let longest = length(max.as_ref(), hours(8))?;
-    let default = table.get("default");
-    // A short max alone is enough: what is built in gives way, what was written does not.
-    let usual = length(default.as_ref(), hours(1).min(longest))?;
-    if usual > longest {
-        match (&default, &max) {
-            (default, Some(max)) if default.as_ref().is_none_or(|default| default.inherited) => max.wrong(
-                format!("{longest} is shorter than default = {usual}"),
-                "raise it, or set default lower here too",
-            ),
-            (Some(default), _) => {
-                default.wrong(format!("{usual} is longer than max = {longest}"), "lower it, or raise max")
-            }
-            _ => {}
-        }
-    }
-    let time = TimeTerms {
-        default: usual,
-        max: longest,
-        ahead: length(table.get("ahead").as_ref(), hours(7 * 24))?,
-        clock: clock(table)?,
-        pending: length(table.get("pending").as_ref(), hours(24))?,
-        extend: match table.get("extend") {
-            Some(value) => extend(&value.table()?, longest)?,
-            None => None,
-        },
-        sessions: table
-            .get("sessions")
-            .and_then(|value| value.number(1..=limits::SESSIONS))
-            .and_then(|count| u32::try_from(count).ok()),
-    };
-    table.done();
-    Some(time)
-}
-
-fn clock(table: &Table<'_>) -> Option<Clock> {
-    let first_use = match table.get("clock") {
-        Some(value) => value.choice(&[("approval", false), ("first-use", true)])?,
-        None => false,
-    };
-    let written = table.get("claim_by");
-    let claim_by = length(written.as_ref(), hours(8))?;
-    if first_use {
-        return Some(Clock::FirstUse { claim_by });
-    }
-    if let Some(value) = written.filter(|value| !value.inherited) {
-        value.wrong(
-            "means nothing while the clock starts with the approval",
-            "write clock = \"first-use\" too",
-        );
-    }
-    Some(Clock::Approval)
-}
-
-/// `count = 0` takes back what the defaults allow.
-#[allow(clippy::option_option)]
-fn extend(table: &Table<'_>, longest: Span) -> Option<Option<ExtendTerms>> {
-    let count = table.need("count", "say how often, for example count = 2");
-    let max = length(table.get("max").as_ref(), longest)?;
-    let written = table.get("total");
-    let approve = table.get("approve").map(|value| extend_by(&value));
-    table.done();
-    let count = u32::try_from(count?.number(0..=limits::COUNT)?).ok()?;
-    let most = longest.as_seconds().saturating_add(max.as_seconds().saturating_mul(count));
-    let total = length(written.as_ref(), Span::seconds(most).unwrap_or(Span::LONGEST))?;
-    if let (true, Some(value)) = (total < longest, &written) {
-        value.wrong(format!("{total} is shorter than time.max = {longest}"), "raise it, or lower time.max");
-    }
-    let approve = all_or_none(approve)?.unwrap_or(ExtendBy::Same);
-    Some((count > 0).then_some(ExtendTerms { count, max, total, approve }))
-}
-
-fn extend_by(value: &Value<'_>) -> Option<ExtendBy> {
-    if value.is_text() {
-        return value
-            .choice(&[("same", true), ("nobody", false)])
-            .map(|same| if same { ExtendBy::Same } else { ExtendBy::Nobody });
-    }
-    let steps = steps(value);
-    if steps.is_empty() {
-        value.wrong("names nobody", "write \"same\", \"nobody\" or steps as in approve");
-        return None;
-    }
-    Some(ExtendBy::Steps(steps))
-}
-
-fn steps(value: &Value<'_>) -> Vec<StepTerms> {
-    let steps: Vec<StepTerms> = value.tables(limits::STEPS).iter().filter_map(step).collect();
-    if !steps.is_empty() && steps.iter().all(|step| step.when != When::default()) {
-        let what = "has a when in every step, so what none of them counts for would need nobody";
-        value.wrong(what, "add a step without when");
-    }
-    if steps.iter().map(|step| step.need).sum::<usize>() > limits::REVIEWS {
-        let what = format!("needs more than the {} people who can review one request", limits::REVIEWS);
-        value.wrong(what, "lower need");
-    }
-    steps
-}
-
-fn step(table: &Table<'_>) -> Option<StepTerms> {
-    let from = table.need("from", "say who may agree, for example from = [\"group:leads\"]");
-    let need = table.get("need");
-    let when_table = table.table("when");
-    let when = When {
-        longer_than: when_table.get("longer_than").and_then(|value| value.span()),
-        more_hosts_than: number(&when_table, "more_hosts_than", 1..=access::limits::HOSTS as u64),
-    };
-    if table.has("when") && when_table.is_empty() {
-        when_table.lacks("", "says nothing", "write longer_than or more_hosts_than, or remove it");
-    }
-    when_table.done();
-    table.done();
-    let from = sources(&from?);
-    let people = match &need {
-        Some(need) => need.number(1..=limits::REVIEWS as u64)?,
-        None => 1,
-    };
-    let need_people = usize::try_from(people).ok()?;
-    let named = from.iter().all(|source| !matches!(source, Source::Group(_))).then_some(from.len());
-    if let (Some(value), Some(named)) = (&need, named.filter(|named| *named < need_people)) {
-        value.wrong(format!("{people} people are needed of {named} named"), "name more, or lower need");
-    }
-    (!from.is_empty()).then_some(StepTerms { from, need: need_people, when })
-}
-
-/// People, as `group:NAME`, `user:NAME` and `manager`.
-fn sources(value: &Value<'_>) -> Vec<Source> {
-    let mut sources: Vec<Source> = value.list(limits::NAMES).iter().filter_map(one_source).collect();
-    sources.sort();
-    sources.dedup();
-    sources
-}
-
-fn one_source(value: &Value<'_>) -> Option<Source> {
-    let text = value.text()?;
-    if let Some(name) = text.strip_prefix("group:") {
-        return group_name(value, name).map(Source::Group);
-    }
-    if let Some(name) = text.strip_prefix("user:") {
-        return Person::parse(name).map_err(|why| value.wrong(why, PERSON)).ok().map(Source::User);
-    }
-    if text == "manager" {
-        return Some(Source::Manager);
-    }
-    let fix = "write \"group:NAME\", \"user:NAME\" or \"manager\"";
-    value.wrong(format!("{} names nobody", quoted(text)), fix);
-    None
-}
-
-/// The name of a group.
-pub(crate) fn group(value: &Value<'_>) -> Option<String> {
-    group_name(value, value.text()?)
-}
-
-fn group_name(value: &Value<'_>, name: &str) -> Option<String> {
-    let prefixed = name.starts_with("group:") || name.starts_with("user:");
-    if prefixed
-        || name.len() > access::limits::LOGIN
-        || Text::parse(name).is_ok_and(|text| text.as_str() != name)
-    {
-        value.wrong(format!("{} is not the name of a group", quoted(name)), "write the bare name");
-        return None;
-    }
-    match Text::parse(name) {
-        Ok(_) => Some(name.to_owned()),
-        Err(why) => {
-            let why = why.to_string();
-            let (what, fix) = why.split_once(": ").unwrap_or((&why, "correct the name"));
-            value.wrong(format!("the name of the group {what}"), fix);
-            None
-        }
-    }
 }
 
 fn auto(value: &Value<'_>, longest: Option<Span>, schedules: &Schedules) -> Option<AutoTerms> {
@@ -386,15 +203,17 @@ fn at_most(value: &Value<'_>, longest: Option<Span>) -> Option<Span> {
     Some(span)
 }
 
-fn length(value: Option<&Value<'_>>, otherwise: Span) -> Option<Span> {
-    value.map_or(Some(otherwise), Value::span)
+/// A part that may be left out, but not be wrong.
+#[allow(clippy::option_option)]
+pub(super) fn all_or_none<T>(part: Option<Option<T>>) -> Option<Option<T>> {
+    match part {
+        None => Some(None),
+        Some(part) => part.map(Some),
+    }
 }
 
-fn number(table: &Table<'_>, key: &'static str, bounds: RangeInclusive<u64>) -> Option<usize> {
+/// A number of things, as the machine counts them.
+pub(super) fn number(table: &Table<'_>, key: &'static str, bounds: RangeInclusive<u64>) -> Option<usize> {
     let number = table.get(key)?.number(bounds)?;
     usize::try_from(number).ok()
-}
-
-fn hours(hours: u32) -> Span {
-    Span::seconds(hours * 3600).unwrap_or(Span::LONGEST)
 }

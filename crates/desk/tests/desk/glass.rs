@@ -1,0 +1,112 @@
+//! Break glass: alone and loud, looked at afterwards, and not again until then.
+
+use crate::room::{Room, at, caller, code, room_by, said, wants};
+use access::{GrantState, Span};
+use api::{Change, NewRequest, NewVerdict, ProblemCode, Record, RequestView, Which};
+use desk::Committed;
+
+const GLASS: &str = r#"
+[[rule]]
+id = "night"
+time = { default = "1h", max = "8h", pending = "1h" }
+approve = [{ from = ["group:g"], need = 1 }]
+break_glass = { who = ["group:dev"], max = "2h", review_by = ["group:leads"], within = "4h" }
+"#;
+
+fn breaks(room: &Room, name: &str) -> Result<api::Opened, desk::DeskError> {
+    room.tries(name, NewRequest { break_glass: true, ..wants("ssh") })
+}
+
+fn broken(room: &Room) -> (RequestView, access::Grant) {
+    let opened = breaks(room, "alice").unwrap();
+    (opened.request, opened.grant.unwrap().grant)
+}
+
+#[test]
+fn glass_is_broken_alone_by_whom_the_rule_names_for_as_long_as_it_says_and_loudly() {
+    let room = room_by(GLASS);
+    let (request, grant) = broken(&room);
+    assert!(grant.break_glass && grant.approved_by.is_empty());
+    assert_eq!(grant.window.latest_end(), at(3600), "the usual length, within what glass gives");
+    assert_eq!(request.afterwards.unwrap().due, at(4 * 3600));
+    let loud = room.paper.heard.0.lock().unwrap().iter().any(|event| match event {
+        Committed::Record { record, .. } => {
+            matches!(&**record, Record::Change(change) if change.change == Change::BreakGlass)
+        }
+        _ => false,
+    });
+    assert!(loud && Change::BreakGlass.is_loud());
+    for (name, why) in [("mallory", "only alice"), ("bob", "only alice")] {
+        let refused = breaks(&room, name);
+        assert_eq!(code(&refused), Some(ProblemCode::Refused));
+        assert!(said(refused).contains(why));
+    }
+    let long = NewRequest { break_glass: true, length: Span::parse("3h").ok(), ..wants("sudo") };
+    assert_eq!(code(&room.tries("alice", long)), Some(ProblemCode::Refused));
+    let unsure = desk::Caller { reviews: Err("it came from cron".into()), ..caller("alice") };
+    let glass = NewRequest { break_glass: true, ..wants("sudo") };
+    let refused = room.desk.request(&unsure, glass, &crate::room::key());
+    assert_eq!(code(&refused), Some(ProblemCode::Forbidden), "it is an approval, so the door must be sure");
+}
+
+#[test]
+fn the_next_glass_waits_until_somebody_looked_at_the_last_one() {
+    let room = room_by(GLASS);
+    let (request, grant) = broken(&room);
+    let again = said(breaks(&room, "alice"));
+    assert!(again.contains(&request.ask.id.to_string()) && again.contains("dave can"), "{again}");
+    let waits_for =
+        |name: &str| room.desk.requests(&caller(name), Which::Pending, 10).unwrap()[0].yours_to_review;
+    assert!(waits_for("dave") && !waits_for("bob") && !waits_for("alice"));
+    for name in ["alice", "bob"] {
+        assert_eq!(code(&room.approves(name, &request)), Some(ProblemCode::Forbidden));
+    }
+
+    let room = room.restarted();
+    assert_eq!(code(&breaks(&room, "alice")), Some(ProblemCode::Refused), "also after a restart");
+    let looked = room.approves("dave", &request).unwrap();
+    assert!(looked.grant.is_none() && looked.request.afterwards.unwrap().review.is_some());
+    assert_eq!(room.grant(grant.id).state, GrantState::Active, "well done: it goes on");
+    assert!(breaks(&room, "alice").is_ok());
+    let twice = room.approves("dave", &request);
+    assert_eq!(code(&twice), Some(ProblemCode::Conflict));
+    assert!(said(twice).contains("already"));
+}
+
+#[test]
+fn a_glass_that_is_found_wrong_ends_its_grant_where_it_still_runs() {
+    let room = room_by(GLASS);
+    let (request, grant) = broken(&room);
+    let looked = room.reviews("dave", &request, NewVerdict::Deny).unwrap();
+    assert_eq!(looked.grant.unwrap().state, GrantState::Revoked);
+    let ended = room.grant(grant.id).grant.ended.unwrap();
+    assert_eq!(ended.by.unwrap().as_str(), "dave");
+    assert_eq!(room.paper.heard.changes(), ["requested", "break_glass", "looked_at", "revoked"]);
+
+    let (request, grant) = broken(&room);
+    room.hand.set(3600);
+    room.desk.tick().unwrap();
+    let late = room.reviews("dave", &request, NewVerdict::Deny).unwrap();
+    assert!(late.grant.is_none(), "what is over is over");
+    assert_eq!(room.grant(grant.id).state, GrantState::Expired);
+}
+
+#[test]
+fn a_glass_nobody_looks_at_in_time_is_told_once_also_over_a_restart_and_can_still_be_looked_at() {
+    let room = room_by(GLASS);
+    let (request, _) = broken(&room);
+    room.paper.heard.clear();
+    room.hand.set(4 * 3600 - 1);
+    room.desk.tick().unwrap();
+    assert_eq!(room.paper.heard.changes(), ["expired"]);
+    room.hand.set(4 * 3600);
+    room.desk.tick().unwrap();
+    assert_eq!(room.paper.heard.changes(), ["expired", "overdue"]);
+    let room = room.restarted();
+    room.hand.set(9 * 3600);
+    assert_eq!(room.desk.tick().unwrap(), 0);
+    assert!(room.request(request.ask.id).afterwards.unwrap().overdue);
+    assert_eq!(code(&breaks(&room, "alice")), Some(ProblemCode::Refused));
+    room.approves("dave", &request).unwrap();
+    assert!(breaks(&room, "alice").is_ok());
+}

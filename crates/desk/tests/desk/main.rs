@@ -1,0 +1,11 @@
+//! The desk on a real file: what people are told, what is written down, and what a restart leaves.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)] // also in the functions that tests share
+
+mod asking;
+mod conforming;
+mod glass;
+mod granting;
+mod reviewing;
+mod room;
+mod ruling;
+mod time;

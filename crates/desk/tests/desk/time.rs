@@ -1,0 +1,186 @@
+//! What time alone does, also over a restart and whatever the clock does.
+
+use crate::room::{Hand, POLICY, Place, Room, at, caller, code, key, room, room_by};
+use access::GrantState;
+use api::{AskGrants, ProblemCode};
+use desk::{DeskError, Queries, Store, Transaction};
+use std::sync::{Arc, Mutex};
+use workflow::RequestState;
+
+#[test]
+fn time_closes_what_nobody_decided_and_what_is_over() {
+    let room = room();
+    let request = room.asks("alice", "ssh");
+    let other = room.asks("alice", "sudo");
+    let grant = room.approves("bob", &other).unwrap().grant.unwrap();
+    room.hand.set(3599);
+    assert_eq!(room.desk.tick().unwrap(), 0);
+    room.hand.set(3600);
+    assert_eq!(room.desk.tick().unwrap(), 2);
+    assert_eq!(room.desk.tick().unwrap(), 0);
+    let after = room.desk.show_request(&caller("alice"), &request.ask.id.to_string()).unwrap();
+    assert!(matches!(after.state, RequestState::Expired { .. }));
+    assert_eq!(code(&room.approves("bob", &request)), Some(ProblemCode::Conflict));
+    assert_eq!(
+        room.desk.show_grant(&caller("alice"), &grant.grant.id.to_string()).unwrap().state,
+        GrantState::Expired
+    );
+    assert!(room.desk.grants(&caller("alice"), &AskGrants::default(), 10).unwrap().is_empty());
+}
+
+const ESCALATES: &str = r#"
+[[rule]]
+id = "group"
+time = { default = "1h", max = "8h", pending = "4h" }
+approve = [{ from = ["group:g"], need = 1 }]
+escalate = [{ after = "30m", to = ["group:leads"] }, { after = "1h", to = ["user:mallory"] }]
+"#;
+
+#[test]
+fn an_escalation_comes_at_its_time_once_also_over_a_restart() {
+    let room = room_by(ESCALATES);
+    let request = room.asks("alice", "ssh");
+    assert_eq!(request.escalates, Some(at(1800)));
+    assert_eq!(code(&room.approves("dave", &request)), Some(ProblemCode::Forbidden), "not yet");
+    let room = room.restarted();
+    room.hand.set(1799);
+    assert_eq!(room.desk.tick().unwrap(), 0);
+    room.hand.set(1800);
+    room.desk.tick().unwrap();
+    room.desk.tick().unwrap();
+    assert_eq!(room.paper.heard.changes(), ["escalated"]);
+    let waits = room.request(request.ask.id);
+    assert_eq!(waits.escalates, Some(at(3600)));
+    let names: Vec<&str> = waits.could_approve.iter().map(access::Person::as_str).collect();
+    assert_eq!(names, ["bob", "carol", "dave"]);
+    let room = room.restarted();
+    assert!(room.approves("dave", &request).unwrap().grant.is_some());
+}
+
+#[test]
+fn a_clock_that_jumps_ahead_escalates_all_that_is_due_and_one_that_goes_back_takes_nothing_away() {
+    let room = room_by(ESCALATES);
+    let request = room.asks("alice", "ssh");
+    room.hand.set(2 * 3600);
+    room.desk.tick().unwrap();
+    assert_eq!(room.paper.heard.changes(), ["requested", "escalated"], "both, told once");
+    let waits = room.request(request.ask.id);
+    assert_eq!((waits.escalates, waits.could_approve.len()), (None, 4));
+    room.hand.set(10);
+    let room = room.restarted();
+    room.desk.tick().unwrap();
+    assert!(room.approves("mallory", &room.request(request.ask.id)).unwrap().grant.is_some());
+}
+
+#[test]
+fn a_clock_that_jumps_over_everything_ends_each_once() {
+    let room = room_by(ESCALATES);
+    let (lapses, grant) = (room.asks("alice", "ssh"), room.granted("alice", "sudo"));
+    room.paper.heard.clear();
+    room.hand.set(365 * 86_400);
+    room.desk.tick().unwrap();
+    assert_eq!(room.desk.tick().unwrap(), 0);
+    assert_eq!(room.paper.heard.changes(), ["lapsed", "expired"], "no escalation of what is over");
+    room.hand.set(0);
+    assert!(matches!(room.request(lapses.ask.id).state, RequestState::Expired { .. }));
+    assert_eq!(code(&room.approves("bob", &lapses)), Some(ProblemCode::Conflict), "it does not come back");
+    assert!(room.paper.store.read(|store| store.open_grants(None, 9)).unwrap().is_empty());
+    assert_eq!(grant.version, 1);
+}
+
+#[test]
+fn more_than_one_tick_takes_is_done_by_the_next_ones() {
+    let room = room();
+    for number in 0..300 {
+        room.asks(&format!("user{}", number % 100), &format!("door{number}"));
+    }
+    room.hand.set(3600);
+    assert_eq!(room.desk.tick().unwrap(), desk::limits::PER_TICK as usize);
+    assert_eq!(room.desk.tick().unwrap(), 300 - desk::limits::PER_TICK as usize);
+    assert_eq!(room.desk.tick().unwrap(), 0);
+}
+
+#[test]
+fn an_extension_that_comes_between_the_look_of_a_tick_and_its_write_stays() {
+    let policy = POLICY.replace(
+        "pending = \"1h\"",
+        "pending = \"1h\", extend = { count = 1, max = \"1h\", total = \"9h\", approve = \"nobody\" }",
+    );
+    let room = room_by(&policy);
+    let grant = room.granted("alice", "ssh");
+    // The desk whose tick is under way; the other one writes before it does.
+    let (between, other) = (Between::of(&room), Arc::clone(&room.desk));
+    let id = grant.id.to_string();
+    between.before_the_next_write(move || {
+        let new = api::NewExtension {
+            length: access::Span::parse("1h").unwrap(),
+            reason: access::Text::parse("not done").unwrap(),
+            ticket: None,
+        };
+        // It was asked for a second before the end.
+        other.extend(&caller("alice"), &id, new, &key()).unwrap();
+    });
+    let late = Arc::new(Hand::at(3600));
+    let worlds: Arc<dyn desk::Worlds> = Arc::<Place>::clone(&room.place);
+    let host = access::HostName::parse("here").unwrap();
+    let ticking = desk::Desk::new(between, worlds, late, host);
+    room.hand.set(3599);
+    ticking.tick().unwrap();
+    let after = room.grant(grant.id);
+    assert_eq!((after.grant.version, after.state, after.ends), (2, GrantState::Active, at(7200)));
+    assert_eq!(room.paper.store.read(|store| store.open_grants(None, 9)).unwrap().len(), 1);
+}
+
+type Interruption = Box<dyn FnOnce() + Send>;
+
+/// The same store, with something else that happens before the next write.
+#[derive(Clone)]
+struct Between {
+    store: desk::SqliteStore<desk::Committed>,
+    first: Arc<Mutex<Option<Interruption>>>,
+}
+
+impl Between {
+    fn of(room: &Room) -> Self {
+        Self { store: room.paper.store.clone(), first: Arc::default() }
+    }
+
+    fn before_the_next_write(&self, first: impl FnOnce() + Send + 'static) {
+        *self.first.lock().unwrap() = Some(Box::new(first));
+    }
+}
+
+impl Store for Between {
+    fn write<T, F>(&self, work: F) -> Result<T, DeskError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut dyn Transaction) -> Result<T, DeskError> + Send + 'static,
+    {
+        let first = self.first.lock().unwrap().take();
+        if let Some(first) = first {
+            first();
+        }
+        self.store.write(work)
+    }
+
+    fn read<T, F>(&self, work: F) -> Result<T, DeskError>
+    where
+        F: FnOnce(&dyn Queries) -> Result<T, DeskError>,
+    {
+        self.store.read(work)
+    }
+}
+
+#[test]
+fn a_tick_that_comes_before_the_look_at_people_who_changed_writes_down_what_it_does() {
+    let two =
+        format!("{}\n{POLICY}", ESCALATES.replace("\"group\"", "\"dev\"\nwho = { groups = [\"dev\"] }"));
+    let room = room_by(&two);
+    let request = room.asks("alice", "ssh");
+    room.place.groups("alice", &[]);
+    room.hand.set(1800);
+    room.desk.tick().unwrap();
+    assert_eq!(room.paper.heard.changes(), ["requested", "rechecked"]);
+    assert_eq!(room.request(request.ask.id).escalates, None);
+    assert_eq!(room.desk.tick().unwrap(), 0);
+}

@@ -1,0 +1,155 @@
+//! The daemon with a journal that grows and a syslog daemon that is away, and then is not.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)] // also in the functions that tests share
+
+use journal::{Checkpoint, Verifier, Witness};
+use std::io::{Read as _, Write as _};
+use std::os::unix::net::{UnixDatagram, UnixStream};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::{Duration, Instant};
+
+const WAIT: Duration = Duration::from_secs(60);
+/// The least that a journal may be given.
+const ALLOWANCE: u64 = 16 * 1024 * 1024;
+/// Strangers that ask at the gate at a time. Until the journal is too large there are some 15,000 of them, so
+/// that more lines wait for the syslog daemon than may.
+const STRANGERS: u32 = 1000;
+
+/// A daemon of its own, ended with the test.
+struct Daemon(Child);
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+impl Daemon {
+    fn start(folder: &Path) -> Self {
+        let config = format!(
+            "state = \"{0}\"\nhost = \"web-1\"\n[gate]\nsocket = \"{0}/gate\"\n\
+             [control]\nsocket = \"{0}/control\"\n[syslog]\nsocket = \"{0}/log\"\n[journal]\nmax_bytes = {ALLOWANCE}\n",
+            folder.display()
+        );
+        std::fs::write(folder.join("jitd.toml"), config).unwrap();
+        let mut jitd = Command::new(env!("CARGO_BIN_EXE_jitd"));
+        let jitd = jitd.arg("--config").arg(folder.join("jitd.toml")).stderr(Stdio::inherit());
+        let daemon = Self(jitd.spawn().unwrap());
+        until("it listens", || UnixStream::connect(folder.join("gate")).is_ok());
+        daemon
+    }
+
+    fn stop(mut self) {
+        let pid = nix::unistd::Pid::from_raw(self.0.id().try_into().unwrap());
+        nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM).unwrap();
+        assert!(self.0.wait().unwrap().success());
+    }
+}
+
+fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    let since = Instant::now();
+    while !holds() {
+        assert!(since.elapsed() < WAIT, "{what}: not within {WAIT:?}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// A stranger asks, as sshd does for a login name that has no grant.
+fn refused(gate: &Path, n: u32) {
+    let question = frame::Question {
+        nonce: [7; 16],
+        phase: frame::Phase::Account,
+        service: b"sshd".to_vec(),
+        subject: format!("stranger{n}").into_bytes(),
+        target: format!("stranger{n}").into_bytes(),
+        rhost: [b'x'; 250].to_vec(),
+        address: Vec::new(),
+        tty: b"ssh".to_vec(),
+        uid: 0,
+        pid: 1,
+        start_ticks: 0,
+        audit_session: u32::MAX,
+        mode: frame::Mode::Enforce,
+        notice: frame::Notice::None,
+    };
+    let mut stream = UnixStream::connect(gate).unwrap();
+    stream.write_all(&question.encode().unwrap()).unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).unwrap();
+    let answer = frame::Answer::decode(&answer);
+    assert!(answer.is_ok(), "{answer:?}: the gate answers root alone, so this runs as root");
+    assert_eq!(answer.unwrap().reason, b"no_grant");
+}
+
+/// Lines as a syslog daemon takes them.
+fn syslog(path: &Path) -> Receiver<String> {
+    let socket = UnixDatagram::bind(path).unwrap();
+    let (tell, told) = channel();
+    std::thread::spawn(move || {
+        let mut buffer = [0; 8192];
+        while let Ok(length) = socket.recv(&mut buffer) {
+            if tell.send(String::from_utf8_lossy(&buffer[..length]).into_owned()).is_err() {
+                return;
+            }
+        }
+    });
+    told
+}
+
+#[test]
+fn nothing_is_pruned_before_syslog_has_a_checkpoint_and_lines_that_were_dropped_are_recorded() {
+    let folder = tempfile::tempdir().unwrap();
+    let daemon = Daemon::start(folder.path());
+    let gate = folder.path().join("gate");
+    let db = store::read_only(&folder.path().join("jitd.db")).unwrap();
+    let first = || db.query_row("SELECT min(seq) FROM journal", [], |row| row.get::<_, u64>(0)).unwrap();
+    let full = || store::used_bytes(&db).unwrap() > ALLOWANCE / 8 * 5;
+    let mut asked = 0;
+    until("the journal is larger than it should stay", || {
+        std::thread::scope(|scope| {
+            for thread in 0..4 {
+                let gate = &gate;
+                scope.spawn(move || {
+                    (0..STRANGERS).skip(thread).step_by(4).for_each(|n| refused(gate, asked + n));
+                });
+            }
+        });
+        asked += STRANGERS;
+        full()
+    });
+    assert_eq!(first(), 1, "syslog has seen nothing, so nothing goes");
+
+    let lines = syslog(&folder.path().join("log"));
+    let (mut all, mut told) = (Vec::new(), None);
+    while told.is_none() {
+        let line = lines.recv_timeout(WAIT).unwrap();
+        told = line.contains("mark=lines_dropped").then(|| line.clone());
+        all.push(line);
+    }
+    let told = told.unwrap();
+    // authpriv (10) * 8 + err (3)
+    assert!(
+        told.starts_with("<83>") && told.contains("log lines were dropped") && told.contains(" seq="),
+        "{told}"
+    );
+    until("there is room again", || !full());
+    let stays = first();
+    daemon.stop();
+    // All that it sent is in the socket by now.
+    all.extend(std::iter::from_fn(|| lines.recv_timeout(Duration::from_secs(1)).ok()));
+    let witnessed =
+        all.iter().filter_map(|line| Checkpoint::parse(line)).map(|seen| seen.0.seq).max().unwrap();
+    assert!(1 < stays && stays <= witnessed, "{stays} with {witnessed} in syslog");
+
+    // What is left verifies against what syslog has.
+    let rows = store::journal_after(&db, 0, 100_000).unwrap();
+    let witness = Witness::of(rows[0].log, all.iter().map(String::as_str));
+    let mut verifier = Verifier::new(None, witness);
+    rows.iter().try_for_each(|row| verifier.take(row)).unwrap();
+    let end = verifier.end(rows[0].log).unwrap();
+    assert!(end.witnessed > 0 && end.first == rows[0].seq);
+    let marks = rows.iter().filter(|row| row.body.contains("\"lines_dropped\"")).count();
+    assert!(marks >= 1);
+}
