@@ -89,7 +89,7 @@ fn picture(said: &Explained) -> String {
 }
 
 fn of_rule(said: &Explained, rule: &ExplainedRule, lines: &mut Vec<String>) {
-    let mut add = |mark: &str, text: String| lines.push(format!("   {mark} {text}"));
+    let mut add = |mark: &str, text: String| lines.push(format!("   {mark} {text}").trim_end().to_owned());
     add("│", format!("covered by rule \"{}\" (line {})", rule.id, rule.line));
     if !rule.wants.is_empty() {
         add("│", format!("must say {}", rule.wants.join(", ")));
@@ -145,7 +145,7 @@ fn of_rule(said: &Explained, rule: &ExplainedRule, lines: &mut Vec<String>) {
     }
     add("  in chats:", rule.chat.clone());
     if !rule.told.is_empty() {
-        add("  told too:", who(&rule.told));
+        add("  told too:", words::list(&rule.told).replace(',', ", "));
     }
 }
 

@@ -87,8 +87,8 @@ impl Cases {
             hosts.known();
             let written = root.need("case", "write at least one [[case]]")?;
             let mut cases: Vec<Case> = Vec::new();
-            for table in written.tables(limits::CASES) {
-                cases.extend(case(table));
+            for (number, table) in written.tables(limits::CASES).into_iter().enumerate() {
+                cases.extend(case(table.named(&format!("case {}", number + 1))));
             }
             if cases.is_empty() {
                 written.wrong("holds no case", "write at least one [[case]]");

@@ -275,7 +275,9 @@ pub(crate) fn bare(pattern: &str) -> &str {
 
 fn when(when: When) -> Option<String> {
     let longer = when.longer_than.map(|length| format!("longer than {length}"));
-    let more = when.more_hosts_than.map(|hosts| format!("on more than {hosts} hosts"));
+    let more = when
+        .more_hosts_than
+        .map(|hosts| format!("on more than {hosts} host{}", if hosts == 1 { "" } else { "s" }));
     let parts: Vec<String> = [longer, more].into_iter().flatten().collect();
     if parts.is_empty() { None } else { Some(parts.join(" and ")) }
 }

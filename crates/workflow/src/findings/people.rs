@@ -148,8 +148,8 @@ pub(super) fn only_themselves(world: &World, terms: &Terms, found: &mut Found<'_
         return;
     }
     let what = format!(
-        "{} could never get it, since without the one who asks too few people are left to agree ({need} are \
-         needed): name more approvers",
+        "{} could never get it, since without the one who asks too few people are left to agree (it needs {need}): \
+         name more approvers",
         match stuck.len() {
             1 => some_of(&stuck),
             many => format!("{many} of the {whom} people it is for ({})", some_of(&stuck)),
