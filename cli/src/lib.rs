@@ -62,6 +62,10 @@ fn dispatch(arguments: Arguments, out: &mut Output) -> Result<(), CliError> {
         Command::Policy(arguments::Policy::Apply { policy, people }) => {
             policy::apply(&client()?, &policy, people.as_deref(), out)
         }
+        Command::Policy(arguments::Policy::Check(asked)) => policy::check(&policy::Files::of(asked), out),
+        Command::Policy(arguments::Policy::Explain(asked)) => policy::explain(client, *asked, out),
+        Command::Policy(arguments::Policy::Test(asked)) => policy::test(asked, out),
+        Command::Policy(arguments::Policy::Diff(asked)) => policy::diff(client, &asked, out),
         Command::Check(check) => check::check(&client()?, check, out),
         Command::Status => check::status(&client()?, out),
         Command::Audit(arguments::Audit::Tail { lines, follow }) => {

@@ -84,6 +84,12 @@ fn access(ask: Ask, rule: &Rule, facts: &Facts, mint: GrantId, now: Time) -> Res
 
 /// What the rule saw if it approves by itself, or what was missing.
 fn judged(auto: &Auto, ask: &Ask, facts: &Facts) -> Result<Vec<String>, String> {
+    let (saw, missed) = conditions(auto, ask, facts);
+    if missed.is_empty() { Ok(saw) } else { Err(missed.join("; ")) }
+}
+
+/// The conditions on which the rule approves by itself: those that hold, and those that do not.
+pub(crate) fn conditions(auto: &Auto, ask: &Ask, facts: &Facts) -> (Vec<String>, Vec<String>) {
     let mut missed = auto.missed.clone();
     if let Some(longest) = auto.longest
         && ask.length > longest
@@ -95,7 +101,7 @@ fn judged(auto: &Auto, ask: &Ask, facts: &Facts) -> Result<Vec<String>, String> 
         let used = format!("{} of {} per {} used", facts.auto_used, quota.count, quota.per);
         if facts.auto_used < quota.count { saw.push(used) } else { missed.push(used) }
     }
-    if missed.is_empty() { Ok(saw) } else { Err(missed.join("; ")) }
+    (saw, missed)
 }
 
 fn extend(ask: Ask, rule: &Rule, facts: &Facts, now: Time) -> Result<Stepped, Refusal> {

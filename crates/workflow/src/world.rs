@@ -238,7 +238,7 @@ impl World {
     }
 
     /// Whether a deny rule is about any part of an ask.
-    fn denies(&self, rule: &PolicyRule, human: &Human, ask: &Ask) -> bool {
+    pub(crate) fn denies(&self, rule: &PolicyRule, human: &Human, ask: &Ask) -> bool {
         matches!(rule.effect, Effect::Deny)
             && Self::is_for(&rule.who, human)
             && ask.hosts.iter().any(|host| self.is_at(&rule.place, host))
