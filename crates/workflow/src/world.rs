@@ -86,12 +86,9 @@ impl World {
 
     /// Everybody who could have a say about something, now or by escalation.
     pub fn approvers(&self, now: Now) -> BTreeSet<Person> {
-        let mut people = BTreeSet::new();
+        let (mut people, mut managers) = (BTreeSet::new(), false);
         let mut add = |sources: &[Source]| {
-            if sources.contains(&Source::Manager) {
-                let managers = self.people.all().filter_map(|human| human.manager.as_ref());
-                people.extend(managers.filter_map(|person| self.present(person, now)));
-            }
+            managers |= sources.contains(&Source::Manager);
             people.extend(self.people_of(sources, None, now));
         };
         for rule in &self.policy.rules {
@@ -102,6 +99,11 @@ impl World {
             if let Some(ExtendBy::Steps(steps)) = terms.time.extend.as_ref().map(|extend| &extend.approve) {
                 steps.iter().for_each(|step| add(&step.from));
             }
+        }
+        if managers {
+            let managers: BTreeSet<&Person> =
+                self.people.all().filter_map(|human| human.manager.as_ref()).collect();
+            people.extend(managers.into_iter().filter_map(|person| self.present(person, now)));
         }
         people
     }
