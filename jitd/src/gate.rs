@@ -5,7 +5,7 @@
 //! journal is honoured, and two first uses start one clock.
 
 use crate::config::Config;
-use crate::line::{self, Next};
+use crate::line::{self, Command, Next};
 use crate::log::Level;
 use crate::memory::Changed;
 use crate::repeat::Repeats;
@@ -15,7 +15,7 @@ use crate::throttle::Throttle;
 use crate::{kernel, limits, peer};
 use access::{Decision, HostName, Login, Now, Phase, Question, Reason, Service, SessionId, Text};
 use api::{DecisionRecord, Record};
-use desk::{AtTheDoor, Desk, SqliteStore, Worlds as _};
+use desk::{AtTheDoor, Desk, Hint, SqliteStore, Worlds as _};
 use frame::{Answer, Mode, Notice, Verdict};
 use std::io::{Read as _, Write as _};
 use std::net::IpAddr;
@@ -230,21 +230,24 @@ impl Gate {
     /// What a refused person can do, having done it for them where the policy says so.
     fn next(&self, asked: &Asked) -> Next {
         let Question { subject, service, phase, .. } = &asked.question;
-        let hint = || Next::Ask(service.clone());
-        // By then account has let in, so what is missing is run-as: nobody can guess which.
+        // Before its session sudo does not say whom it would become.
+        let run_as =
+            asked.question.target.as_ref().filter(|target| service.switches() && target.as_str() != "root");
+        let hint = |hint: Hint| {
+            let (user, service, run_as) = (subject.clone(), service.clone(), run_as.cloned());
+            Next::Ask(Command { user, service, run_as, ticket: hint.ticket })
+        };
+        // By then account has let in, so what is missing is whom to become, and that is asked for by name.
         if *phase == Phase::Open {
-            return hint();
+            return hint(Hint::default());
         }
         let from = match asked.question.address {
             Some(address) => format!("refused {service} login from {address}"),
             None => format!("refused {service} on this host"),
         };
         let Ok(reason) = Text::parse(&from) else {
-            return hint();
+            return hint(Hint::default());
         };
-        // Whom sudo would become is not known yet.
-        let run_as =
-            asked.question.target.as_ref().filter(|target| service.switches() && target.as_str() != "root");
         let throttle = || self.throttle.lock().unwrap_or_else(PoisonError::into_inner);
         let may_open = throttle().admits(subject, kernel::since_boot());
         let address = asked.question.address;
@@ -256,7 +259,8 @@ impl Gate {
                 Next::Request(opened)
             }
             Ok(AtTheDoor::Silent) => Next::Nothing,
-            Ok(AtTheDoor::Hint) | Err(desk::DeskError::Store(_)) => hint(),
+            Ok(AtTheDoor::Hint(wants)) => hint(wants),
+            Err(desk::DeskError::Store(_)) => hint(Hint::default()),
             Err(why) => Next::Refused(why.to_string()),
         }
     }

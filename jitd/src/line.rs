@@ -1,6 +1,6 @@
 //! The one line that a refused person reads: what was wrong, and what to do next.
 
-use access::{Service, for_people};
+use access::{Login, Service, for_people};
 use api::Opened;
 use workflow::RequestState;
 
@@ -8,12 +8,44 @@ use workflow::RequestState;
 pub enum Next {
     /// A request was opened, or one waits.
     Request(Box<Opened>),
-    /// Ask for it.
-    Ask(Service),
+    /// Ask for it, by a command.
+    Ask(Command),
     /// A request was tried for them and refused, in these words.
     Refused(String),
     /// Nothing that the line could say.
     Nothing,
+}
+
+/// The command that asks for what was refused.
+pub struct Command {
+    /// Who was refused.
+    pub user: Login,
+    /// At which door.
+    pub service: Service,
+    /// Whom they would become, where that is known and not root.
+    pub run_as: Option<Login>,
+    /// What the ticket looks like, where one is wanted.
+    pub ticket: Option<String>,
+}
+
+impl Command {
+    /// In a sentence. Whoever was refused at the front door has nowhere to type it, so it is for those who are
+    /// in too.
+    fn sentence(&self) -> String {
+        let Self { user, service, run_as, ticket } = self;
+        let (lead, whose) = match (service.switches(), user.as_str()) {
+            (true, _) => ("Ask for it", String::new()),
+            // A shared name is asked for by a person.
+            (false, "root") => ("Ask for it, or let somebody who is in ask for you", " --as root".to_owned()),
+            (false, user) => ("Ask for it, or let somebody who is in ask for you", format!(" --user {user}")),
+        };
+        let run_as = run_as.as_ref().map(|login| format!(" --as {login}")).unwrap_or_default();
+        let (ticket, like) = match ticket {
+            Some(like) => (" --ticket ID", format!(", with a ticket like {like}")),
+            None => ("", String::new()),
+        };
+        format!("{lead}{like}: jit request{whose} --service {service}{run_as}{ticket} --reason TEXT")
+    }
 }
 
 /// The line: printable ASCII, at most as long as a frame takes.
@@ -43,9 +75,7 @@ pub fn refusal(because: &str, next: &Next, now: access::Time) -> String {
                 ));
             }
         }
-        Next::Ask(service) => {
-            line.push_str(&format!(" Ask for it: jit request --service {service} --reason TEXT"));
-        }
+        Next::Ask(command) => line.push_str(&format!(" {}", command.sentence())),
         Next::Refused(why) => line.push_str(&format!(" No request was opened: {why}.")),
         Next::Nothing => {}
     }
@@ -58,4 +88,54 @@ pub fn refusal(because: &str, next: &Next, now: access::Time) -> String {
 pub fn not_recorded() -> String {
     "jit: this host cannot record logins now, so it lets nobody in. Ask its administrator to see: journalctl -u jitd"
         .to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Read aloud: what was wrong, and what to do next.
+    #[test]
+    fn what_a_refused_person_can_do_next() {
+        let now = access::Time::UNIX_EPOCH;
+        let line = |next: &Next| refusal("alice holds no grant for ssh on db-1", next, now);
+        let asks = |user: &str, service: &str, run_as: Option<&str>, ticket: Option<&str>| {
+            line(&Next::Ask(Command {
+                user: Login::parse(user).unwrap(),
+                service: Service::parse(service).unwrap(),
+                run_as: run_as.map(|login| Login::parse(login).unwrap()),
+                ticket: ticket.map(str::to_owned),
+            }))
+        };
+        let why = "jit: alice holds no grant for ssh on db-1.";
+        for (line, next) in [
+            (line(&Next::Nothing), ""),
+            (
+                asks("alice", "ssh", None, None),
+                " Ask for it, or let somebody who is in ask for you: jit request --user alice --service ssh --reason TEXT",
+            ),
+            (
+                asks("alice", "ssh", None, Some("OPS-[0-9]+")),
+                " Ask for it, or let somebody who is in ask for you, with a ticket like OPS-[0-9]+: \
+                 jit request --user alice --service ssh --ticket ID --reason TEXT",
+            ),
+            (
+                asks("root", "ssh", None, None),
+                " Ask for it, or let somebody who is in ask for you: jit request --as root --service ssh --reason TEXT",
+            ),
+            (asks("alice", "sudo", None, None), " Ask for it: jit request --service sudo --reason TEXT"),
+            (
+                asks("alice", "sudo", Some("postgres"), Some("[A-Z]+-[0-9]+")),
+                " Ask for it, with a ticket like [A-Z]+-[0-9]+: \
+                 jit request --service sudo --as postgres --ticket ID --reason TEXT",
+            ),
+            (
+                line(&Next::Refused("no rule covers this request: no rule is for alice".to_owned())),
+                " No request was opened: no rule covers this request: no rule is for alice.",
+            ),
+        ] {
+            assert_eq!(line, format!("{why}{next}"));
+            assert!(line.len() <= frame::limits::LINE);
+        }
+    }
 }

@@ -19,6 +19,7 @@ mod image;
 pub mod limits;
 mod machine;
 mod person;
+mod policy;
 mod progress;
 mod sandbox;
 mod seen;

@@ -47,8 +47,13 @@ impl Person<'_> {
 
     /// `ssh NAME@host`, on a terminal.
     pub fn terminal(&self, command: &str) -> Terminal {
+        self.terminal_from("127.0.0.1", command)
+    }
+
+    /// The same from this address of the host's own.
+    pub fn terminal_from(&self, address: &str, command: &str) -> Terminal {
         let mut ssh = self.client("ssh", &self.key_only());
-        ssh.arg("-tt").arg(self.at_host());
+        ssh.args(["-tt", "-b", address]).arg(self.at_host());
         if !command.is_empty() {
             ssh.arg(command);
         }

@@ -45,7 +45,9 @@ pub fn explain(decision: &Decision, question: &Question, host: &str, now: Time) 
         ),
         Reason::WrongSource => format!("grant {id} is pinned to another client address"),
         Reason::TooManySessions => {
-            format!("grant {id} already carries the {} sessions it may", grant.sessions.unwrap_or(0))
+            let most = grant.sessions.unwrap_or(0);
+            let plural = if most == 1 { "" } else { "s" };
+            format!("grant {id} carries {most} session{plural} already, and no more at once")
         }
         Reason::WrongService => format!(
             "grant {id} is for {}, not for {door}",

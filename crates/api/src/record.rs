@@ -250,6 +250,9 @@ fn change(line: &mut Line, record: &ChangeRecord) {
         record.request.as_ref().filter(|_| opened).map(|request| &request.ask.reason)
     });
     line.put_some("comment", said);
+    if let Some(saw) = saw(record) {
+        line.put("saw", &saw);
+    }
     if let Some(used) = &record.used {
         line.put("used", &format!("{}s", used.seconds));
         line.put("sessions", &used.sessions.to_string());
@@ -257,6 +260,16 @@ fn change(line: &mut Line, record: &ChangeRecord) {
     if let Some(policy) = &record.policy {
         line.put("version", &policy.version.to_string());
         line.put("digest", &policy.digest);
+    }
+}
+
+/// What a rule saw that approved by itself.
+fn saw(record: &ChangeRecord) -> Option<String> {
+    match (record.change, &record.request.as_ref()?.state) {
+        (Change::Approved | Change::Extended, RequestState::Approved { by: Decider::Rule { saw }, .. }) => {
+            Some(saw.join("; "))
+        }
+        _ => None,
     }
 }
 

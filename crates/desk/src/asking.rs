@@ -7,7 +7,7 @@ use api::{NewExtension, NewRequest, Opened, RequestView};
 use chrono::TimeDelta;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use workflow::{Ask, Channel, Event, Kind, OnRefusal, Refusal, Rule, World, open, step};
+use workflow::{Ask, Channel, Event, Kind, OnRefusal, Refusal, Request, Rule, World, open, step};
 
 /// What became of a refused login's wish.
 #[derive(Debug)]
@@ -15,9 +15,16 @@ pub enum AtTheDoor {
     /// A request was opened for it, or an equal one waits.
     Opened(Box<Opened>),
     /// The rule wants it asked by command.
-    Hint,
+    Hint(Hint),
     /// The rule wants nothing said.
     Silent,
+}
+
+/// What a command that asks must say.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Hint {
+    /// What the ticket looks like, where one is wanted.
+    pub ticket: Option<String>,
 }
 
 impl<S: Store> Desk<S> {
@@ -34,6 +41,7 @@ impl<S: Store> Desk<S> {
             return Err(DeskError::NotThem(why.clone()));
         }
         let now = self.clock.now().trusted;
+        let asks_for_themself = person == caller.person;
         let mut ask = Ask {
             id: RequestId::from_random(random()?),
             kind,
@@ -49,7 +57,8 @@ impl<S: Store> Desk<S> {
             starts: new.at.filter(|at| *at > now),
             reason: new.reason,
             ticket: new.ticket,
-            source: caller.source,
+            // Where another sits is nobody's business, and a grant pinned to there would be no good to them.
+            source: caller.source.filter(|_| asks_for_themself),
             channel: caller.channel,
             asked_at: now,
         };
@@ -102,15 +111,16 @@ impl<S: Store> Desk<S> {
             channel: Channel::Login,
             reviews: Err("a login cannot review".to_owned()),
         };
+        let hint = Hint { ticket: rule.wants.ticket_pattern() };
         match rule.on_refusal {
             OnRefusal::Off => return Ok(AtTheDoor::Silent),
-            OnRefusal::Hint => return Ok(AtTheDoor::Hint),
+            OnRefusal::Hint => return Ok(AtTheDoor::Hint(hint)),
             OnRefusal::Open if may_open => {}
             OnRefusal::Open => {
                 let waiting = self.store.read(|store| store.pending_of(&ask.person))?;
-                let equal = waiting.iter().find(|other| other.waits(ask.asked_at) && other.ask.equals(&ask));
+                let equal = waiting.iter().find(|other| is_equal(other, &ask, &rule));
                 let seen = equal.and_then(|request| self.visible(request, &caller));
-                return Ok(seen.map_or(AtTheDoor::Hint, |request| {
+                return Ok(seen.map_or(AtTheDoor::Hint(hint), |request| {
                     AtTheDoor::Opened(Box::new(Opened { request, grant: None, existed: true }))
                 }));
             }
@@ -119,7 +129,7 @@ impl<S: Store> Desk<S> {
             Ok(opened) => Ok(AtTheDoor::Opened(Box::new(opened))),
             // What a login cannot say, its person can.
             Err(DeskError::Refused(Refusal::ReasonTooShort { .. } | Refusal::Ticket { .. })) => {
-                Ok(AtTheDoor::Hint)
+                Ok(AtTheDoor::Hint(hint))
             }
             Err(why) => Err(why),
         }
@@ -161,7 +171,7 @@ impl<S: Store> Desk<S> {
         self.once(caller, key, move |store| {
             let now = ask.asked_at;
             let pending = store.pending_of(&ask.person)?;
-            let equal = pending.iter().filter(|other| other.waits(now) && other.ask.equals(&ask));
+            let equal = pending.iter().filter(|other| is_equal(other, &ask, &rule));
             // Who asks leaves themself out of their own ask's rule, and may have a say in the other one.
             let mut theirs = equal.map(|other| (other, world.rule(&other.ask, clock.now()).ok()));
             if let Some((equal, rule)) = theirs.find(|(other, rule)| sees(&reader, other, rule.as_ref())) {
@@ -221,6 +231,12 @@ impl<S: Store> Desk<S> {
         }
         Ok(found)
     }
+}
+
+/// Whether one of the two is enough, while the other waits. A grant that is pinned to one address is none for
+/// another.
+fn is_equal(other: &Request, ask: &Ask, rule: &Rule) -> bool {
+    other.waits(ask.asked_at) && other.ask.equals(ask) && (!rule.wants.pin || other.ask.source == ask.source)
 }
 
 /// Who asks for others uses their own places up, not those of whom they ask for.

@@ -17,6 +17,8 @@ pub struct Desk<S> {
     pub(crate) worlds: Arc<dyn Worlds>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) host: HostName,
+    /// Held by the one replay that runs: each keeps a core busy for seconds.
+    pub(crate) replaying: Mutex<()>,
     /// Held from reading the policy in force to having it decide, so that of two applied at once the newer
     /// one does.
     pub(crate) adopting: Mutex<()>,
@@ -55,7 +57,7 @@ impl Said {
 impl<S: Store> Desk<S> {
     /// A desk on `store`; `host` is meant where a request names none.
     pub fn new(store: S, worlds: Arc<dyn Worlds>, clock: Arc<dyn Clock>, host: HostName) -> Self {
-        Self { store, worlds, clock, host, adopting: Mutex::new(()) }
+        Self { store, worlds, clock, host, replaying: Mutex::new(()), adopting: Mutex::new(()) }
     }
 
     /// The rule that covers this ask now, or in words why none does.

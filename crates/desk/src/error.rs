@@ -45,6 +45,9 @@ pub enum DeskError {
     /// Not this caller's business.
     #[error("{0}")]
     Forbidden(String),
+    /// Something else must be done first.
+    #[error("{0}")]
+    Busy(String),
     /// The store cannot make anything durable, or is damaged.
     #[error(
         "the store cannot take this now: {0}. Nothing was changed; try again, and see `journalctl -u jitd`"
@@ -70,6 +73,7 @@ impl DeskError {
                 }
                 _ => ProblemCode::Refused,
             },
+            Self::Busy(_) => ProblemCode::RateLimited,
             Self::NoRule(_) | Self::NoAccount(_) => ProblemCode::Refused,
             Self::NotFound { .. } => ProblemCode::NotFound,
             Self::Ambiguous { .. } | Self::KeyReused | Self::BadRequest(_) => ProblemCode::BadRequest,

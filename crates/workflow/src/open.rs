@@ -46,7 +46,7 @@ fn says_enough(ask: &Ask, rule: &Rule) -> Result<(), Refusal> {
     if let Some(pattern) = &rule.wants.ticket
         && !ask.ticket.as_ref().is_some_and(|ticket| pattern.is_match(ticket.as_str()))
     {
-        let pattern = pattern.as_str().trim_start_matches("^(?:").trim_end_matches(")$").to_owned();
+        let pattern = rule.wants.ticket_pattern().unwrap_or_default();
         return Err(Refusal::Ticket { pattern, rule: rule.id.clone() });
     }
     let extends = matches!(ask.kind, Kind::Extend { .. });
@@ -84,6 +84,12 @@ fn access(ask: Ask, rule: &Rule, facts: &Facts, mint: GrantId, now: Time) -> Res
 
 /// What the rule saw if it approves by itself, or what was missing.
 fn judged(auto: &Auto, ask: &Ask, facts: &Facts) -> Result<Vec<String>, String> {
+    let (saw, missed) = conditions(auto, ask, facts);
+    if missed.is_empty() { Ok(saw) } else { Err(missed.join("; ")) }
+}
+
+/// The conditions on which the rule approves by itself: those that hold, and those that do not.
+pub(crate) fn conditions(auto: &Auto, ask: &Ask, facts: &Facts) -> (Vec<String>, Vec<String>) {
     let mut missed = auto.missed.clone();
     if let Some(longest) = auto.longest
         && ask.length > longest
@@ -95,7 +101,7 @@ fn judged(auto: &Auto, ask: &Ask, facts: &Facts) -> Result<Vec<String>, String> 
         let used = format!("{} of {} per {} used", facts.auto_used, quota.count, quota.per);
         if facts.auto_used < quota.count { saw.push(used) } else { missed.push(used) }
     }
-    if missed.is_empty() { Ok(saw) } else { Err(missed.join("; ")) }
+    (saw, missed)
 }
 
 fn extend(ask: Ask, rule: &Rule, facts: &Facts, now: Time) -> Result<Stepped, Refusal> {

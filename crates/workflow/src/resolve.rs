@@ -1,9 +1,9 @@
 //! The terms of one rule, with people and schedules resolved at this moment.
 
-use crate::Human;
 use crate::policy::{AutoTerms, ExtendBy, PolicyRule, Source, StepTerms, Terms};
 use crate::rule::{Auto, BreakGlass, Escalation, Extend, Rule, Step, Wants};
 use crate::world::{OnCall, World};
+use crate::{Human, Schedule};
 use access::Now;
 use chrono::{SecondsFormat, TimeDelta};
 
@@ -95,6 +95,18 @@ impl World {
     }
 
     fn is_on_call(&self, name: &str, level: u8, human: &Human, now: Now) -> Result<String, String> {
+        let theirs = self.schedule(name, now)?.on_call(now.trusted).filter(|shift| {
+            self.people.by_mail_or_name(&shift.who).is_some_and(|found| found.person == human.person)
+        });
+        match theirs.map(|shift| shift.level).min() {
+            Some(at) if at <= level => Ok(format!("{} is on call by {name} at level {at}", human.person)),
+            Some(at) => Err(format!("{} is on call by {name} at level {at}, not {level}", human.person)),
+            None => Err(format!("{} is not on call by {name}", human.person)),
+        }
+    }
+
+    /// A schedule that is known and believed, or why it is not.
+    pub(crate) fn schedule(&self, name: &str, now: Now) -> Result<&Schedule, String> {
         let (schedule, as_of) = match self.schedules.get(name) {
             Some(OnCall::Known(schedule, as_of)) => (schedule, *as_of),
             Some(OnCall::Unknown(why)) => return Err(format!("schedule {name} is not known: {why}")),
@@ -109,14 +121,7 @@ impl World {
         if age < TimeDelta::zero() {
             return Err(format!("schedule {name}, of {dated}, is of a time to come"));
         }
-        let theirs = schedule.on_call(now.trusted).filter(|shift| {
-            self.people.by_mail_or_name(&shift.who).is_some_and(|found| found.person == human.person)
-        });
-        match theirs.map(|shift| shift.level).min() {
-            Some(at) if at <= level => Ok(format!("{} is on call by {name} at level {at}", human.person)),
-            Some(at) => Err(format!("{} is on call by {name} at level {at}, not {level}", human.person)),
-            None => Err(format!("{} is not on call by {name}", human.person)),
-        }
+        Ok(schedule)
     }
 }
 

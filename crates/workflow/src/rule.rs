@@ -56,6 +56,15 @@ pub struct Wants {
     pub pin: bool,
 }
 
+impl Wants {
+    /// What the ticket looks like, as the policy writes it.
+    pub fn ticket_pattern(&self) -> Option<String> {
+        let whole = self.ticket.as_ref()?.as_str();
+        let bare = whole.strip_prefix("^(?:").and_then(|rest| rest.strip_suffix(")$"));
+        Some(bare.unwrap_or(whole).to_owned())
+    }
+}
+
 /// What starts a grant's clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Clock {

@@ -113,7 +113,7 @@ pub(crate) fn explain(world: &World, human: &Human, ask: &Ask) -> Uncovered {
 }
 
 /// What of an ask a rule does not cover, each in words.
-fn misses(world: &World, rule: &PolicyRule, human: &Human, ask: &Ask) -> Vec<String> {
+pub(crate) fn misses(world: &World, rule: &PolicyRule, human: &Human, ask: &Ask) -> Vec<String> {
     let mut misses = Vec::new();
     let elsewhere: Vec<&str> = ask
         .hosts

@@ -87,15 +87,17 @@ impl World {
     /// Everybody who could have a say about something, now or by escalation.
     pub fn approvers(&self, now: Now) -> BTreeSet<Person> {
         let mut people = BTreeSet::new();
-        let mut add = |sources: &[Source]| {
-            if sources.contains(&Source::Manager) {
-                let managers = self.people.all().filter_map(|human| human.manager.as_ref());
-                people.extend(managers.filter_map(|person| self.present(person, now)));
-            }
-            people.extend(self.people_of(sources, None, now));
-        };
         for rule in &self.policy.rules {
             let Effect::Allow(terms) = &rule.effect else { continue };
+            let mut add = |sources: &[Source]| {
+                if sources.contains(&Source::Manager) {
+                    // Of those the rule is for: whoever manages others has no say here, and no way in by it.
+                    let subjects = self.people.all().filter(|human| Self::is_for(&rule.who, human));
+                    let managers = subjects.filter_map(|human| human.manager.as_ref());
+                    people.extend(managers.filter_map(|person| self.present(person, now)));
+                }
+                people.extend(self.people_of(sources, None, now));
+            };
             terms.approve.iter().for_each(|step| add(&step.from));
             terms.escalate.iter().for_each(|more| add(&more.to));
             terms.break_glass.iter().for_each(|glass| add(&glass.review_by));
@@ -236,7 +238,7 @@ impl World {
     }
 
     /// Whether a deny rule is about any part of an ask.
-    fn denies(&self, rule: &PolicyRule, human: &Human, ask: &Ask) -> bool {
+    pub(crate) fn denies(&self, rule: &PolicyRule, human: &Human, ask: &Ask) -> bool {
         matches!(rule.effect, Effect::Deny)
             && Self::is_for(&rule.who, human)
             && ask.hosts.iter().any(|host| self.is_at(&rule.place, host))

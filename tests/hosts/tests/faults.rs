@@ -85,12 +85,12 @@ fn a_daemon_that_is_stopped_hung_or_wrongly_configured() {
 
     // A mistake in the configuration: a reload keeps the old one, and says where the mistake is.
     let config = host.path("etc/jitd/jitd.toml");
-    std::fs::write(&config, "[requests]\nmax = \"8 hours\"\n").unwrap();
+    std::fs::write(&config, "[journal]\nkeep = \"8 hours\"\n").unwrap();
     host.root("systemctl reload jitd");
     host.soon("the mistake is told", || {
-        host.log_lines().iter().any(|l| l.contains("reloading: /etc/jitd/jitd.toml:2: max: duration"))
+        host.log_lines().iter().any(|l| l.contains("reloading: /etc/jitd/jitd.toml:2: keep: duration"))
     });
-    host.root("jitd --check-config").ends_with(1).says("/etc/jitd/jitd.toml:2: max: duration \"8 hours\"");
+    host.root("jitd --check-config").ends_with(1).says("/etc/jitd/jitd.toml:2: keep: duration \"8 hours\"");
     alice.ssh("sudo -n true").is_in();
     // A restart does not come up with it, and comes back by itself at once when it is right.
     let since = Instant::now();
@@ -98,13 +98,13 @@ fn a_daemon_that_is_stopped_hung_or_wrongly_configured() {
     alice.ssh("true").is_refused_with(DOES_NOT_ANSWER);
     the_owner_is_not_locked_out(&host);
     host.soon("its status says why", || {
-        host.root("systemctl status jitd").out.contains("does not run: /etc/jitd/jitd.toml:2: max: duration")
+        host.root("systemctl status jitd").out.contains("does not run: /etc/jitd/jitd.toml:2: keep: duration")
     });
     let starts =
         host.root("journalctl -q -o cat -u jitd").out.matches("error: /etc/jitd/jitd.toml:2").count();
     let most = since.elapsed().as_secs() / 10 + 1;
     assert!((1..=most).contains(&(starts as u64)), "{starts} starts in {:?} fill no log", since.elapsed());
-    std::fs::write(&config, "[requests]\nmax = \"8h\"\n").unwrap();
+    std::fs::write(&config, "[journal]\nkeep = \"90d\"\n").unwrap();
     let since = Instant::now();
     host.soon("it comes back by itself", || alice.ssh("true").code == 0);
     assert!(since.elapsed() < Duration::from_secs(5), "{:?}", since.elapsed());

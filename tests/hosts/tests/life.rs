@@ -27,15 +27,14 @@ fn a_grant_ends_by_itself_and_reconnecting_never_adds_time() {
 #[test]
 fn a_first_use_grant_waits_for_its_first_use() {
     let host = Host::gated("web-1").unwrap();
-    std::fs::write(
-        host.path("etc/jitd/jitd.toml"),
-        "[requests]\nclock = \"first-use\"\nclaim_by = \"1h\"\ndefault = \"20m\"\n",
-    )
-    .unwrap();
-    host.root("systemctl reload jitd").ends_with(0);
     let alice = host.person("alice", &[]).unwrap();
     let bob = host.person("bob", &["jit-approvers"]).unwrap();
     host.jitd_is_up();
+    host.policy(
+        "[[rule]]\nid = \"first-use\"\ntime = { default = \"20m\", clock = \"first-use\", claim_by = \"1h\" }\napprove = [{ from = [\"group:jit-approvers\"] }]\n",
+        None,
+    )
+    .unwrap();
     let request = alice.ssh("true").id("R-");
     let approved = bob.jit(&format!("approve {request} --for 5s"));
     let grant = approved.says("5s from first use").id("G-");
@@ -199,7 +198,7 @@ fn a_wait_ends_with_the_decision() {
     bob.jit(&format!("approve {}", alice.ssh("true").id("R-"))).ends_with(0);
     let mut terminal = alice.terminal("jit request --service sudo --reason 'the disk' --wait");
     let (_, request) = terminal.exp_regex("R-[0-9A-Z]{5}-[0-9A-Z]{5}").unwrap();
-    terminal.exp_string("waiting for an approver").unwrap();
+    terminal.exp_string("waiting for bob, another").unwrap();
     bob.jit(&format!("approve {request}")).ends_with(0);
     terminal.exp_string("is active").unwrap();
     terminal.exp_eof().unwrap();

@@ -1,7 +1,12 @@
 //! What the PAM lines and the configuration can say, each in a sandbox of its own where systemd has no part.
 #![allow(clippy::unwrap_used)] // a wrong step must stop the story
 
-use testbed::{Host, PASSWORD};
+use testbed::{Host, PASSWORD, Person};
+
+/// A policy of one rule with these terms beside its approvers.
+fn one_rule(terms: &str) -> String {
+    format!("[[rule]]\nid = \"ask\"\napprove = [{{ from = [\"group:jit-approvers\"] }}]\n{terms}\n")
+}
 
 fn up(host: &Host) {
     host.soon("jitd answers", || host.root("jit status").code == 0);
@@ -95,15 +100,40 @@ fn a_session_line_that_is_missing_is_told_by_the_status() {
 
 #[test]
 fn a_refusal_can_hint_or_say_only_why() {
-    let host =
-        Host::sandbox("web-1", "", "[gate]\non_refusal = \"hint\"\n[requests]\ndefault = \"30m\"\n").unwrap();
-    let alice = host.person("alice", &[]).unwrap();
+    let host = Host::sandbox("web-1", "", "").unwrap();
+    let alice = host.person("alice", &["staff"]).unwrap();
+    let bob = host.person("bob", &["jit-approvers"]).unwrap();
     up(&host);
-    alice.ssh("true").is_refused_with("Ask for it: jit request --service ssh --for 30m --reason TEXT");
-    std::fs::write(host.path("etc/jitd/jitd.toml"), "[gate]\non_refusal = \"off\"\n").unwrap();
-    host.root("kill -HUP $(pidof jitd)");
-    host.soon("the new configuration is in force", || alice.ssh("true").err.contains("on web-1.\n"));
+    host.policy(&one_rule("on_refusal = \"hint\""), None).unwrap();
+    let why = "jit: alice holds no grant for ssh on web-1.";
+    // Who is refused at the front door has nowhere to type it.
+    alice.ssh("true").is_refused_with(&format!(
+        "{why} Ask for it, or let somebody who is in ask for you: jit request --user alice --service ssh --reason TEXT"
+    ));
+    alice.ssh_as("root", "true").is_refused_with(": jit request --as root --service ssh --reason TEXT");
+    host.policy(&one_rule("ask = { ticket = \"OPS-[0-9]+\" }"), None).unwrap();
+    alice.ssh("true").is_refused_with(&format!(
+        "{why} Ask for it, or let somebody who is in ask for you, with a ticket like OPS-[0-9]+: \
+         jit request --user alice --service ssh --ticket ID --reason TEXT"
+    ));
+    host.policy(&one_rule("on_refusal = \"off\""), None).unwrap();
+    assert!(alice.ssh("true").err.ends_with("on web-1.\nConnection closed by 127.0.0.1 port 22"));
     host.root("jit requests").says("No request waits.");
+    // Inside, the command is the person's own; whom to become is known once a session begins.
+    host.policy(&one_rule("what = { run_as = [\"*\"] }\non_refusal = \"hint\""), None).unwrap();
+    let approve = |asked: testbed::Seen, by: &Person<'_>| {
+        let approver = by.jit(&format!("approve {}", asked.id("R-")));
+        approver.ends_with(0);
+    };
+    let carol = host.person("carol", &["jit-approvers"]).unwrap();
+    approve(bob.jit("request --user alice --reason 'she cannot get in'"), &carol);
+    alice
+        .ssh("sudo -n true")
+        .is_refused_with("not for sudo. Ask for it: jit request --service sudo --reason TEXT");
+    approve(alice.jit("request --service sudo --reason 'the disk'"), &bob);
+    alice
+        .ssh("sudo -n -u bob true")
+        .is_refused_with("Ask for it: jit request --service sudo --as bob --reason TEXT");
 }
 
 #[test]
@@ -140,12 +170,12 @@ fn refused_logins_of_one_person_open_so_many_requests_and_no_more() {
         }
         bob.jit(&format!("deny {request} --comment no")).ends_with(0);
     }
-    alice.ssh("true").is_refused_with("Ask for it: jit request --service ssh --for 1h --reason TEXT");
+    alice.ssh("true").is_refused_with("jit request --user alice --service ssh --reason TEXT");
 }
 
 #[test]
 fn the_auth_line_gives_the_answer_of_account_once_and_starts_no_clock() {
-    let host = Host::sandbox("web-1", "", "[requests]\nclock = \"first-use\"\n").unwrap();
+    let host = Host::sandbox("web-1", "", "").unwrap();
     let file = host.path("etc/pam.d/sshd");
     let text = std::fs::read_to_string(&file).unwrap();
     let auth = "@include common-auth\nauth [success=ok module_unknown=ignore default=die] pam_jit.so spare_user=rescue";
@@ -153,6 +183,7 @@ fn the_auth_line_gives_the_answer_of_account_once_and_starts_no_clock() {
     let alice = host.person("alice", &[]).unwrap();
     let bob = host.person("bob", &["jit-approvers"]).unwrap();
     up(&host);
+    host.policy(&one_rule("time = { clock = \"first-use\" }"), None).unwrap();
     let mut terminal = alice.terminal_by("keyboard-interactive", "true");
     terminal.exp_string("assword:").unwrap();
     terminal.send_line(PASSWORD).unwrap();
