@@ -115,11 +115,12 @@ fn a_changed_policy_denies_what_it_no_longer_gives_and_says_so() {
     let lines = room.paper.heard.lines();
     let told = lines.iter().find(|line| line.contains(&gone.ask.id.to_string())).unwrap();
     assert!(
-        told.contains("actor=policy") && told.contains("comment=\"rule \\\"sudo-alone\\\" comes nearest"),
+        told.contains("actor=policy")
+            && told.contains("comment=\"no rule covers all of this: rule \\\"sudo-alone\\\" comes nearest"),
         "{told}"
     );
     let late = said(room.desk.cancel(&caller("alice"), &gone.ask.id.to_string(), &key()));
-    assert!(late.contains("is already denied by the policy: rule"), "{late}");
+    assert!(late.contains("is already denied by the policy (no rule"), "{late}");
     assert!(room.approves("bob", &kept).unwrap().grant.is_some());
     // What people agreed to before stands, and a policy that was brought in line stays so.
     room.paper.heard.clear();
