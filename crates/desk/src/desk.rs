@@ -114,7 +114,20 @@ impl<S: Store> Desk<S> {
     /// What the caller may see of a request: one's own, what one could decide, or everything.
     pub(crate) fn visible(&self, request: &Request, caller: &Caller) -> Option<RequestView> {
         let rule = self.rule(&request.ask).ok();
-        sees(caller, request, rule.as_ref()).then(|| view(request, rule.as_ref(), caller))
+        let seen = sees(caller, request, rule.as_ref()) || self.had_a_say(request, &caller.person);
+        seen.then(|| view(request, rule.as_ref(), caller))
+    }
+
+    /// Whether the policy took this request out of the hands of `person`, who could have decided it: they are told
+    /// so, and not that there is none.
+    fn had_a_say(&self, request: &Request, person: &Person) -> bool {
+        let by_policy = matches!(request.state, RequestState::Denied { by: Decider::Policy { .. }, .. });
+        by_policy
+            && self
+                .worlds
+                .world()
+                .rule_named(&request.rule, &request.ask.person, self.clock.now())
+                .is_some_and(|rule| rule.has_approver(person))
     }
 
     pub(crate) fn may_see(&self, grant: &Grant, caller: &Caller) -> bool {
