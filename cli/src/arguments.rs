@@ -8,7 +8,7 @@ use std::path::PathBuf;
 /// Just-in-time access: ask for it, approve it, see who has it.
 ///
 /// Exit codes: 0 done; 1 refused or not allowed; 2 usage; 3 daemon unreachable; 4 no such thing;
-/// 5 conflict, somebody else decided first.
+/// 5 conflict, somebody else decided first; 130 a wait was interrupted, and the request stays.
 #[derive(Debug, Parser)]
 #[command(name = "jit", version, max_term_width = 100)]
 pub struct Arguments {
@@ -77,6 +77,11 @@ pub enum Command {
     },
     /// Ask for more time on a grant, without leaving the session.
     Extend(Extend),
+    /// Review requests as they come in, on one screen.
+    ///
+    /// Keys: up and down or j and k choose, a approves, d denies, / finds, ? helps, q quits. With --json,
+    /// or where the output is no terminal, prints one line of JSON for each change until interrupted.
+    Watch,
     /// The rules: who may ask for what, for how long, and who must agree.
     #[command(subcommand)]
     Policy(Policy),
@@ -127,7 +132,7 @@ pub struct Request {
     /// For this user, not for oneself.
     #[arg(long, value_name = "NAME")]
     pub user: Option<Login>,
-    /// Wait until somebody decides.
+    /// Wait until somebody decides. Interrupted, the request stays, and the exit code is 130.
     #[arg(long)]
     pub wait: bool,
     /// At once and alone, where the policy lets you; somebody looks at it afterwards.
@@ -154,7 +159,7 @@ pub struct Extend {
     /// The ticket it belongs to.
     #[arg(long, value_name = "ID")]
     pub ticket: Option<Text>,
-    /// Wait until somebody decides.
+    /// Wait until somebody decides. Interrupted, the request stays, and the exit code is 130.
     #[arg(long)]
     pub wait: bool,
 }
@@ -173,6 +178,102 @@ pub enum Policy {
         #[arg(long, value_name = "FILE")]
         people: Option<PathBuf>,
     },
+    /// Look for mistakes and surprises in a policy, without a daemon.
+    ///
+    /// Exit code 1 if the policy could not come into force, 2 if it cannot be read.
+    Check(CheckPolicy),
+    /// Who asks what: which rule covers it, who could agree, and why the other rules do not count.
+    Explain(Box<Explain>),
+    /// Try a file of cases on a policy, without a daemon: exit code 1 if one is not met.
+    Test(Try),
+    /// What changes from one policy to another, and which past requests would have gone differently.
+    Diff(Diff),
+}
+
+/// `jit policy check`
+#[derive(Debug, Args)]
+pub struct CheckPolicy {
+    /// The rules.
+    #[arg(default_value = "/etc/jitd/policy.toml", value_name = "FILE")]
+    pub policy: PathBuf,
+    /// The people; `people.toml` beside the rules, if it is there.
+    #[arg(long, value_name = "FILE")]
+    pub people: Option<PathBuf>,
+    /// Take local accounts from the files passwd and group of this folder.
+    #[arg(long, value_name = "FOLDER", default_value = "/etc")]
+    pub accounts: PathBuf,
+}
+
+/// `jit policy explain`
+#[derive(Debug, Args)]
+pub struct Explain {
+    /// Who asks; oneself if left out.
+    #[arg(long, value_name = "NAME")]
+    pub user: Option<Login>,
+    /// On this host; this machine if left out. Can be repeated.
+    #[arg(long = "host", value_name = "NAME")]
+    pub hosts: Vec<HostName>,
+    /// For these services: ssh, sudo, su, or a PAM service name.
+    #[arg(long, value_delimiter = ',', default_value = "ssh", value_name = "LIST")]
+    pub service: Vec<Service>,
+    /// As this user: a shared login for ssh, whom to become for sudo and su (root if left out).
+    #[arg(long = "as", value_name = "USER")]
+    pub run_as: Option<Login>,
+    /// For so long; the rule's default if left out.
+    #[arg(long = "for", value_name = "LENGTH")]
+    pub length: Option<Span>,
+    /// Asked at this time; now if left out.
+    #[arg(long, value_name = "TIME")]
+    pub at: Option<Time>,
+    /// By the rules of this file, not those in force; no daemon is asked.
+    #[arg(long, value_name = "FILE")]
+    pub file: Option<PathBuf>,
+    /// The people; `people.toml` beside the rules, if it is there.
+    #[arg(long, value_name = "FILE", requires = "file")]
+    pub people: Option<PathBuf>,
+    /// Take local accounts from the files passwd and group of this folder.
+    #[arg(long, value_name = "FOLDER", default_value = "/etc", requires = "file")]
+    pub accounts: PathBuf,
+    /// A label that the hosts carry. Can be repeated.
+    #[arg(long = "label", value_name = "KEY=VALUE", value_parser = label, requires = "file")]
+    pub labels: Vec<(String, String)>,
+}
+
+/// `jit policy test`
+#[derive(Debug, Args)]
+pub struct Try {
+    /// The cases.
+    #[arg(value_name = "CASES")]
+    pub cases: PathBuf,
+    /// The rules; the file that the cases name if left out.
+    #[arg(long, value_name = "FILE")]
+    pub file: Option<PathBuf>,
+    /// The people; the file that the cases name, or `people.toml` beside the rules.
+    #[arg(long, value_name = "FILE")]
+    pub people: Option<PathBuf>,
+    /// Take local accounts from the files passwd and group of this folder; without it they count only where
+    /// there is no file of people.
+    #[arg(long, value_name = "FOLDER")]
+    pub accounts: Option<PathBuf>,
+}
+
+/// `jit policy diff`
+#[derive(Debug, Args)]
+pub struct Diff {
+    /// The old rules and the new: one file is compared with what is in force, and without any it is
+    /// /etc/jitd/policy.toml.
+    #[arg(num_args = 0..=2, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// The people of the new rules; `people.toml` beside them, if it is there.
+    #[arg(long, value_name = "FILE")]
+    pub people: Option<PathBuf>,
+    /// The people of the old rules; `people.toml` beside them, if it is there.
+    #[arg(long, value_name = "FILE")]
+    pub old_people: Option<PathBuf>,
+    /// Also which requests of so many days would have gone differently, like 90d. For auditors, operators
+    /// and root.
+    #[arg(long, value_name = "LENGTH")]
+    pub replay: Option<Span>,
 }
 
 /// `jit requests`

@@ -36,9 +36,21 @@ pub enum CliError {
         "the journal does not verify: {0}. Keep a copy of it and of the syslog files, and find out who did this"
     )]
     Broken(#[from] Broken),
+    /// Mistakes in a policy, its people or its cases.
+    #[error(transparent)]
+    Policy(#[from] workflow::PolicyErrors),
+    /// A policy that is not as it must be.
+    #[error("{0}")]
+    NotMet(String),
     /// A wait that ended without an approval.
     #[error("{0}")]
     NotApproved(String),
+    /// A wait that a person ended; what they waited for goes on.
+    #[error("{0}")]
+    Interrupted(String),
+    /// The terminal, or signals to this process.
+    #[error("setting up this terminal: {0}")]
+    Terminal(std::io::Error),
     /// Standard output.
     #[error("writing: {0}")]
     Output(std::io::Error),
@@ -52,8 +64,14 @@ impl CliError {
     pub fn exit(&self) -> u8 {
         match self {
             Self::Client(error) => error.exit(),
-            Self::Usage(_) | Self::File { .. } | Self::Row { .. } => 2,
-            Self::Broken(_) | Self::NotApproved(_) | Self::Output(_) => 1,
+            Self::Usage(_) | Self::Policy(_) | Self::File { .. } | Self::Row { .. } => 2,
+            Self::Broken(_)
+            | Self::NotApproved(_)
+            | Self::NotMet(_)
+            | Self::Output(_)
+            | Self::Terminal(_) => 1,
+            // As a shell names a command that died of ^C.
+            Self::Interrupted(_) => 130,
             Self::ReaderGone => 0,
         }
     }

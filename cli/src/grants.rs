@@ -27,14 +27,13 @@ pub fn list(
         let mut table = table::table(&["GRANT", "STATE", "WHO", "WHAT", "ENDS", "APPROVED BY", "SESSIONS"]);
         for view in &grants {
             let grant = &view.grant;
-            let by: Vec<_> = grant.approved_by.iter().map(ToString::to_string).collect();
             table.add_row(vec![
                 Cell::new(grant.id),
-                table::state(view.state.code(), colour),
+                table::state(view.state.code(), view.state.code(), colour),
                 Cell::new(&grant.person),
-                Cell::new(format!("{} on {}", words::list(&grant.services), words::list(&grant.hosts))),
+                Cell::new(words::gives(view)),
                 Cell::new(words::ends(view, now())),
-                Cell::new(by.join(",")),
+                Cell::new(words::approved_by(view)),
                 Cell::new(view.sessions),
             ]);
         }

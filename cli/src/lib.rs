@@ -8,10 +8,17 @@ mod check;
 mod error;
 mod grants;
 pub mod limits;
+mod news;
 mod output;
+mod patience;
 mod policy;
 mod requests;
+#[cfg(test)]
+mod sample;
+mod stop;
 mod table;
+mod wait;
+mod watch;
 mod words;
 
 use arguments::{Arguments, Command};
@@ -26,6 +33,10 @@ pub fn run() -> ExitCode {
     let mut out = Output::new(arguments.json);
     match dispatch(arguments, &mut out) {
         Ok(()) | Err(CliError::ReaderGone) => ExitCode::SUCCESS,
+        Err(why @ CliError::Interrupted(_)) => {
+            Output::aside(&why.to_string());
+            ExitCode::from(why.exit())
+        }
         Err(why) => {
             Output::error(&why.to_string());
             ExitCode::from(why.exit())
@@ -46,10 +57,15 @@ fn dispatch(arguments: Arguments, out: &mut Output) -> Result<(), CliError> {
         Command::Revoke { grant, reason } => grants::revoke(&client()?, &grant, reason, out),
         Command::Release { grant } => grants::release(&client()?, &grant, out),
         Command::Extend(extend) => requests::extend(&client()?, extend, out),
+        Command::Watch => watch::watch(&arguments.socket, out),
         Command::Policy(arguments::Policy::Show) => policy::show(&client()?, out),
         Command::Policy(arguments::Policy::Apply { policy, people }) => {
             policy::apply(&client()?, &policy, people.as_deref(), out)
         }
+        Command::Policy(arguments::Policy::Check(asked)) => policy::check(&policy::Files::of(asked), out),
+        Command::Policy(arguments::Policy::Explain(asked)) => policy::explain(client, *asked, out),
+        Command::Policy(arguments::Policy::Test(asked)) => policy::test(asked, out),
+        Command::Policy(arguments::Policy::Diff(asked)) => policy::diff(client, &asked, out),
         Command::Check(check) => check::check(&client()?, check, out),
         Command::Status => check::status(&client()?, out),
         Command::Audit(arguments::Audit::Tail { lines, follow }) => {

@@ -8,5 +8,33 @@ pub const LOOK_AGAIN: Duration = Duration::from_millis(500);
 /// Rows fetched at once when a journal is verified.
 pub const PAGE: u32 = 1000;
 
+/// Bytes of a file of local accounts: a hundred thousand of them.
+pub const ACCOUNTS: u64 = 16 * 1024 * 1024;
+
+/// Bytes of an on-call schedule.
+pub const SCHEDULE: u64 = workflow::limits::SCHEDULE as u64;
+
 /// Bytes of a witness file that is read: a year of a busy host's checkpoints.
 pub const WITNESS: u64 = 1024 * 1024 * 1024;
+
+/// The longest rest between two tries of a call that nobody answers: a daemon that is back is noticed soon.
+pub const REST: Duration = Duration::from_secs(5);
+
+/// Tries of a call that nobody answers: about five minutes, longer than any restart or upgrade takes.
+pub const TRIES: u32 = 60;
+
+/// How often `jit watch` looks for what is new, which is also how often its countdowns move.
+pub const LOOK: Duration = Duration::from_secs(1);
+
+/// Requests whose end `jit watch` tells after one look; more at once nobody reads.
+pub const TOLD_AT_ONCE: usize = 8;
+
+/// The newest requests, decided or not, that `jit watch` looks through for programs each second: more than
+/// people make in one.
+pub const NEWEST: u32 = 50;
+
+/// Lines that one key scrolls the details by.
+pub const SCROLL: u16 = 5;
+
+/// Things that happened last which `jit watch` shows: a refusal, and the news that explains it.
+pub const TOLD: usize = 2;

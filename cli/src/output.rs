@@ -1,6 +1,8 @@
 //! Where words, tables and JSON go.
 
 use crate::CliError;
+use ratatui::crossterm::terminal;
+use ratatui::text::Span;
 use serde::Serialize;
 use std::io::{ErrorKind, IsTerminal as _, Write as _};
 
@@ -56,15 +58,77 @@ impl Output {
     /// A line that the next one replaces, on a terminal only.
     pub fn progress(&mut self, words: &str) {
         if std::io::stderr().is_terminal() && !self.json {
+            let words = first_of(words, columns());
             // Progress that cannot be shown is not missed.
             let _ = write!(std::io::stderr(), "\r\x1b[K{words}");
         }
     }
 
+    /// A line of its own on the way, for a person.
+    pub fn note(&mut self, words: &str) -> Result<(), CliError> {
+        if self.json {
+            return Ok(());
+        }
+        self.progress("");
+        self.line(words)
+    }
+
     /// What went wrong.
     pub fn error(words: &str) {
-        let words: String = words.chars().filter(|c| !c.is_control()).collect();
+        Self::aside(&format!("error: {words}"));
+    }
+
+    /// Words beside the answer.
+    pub fn aside(words: &str) {
+        // Set in, so that no line of an answer looks like one of ours.
+        let lines: Vec<String> = words.lines().map(clean).collect();
         // There is nowhere left to say that this failed.
-        let _ = writeln!(std::io::stderr(), "error: {words}");
+        let _ = writeln!(std::io::stderr(), "{}", lines.join("\n       "));
+    }
+}
+
+/// The same without what a terminal would obey.
+pub fn clean(words: &str) -> String {
+    words.chars().filter(|c| !c.is_control()).collect()
+}
+
+/// As much as fits in a line of so many columns, so that the next line can replace it.
+fn first_of(words: &str, columns: usize) -> String {
+    let words = clean(words);
+    if Span::raw(&*words).width() < columns {
+        return words;
+    }
+    let mut short = String::new();
+    for c in words.chars() {
+        if Span::raw(&*short).width() + 4 > columns {
+            break;
+        }
+        short.push(c);
+    }
+    format!("{short}\u{2026}")
+}
+
+fn columns() -> usize {
+    // A terminal that was never told its size says 0.
+    terminal::size()
+        .ok()
+        .map(|(columns, _)| usize::from(columns))
+        .filter(|columns| *columns > 0)
+        .unwrap_or(80)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_that_is_replaced_never_wraps_and_never_carries_controls() {
+        assert_eq!(first_of("waiting\x1b[2J\n for bob", 80), "waiting[2J for bob");
+        for columns in [10, 20, 40] {
+            let short =
+                first_of("waiting for \u{78c1}\u{76d8}\u{78c1}\u{76d8}, another 23m07s, and more", columns);
+            assert!(Span::raw(&*short).width() < columns, "{columns}: {short}");
+            assert!(short.ends_with('\u{2026}') && short.starts_with("waiti"), "{short}");
+        }
     }
 }

@@ -2,7 +2,8 @@
 
 use crate::arguments::{Approve, Extend, Request, Requests};
 use crate::output::Output;
-use crate::{CliError, limits, table, words};
+use crate::wait::wait;
+use crate::{CliError, table, words};
 use access::{GrantId, RequestId, Text, Time};
 use api::{
     AskGrants, AskRequests, Client, NewExtension, NewRequest, NewReview, NewVerdict, Opened, RequestView,
@@ -65,13 +66,7 @@ fn only_grant(client: &Client) -> Result<String, CliError> {
 fn told(client: &Client, opened: &Opened, waits: bool, out: &mut Output) -> Result<(), CliError> {
     let id = opened.request.ask.id;
     if let Some(grant) = &opened.grant {
-        return out.say(opened, || {
-            let by = match &opened.request.state {
-                RequestState::Approved { by, .. } => by.to_string(),
-                _ => String::new(),
-            };
-            format!("Request {id} was approved by {by}.\n{}", words::grant(grant, now()))
-        });
+        return out.say(opened, || words::at_once(&opened.request, grant, now()));
     }
     if !waits || !out.is_json() {
         out.say(opened, || {
@@ -81,47 +76,17 @@ fn told(client: &Client, opened: &Opened, waits: bool, out: &mut Output) -> Resu
                 RequestState::Pending { until } => words::when(*until, now()),
                 _ => String::new(),
             };
+            let must = match opened.request.needs {
+                0 | 1 => String::new(),
+                several => format!(", and {several} must"),
+            };
             format!(
-                "Request {id} {how}: {what}.\nIt waits until {until}; {}.\nNext: they run  jit approve {id}",
-                workflow::who_can(&opened.request.could_approve)
+                "Request {id} {how}: {what}.\nIt waits until {until}; {}{must}.\nNext: they run  jit approve {id}",
+                workflow::who_can(&words::awaited(&opened.request))
             )
         })?;
     }
-    if waits { wait(client, id, out) } else { Ok(()) }
-}
-
-/// Looks again until the request is decided, which is at most until it expires.
-fn wait(client: &Client, id: RequestId, out: &mut Output) -> Result<(), CliError> {
-    loop {
-        let request = client.show_request(&id.to_string())?;
-        match &request.state {
-            RequestState::Pending { until } => {
-                out.progress(&format!(
-                    "waiting for an approver, for another {}",
-                    access::for_people(*until - now())
-                ));
-                std::thread::sleep(limits::LOOK_AGAIN);
-            }
-            RequestState::Approved { grant, .. } => {
-                out.progress("");
-                let grant = client.show_grant(&grant.to_string())?;
-                return out.say(&grant, || words::grant(&grant, now()));
-            }
-            RequestState::Denied { by, comment, .. } => {
-                out.progress("");
-                let why = comment.as_ref().map(|comment| format!(": {comment}")).unwrap_or_default();
-                return Err(CliError::NotApproved(format!("request {id} was denied by {by}{why}")));
-            }
-            RequestState::Cancelled { by, .. } => {
-                out.progress("");
-                return Err(CliError::NotApproved(format!("request {id} was cancelled by {by}")));
-            }
-            RequestState::Expired { .. } => {
-                out.progress("");
-                return Err(CliError::NotApproved(format!("nobody decided request {id} in time: ask again")));
-            }
-        }
-    }
+    if waits { wait(client, &opened.request, out) } else { Ok(()) }
 }
 
 pub fn list(client: &Client, which: &Requests, out: &mut Output) -> Result<(), CliError> {
@@ -146,7 +111,7 @@ pub fn list(client: &Client, which: &Requests, out: &mut Output) -> Result<(), C
             let ago = format!("{} ago", access::for_people(now() - ask.asked_at));
             table.add_row(vec![
                 comfy_table::Cell::new(ask.id),
-                table::state(request.state.code(), colour),
+                table::state(request.state.code(), &words::standing(request), colour),
                 comfy_table::Cell::new(&ask.person),
                 comfy_table::Cell::new(words::asks(request)),
                 comfy_table::Cell::new(ago),
@@ -186,17 +151,7 @@ pub fn approve(client: &Client, approve: Approve, out: &mut Output) -> Result<()
             comment: approve.comment,
         },
     )?;
-    out.say(&reviewed, || match &reviewed.grant {
-        Some(grant) => format!(
-            "Approved: {} may use {} on {} until {}.\n{}",
-            grant.grant.person,
-            words::list(&grant.grant.services),
-            words::list(&grant.grant.hosts),
-            words::ends(grant, now()),
-            format_args!("Grant {0}. To take it back: jit revoke {0} --reason TEXT", grant.grant.id)
-        ),
-        None => format!("Counted. Request {} waits for more people.", reviewed.request.ask.id),
-    })
+    out.say(&reviewed, || words::reviewed(&reviewed, now()))
 }
 
 pub fn deny(client: &Client, id: &str, comment: Text, out: &mut Output) -> Result<(), CliError> {
@@ -208,9 +163,7 @@ pub fn deny(client: &Client, id: &str, comment: Text, out: &mut Output) -> Resul
         comment: Some(comment),
     };
     let reviewed = client.review(&request.ask.id.to_string(), &review)?;
-    out.say(&reviewed, || {
-        format!("Denied request {} of {}.", reviewed.request.ask.id, reviewed.request.ask.person)
-    })
+    out.say(&reviewed, || words::reviewed(&reviewed, now()))
 }
 
 pub fn cancel(client: &Client, id: &str, out: &mut Output) -> Result<(), CliError> {

@@ -12,9 +12,9 @@ pub fn table(headings: &[&str]) -> Table {
     table
 }
 
-/// A state, in its colour where colours are of use.
-pub fn state(code: &str, colour: bool) -> Cell {
-    let cell = Cell::new(code);
+/// Words about a state, in its colour where colours are of use.
+pub fn state(code: &str, words: &str, colour: bool) -> Cell {
+    let cell = Cell::new(words);
     if !colour {
         return cell;
     }

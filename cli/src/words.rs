@@ -1,83 +1,305 @@
 //! Sentences about requests and grants.
 
-use access::{GrantState, Time, Window, for_people};
-use api::{GrantView, RequestView};
-use chrono::SecondsFormat;
+use access::{GrantState, Person, Service, Span, Time, Window, for_people};
+use api::{GrantView, RequestView, Reviewed};
+use chrono::{SecondsFormat, TimeDelta};
 use std::collections::BTreeSet;
-use workflow::{RequestState, ReviewVerdict};
+use workflow::{Afterwards, Channel, Kind, Narrowing, RequestState, Review, ReviewVerdict};
 
 /// Names with commas between.
 pub fn list<T: ToString>(names: &BTreeSet<T>) -> String {
     names.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
 }
 
+/// `bob`, `bob and carol`, `bob, carol and dave`.
+pub fn all_of(people: &[Person]) -> String {
+    match people {
+        [] => "nobody".to_owned(),
+        [one] => one.to_string(),
+        [some @ .., last] => {
+            let some: Vec<_> = some.iter().map(Person::as_str).collect();
+            format!("{} and {last}", some.join(", "))
+        }
+    }
+}
+
 /// An instant, and how far from now it is.
 pub fn when(time: Time, now: Time) -> String {
-    let stamp = time.to_rfc3339_opts(SecondsFormat::Secs, true);
+    let stamp = stamp(time);
     let off = time - now;
-    if off >= chrono::TimeDelta::zero() {
+    if off >= TimeDelta::zero() {
         format!("{stamp} (in {})", for_people(off))
     } else {
         format!("{stamp} ({} ago)", for_people(-off))
     }
 }
 
-/// What a request asks for, in one clause: `ssh,sudo on web-1 for 1h`.
+fn stamp(time: Time) -> String {
+    time.to_rfc3339_opts(SecondsFormat::Secs, true)
+}
+
+/// What is left of a time that runs out, two units of it: `23m07s`.
+pub fn countdown(left: TimeDelta) -> String {
+    let seconds = left.num_seconds().max(0);
+    match seconds {
+        0..60 => format!("{seconds}s"),
+        60..3_600 => format!("{}m{:02}s", seconds / 60, seconds % 60),
+        3_600..86_400 => format!("{}h{:02}m", seconds / 3_600, seconds % 3_600 / 60),
+        _ => format!("{}d{:02}h", seconds / 86_400, seconds % 86_400 / 3_600),
+    }
+}
+
+/// `twice`, `5 times`.
+fn times(count: u32) -> String {
+    match count {
+        1 => "once".to_owned(),
+        2 => "twice".to_owned(),
+        n => format!("{n} times"),
+    }
+}
+
+/// What a request asks for, in one clause: `ssh,sudo as root on web-1 for 1h`.
 pub fn asks(request: &RequestView) -> String {
     let ask = &request.ask;
-    let as_root = ask.services.iter().any(access::Service::switches).then_some("root");
+    let as_root = ask.services.iter().any(Service::switches).then_some("root");
     let run_as = ask.run_as.as_ref().map(access::Login::as_str).or(as_root);
     let run_as = run_as.map(|login| format!(" as {login}")).unwrap_or_default();
-    let starts = ask
-        .starts
-        .map(|at| format!(" from {}", at.to_rfc3339_opts(SecondsFormat::Secs, true)))
-        .unwrap_or_default();
-    format!("{}{run_as} on {} for {}{starts}", list(&ask.services), list(&ask.hosts), ask.length)
+    let access = format!("{}{run_as} on {}", list(&ask.services), list(&ask.hosts));
+    let starts = ask.starts.map(|at| format!(" from {}", stamp(at))).unwrap_or_default();
+    match ask.kind {
+        Kind::Access => format!("{access} for {}{starts}", ask.length),
+        Kind::Extend { grant } => format!("{} more on {grant}: {access}", ask.length),
+        Kind::BreakGlass => format!("break glass: {access} for {}", ask.length),
+        Kind::Standing => format!("standing: {access}"),
+    }
+}
+
+/// Where a request stands, as a table says it: `pending, 1 of 2`.
+pub fn standing(request: &RequestView) -> String {
+    let code = request.state.code();
+    match (&request.state, &request.afterwards, counted(request)) {
+        (RequestState::Pending { .. }, _, Some(counted)) => format!("{code}, {counted}"),
+        (_, Some(Afterwards { review: None, overdue: false, .. }), _) => {
+            format!("{code}, not looked at")
+        }
+        (_, Some(Afterwards { review: None, overdue: true, .. }), _) => format!("{code}, overdue"),
+        _ => code.to_owned(),
+    }
+}
+
+/// `1 of 2`: how many agreed of those who must, where it still takes several.
+pub fn counted(request: &RequestView) -> Option<String> {
+    (request.state.is_pending() && request.needs > 1)
+        .then(|| format!("{} of {}", agreed(request), request.needs))
+}
+
+/// Those who agreed and still may; others' voices do not count.
+fn agreed(request: &RequestView) -> usize {
+    let yes = |review: &&Review| matches!(review.verdict, ReviewVerdict::Approve { .. });
+    let yes: BTreeSet<_> = request.reviews.iter().filter(yes).map(|review| &review.by).collect();
+    request.could_approve.iter().filter(|person| yes.contains(person)).count()
+}
+
+/// Those whose answer a request still waits for.
+pub fn awaited(request: &RequestView) -> Vec<Person> {
+    let said = |person: &Person| request.reviews.iter().any(|review| review.by == *person);
+    request.could_approve.iter().filter(|person| !said(person)).cloned().collect()
+}
+
+/// What a narrowing leaves, in words to follow a verdict: ` for at most 30m, on web-1 alone`.
+fn cut(narrowing: &Narrowing) -> String {
+    let mut words = Vec::new();
+    words.extend(narrowing.length.map(|length| format!("for at most {length}")));
+    words.extend(narrowing.hosts.as_ref().map(|hosts| format!("on {} alone", list(hosts))));
+    words.extend(narrowing.services.as_ref().map(|services| format!("for {} alone", list(services))));
+    if words.is_empty() { String::new() } else { format!(" {}", words.join(", ")) }
+}
+
+/// What one approver said: `approved by bob for at most 30m`.
+fn verdict(review: &Review) -> String {
+    match &review.verdict {
+        ReviewVerdict::Deny => format!("denied by {}", review.by),
+        ReviewVerdict::Approve { narrowing } => format!("approved by {}{}", review.by, cut(narrowing)),
+    }
+}
+
+/// The same, as a sentence about somebody: `bob approved for at most 30m: be quick`.
+pub fn said(review: &Review) -> String {
+    let words = match &review.verdict {
+        ReviewVerdict::Deny => format!("{} denied", review.by),
+        ReviewVerdict::Approve { narrowing } => format!("{} approved{}", review.by, cut(narrowing)),
+    };
+    format!("{words}{}", comment(review))
+}
+
+fn comment(review: &Review) -> String {
+    review.comment.as_ref().map(|comment| format!(": {comment}")).unwrap_or_default()
+}
+
+/// What the narrowings so far left of an ask, where they left less than all.
+fn left(request: &RequestView) -> Option<String> {
+    let (ask, left) = (&request.ask, &request.left);
+    let rest = Narrowing {
+        length: left.length.filter(|length| *length != ask.length),
+        hosts: left.hosts.clone().filter(|hosts| *hosts != ask.hosts),
+        services: left.services.clone().filter(|services| *services != ask.services),
+    };
+    (rest != Narrowing::default()).then(|| cut(&rest).trim_start().to_owned())
+}
+
+/// How long it can be granted for at most, after the narrowings so far.
+pub fn longest(request: &RequestView) -> Span {
+    request.left.length.unwrap_or(request.ask.length)
+}
+
+/// All there is to know of a request, each with its name.
+pub fn facts(request: &RequestView, now: Time) -> Vec<(&'static str, String)> {
+    let ask = &request.ask;
+    let by = if ask.asked_by == ask.person { String::new() } else { format!(" (asked by {})", ask.asked_by) };
+    let mut facts = vec![("who", format!("{}{by}", ask.person)), ("what", asks(request))];
+    if !ask.labels.is_empty() {
+        let labels: Vec<_> = ask.labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
+        facts.push(("labels", labels.join(", ")));
+    }
+    facts.push(("why", ask.reason.to_string()));
+    facts.extend(ask.ticket.as_ref().map(|ticket| ("ticket", ticket.to_string())));
+    let from = ask.source.map(|source| format!(" from {source}")).unwrap_or_default();
+    let how = match ask.channel {
+        Channel::Terminal => "",
+        Channel::Login => ", by a login that was refused",
+        Channel::Policy => ", by the policy",
+    };
+    facts.push(("asked", format!("{}{from}{how}", when(ask.asked_at, now))));
+    facts.push(("rule", request.rule.clone()));
+    for review in &request.reviews {
+        let words = format!("{}, {}{}", verdict(review), when(review.at, now), comment(review));
+        facts.push(("review", words));
+    }
+    facts.extend(left(request).map(|left| ("left", left)));
+    match &request.state {
+        RequestState::Pending { until } => {
+            facts.extend(counted(request).map(|counted| ("agreed", counted)));
+            facts.push(("waits", format!("until {}", when(*until, now))));
+            facts.push(("approvers", workflow::who_can(&awaited(request))));
+            let others = |at| ("escalates", format!("{}: others can approve it too", when(at, now)));
+            facts.extend(request.escalates.map(others));
+        }
+        RequestState::Approved { at, grant, by } => {
+            let by = match ask.kind {
+                Kind::BreakGlass => format!("{}, who broke glass", ask.person),
+                _ => by.to_string(),
+            };
+            facts.push(("decided", format!("{} by {by}", when(*at, now))));
+            facts.push(("grant", grant.to_string()));
+        }
+        RequestState::Denied { at, by, .. } => {
+            facts.push(("decided", format!("{} by {by}", when(*at, now))));
+        }
+        RequestState::Cancelled { at, by } => {
+            facts.push(("ended", format!("{}, taken back by {by}", when(*at, now))));
+        }
+        RequestState::Expired { at } => {
+            facts.push(("ended", format!("{}: nobody decided in time", when(*at, now))));
+        }
+    }
+    facts.extend(request.afterwards.as_ref().map(|glass| ("afterwards", looked(request, glass, now))));
+    facts
+}
+
+/// What a request that needed nobody gave at once; the first line says the most.
+pub fn at_once(request: &RequestView, view: &GrantView, now: Time) -> String {
+    let id = request.ask.id;
+    let first = match (&request.state, &request.afterwards) {
+        (_, Some(glass)) => {
+            format!(
+                "You broke glass with request {id}, and all are told. {}.",
+                upper(&looked(request, glass, now))
+            )
+        }
+        (RequestState::Approved { by, .. }, None) => {
+            format!("Request {id} was approved by {by}.")
+        }
+        _ => format!("Request {id} is {}.", request.state.code()),
+    };
+    format!("{first}\n{}", grant(view, now))
+}
+
+fn upper(words: &str) -> String {
+    let mut chars = words.chars();
+    chars.next().map(|first| first.to_uppercase().chain(chars).collect()).unwrap_or_default()
+}
+
+/// What becomes of a break glass afterwards.
+fn looked(request: &RequestView, glass: &Afterwards, now: Time) -> String {
+    let who = || workflow::some_of(&request.could_approve);
+    match glass {
+        Afterwards { review: Some(review), .. } => {
+            let words = match review.verdict {
+                ReviewVerdict::Approve { .. } => "found right by",
+                ReviewVerdict::Deny => "found wrong by",
+            };
+            format!("{words} {}, {}{}", review.by, when(review.at, now), comment(review))
+        }
+        Afterwards { .. } if request.could_approve.is_empty() => {
+            "nobody can look at it: see `jit policy show`".to_owned()
+        }
+        Afterwards { due, overdue: false, .. } => {
+            format!("{} should look at it until {}", who(), when(*due, now))
+        }
+        Afterwards { due, overdue: true, .. } => {
+            format!("overdue: {} should have looked at it until {}", who(), when(*due, now))
+        }
+    }
 }
 
 /// A request in full.
 pub fn request(request: &RequestView, now: Time) -> String {
-    let ask = &request.ask;
-    let mut lines = vec![format!("Request {} is {}.", ask.id, request.state.code())];
-    let by = if ask.asked_by == ask.person { String::new() } else { format!(" (asked by {})", ask.asked_by) };
-    lines.push(format!("  who       {}{by}", ask.person));
-    lines.push(format!("  what      {}", asks(request)));
-    lines.push(format!("  why       {}", ask.reason));
-    if let Some(ticket) = &ask.ticket {
-        lines.push(format!("  ticket    {ticket}"));
-    }
-    lines.push(format!("  rule      {}", request.rule));
-    lines.push(format!("  asked     {}", when(ask.asked_at, now)));
-    for review in &request.reviews {
-        let said = review.comment.as_ref().map(|comment| format!(": {comment}")).unwrap_or_default();
-        let (verdict, cut) = match &review.verdict {
-            ReviewVerdict::Deny => ("denied", String::new()),
-            ReviewVerdict::Approve { narrowing } => (
-                "approved",
-                narrowing.length.map(|length| format!(" for at most {length}")).unwrap_or_default(),
-            ),
-        };
-        lines.push(format!("  review    {verdict} by {}{cut}, {}{said}", review.by, when(review.at, now)));
-    }
-    match &request.state {
-        RequestState::Pending { until } => {
-            lines.push(format!("  waits     until {}", when(*until, now)));
-            lines.push(format!("  approvers {}", workflow::who_can(&request.could_approve)));
-            if request.yours_to_review {
-                lines.push(format!("Next: jit approve {0}   or   jit deny {0} --comment TEXT", ask.id));
-            }
-        }
-        RequestState::Approved { at, grant, .. } => {
-            lines.push(format!("  decided   {}", when(*at, now)));
-            lines.push(format!("  grant     {grant}"));
-        }
-        RequestState::Denied { at, .. }
-        | RequestState::Cancelled { at, .. }
-        | RequestState::Expired { at } => {
-            lines.push(format!("  ended     {}", when(*at, now)));
-        }
+    let id = request.ask.id;
+    let mut lines = vec![format!("Request {id} is {}.", standing(request))];
+    lines.extend(facts(request, now).into_iter().map(|(name, fact)| format!("  {name:<10} {fact}")));
+    if request.yours_to_review {
+        lines.push(format!("Next: jit approve {id}   or   jit deny {id} --comment TEXT"));
     }
     lines.join("\n")
+}
+
+/// What a review did; the first line says the most.
+pub fn reviewed(reviewed: &Reviewed, now: Time) -> String {
+    let request = &reviewed.request;
+    let (id, person) = (request.ask.id, &request.ask.person);
+    if let Some(Afterwards { review: Some(review), .. }) = &request.afterwards {
+        return match (&review.verdict, &reviewed.grant) {
+            (ReviewVerdict::Approve { .. }, _) => {
+                format!("Looked at: {person} was right to break glass with request {id}.")
+            }
+            (ReviewVerdict::Deny, Some(grant)) => format!(
+                "Looked at: {person} was wrong to break glass with request {id}. Grant {} is revoked.",
+                grant.grant.id
+            ),
+            (ReviewVerdict::Deny, None) => format!(
+                "Looked at: {person} was wrong to break glass with request {id}. Its grant was over already."
+            ),
+        };
+    }
+    match (&request.state, &reviewed.grant) {
+        (RequestState::Denied { .. }, _) => format!("Denied request {id} of {person}."),
+        (_, Some(grant)) => format!(
+            "Approved: {} may use {} on {} until {ends}.\nGrant {id}. To take it back: jit revoke {id} --reason TEXT",
+            grant.grant.person,
+            list(&grant.grant.services),
+            list(&grant.grant.hosts),
+            id = grant.grant.id,
+            ends = ends(grant, now),
+        ),
+        _ => {
+            let counted = counted(request).map(|counted| format!(" as {counted}")).unwrap_or_default();
+            let others = match awaited(request).as_slice() {
+                [] => "more people".to_owned(),
+                some => workflow::some_of(some),
+            };
+            format!("Counted{counted}: request {id} of {person} waits for {others}.")
+        }
+    }
 }
 
 /// When a grant ends, or what it waits for.
@@ -95,31 +317,306 @@ pub fn ends(view: &GrantView, now: Time) -> String {
     }
 }
 
+/// What a grant gives, as a table says it: `ssh,sudo on web-1, extended twice`.
+pub fn gives(view: &GrantView) -> String {
+    let grant = &view.grant;
+    let mut words = format!("{} on {}", list(&grant.services), list(&grant.hosts));
+    if grant.extended > 0 {
+        words.push_str(&format!(", extended {}", times(grant.extended)));
+    }
+    words
+}
+
+/// Who let a grant come about: `bob,carol`, `rule on-call`, `broke glass`.
+pub fn approved_by(view: &GrantView) -> String {
+    let grant = &view.grant;
+    let by: Vec<_> = grant.approved_by.iter().map(Person::as_str).collect();
+    match (grant.break_glass, by.is_empty()) {
+        (true, true) => "broke glass".to_owned(),
+        (true, false) => format!("broke glass; {}", by.join(",")),
+        (false, true) => format!("rule {}", grant.rule),
+        (false, false) => by.join(","),
+    }
+}
+
 /// A grant in full.
 pub fn grant(view: &GrantView, now: Time) -> String {
     let grant = &view.grant;
     let mut lines = vec![format!("Grant {} is {}.", grant.id, view.state.code())];
-    lines.push(format!("  who       {}", grant.person));
-    lines.push(format!("  what      {} on {}", list(&grant.services), list(&grant.hosts)));
+    let mut say = |name: &str, fact: String| lines.push(format!("  {name:<10} {fact}"));
+    say("who", grant.person.to_string());
+    say("what", format!("{} on {}", list(&grant.services), list(&grant.hosts)));
     if grant.logins != grant.names {
-        lines.push(format!("  login as  {}", list(&grant.logins)));
+        say("login as", list(&grant.logins));
     }
     if !grant.run_as.is_empty() {
-        lines.push(format!("  run as    {}", list(&grant.run_as)));
+        say("run as", list(&grant.run_as));
     }
-    lines.push(format!("  ends      {}", ends(view, now)));
-    lines.push(format!(
-        "  approved  by {}, {}",
-        grant.approved_by.iter().map(ToString::to_string).collect::<Vec<_>>().join(","),
-        when(grant.approved_at, now)
-    ));
-    lines.push(format!("  request   {} by rule {}", grant.request, grant.rule));
-    let used = access::for_people(chrono::TimeDelta::seconds(i64::try_from(view.used.seconds).unwrap_or(0)));
-    lines.push(format!("  sessions  {} open, {} in all, used for {used}", view.sessions, view.used.sessions));
+    if let Some(source) = &grant.source {
+        say("from", format!("{source} alone"));
+    }
+    say("ends", ends(view, now));
+    if grant.extended > 0 {
+        say("extended", times(grant.extended));
+    }
+    let by = match (grant.break_glass, grant.approved_by.as_slice()) {
+        (true, []) => format!("by nobody: {} broke glass", grant.person),
+        (true, some) => format!("by {}, after {} broke glass", all_of(some), grant.person),
+        (false, []) => format!("by rule {} itself", grant.rule),
+        (false, some) => format!("by {}", all_of(some)),
+    };
+    say("approved", format!("{by}, {}", when(grant.approved_at, now)));
+    say("request", format!("{} by rule {}", grant.request, grant.rule));
+    let most = grant.sessions.map(|most| format!(" of {most} at once")).unwrap_or_default();
+    let used = for_people(TimeDelta::seconds(i64::try_from(view.used.seconds).unwrap_or(0)));
+    say("sessions", format!("{} open{most}, {} in all, used for {used}", view.sessions, view.used.sessions));
     if let Some(ended) = &grant.ended {
         let why = ended.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
-        let by = ended.by.as_ref().map_or("the policy", access::Person::as_str);
-        lines.push(format!("  ended     by {by}{why}"));
+        let by = ended.by.as_ref().map_or("the policy", Person::as_str);
+        say("ended", format!("by {by}{why}"));
     }
     lines.join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sample::{access, at, broken_glass, grant_id, person, review, text};
+    use access::{Ended, EndedHow, Grant, HostName, Login, RequestId};
+    use workflow::Decider;
+
+    fn names<T: std::str::FromStr<Err: std::fmt::Debug> + Ord>(names: &[&str]) -> BTreeSet<T> {
+        names.iter().map(|name| name.parse().unwrap()).collect()
+    }
+
+    fn granted() -> GrantView {
+        GrantView {
+            grant: Grant {
+                id: grant_id(),
+                version: 1,
+                request: RequestId::from_random(1),
+                person: person("alice"),
+                names: names::<Login>(&["alice"]),
+                logins: names(&["alice"]),
+                hosts: names(&["web-1"]),
+                services: names(&["ssh", "sudo"]),
+                run_as: names(&["root"]),
+                window: Window::Approval { not_before: at(0), expires: at(7_200) },
+                source: None,
+                sessions: None,
+                approved_at: at(0),
+                approved_by: vec![person("bob"), person("carol")],
+                rule: "team".to_owned(),
+                policy: "00".to_owned(),
+                break_glass: false,
+                extended: 0,
+                ended: None,
+            },
+            state: GrantState::Active,
+            ends: at(7_200),
+            sessions: 1,
+            used: api::Used { sessions: 3, seconds: 300 },
+        }
+    }
+
+    #[test]
+    fn a_request_that_waits_says_all_that_an_approver_must_know() {
+        let mut one = access();
+        one.ask.labels.insert("env".to_owned(), "prod".to_owned());
+        one.ask.asked_by = person("erik");
+        one.ask.channel = Channel::Login;
+        one.needs = 2;
+        let narrowing = Narrowing {
+            length: Span::seconds(1_800),
+            hosts: Some(names::<HostName>(&["web-1"])),
+            services: Some(names(&["ssh"])),
+        };
+        let verdict = ReviewVerdict::Approve { narrowing: narrowing.clone() };
+        one.reviews.push(Review { verdict, ..review("bob", true, Some("be quick")) });
+        one.left = narrowing;
+        assert_eq!(
+            request(&one, at(60)),
+            "Request R-7K2Q9-M4XTB is pending, 1 of 2.
+  who        alice (asked by erik)
+  what       ssh,sudo as root on web-1 for 2h
+  labels     env=prod
+  why        the disk is full
+  ticket     OPS-12
+  asked      2026-11-24T14:00:00Z (1 minute ago) from 203.0.113.5, by a login that was refused
+  rule       team
+  review     approved by bob for at most 30m, on web-1 alone, for ssh alone, 2026-11-24T14:00:30Z (30 seconds ago): be quick
+  left       for at most 30m, for ssh alone
+  agreed     1 of 2
+  waits      until 2026-11-24T15:00:00Z (in 59 minutes)
+  approvers  carol can approve it
+  escalates  2026-11-24T14:30:00Z (in 29 minutes): others can approve it too
+Next: jit approve R-7K2Q9-M4XTB   or   jit deny R-7K2Q9-M4XTB --comment TEXT"
+        );
+    }
+
+    #[test]
+    fn what_is_asked_reads_by_its_kind() {
+        let mut one = access();
+        for (kind, words) in [
+            (Kind::Extend { grant: grant_id() }, "2h more on G-00000-00007: ssh,sudo as root on web-1"),
+            (Kind::BreakGlass, "break glass: ssh,sudo as root on web-1 for 2h"),
+            (Kind::Standing, "standing: ssh,sudo as root on web-1"),
+            (Kind::Access, "ssh,sudo as root on web-1 for 2h"),
+        ] {
+            one.ask.kind = kind;
+            assert_eq!(asks(&one), words);
+        }
+        one.ask.starts = Some(at(3_600));
+        one.ask.run_as = Some(Login::parse("postgres").unwrap());
+        assert_eq!(asks(&one), "ssh,sudo as postgres on web-1 for 2h from 2026-11-24T15:00:00Z");
+    }
+
+    #[test]
+    fn every_end_of_a_request_says_who_and_why() {
+        let saw = vec!["on call: alice".to_owned(), "1 of 5 per 7d used".to_owned()];
+        let policy = Decider::Policy { why: "rule \"team\" is gone".to_owned() };
+        for (state, last) in [
+            (
+                RequestState::Approved { at: at(9), grant: grant_id(), by: Decider::Rule { saw } },
+                "  decided    2026-11-24T14:00:09Z (51 seconds ago) by the rule itself (on call: alice; 1 of 5 per 7d used)\n  grant      G-00000-00007",
+            ),
+            (
+                RequestState::Denied { at: at(9), by: policy, comment: None },
+                "  decided    2026-11-24T14:00:09Z (51 seconds ago) by the policy (rule \"team\" is gone)",
+            ),
+            (
+                RequestState::Cancelled { at: at(9), by: person("alice") },
+                "  ended      2026-11-24T14:00:09Z (51 seconds ago), taken back by alice",
+            ),
+            (
+                RequestState::Expired { at: at(9) },
+                "  ended      2026-11-24T14:00:09Z (51 seconds ago): nobody decided in time",
+            ),
+        ] {
+            let mut one = access();
+            one.yours_to_review = false;
+            one.state = state;
+            let words = request(&one, at(60));
+            assert!(words.ends_with(last), "{words}");
+        }
+    }
+
+    #[test]
+    fn a_break_glass_says_what_becomes_of_it() {
+        let mut one = broken_glass();
+        let afterwards = |one: &RequestView| facts(one, at(60)).pop().unwrap().1;
+        assert_eq!(standing(&one), "approved, not looked at");
+        assert_eq!(
+            afterwards(&one),
+            "bob or carol should look at it until 2026-11-25T14:00:00Z (in 23 hours 59 minutes)"
+        );
+        one.afterwards = Some(Afterwards { due: at(0), overdue: true, review: None });
+        assert_eq!(standing(&one), "approved, overdue");
+        assert_eq!(
+            afterwards(&one),
+            "overdue: bob or carol should have looked at it until 2026-11-24T14:00:00Z (1 minute ago)"
+        );
+        for (yes, words) in [(true, "found right by bob"), (false, "found wrong by bob")] {
+            let review = Some(review("bob", yes, Some("seen")));
+            one.afterwards = Some(Afterwards { due: at(0), overdue: true, review });
+            assert_eq!(standing(&one), "approved");
+            assert_eq!(afterwards(&one), format!("{words}, 2026-11-24T14:00:30Z (30 seconds ago): seen"));
+        }
+    }
+
+    #[test]
+    fn a_review_is_answered_with_what_it_did() {
+        let mut one = access();
+        one.needs = 2;
+        one.reviews.push(review("bob", true, None));
+        let done = |request: &RequestView, grant: Option<GrantView>| {
+            reviewed(&Reviewed { request: request.clone(), grant }, at(0))
+        };
+        assert_eq!(done(&one, None), "Counted as 1 of 2: request R-7K2Q9-M4XTB of alice waits for carol.");
+        assert_eq!(
+            done(&one, Some(granted())),
+            "Approved: alice may use ssh,sudo on web-1 until 2026-11-24T16:00:00Z (in 2 hours).\nGrant G-00000-00007. To take it back: jit revoke G-00000-00007 --reason TEXT"
+        );
+        let by = Decider::People(vec![person("bob")]);
+        one.state = RequestState::Denied { at: at(0), by, comment: None };
+        assert_eq!(done(&one, None), "Denied request R-7K2Q9-M4XTB of alice.");
+        let mut glass = broken_glass();
+        let id = glass.ask.id;
+        for (yes, grant, words) in [
+            (true, None, format!("Looked at: alice was right to break glass with request {id}.")),
+            (
+                false,
+                None,
+                format!(
+                    "Looked at: alice was wrong to break glass with request {id}. Its grant was over already."
+                ),
+            ),
+            (
+                false,
+                Some(granted()),
+                format!(
+                    "Looked at: alice was wrong to break glass with request {id}. Grant G-00000-00007 is revoked."
+                ),
+            ),
+        ] {
+            let review = Some(review("bob", yes, None));
+            glass.afterwards = Some(Afterwards { due: at(9), overdue: false, review });
+            assert_eq!(done(&glass, grant), words);
+        }
+    }
+
+    #[test]
+    fn a_grant_says_who_let_it_come_about_and_how_often_it_grew() {
+        let mut one = granted();
+        assert_eq!(
+            (gives(&one), approved_by(&one)),
+            ("ssh,sudo on web-1".to_owned(), "bob,carol".to_owned())
+        );
+        for (count, words) in [(1, "once"), (2, "twice"), (3, "3 times")] {
+            one.grant.extended = count;
+            assert_eq!(gives(&one), format!("ssh,sudo on web-1, extended {words}"));
+        }
+        let ended =
+            Ended { how: EndedHow::Revoked, at: at(30), by: Some(person("bob")), reason: Some(text("done")) };
+        one.grant.ended = Some(ended);
+        one.grant.sessions = Some(2);
+        one.state = GrantState::Revoked;
+        assert_eq!(
+            grant(&one, at(60)),
+            "Grant G-00000-00007 is revoked.
+  who        alice
+  what       ssh,sudo on web-1
+  run as     root
+  ends       2026-11-24T14:00:30Z (30 seconds ago)
+  extended   3 times
+  approved   by bob and carol, 2026-11-24T14:00:00Z (1 minute ago)
+  request    R-00000-00001 by rule team
+  sessions   1 open of 2 at once, 3 in all, used for 5 minutes
+  ended      by bob: done"
+        );
+        one.grant.approved_by.clear();
+        assert_eq!(approved_by(&one), "rule team");
+        assert!(grant(&one, at(60)).contains("  approved   by rule team itself, "));
+        let mut asked = access();
+        let saw = vec!["on call: alice".to_owned()];
+        asked.state = RequestState::Approved { at: at(0), grant: grant_id(), by: Decider::Rule { saw } };
+        assert!(at_once(&asked, &one, at(60)).starts_with(
+            "Request R-7K2Q9-M4XTB was approved by the rule itself (on call: alice).\nGrant G-"
+        ));
+        one.grant.break_glass = true;
+        assert!(at_once(&broken_glass(), &one, at(60)).starts_with(
+            "You broke glass with request R-00000-00033, and all are told. Bob or carol should look at it until 2026-11-25T14:00:00Z (in 23 hours 59 minutes).\nGrant G-"
+        ));
+        assert_eq!(approved_by(&one), "broke glass");
+        assert!(grant(&one, at(60)).contains("  approved   by nobody: alice broke glass, "));
+    }
+
+    #[test]
+    fn a_countdown_is_two_units_long() {
+        for (seconds, words) in
+            [(-1, "0s"), (59, "59s"), (60, "1m00s"), (1_387, "23m07s"), (7_500, "2h05m"), (273_600, "3d04h")]
+        {
+            assert_eq!(countdown(TimeDelta::seconds(seconds)), words);
+        }
+    }
 }

@@ -21,7 +21,7 @@ fn the_definition_of_the_command_line_is_sound() {
     let commands: Vec<_> = Arguments::command().get_subcommands().map(|c| c.get_name().to_owned()).collect();
     assert_eq!(
         commands.join(" "),
-        "request requests show approve deny cancel grants revoke release check status audit completions man"
+        "request requests show approve deny cancel grants revoke release extend watch policy check status audit completions man"
     );
 }
 
@@ -45,9 +45,15 @@ fn usage_is_exit_code_2_and_names_the_mistake() {
 
 #[test]
 fn a_daemon_that_is_not_there_is_exit_code_3_and_one_line_with_what_to_do() {
-    for command in
-        [&["status"][..], &["requests"], &["grants", "--json"], &["check", "alice"], &["cancel", "R-7"]]
-    {
+    for command in [
+        &["status"][..],
+        &["requests"],
+        &["watch"],
+        &["watch", "--json"],
+        &["grants", "--json"],
+        &["check", "alice"],
+        &["cancel", "R-7"],
+    ] {
         let output = jit(&[&["--socket", "/no/such/socket"], command].concat());
         assert_eq!((output.status.code(), output.stdout.len()), (Some(3), 0), "{command:?}");
         let said = error(&output);
@@ -83,11 +89,17 @@ fn each_refusal_is_the_exit_code_of_its_kind_and_the_daemons_own_words() {
         ("409 x", "conflict", 5),
     ] {
         let number = &status[..3];
-        let body = format!(r#"{{"status":{number},"code":"{code}","detail":"what was wrong\u001b[2J"}}"#);
+        let body = format!(
+            r#"{{"status":{number},"code":"{code}","detail":"what was wrong\u001b[2J\nerror: and more"}}"#
+        );
         let (_folder, socket) = answering(status, &body);
         let output = jit(&["--socket", &socket, "cancel", "R-7K2Q9-M4XTB"]);
         assert_eq!(output.status.code(), Some(exit), "{code}");
-        assert_eq!(error(&output), "error: what was wrong[2J\n", "nothing reaches the terminal raw");
+        assert_eq!(
+            error(&output),
+            "error: what was wrong[2J\n       error: and more\n",
+            "nothing reaches the terminal raw"
+        );
     }
 }
 

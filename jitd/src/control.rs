@@ -177,7 +177,10 @@ impl Site {
         let mut people: Vec<_> =
             names.iter().filter_map(|name| accounts.person(name)).map(|(p, _)| p).collect();
         people.dedup();
-        let is = |members| people.iter().any(|account| accounts.people(members).contains(account));
+        let is = |members: &crate::config::Members| {
+            let theirs = accounts.people(&members.groups, &members.users);
+            people.iter().any(|account| theirs.contains(account))
+        };
         Ok(Caller {
             roles: Roles {
                 auditor: is(&config.roles.auditors),
@@ -199,7 +202,8 @@ impl Site {
         let world = self.policies.world();
         let approvers = world.approvers(now);
         let findings = workflow::findings(&world, now);
-        let mut warnings: Vec<String> = findings.iter().map(ToString::to_string).collect();
+        let worth = |finding: &&workflow::Finding| finding.weight > workflow::Weight::Note;
+        let mut warnings: Vec<String> = findings.iter().filter(worth).map(ToString::to_string).collect();
         match approvers.len() {
             0 => warnings.push("nobody can approve: put somebody into a group that the policy names, with `usermod -aG jit-approvers NAME`".to_owned()),
             1 => warnings.push("there is one approver, who cannot approve their own requests: name a second one".to_owned()),

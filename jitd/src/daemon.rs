@@ -435,7 +435,7 @@ pub fn check_config(path: &Path) -> Result<(), DaemonError> {
     let accounts = AccountBook::open(&config.accounts)?.now();
     say(&format!("{} is good: this host is {host}", path.display()));
     for members in [&config.roles.operators, &config.roles.auditors] {
-        for group in accounts.missing(members) {
+        for group in accounts.missing(&members.groups) {
             say(&format!("note: there is no group {group}: make it with `groupadd {group}`"));
         }
     }

@@ -139,8 +139,8 @@ impl Memory {
     pub fn came_from(&self, audit_session: Option<u32>) -> Option<std::net::IpAddr> {
         let audit_session = audit_session?;
         self.read(|held| {
-            let logins = held.sessions.values().filter(|session| session.audit_session == audit_session);
-            logins.filter_map(|session| session.rhost.parse().ok()).next()
+            let mut logins = held.sessions.values().filter(|session| session.audit_session == audit_session);
+            logins.find_map(|session| session.rhost.parse().ok())
         })
     }
 

@@ -1,6 +1,6 @@
 //! The policy in force over the people, hosts and schedules of this machine.
 
-use crate::accounts::{AccountBook, Accounts};
+use crate::accounts::AccountBook;
 use crate::config::Config;
 use crate::{kernel, limits};
 use access::{HostName, Time};
@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
-use workflow::{Hosts, OnCall, People, Policy, Schedule, World};
+use workflow::{Accounts, Hosts, OnCall, People, Policy, Schedule, World};
 
 /// Makes the world of this moment, anew only where something changed.
 pub struct Policies {

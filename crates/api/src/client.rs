@@ -1,9 +1,9 @@
 //! The blocking client, for `jit`.
 
 use crate::{
-    AppliedPolicy, AskGrants, AskJournal, AskRequests, Check, CheckQuery, EndGrant, GrantView, JournalRow,
-    NewExtension, NewPolicy, NewRequest, NewReview, Opened, PolicyView, Problem, RequestView, Reviewed,
-    Status, limits,
+    AppliedPolicy, AskExplain, AskGrants, AskJournal, AskRequests, Check, CheckQuery, EndGrant, GrantView,
+    JournalRow, NewExtension, NewPolicy, NewReplay, NewRequest, NewReview, Opened, PolicyView, Problem,
+    Replayed, RequestView, Reviewed, Status, limits,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -137,6 +137,17 @@ impl Client {
     /// `POST /v1/policy`.
     pub fn apply_policy(&self, body: &NewPolicy) -> Answer<AppliedPolicy> {
         self.post("policy", body)
+    }
+
+    /// `POST /v1/policy/explain`.
+    pub fn explain(&self, body: &AskExplain) -> Answer<workflow::Explained> {
+        self.post("policy/explain", body)
+    }
+
+    /// `POST /v1/policy/replay`.
+    pub fn replay(&self, body: &NewReplay) -> Answer<Replayed> {
+        let wait = Duration::from_secs(limits::REPLAY_WAIT_S);
+        self.call(self.http.post(url("policy/replay")).timeout(wait).json(body))
     }
 
     /// `GET /v1/journal`.

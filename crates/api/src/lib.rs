@@ -16,9 +16,11 @@
 //! | `POST /v1/grants/{id}/extend` | [`NewExtension`] | [`Opened`] |
 //! | `GET /v1/policy` | | [`PolicyView`] |
 //! | `POST /v1/policy` | [`NewPolicy`] | [`AppliedPolicy`] |
+//! | `POST /v1/policy/explain` | [`AskExplain`] | [`workflow::Explained`] |
+//! | `POST /v1/policy/replay` | [`NewReplay`] | [`Replayed`] |
 //! | `GET /v1/journal?after=&limit=` | | `[`[`JournalRow`]`]` |
 //!
-//! Ids may be cut short where one thing alone starts like that. Every write takes an `Idempotency-Key`
+//! Ids may be cut short where one thing alone starts like that. Everything that changes something takes an `Idempotency-Key`
 //! header; repeated with the same key by the same person it changes nothing and answers the same. What
 //! is refused answers with a [`Problem`].
 #![forbid(unsafe_code)]
@@ -35,8 +37,8 @@ pub use client::{Client, ClientError};
 pub use problem::{Problem, ProblemCode};
 pub use record::{ChangeRecord, DecisionRecord, Mark, MarkRecord, PolicyApplied, Record};
 pub use types::{
-    AppliedPolicy, AskGrants, AskJournal, AskRequests, Check, CheckQuery, EndGrant, GrantView, JournalRow,
-    NewExtension, NewPolicy, NewRequest, NewReview, NewVerdict, Opened, PolicyView, RequestView, Reviewed,
-    Status, Used, Which,
+    AppliedPolicy, AskExplain, AskGrants, AskJournal, AskRequests, Check, CheckQuery, Difference,
+    DifferenceKind, EndGrant, GrantView, JournalRow, NewExtension, NewPolicy, NewReplay, NewRequest,
+    NewReview, NewVerdict, Opened, PolicyView, Replayed, RequestView, Reviewed, Status, Used, Which,
 };
 pub use workflow::Change;

@@ -16,6 +16,10 @@ pub const PAGE: u32 = 1000;
 /// Seconds that the client waits for an answer: the desk waits at most 5 for the disk, and a person gives up after 10.
 pub const WAIT_S: u64 = 10;
 
+/// Seconds that the client waits for a replay: the desk looks through 200,000 requests in less than 20, and
+/// a connection to the control socket lives 60.
+pub const REPLAY_WAIT_S: u64 = 55;
+
 /// Bytes of one value in a log line, as escaped. With the names and ids of a record all lines stay under
 /// the 2048 bytes that every syslog daemon takes (RFC 5424, section 6.1).
 pub const VALUE: usize = 400;

@@ -5,7 +5,7 @@ use access::{
 };
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
-use workflow::{Afterwards, Ask, Narrowing, RequestState, Review};
+use workflow::{Afterwards, Ask, Narrowing, Outcome, RequestState, Review};
 
 /// A request to be made. Hosts left out mean the machine that is asked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -246,6 +246,106 @@ pub struct AppliedPolicy {
     pub diff: String,
     /// What is worth a look, in words.
     pub findings: Vec<String>,
+}
+
+/// What would the policy make of this? Nothing is asked for by it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AskExplain {
+    /// Who; oneself if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<Login>,
+    /// Where; this machine if left out.
+    #[serde(default)]
+    pub hosts: BTreeSet<HostName>,
+    /// What for.
+    pub services: BTreeSet<Service>,
+    /// As whom.
+    #[serde(default, rename = "as", skip_serializing_if = "Option::is_none")]
+    pub run_as: Option<Login>,
+    /// For how long; the rule's default if left out.
+    #[serde(default, rename = "for", skip_serializing_if = "Option::is_none")]
+    pub length: Option<Span>,
+    /// Asked at this time; now if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<Time>,
+}
+
+/// What would another policy have made of past requests?
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NewReplay {
+    /// `policy.toml`.
+    pub policy: String,
+    /// `people.toml`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub people: Option<String>,
+    /// What to compare with; the policy in force if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub old: Option<NewPolicy>,
+    /// Requests of so many days.
+    pub days: u32,
+}
+
+/// What another policy would have made of past requests.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Replayed {
+    /// Requests that both policies judged.
+    pub looked_at: u64,
+    /// Those that would have gone the same way.
+    pub same: u64,
+    /// The others, by what differs.
+    pub kinds: BTreeMap<DifferenceKind, u64>,
+    /// The first of the others, oldest first.
+    pub differences: Vec<Difference>,
+    /// Where it stopped, since there are more requests than one replay looks at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stopped_at: Option<Time>,
+    /// What to keep in mind when reading this.
+    pub notes: Vec<String>,
+}
+
+/// What differs, the weightiest of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DifferenceKind {
+    /// It would have been refused at once.
+    Refused,
+    /// It would not have been refused.
+    NotRefused,
+    /// The rule would have approved by itself.
+    ByItself,
+    /// People would have had to agree.
+    ByPeople,
+    /// More people.
+    MorePeople,
+    /// Fewer people.
+    FewerPeople,
+    /// Another rule would have covered it, otherwise the same way.
+    OtherRule,
+}
+
+/// A past request that would have gone differently.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Difference {
+    /// What differs.
+    pub kind: DifferenceKind,
+    /// The request.
+    pub request: RequestId,
+    /// Who would have got the access.
+    pub person: Person,
+    /// Where.
+    pub hosts: BTreeSet<HostName>,
+    /// What for.
+    pub services: BTreeSet<Service>,
+    /// When it was asked.
+    pub asked_at: Time,
+    /// What became of it.
+    pub state: String,
+    /// What the one policy makes of it at once.
+    pub before: Outcome,
+    /// What the other does.
+    pub after: Outcome,
 }
 
 /// Query of `GET /v1/check`: what would the gate say?

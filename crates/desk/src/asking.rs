@@ -167,15 +167,15 @@ impl<S: Store> Desk<S> {
     }
 
     fn open(&self, ask: Ask, rule: Rule, caller: &Caller, key: Option<&Key>) -> Result<Opened, DeskError> {
-        let (reader, clock) = (caller.clone(), Arc::clone(&self.clock));
+        let (reader, clock, world) = (caller.clone(), Arc::clone(&self.clock), self.worlds.world());
         self.once(caller, key, move |store| {
             let now = ask.asked_at;
             let pending = store.pending_of(&ask.person)?;
-            let equal = pending
-                .iter()
-                .find(|other| is_equal(other, &ask, &rule) && sees(&reader, other, Some(&rule)));
-            if let Some(equal) = equal {
-                let request = view(equal, Some(&rule), &reader);
+            let equal = pending.iter().filter(|other| is_equal(other, &ask, &rule));
+            // Who asks leaves themself out of their own ask's rule, and may have a say in the other one.
+            let mut theirs = equal.map(|other| (other, world.rule(&other.ask, clock.now()).ok()));
+            if let Some((equal, rule)) = theirs.find(|(other, rule)| sees(&reader, other, rule.as_ref())) {
+                let request = view(equal, rule.as_ref(), &reader);
                 return Ok(Opened { request, grant: None, existed: true });
             }
             within_bounds(store, &ask.asked_by, now)?;

@@ -161,6 +161,12 @@ fn compare_lists<S: Store>(store: &S, all: &[Request]) {
         let of = kept(all, |request| request.ask.person == who || request.ask.asked_by == who);
         filters.push((RequestFilter::Of(who), newest(of)));
     }
+    for since in TIMES {
+        let mut plain = kept(all, |request| request.ask.asked_at >= at(since));
+        plain.sort_by_key(|request| (request.ask.asked_at, request.ask.id));
+        let found = store.read(|store| store.asked_since(at(since), None, 1000)).unwrap();
+        assert_eq!(found, plain, "asked since {since}");
+    }
     for (filter, plain) in filters {
         for limit in [1, 10, 1000] {
             let found = store.read(|store| store.requests(&filter, None, limit)).unwrap();
@@ -204,6 +210,15 @@ pub fn requests_are_listed_whole_page_by_page_also_at_equal_times<S: Subject>() 
         seen.reverse();
         assert_eq!(seen, all, "{filter:?}");
     }
+    let (mut seen, mut after) = (Vec::new(), None);
+    while let Some(page) =
+        Some(store.read(|store| store.asked_since(at(5), after, 7)).unwrap()).filter(|page| !page.is_empty())
+    {
+        let last = &page[page.len() - 1].ask;
+        after = Some((last.asked_at, last.id));
+        seen.extend(page);
+    }
+    assert_eq!(seen, all, "oldest first");
 }
 
 pub fn short_ids_are_found_and_told_apart<S: Subject>() {

@@ -1,14 +1,14 @@
 //! The desk itself, and what every part of it needs: finding things, who sees what, doing something once.
 
 use crate::{Caller, Clock, DeskError, Queries, Store, Transaction, Worlds, limits};
-use access::{Grant, GrantId, HostName, Person, RequestId, Text, Time};
+use access::{Grant, GrantId, HostName, Now, Person, RequestId, Text, Time};
 use api::{Change, ChangeRecord, GrantView, RequestView};
 use serde::{Serialize, de::DeserializeOwned};
 use sha2::{Digest as _, Sha256};
 use std::sync::{Arc, Mutex};
 use workflow::{
     Ask, Channel, Decider, Facts, Held, Kind, Narrowing, Refusal, Request, RequestState, Rule, Stepped,
-    could_review, digest, hex,
+    World, could_review, digest, hex,
 };
 
 /// Requests, reviews and grants over a store. Every method blocks until what it did is durable.
@@ -17,6 +17,8 @@ pub struct Desk<S> {
     pub(crate) worlds: Arc<dyn Worlds>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) host: HostName,
+    /// Held by the one replay that runs: each keeps a core busy for seconds.
+    pub(crate) replaying: Mutex<()>,
     /// Held from reading the policy in force to having it decide, so that of two applied at once the newer
     /// one does.
     pub(crate) adopting: Mutex<()>,
@@ -55,7 +57,7 @@ impl Said {
 impl<S: Store> Desk<S> {
     /// A desk on `store`; `host` is meant where a request names none.
     pub fn new(store: S, worlds: Arc<dyn Worlds>, clock: Arc<dyn Clock>, host: HostName) -> Self {
-        Self { store, worlds, clock, host, adopting: Mutex::new(()) }
+        Self { store, worlds, clock, host, replaying: Mutex::new(()), adopting: Mutex::new(()) }
     }
 
     /// The rule that covers this ask now, or in words why none does.
@@ -113,21 +115,7 @@ impl<S: Store> Desk<S> {
 
     /// What the caller may see of a request: one's own, what one could decide, or everything.
     pub(crate) fn visible(&self, request: &Request, caller: &Caller) -> Option<RequestView> {
-        let rule = self.rule(&request.ask).ok();
-        let seen = sees(caller, request, rule.as_ref()) || self.had_a_say(request, &caller.person);
-        seen.then(|| view(request, rule.as_ref(), caller))
-    }
-
-    /// Whether the policy took this request out of the hands of `person`, who could have decided it: they are told
-    /// so, and not that there is none.
-    fn had_a_say(&self, request: &Request, person: &Person) -> bool {
-        let by_policy = matches!(request.state, RequestState::Denied { by: Decider::Policy { .. }, .. });
-        by_policy
-            && self
-                .worlds
-                .world()
-                .rule_named(&request.rule, &request.ask.person, self.clock.now())
-                .is_some_and(|rule| rule.has_approver(person))
+        visible_in(&self.worlds.world(), self.clock.now(), request, caller)
     }
 
     pub(crate) fn may_see(&self, grant: &Grant, caller: &Caller) -> bool {
@@ -211,6 +199,22 @@ pub(crate) fn put(
         }
     }
     store.put_grant(grant, grant.ended.is_some())
+}
+
+/// [`Desk::visible`] in one world, for lists: a world is made once for all of it.
+pub(crate) fn visible_in(world: &World, now: Now, request: &Request, caller: &Caller) -> Option<RequestView> {
+    let rule = world.rule(&request.ask, now).ok();
+    let seen = sees(caller, request, rule.as_ref()) || had_a_say(world, now, request, &caller.person);
+    seen.then(|| view(request, rule.as_ref(), caller))
+}
+
+/// Whether the policy took this request out of the hands of `person`, who could have decided it: they are told
+/// so, and not that there is none.
+fn had_a_say(world: &World, now: Now, request: &Request, person: &Person) -> bool {
+    matches!(request.state, RequestState::Denied { by: Decider::Policy { .. }, .. })
+        && world
+            .rule_named(&request.rule, &request.ask.person, now)
+            .is_some_and(|rule| rule.has_approver(person))
 }
 
 /// One's own, what one could decide, or everything.

@@ -10,7 +10,7 @@ pub enum DeskError {
     #[error(transparent)]
     Refused(#[from] Refusal),
     /// No rule covers it.
-    #[error("no rule covers this request: {0}")]
+    #[error("{0}")]
     NoRule(String),
     /// No such thing, or not for these eyes.
     #[error("no {what} {id} that you may see: `jit {list}` lists them")]
@@ -45,6 +45,9 @@ pub enum DeskError {
     /// Not this caller's business.
     #[error("{0}")]
     Forbidden(String),
+    /// Something else must be done first.
+    #[error("{0}")]
+    Busy(String),
     /// The store cannot make anything durable, or is damaged.
     #[error(
         "the store cannot take this now: {0}. Nothing was changed; try again, and see `journalctl -u jitd`"
@@ -61,7 +64,7 @@ impl DeskError {
                 | Refusal::AlreadyEnded { .. }
                 | Refusal::AlreadyReviewed(_)
                 | Refusal::Changed(_) => ProblemCode::Conflict,
-                Refusal::OwnRequest(_)
+                Refusal::OwnRequest { .. }
                 | Refusal::NotApprover { .. }
                 | Refusal::NotYours(_)
                 | Refusal::NotYourGrant { .. } => ProblemCode::Forbidden,
@@ -70,6 +73,7 @@ impl DeskError {
                 }
                 _ => ProblemCode::Refused,
             },
+            Self::Busy(_) => ProblemCode::RateLimited,
             Self::NoRule(_) | Self::NoAccount(_) => ProblemCode::Refused,
             Self::NotFound { .. } => ProblemCode::NotFound,
             Self::Ambiguous { .. } | Self::KeyReused | Self::BadRequest(_) => ProblemCode::BadRequest,

@@ -23,5 +23,14 @@ pub const KEYS_PER_PERSON: u32 = 100;
 /// Closed grants that a gate keeps to explain refusals by: a busy day.
 pub const RECENT: u32 = 1000;
 
+/// Past requests that one replay looks at: years of a busy machine, in seconds.
+pub const REPLAYED: u32 = 200_000;
+
+/// Days that one replay goes back: a year, and the same days of the year before.
+pub const REPLAY_DAYS: u32 = 400;
+
+/// Differences that a replay tells one by one; the rest are counted.
+pub const DIFFERENCES: usize = 100;
+
 /// Bytes of a body that carries a policy: each of its bytes may be escaped as two.
 pub const POLICY_BODY: usize = 2 * api::limits::POLICY + 4096;

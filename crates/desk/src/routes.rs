@@ -4,10 +4,11 @@
 use crate::{Caller, Desk, DeskError, Key, Store, limits};
 use access::EndedHow;
 use api::{
-    AskGrants, AskRequests, EndGrant, NewExtension, NewPolicy, NewRequest, NewReview, Problem, ProblemCode,
+    AskExplain, AskGrants, AskRequests, EndGrant, NewExtension, NewPolicy, NewReplay, NewRequest, NewReview,
+    Problem, ProblemCode,
 };
 use axum::body::Bytes;
-use axum::extract::{DefaultBodyLimit, Extension, Path, Query, State};
+use axum::extract::{DefaultBodyLimit, Extension, FromRequest as _, Path, Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -66,6 +67,8 @@ pub fn routes<S: Store>(desk: Arc<Desk<S>>) -> Router {
             "/v1/policy",
             get(policy::<S>).post(apply::<S>).layer(DefaultBodyLimit::max(limits::POLICY_BODY)),
         )
+        .route("/v1/policy/explain", post(explain::<S>))
+        .route("/v1/policy/replay", post(replay::<S>).layer(DefaultBodyLimit::max(2 * limits::POLICY_BODY)))
         .with_state(desk)
 }
 
@@ -156,6 +159,47 @@ async fn apply<S: Store>(State(desk): Shared<S>, write: Write<NewPolicy>) -> Ans
     blocking(move || desk.apply(&write.caller, write.body, &write.key)).await
 }
 
+async fn explain<S: Store>(
+    State(desk): Shared<S>,
+    question: Question<AskExplain>,
+) -> Answer<workflow::Explained> {
+    blocking(move || desk.explain(&question.caller, question.body)).await
+}
+
+async fn replay<S: Store>(State(desk): Shared<S>, question: Question<NewReplay>) -> Answer<api::Replayed> {
+    blocking(move || desk.replay(&question.caller, &question.body)).await
+}
+
+/// A question too large for a query: who, and what. It changes nothing, so it needs no key.
+struct Question<T> {
+    caller: Caller,
+    body: T,
+}
+
+impl<S: Send + Sync, T: DeserializeOwned> axum::extract::FromRequest<S> for Question<T> {
+    type Rejection = Refused;
+
+    async fn from_request(call: axum::extract::Request, state: &S) -> Result<Self, Refused> {
+        let (caller, body, _) = read(call, state).await?;
+        Ok(Self { caller, body })
+    }
+}
+
+/// Who calls, with what, and its bytes.
+async fn read<S: Send + Sync, T: DeserializeOwned>(
+    call: axum::extract::Request,
+    state: &S,
+) -> Result<(Caller, T, Bytes), Refused> {
+    let bad = |why: String| Refused(ProblemCode::BadRequest.because(why));
+    let caller = call.extensions().get::<Caller>().cloned();
+    let caller = caller.ok_or_else(|| Refused(ProblemCode::Forbidden.because("this door knows nobody")))?;
+    let path = call.uri().path().to_owned();
+    let bytes = Bytes::from_request(call, state).await.map_err(|why| bad(why.to_string()))?;
+    let body =
+        serde_json::from_slice(&bytes).map_err(|why| bad(format!("reading the body of {path}: {why}")))?;
+    Ok((caller, body, bytes))
+}
+
 /// A write: who, what, and the key that makes it happen once.
 struct Write<T> {
     caller: Caller,
@@ -168,14 +212,9 @@ impl<S: Send + Sync, T: DeserializeOwned> axum::extract::FromRequest<S> for Writ
 
     async fn from_request(call: axum::extract::Request, state: &S) -> Result<Self, Refused> {
         let bad = |why: String| Refused(ProblemCode::BadRequest.because(why));
-        let caller = call.extensions().get::<Caller>().cloned();
-        let caller =
-            caller.ok_or_else(|| Refused(ProblemCode::Forbidden.because("this door knows nobody")))?;
         let path = call.uri().path().to_owned();
         let key = header_key(call.headers()).map_err(bad)?;
-        let bytes = Bytes::from_request(call, state).await.map_err(|why| bad(why.to_string()))?;
-        let body = serde_json::from_slice(&bytes)
-            .map_err(|why| bad(format!("reading the body of {path}: {why}")))?;
+        let (caller, body, bytes) = read(call, state).await?;
         Ok(Self { caller, key: Key::of(&key, &path, &bytes), body })
     }
 }

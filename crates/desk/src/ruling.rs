@@ -6,7 +6,7 @@ use access::Person;
 use api::{AppliedPolicy, Change, ChangeRecord, NewPolicy, PolicyApplied, PolicyView};
 use std::path::Path;
 use std::sync::PoisonError;
-use workflow::{Channel, Policy, World};
+use workflow::{Channel, Finding, Policy, World, difference};
 
 impl<S: Store> Desk<S> {
     /// The policy in force.
@@ -57,16 +57,16 @@ impl<S: Store> Desk<S> {
         }
         let world = self.tried(&new)?;
         let findings = workflow::findings(&world, self.clock.now());
-        if findings.iter().any(|finding| finding.refuses) {
+        if findings.iter().any(Finding::refuses) {
             let all: Vec<String> =
-                findings.iter().filter(|finding| finding.refuses).map(ToString::to_string).collect();
+                findings.iter().filter(|finding| finding.refuses()).map(ToString::to_string).collect();
             return Err(DeskError::BadRequest(all.join("; ")));
         }
         let findings: Vec<String> = findings.iter().map(ToString::to_string).collect();
         let (person, channel, at) = (caller.person.clone(), caller.channel, self.clock.now().trusted);
         let applied = self.once(caller, Some(key), move |store| {
             let before = store.policy()?.unwrap_or_else(PolicyVersion::shipped);
-            let diff = diff(&before, &new);
+            let diff = difference(before.texts(), (&new.policy, new.people.as_deref()));
             if diff.is_empty() {
                 return Ok(AppliedPolicy { version: before.version, unchanged: true, diff, findings });
             }
@@ -108,23 +108,4 @@ fn applied(
         used: None,
         policy: Some(PolicyApplied { version: version.version, digest: hashed(version)?, diff }),
     })
-}
-
-/// What changes, line by line; nothing where both are the same.
-fn diff(before: &PolicyVersion, new: &NewPolicy) -> String {
-    let people = |text: Option<&String>| text.cloned().unwrap_or_default();
-    [
-        ("policy.toml", before.policy.clone(), new.policy.clone()),
-        ("people.toml", people(before.people.as_ref()), people(new.people.as_ref())),
-    ]
-    .iter()
-    .filter(|(_, old, new)| old != new)
-    .map(|(name, old, new)| {
-        similar::TextDiff::from_lines(old, new)
-            .unified_diff()
-            .context_radius(2)
-            .header(name, name)
-            .to_string()
-    })
-    .collect()
 }

@@ -183,6 +183,17 @@ impl Queries for Look<'_> {
         }
     }
 
+    fn asked_since(&self, since: Time, after: After, limit: u32) -> Result<Vec<Request>, DeskError> {
+        let (at, id) = match after {
+            Some((at, id)) => (at.timestamp_millis(), i64::try_from(id.bits()).unwrap_or(i64::MAX)),
+            None => (since.timestamp_millis(), -1),
+        };
+        self.rows(
+            "SELECT body, digest FROM request WHERE (asked_ms, id) > (?1, ?2) ORDER BY asked_ms, id LIMIT ?3",
+            &[&at, &id, &limit],
+        )
+    }
+
     fn pending_of(&self, person: &Person) -> Result<Vec<Request>, DeskError> {
         self.rows(
             "SELECT body, digest FROM request INDEXED BY request_waits_for \
@@ -455,6 +466,9 @@ impl<E> Queries for Writing<'_, '_, E> {
     }
     fn requests(&self, filter: &RequestFilter, after: After, limit: u32) -> Result<Vec<Request>, DeskError> {
         self.look().requests(filter, after, limit)
+    }
+    fn asked_since(&self, since: Time, after: After, limit: u32) -> Result<Vec<Request>, DeskError> {
+        self.look().asked_since(since, after, limit)
     }
     fn pending_of(&self, person: &Person) -> Result<Vec<Request>, DeskError> {
         self.look().pending_of(person)

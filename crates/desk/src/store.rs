@@ -71,6 +71,11 @@ impl PolicyVersion {
         let policy = include_str!("../../../config/policy.toml").to_owned();
         Self { version: 0, at: Time::UNIX_EPOCH, by: None, policy, people: None }
     }
+
+    /// What it says.
+    pub fn texts(&self) -> workflow::Texts<'_> {
+        (&self.policy, self.people.as_deref())
+    }
 }
 
 /// Where a listing goes on: after the request that was asked at this time and has this id.
@@ -95,6 +100,9 @@ pub trait Queries {
 
     /// Requests, newest first.
     fn requests(&self, filter: &RequestFilter, after: After, limit: u32) -> Result<Vec<Request>, DeskError>;
+
+    /// Requests asked at `since` or later, oldest first.
+    fn asked_since(&self, since: Time, after: After, limit: u32) -> Result<Vec<Request>, DeskError>;
 
     /// Pending requests that would give this person access.
     fn pending_of(&self, person: &Person) -> Result<Vec<Request>, DeskError>;

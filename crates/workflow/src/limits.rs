@@ -37,6 +37,12 @@ pub const RULES: usize = 1000;
 /// Bytes of the name of a rule or schedule: it stands in every log line and card.
 pub const ID: usize = 64;
 
+/// People told of each request beyond which nobody feels meant: a large team.
+pub const TOLD_MANY: usize = 20;
+
+/// Cases of one file: each is worked out in well under a millisecond.
+pub const CASES: usize = 1000;
+
 /// Steps of approval of a rule: more would never be met within a day.
 pub const STEPS: usize = 8;
 

@@ -84,18 +84,24 @@ fn access(ask: Ask, rule: &Rule, facts: &Facts, mint: GrantId, now: Time) -> Res
 
 /// What the rule saw if it approves by itself, or what was missing.
 fn judged(auto: &Auto, ask: &Ask, facts: &Facts) -> Result<Vec<String>, String> {
+    let (saw, missed) = conditions(auto, ask, facts);
+    if missed.is_empty() { Ok(saw) } else { Err(missed.join("; ")) }
+}
+
+/// The conditions on which the rule approves by itself: those that hold, and those that do not.
+pub(crate) fn conditions(auto: &Auto, ask: &Ask, facts: &Facts) -> (Vec<String>, Vec<String>) {
     let mut missed = auto.missed.clone();
     if let Some(longest) = auto.longest
         && ask.length > longest
     {
-        missed.push(format!("{} is longer than the {longest} that need nobody", ask.length));
+        missed.push(format!("{} is longer than the {longest} that it gives by itself", ask.length));
     }
     let mut saw = auto.held.clone();
     if let Some(quota) = auto.quota {
         let used = format!("{} of {} per {} used", facts.auto_used, quota.count, quota.per);
         if facts.auto_used < quota.count { saw.push(used) } else { missed.push(used) }
     }
-    if missed.is_empty() { Ok(saw) } else { Err(missed.join("; ")) }
+    (saw, missed)
 }
 
 fn extend(ask: Ask, rule: &Rule, facts: &Facts, now: Time) -> Result<Stepped, Refusal> {
@@ -157,9 +163,9 @@ fn break_glass(ask: Ask, rule: &Rule, facts: &Facts, mint: GrantId, now: Time) -
     let mut review_by: BTreeSet<&Person> = glass.review_by.iter().collect();
     review_by.remove(&ask.person);
     if review_by.is_empty() {
-        return Err(Refusal::NobodyCouldApprove(format!(
-            "rule \"{}\" lets {} look at it afterwards, and without {} there is nobody",
-            rule.id, glass.named, ask.person
+        return Err(Refusal::Senseless(format!(
+            "rule \"{}\" names nobody but {} to look at it afterwards: ask without --break-glass",
+            rule.id, ask.person
         )));
     }
     let saw = vec![format!("{} broke the glass", ask.person)];
@@ -210,23 +216,30 @@ fn waits(request: Request, rule: &Rule, missed: Option<&str>) -> Result<Stepped,
 }
 
 fn why_nobody(request: &Request, rule: &Rule, could: &BTreeSet<&Person>, missed: Option<&str>) -> String {
-    let ask = &request.ask;
-    let by_itself = missed.map(|why| format!("; by itself it does not approve: {why}")).unwrap_or_default();
+    let (ask, id) = (&request.ask, &rule.id);
     let steps = rule.steps_of(request);
     if steps.is_empty() {
-        let glass = if rule.break_glass.is_some() { ", only by --break-glass" } else { "" };
-        return format!("rule \"{}\" names no approvers{glass}{by_itself}", rule.id);
+        return match (missed, &rule.break_glass) {
+            (Some(missed), _) => format!("rule \"{id}\" approves only by itself, and not now: {missed}"),
+            (None, Some(_)) => format!("rule \"{id}\" gives it only with --break-glass"),
+            (None, None) => format!("rule \"{id}\" names no approvers for it"),
+        };
     }
     let from: Vec<_> = steps.iter().map(|step| format!("{} of {}", step.need, step.named)).collect();
-    let but = if ask.asked_by == ask.person {
+    let own = if ask.asked_by == ask.person {
         ask.person.to_string()
     } else {
         format!("{} and {}", ask.asked_by, ask.person)
     };
+    let left = match most_seats(&steps, could) {
+        0 => "there is nobody".to_owned(),
+        1 => "there is only 1".to_owned(),
+        seats => format!("there are only {seats}"),
+    };
+    let by_itself = missed.map(|why| format!("; it does not approve by itself either: {why}"));
     format!(
-        "rule \"{}\" needs {}, and without {but} there are {} who could{by_itself}",
-        rule.id,
+        "rule \"{id}\" needs {}, and without {own} {left}{}",
         from.join(" and "),
-        most_seats(&steps, could),
+        by_itself.unwrap_or_default()
     )
 }

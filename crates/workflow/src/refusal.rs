@@ -16,10 +16,15 @@ pub enum Refusal {
         by: String,
     },
     /// Its own author.
-    #[error("request {0} is yours or gives you access, so somebody else must review it")]
-    OwnRequest(RequestId),
+    #[error("request {request} is yours or gives you access, so somebody else must review it: {}", can(.could))]
+    OwnRequest {
+        /// Which.
+        request: RequestId,
+        /// Who can.
+        could: Vec<Person>,
+    },
     /// No right to.
-    #[error("{by} may not review request {request}: {}", who_can(.could))]
+    #[error("{by} may not review request {request}: {}", can(.could))]
     NotApprover {
         /// Which.
         request: RequestId,
@@ -29,7 +34,7 @@ pub enum Refusal {
         could: Vec<Person>,
     },
     /// One person is one voice.
-    #[error("you already approved request {0}: it waits for other people")]
+    #[error("you already approved request {0}: it waits for somebody else")]
     AlreadyReviewed(RequestId),
     /// What they saw is not what stands now.
     #[error("request {0} changed since you looked at it: look again with `jit show {0}`, then review it")]
@@ -38,10 +43,10 @@ pub enum Refusal {
     #[error("an approval can only cut a request down: {0}")]
     Widens(String),
     /// Too many voices.
-    #[error("request {0} has as many reviews as one can have")]
+    #[error("request {0} has as many reviews as one can have: cancel it, and ask again")]
     TooManyReviews(RequestId),
     /// Nobody is left to agree.
-    #[error("nobody could approve this: {0}")]
+    #[error("nobody could approve this: {0}. Whoever keeps the policy can change that")]
     NobodyCouldApprove(String),
     /// Longer than the rule gives.
     #[error(
@@ -96,7 +101,7 @@ pub enum Refusal {
         rule: String,
     },
     /// Not by this rule, or not by this person.
-    #[error("rule \"{rule}\" does not let you break glass{}: ask without --break-glass", only(.who))]
+    #[error("rule \"{rule}\" lets {}: ask without --break-glass", only(.who))]
     NoBreakGlass {
         /// Which rule.
         rule: String,
@@ -107,7 +112,7 @@ pub enum Refusal {
     #[error(
         "you broke glass with request {request}, which nobody has looked at yet ({}): until then ask without \
          --break-glass",
-        who_can_look(.by)
+        can(.by)
     )]
     Unseen {
         /// Which.
@@ -122,9 +127,7 @@ pub enum Refusal {
         rule: String,
     },
     /// As often as it can be.
-    #[error(
-        "grant {grant} was extended as often as its rule lets it be ({count}): ask for a new one with jit request"
-    )]
+    #[error("grant {grant} was extended {}, as often as it can be: ask for a new one", times(*.count))]
     TooManyExtensions {
         /// Which.
         grant: GrantId,
@@ -140,7 +143,7 @@ pub enum Refusal {
         total: Span,
     },
     /// The policy changed.
-    #[error("no rule covers request {request} any more: {why}")]
+    #[error("request {request} cannot be approved any more: {why}")]
     NotCovered {
         /// Which.
         request: RequestId,
@@ -148,7 +151,9 @@ pub enum Refusal {
         why: String,
     },
     /// Starts too far ahead.
-    #[error("it would start more than {ahead} from now, which rule \"{rule}\" does not allow: ask later")]
+    #[error(
+        "it would start more than {ahead} from now, which rule \"{rule}\" does not allow: ask with an earlier --at, or later"
+    )]
     TooFarAhead {
         /// How far is allowed.
         ahead: Span,
@@ -156,10 +161,12 @@ pub enum Refusal {
         rule: String,
     },
     /// The time asked for is over.
-    #[error("the time that was asked for ended at {0}: ask again")]
+    #[error("the time that was asked for ended at {}: ask again", .0.to_rfc3339_opts(chrono::SecondsFormat::Secs, true))]
     Over(Time),
     /// Not theirs to take back.
-    #[error("request {0} is not yours: only who asked or gets the access can cancel it; approvers deny")]
+    #[error(
+        "request {0} is not yours: only who asked or gets the access can cancel it, and approvers can deny it"
+    )]
     NotYours(RequestId),
     /// A grant that ended already.
     #[error("grant {grant} is already {}: nothing was changed", .state.code())]
@@ -201,15 +208,23 @@ pub enum Refusal {
 }
 
 fn by_whom(by: &str) -> String {
-    if by.is_empty() { String::new() } else { format!(" by {by}") }
+    if by.is_empty() { ", since nobody decided in time".to_owned() } else { format!(" by {by}") }
 }
 
 fn only(who: &[Person]) -> String {
-    if who.is_empty() { String::new() } else { format!(", only {}", some_of(who)) }
+    if who.is_empty() {
+        "nobody break glass".to_owned()
+    } else {
+        format!("only {} break glass", some_of(who))
+    }
 }
 
-fn who_can_look(by: &[Person]) -> String {
-    if by.is_empty() { "nobody can".to_owned() } else { format!("{} can", some_of(by)) }
+fn can(could: &[Person]) -> String {
+    if could.is_empty() { "nobody can now".to_owned() } else { format!("{} can", some_of(could)) }
+}
+
+fn times(count: u32) -> String {
+    if count == 1 { "once".to_owned() } else { format!("{count} times") }
 }
 
 /// `bob, carol or 3 others can approve it`.

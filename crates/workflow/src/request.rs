@@ -201,13 +201,16 @@ impl Decider {
 impl fmt::Display for Decider {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::People(people) => {
-                let names: Vec<_> = people.iter().map(Person::as_str).collect();
-                f.write_str(&names.join(" and "))
-            }
+            Self::People(people) => match people.as_slice() {
+                [others @ .., before, last] => {
+                    others.iter().try_for_each(|person| write!(f, "{person}, "))?;
+                    write!(f, "{before} and {last}")
+                }
+                people => people.iter().try_for_each(|person| write!(f, "{person}")),
+            },
             Self::Rule { saw } if saw.is_empty() => f.write_str("the rule itself"),
-            Self::Rule { saw } => write!(f, "the rule itself, which saw: {}", saw.join("; ")),
-            Self::Policy { why } => write!(f, "the policy: {why}"),
+            Self::Rule { saw } => write!(f, "the rule itself ({})", saw.join("; ")),
+            Self::Policy { why } => write!(f, "the policy ({why})"),
         }
     }
 }

@@ -1,11 +1,11 @@
 //! The terms of one rule, with people and schedules resolved at this moment.
 
-use crate::Human;
 use crate::policy::{AutoTerms, ExtendBy, PolicyRule, Source, StepTerms, Terms};
 use crate::rule::{Auto, BreakGlass, Escalation, Extend, Rule, Step, Wants};
 use crate::world::{OnCall, World};
+use crate::{Human, Schedule};
 use access::Now;
-use chrono::SecondsFormat;
+use chrono::{SecondsFormat, TimeDelta};
 
 impl World {
     /// This rule for this person, now.
@@ -95,17 +95,7 @@ impl World {
     }
 
     fn is_on_call(&self, name: &str, level: u8, human: &Human, now: Now) -> Result<String, String> {
-        let (schedule, as_of) = match self.schedules.get(name) {
-            Some(OnCall::Known(schedule, as_of)) => (schedule, *as_of),
-            Some(OnCall::Unknown(why)) => return Err(format!("schedule {name} is not known: {why}")),
-            None => return Err(format!("schedule {name} is not known")),
-        };
-        let source = self.policy.schedules.get(name);
-        if source.is_none_or(|source| now.latest - as_of > source.max_age.delta()) {
-            let as_of = as_of.to_rfc3339_opts(SecondsFormat::Secs, true);
-            return Err(format!("schedule {name} is too old to be believed, of {as_of}"));
-        }
-        let theirs = schedule.on_call(now.trusted).filter(|shift| {
+        let theirs = self.schedule(name, now)?.on_call(now.trusted).filter(|shift| {
             self.people.by_mail_or_name(&shift.who).is_some_and(|found| found.person == human.person)
         });
         match theirs.map(|shift| shift.level).min() {
@@ -113,6 +103,25 @@ impl World {
             Some(at) => Err(format!("{} is on call by {name} at level {at}, not {level}", human.person)),
             None => Err(format!("{} is not on call by {name}", human.person)),
         }
+    }
+
+    /// A schedule that is known and believed, or why it is not.
+    pub(crate) fn schedule(&self, name: &str, now: Now) -> Result<&Schedule, String> {
+        let (schedule, as_of) = match self.schedules.get(name) {
+            Some(OnCall::Known(schedule, as_of)) => (schedule, *as_of),
+            Some(OnCall::Unknown(why)) => return Err(format!("schedule {name} is not known: {why}")),
+            None => return Err(format!("schedule {name} is not known")),
+        };
+        let source = self.policy.schedules.get(name);
+        let (age, dated) = (now.latest - as_of, as_of.to_rfc3339_opts(SecondsFormat::Secs, true));
+        if source.is_none_or(|source| age > source.max_age.delta()) {
+            return Err(format!("schedule {name}, of {dated}, is too old to be believed"));
+        }
+        // It would never grow old.
+        if age < TimeDelta::zero() {
+            return Err(format!("schedule {name}, of {dated}, is of a time to come"));
+        }
+        Ok(schedule)
     }
 }
 

@@ -143,17 +143,7 @@ fn reviewed(
     now: Time,
 ) -> Result<Stepped, Refusal> {
     let ask = &request.ask;
-    if is_own(request, &review.by, names) {
-        return Err(Refusal::OwnRequest(ask.id));
-    }
-    let could = could_approve(request, rule);
-    if !could.contains(&review.by) {
-        return Err(Refusal::NotApprover {
-            request: ask.id,
-            by: review.by,
-            could: could.into_iter().collect(),
-        });
-    }
+    has_a_say(request, rule, &review.by, names)?;
     if review.digest != digest(request) {
         return Err(Refusal::Changed(ask.id));
     }
@@ -225,8 +215,12 @@ fn rechecked(
         Ok(rule) => rule,
         Err(why) => return denied(why.to_owned()),
     };
-    if let Err(why) = within(request, rule) {
-        return denied(why.to_string());
+    match within(request, rule) {
+        Ok(()) => {}
+        Err(Refusal::GivesLess { asked, longest, rule, .. }) => {
+            return denied(format!("rule \"{rule}\" gives {longest} at most now, and it was for {asked}"));
+        }
+        Err(why) => return denied(why.to_string()),
     }
     let mut request = request.clone();
     let before = (request.rule.clone(), request.escalates);
@@ -240,7 +234,7 @@ fn rechecked(
     let later = Request { escalated: Some(Span::LONGEST), ..request.clone() };
     let (steps, could) = (rule.steps_of(&later), could_approve(&later, rule));
     if steps.is_empty() || !are_met(&steps, &could.iter().collect()) {
-        return denied(format!("nobody could approve it any more by rule \"{}\"", rule.id));
+        return denied(format!("rule \"{}\" leaves nobody who could approve it", rule.id));
     }
     let changed = before != (request.rule.clone(), request.escalates);
     Stepped { request, grant: None, changes: if changed { vec![Change::Rechecked] } else { Vec::new() } }
@@ -313,21 +307,14 @@ fn looked_at(
 ) -> Result<Stepped, Refusal> {
     let id = request.ask.id;
     let rule = rule.map_err(|why| Refusal::NotCovered { request: id, why: why.to_owned() })?;
-    if is_own(request, &review.by, names) {
-        return Err(Refusal::OwnRequest(id));
-    }
-    let could = could_review(request, rule);
-    if !could.contains(&review.by) {
-        return Err(Refusal::NotApprover { request: id, by: review.by, could: could.into_iter().collect() });
-    }
+    has_a_say(request, rule, &review.by, names)?;
     if review.digest != digest(request) {
         return Err(Refusal::Changed(id));
     }
     let grant = match (&review.verdict, &facts.held) {
         (ReviewVerdict::Approve { narrowing }, _) if *narrowing != Narrowing::default() => {
-            return Err(Refusal::Widens(
-                "a break glass is looked at as it was: leave out what to cut".into(),
-            ));
+            let why = "a break glass is looked at as it was: leave out --for, --host and --service";
+            return Err(Refusal::Senseless(why.to_owned()));
         }
         (ReviewVerdict::Deny, Some(Held { grant: held, ends })) if held.ended.is_none() && now < *ends => {
             Some(Grant {
@@ -352,6 +339,18 @@ fn looked_at(
     Ok(Stepped { request, grant, changes })
 }
 
+fn has_a_say(request: &Request, rule: &Rule, by: &Person, names: &BTreeSet<Login>) -> Result<(), Refusal> {
+    let (id, could) = (request.ask.id, could_review(request, rule));
+    if is_own(request, by, names) {
+        return Err(Refusal::OwnRequest { request: id, could: could.into_iter().collect() });
+    }
+    if !could.contains(by) {
+        let (by, could) = (by.clone(), could.into_iter().collect());
+        return Err(Refusal::NotApprover { request: id, by, could });
+    }
+    Ok(())
+}
+
 /// Whether this is a request of their own, or for their own access, under any of their names.
 fn is_own(request: &Request, by: &Person, names: &BTreeSet<Login>) -> bool {
     let ask = &request.ask;
@@ -363,18 +362,20 @@ fn is_own(request: &Request, by: &Person, names: &BTreeSet<Login>) -> bool {
 
 fn only_narrows(request: &Request, scope: &Scope, narrowing: &Narrowing) -> Result<(), Refusal> {
     if narrowing.length.is_some_and(|length| length > scope.length) {
-        return Err(Refusal::Widens(format!("at most {} is left of what was asked", scope.length)));
+        return Err(Refusal::Widens(format!("at most {} is left of it", scope.length)));
     }
     if matches!(request.ask.kind, Kind::Extend { .. })
         && (narrowing.hosts.is_some() || narrowing.services.is_some())
     {
-        return Err(Refusal::Widens("an extension is about time alone".to_owned()));
+        return Err(Refusal::Widens(
+            "an extension is about time alone, so leave out --host and --service".to_owned(),
+        ));
     }
     if narrowing.hosts.as_ref().is_some_and(|hosts| hosts.is_empty() || !hosts.is_subset(&scope.hosts)) {
-        return Err(Refusal::Widens(format!("the hosts are {}", list(&scope.hosts))));
+        return Err(Refusal::Widens(format!("the hosts left of it are {}", list(&scope.hosts))));
     }
     if narrowing.services.as_ref().is_some_and(|some| some.is_empty() || !some.is_subset(&scope.services)) {
-        return Err(Refusal::Widens(format!("the services are {}", list(&scope.services))));
+        return Err(Refusal::Widens(format!("the services left of it are {}", list(&scope.services))));
     }
     Ok(())
 }

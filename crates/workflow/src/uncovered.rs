@@ -5,7 +5,7 @@ use crate::limits;
 use crate::policy::{Effect, PolicyRule};
 use crate::request::Ask;
 use crate::world::{World, may_become};
-use access::{HostName, Person, Service};
+use access::{HostName, Login, Person, Service};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
@@ -46,23 +46,38 @@ pub struct Part {
     pub hosts: BTreeSet<HostName>,
     /// Services of it.
     pub services: BTreeSet<Service>,
+    /// As whom, if that was asked and is for these services.
+    pub run_as: Option<Login>,
 }
 
 impl fmt::Display for Uncovered {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Nobody(person) => write!(f, "{person} is nobody that the policy knows"),
+            Self::Nobody(person) => write!(
+                f,
+                "the policy knows nobody named {person}: they need an account here, or a place in people.toml"
+            ),
             Self::NoSuchHost { host, known } => {
                 let shown: Vec<&str> = known.iter().take(limits::NAMED_HOSTS).map(HostName::as_str).collect();
-                let more = if known.len() > shown.len() { ", ..." } else { "" };
-                write!(f, "there is no host {host} here, only {}{more}", shown.join(", "))
+                let more = match known.len() - shown.len() {
+                    0 => String::new(),
+                    more => format!(" and {more} more"),
+                };
+                write!(f, "there is no host {host} here")?;
+                if shown.is_empty() { Ok(()) } else { write!(f, ", only {}{more}", shown.join(", ")) }
             }
-            Self::Denied { rule } => write!(f, "rule \"{rule}\" forbids it, whoever would agree"),
-            Self::None { person, nearest: None, .. } => write!(f, "no rule is for {person}"),
+            Self::Denied { rule } => write!(f, "rule \"{rule}\" forbids it, whoever would approve"),
+            Self::None { person, nearest: None, .. } => {
+                write!(f, "no rule is for {person}: whoever keeps the policy can add one")
+            }
             Self::None { nearest: Some((rule, misses)), split, .. } => {
-                write!(f, "rule \"{rule}\" comes nearest, but {}", misses.join(" and "))?;
+                write!(
+                    f,
+                    "no rule covers all of this: rule \"{rule}\" comes nearest, but not for {}",
+                    misses.join(" or ")
+                )?;
                 for (place, part) in split.iter().enumerate() {
-                    let lead = if place == 0 { ". Asked for one by one it would be covered: " } else { "; " };
+                    let lead = if place == 0 { ". Ask for it in parts: " } else { "; " };
                     write!(f, "{lead}{part}")?;
                 }
                 Ok(())
@@ -78,7 +93,8 @@ impl fmt::Display for Part {
             write!(f, " --host {host}")?;
         }
         let services: Vec<&str> = self.services.iter().map(Service::as_str).collect();
-        write!(f, " --service {}", services.join(","))
+        write!(f, " --service {}", services.join(","))?;
+        self.run_as.as_ref().map_or(Ok(()), |login| write!(f, " --as {login}"))
     }
 }
 
@@ -97,7 +113,7 @@ pub(crate) fn explain(world: &World, human: &Human, ask: &Ask) -> Uncovered {
 }
 
 /// What of an ask a rule does not cover, each in words.
-fn misses(world: &World, rule: &PolicyRule, human: &Human, ask: &Ask) -> Vec<String> {
+pub(crate) fn misses(world: &World, rule: &PolicyRule, human: &Human, ask: &Ask) -> Vec<String> {
     let mut misses = Vec::new();
     let elsewhere: Vec<&str> = ask
         .hosts
@@ -107,51 +123,73 @@ fn misses(world: &World, rule: &PolicyRule, human: &Human, ask: &Ask) -> Vec<Str
         .map(HostName::as_str)
         .collect();
     if !elsewhere.is_empty() {
-        misses.push(format!("not on {}", elsewhere.join(", ")));
+        misses.push(format!(
+            "{} {}",
+            if elsewhere.len() == 1 { "host" } else { "hosts" },
+            elsewhere.join(", ")
+        ));
     }
     if let Some(most) = rule.place.max_hosts
         && ask.hosts.len() > most
     {
-        misses.push(format!("for {most} hosts at once at most, not for {}", ask.hosts.len()));
+        misses.push(format!("more than {most} hosts at once"));
     }
     if let Some(some) = &rule.what.services {
         let others: Vec<&str> = ask.services.difference(some).map(Service::as_str).collect();
         if !others.is_empty() {
-            misses.push(format!("not for {}", others.join(", ")));
+            misses.push(others.join(", "));
         }
     }
     let becomes = ask.becomes();
     let others = becomes.iter().filter(|login| !may_become(rule.what.run_as.as_ref(), login, ask, human));
     let others: Vec<&str> = others.map(access::Login::as_str).collect();
     if !others.is_empty() {
-        misses.push(format!("not as {}", others.join(", ")));
+        misses.push(format!("becoming {}", others.join(", ")));
     }
     misses
 }
 
 /// The ask in parts that rules cover one by one; empty where that is not possible or no help.
 fn split(world: &World, human: &Human, ask: &Ask) -> Vec<Part> {
-    // Services of each host, by the rule that covers the pair.
-    let mut by_rule: BTreeMap<(String, HostName), BTreeSet<Service>> = BTreeMap::new();
+    // Beside sudo or su a name says whom to become there, and at a login alone whom to log in as.
+    let switches = ask.services.iter().any(Service::switches);
+    let run_as = |services: &BTreeSet<Service>| {
+        ask.run_as.clone().filter(|_| !switches || services.iter().any(Service::switches))
+    };
+    // Services of each host, by the place of the rule that covers the pair.
+    let mut by_rule: BTreeMap<(usize, &HostName), BTreeSet<Service>> = BTreeMap::new();
     for host in &ask.hosts {
         for service in &ask.services {
-            let one = Ask { hosts: [host.clone()].into(), services: [service.clone()].into(), ..ask.clone() };
-            let covers = |rule: &&PolicyRule| {
+            let services = BTreeSet::from([service.clone()]);
+            let run_as = run_as(&services);
+            let one = Ask { hosts: [host.clone()].into(), services, run_as, ..ask.clone() };
+            let covers = |rule: &PolicyRule| {
                 matches!(rule.effect, Effect::Allow(_)) && world.covers(rule, human, &one)
             };
-            let Some(rule) = world.policy.rules.iter().find(covers) else {
+            let Some(place) = world.policy.rules.iter().position(covers) else {
                 return Vec::new();
             };
-            by_rule.entry((rule.id.clone(), host.clone())).or_default().insert(service.clone());
+            by_rule.entry((place, host)).or_default().insert(service.clone());
         }
     }
     let mut parts: Vec<Part> = Vec::new();
-    for ((rule, host), services) in by_rule {
-        match parts.iter_mut().find(|part| part.rule == rule && part.services == services) {
+    for ((place, host), services) in by_rule {
+        let Some(rule) = world.policy.rules.get(place) else { return Vec::new() };
+        let has_room = |part: &&mut Part| {
+            part.rule == rule.id
+                && part.services == services
+                && rule.place.max_hosts.is_none_or(|most| part.hosts.len() < most)
+        };
+        match parts.iter_mut().find(has_room) {
             Some(part) => {
-                part.hosts.insert(host);
+                part.hosts.insert(host.clone());
             }
-            None => parts.push(Part { rule, hosts: [host].into(), services }),
+            None => parts.push(Part {
+                rule: rule.id.clone(),
+                hosts: [host.clone()].into(),
+                run_as: run_as(&services),
+                services,
+            }),
         }
     }
     // One part alone would be the ask itself: something else is in the way, and a split does not help.

@@ -99,13 +99,9 @@ impl World {
         let mut people = BTreeSet::new();
         for rule in &self.policy.rules {
             let Effect::Allow(terms) = &rule.effect else { continue };
+            let mut managers = false;
             let mut add = |sources: &[Source]| {
-                if sources.contains(&Source::Manager) {
-                    // Of those the rule is for: whoever manages others has no say here, and no way in by it.
-                    let subjects = self.people.all().filter(|human| Self::is_for(&rule.who, human));
-                    let managers = subjects.filter_map(|human| human.manager.as_ref());
-                    people.extend(managers.filter_map(|person| self.present(person, now)));
-                }
+                managers |= sources.contains(&Source::Manager);
                 people.extend(self.people_of(sources, None, now));
             };
             terms.approve.iter().for_each(|step| add(&step.from));
@@ -113,6 +109,13 @@ impl World {
             terms.break_glass.iter().for_each(|glass| add(&glass.review_by));
             if let Some(ExtendBy::Steps(steps)) = terms.time.extend.as_ref().map(|extend| &extend.approve) {
                 steps.iter().for_each(|step| add(&step.from));
+            }
+            if managers {
+                // Of those the rule is for: whoever manages others has no say here, and no way in by it.
+                let subjects = self.people.all().filter(|human| Self::is_for(&rule.who, human));
+                let managers: BTreeSet<&Person> =
+                    subjects.filter_map(|human| human.manager.as_ref()).collect();
+                people.extend(managers.into_iter().filter_map(|person| self.present(person, now)));
             }
         }
         people
@@ -248,7 +251,7 @@ impl World {
     }
 
     /// Whether a deny rule is about any part of an ask.
-    fn denies(&self, rule: &PolicyRule, human: &Human, ask: &Ask) -> bool {
+    pub(crate) fn denies(&self, rule: &PolicyRule, human: &Human, ask: &Ask) -> bool {
         matches!(rule.effect, Effect::Deny)
             && Self::is_for(&rule.who, human)
             && ask.hosts.iter().any(|host| self.is_at(&rule.place, host))

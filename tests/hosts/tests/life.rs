@@ -198,7 +198,7 @@ fn a_wait_ends_with_the_decision() {
     bob.jit(&format!("approve {}", alice.ssh("true").id("R-"))).ends_with(0);
     let mut terminal = alice.terminal("jit request --service sudo --reason 'the disk' --wait");
     let (_, request) = terminal.exp_regex("R-[0-9A-Z]{5}-[0-9A-Z]{5}").unwrap();
-    terminal.exp_string("waiting for an approver").unwrap();
+    terminal.exp_string("waiting for bob, another").unwrap();
     bob.jit(&format!("approve {request}")).ends_with(0);
     terminal.exp_string("is active").unwrap();
     terminal.exp_eof().unwrap();

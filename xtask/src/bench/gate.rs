@@ -1,5 +1,6 @@
 //! `cargo xtask bench gate`: what one decision costs, as ratios to peers in the same run.
 
+use crate::bench::page::put_section;
 use crate::dist;
 use crate::tools::build_packages;
 use anyhow::{Context as _, Result, ensure};
@@ -12,7 +13,7 @@ use std::time::{Duration, Instant};
 const ROUNDS: u32 = 20;
 const CALLS: u32 = 100;
 
-/// Measures, prints a table, and writes docs/benchmarks.md.
+/// Measures, prints a table, and puts it into docs/benchmarks.md.
 pub fn gate() -> Result<()> {
     testbed::root_or_explain()?;
     build_packages()?;
@@ -44,8 +45,7 @@ pub fn gate() -> Result<()> {
     ensure!(output.status.success(), "measuring: {}", String::from_utf8_lossy(&output.stderr));
     let page = page(&String::from_utf8_lossy(&output.stdout))?;
     println!("{page}");
-    std::fs::write(testbed::repository().join("docs/benchmarks.md"), page)?;
-    Ok(())
+    put_section("One decision", &page)
 }
 
 /// Folders of one run: sockets under /run, the database and the fsync file on a disk.
@@ -147,7 +147,7 @@ fn page(lines: &str) -> Result<String> {
     };
     let cpus = std::thread::available_parallelism().map_or(0, std::num::NonZero::get);
     let mut page = format!(
-        "# Benchmarks\n\n## One decision\n\n`cargo xtask bench gate` on a machine with {cpus} CPUs, release builds, {} calls of each kind in {ROUNDS} \
+        "`cargo xtask bench gate` on a machine with {cpus} CPUs, release builds, {} calls of each kind in {ROUNDS} \
          interleaved rounds. Microseconds from `pam_start` to `pam_end` with `pam_acct_mgmt` between; *in one process* the caller \
          lives on, *per fork* each call is made by a fresh child, as sshd does. Ours is the release module against the real \
          daemon with a real grant; each answer waits until its record is on the disk.\n\n\

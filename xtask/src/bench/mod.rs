@@ -1,6 +1,8 @@
 //! Benchmarks. Figures go into docs/benchmarks.md with the command that made them.
 
+mod desk;
 mod gate;
+mod page;
 
 use anyhow::Result;
 use clap::Subcommand;
@@ -10,11 +12,14 @@ use clap::Subcommand;
 pub enum Bench {
     /// One decision through `pam_start` .. `pam_end`, beside its peers in the same run.
     Gate,
+    /// A list of what waits and a review, with 100,000 requests in the store.
+    Desk,
 }
 
 /// Measures it.
 pub fn bench(bench: Bench) -> Result<()> {
     match bench {
         Bench::Gate => gate::gate(),
+        Bench::Desk => desk::desk(),
     }
 }

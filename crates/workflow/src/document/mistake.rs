@@ -1,11 +1,12 @@
 //! Mistakes in a file: where, what, and what would be right.
 
+use serde::Serialize;
 use std::fmt;
 use std::path::PathBuf;
 
 /// One mistake: `policy.toml:14: rule "prod-db": time.default: 9h is longer than max = 8h: lower it, or
 /// raise max`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct PolicyError {
     /// The file.
     pub path: PathBuf,
@@ -36,7 +37,7 @@ impl fmt::Display for PolicyError {
 impl std::error::Error for PolicyError {}
 
 /// Every mistake of a file, at least one, at most [`crate::limits::MISTAKES`]; one line each.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct PolicyErrors(pub Vec<PolicyError>);
 
 impl fmt::Display for PolicyErrors {

@@ -31,6 +31,22 @@ impl HostPattern {
     pub fn matches(&self, host: &access::HostName) -> bool {
         self.regex.is_match(host.as_str())
     }
+
+    /// Whether every host that `other` means is meant by this too. A star of the other's can only stand
+    /// where one of these does.
+    pub(crate) fn includes(&self, other: &Self) -> bool {
+        let Some((first, rest)) = self.text.split_once('*') else {
+            return self.text == other.text;
+        };
+        let (middle, last) = rest.rsplit_once('*').unwrap_or(("", rest));
+        let between = other.text.strip_prefix(first).and_then(|text| text.strip_suffix(last));
+        let found = |text: &'_ str, part: &str| text.find(part).map(|at| at + part.len());
+        let mut left = between;
+        for part in middle.split('*') {
+            left = left.and_then(|text| text.get(found(text, part)?..));
+        }
+        left.is_some()
+    }
 }
 
 /// A ticket's pattern, which the whole ticket must match.
@@ -71,6 +87,27 @@ mod tests {
         assert!(!matches("db-*", "xdb-1") && !matches("web", "web-1") && !matches("a.b", "axb"));
         for bad in ["", "DB-*", "db 1", "db-[0-9]", "a/b", &"a".repeat(254)] {
             assert!(bad.parse::<HostPattern>().is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn one_pattern_includes_another_only_if_it_means_all_of_its_hosts() {
+        let includes = |wide: &str, narrow: &str| {
+            wide.parse::<HostPattern>().unwrap().includes(&narrow.parse().unwrap())
+        };
+        for (wide, narrow) in [
+            ("*", "db-*"),
+            ("db-*", "db-1"),
+            ("db-*", "db-*-eu"),
+            ("*-1", "db-1"),
+            ("a*b*c", "a*xb*c"),
+            ("*b*", "a*b"),
+        ] {
+            assert!(includes(wide, narrow) && !includes(narrow, wide), "{wide} {narrow}");
+        }
+        assert!(includes("web", "web") && includes("a**", "a*") && includes("a*", "a**"));
+        for (one, other) in [("db-*", "web-*"), ("a*a", "a"), ("a*b", "b*a"), ("ab*ba", "aba")] {
+            assert!(!includes(one, other) && !includes(other, one), "{one} {other}");
         }
     }
 

@@ -1,10 +1,21 @@
 //! `jit policy`.
 
+mod check;
+mod diff;
+mod explain;
+mod offline;
+mod test;
+
+pub use check::check;
+pub use diff::diff;
+pub use explain::explain;
+pub use offline::Files;
+pub use test::test;
+
 use crate::output::Output;
 use crate::requests::now;
 use crate::{CliError, words};
 use api::{Client, NewPolicy};
-use std::io::Read as _;
 use std::path::Path;
 
 pub fn show(client: &Client, out: &mut Output) -> Result<(), CliError> {
@@ -50,9 +61,5 @@ pub fn read(policy: &Path, people: Option<&Path>) -> Result<NewPolicy, CliError>
 }
 
 fn text(path: &Path) -> Result<String, CliError> {
-    let failed = |why| CliError::File { path: path.into(), why };
-    let mut text = String::new();
-    let file = std::fs::File::open(path).map_err(failed)?;
-    file.take(api::limits::POLICY as u64 + 1).read_to_string(&mut text).map_err(failed)?;
-    Ok(text)
+    offline::text(path, api::limits::POLICY as u64)
 }

@@ -1,0 +1,56 @@
+//! Requests to test with.
+
+use access::{GrantId, Person, Text, Time};
+use api::RequestView;
+use chrono::{TimeDelta, TimeZone as _};
+use workflow::{Afterwards, Channel, Decider, Kind, Narrowing, RequestState, Review, ReviewVerdict};
+
+/// So many seconds after everything here began.
+pub fn at(seconds: i64) -> Time {
+    chrono::Utc.with_ymd_and_hms(2026, 11, 24, 14, 0, 0).unwrap() + TimeDelta::seconds(seconds)
+}
+
+pub fn person(name: &str) -> Person {
+    Person::parse(name).unwrap()
+}
+
+pub fn text(words: &str) -> Text {
+    Text::parse(words).unwrap()
+}
+
+/// alice asks; bob, who reads it, or carol can approve.
+pub fn access() -> RequestView {
+    serde_json::from_str(include_str!("../tests/request.json")).unwrap()
+}
+
+pub fn grant_id() -> GrantId {
+    GrantId::from_random(7)
+}
+
+/// alice broke glass; bob can look at it.
+pub fn broken_glass() -> RequestView {
+    let mut request = access();
+    request.ask.id = access::RequestId::from_random(99);
+    request.ask.kind = Kind::BreakGlass;
+    request.ask.reason = text("the site is down");
+    let saw = vec!["alice broke the glass".to_owned()];
+    request.state = RequestState::Approved { at: at(0), grant: grant_id(), by: Decider::Rule { saw } };
+    request.escalates = None;
+    request.afterwards = Some(Afterwards { due: at(86_400), overdue: false, review: None });
+    request
+}
+
+pub fn review(by: &str, yes: bool, comment: Option<&str>) -> Review {
+    Review {
+        by: person(by),
+        verdict: if yes {
+            ReviewVerdict::Approve { narrowing: Narrowing::default() }
+        } else {
+            ReviewVerdict::Deny
+        },
+        comment: comment.map(text),
+        channel: Channel::Terminal,
+        at: at(30),
+        digest: "d".to_owned(),
+    }
+}

@@ -1,0 +1,56 @@
+//! docs/benchmarks.md: a section for each benchmark, each made by its own run.
+
+use anyhow::{Context as _, Result};
+use std::fmt::Write as _;
+
+const TITLE: &str = "# Benchmarks\n";
+
+/// Puts a section in place of the one of the same title, or at the end.
+pub fn put_section(title: &str, text: &str) -> Result<()> {
+    let path = testbed::repository().join("docs/benchmarks.md");
+    let page = std::fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
+    std::fs::write(&path, with_section(&page, title, text)?)
+        .with_context(|| format!("writing {}", path.display()))
+}
+
+fn with_section(page: &str, title: &str, text: &str) -> Result<String> {
+    let body = page.strip_prefix(TITLE).context("docs/benchmarks.md does not start with its title")?;
+    let mut sections: Vec<(&str, &str)> =
+        body.split("\n## ").skip(1).filter_map(|section| section.split_once('\n')).collect();
+    match sections.iter_mut().find(|(other, _)| *other == title) {
+        Some((_, old)) => *old = text,
+        None => sections.push((title, text)),
+    }
+    let mut page = TITLE.to_owned();
+    for (title, text) in sections {
+        write!(page, "\n## {title}\n\n{}\n", text.trim())?;
+    }
+    Ok(page)
+}
+
+/// The machine in words.
+pub fn machine() -> String {
+    let cpus = std::thread::available_parallelism().map_or(0, std::num::NonZero::get);
+    let about = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = about.lines().find_map(|line| line.strip_prefix("model name")).unwrap_or_default();
+    let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    let load = load.split(' ').next().unwrap_or_default();
+    format!(
+        "a virtual machine with {cpus} CPUs ({}), load {load} when it began",
+        model.trim_start_matches(['\t', ':', ' '])
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_section_takes_the_place_of_its_old_self_and_leaves_the_others() {
+        let page = "# Benchmarks\n\n## One\n\nold\n\n## Two\n\nstays\n";
+        let page = with_section(page, "One", "new\n").unwrap();
+        assert_eq!(page, "# Benchmarks\n\n## One\n\nnew\n\n## Two\n\nstays\n");
+        let page = with_section(&page, "Three", "more").unwrap();
+        assert_eq!(page, "# Benchmarks\n\n## One\n\nnew\n\n## Two\n\nstays\n\n## Three\n\nmore\n");
+    }
+}
