@@ -261,6 +261,7 @@ impl Gate {
             Ok(AtTheDoor::Silent) => Next::Nothing,
             Ok(AtTheDoor::Hint(wants)) => hint(wants),
             Err(desk::DeskError::Store(_)) => hint(Hint::default()),
+            Err(desk::DeskError::NoRule(why)) => Next::Refused(why),
             Err(why) => Next::Refused(why.to_string()),
         }
     }

@@ -84,6 +84,16 @@ impl World {
         names.filter_map(|name| self.people.of_login(name)).map(|human| human.person.clone()).collect()
     }
 
+    /// The rule of this name for this person, whatever it covers now.
+    pub fn rule_named(&self, id: &str, person: &Person, now: Now) -> Option<Rule> {
+        let human = self.people.get(person)?;
+        let rule = self.policy.rules.iter().find(|rule| rule.id == id)?;
+        match &rule.effect {
+            Effect::Allow(terms) => Some(self.resolved(rule, terms, human, now)),
+            Effect::Deny | Effect::Standing(_) => None,
+        }
+    }
+
     /// Everybody who could have a say about something, now or by escalation.
     pub fn approvers(&self, now: Now) -> BTreeSet<Person> {
         let mut people = BTreeSet::new();
