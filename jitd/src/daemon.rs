@@ -8,7 +8,7 @@ use crate::ledger::{self, Keeper, Ledger, LedgerError};
 use crate::log::{Level, Log};
 use crate::policy::Policies;
 use crate::site::Site;
-use crate::{control, kernel, limits, repair};
+use crate::{control, kernel, limits, repair, vital};
 use access::HostName;
 use api::{Mark, MarkRecord, Record};
 use arc_swap::ArcSwap;
@@ -17,6 +17,7 @@ use journal::LogId;
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Instant;
 use store::{Options, StoreError, Writer};
@@ -87,6 +88,7 @@ pub fn run(path: &Path) -> Result<(), DaemonError> {
     let host = host(&config)?;
     let accounts = Arc::new(AccountBook::open(&config.accounts)?);
     let log = Log::to(&config.syslog.socket).map_err(os("starting the log's thread"))?;
+    vital::abort_on_panic(log.clone());
     let boot = kernel::boot_id().map_err(os("reading the kernel's boot id"))?;
     let options = options(&config);
     let result = start(path, config, host, accounts, &log, boot, &options);
@@ -203,6 +205,12 @@ impl Daemon {
                 }
             })
             .map_err(os("starting the clock's thread"))?;
+        let (alive, ended) = std::sync::mpsc::channel::<()>();
+        let site = Arc::clone(&self.site);
+        let watch = std::thread::Builder::new()
+            .name("watch".into())
+            .spawn(move || watch(&site, &ended))
+            .map_err(os("starting the watchdog's thread"))?;
         let served = runtime.block_on(async {
             let listener = tokio::net::UnixListener::from_std(sockets.control)
                 .map_err(os("listening on the control socket"))?;
@@ -228,7 +236,7 @@ impl Daemon {
         });
         notify(&[sd_notify::NotifyState::Stopping]);
         drop(stop);
-        // It only panics by a fault that was told already.
+        // A panic of theirs has ended the process.
         let _ = ticker.join();
         self.gate.write_counts(true);
         self.loss.lock().unwrap_or_else(PoisonError::into_inner).at = None;
@@ -237,11 +245,12 @@ impl Daemon {
             self.site.log.put(Level::Err, format!("stopping: the clock could not be written down: {why}"));
         }
         self.site.log.flush();
+        drop(alive);
+        let _ = watch.join();
         served
     }
 
-    /// What time alone makes due. The watchdog is fed from here, so a daemon whose store hangs is
-    /// restarted.
+    /// What time alone makes due.
     fn tick(&self) {
         self.gate.write_counts(false);
         if let Err(why) = self.site.desk.tick() {
@@ -272,7 +281,6 @@ impl Daemon {
             self.site.log.put(Level::Warning, format!("taking old records away: {why}"));
         }
         self.record_loss(self.site.log.dropped_before());
-        notify(&[sd_notify::NotifyState::Watchdog]);
     }
 
     /// Brings requests and grants in line with people and policy, where those changed.
@@ -356,6 +364,28 @@ impl Daemon {
             self.site
                 .log
                 .put(Level::Err, format!("reloading: {why}; the configuration of before stays in force"));
+        }
+    }
+}
+
+/// Feeds the service manager's watchdog each time the writer thread has come by. Without that thread every
+/// login is refused, so a daemon whose disk hangs or whose writer is gone is started anew; one whose journal
+/// cannot be written answers, and that no restart puts right. In a thread of its own: what a tick does may
+/// wait for a slow disk again and again.
+fn watch(site: &Site, ended: &std::sync::mpsc::Receiver<()>) {
+    let asked = Arc::new(AtomicBool::new(false));
+    while ended.recv_timeout(limits::TICK) == Err(std::sync::mpsc::RecvTimeoutError::Timeout) {
+        if asked.swap(true, Ordering::Relaxed) {
+            continue;
+        }
+        let answered = Arc::clone(&asked);
+        let submitted = site.ledger.beat(move || {
+            notify(&[sd_notify::NotifyState::Watchdog]);
+            answered.store(false, Ordering::Relaxed);
+        });
+        if submitted.is_err() {
+            // The queue is full: asked again at the next round.
+            asked.store(false, Ordering::Relaxed);
         }
     }
 }

@@ -223,6 +223,11 @@ impl Ledger {
         look(&self.reader.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// Has `tell` called by the writer thread when its turn comes, also while the journal takes nothing.
+    pub fn beat(&self, tell: impl FnOnce() + Send + 'static) -> Result<(), StoreError> {
+        self.writer.beat(tell)
+    }
+
     /// Whether the journal takes records.
     pub fn works(&self) -> bool {
         self.writer.works()

@@ -23,6 +23,7 @@ mod rows;
 mod session;
 mod site;
 mod throttle;
+mod vital;
 
 pub use config::{Config, ConfigError};
 
