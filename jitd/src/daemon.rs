@@ -6,6 +6,7 @@ use crate::config::{Config, ConfigError};
 use crate::gate::Gate;
 use crate::ledger::{self, Keeper, Ledger, LedgerError};
 use crate::log::{Level, Log};
+use crate::looks::Looks;
 use crate::policy::Policies;
 use crate::site::Site;
 use crate::{control, kernel, limits, repair, vital};
@@ -22,7 +23,6 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Instant;
 use store::{Options, StoreError, Writer};
 use tokio::signal::unix::{SignalKind, signal};
-use workflow::World;
 
 /// Why the daemon does not run.
 #[derive(Debug, thiserror::Error)]
@@ -71,7 +71,7 @@ struct Daemon {
     max_bytes: u64,
     kept_at: Mutex<Instant>,
     /// The people and policy that requests and grants were brought in line with.
-    reconciled: Mutex<Option<World>>,
+    looks: Mutex<Looks>,
     loss: Mutex<Loss>,
 }
 
@@ -155,7 +155,7 @@ fn start(
         gate,
         max_bytes: options.max_bytes,
         kept_at: Mutex::new(Instant::now()),
-        reconciled: Mutex::new(None),
+        looks: Mutex::default(),
         loss: Mutex::default(),
     });
     daemon.serve(sockets)
@@ -283,22 +283,18 @@ impl Daemon {
         self.record_loss(self.site.log.dropped_before());
     }
 
-    /// Brings requests and grants in line with people and policy, where those changed.
+    /// Brings requests and grants in line with people and policy, where those changed. What that takes back
+    /// never returns, so two looks a tick apart must agree: somebody may be writing the accounts just now.
     fn reconcile(&self) -> Result<(), desk::DeskError> {
         if !self.site.policies.is_readable() {
             return Ok(());
         }
         let world = self.site.policies.world();
-        let mut reconciled = self.reconciled.lock().unwrap_or_else(PoisonError::into_inner);
-        if reconciled.as_ref().is_some_and(|before| {
-            Arc::ptr_eq(&before.policy, &world.policy)
-                && Arc::ptr_eq(&before.people, &world.people)
-                && Arc::ptr_eq(&before.hosts, &world.hosts)
-        }) {
-            return Ok(());
+        let mut looks = self.looks.lock().unwrap_or_else(PoisonError::into_inner);
+        if looks.are_to_be_followed(&world) {
+            self.site.desk.reconcile_with(&world)?;
+            looks.followed(world);
         }
-        self.site.desk.reconcile()?;
-        *reconciled = Some(world);
         Ok(())
     }
 

@@ -13,6 +13,7 @@ mod ledger;
 mod limits;
 mod line;
 mod log;
+mod looks;
 mod memory;
 mod pause;
 mod peer;

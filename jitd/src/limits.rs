@@ -85,6 +85,11 @@ pub const APPROVERS_EVERY: Duration = Duration::from_secs(60);
 /// Bytes of `/etc/passwd` and `/etc/group`, each: 100,000 accounts.
 pub const ACCOUNTS: u64 = 16 * 1024 * 1024;
 
+/// A file of accounts whose last line has no end may be half written: it is waited for this long, and then
+/// taken as it is, as the C library takes it. Programs that write such files take milliseconds; a person who
+/// edits one by hand and leaves the last newline out waits this long for it to count.
+pub const ACCOUNTS_SETTLE: Duration = Duration::from_secs(10);
+
 /// Bytes of one file in `/proc`.
 pub const PROC: u64 = 64 * 1024;
 
