@@ -178,12 +178,11 @@ fn policies(
         Some(version) => with(version),
         None => Err("it was lost by a repair".to_owned()),
     };
-    read.or_else(|why| {
+    Ok(read.unwrap_or_else(|why| {
         let until = "so nobody can ask for anything until root runs `jit policy apply`";
         log.put(Level::Err, format!("the policy in force cannot be read, {until}: {why}"));
         Policies::unreadable(host.clone(), Arc::clone(config), Arc::clone(accounts))
-            .map_err(DaemonError::Refused)
-    })
+    }))
 }
 
 impl Daemon {
