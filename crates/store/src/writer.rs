@@ -146,8 +146,8 @@ impl<E: Send + 'static> Writer<E> {
         })
     }
 
-    /// [`Self::submit`], waiting for the result. After `wait` the answer is [`StoreError::Late`], and
-    /// the work may still happen.
+    /// [`Self::submit`], waiting for the result. After `wait` the answer is [`StoreError::Late`]: work that
+    /// has not begun by then never does, and work whose commit hangs may still happen.
     pub fn run<T, R, W>(&self, wait: Duration, work: W) -> Result<T, R>
     where
         T: Send + 'static,
@@ -155,7 +155,12 @@ impl<E: Send + 'static> Writer<E> {
         W: FnOnce(&mut Tx<'_, E>) -> Result<T, R> + Send + 'static,
     {
         let (tell, told) = sync_channel(1);
-        self.submit(work, move |result| {
+        let begun = Instant::now();
+        let in_time = move |tx: &mut Tx<'_, E>| {
+            // Nobody waits for it any more, and they were told that it did not happen.
+            if begun.elapsed() >= wait { Err(StoreError::Late.into()) } else { work(tx) }
+        };
+        self.submit(in_time, move |result| {
             // A caller that no longer waits has been told that it is late.
             let _ = tell.send(result);
         })?;

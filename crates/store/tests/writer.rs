@@ -397,3 +397,20 @@ fn a_beat_is_a_sign_of_life_and_never_a_write() {
     assert!(!writer.works(), "a beat opens nothing");
     assert_eq!(heard.all(), ["failed"]);
 }
+
+#[test]
+fn what_nobody_waits_for_any_more_does_not_happen_later() {
+    let folder = tempfile::tempdir().unwrap();
+    let (writer, heard) = start(options(folder.path()));
+    let (open, gate) = std::sync::mpsc::channel::<()>();
+    let hangs = move |_: &mut Tx<'_, String>| gate.recv().map_err(|_| StoreError::Closed);
+    writer.submit(hangs, |_: Result<(), StoreError>| ()).unwrap();
+    let late = writer.run(Duration::from_millis(50), |tx: &mut Tx<'_, String>| {
+        tx.event("late".into());
+        tx.record("late".into())
+    });
+    assert!(matches!(late, Err(StoreError::Late)), "{late:?}");
+    open.send(()).unwrap();
+    let seq = append(&writer, "in time").unwrap();
+    assert_eq!((seq, heard.all()), (2, vec!["in time".to_owned()]));
+}
