@@ -12,12 +12,12 @@ pub const GATE_STACK: usize = 256 * 1024;
 /// A module has sent its whole question within this: it is one write of one page over a local socket.
 pub const QUESTION_WAIT: Duration = Duration::from_millis(500);
 
-/// A decision is durable within this, or the answer is no: below the module's 2 s, so that the person
-/// reads why.
-pub const COMMIT_WAIT: Duration = Duration::from_millis(1500);
+/// A question is answered within this from when it was taken up, whatever it has to wait for: below the
+/// module's 2 s, so that the person reads why.
+pub const ANSWER_WAIT: Duration = Duration::from_millis(1700);
 
-/// A refused login waits at most this long for the request that it opens: below the module's 2 s, so that
-/// the person reads why.
+/// A refused login waits at most this long for the request that it opens, and where less is left of
+/// [`ANSWER_WAIT`] it opens none: what can be asked for by command is no reason to be late.
 pub const LOGIN_REQUEST_WAIT: Duration = Duration::from_secs(1);
 
 /// A write of the desk is durable within this, or the caller is told to try again.
