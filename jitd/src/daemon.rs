@@ -3,6 +3,7 @@
 use crate::accounts::{AccountBook, AccountsError};
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError};
+use crate::fault::{Faults, Tells};
 use crate::gate::Gate;
 use crate::ledger::{self, Keeper, Ledger, LedgerError};
 use crate::log::{Level, Log};
@@ -73,6 +74,7 @@ struct Daemon {
     /// The people and policy that requests and grants were brought in line with.
     looks: Mutex<Looks>,
     loss: Mutex<Loss>,
+    faults: Mutex<Faults>,
 }
 
 /// Lost log lines that are in the journal.
@@ -117,7 +119,7 @@ fn start(
     let memory = Arc::new(ledger::load(file.connection(), &host, log)?);
     let held = Arc::new(OnceLock::new());
     let _ = held.set(Arc::clone(&memory));
-    let keeper = Keeper { memory: held, host: host.clone(), log: log.clone() };
+    let keeper = Keeper::new(held, host.clone(), log.clone());
     let (writer, _) =
         Writer::start(file, ledger::stamps(boot), keeper).map_err(os("starting the writer's thread"))?;
     let reader = || store::read_only(&options.path);
@@ -157,6 +159,7 @@ fn start(
         kept_at: Mutex::new(Instant::now()),
         looks: Mutex::default(),
         loss: Mutex::default(),
+        faults: Mutex::default(),
     });
     daemon.serve(sockets)
 }
@@ -252,12 +255,8 @@ impl Daemon {
     /// What time alone makes due.
     fn tick(&self) {
         self.gate.write_counts(false);
-        if let Err(why) = self.site.desk.tick() {
-            self.site.log.put(Level::Warning, format!("closing what is over: {why}"));
-        }
-        if let Err(why) = self.reconcile() {
-            self.site.log.put(Level::Warning, format!("following the policy: {why}"));
-        }
+        self.told("closing what is over", self.site.desk.tick());
+        self.told("following the policy", self.reconcile());
         let gone = self.site.memory.gone(self.site.clock.boot());
         self.site.ledger.close(&gone, self.site.clock.now().trusted, "its process is gone");
         self.site.memory.forget(self.site.clock.now());
@@ -273,13 +272,21 @@ impl Daemon {
         } else {
             Ok(())
         };
-        if let Err(why) = confirmed.and(kept) {
-            self.site.log.put(Level::Warning, format!("writing the clock down: {why}"));
-        }
-        if let Err(why) = self.prune() {
-            self.site.log.put(Level::Warning, format!("taking old records away: {why}"));
-        }
+        self.told("writing the clock down", confirmed.and(kept));
+        self.told("taking old records away", self.prune());
         self.record_loss(self.site.log.dropped_before());
+    }
+
+    /// Tells the log how something went that is done again and again.
+    fn told<T>(&self, doing: &'static str, outcome: Result<T, impl std::fmt::Display>) {
+        let mut faults = self.faults.lock().unwrap_or_else(PoisonError::into_inner);
+        let tells = faults.take(doing, outcome.is_ok(), Instant::now());
+        drop(faults);
+        match (tells, outcome) {
+            (Tells::Fails, Err(why)) => self.site.log.put(Level::Warning, format!("{doing}: {why}")),
+            (Tells::Works, _) => self.site.log.put(Level::Notice, format!("{doing}: works again")),
+            _ => {}
+        }
     }
 
     /// Brings requests and grants in line with people and policy, where those changed. What that takes back
@@ -315,6 +322,9 @@ impl Daemon {
         let mut told = self.loss.lock().unwrap_or_else(PoisonError::into_inner);
         let new = dropped.saturating_sub(told.lines);
         if new == 0 || told.at.is_some_and(|at| at.elapsed() < limits::LOSS_EVERY) {
+            return;
+        }
+        if !self.site.ledger.works() {
             return;
         }
         told.at = Some(Instant::now());

@@ -7,6 +7,7 @@ mod config;
 mod control;
 mod daemon;
 mod doors;
+mod fault;
 mod gate;
 mod kernel;
 mod ledger;

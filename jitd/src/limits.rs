@@ -55,6 +55,9 @@ pub const LOG_RETRY: (Duration, Duration) = (Duration::from_millis(100), Duratio
 /// The loss of log lines is recorded at most this often: a log that drops all day costs 1440 records.
 pub const LOSS_EVERY: Duration = Duration::from_secs(60);
 
+/// A fault that lasts is told again after this long: a journal that fails all night is some hundred lines.
+pub const FAULT_EVERY: Duration = Duration::from_secs(300);
+
 /// A daemon that stops waits at most this long for its last lines to go out.
 pub const LOG_FLUSH: Duration = Duration::from_secs(1);
 
