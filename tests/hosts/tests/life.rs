@@ -134,6 +134,17 @@ fn a_review_counts_only_from_the_persons_own_login() {
             "it was bob, for the kernel"
         );
     }
+    // What a service runs in bob's name, for his .forward say, has no login id and may give itself his.
+    std::fs::write(
+        host.path("usr/local/bin/deliver"),
+        "#!/bin/sh\necho $(id -u) > /proc/self/loginuid\n".to_owned()
+            + "echo login id $(cat /proc/self/loginuid) > /var/tmp/mail.id\nexec /usr/local/bin/review mail\n",
+    )
+    .unwrap();
+    host.root("chmod 755 /usr/local/bin/deliver; systemd-run --quiet --wait --unit=mail --uid=bob /usr/local/bin/deliver");
+    let said = std::fs::read_to_string(host.path("var/tmp/mail")).unwrap_or_default();
+    assert!(said.contains("this review does not count: this process runs under mail.service"), "{said}");
+    assert_eq!(host.root("cat /var/tmp/mail.id").out, format!("login id {}", host.root("id -u bob").out));
     bob.jit(&format!("show {wanted}")).says("is pending");
     bob.jit(&format!("approve {wanted}")).ends_with(0);
 }
