@@ -46,12 +46,13 @@ pub async fn serve(site: Arc<Site>, listener: UnixListener) {
         let Ok((uid, _)) = peer::credentials(&stream) else {
             continue;
         };
-        let Some(seat) = by_user.seat(uid) else {
-            if let Some(turned_away) = by_user.turned_away(uid, kernel::since_boot()) {
+        let user = User::of(uid, &site.accounts.now());
+        let Some(seat) = by_user.seat(user) else {
+            if let Some(turned_away) = by_user.turned_away(user, kernel::since_boot()) {
                 site.log.put(
                     Level::Warning,
                     format!(
-                        "control: user id {uid} has {} connections open and gets no more ({turned_away} turned away)",
+                        "control: {user} has {} connections open and gets no more ({turned_away} turned away)",
                         limits::CONTROL_PER_USER
                     ),
                 );
@@ -91,11 +92,36 @@ async fn connection(site: Arc<Site>, routes: Router, stream: UnixStream, peer: P
         .await;
 }
 
+/// Whose connection it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum User {
+    /// An account of this host.
+    Account(u32),
+    /// Everybody else together: a person has 65,536 user ids of their own in a user namespace (subuid(5)), and
+    /// would have the seats of as many users.
+    Stranger,
+}
+
+impl User {
+    fn of(uid: u32, accounts: &workflow::Accounts) -> Self {
+        if accounts.person_of_uid(uid).is_some() { Self::Account(uid) } else { Self::Stranger }
+    }
+}
+
+impl std::fmt::Display for User {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Account(uid) => write!(f, "user id {uid}"),
+            Self::Stranger => f.write_str("who has no account here"),
+        }
+    }
+}
+
 /// Connections by user, so that nobody can take everybody's place.
 #[derive(Default)]
 struct ByUser {
-    seats: Mutex<HashMap<u32, usize>>,
-    turned_away: Mutex<HashMap<u32, TurnedAway>>,
+    seats: Mutex<HashMap<User, usize>>,
+    turned_away: Mutex<HashMap<User, TurnedAway>>,
 }
 
 /// Connections of one user that found no seat.
@@ -107,45 +133,45 @@ struct TurnedAway {
 
 struct Seat {
     by_user: Arc<ByUser>,
-    uid: u32,
+    user: User,
 }
 
 impl ByUser {
-    fn seat(self: &Arc<Self>, uid: u32) -> Option<Seat> {
+    fn seat(self: &Arc<Self>, user: User) -> Option<Seat> {
         let mut counts = self.seats.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = counts.entry(uid).or_insert(0);
+        let count = counts.entry(user).or_insert(0);
         if *count >= limits::CONTROL_PER_USER {
             return None;
         }
         *count += 1;
-        Some(Seat { by_user: Arc::clone(self), uid })
+        Some(Seat { by_user: Arc::clone(self), user })
     }
 
     /// Counts a connection without a seat. How many there were is told once in a while, so that nobody
     /// can fill the log by knocking.
-    fn turned_away(&self, uid: u32, now: TimeDelta) -> Option<u64> {
+    fn turned_away(&self, user: User, now: TimeDelta) -> Option<u64> {
         let mut users = self.turned_away.lock().unwrap_or_else(PoisonError::into_inner);
-        if !users.contains_key(&uid) && users.len() >= limits::CONTROL_TURNED_AWAY {
+        if !users.contains_key(&user) && users.len() >= limits::CONTROL_TURNED_AWAY {
             users.clear();
         }
-        let user = users.entry(uid).or_default();
-        user.untold += 1;
+        let counted = users.entry(user).or_default();
+        counted.untold += 1;
         let quiet = TimeDelta::from_std(limits::REPEAT_WINDOW).unwrap_or_default();
-        if user.told.is_some_and(|told| now - told < quiet) {
+        if counted.told.is_some_and(|told| now - told < quiet) {
             return None;
         }
-        user.told = Some(now);
-        Some(std::mem::take(&mut user.untold))
+        counted.told = Some(now);
+        Some(std::mem::take(&mut counted.untold))
     }
 }
 
 impl Drop for Seat {
     fn drop(&mut self) {
         let mut counts = self.by_user.seats.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = counts.get_mut(&self.uid) {
+        if let Some(count) = counts.get_mut(&self.user) {
             *count -= 1;
             if *count == 0 {
-                counts.remove(&self.uid);
+                counts.remove(&self.user);
             }
         }
     }
@@ -412,13 +438,28 @@ mod tests {
     #[test]
     fn one_user_takes_their_own_seats_alone_and_knocking_fills_no_log() {
         let by_user = Arc::new(ByUser::default());
-        let seats: Vec<_> = (0..limits::CONTROL_PER_USER).map(|_| by_user.seat(7).unwrap()).collect();
-        assert!(by_user.seat(7).is_none() && by_user.seat(8).is_some());
+        let accounts = workflow::Accounts::parse("a:x:7:7::/:/bin/sh\nb:x:8:8::/:/bin/sh\n", "");
+        let user = |uid| User::of(uid, &accounts);
+        let seats: Vec<_> = (0..limits::CONTROL_PER_USER).map(|_| by_user.seat(user(7)).unwrap()).collect();
+        assert!(by_user.seat(user(7)).is_none() && by_user.seat(user(8)).is_some());
         let told: Vec<u64> = (0..6000)
-            .filter_map(|tenths| by_user.turned_away(7, TimeDelta::milliseconds(tenths * 100)))
+            .filter_map(|tenths| by_user.turned_away(user(7), TimeDelta::milliseconds(tenths * 100)))
             .collect();
         assert_eq!(told, [1, 600, 600, 600, 600, 600, 600, 600, 600, 600]);
         drop(seats);
-        assert!(by_user.seat(7).is_some());
+        assert!(by_user.seat(user(7)).is_some());
+    }
+
+    #[test]
+    fn all_user_ids_without_an_account_are_one_user() {
+        let by_user = Arc::new(ByUser::default());
+        let accounts = workflow::Accounts::parse("a:x:7:7::/:/bin/sh\n", "");
+        let user = |uid| User::of(uid, &accounts);
+        let subordinate = 100_000..165_536;
+        let seats: Vec<_> = subordinate.clone().filter_map(|uid| by_user.seat(user(uid))).collect();
+        assert_eq!(seats.len(), limits::CONTROL_PER_USER);
+        assert!(by_user.seat(user(7)).is_some());
+        let told = subordinate.filter_map(|uid| by_user.turned_away(user(uid), TimeDelta::zero()));
+        assert_eq!(told.collect::<Vec<_>>(), [1], "one line for all of them");
     }
 }

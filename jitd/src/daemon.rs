@@ -3,12 +3,14 @@
 use crate::accounts::{AccountBook, AccountsError};
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError};
+use crate::fault::{Faults, Tells};
 use crate::gate::Gate;
 use crate::ledger::{self, Keeper, Ledger, LedgerError};
 use crate::log::{Level, Log};
+use crate::looks::Looks;
 use crate::policy::Policies;
 use crate::site::Site;
-use crate::{control, kernel, limits, repair};
+use crate::{control, kernel, limits, repair, vital};
 use access::HostName;
 use api::{Mark, MarkRecord, Record};
 use arc_swap::ArcSwap;
@@ -17,11 +19,11 @@ use journal::LogId;
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Instant;
 use store::{Options, StoreError, Writer};
 use tokio::signal::unix::{SignalKind, signal};
-use workflow::World;
 
 /// Why the daemon does not run.
 #[derive(Debug, thiserror::Error)]
@@ -70,8 +72,9 @@ struct Daemon {
     max_bytes: u64,
     kept_at: Mutex<Instant>,
     /// The people and policy that requests and grants were brought in line with.
-    reconciled: Mutex<Option<World>>,
+    looks: Mutex<Looks>,
     loss: Mutex<Loss>,
+    faults: Mutex<Faults>,
 }
 
 /// Lost log lines that are in the journal.
@@ -87,6 +90,7 @@ pub fn run(path: &Path) -> Result<(), DaemonError> {
     let host = host(&config)?;
     let accounts = Arc::new(AccountBook::open(&config.accounts)?);
     let log = Log::to(&config.syslog.socket).map_err(os("starting the log's thread"))?;
+    vital::abort_on_panic(log.clone());
     let boot = kernel::boot_id().map_err(os("reading the kernel's boot id"))?;
     let options = options(&config);
     let result = start(path, config, host, accounts, &log, boot, &options);
@@ -115,7 +119,7 @@ fn start(
     let memory = Arc::new(ledger::load(file.connection(), &host, log)?);
     let held = Arc::new(OnceLock::new());
     let _ = held.set(Arc::clone(&memory));
-    let keeper = Keeper { memory: held, host: host.clone(), log: log.clone() };
+    let keeper = Keeper::new(held, host.clone(), log.clone());
     let (writer, _) =
         Writer::start(file, ledger::stamps(boot), keeper).map_err(os("starting the writer's thread"))?;
     let reader = || store::read_only(&options.path);
@@ -153,8 +157,9 @@ fn start(
         gate,
         max_bytes: options.max_bytes,
         kept_at: Mutex::new(Instant::now()),
-        reconciled: Mutex::new(None),
+        looks: Mutex::default(),
         loss: Mutex::default(),
+        faults: Mutex::default(),
     });
     daemon.serve(sockets)
 }
@@ -176,12 +181,11 @@ fn policies(
         Some(version) => with(version),
         None => Err("it was lost by a repair".to_owned()),
     };
-    read.or_else(|why| {
+    Ok(read.unwrap_or_else(|why| {
         let until = "so nobody can ask for anything until root runs `jit policy apply`";
         log.put(Level::Err, format!("the policy in force cannot be read, {until}: {why}"));
         Policies::unreadable(host.clone(), Arc::clone(config), Arc::clone(accounts))
-            .map_err(DaemonError::Refused)
-    })
+    }))
 }
 
 impl Daemon {
@@ -203,6 +207,12 @@ impl Daemon {
                 }
             })
             .map_err(os("starting the clock's thread"))?;
+        let (alive, ended) = std::sync::mpsc::channel::<()>();
+        let site = Arc::clone(&self.site);
+        let watch = std::thread::Builder::new()
+            .name("watch".into())
+            .spawn(move || watch(&site, &ended))
+            .map_err(os("starting the watchdog's thread"))?;
         let served = runtime.block_on(async {
             let listener = tokio::net::UnixListener::from_std(sockets.control)
                 .map_err(os("listening on the control socket"))?;
@@ -228,7 +238,7 @@ impl Daemon {
         });
         notify(&[sd_notify::NotifyState::Stopping]);
         drop(stop);
-        // It only panics by a fault that was told already.
+        // A panic of theirs has ended the process.
         let _ = ticker.join();
         self.gate.write_counts(true);
         self.loss.lock().unwrap_or_else(PoisonError::into_inner).at = None;
@@ -237,19 +247,16 @@ impl Daemon {
             self.site.log.put(Level::Err, format!("stopping: the clock could not be written down: {why}"));
         }
         self.site.log.flush();
+        drop(alive);
+        let _ = watch.join();
         served
     }
 
-    /// What time alone makes due. The watchdog is fed from here, so a daemon whose store hangs is
-    /// restarted.
+    /// What time alone makes due.
     fn tick(&self) {
         self.gate.write_counts(false);
-        if let Err(why) = self.site.desk.tick() {
-            self.site.log.put(Level::Warning, format!("closing what is over: {why}"));
-        }
-        if let Err(why) = self.reconcile() {
-            self.site.log.put(Level::Warning, format!("following the policy: {why}"));
-        }
+        self.told("closing what is over", self.site.desk.tick());
+        self.told("following the policy", self.reconcile());
         let gone = self.site.memory.gone(self.site.clock.boot());
         self.site.ledger.close(&gone, self.site.clock.now().trusted, "its process is gone");
         self.site.memory.forget(self.site.clock.now());
@@ -265,32 +272,35 @@ impl Daemon {
         } else {
             Ok(())
         };
-        if let Err(why) = confirmed.and(kept) {
-            self.site.log.put(Level::Warning, format!("writing the clock down: {why}"));
-        }
-        if let Err(why) = self.prune() {
-            self.site.log.put(Level::Warning, format!("taking old records away: {why}"));
-        }
+        self.told("writing the clock down", confirmed.and(kept));
+        self.told("taking old records away", self.prune());
         self.record_loss(self.site.log.dropped_before());
-        notify(&[sd_notify::NotifyState::Watchdog]);
     }
 
-    /// Brings requests and grants in line with people and policy, where those changed.
+    /// Tells the log how something went that is done again and again.
+    fn told<T>(&self, doing: &'static str, outcome: Result<T, impl std::fmt::Display>) {
+        let mut faults = self.faults.lock().unwrap_or_else(PoisonError::into_inner);
+        let tells = faults.take(doing, outcome.is_ok(), Instant::now());
+        drop(faults);
+        match (tells, outcome) {
+            (Tells::Fails, Err(why)) => self.site.log.put(Level::Warning, format!("{doing}: {why}")),
+            (Tells::Works, _) => self.site.log.put(Level::Notice, format!("{doing}: works again")),
+            _ => {}
+        }
+    }
+
+    /// Brings requests and grants in line with people and policy, where those changed. What that takes back
+    /// never returns, so two looks a tick apart must agree: somebody may be writing the accounts just now.
     fn reconcile(&self) -> Result<(), desk::DeskError> {
         if !self.site.policies.is_readable() {
             return Ok(());
         }
         let world = self.site.policies.world();
-        let mut reconciled = self.reconciled.lock().unwrap_or_else(PoisonError::into_inner);
-        if reconciled.as_ref().is_some_and(|before| {
-            Arc::ptr_eq(&before.policy, &world.policy)
-                && Arc::ptr_eq(&before.people, &world.people)
-                && Arc::ptr_eq(&before.hosts, &world.hosts)
-        }) {
-            return Ok(());
+        let mut looks = self.looks.lock().unwrap_or_else(PoisonError::into_inner);
+        if looks.are_to_be_followed(&world) {
+            self.site.desk.reconcile_with(&world)?;
+            looks.followed(world);
         }
-        self.site.desk.reconcile()?;
-        *reconciled = Some(world);
         Ok(())
     }
 
@@ -312,6 +322,9 @@ impl Daemon {
         let mut told = self.loss.lock().unwrap_or_else(PoisonError::into_inner);
         let new = dropped.saturating_sub(told.lines);
         if new == 0 || told.at.is_some_and(|at| at.elapsed() < limits::LOSS_EVERY) {
+            return;
+        }
+        if !self.site.ledger.works() {
             return;
         }
         told.at = Some(Instant::now());
@@ -356,6 +369,28 @@ impl Daemon {
             self.site
                 .log
                 .put(Level::Err, format!("reloading: {why}; the configuration of before stays in force"));
+        }
+    }
+}
+
+/// Feeds the service manager's watchdog each time the writer thread has come by. Without that thread every
+/// login is refused, so a daemon whose disk hangs or whose writer is gone is started anew; one whose journal
+/// cannot be written answers, and that no restart puts right. In a thread of its own: what a tick does may
+/// wait for a slow disk again and again.
+fn watch(site: &Site, ended: &std::sync::mpsc::Receiver<()>) {
+    let asked = Arc::new(AtomicBool::new(false));
+    while ended.recv_timeout(limits::TICK) == Err(std::sync::mpsc::RecvTimeoutError::Timeout) {
+        if asked.swap(true, Ordering::Relaxed) {
+            continue;
+        }
+        let answered = Arc::clone(&asked);
+        let submitted = site.ledger.beat(move || {
+            notify(&[sd_notify::NotifyState::Watchdog]);
+            answered.store(false, Ordering::Relaxed);
+        });
+        if submitted.is_err() {
+            // The queue is full: asked again at the next round.
+            asked.store(false, Ordering::Relaxed);
         }
     }
 }

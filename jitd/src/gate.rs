@@ -45,6 +45,14 @@ struct Asked {
     target: Login,
     rhost: String,
     tty: String,
+    /// When it must be answered: every wait for its sake counts.
+    by: Instant,
+}
+
+impl Asked {
+    fn left(&self) -> Duration {
+        self.by.saturating_duration_since(Instant::now())
+    }
 }
 
 impl Gate {
@@ -69,6 +77,7 @@ impl Gate {
     }
 
     fn connection(&self, mut stream: UnixStream) {
+        let by = Instant::now() + limits::ANSWER_WAIT;
         // The socket's mode keeps others out; this holds even where somebody changed it.
         let caller = match peer::credentials(&stream) {
             Ok((0, pid)) => pid,
@@ -91,13 +100,13 @@ impl Gate {
                 return self.site.log.put(Level::Warning, format!("gate: a question cannot be read: {why}"));
             }
         };
-        let answer = self.answer(question, caller);
+        let answer = self.answer(question, caller, by);
         // A caller that is gone has been refused by its own deadline.
         let _ = answer.encode().map(|bytes| stream.write_all(&bytes));
     }
 
-    fn answer(&self, frame: frame::Question, caller: i32) -> Answer {
-        let mut asked = match Asked::parse(frame) {
+    fn answer(&self, frame: frame::Question, caller: i32, by: Instant) -> Answer {
+        let mut asked = match Asked::parse(frame, by) {
             Ok(asked) => asked,
             Err(wrong) => {
                 let (frame, why) = *wrong;
@@ -177,7 +186,7 @@ impl Gate {
         let (template, frame, host) =
             (asked.template(&self.site.host), asked.frame.clone(), asked.rhost.clone());
         let (target, tty) = (asked.target.clone(), asked.tty.clone());
-        self.site.ledger.append(limits::COMMIT_WAIT, move |entry| {
+        self.site.ledger.append(asked.left(), move |entry| {
             let now = clock.now();
             let decision = entry.memory().decide(&question, now);
             if !decision.allows() {
@@ -249,7 +258,8 @@ impl Gate {
             return hint(Hint::default());
         };
         let throttle = || self.throttle.lock().unwrap_or_else(PoisonError::into_inner);
-        let may_open = throttle().admits(subject, kernel::since_boot());
+        let may_open =
+            asked.left() >= limits::LOGIN_REQUEST_WAIT && throttle().admits(subject, kernel::since_boot());
         let address = asked.question.address;
         match self.desk.request_of_login(subject, service, run_as, address, reason, may_open) {
             Ok(AtTheDoor::Opened(opened)) => {
@@ -261,6 +271,7 @@ impl Gate {
             Ok(AtTheDoor::Silent) => Next::Nothing,
             Ok(AtTheDoor::Hint(wants)) => hint(wants),
             Err(desk::DeskError::Store(_)) => hint(Hint::default()),
+            Err(desk::DeskError::NoRule(why)) => Next::Refused(why),
             Err(why) => Next::Refused(why.to_string()),
         }
     }
@@ -342,9 +353,9 @@ enum Allowed {
 }
 
 impl Asked {
-    fn parse(frame: frame::Question) -> Result<Self, Box<(frame::Question, String)>> {
+    fn parse(frame: frame::Question, by: Instant) -> Result<Self, Box<(frame::Question, String)>> {
         match Self::read(&frame) {
-            Ok((question, target, rhost, tty)) => Ok(Self { frame, question, target, rhost, tty }),
+            Ok((question, target, rhost, tty)) => Ok(Self { frame, question, target, rhost, tty, by }),
             Err(why) => Err(Box::new((frame, why))),
         }
     }

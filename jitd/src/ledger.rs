@@ -1,6 +1,7 @@
 //! The daemon's side of the store: records and what goes with them, in one transaction each.
 
 use crate::clock::{Clock, Confirmed};
+use crate::fault::{Faults, Tells};
 use crate::log::{Level, Log};
 use crate::memory::{Changed, Memory};
 use crate::session::Session;
@@ -10,8 +11,9 @@ use api::{Mark, MarkRecord, Record};
 use desk::{Committed, DeskError};
 use journal::{Checkpoint, Stamp};
 use rusqlite::Connection;
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use store::{Observer, StoreError, Tx, Writer};
 
 /// Why something is not in the journal.
@@ -37,6 +39,8 @@ pub struct Ledger {
     memory: Arc<Memory>,
     reader: Mutex<Connection>,
     log: Log,
+    /// Sessions whose closing waits to be written.
+    closing: Arc<Mutex<HashSet<SessionId>>>,
 }
 
 /// One transaction of the writer.
@@ -82,7 +86,7 @@ impl Entry<'_, '_> {
 impl Ledger {
     /// A ledger over `writer`, with a connection of its own to read by.
     pub fn new(writer: Writer<Changed>, memory: Arc<Memory>, reader: Connection, log: Log) -> Self {
-        Self { writer, memory, reader: Mutex::new(reader), log }
+        Self { writer, memory, reader: Mutex::new(reader), log, closing: Arc::default() }
     }
 
     /// Runs `work` in one transaction and waits until it is durable, at most `wait`.
@@ -135,10 +139,18 @@ impl Ledger {
         self.append(limits::DESK_WAIT, move |entry| entry.record(record))
     }
 
-    /// Closes sessions that are over. Nobody waits for it: a logout must not.
+    /// Closes sessions that are over. Nobody waits for it: a logout must not. Each is tried once at a time,
+    /// and none while the journal takes no records: the next look for sessions whose process is gone finds
+    /// them.
     pub fn close(&self, ids: &[SessionId], at: Time, how: &'static str) {
+        if !self.works() {
+            return;
+        }
         for id in ids.iter().copied() {
-            let log = self.log.clone();
+            if !self.closing.lock().unwrap_or_else(PoisonError::into_inner).insert(id) {
+                continue;
+            }
+            let (log, closing) = (self.log.clone(), Arc::clone(&self.closing));
             let submitted = self.writer.submit(
                 move |tx: &mut Tx<'_, Changed>| -> Result<(), LedgerError> {
                     if !rows::close_session(tx.connection(), id, at)? {
@@ -157,6 +169,7 @@ impl Ledger {
                     Ok(())
                 },
                 move |done| {
+                    closing.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
                     if let Err(why) = done {
                         log.put(
                             Level::Warning,
@@ -166,7 +179,7 @@ impl Ledger {
                 },
             );
             if submitted.is_err() {
-                // The next look for sessions whose process is gone finds it.
+                self.closing.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
                 return;
             }
         }
@@ -223,6 +236,11 @@ impl Ledger {
         look(&self.reader.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// Has `tell` called by the writer thread when its turn comes, also while the journal takes nothing.
+    pub fn beat(&self, tell: impl FnOnce() + Send + 'static) -> Result<(), StoreError> {
+        self.writer.beat(tell)
+    }
+
     /// Whether the journal takes records.
     pub fn works(&self) -> bool {
         self.writer.works()
@@ -232,15 +250,29 @@ impl Ledger {
 /// Keeps [`Memory`] true to what is committed.
 pub struct Keeper {
     /// Set before the first commit.
-    pub memory: Arc<OnceLock<Arc<Memory>>>,
+    memory: Arc<OnceLock<Arc<Memory>>>,
     /// Reads memory anew after a failure.
-    pub host: HostName,
+    host: HostName,
     /// For checkpoints and failures.
-    pub log: Log,
+    log: Log,
+    faults: Faults,
 }
+
+impl Keeper {
+    /// Keeps the memory that will be in `memory` by the first commit.
+    pub fn new(memory: Arc<OnceLock<Arc<Memory>>>, host: HostName, log: Log) -> Self {
+        Self { memory, host, log, faults: Faults::default() }
+    }
+}
+
+/// As [`Keeper`] tells of it.
+const WRITING: &str = "the journal";
 
 impl Observer<Changed> for Keeper {
     fn committed(&mut self, events: Vec<Changed>) {
+        if !events.is_empty() && self.faults.take(WRITING, true, Instant::now()) == Tells::Works {
+            self.log.put(Level::Notice, "the journal takes records again".to_owned());
+        }
         if let Some(memory) = self.memory.get() {
             events.into_iter().for_each(|event| memory.apply(event));
         }
@@ -254,12 +286,14 @@ impl Observer<Changed> for Keeper {
         if let Some(memory) = self.memory.get() {
             memory.reload(load(connection, &self.host, &self.log)?);
         }
-        self.log.put(Level::Notice, "the journal was opened anew and takes records again".to_owned());
         Ok(())
     }
 
     fn failed(&mut self, error: &StoreError) {
-        self.log.put(Level::Err, format!("the journal takes no records, so nobody is let in: {error}"));
+        // Each try to write fails anew, and anybody can make one.
+        if self.faults.take(WRITING, false, Instant::now()) == Tells::Fails {
+            self.log.put(Level::Err, format!("the journal takes no records, so nobody is let in: {error}"));
+        }
     }
 }
 
@@ -295,4 +329,63 @@ pub fn random() -> Result<u64, LedgerError> {
 
 fn json(value: &impl serde::Serialize) -> Result<String, LedgerError> {
     serde_json::to_string(value).map_err(|why| LedgerError::Unwritable(why.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::net::UnixDatagram;
+    use std::sync::mpsc::channel;
+
+    const WAIT: Duration = Duration::from_secs(20);
+
+    #[test]
+    fn a_session_that_cannot_be_closed_is_one_line_and_not_one_for_each_try() {
+        let folder = tempfile::tempdir().unwrap();
+        let lines = UnixDatagram::bind(folder.path().join("log")).unwrap();
+        let log = Log::to(&folder.path().join("log")).unwrap();
+        let options = store::Options { path: folder.path().join("x.db"), max_bytes: 64 << 20 };
+        let file = store::File::open(options.clone(), |_| (stamps("b".into())(), "{}".into())).unwrap();
+        let host = HostName::parse("web-1").unwrap();
+        let memory = Arc::new(load(file.connection(), &host, &log).unwrap());
+        let held = Arc::new(OnceLock::new());
+        let _ = held.set(Arc::clone(&memory));
+        let keeper = Keeper::new(held, host, log.clone());
+        let (writer, _) = Writer::start(file, stamps("b".into()), keeper).unwrap();
+        let ledger =
+            Ledger::new(writer.clone(), memory, store::read_only(&options.path).unwrap(), log.clone());
+
+        let (open, gate) = channel::<()>();
+        let hangs = move |tx: &mut Tx<'_, Changed>| -> Result<(), StoreError> {
+            gate.recv().map_err(|_| StoreError::Closed)?;
+            tx.end_group();
+            Ok(tx.connection().execute_batch("ROLLBACK")?)
+        };
+        let (tell, told) = channel();
+        writer.submit(hangs, move |done| tell.send(done.is_err()).unwrap()).unwrap();
+        let (id, other) = (SessionId::from_random(1), SessionId::from_random(2));
+        for _ in 0..100 {
+            ledger.close(&[id], Time::UNIX_EPOCH, "its process is gone");
+        }
+        open.send(()).unwrap();
+        assert!(told.recv_timeout(WAIT).unwrap());
+        // Whatever the thread was given before it has told of by now.
+        let (tell, told) = channel();
+        ledger.beat(move || tell.send(()).unwrap()).unwrap();
+        told.recv_timeout(WAIT).unwrap();
+        assert!(!ledger.works());
+        ledger.close(&[id, other], Time::UNIX_EPOCH, "its process is gone");
+        log.put(Level::Info, "the last line".to_owned());
+        let mut heard = Vec::new();
+        lines.set_read_timeout(Some(WAIT)).unwrap();
+        while heard.last().is_none_or(|line: &String| !line.ends_with("the last line")) {
+            let mut buffer = [0; 4096];
+            let length = lines.recv(&mut buffer).unwrap();
+            heard.push(String::from_utf8(buffer[..length].to_vec()).unwrap());
+        }
+        let said = |what: &str| heard.iter().filter(|line| line.contains(what)).count();
+        assert_eq!(said(&format!("session {id} closed, which is not in the journal yet")), 1, "{heard:?}");
+        assert_eq!(said("the journal takes no records"), 1, "{heard:?}");
+        assert_eq!(said(&other.to_string()), 0, "{heard:?}");
+    }
 }

@@ -7,12 +7,14 @@ mod config;
 mod control;
 mod daemon;
 mod doors;
+mod fault;
 mod gate;
 mod kernel;
 mod ledger;
 mod limits;
 mod line;
 mod log;
+mod looks;
 mod memory;
 mod pause;
 mod peer;
@@ -23,6 +25,7 @@ mod rows;
 mod session;
 mod site;
 mod throttle;
+mod vital;
 
 pub use config::{Config, ConfigError};
 

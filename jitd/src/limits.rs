@@ -12,12 +12,12 @@ pub const GATE_STACK: usize = 256 * 1024;
 /// A module has sent its whole question within this: it is one write of one page over a local socket.
 pub const QUESTION_WAIT: Duration = Duration::from_millis(500);
 
-/// A decision is durable within this, or the answer is no: below the module's 2 s, so that the person
-/// reads why.
-pub const COMMIT_WAIT: Duration = Duration::from_millis(1500);
+/// A question is answered within this from when it was taken up, whatever it has to wait for: below the
+/// module's 2 s, so that the person reads why.
+pub const ANSWER_WAIT: Duration = Duration::from_millis(1700);
 
-/// A refused login waits at most this long for the request that it opens: below the module's 2 s, so that
-/// the person reads why.
+/// A refused login waits at most this long for the request that it opens, and where less is left of
+/// [`ANSWER_WAIT`] it opens none: what can be asked for by command is no reason to be late.
 pub const LOGIN_REQUEST_WAIT: Duration = Duration::from_secs(1);
 
 /// A write of the desk is durable within this, or the caller is told to try again.
@@ -55,6 +55,9 @@ pub const LOG_RETRY: (Duration, Duration) = (Duration::from_millis(100), Duratio
 /// The loss of log lines is recorded at most this often: a log that drops all day costs 1440 records.
 pub const LOSS_EVERY: Duration = Duration::from_secs(60);
 
+/// A fault that lasts is told again after this long: a journal that fails all night is some hundred lines.
+pub const FAULT_EVERY: Duration = Duration::from_secs(300);
+
 /// A daemon that stops waits at most this long for its last lines to go out.
 pub const LOG_FLUSH: Duration = Duration::from_secs(1);
 
@@ -84,6 +87,11 @@ pub const APPROVERS_EVERY: Duration = Duration::from_secs(60);
 
 /// Bytes of `/etc/passwd` and `/etc/group`, each: 100,000 accounts.
 pub const ACCOUNTS: u64 = 16 * 1024 * 1024;
+
+/// A file of accounts whose last line has no end may be half written: it is waited for this long, and then
+/// taken as it is, as the C library takes it. Programs that write such files take milliseconds; a person who
+/// edits one by hand and leaves the last newline out waits this long for it to count.
+pub const ACCOUNTS_SETTLE: Duration = Duration::from_secs(10);
 
 /// Bytes of one file in `/proc`.
 pub const PROC: u64 = 64 * 1024;

@@ -130,8 +130,8 @@ mod tests {
                  jit request --service sudo --as postgres --ticket ID --reason TEXT",
             ),
             (
-                line(&Next::Refused("no rule covers this request: no rule is for alice".to_owned())),
-                " No request was opened: no rule covers this request: no rule is for alice.",
+                line(&Next::Refused("no rule is for alice".to_owned())),
+                " No request was opened: no rule is for alice.",
             ),
         ] {
             assert_eq!(line, format!("{why}{next}"));

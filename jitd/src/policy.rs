@@ -52,22 +52,26 @@ impl Policies {
         accounts: Arc<AccountBook>,
         version: &PolicyVersion,
     ) -> Result<Self, String> {
-        let applied = ArcSwap::from_pointee(Applied::parse(version)?);
-        let readable = AtomicBool::new(true);
-        Ok(Self { host, config, accounts, applied, readable, made: Mutex::new(None) })
+        Ok(Self::of(host, config, accounts, Applied::parse(version)?, true))
     }
 
     /// In place of a policy that cannot be read: nobody can ask for anything, and nothing that was given is
     /// taken back.
-    pub fn unreadable(
+    pub fn unreadable(host: HostName, config: Arc<ArcSwap<Config>>, accounts: Arc<AccountBook>) -> Self {
+        let nothing = Policy { digest: String::new(), rules: Vec::new(), schedules: BTreeMap::new() };
+        let applied = Applied { policy: Arc::new(nothing), listed: None };
+        Self::of(host, config, accounts, applied, false)
+    }
+
+    fn of(
         host: HostName,
         config: Arc<ArcSwap<Config>>,
         accounts: Arc<AccountBook>,
-    ) -> Result<Self, String> {
-        let nothing = PolicyVersion { policy: String::new(), ..PolicyVersion::shipped() };
-        let policies = Self::new(host, config, accounts, &nothing)?;
-        policies.readable.store(false, Ordering::Relaxed);
-        Ok(policies)
+        applied: Applied,
+        readable: bool,
+    ) -> Self {
+        let (applied, readable) = (ArcSwap::from_pointee(applied), AtomicBool::new(readable));
+        Self { host, config, accounts, applied, readable, made: Mutex::new(None) }
     }
 
     /// Whether what is in force can be read, so that requests and grants can follow it.
@@ -170,4 +174,21 @@ fn read(path: &Path) -> Result<OnCall, String> {
     }
     let schedule = Schedule::parse(&text, path, kernel::wall()).map_err(|why| why.to_string())?;
     Ok(OnCall::Known(schedule, as_of))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use desk::Worlds as _;
+
+    #[test]
+    fn without_a_policy_that_can_be_read_there_is_a_world_in_which_nobody_gets_anything() {
+        let config = Config::default();
+        let accounts = Arc::new(AccountBook::open(&config.accounts).unwrap());
+        let config = Arc::new(ArcSwap::from_pointee(config));
+        let policies = Policies::unreadable(HostName::parse("web-1").unwrap(), config, accounts);
+        assert!(!policies.is_readable() && policies.world().policy.rules.is_empty());
+        policies.adopt(&PolicyVersion::shipped()).unwrap();
+        assert!(policies.is_readable() && !policies.world().policy.rules.is_empty());
+    }
 }

@@ -204,7 +204,17 @@ pub(crate) fn put(
 /// [`Desk::visible`] in one world, for lists: a world is made once for all of it.
 pub(crate) fn visible_in(world: &World, now: Now, request: &Request, caller: &Caller) -> Option<RequestView> {
     let rule = world.rule(&request.ask, now).ok();
-    sees(caller, request, rule.as_ref()).then(|| view(request, rule.as_ref(), caller))
+    let seen = sees(caller, request, rule.as_ref()) || had_a_say(world, now, request, &caller.person);
+    seen.then(|| view(request, rule.as_ref(), caller))
+}
+
+/// Whether the policy took this request out of the hands of `person`, who could have decided it: they are told
+/// so, and not that there is none.
+fn had_a_say(world: &World, now: Now, request: &Request, person: &Person) -> bool {
+    matches!(request.state, RequestState::Denied { by: Decider::Policy { .. }, .. })
+        && world
+            .rule_named(&request.rule, &request.ask.person, now)
+            .is_some_and(|rule| rule.has_approver(person))
 }
 
 /// One's own, what one could decide, or everything.
@@ -234,7 +244,7 @@ pub(crate) fn view(request: &Request, rule: Option<&Rule>, reader: &Caller) -> R
         },
         digest: digest(request),
         yours_to_review: could.contains(&reader.person) && !said,
-        needs: rule.map_or(0, |rule| rule.steps_of(request).iter().map(|step| step.need).sum()),
+        needs: rule.map_or(0, |rule| rule.needs(request)),
         could_approve: could,
     }
 }

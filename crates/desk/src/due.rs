@@ -16,7 +16,7 @@ impl<S: Store> Desk<S> {
         })?;
         let done = due.len() + over.len();
         for request in due {
-            self.step_by_itself(request.ask.id, false)?;
+            self.step_by_itself(request.ask.id, None)?;
         }
         for grant in over {
             let id = grant.id;
@@ -43,7 +43,12 @@ impl<S: Store> Desk<S> {
     /// what the policy says now or denied, grants of people who left end, and automation accounts hold what
     /// they should.
     pub fn reconcile(&self) -> Result<(), DeskError> {
-        let world = self.worlds.world();
+        self.reconcile_with(&self.worlds.world())
+    }
+
+    /// [`Self::reconcile`] with the world as it was at one moment: what it ends never comes back, so it must
+    /// not follow from one that was read anew in between.
+    pub fn reconcile_with(&self, world: &World) -> Result<(), DeskError> {
         let mut after = None;
         loop {
             let page =
@@ -51,7 +56,7 @@ impl<S: Store> Desk<S> {
             let Some(last) = page.last() else { break };
             after = Some((last.ask.asked_at, last.ask.id));
             for request in page.iter().filter(|request| request.state.is_pending()) {
-                self.step_by_itself(request.ask.id, true)?;
+                self.step_by_itself(request.ask.id, Some(world))?;
             }
         }
         let now = self.clock.now().trusted;
@@ -62,7 +67,7 @@ impl<S: Store> Desk<S> {
             let Some(last) = page.last() else { break };
             after = Some(last.id);
             for grant in page {
-                if let Some(why) = self.no_longer(&world, &grant, &mut wanted)? {
+                if let Some(why) = self.no_longer(world, &grant, &mut wanted)? {
                     self.take_back(&grant, why, now)?;
                 }
             }
@@ -117,13 +122,17 @@ impl<S: Store> Desk<S> {
         })
     }
 
-    /// A tick, or a look at what the policy says now.
-    fn step_by_itself(&self, id: RequestId, recheck: bool) -> Result<(), DeskError> {
+    /// A tick, or a look at what the policy says in this world.
+    fn step_by_itself(&self, id: RequestId, recheck: Option<&World>) -> Result<(), DeskError> {
         let now = self.clock.now().trusted;
         let Some(request) = self.store.read(|store| store.request(id))? else {
             return Ok(());
         };
-        let rule = self.rule_or_why(&request.ask);
+        let rule = match recheck {
+            Some(world) => world.rule(&request.ask, self.clock.now()).map_err(|why| why.to_string()),
+            None => self.rule_or_why(&request.ask),
+        };
+        let recheck = recheck.is_some();
         let stepped = move |store: &dyn Queries, request: &Request| {
             let rule = rule.as_ref().map_err(String::as_str);
             let facts = facts(store, &request.ask, rule.ok(), now)?;

@@ -74,7 +74,7 @@ pub enum StoreError {
     /// Too much at once.
     #[error("{} writes wait already", crate::limits::QUEUE)]
     Busy,
-    /// It took too long. It may still happen.
+    /// It took too long. It never happens where it had not begun; where its commit hangs, it may.
     #[error("the disk did not answer in time")]
     Late,
     /// The writer has stopped.

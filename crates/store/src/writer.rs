@@ -40,7 +40,7 @@ pub type Stamps = Box<dyn Fn() -> Stamp + Send>;
 
 /// Hands jobs to the writer thread. Cheap to clone; the thread ends after the last one is dropped.
 pub struct Writer<E> {
-    queue: SyncSender<Job<E>>,
+    queue: SyncSender<Message<E>>,
     works: Arc<AtomicBool>,
 }
 
@@ -53,6 +53,23 @@ impl<E> Clone for Writer<E> {
 /// A job: does its work in the transaction, or hears why there is none. Gives back what to do once the
 /// outcome of the commit is known.
 type Job<E> = Box<dyn FnOnce(Result<&mut Tx<'_, E>, StoreError>) -> Prepared + Send>;
+
+/// What the queue holds.
+enum Message<E> {
+    Job(Job<E>),
+    /// Called as soon as the thread comes by.
+    Beat(Box<dyn FnOnce() + Send>),
+}
+
+/// The next job that waits, past beats.
+fn next_job<E>(jobs: &Receiver<Message<E>>) -> Option<Job<E>> {
+    loop {
+        match jobs.try_recv().ok()? {
+            Message::Job(job) => return Some(job),
+            Message::Beat(tell) => tell(),
+        }
+    }
+}
 
 struct Prepared {
     keep: bool,
@@ -113,14 +130,24 @@ impl<E: Send + 'static> Writer<E> {
             };
             Prepared { keep, finish: Box::new(finish) }
         });
-        self.queue.try_send(job).map_err(|error| match error {
+        self.send(Message::Job(job))
+    }
+
+    /// Has `tell` called on the writer thread when its turn comes, whether or not the file takes anything:
+    /// a sign that the thread lives. Nothing is read or written for it.
+    pub fn beat(&self, tell: impl FnOnce() + Send + 'static) -> Result<(), StoreError> {
+        self.send(Message::Beat(Box::new(tell)))
+    }
+
+    fn send(&self, message: Message<E>) -> Result<(), StoreError> {
+        self.queue.try_send(message).map_err(|error| match error {
             TrySendError::Full(_) => StoreError::Busy,
             TrySendError::Disconnected(_) => StoreError::Closed,
         })
     }
 
-    /// [`Self::submit`], waiting for the result. After `wait` the answer is [`StoreError::Late`], and
-    /// the work may still happen.
+    /// [`Self::submit`], waiting for the result. After `wait` the answer is [`StoreError::Late`]: work that
+    /// has not begun by then never does, and work whose commit hangs may still happen.
     pub fn run<T, R, W>(&self, wait: Duration, work: W) -> Result<T, R>
     where
         T: Send + 'static,
@@ -128,7 +155,12 @@ impl<E: Send + 'static> Writer<E> {
         W: FnOnce(&mut Tx<'_, E>) -> Result<T, R> + Send + 'static,
     {
         let (tell, told) = sync_channel(1);
-        self.submit(work, move |result| {
+        let begun = Instant::now();
+        let in_time = move |tx: &mut Tx<'_, E>| {
+            // Nobody waits for it any more, and they were told that it did not happen.
+            if begun.elapsed() >= wait { Err(StoreError::Late.into()) } else { work(tx) }
+        };
+        self.submit(in_time, move |result| {
             // A caller that no longer waits has been told that it is late.
             let _ = tell.send(result);
         })?;
@@ -206,11 +238,18 @@ struct Thread<O> {
 }
 
 impl<O> Thread<O> {
-    fn run<E: Send + 'static>(mut self, jobs: &Receiver<Job<E>>)
+    fn run<E: Send + 'static>(mut self, jobs: &Receiver<Message<E>>)
     where
         O: Observer<E>,
     {
         while let Ok(first) = jobs.recv() {
+            let first = match first {
+                Message::Job(job) => job,
+                Message::Beat(tell) => {
+                    tell();
+                    continue;
+                }
+            };
             // Between two tries to open a failed file everything is refused at once; only a try that fails
             // makes the wait longer.
             if self.open.is_none() && self.not_before.is_some_and(|at| Instant::now() < at) {
@@ -243,7 +282,7 @@ impl<O> Thread<O> {
     fn group<E: Send + 'static>(
         &mut self,
         next: &mut Option<Job<E>>,
-        jobs: &Receiver<Job<E>>,
+        jobs: &Receiver<Message<E>>,
     ) -> Result<(), (StoreError, Vec<Prepared>)>
     where
         O: Observer<E>,
@@ -296,7 +335,7 @@ impl<O> Thread<O> {
             if end_group || prepared.len() >= limits::GROUP {
                 break;
             }
-            *next = jobs.try_recv().ok();
+            *next = next_job(jobs);
         }
         let now_ms = (self.stamps)().wall_ms;
         let checkpoint =

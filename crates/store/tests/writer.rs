@@ -371,3 +371,46 @@ fn the_oldest_records_make_room_in_rounds_and_refusals_are_recorded_again() {
     wait_for_the_lock(folder.path());
     assert!(open(small).is_ok());
 }
+
+#[test]
+fn a_beat_is_a_sign_of_life_and_never_a_write() {
+    let folder = tempfile::tempdir().unwrap();
+    let (writer, heard) = start(options(folder.path()));
+    let (open, gate) = std::sync::mpsc::channel::<()>();
+    let (tell, beats) = std::sync::mpsc::channel();
+    // A job that hangs holds the beat back.
+    writer
+        .submit(move |_| gate.recv().map_err(|_| StoreError::Closed), |_: Result<(), StoreError>| ())
+        .unwrap();
+    let told = tell.clone();
+    writer.beat(move || told.send(()).unwrap()).unwrap();
+    assert!(beats.recv_timeout(Duration::from_millis(200)).is_err(), "it hangs");
+    open.send(()).unwrap();
+    beats.recv_timeout(WAIT).unwrap();
+    // A file that takes nothing does not.
+    let refused = writer.run(WAIT, |tx: &mut Tx<'_, String>| -> Result<(), StoreError> {
+        Ok(tx.connection().execute_batch("ROLLBACK")?)
+    });
+    assert!(refused.is_err() && !writer.works());
+    writer.beat(move || tell.send(()).unwrap()).unwrap();
+    beats.recv_timeout(WAIT).unwrap();
+    assert!(!writer.works(), "a beat opens nothing");
+    assert_eq!(heard.all(), ["failed"]);
+}
+
+#[test]
+fn what_nobody_waits_for_any_more_does_not_happen_later() {
+    let folder = tempfile::tempdir().unwrap();
+    let (writer, heard) = start(options(folder.path()));
+    let (open, gate) = std::sync::mpsc::channel::<()>();
+    let hangs = move |_: &mut Tx<'_, String>| gate.recv().map_err(|_| StoreError::Closed);
+    writer.submit(hangs, |_: Result<(), StoreError>| ()).unwrap();
+    let late = writer.run(Duration::from_millis(50), |tx: &mut Tx<'_, String>| {
+        tx.event("late".into());
+        tx.record("late".into())
+    });
+    assert!(matches!(late, Err(StoreError::Late)), "{late:?}");
+    open.send(()).unwrap();
+    let seq = append(&writer, "in time").unwrap();
+    assert_eq!((seq, heard.all()), (2, vec!["in time".to_owned()]));
+}

@@ -58,6 +58,16 @@ impl Accounts {
         accounts
     }
 
+    /// Whether somebody has user id 0. Without, the text they are from was not whole.
+    pub fn has_root(&self) -> bool {
+        self.by_uid.contains_key(&0)
+    }
+
+    /// Whether there is any group.
+    pub fn has_groups(&self) -> bool {
+        !self.groups.is_empty()
+    }
+
     /// The person behind a user id: the first name it has. All names of one user id are one person.
     pub fn person_of_uid(&self, uid: u32) -> Option<(Person, BTreeSet<Login>)> {
         let names = self.by_uid.get(&uid)?;

@@ -84,6 +84,16 @@ impl World {
         names.filter_map(|name| self.people.of_login(name)).map(|human| human.person.clone()).collect()
     }
 
+    /// The rule of this name for this person, whatever it covers now.
+    pub fn rule_named(&self, id: &str, person: &Person, now: Now) -> Option<Rule> {
+        let human = self.people.get(person)?;
+        let rule = self.policy.rules.iter().find(|rule| rule.id == id)?;
+        match &rule.effect {
+            Effect::Allow(terms) => Some(self.resolved(rule, terms, human, now)),
+            Effect::Deny | Effect::Standing(_) => None,
+        }
+    }
+
     /// Everybody who could have a say about something, now or by escalation.
     pub fn approvers(&self, now: Now) -> BTreeSet<Person> {
         let mut people = BTreeSet::new();
@@ -117,14 +127,7 @@ impl World {
         let Some(human) = self.people.get(&grant.person) else {
             return Err(format!("{} has no account any more", grant.person));
         };
-        let denies = |rule: &&PolicyRule| {
-            matches!(rule.effect, Effect::Deny)
-                && Self::is_for(&rule.who, human)
-                && grant.hosts.iter().any(|host| self.is_at(&rule.place, host))
-                && rule.what.services.as_ref().is_none_or(|some| !some.is_disjoint(&grant.services))
-                && touches_any(rule.what.run_as.as_ref(), &grant.run_as)
-        };
-        if let Some(rule) = self.policy.rules.iter().find(denies) {
+        if let Some(rule) = self.denied(human, &grant.hosts, &grant.services, &grant.run_as) {
             return Err(format!("rule \"{}\" denies it now", rule.id));
         }
         let rule = self.policy.rules.iter().find(|rule| rule.id == grant.rule);
@@ -134,6 +137,23 @@ impl World {
             }
             _ => Ok(()),
         }
+    }
+
+    /// The deny rule that is about any part of this access.
+    fn denied(
+        &self,
+        human: &Human,
+        hosts: &BTreeSet<HostName>,
+        services: &BTreeSet<Service>,
+        run_as: &BTreeSet<Login>,
+    ) -> Option<&PolicyRule> {
+        self.policy.rules.iter().find(|rule| {
+            matches!(rule.effect, Effect::Deny)
+                && Self::is_for(&rule.who, human)
+                && hosts.iter().any(|host| self.is_at(&rule.place, host))
+                && rule.what.services.as_ref().is_none_or(|some| !some.is_disjoint(services))
+                && touches_any(rule.what.run_as.as_ref(), run_as)
+        })
     }
 
     /// What automation accounts should hold at `now`.
@@ -160,6 +180,9 @@ impl World {
                 continue;
             };
             for human in rule.who.users.iter().filter_map(|person| self.people.get(person)) {
+                if self.denied(human, &hosts, &services, &run_as).is_some() {
+                    continue;
+                }
                 standing.push(StandingGrant {
                     rule: rule.id.clone(),
                     policy: self.policy.digest.clone(),
@@ -197,14 +220,28 @@ impl World {
             match source {
                 Source::User(person) => people.extend(self.present(person, now)),
                 Source::Group(group) => {
-                    people.extend(
-                        self.people.members(group).iter().filter_map(|person| self.present(person, now)),
-                    );
+                    let members = self.people.each_member(group);
+                    people.extend(members.filter_map(|person| self.present(person, now)));
                 }
                 Source::Manager => {
                     let manager = subject.and_then(|human| human.manager.as_ref());
                     people.extend(manager.and_then(|person| self.present(person, now)));
                 }
+            }
+        }
+        people
+    }
+
+    /// The people these sources name, there or away: what they may do for themselves, nobody does for them.
+    pub(crate) fn named_by(&self, sources: &[Source], subject: &Human) -> BTreeSet<Person> {
+        let mut people = BTreeSet::new();
+        for source in sources {
+            match source {
+                Source::User(person) => {
+                    people.extend(self.people.get(person).map(|human| human.person.clone()));
+                }
+                Source::Group(group) => people.extend(self.people.members(group)),
+                Source::Manager => people.extend(subject.manager.clone()),
             }
         }
         people

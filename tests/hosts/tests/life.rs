@@ -185,7 +185,7 @@ fn what_people_type_and_read() {
     alice.ssh("true").is_refused_with("was released by alice");
     carol
         .jit("check alice --service sudo")
-        .says("is for ssh, not for sudo")
+        .says("alice holds no grant for sudo on web-1")
         .says("Next: jit request --service sudo");
     assert!(carol.jit("grants --all --json").out.contains(&grant));
     // The journal is for root here, and whole.

@@ -1,0 +1,81 @@
+//! A disk that hangs for a while, and one that hangs for good: made from outside, by strace.
+#![allow(clippy::unwrap_used)] // a wrong step must stop the story
+
+use std::time::{Duration, Instant};
+use testbed::{Host, Person};
+
+const CANNOT_RECORD: &str = "cannot record logins now, so it lets nobody in";
+
+/// A host on which alice holds a grant for ssh.
+fn granted(host: &Host) -> Person<'_> {
+    let alice = host.person("alice", &["staff"]).unwrap();
+    let bob = host.person("bob", &["jit-approvers"]).unwrap();
+    host.jitd_is_up();
+    bob.jit(&format!("approve {}", alice.ssh("true").id("R-"))).ends_with(0);
+    alice.ssh("true").is_in();
+    alice
+}
+
+/// From now on the journal hangs for `seconds` at each write, and hangs already.
+fn the_disk_hangs(host: &Host, seconds: u32) {
+    host.root(&format!(
+        "strace -f -qq -o /dev/null -e inject=fsync,fdatasync:delay_enter={seconds}000000 -p $(pidof jitd) \
+         > /dev/null 2>&1 & echo $! > /run/strace.pid"
+    ));
+    host.soon("strace is attached", || {
+        host.root("grep -L 'TracerPid:.0$' /proc/$(pidof jitd)/task/*/status | wc -l").out.trim()
+            == host.root("ls /proc/$(pidof jitd)/task | wc -l").out.trim()
+    });
+    // A reload is recorded.
+    host.root("kill -HUP $(pidof jitd)").ends_with(0);
+    host.soon("the writer hangs", || {
+        host.root("grep -l '^Name:.writer$' /proc/$(pidof jitd)/task/*/status | xargs grep '^State:'")
+            .out
+            .contains("t (tracing stop)")
+    });
+}
+
+/// Records in the journal that let alice in.
+fn let_in(host: &Host) -> usize {
+    let tail = host.root("jit audit tail -n 1000");
+    tail.ends_with(0);
+    tail.out.lines().filter(|line| line.contains("decision=allow reason=granted user=alice")).count()
+}
+
+#[test]
+fn a_login_refused_while_the_disk_hung_is_not_recorded_as_let_in_when_it_wakes() {
+    let host = Host::gated("web-1").unwrap();
+    let alice = granted(&host);
+    let before = let_in(&host);
+    // Less than the watchdog waits.
+    the_disk_hangs(&host, 8);
+    let pid = host.root("pidof jitd").out;
+    let since = Instant::now();
+    alice.ssh("true").is_refused_with(CANNOT_RECORD);
+    assert!(since.elapsed() < Duration::from_secs(6), "it was refused while it hung: {:?}", since.elapsed());
+    host.root("kill -TERM $(cat /run/strace.pid)");
+    host.soon("it lets in again by itself", || alice.ssh("true").code == 0);
+    assert_eq!(host.root("pidof jitd").out, pid, "a disk that is slow for a while needs no new daemon");
+    // Account and session of the login that was let in.
+    assert_eq!(let_in(&host), before + 2, "{}", host.root("jit audit tail -n 20").out);
+    host.root("jit audit verify --witness /var/log/auth.log").ends_with(0);
+}
+
+#[test]
+fn a_daemon_whose_disk_hangs_for_good_is_started_anew() {
+    let host = Host::gated("web-1").unwrap();
+    let alice = granted(&host);
+    let pid = host.root("pidof jitd").out;
+    the_disk_hangs(&host, 600);
+    let since = Instant::now();
+    alice.ssh("true").is_refused_with(CANNOT_RECORD);
+    while alice.ssh("true").code != 0 {
+        assert!(since.elapsed() < Duration::from_secs(40), "the watchdog of 15 s did nothing");
+    }
+    assert_ne!(host.root("pidof jitd").out, pid);
+    assert!(
+        host.root("journalctl -q -o cat -u jitd").out.contains("Watchdog timeout"),
+        "the service manager says why"
+    );
+    host.root("jit audit verify --witness /var/log/auth.log").ends_with(0);
+}
