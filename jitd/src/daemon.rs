@@ -142,6 +142,7 @@ fn start(
         site: Arc::clone(&site),
         desk: hasty,
         repeats: Mutex::default(),
+        nonsense: Mutex::default(),
         throttle: Mutex::default(),
         approvers_of: Mutex::default(),
     });
