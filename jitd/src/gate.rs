@@ -259,16 +259,19 @@ impl Gate {
             return hint(Hint::default());
         };
         let throttle = || self.throttle.lock().unwrap_or_else(PoisonError::into_inner);
-        let may_open =
-            asked.left() >= limits::LOGIN_REQUEST_WAIT && throttle().admits(subject, kernel::since_boot());
-        let address = asked.question.address;
-        match self.desk.request_of_login(subject, service, run_as, address, reason, may_open) {
-            Ok(AtTheDoor::Opened(opened)) => {
-                if !opened.existed {
-                    throttle().count(subject, kernel::since_boot());
-                }
-                Next::Request(opened)
-            }
+        let (address, now) = (asked.question.address, kernel::since_boot());
+        // By whichever name they knock.
+        let person = self.site.policies.world().people.of_login(subject).map(|human| human.person.clone());
+        let person = person.filter(|_| asked.left() >= limits::LOGIN_REQUEST_WAIT);
+        let person = person.filter(|person| throttle().reserve(person, now));
+        let next = self.desk.request_of_login(subject, service, run_as, address, reason, person.is_some());
+        if let Some(person) = &person
+            && !matches!(&next, Ok(AtTheDoor::Opened(opened)) if !opened.existed)
+        {
+            throttle().give_back(person, now);
+        }
+        match next {
+            Ok(AtTheDoor::Opened(opened)) => Next::Request(opened),
             Ok(AtTheDoor::Silent) => Next::Nothing,
             Ok(AtTheDoor::Hint(wants)) => hint(wants),
             Err(desk::DeskError::Store(_)) => hint(Hint::default()),
