@@ -124,7 +124,8 @@ impl Gate {
         };
         if asked.question.service.switches() && asked.question.address.is_none() {
             // A pinned grant goes by where the login came from that sudo is run in.
-            asked.question.address = self.site.memory.came_from(peer::audit_session(caller));
+            asked.question.address =
+                self.site.memory.came_from(self.site.clock.boot(), peer::audit_session(caller));
         }
         match asked.frame.phase {
             frame::Phase::Close => self.close(&asked),
@@ -293,7 +294,8 @@ impl Gate {
     }
 
     fn close(&self, asked: &Asked) -> Answer {
-        if let Some(id) = self.site.memory.session_of(asked.frame.pid, asked.frame.start_ticks) {
+        let Asked { frame, .. } = asked;
+        if let Some(id) = self.site.memory.session_of(self.site.clock.boot(), frame.pid, frame.start_ticks) {
             self.site.ledger.close(&[id], self.site.clock.now().trusted, "closed");
         }
         reply(&asked.frame, Reason::Exempt, None, String::new())

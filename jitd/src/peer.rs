@@ -129,6 +129,11 @@ pub fn audit_session(pid: i32) -> Option<u32> {
     (session != u32::MAX).then_some(session)
 }
 
+/// Whether other users' processes can be seen: not where `/proc` is mounted with `hidepid` (proc(5)).
+pub fn sees_processes() -> bool {
+    read_proc(1, "stat").is_ok()
+}
+
 /// When a process started, in clock ticks after boot: `/proc/PID/stat` field 22 (proc(5)). None once it
 /// is gone, or a zombie.
 pub fn start_ticks(pid: i32) -> Option<u64> {
