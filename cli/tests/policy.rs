@@ -113,9 +113,9 @@ fn a_check_that_finds_what_refuses_is_exit_code_1_and_local_accounts_are_people_
     folder.write("group", "ops:x:9:alice,bob,carol\n");
     let output = folder.check(&[]);
     assert_eq!(code(&output), 1);
-    assert!(
-        said(&output).contains("policy.toml:1: refused: rule \"two\": it needs 2 people, and nothing tells")
-    );
+    assert!(said(&output).contains(
+        "policy.toml:1: refused: rule \"two\": it needs 2 people, and alice, bob or carol could be one person"
+    ));
     assert_eq!(
         error(&output),
         "error: policy.toml cannot come into force: mend what is marked as refused (1)\n"
@@ -164,7 +164,7 @@ fn an_explanation_reads_from_top_to_bottom() {
    │ must say a reason of 10 characters, a ticket like (OPS|DEV)-[0-9]+
    │
    ├─ by itself: no
-   │    ✗ 1h is longer than the 30m that need nobody
+   │    ✗ 1h is longer than the 30m that it gives by itself
    │
    ├─ step 1: 1 of group leads
    │    could now: bob or carol
@@ -200,15 +200,15 @@ fn an_explanation_of_a_refusal_says_why_of_every_rule() {
         said(&folder.explain(&[&denied[..], &at].concat())),
         "bob asks for ssh on web-1, at 2026-11-25T10:00:00Z
    │
-   ╰─ refused at once: rule \"no-night\" forbids it, whoever would agree
+   ╰─ refused at once: rule \"no-night\" forbids it, whoever would approve
 
 The other rules:
    dev  line 7    only for group dev
 "
     );
     let elsewhere = said(&folder.explain(&["--user", "alice", "--host", "db-1"]));
-    assert!(elsewhere.contains("rule \"dev\" comes nearest, but not on db-1"), "{elsewhere}");
-    assert!(elsewhere.contains("   dev       line 7    not on db-1\n"), "{elsewhere}");
+    assert!(elsewhere.contains("rule \"dev\" comes nearest, but not for host db-1"), "{elsewhere}");
+    assert!(elsewhere.contains("   dev       line 7    not for host db-1\n"), "{elsewhere}");
     let nobody = folder.explain(&["--user", "ghost", "--host", "web-1"]);
     assert_eq!(code(&nobody), 1);
     assert_eq!(error(&nobody), "error: nobody has the login name ghost: name somebody of people.toml\n");
@@ -260,11 +260,11 @@ fn a_case_that_is_not_met_is_exit_code_1_and_a_table_of_expected_and_got() {
             "CASE LINE WHAT EXPECTED GOT",
             "bad 9 rule ops dev",
             "bad 9 refused yes no",
-            "bad 9 auto yes no (3h is longer than the 30m that need nobody)",
+            "bad 9 auto yes no (3h is longer than the 30m that it gives by itself)",
             "bad 9 approvers bob bob, carol",
             "bad 9 steps 1 2",
             "bad 9 break_glass yes no",
-            "prod 15 rule none no-night (rule \"no-night\" forbids it, whoever would agree)",
+            "prod 15 rule none no-night (rule \"no-night\" forbids it, whoever would approve)",
             "typo 20 user somebody nobody has the login name alcie",
             "1 of 4 cases are met.",
         ]

@@ -124,7 +124,7 @@ fn request(n: u64, count: u64, pending: u64) -> Request {
         rule: format!("r{rule}"),
         state,
         reviews: Vec::new(),
-        escalated: 0,
+        escalated: None,
         escalates: None,
         afterwards: None,
     }

@@ -244,7 +244,7 @@ pub(crate) fn view(request: &Request, rule: Option<&Rule>, reader: &Caller) -> R
         },
         digest: digest(request),
         yours_to_review: could.contains(&reader.person) && !said,
-        needs: rule.map_or(0, |rule| rule.steps_of(request).iter().map(|step| step.need).sum()),
+        needs: rule.map_or(0, |rule| rule.needs(request)),
         could_approve: could,
     }
 }

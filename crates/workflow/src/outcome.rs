@@ -56,7 +56,7 @@ pub fn outcome(ask: &Ask, rule: &Rule, facts: &Facts) -> Outcome {
             RequestState::Approved { by: Decider::Rule { saw }, .. } => {
                 of(How::ByItself, 0, Some(saw.join("; ")).filter(|saw| !saw.is_empty()))
             }
-            _ => of(How::ByPeople, rule.steps_of(&opened.request).iter().map(|step| step.need).sum(), None),
+            _ => of(How::ByPeople, rule.needs(&opened.request), None),
         },
     }
 }

@@ -128,6 +128,11 @@ impl People {
         self.by_group.get(group).cloned().unwrap_or_default()
     }
 
+    /// The same one by one, where nobody keeps them.
+    pub(crate) fn each_member(&self, group: &str) -> impl Iterator<Item = &Person> {
+        self.by_group.get(group).into_iter().flatten()
+    }
+
     /// Whether anybody is in a group of this name.
     pub fn groups_exist(&self, group: &str) -> bool {
         self.by_group.contains_key(group)

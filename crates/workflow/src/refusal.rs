@@ -127,7 +127,10 @@ pub enum Refusal {
         rule: String,
     },
     /// As often as it can be.
-    #[error("grant {grant} was extended {}, as often as it can be: ask for a new one", times(*.count))]
+    #[error(
+        "grant {grant} was extended {}, as often as it can be: ask for a new one with jit request",
+        times(*.count)
+    )]
     TooManyExtensions {
         /// Which.
         grant: GrantId,

@@ -153,12 +153,26 @@ impl When {
 }
 
 impl Rule {
-    /// The steps that this request must pass, those who came in by escalation among their people.
-    pub fn steps_of(&self, request: &Request) -> Vec<Step> {
-        let steps = match &request.ask.kind {
+    /// How many people must agree to this request.
+    pub fn needs(&self, request: &Request) -> usize {
+        let scope = request.scope();
+        self.all_steps(&request.ask.kind)
+            .iter()
+            .filter(|step| step.when.holds(&scope))
+            .map(|step| step.need)
+            .sum()
+    }
+
+    fn all_steps(&self, kind: &Kind) -> &[Step] {
+        match kind {
             Kind::Extend { .. } => self.extend.as_ref().map_or(&[][..], |extend| &extend.steps),
             Kind::Access | Kind::BreakGlass | Kind::Standing => &self.steps,
-        };
+        }
+    }
+
+    /// The steps that this request must pass, those who came in by escalation among their people.
+    pub fn steps_of(&self, request: &Request) -> Vec<Step> {
+        let steps = self.all_steps(&request.ask.kind);
         let scope = request.scope();
         let come = |escalation: &&Escalation| Some(escalation.after) <= request.escalated;
         let too: BTreeSet<&Person> =
@@ -201,6 +215,8 @@ pub fn most_seats(steps: &[Step], people: &BTreeSet<&Person>) -> usize {
     let mut holder: Vec<Option<usize>> = vec![None; seats.len()];
     (0..people.len())
         .filter(|person| take_seat(*person, &people, &seats, &mut holder, &mut vec![false; seats.len()]))
+        // Nobody is looked at once every seat is taken.
+        .take(seats.len())
         .count()
 }
 

@@ -73,8 +73,8 @@ impl fmt::Display for Uncovered {
             Self::None { nearest: Some((rule, misses)), split, .. } => {
                 write!(
                     f,
-                    "no rule covers all of this: rule \"{rule}\" comes nearest, but not for {}",
-                    misses.join(" or ")
+                    "no rule covers all of this: rule \"{rule}\" comes nearest, but {}",
+                    misses.join(" and ")
                 )?;
                 for (place, part) in split.iter().enumerate() {
                     let lead = if place == 0 { ". Ask for it in parts: " } else { "; " };
@@ -124,7 +124,7 @@ pub(crate) fn misses(world: &World, rule: &PolicyRule, human: &Human, ask: &Ask)
         .collect();
     if !elsewhere.is_empty() {
         misses.push(format!(
-            "{} {}",
+            "not for {} {}",
             if elsewhere.len() == 1 { "host" } else { "hosts" },
             elsewhere.join(", ")
         ));
@@ -132,19 +132,19 @@ pub(crate) fn misses(world: &World, rule: &PolicyRule, human: &Human, ask: &Ask)
     if let Some(most) = rule.place.max_hosts
         && ask.hosts.len() > most
     {
-        misses.push(format!("more than {most} hosts at once"));
+        misses.push(format!("not for more than {most} hosts at once"));
     }
     if let Some(some) = &rule.what.services {
         let others: Vec<&str> = ask.services.difference(some).map(Service::as_str).collect();
         if !others.is_empty() {
-            misses.push(others.join(", "));
+            misses.push(format!("not for {}", others.join(", ")));
         }
     }
     let becomes = ask.becomes();
     let others = becomes.iter().filter(|login| !may_become(rule.what.run_as.as_ref(), login, ask, human));
     let others: Vec<&str> = others.map(access::Login::as_str).collect();
     if !others.is_empty() {
-        misses.push(format!("becoming {}", others.join(", ")));
+        misses.push(format!("not for becoming {}", others.join(", ")));
     }
     misses
 }

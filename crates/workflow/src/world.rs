@@ -207,9 +207,8 @@ impl World {
             match source {
                 Source::User(person) => people.extend(self.present(person, now)),
                 Source::Group(group) => {
-                    people.extend(
-                        self.people.members(group).iter().filter_map(|person| self.present(person, now)),
-                    );
+                    let members = self.people.each_member(group);
+                    people.extend(members.filter_map(|person| self.present(person, now)));
                 }
                 Source::Manager => {
                     let manager = subject.and_then(|human| human.manager.as_ref());

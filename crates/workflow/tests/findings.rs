@@ -150,7 +150,7 @@ fn two_approvals_of_accounts_that_nothing_tells_apart_refuse_the_policy() {
     let told = findings(&world(two, local()), now());
     let refusing: Vec<_> = told.iter().filter(|finding| finding.refuses()).collect();
     assert_eq!(refusing.len(), 1, "{told:?}");
-    assert!(refusing[0].what.contains("bob or bob2 are not the same person"), "{told:?}");
+    assert!(refusing[0].what.contains("bob or bob2 could be one person with two accounts"), "{told:?}");
     // An extension of its own, and who comes in late, count too.
     let late = "[[rule]]\nid = \"late\"\nescalate = [{ after = \"1h\", to = [\"group:leads\"] }]\n\
         approve = [{ from = [\"user:carol\", \"user:dora\"], need = 2 }]\n";
@@ -235,11 +235,7 @@ fn root_by_one_click_and_by_none_is_told() {
             FindingKind::AutoGivesRoot,
         )
     };
-    assert!(
-        auto("")[0].contains("gives root without anybody (for 1h at most, 5 times per 7d)"),
-        "{:?}",
-        auto("")
-    );
+    assert!(auto("")[0].contains("gives root without anybody (for 1h at most, 5 per 7d)"), "{:?}", auto(""));
     assert_eq!(auto("what = { services = [\"ssh\"] }"), [""; 0]);
 }
 
@@ -277,7 +273,7 @@ fn a_schedule_that_is_gone_or_stale_is_told_and_a_fresh_one_is_not() {
     assert!(told(&world)[0].starts_with("schedule p is not known: reading /s.toml: gone, so people decide"));
     let mut set = |oncall| world.schedules = Arc::new([("p".to_owned(), oncall)].into());
     set(OnCall::Known(Schedule::default(), "2026-11-23T11:59:59Z".parse().unwrap()));
-    assert!(told(&world)[0].starts_with("schedule p is too old to be believed, of 2026-11-23T11:59:59Z"));
+    assert!(told(&world)[0].starts_with("schedule p, of 2026-11-23T11:59:59Z, is too old to be believed"));
     let mut set = |oncall| world.schedules = Arc::new([("p".to_owned(), oncall)].into());
     set(OnCall::Known(Schedule::default(), "2026-11-23T12:00:00Z".parse().unwrap()));
     assert_eq!(told(&world), [""; 0]);

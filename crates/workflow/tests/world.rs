@@ -287,7 +287,7 @@ proptest! {
         // How far the wall clock is ahead of the time that is known for certain.
         ahead_h in prop_oneof![3 => Just(0i64), 1 => 0i64..30],
         provisional in proptest::bool::weighted(0.2),
-        hour in prop_oneof![3 => Just(0i64), 1 => 0i64..72],
+        hour in prop_oneof![3 => Just(0i64), 1 => 0i64..75],
         on_call in prop_oneof![3 => Just("alice@example.org"), 1 => Just("bob")],
         level in 1u8..4,
         minutes in 10u32..70,
@@ -320,8 +320,8 @@ proptest! {
         let rule = world.rule(&ask, Now { trusted: now, latest, provisional }).unwrap();
         let facts = Facts { auto_used: used, ..Facts::default() };
         let opened = open(ask, &rule, &facts, GrantId::from_random(1), now).unwrap();
-        // Friday 09:00, and an hour later each; Saturday is no working day.
-        let in_hours = (0..10).contains(&hour);
+        // From Friday 09:00 until 19:00, and again on Monday at 08:00.
+        let in_hours = (0..10).contains(&hour) || hour >= 71;
         let holds = known
             && (0..=24).contains(&age_h)
             && !provisional

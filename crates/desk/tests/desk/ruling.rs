@@ -104,7 +104,8 @@ fn a_changed_policy_denies_what_it_no_longer_gives_and_says_so() {
         RequestState::Denied { by: Decider::Policy { why }, .. } => why,
         other => panic!("{other:?}"),
     };
-    assert_eq!(denied(&gone), "rule \"sudo-alone\" comes nearest, but not for ssh");
+    let nearest = "no rule covers all of this: rule \"sudo-alone\" comes nearest, but not for ssh";
+    assert_eq!(denied(&gone), nearest);
     assert!(denied(&long).starts_with("rule \"sudo-alone\" gives 2h at most now"));
     let kept = room.request(stays.ask.id);
     assert!(kept.state.is_pending() && kept.rule == "sudo-alone", "another rule covers it now");
@@ -114,11 +115,12 @@ fn a_changed_policy_denies_what_it_no_longer_gives_and_says_so() {
     let lines = room.paper.heard.lines();
     let told = lines.iter().find(|line| line.contains(&gone.ask.id.to_string())).unwrap();
     assert!(
-        told.contains("actor=policy") && told.contains("comment=\"rule \\\"sudo-alone\\\" comes nearest"),
+        told.contains("actor=policy")
+            && told.contains("comment=\"no rule covers all of this: rule \\\"sudo-alone\\\" comes nearest"),
         "{told}"
     );
     let late = said(room.desk.cancel(&caller("alice"), &gone.ask.id.to_string(), &key()));
-    assert!(late.contains("is already denied by the policy: rule"), "{late}");
+    assert!(late.contains("is already denied by the policy (no rule"), "{late}");
     assert!(room.approves("bob", &kept).unwrap().grant.is_some());
     // What people agreed to before stands, and a policy that was brought in line stays so.
     room.paper.heard.clear();
@@ -199,7 +201,7 @@ fn one_who_left_the_group_a_rule_is_for_loses_the_grant_and_the_record_says_why(
             .any(|line| line.starts_with("change=revoked actor=policy") && line.contains("no longer"))
     );
     let refused = said(room.tries("alice", wants("ssh")));
-    assert!(refused.contains("no rule covers this request"), "{refused}");
+    assert!(refused.contains("no rule is for alice"), "{refused}");
     room.paper.heard.clear();
     room.place.groups("alice", &["dev"]);
     room.desk.reconcile().unwrap();

@@ -33,7 +33,7 @@ pub(super) fn root(terms: &Terms, found: &mut Found<'_>) {
         while_.extend(auto.hours.as_ref().map(|hours| format!("within {hours}")));
         while_.extend(auto.on_call.as_ref().map(|name| format!("on call by {name}")));
         while_.extend(auto.max.map(|max| format!("for {max} at most")));
-        while_.extend(auto.quota.map(|quota| format!("{} times per {}", quota.count, quota.per)));
+        while_.extend(auto.quota.map(|quota| format!("{} per {}", quota.count, quota.per)));
         let what = format!(
             "gives root without anybody ({}): leave sudo and su to another rule if that is too much",
             while_.join(", ")

@@ -2,7 +2,7 @@
 
 use crate::oracle::judge;
 use crate::story::{Move, State, Story};
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 /// What was gone through.
@@ -11,6 +11,8 @@ pub struct Seen {
     pub states: usize,
     pub steps: usize,
     pub approved: usize,
+    /// What happened on the way, as the journal names it.
+    pub changes: BTreeSet<&'static str>,
 }
 
 /// What was wrong, and what led there.
@@ -48,7 +50,10 @@ pub fn explore(story: &Story, depth: usize) -> Result<Seen, Found> {
                 if !survives_a_restart(&after) {
                     return Err(Found { what: "W1: another state after a restart".into(), path });
                 }
-                seen.approved += usize::from(stepped.is_some_and(|stepped| stepped.grant.is_some()));
+                if let Some(stepped) = stepped {
+                    seen.approved += usize::from(stepped.grant.is_some());
+                    seen.changes.extend(stepped.changes.iter().map(|change| change.code()));
+                }
                 next.push((after, path));
             }
         }
