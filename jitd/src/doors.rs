@@ -213,17 +213,14 @@ fn parsed(line: &str) -> Option<Line> {
     if part == "@include" {
         return Some(Line { part: part.to_owned(), control: String::new(), module: name(rest.trim_end()) });
     }
-    let (control, rest) = match rest.strip_prefix('[') {
-        Some(rest) => {
-            let (actions, rest) = rest.split_once(']')?;
-            let mut actions: Vec<String> = actions.split_whitespace().map(str::to_ascii_lowercase).collect();
-            actions.sort_unstable();
-            (actions.join(" "), rest)
-        }
-        None => {
-            let (control, rest) = rest.split_once(char::is_whitespace)?;
-            (control.to_ascii_lowercase(), rest)
-        }
+    let (control, rest) = if let Some(rest) = rest.strip_prefix('[') {
+        let (actions, rest) = rest.split_once(']')?;
+        let mut actions: Vec<String> = actions.split_whitespace().map(str::to_ascii_lowercase).collect();
+        actions.sort_unstable();
+        (actions.join(" "), rest)
+    } else {
+        let (control, rest) = rest.split_once(char::is_whitespace)?;
+        (control.to_ascii_lowercase(), rest)
     };
     // A part with a dash in front bears a module that is not there without a word.
     let quiet = part.starts_with('-') && rest.split_whitespace().next().is_some_and(is_module);

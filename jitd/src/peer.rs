@@ -122,7 +122,8 @@ fn judge(uid: u32, login: u32, cgroup: &str, start: Start) -> Result<(), NotThem
     let Start::Systemd(class_of) = start else { return Ok(()) };
     let path = systemd_path(cgroup);
     // What is below the first unit is the unit's own affair: a container's may have any name.
-    let unit = path.split('/').find(|part| part.ends_with(".service") || part.ends_with(".scope"));
+    let is_unit = |part: &&str| matches!(part.rsplit_once('.'), Some((_, "service" | "scope")));
+    let unit = path.split('/').find(is_unit);
     let unit = unit.ok_or_else(|| NotThem::Scheduled(format!("cgroup {path}")))?;
     let from_a_login = match unit.strip_prefix("session-").and_then(|rest| rest.strip_suffix(".scope")) {
         // Some systems give cron's jobs a session too; logind calls it one in the background.
