@@ -90,6 +90,12 @@ fn a_review_counts_only_from_the_persons_own_login() {
     host.jitd_is_up();
     bob.jit(&format!("approve {}", alice.ssh("true").id("R-"))).ends_with(0);
     bob.jit(&format!("approve {}", alice.ssh("sudo -n true").id("R-"))).ends_with(0);
+    // Whom else than root is for a rule to say.
+    host.policy(
+        "[[rule]]\nid = \"anybody\"\nwhat = { run_as = [\"*\"] }\napprove = [{ from = [\"group:jit-approvers\"] }]\n",
+        None,
+    )
+    .unwrap();
     let as_bob = alice.jit("request --service sudo --as bob --reason 'be bob'");
     bob.jit(&format!("approve {}", as_bob.id("R-"))).ends_with(0);
 
