@@ -280,9 +280,8 @@ fn every_way_of_sudo_and_su_is_a_door_of_its_own() {
     let asked = carol.jit("request --service sudo --for 10m --reason 'with the password of root'");
     let grant = bob.jit(&format!("approve {}", asked.id("R-"))).ends_with(0).id("G-");
     by_root("sudo echo became $((40 + 2))").exp_string("became 42").unwrap();
-    let carried = format!(
-        "decision=allow reason=granted user=carol as=root service=sudo host=web-1 rhost=\"\" tty=/dev/pts/"
-    );
+    let carried =
+        "decision=allow reason=granted user=carol as=root service=sudo host=web-1 rhost=\"\" tty=/dev/pts/";
     host.soon("it is carol's grant that carried it", || {
         host.log_lines()
             .iter()
