@@ -285,7 +285,7 @@ fn every_way_of_sudo_and_su_is_a_door_of_its_own() {
     host.soon("it is carol's grant that carried it", || {
         host.log_lines()
             .iter()
-            .any(|line| line.starts_with(&carried) && line.contains(&format!("grant={grant}")))
+            .any(|line| line.starts_with(carried) && line.contains(&format!("grant={grant}")))
     });
 
     // su: its own class, the invoker's grant; with a login shell it goes by another service.
