@@ -181,7 +181,7 @@ mod tests {
         let start = Instant::now();
         std::fs::write(&files.passwd, format!("{PASSWD}dave:x:7:7::/:/bin/sh")).unwrap();
         assert!(!has(&book.at(start), "dave"));
-        let before = limits::ACCOUNTS_SETTLE - std::time::Duration::from_millis(1);
+        let before = limits::ACCOUNTS_SETTLE / 2;
         assert!(!has(&book.at(start + before), "dave"));
         assert!(has(&book.at(start + limits::ACCOUNTS_SETTLE), "dave"));
         // A daemon that starts knows nothing better.

@@ -214,7 +214,7 @@ impl Site {
                 admin: peer.uid == 0,
             },
             login,
-            source: self.memory.came_from(peer.audit_session),
+            source: self.memory.came_from(self.clock.boot(), peer.audit_session),
             names,
             person,
             channel: Channel::Terminal,
@@ -245,6 +245,13 @@ impl Site {
         warnings.extend(self.unseen(caller)?);
         if self.clock.strays() {
             warnings.push(self.clock.words());
+        }
+        if !peer::sees_processes() {
+            warnings.push(
+                "processes are hidden from jitd, so it does not see sessions end, and nobody can approve from a \
+                 terminal: mount /proc without hidepid, or with gid= of the group jitd"
+                    .to_owned(),
+            );
         }
         let doors = crate::doors::Doors::look();
         warnings.extend(doors.warnings);

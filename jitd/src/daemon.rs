@@ -10,7 +10,7 @@ use crate::log::{Level, Log};
 use crate::looks::Looks;
 use crate::policy::Policies;
 use crate::site::Site;
-use crate::{control, kernel, limits, repair, vital};
+use crate::{control, kernel, limits, peer, repair, vital};
 use access::HostName;
 use api::{Mark, MarkRecord, Record};
 use arc_swap::ArcSwap;
@@ -142,6 +142,7 @@ fn start(
         site: Arc::clone(&site),
         desk: hasty,
         repeats: Mutex::default(),
+        nonsense: Mutex::default(),
         throttle: Mutex::default(),
         approvers_of: Mutex::default(),
     });
@@ -257,7 +258,7 @@ impl Daemon {
         self.gate.write_counts(false);
         self.told("closing what is over", self.site.desk.tick());
         self.told("following the policy", self.reconcile());
-        let gone = self.site.memory.gone(self.site.clock.boot());
+        let gone = self.site.memory.gone(self.site.clock.boot(), peer::sees_processes());
         self.site.ledger.close(&gone, self.site.clock.now().trusted, "its process is gone");
         self.site.memory.forget(self.site.clock.now());
         let confirmed = if self.site.clock.settled() {

@@ -8,6 +8,7 @@ use crate::config::Config;
 use crate::line::{self, Command, Next};
 use crate::log::Level;
 use crate::memory::Changed;
+use crate::refusal::BadQuestion;
 use crate::repeat::Repeats;
 use crate::session::Session;
 use crate::site::Site;
@@ -16,7 +17,7 @@ use crate::{kernel, limits, peer};
 use access::{Decision, HostName, Login, Now, Phase, Question, Reason, Service, SessionId, Text};
 use api::{DecisionRecord, Record};
 use desk::{AtTheDoor, Desk, Hint, SqliteStore, Worlds as _};
-use frame::{Answer, Mode, Notice, Verdict};
+use frame::{Answer, Mode, Notice, Pairs, Verdict};
 use std::io::{Read as _, Write as _};
 use std::net::IpAddr;
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -31,7 +32,9 @@ pub struct Gate {
     /// The same desk with less patience: a refused person waits for the request that it opens.
     pub desk: Arc<Desk<SqliteStore<Changed>>>,
     /// Counts equal refusals.
-    pub repeats: Mutex<Repeats>,
+    pub repeats: Mutex<Repeats<DecisionRecord>>,
+    /// Counts equal questions that make no sense.
+    pub nonsense: Mutex<Repeats<BadQuestion>>,
     /// Counts requests opened by refused logins.
     pub throttle: Mutex<Throttle>,
     /// What the approvers in memory were worked out from, and when.
@@ -110,18 +113,19 @@ impl Gate {
             Ok(asked) => asked,
             Err(wrong) => {
                 let (frame, why) = *wrong;
-                let told = if frame.mode == Mode::Monitor { "let in by mode=monitor" } else { "refused" };
-                self.site.log.put(
-                    Level::Err,
-                    format!("gate: a question makes no sense, and its caller was {told}: {why}"),
-                );
+                let bad = BadQuestion::of(&frame, self.site.host.as_str(), &why);
+                let mut nonsense = self.nonsense.lock().unwrap_or_else(PoisonError::into_inner);
+                let told = nonsense.take(bad, kernel::since_boot());
+                drop(nonsense);
+                self.tell(told);
                 let line = format!("jit: {why}. Ask this host's administrator to see: journalctl -u jitd");
                 return reply(&frame, Reason::BadRequest, None, line);
             }
         };
         if asked.question.service.switches() && asked.question.address.is_none() {
             // A pinned grant goes by where the login came from that sudo is run in.
-            asked.question.address = self.site.memory.came_from(peer::audit_session(caller));
+            asked.question.address =
+                self.site.memory.came_from(self.site.clock.boot(), peer::audit_session(caller));
         }
         match asked.frame.phase {
             frame::Phase::Close => self.close(&asked),
@@ -167,9 +171,7 @@ impl Gate {
                     DecisionRecord { reason: Reason::JournalFailed, ..record }
                 };
                 let line = Record::Decision(Box::new(record)).line(0);
-                self.site
-                    .log
-                    .put(Level::Err, format!("{line} detail=\"{}\"", why.to_string().replace('"', "'")));
+                self.site.log.put(Level::Err, format!("{line} {}", detail(&why.to_string())));
                 reply(&asked.frame, Reason::JournalFailed, None, line::not_recorded())
             }
         }
@@ -258,16 +260,19 @@ impl Gate {
             return hint(Hint::default());
         };
         let throttle = || self.throttle.lock().unwrap_or_else(PoisonError::into_inner);
-        let may_open =
-            asked.left() >= limits::LOGIN_REQUEST_WAIT && throttle().admits(subject, kernel::since_boot());
-        let address = asked.question.address;
-        match self.desk.request_of_login(subject, service, run_as, address, reason, may_open) {
-            Ok(AtTheDoor::Opened(opened)) => {
-                if !opened.existed {
-                    throttle().count(subject, kernel::since_boot());
-                }
-                Next::Request(opened)
-            }
+        let (address, now) = (asked.question.address, kernel::since_boot());
+        // By whichever name they knock.
+        let person = self.site.policies.world().people.of_login(subject).map(|human| human.person.clone());
+        let person = person.filter(|_| asked.left() >= limits::LOGIN_REQUEST_WAIT);
+        let person = person.filter(|person| throttle().reserve(person, now));
+        let next = self.desk.request_of_login(subject, service, run_as, address, reason, person.is_some());
+        if let Some(person) = &person
+            && !matches!(&next, Ok(AtTheDoor::Opened(opened)) if !opened.existed)
+        {
+            throttle().give_back(person, now);
+        }
+        match next {
+            Ok(AtTheDoor::Opened(opened)) => Next::Request(opened),
             Ok(AtTheDoor::Silent) => Next::Nothing,
             Ok(AtTheDoor::Hint(wants)) => hint(wants),
             Err(desk::DeskError::Store(_)) => hint(Hint::default()),
@@ -289,7 +294,8 @@ impl Gate {
     }
 
     fn close(&self, asked: &Asked) -> Answer {
-        if let Some(id) = self.site.memory.session_of(asked.frame.pid, asked.frame.start_ticks) {
+        let Asked { frame, .. } = asked;
+        if let Some(id) = self.site.memory.session_of(self.site.clock.boot(), frame.pid, frame.start_ticks) {
             self.site.ledger.close(&[id], self.site.clock.now().trusted, "closed");
         }
         reply(&asked.frame, Reason::Exempt, None, String::new())
@@ -307,12 +313,23 @@ impl Gate {
         let due = if all { repeats.drain() } else { repeats.due(kernel::since_boot()) };
         drop(repeats);
         due.into_iter().for_each(|record| self.append_later(Record::Decision(Box::new(record))));
+        let mut nonsense = self.nonsense.lock().unwrap_or_else(PoisonError::into_inner);
+        let due = if all { nonsense.drain() } else { nonsense.due(kernel::since_boot()) };
+        drop(nonsense);
+        self.tell(due);
+    }
+
+    fn tell(&self, bad: Vec<BadQuestion>) {
+        bad.into_iter().for_each(|bad| self.site.log.put(Level::Err, bad.line()));
     }
 
     fn append_later(&self, record: Record) {
         let log = self.site.log.clone();
         self.site.ledger.append_later(record, move |record, why| {
-            log.put(Level::Err, format!("{} detail=\"not in the journal: {why}\"", record.line(0)));
+            log.put(
+                Level::Err,
+                format!("{} {}", record.line(0), detail(&format!("not in the journal: {why}"))),
+            );
         });
     }
 
@@ -415,6 +432,11 @@ impl Asked {
             times: 1,
         }
     }
+}
+
+/// What a line says besides.
+fn detail(what: &str) -> String {
+    Pairs::default().with("detail", what).line()
 }
 
 /// A record with its answer. A grant that did not carry it is named by the line, not by the record.

@@ -19,6 +19,7 @@ mod memory;
 mod pause;
 mod peer;
 mod policy;
+mod refusal;
 mod repair;
 mod repeat;
 mod rows;

@@ -135,27 +135,35 @@ impl Memory {
         }
     }
 
-    /// The client address of the login that this audit session belongs to.
-    pub fn came_from(&self, audit_session: Option<u32>) -> Option<std::net::IpAddr> {
+    /// The client address of the login that this audit session of this start of the machine belongs to: the
+    /// kernel counts them from one again after the next.
+    pub fn came_from(&self, boot: &str, audit_session: Option<u32>) -> Option<std::net::IpAddr> {
         let audit_session = audit_session?;
         self.read(|held| {
-            let mut logins = held.sessions.values().filter(|session| session.audit_session == audit_session);
+            let mut logins = held
+                .sessions
+                .values()
+                .filter(|session| session.boot == boot && session.audit_session == audit_session);
             logins.find_map(|session| session.rhost.parse().ok())
         })
     }
 
-    /// The session that this process opened.
-    pub fn session_of(&self, pid: u32, start_ticks: u64) -> Option<SessionId> {
+    /// The session that this process of this start of the machine opened.
+    pub fn session_of(&self, boot: &str, pid: u32, start_ticks: u64) -> Option<SessionId> {
         self.read(|held| {
-            let mine = |session: &&Session| session.pid == pid && session.start_ticks == start_ticks;
+            let mine = |session: &&Session| {
+                session.boot == boot && session.pid == pid && session.start_ticks == start_ticks
+            };
             held.sessions.values().find(mine).map(|session| session.id)
         })
     }
 
-    /// Open sessions whose process is gone.
-    pub fn gone(&self, boot: &str) -> Vec<SessionId> {
+    /// Open sessions whose process is gone. Where processes cannot be seen none is, but for those of another
+    /// start of the machine.
+    pub fn gone(&self, boot: &str, sees_processes: bool) -> Vec<SessionId> {
         let open: Vec<Session> = self.read(|held| held.sessions.values().cloned().collect());
-        open.iter().filter(|session| !session.lives(boot)).map(|session| session.id).collect()
+        let is_gone = |session: &&Session| session.boot != boot || (sees_processes && !session.lives(boot));
+        open.iter().filter(is_gone).map(|session| session.id).collect()
     }
 
     /// Forgets grants that are over and carry no session, so that memory stays small.
@@ -220,5 +228,60 @@ fn level(record: &Record) -> Level {
         Record::Change(change) if change.change.is_loud() => Level::Err,
         Record::Mark(mark) if mark.mark == Mark::LinesDropped => Level::Err,
         Record::Change(_) | Record::Mark(_) => Level::Notice,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use access::{HostName, Service};
+
+    fn session(n: u64, boot: &str, pid: u32) -> Session {
+        let login = Login::parse("alice").unwrap();
+        Session {
+            id: SessionId::from_random(n),
+            grant: None,
+            boot: boot.into(),
+            pid,
+            start_ticks: 7,
+            audit_session: 3,
+            subject: login.clone(),
+            target: login,
+            service: Service::parse("ssh").unwrap(),
+            tty: "ssh".into(),
+            rhost: format!("203.0.113.{n}"),
+            reason: Reason::Granted,
+            opened: access::Time::UNIX_EPOCH,
+        }
+    }
+
+    fn memory(sessions: Vec<Session>) -> Memory {
+        let log = Log::to(std::path::Path::new("/nonexistent")).unwrap();
+        Memory::new(View::of(HostName::parse("web-1").unwrap()), HashMap::new(), sessions, 0, log)
+    }
+
+    #[test]
+    fn a_session_of_another_start_of_the_machine_says_nothing_of_this_one() {
+        let memory = memory(vec![session(1, "before", 5)]);
+        assert_eq!(memory.came_from("now", Some(3)), None);
+        assert_eq!(memory.session_of("now", 5, 7), None);
+        memory.apply(Changed::Opened(Box::new(session(2, "now", 5))));
+        assert_eq!(memory.came_from("now", Some(3)), Some("203.0.113.2".parse().unwrap()));
+        assert_eq!(memory.session_of("now", 5, 7), Some(SessionId::from_random(2)));
+    }
+
+    #[test]
+    fn where_processes_are_hidden_no_session_is_taken_for_over() {
+        // No process has this id: it is larger than any (proc(5), pid_max).
+        let memory = memory(vec![session(1, "before", 5), session(2, "now", 1 << 30)]);
+        let gone = |sees| {
+            let mut gone = memory.gone("now", sees);
+            gone.sort_unstable();
+            gone
+        };
+        let mut both = [1, 2].map(SessionId::from_random);
+        both.sort_unstable();
+        assert_eq!(gone(true), both);
+        assert_eq!(gone(false), [SessionId::from_random(1)]);
     }
 }

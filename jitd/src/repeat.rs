@@ -1,48 +1,45 @@
-//! Equal refusals in a row: the first is recorded, the others are counted.
+//! Equal refusals in a row: the first is told, the others are counted.
 
 use crate::limits;
-use access::{Login, Reason, Service};
-use api::DecisionRecord;
 use chrono::TimeDelta;
 use std::collections::HashMap;
+use std::hash::Hash;
 
-/// What makes two refusals equal: everything but their time.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct Kind {
-    user: Login,
-    target: Login,
-    service: Service,
-    phase: String,
-    reason: Reason,
-    rhost: String,
-    tty: String,
+/// What can be counted.
+pub trait Refusal: Clone {
+    /// What makes two equal: everything but their time.
+    type Kind: Clone + Eq + Hash;
+
+    /// What it is one of.
+    fn kind(&self) -> Self::Kind;
+
+    /// So many of them.
+    #[must_use]
+    fn times(self, times: u32) -> Self;
 }
 
 /// Refusals that are being counted.
-#[derive(Default)]
-pub struct Repeats {
-    counted: HashMap<Kind, Counted>,
+pub struct Repeats<R: Refusal> {
+    counted: HashMap<R::Kind, Counted<R>>,
 }
 
-struct Counted {
+struct Counted<R> {
     since: TimeDelta,
-    record: DecisionRecord,
+    first: R,
     more: u32,
 }
 
-impl Repeats {
-    /// Takes a refusal at `now`, time since boot. Gives back what is to be recorded: this one if it is
-    /// the first of its kind, and a count that had to make room.
-    pub fn take(&mut self, record: DecisionRecord, now: TimeDelta) -> Vec<DecisionRecord> {
-        let kind = Kind {
-            user: record.user.clone(),
-            target: record.target.clone(),
-            service: record.service.clone(),
-            phase: record.phase.clone(),
-            reason: record.reason,
-            rhost: record.rhost.clone(),
-            tty: record.tty.clone(),
-        };
+impl<R: Refusal> Default for Repeats<R> {
+    fn default() -> Self {
+        Self { counted: HashMap::new() }
+    }
+}
+
+impl<R: Refusal> Repeats<R> {
+    /// Takes a refusal at `now`, time since boot. Gives back what is to be told: this one if it is the first
+    /// of its kind, and a count that had to make room.
+    pub fn take(&mut self, refusal: R, now: TimeDelta) -> Vec<R> {
+        let kind = refusal.kind();
         if let Some(counted) = self.counted.get_mut(&kind) {
             counted.more = counted.more.saturating_add(1);
             return Vec::new();
@@ -53,15 +50,15 @@ impl Repeats {
                 self.counted.iter().min_by_key(|(_, counted)| counted.since).map(|(kind, _)| kind.clone());
             out.extend(oldest.and_then(|kind| self.counted.remove(&kind)).and_then(Counted::told));
         }
-        self.counted.insert(kind, Counted { since: now, record: record.clone(), more: 0 });
-        out.push(record);
+        self.counted.insert(kind, Counted { since: now, first: refusal.clone(), more: 0 });
+        out.push(refusal);
         out
     }
 
-    /// Counts whose window is over at `now`; after that the next of their kind is recorded again.
-    pub fn due(&mut self, now: TimeDelta) -> Vec<DecisionRecord> {
+    /// Counts whose window is over at `now`; after that the next of their kind is told again.
+    pub fn due(&mut self, now: TimeDelta) -> Vec<R> {
         let window = TimeDelta::from_std(limits::REPEAT_WINDOW).unwrap_or_default();
-        let over: Vec<Kind> = self
+        let over: Vec<R::Kind> = self
             .counted
             .iter()
             .filter(|(_, counted)| now - counted.since >= window)
@@ -71,20 +68,22 @@ impl Repeats {
     }
 
     /// Every count, for a daemon that stops.
-    pub fn drain(&mut self) -> Vec<DecisionRecord> {
+    pub fn drain(&mut self) -> Vec<R> {
         self.counted.drain().filter_map(|(_, counted)| counted.told()).collect()
     }
 }
 
-impl Counted {
-    fn told(self) -> Option<DecisionRecord> {
-        (self.more > 0).then_some(DecisionRecord { times: self.more, ..self.record })
+impl<R: Refusal> Counted<R> {
+    fn told(self) -> Option<R> {
+        (self.more > 0).then(|| self.first.times(self.more))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use access::{Login, Reason, Service};
+    use api::DecisionRecord;
 
     fn refusal(user: &str) -> DecisionRecord {
         DecisionRecord {

@@ -1,36 +1,47 @@
 //! How many requests the refused logins of one person may open.
 
 use crate::limits;
-use access::Login;
+use access::Person;
 use chrono::TimeDelta;
 use std::collections::HashMap;
 
-/// Counts by login name over a sliding window.
+/// Counts by person, under whichever of their names they knock, over a sliding window.
 #[derive(Default)]
 pub struct Throttle {
-    opened: HashMap<Login, Vec<TimeDelta>>,
+    opened: HashMap<Person, Vec<TimeDelta>>,
 }
 
 impl Throttle {
-    /// Whether `login` may open one more at `now`, time since boot.
-    pub fn admits(&mut self, login: &Login, now: TimeDelta) -> bool {
+    /// Whether `person` may open one more at `now`, time since boot. If so it is counted at once: others of
+    /// theirs knock at the same time.
+    pub fn reserve(&mut self, person: &Person, now: TimeDelta) -> bool {
         let window = TimeDelta::from_std(limits::LOGIN_REQUESTS_PER).unwrap_or_default();
-        if !self.opened.contains_key(login) && self.opened.len() >= limits::LOGIN_PEOPLE {
-            self.opened.retain(|_, times| times.iter().any(|time| now - *time < window));
+        let is_late = |time: &TimeDelta| now - *time < window;
+        if !self.opened.contains_key(person) && self.opened.len() >= limits::LOGIN_PEOPLE {
+            self.opened.retain(|_, times| times.iter().any(is_late));
             if self.opened.len() >= limits::LOGIN_PEOPLE {
                 return false;
             }
         }
-        let lately = |times: &Vec<TimeDelta>| times.iter().filter(|time| now - **time < window).count();
-        self.opened.get(login).is_none_or(|times| lately(times) < limits::LOGIN_REQUESTS)
+        let times = self.opened.entry(person.clone()).or_default();
+        times.retain(is_late);
+        let admits = times.len() < limits::LOGIN_REQUESTS;
+        if admits {
+            times.push(now);
+        }
+        admits
     }
 
-    /// Counts one that was opened.
-    pub fn count(&mut self, login: &Login, now: TimeDelta) {
-        let times = self.opened.entry(login.clone()).or_default();
-        times.push(now);
-        let over = times.len().saturating_sub(limits::LOGIN_REQUESTS);
-        times.drain(..over);
+    /// Takes back what was reserved at `now` and did not open one.
+    pub fn give_back(&mut self, person: &Person, now: TimeDelta) {
+        if let Some(times) = self.opened.get_mut(person) {
+            if let Some(at) = times.iter().position(|time| *time == now) {
+                times.remove(at);
+            }
+            if times.is_empty() {
+                self.opened.remove(person);
+            }
+        }
     }
 }
 
@@ -38,35 +49,46 @@ impl Throttle {
 mod tests {
     use super::*;
 
+    fn person(name: &str) -> Person {
+        Person::parse(name).unwrap()
+    }
+
     #[test]
     fn ten_an_hour_for_each_person() {
         let mut throttle = Throttle::default();
-        let (alice, bob) = (Login::parse("alice").unwrap(), Login::parse("bob").unwrap());
+        let (alice, bob) = (person("alice"), person("bob"));
         let at = TimeDelta::seconds;
-        let mut opens = |login: &Login, second: i64| {
-            let admits = throttle.admits(login, at(second));
-            if admits {
-                throttle.count(login, at(second));
-            }
-            admits
-        };
-        let admitted = (0..50).filter(|second| opens(&alice, *second)).count();
+        let admitted = (0..50).filter(|second| throttle.reserve(&alice, at(*second))).count();
         assert_eq!(admitted, limits::LOGIN_REQUESTS);
-        assert!(opens(&bob, 60));
-        assert!(!throttle.admits(&alice, at(3599)) && throttle.admits(&alice, at(3600)));
+        assert!(throttle.reserve(&bob, at(60)));
+        assert!(!throttle.reserve(&alice, at(3599)) && throttle.reserve(&alice, at(3600)));
+        assert!(!throttle.reserve(&alice, at(3600)), "one ran out, one was taken");
+    }
+
+    #[test]
+    fn many_at_once_get_ten_and_what_opened_none_is_free_again() {
+        let mut throttle = Throttle::default();
+        let (alice, now) = (person("alice"), TimeDelta::seconds(1));
+        // All of them have asked before any has opened.
+        let reserved = (0..limits::GATE_THREADS).filter(|_| throttle.reserve(&alice, now)).count();
+        assert_eq!(reserved, limits::LOGIN_REQUESTS);
+        throttle.give_back(&alice, now);
+        assert!(throttle.reserve(&alice, now) && !throttle.reserve(&alice, now));
+        (0..limits::LOGIN_REQUESTS).for_each(|_| throttle.give_back(&alice, now));
+        assert!(throttle.opened.is_empty(), "and costs no room");
+        throttle.give_back(&alice, now);
+        assert!(throttle.reserve(&alice, now));
     }
 
     #[test]
     fn strangers_without_end_are_not_kept_without_end() {
         let mut throttle = Throttle::default();
         for n in 0..limits::LOGIN_PEOPLE {
-            let login = Login::parse(&format!("u{n}")).unwrap();
-            assert!(throttle.admits(&login, TimeDelta::zero()));
-            throttle.count(&login, TimeDelta::zero());
+            assert!(throttle.reserve(&person(&format!("u{n}")), TimeDelta::zero()));
         }
-        let late = Login::parse("late").unwrap();
-        assert!(!throttle.admits(&late, TimeDelta::seconds(1)));
-        assert!(throttle.admits(&late, TimeDelta::hours(1)));
-        assert!(throttle.opened.is_empty(), "what is long ago is forgotten");
+        let late = person("late");
+        assert!(!throttle.reserve(&late, TimeDelta::seconds(1)));
+        assert!(throttle.reserve(&late, TimeDelta::hours(1)));
+        assert_eq!(throttle.opened.len(), 1, "what is long ago is forgotten");
     }
 }

@@ -46,7 +46,7 @@ pub fn question(pamh: &mut PamHandle, phase: Phase) -> Result<Question, String> 
 }
 
 /// Services in which somebody who is in becomes somebody else: the subject is the invoker.
-fn switches(service: &str) -> bool {
+pub fn switches(service: &str) -> bool {
     matches!(service, "sudo" | "sudo-i" | "su" | "su-l")
 }
 
@@ -75,6 +75,17 @@ fn check_invoker(name: &str, uid: u32, is_session: bool) -> Result<(), String> {
     } else {
         Err(format!("the application says that \"{name}\" asks, but user id {uid} runs it"))
     }
+}
+
+/// User, invoker, service, client and terminal as the application has them; empty where it does not tell.
+pub fn names(pamh: &PamHandle) -> [String; 5] {
+    [
+        item::<User>(pamh, "").unwrap_or_default(),
+        item::<RUser>(pamh, "").unwrap_or_default(),
+        item::<Service>(pamh, "").unwrap_or_default(),
+        item::<RHost>(pamh, "").unwrap_or_default(),
+        item::<Tty>(pamh, "").unwrap_or_default(),
+    ]
 }
 
 /// A PAM item as text; empty where it is unset.

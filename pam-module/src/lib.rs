@@ -16,6 +16,7 @@ mod call;
 pub mod limits;
 mod people;
 mod sys;
+mod told;
 
 use arguments::Arguments;
 use ask::NoAnswer;
@@ -26,6 +27,7 @@ use pam::module::{PamHandle, PamHooks};
 use std::ffi::CStr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Once;
+use told::Who;
 
 struct Module;
 pam::pam_hooks!(Module);
@@ -119,9 +121,13 @@ fn run(pamh: &mut PamHandle, args: &[&CStr], phase: Phase) -> Outcome {
         // A logout lets nobody in.
         Outcome::Unavailable(_) if phase == Phase::Close => Outcome::In,
         Outcome::Unavailable(why) if arguments.allow_unavailable || arguments.monitor => {
-            let who = String::from_utf8_lossy(&question.subject).into_owned();
-            let allowed = if arguments.monitor { "mode=monitor" } else { "on_unavailable=allow" };
-            log(libc::LOG_ERR, &format!("let {who} in without an answer because of {allowed}: {why}"));
+            let (reason, allowed) = if arguments.monitor {
+                ("monitor", "mode=monitor")
+            } else {
+                ("unavailable", "on_unavailable=allow")
+            };
+            let detail = format!("let in without an answer because of {allowed}: {why}");
+            log(libc::LOG_ERR, &told::line("allow", reason, &Who::from(&question), &detail));
             Outcome::In
         }
         Outcome::Refused(_) if arguments.monitor => Outcome::In,
@@ -159,18 +165,7 @@ fn untold(question: &Question) {
         Notice::SpareKey => (libc::LOG_ALERT, "spare_key"),
         Notice::Exempt | Notice::None => (libc::LOG_NOTICE, "exempt"),
     };
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    log(
-        priority,
-        &format!(
-            "decision=allow reason={what} user={} as={} service={} rhost={} tty={}, and jitd could not be told",
-            text(&question.subject),
-            text(&question.target),
-            text(&question.service),
-            text(&question.rhost),
-            text(&question.tty)
-        ),
-    );
+    log(priority, &told::line("allow", what, &Who::from(question), "jitd could not be told"));
 }
 
 fn finish(pamh: &mut PamHandle, phase: Phase, outcome: Outcome) -> PamResultCode {
@@ -181,7 +176,7 @@ fn finish(pamh: &mut PamHandle, phase: Phase, outcome: Outcome) -> PamResultCode
         }
         Outcome::Refused(line) => (PamResultCode::PAM_PERM_DENIED, line),
         Outcome::Unavailable(why) => {
-            log(libc::LOG_ERR, &format!("refused, because jitd does not answer: {why}"));
+            refused(pamh, "unavailable", &format!("jitd does not answer: {why}"));
             let line = format!(
                 "jit: this host's access daemon does not answer ({why}), so nobody is let in. \
                  Ask its administrator to see: systemctl status jitd"
@@ -189,7 +184,7 @@ fn finish(pamh: &mut PamHandle, phase: Phase, outcome: Outcome) -> PamResultCode
             (PamResultCode::PAM_AUTHINFO_UNAVAIL, line)
         }
         Outcome::Broken(why) => {
-            log(libc::LOG_ERR, &format!("refused, because the PAM line is not right: {why}"));
+            refused(pamh, "bad_request", &format!("the PAM line is not right: {why}"));
             let line = format!(
                 "jit: this host's access gate is set up wrongly ({why}), so nobody is let in. \
                  Ask its administrator to see: man pam_jit"
@@ -210,6 +205,14 @@ fn finish(pamh: &mut PamHandle, phase: Phase, outcome: Outcome) -> PamResultCode
     }
 }
 
+/// Tells syslog of a refusal that the daemon does not hear of. It is refused already: a fault here must not
+/// reach the application.
+fn refused(pamh: &PamHandle, reason: &str, detail: &str) {
+    let _ = catch_unwind(AssertUnwindSafe(|| {
+        log(libc::LOG_ERR, &told::line("deny", reason, &Who::of(pamh), detail));
+    }));
+}
+
 /// One line of printable ASCII on the error channel, also where the application asked for silence: sudo
 /// always does, and without a terminal other text would go into captured output.
 fn say(pamh: &PamHandle, line: &str) {
@@ -221,6 +224,7 @@ fn say(pamh: &PamHandle, line: &str) {
 }
 
 fn log(priority: libc::c_int, what: &str) {
-    let what: String = what.chars().map(|c| if c.is_control() { '?' } else { c }).take(1000).collect();
+    let what: String =
+        what.chars().map(|c| if c.is_control() { '?' } else { c }).take(limits::LINE).collect();
     sys::syslog(priority, &format!("pam_jit: {what}"));
 }

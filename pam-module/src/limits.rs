@@ -20,3 +20,7 @@ pub const PROC: u64 = 4096;
 
 /// Names in one argument: a handful of spare keys is many.
 pub const NAMES: usize = 32;
+
+/// Characters of a line of the log: what every syslog daemon takes (RFC 5424, section 6.1, says 2048 bytes,
+/// with its head).
+pub const LINE: usize = 1900;

@@ -16,11 +16,16 @@
 //! [`OLDEST`]`..=`[`VERSION`], so that a module and a daemon one release apart understand each other
 //! during an upgrade and a downgrade.
 //!
+//! [`Pairs`] is how both write a line of the log about what was asked.
+//!
 //! There are no dependencies here on purpose: this is the code that both sides run on hostile bytes.
 #![forbid(unsafe_code)]
 
 mod codec;
 pub mod limits;
+mod pairs;
+
+pub use pairs::Pairs;
 
 use codec::{Fields, Put};
 use core::fmt;

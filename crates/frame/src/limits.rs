@@ -21,3 +21,7 @@ pub const LINE: usize = 480;
 
 /// Bytes of a reason code or grant id: the longest code of the closed list is 17.
 pub const CODE: usize = 32;
+
+/// Bytes of one value in a line of the log: names and addresses are shorter, and the six of a line fit into
+/// what every syslog daemon takes (RFC 5424, section 6.1, says 2048 bytes).
+pub const VALUE: usize = 256;

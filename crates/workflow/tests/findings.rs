@@ -235,11 +235,7 @@ fn root_by_one_click_and_by_none_is_told() {
             FindingKind::AutoGivesRoot,
         )
     };
-    assert!(
-        auto("")[0].contains("gives root without anybody (for 1h at most, 5 times per 7d)"),
-        "{:?}",
-        auto("")
-    );
+    assert!(auto("")[0].contains("gives root without anybody (for 1h at most, 5 per 7d)"), "{:?}", auto(""));
     assert_eq!(auto("what = { services = [\"ssh\"] }"), [""; 0]);
 }
 

@@ -591,7 +591,7 @@ fn a_module_that_panics_refuses_and_the_owner_is_not_locked_out() {
     host.soon("it is told", || {
         host.root("journalctl -q -o cat -p err --facility=authpriv")
             .out
-            .contains("pam_jit: refused, because the PAM line is not right: the module has a fault")
+            .contains("the PAM line is not right: the module has a fault")
     });
     std::fs::remove_file(host.path("etc/ld.so.preload")).unwrap();
     alice.ssh("sudo -n true").is_in();

@@ -48,7 +48,7 @@ fn unavailable_can_be_made_to_allow_on_the_line_alone_and_every_use_is_told() {
     host.root("mv /usr/sbin/jitd /usr/sbin/away; kill -KILL $(pidof jitd)");
     alice.ssh("true").is_in();
     let log = std::fs::read_to_string(host.path("var/log/auth.log")).unwrap();
-    assert!(log.contains("pam_jit: let alice in without an answer because of on_unavailable=allow"), "{log}");
+    assert!(log.contains("reason=unavailable user=alice as=alice service=ssh"), "{log}");
 }
 
 #[test]
@@ -77,8 +77,7 @@ fn each_login_that_a_line_alone_lets_in_is_an_error_in_the_log_and_the_status_na
     for logins in 1..=3 {
         alice.ssh("true").is_in();
         host.soon("each of them is told", || {
-            errors("sshd", "pam_jit: let alice in without an answer because of on_unavailable=allow")
-                == 2 * logins
+            errors("sshd", "reason=unavailable user=alice as=alice service=ssh") == 2 * logins
         });
     }
 }

@@ -91,10 +91,9 @@ fn a_small_team_approves_one_another_and_whoever_leaves_it_is_out() {
     shell.exp_string("was approved by the rule itself (extension 1 of 1)").unwrap();
     shell.exp_string(&grant).unwrap();
     assert_eq!(end_of(&alice, &grant) - before, 30 * 60);
-    alice
-        .jit("extend --for 30m --reason 'and still runs'")
-        .ends_with(1)
-        .says(&format!("grant {grant} was extended once, as often as it can be: ask for a new one"));
+    alice.jit("extend --for 30m --reason 'and still runs'").ends_with(1).says(&format!(
+        "grant {grant} was extended once, as often as it can be: ask for a new one with jit request"
+    ));
 
     // A policy that gives less denies what waits for more, and says so.
     let request = alice.jit("request --service su --reason 'an old habit'").ends_with(0).id("R-");
@@ -109,7 +108,7 @@ fn a_small_team_approves_one_another_and_whoever_leaves_it_is_out() {
     alice.jit(&format!("show {request}")).says("is denied");
     bob.jit(&format!("approve {request}"))
         .ends_with(5)
-        .says(&format!("request {request} is already denied by the policy (no rule covers all of this: rule \"team\" comes nearest, but not for su)"));
+        .says(&format!("request {request} is already denied by the policy (no rule covers all of this: rule \"team\" comes nearest"));
     alice
         .jit("request --service su --reason 'an old habit'")
         .ends_with(1)
@@ -319,15 +318,6 @@ fn on_call_gets_in_at_once_and_breaks_glass_alone() {
 /// Nobody answers at night, and it must be now.
 fn break_glass(host: &Host, alice: &Person<'_>, bob: &Person<'_>, carol: &Person<'_>, everybody: &str) {
     host.policy(&host.example("break-glass", &[]).unwrap(), Some(everybody)).unwrap();
-    // What the day brought is over. Bob let her in to have a look, and went to bed.
-    for grant in host.root("jit grants --user alice --json").out.split("\"G-").skip(1) {
-        host.root(&format!("jit revoke G-{} --reason 'the day is over'", &grant[..11])).ends_with(0);
-    }
-    let refused = alice.ssh("true");
-    refused.is_refused_with("was revoked by root").says("for 1h was opened for you: bob can approve it");
-    approve(bob, &refused);
-    alice.ssh("sudo -n true").is_refused_with("bob can approve it");
-
     let glass = |reason: &str| {
         alice.jit(&format!("request --service sudo --as postgres --break-glass --reason '{reason}'"))
     };
@@ -339,7 +329,7 @@ fn break_glass(host: &Host, alice: &Person<'_>, bob: &Person<'_>, carol: &Person
     glass("fire").ends_with(1).says("wants a reason of at least 10 characters");
     bob.jit("request --service sudo --break-glass --reason 'i am no longer on call'")
         .ends_with(1)
-        .says("no rule is for bob");
+        .says("no rule is for bob: whoever keeps the policy can add one");
     let broke = glass("the house is on fire");
     broke.ends_with(0).says("You broke glass with request R-");
     let (request, grant) = (broke.id("R-"), broke.id("G-"));
