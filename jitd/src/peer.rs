@@ -68,8 +68,16 @@ fn is_the_person(socket: &impl AsFd, uid: u32, pid: i32) -> Result<(), NotThem> 
     let hidden = |why: &dyn std::fmt::Display| NotThem::Hidden(why.to_string());
     let process = hold(socket, pid).map_err(|why| hidden(&why))?;
     let read = |name: &str| read_proc(pid, name).map_err(|why| hidden(&why));
+    // Where the kernel keeps no handle on the process that connected, another may have its id by now; one of
+    // the same user is all that it can be.
+    let is_theirs = || match effective_uid(&read("status")?) {
+        Some(now) if now == uid => Ok(()),
+        _ => Err(hidden(&"it is another user's by now")),
+    };
+    is_theirs()?;
     let login: u32 = read("loginuid")?.trim().parse().map_err(|why| hidden(&why))?;
     let cgroup = read("cgroup")?;
+    is_theirs()?;
     // What was read belongs to the process that connected only if that is still alive now.
     if !alive(&process) {
         return Err(hidden(&"it is gone"));
@@ -114,9 +122,8 @@ fn judge(uid: u32, login: u32, cgroup: &str, start: Start) -> Result<(), NotThem
     let Start::Systemd(class_of) = start else { return Ok(()) };
     let path = systemd_path(cgroup);
     // What is below the first unit is the unit's own affair: a container's may have any name.
-    let unit = path
-        .split('/')
-        .find(|part| part.rsplit_once('.').is_some_and(|(_, kind)| matches!(kind, "service" | "scope")));
+    let is_unit = |part: &&str| matches!(part.rsplit_once('.'), Some((_, "service" | "scope")));
+    let unit = path.split('/').find(is_unit);
     let unit = unit.ok_or_else(|| NotThem::Scheduled(format!("cgroup {path}")))?;
     let from_a_login = match unit.strip_prefix("session-").and_then(|rest| rest.strip_suffix(".scope")) {
         // Some systems give cron's jobs a session too; logind calls it one in the background.
@@ -177,10 +184,22 @@ pub fn read_proc(pid: i32, name: &str) -> std::io::Result<String> {
     Ok(text)
 }
 
+/// The effective user id in a `/proc/PID/status`: the second of its `Uid:` line (proc(5)), which is what a
+/// socket's credentials are made from. A program's name stands before it and cannot hold a line's end there.
+fn effective_uid(status: &str) -> Option<u32> {
+    let uids = status.lines().find_map(|line| line.strip_prefix("Uid:"))?;
+    uids.split_ascii_whitespace().nth(1)?.parse().ok()
+}
+
 /// The audit session that a process belongs to, if it belongs to a login.
 pub fn audit_session(pid: i32) -> Option<u32> {
     let session = read_proc(pid, "sessionid").ok()?.trim().parse().ok()?;
     (session != u32::MAX).then_some(session)
+}
+
+/// Whether other users' processes can be seen: not where `/proc` is mounted with `hidepid` (proc(5)).
+pub fn sees_processes() -> bool {
+    read_proc(1, "stat").is_ok()
 }
 
 /// When a process started, in clock ticks after boot: `/proc/PID/stat` field 22 (proc(5)). None once it
@@ -263,6 +282,24 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn the_effective_user_id_is_the_second_of_four() {
+        let status = "Name:\tUid: 0 0\nUmask:\t0022\nUid:\t1000\t1001\t1002\t1003\nGid:\t5\t5\t5\t5\n";
+        assert_eq!(effective_uid(status), Some(1001));
+        assert_eq!(effective_uid("Name:\tx\n"), None);
+        let own = read_proc(i32::try_from(std::process::id()).unwrap(), "status").unwrap();
+        assert_eq!(effective_uid(&own), Some(rustix::process::geteuid().as_raw()));
+    }
+
+    #[test]
+    fn a_process_that_is_another_users_is_not_the_person_who_connected() {
+        let (ours, _theirs) = std::os::unix::net::UnixStream::pair().unwrap();
+        let own = i32::try_from(std::process::id()).unwrap();
+        let somebody_else = rustix::process::geteuid().as_raw() + 1;
+        let not_them = is_the_person(&ours, somebody_else, own).unwrap_err();
+        assert_eq!(not_them, NotThem::Hidden("it is another user's by now".to_owned()));
     }
 
     #[test]
