@@ -318,6 +318,15 @@ fn on_call_gets_in_at_once_and_breaks_glass_alone() {
 /// Nobody answers at night, and it must be now.
 fn break_glass(host: &Host, alice: &Person<'_>, bob: &Person<'_>, carol: &Person<'_>, everybody: &str) {
     host.policy(&host.example("break-glass", &[]).unwrap(), Some(everybody)).unwrap();
+    // What the day brought is over. Bob let her in to have a look, and went to bed.
+    for grant in host.root("jit grants --user alice --json").out.split("\"G-").skip(1) {
+        host.root(&format!("jit revoke G-{} --reason 'the day is over'", &grant[..11])).ends_with(0);
+    }
+    let refused = alice.ssh("true");
+    refused.is_refused_with("was revoked by root").says("for 1h was opened for you: bob can approve it");
+    approve(bob, &refused);
+    alice.ssh("sudo -n true").is_refused_with("bob can approve it");
+
     let glass = |reason: &str| {
         alice.jit(&format!("request --service sudo --as postgres --break-glass --reason '{reason}'"))
     };
