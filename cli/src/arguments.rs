@@ -86,6 +86,9 @@ pub enum Command {
     #[command(subcommand)]
     Policy(Policy),
     /// What would the gate say, and why? Changes nothing.
+    ///
+    /// Ends with 0 once it has an answer, also where that is a refusal: the verdict is the answer's first word, and
+    /// "allowed" with --json. Other codes say that there is no answer: 1 that one may not ask about this person.
     Check(Check),
     /// How the gate is, and who one is to it.
     Status,

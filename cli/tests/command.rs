@@ -104,6 +104,27 @@ fn each_refusal_is_the_exit_code_of_its_kind_and_the_daemons_own_words() {
 }
 
 #[test]
+fn a_check_that_says_no_is_an_answer_and_ends_with_0() {
+    for (allowed, reason, words) in [
+        (true, "granted", "Would be let in (granted): so."),
+        (false, "no_grant", "Would be refused (no_grant): so."),
+    ] {
+        let body = format!(r#"{{"allowed":{allowed},"reason":"{reason}","because":"so"}}"#);
+        let (_folder, socket) = answering("200 OK", &body);
+        let output = jit(&["--socket", &socket, "check", "alice"]);
+        assert_eq!(output.status.code(), Some(0), "{}", error(&output));
+        assert_eq!(String::from_utf8(output.stdout).unwrap(), format!("{words}\n"));
+        let (_folder, socket) = answering("200 OK", &body);
+        let json = jit(&["--socket", &socket, "--json", "check", "alice"]);
+        let said = String::from_utf8(json.stdout).unwrap();
+        assert!(json.status.code() == Some(0) && said.contains(&format!("\"allowed\":{allowed}")), "{said}");
+    }
+    let body = r#"{"status":403,"code":"forbidden","detail":"what others hold is for them"}"#;
+    let (_folder, socket) = answering("403 Forbidden", body);
+    assert_eq!(jit(&["--socket", &socket, "check", "alice"]).status.code(), Some(1), "no answer");
+}
+
+#[test]
 fn an_answer_of_another_program_is_told_from_a_refusal() {
     let (_folder, socket) = answering("200 OK", "<html>");
     let output = jit(&["--socket", &socket, "status"]);

@@ -82,12 +82,29 @@ fn is_the_person(socket: &impl AsFd, uid: u32, pid: i32) -> Result<(), NotThem> 
     if !alive(&process) {
         return Err(hidden(&"it is gone"));
     }
-    judge(uid, login, &cgroup)
+    let start = if std::path::Path::new(SYSTEMD).exists() { Start::Systemd(class_of) } else { Start::Other };
+    judge(uid, login, &cgroup, start)
+}
+
+/// There where systemd runs the machine (sd_booted(3)).
+const SYSTEMD: &str = "/run/systemd/system";
+
+/// What started the machine, and so what a cgroup's name tells.
+#[derive(Clone, Copy)]
+enum Start {
+    /// systemd: each login and each service has a unit of its own. With it, how logind classes a session.
+    Systemd(fn(&str) -> Option<String>),
+    /// Something else, or nothing: in a container every cgroup may be `/`.
+    Other,
 }
 
 /// The rule itself: the audit login id is set and the person's own, and nothing that starts processes on
 /// somebody's behalf is above.
-fn judge(uid: u32, login: u32, cgroup: &str) -> Result<(), NotThem> {
+///
+/// The audit login id alone does not tell: a process that has none may give itself its own user's, without any
+/// right. What a mail service runs for a `.forward` is one. So where units tell logins from services, the
+/// process must be in a login's.
+fn judge(uid: u32, login: u32, cgroup: &str, start: Start) -> Result<(), NotThem> {
     if login == u32::MAX {
         return Err(NotThem::NoLogin);
     }
@@ -99,10 +116,46 @@ fn judge(uid: u32, login: u32, cgroup: &str) -> Result<(), NotThem> {
             part.starts_with("user@")
                 || matches!(*part, "cron.service" | "crond.service" | "atd.service" | "anacron.service")
         });
-    match part {
-        Some(part) => Err(NotThem::Scheduled(part.to_owned())),
-        None => Ok(()),
+    if let Some(part) = part {
+        return Err(NotThem::Scheduled(part.to_owned()));
     }
+    let Start::Systemd(class_of) = start else { return Ok(()) };
+    let path = systemd_path(cgroup);
+    // What is below the first unit is the unit's own affair: a container's may have any name.
+    let is_unit = |part: &&str| matches!(part.rsplit_once('.'), Some((_, "service" | "scope")));
+    let unit = path.split('/').find(is_unit);
+    let unit = unit.ok_or_else(|| NotThem::Scheduled(format!("cgroup {path}")))?;
+    let from_a_login = match unit.strip_prefix("session-").and_then(|rest| rest.strip_suffix(".scope")) {
+        // Some systems give cron's jobs a session too; logind calls it one in the background.
+        Some(session) => class_of(session).is_none_or(|class| class.starts_with("user")),
+        None => takes_logins(unit),
+    };
+    if from_a_login { Ok(()) } else { Err(NotThem::Scheduled(unit.to_owned())) }
+}
+
+/// The cgroup by which systemd knows the process: in the hierarchy of its own where there are several
+/// (cgroups(7)).
+fn systemd_path(cgroup: &str) -> &str {
+    let of = |hierarchy: &str| {
+        cgroup.lines().find_map(|line| line.split_once(':')?.1.strip_prefix(hierarchy)?.strip_prefix(':'))
+    };
+    of("name=systemd").or_else(|| of("")).unwrap_or("")
+}
+
+/// Services whose processes are logins: where no logind moves them into a session of their own, they stay.
+fn takes_logins(unit: &str) -> bool {
+    const INSTANCES: [&str; 5] = ["ssh@", "sshd@", "getty@", "serial-getty@", "container-getty@"];
+    matches!(unit, "ssh.service" | "sshd.service" | "console-getty.service")
+        || INSTANCES.iter().any(|service| unit.starts_with(service)) && unit.ends_with(".service")
+}
+
+/// How logind classes a session, where it says so: `user` has somebody at the other end, `background` has not
+/// (pam_systemd(8)).
+fn class_of(session: &str) -> Option<String> {
+    let mut text = String::new();
+    let file = std::fs::File::open(format!("/run/systemd/sessions/{session}")).ok()?;
+    file.take(limits::PROC).read_to_string(&mut text).ok()?;
+    text.lines().find_map(|line| line.strip_prefix("CLASS=")).map(str::to_owned)
 }
 
 /// A handle on the very process that connected, where the kernel keeps one (Linux 6.5); else on the
@@ -167,23 +220,66 @@ mod tests {
 
     const SHELL: &str = "1:name=systemd:/user.slice/user-1000.slice/session-3.scope\n0::/user.slice/user-1000.slice/session-3.scope\n";
 
+    const SYSTEMD: Start = Start::Systemd(|_| Some("user".to_owned()));
+
     #[test]
     fn a_login_shell_of_the_person_counts() {
-        assert_eq!(judge(1000, 1000, SHELL), Ok(()));
-        assert_eq!(judge(1000, 1000, "0::/\n"), Ok(()));
+        for start in [SYSTEMD, Start::Systemd(|_| None), Start::Other] {
+            assert_eq!(judge(1000, 1000, SHELL, start), Ok(()));
+        }
+        assert_eq!(judge(1000, 1000, "0::/\n", Start::Other), Ok(()));
+        // Where there is no logind, a login stays where it came from.
+        for under in [
+            "ssh.service",
+            "sshd.service",
+            "system-ssh.slice/ssh@3-203.0.113.5:22-203.0.113.9:4711.service",
+            "system-getty.slice/getty@tty1.service",
+            "system-serial\\x2dgetty.slice/serial-getty@ttyS0.service",
+        ] {
+            assert_eq!(judge(1000, 1000, &format!("0::/system.slice/{under}\n"), SYSTEMD), Ok(()), "{under}");
+        }
+        let several =
+            "5:memory:/user.slice\n1:name=systemd:/user.slice/user-1000.slice/session-3.scope\n0::/\n";
+        assert_eq!(judge(1000, 1000, several, SYSTEMD), Ok(()));
+    }
+
+    #[test]
+    fn what_a_service_runs_for_the_person_does_not() {
+        for under in [
+            "/system.slice/system-postfix.slice/postfix@-.service",
+            "/system.slice/cron-bob-0.service",
+            "/system.slice/incron.service",
+            "/system.slice/docker-4a1b.scope/user.slice/user-1000.slice/session-3.scope",
+            "/system.slice/my-session-3.scope",
+            "/system.slice/sshguard.service",
+            "/user.slice/user-1000.slice",
+            "/",
+        ] {
+            for cgroup in
+                [format!("0::{under}\n"), format!("1:name=systemd:{under}\n0::/x/session-3.scope\n")]
+            {
+                let said = judge(1000, 1000, &cgroup, SYSTEMD);
+                assert!(matches!(said, Err(NotThem::Scheduled(_))), "{cgroup}: {said:?}");
+            }
+        }
+        let by_cron = Start::Systemd(|session| (session == "3").then(|| "background".to_owned()));
+        assert_eq!(judge(1000, 1000, SHELL, by_cron), Err(NotThem::Scheduled("session-3.scope".to_owned())));
     }
 
     #[test]
     fn sudo_su_services_and_schedulers_do_not() {
-        assert_eq!(judge(1000, 1001, SHELL), Err(NotThem::OtherLogin { login: 1001, uid: 1000 }));
-        assert_eq!(judge(1000, u32::MAX, SHELL), Err(NotThem::NoLogin));
+        assert_eq!(judge(1000, 1001, SHELL, SYSTEMD), Err(NotThem::OtherLogin { login: 1001, uid: 1000 }));
+        assert_eq!(judge(1000, u32::MAX, SHELL, SYSTEMD), Err(NotThem::NoLogin));
         for under in [
             "/user.slice/user-1000.slice/user@1000.service/app.slice/run-1.service",
             "/system.slice/cron.service",
             "/system.slice/atd.service",
         ] {
             for cgroup in [format!("0::{under}\n"), format!("0::/\n1:name=systemd:{under}\n")] {
-                assert!(matches!(judge(1000, 1000, &cgroup), Err(NotThem::Scheduled(_))), "{cgroup}");
+                for start in [SYSTEMD, Start::Other] {
+                    let said = judge(1000, 1000, &cgroup, start);
+                    assert!(matches!(said, Err(NotThem::Scheduled(_))), "{cgroup}");
+                }
             }
         }
     }

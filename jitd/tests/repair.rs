@@ -513,3 +513,32 @@ fn a_first_use_never_gets_a_second_clock() {
     assert!(!state.has_grant(UNUSED) && state.has_grant(USED));
     assert!(state.has_the_claim());
 }
+
+#[test]
+fn a_revocation_stays_whatever_its_row_says() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    // Record 5 approved it and record 9 revoked it.
+    for (seq, lost, why) in [
+        (9, 2, "record 9, which made it, says something else"),
+        (5, 2, "record 9 ended it"),
+        (5, 9, "record 9 is lost and could have ended it"),
+    ] {
+        let state = State::damaged(|db| {
+            edited(db);
+            db.execute("UPDATE journal SET body = body || ' ' WHERE seq = ?1", [lost]).unwrap();
+            let approved: String = db
+                .query_row("SELECT json_extract(body, '$.grant') FROM journal WHERE seq = 5", [], |row| {
+                    row.get(0)
+                })
+                .unwrap();
+            assert!(approved.contains(REVOKED) && approved.contains("\"ended\":null"), "{approved}");
+            let sql = "UPDATE grants SET closed = 0, body = ?1, digest = ?2, seq = ?3 WHERE id = ?4";
+            let digest = journal::Hash::of(approved.as_bytes()).0;
+            assert_eq!(db.execute(sql, params![approved, digest, seq, bits(REVOKED)]).unwrap(), 1);
+        });
+        let said = state.repaired();
+        assert!(said.contains(why), "{why}: {said}");
+        assert!(!state.has_grant(REVOKED), "{said}");
+        assert_eq!(state.has_grant(GIVEN), lost == 2, "what nobody touched is taken over: {said}");
+    }
+}

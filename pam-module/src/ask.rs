@@ -43,11 +43,12 @@ pub fn ask(path: &Path, question: &Question, timeout: Duration) -> Result<Answer
 fn connected(path: &Path, deadline: Instant) -> Result<UnixStream, NoAnswer> {
     let shown = path.display();
     let folder = path.parent().unwrap_or(Path::new("/"));
-    let meta = std::fs::symlink_metadata(folder).map_err(|why| format!("{}: {why}", folder.display()))?;
+    let meta = std::fs::symlink_metadata(folder)
+        .map_err(|why| refused(errno(&why), &format!("{}: {why}", folder.display())))?;
     if !meta.is_dir() || meta.uid() != 0 || meta.mode() & 0o022 != 0 {
         return Err(format!("{} is not a folder that only root can write to", folder.display()).into());
     }
-    let failed = |why: Errno| format!("{shown}: {}", why.desc());
+    let failed = |why: Errno| refused(why, &format!("{shown}: {}", why.desc()));
     let fd: OwnedFd =
         socket(AddressFamily::Unix, SockType::Stream, SockFlag::SOCK_CLOEXEC, None).map_err(failed)?;
     // A blocking connect with a send timeout waits for a place in a full queue; a non-blocking one would
@@ -60,11 +61,12 @@ fn connected(path: &Path, deadline: Instant) -> Result<UnixStream, NoAnswer> {
         Ok(()) => {}
         Err(Errno::EAGAIN) => return Err(late()),
         Err(Errno::EINTR) => return Err(interrupted()),
-        Err(why) => return Err(failed(why).into()),
+        Err(why) => return Err(failed(why)),
     }
     // Under socket activation this is who listens: systemd, so root.
     let peer = getsockopt(&fd, sockopt::PeerCredentials).map_err(failed)?.uid();
-    if peer != 0 && people::account("jitd").map(|account| account.uid) != Some(peer) {
+    let jitd = || people::account("jitd").map_err(NoAnswer::BrokenOff);
+    if peer != 0 && jitd()?.map(|account| account.uid) != Some(peer) {
         return Err(format!("{shown} belongs to user id {peer}, which is neither root nor jitd").into());
     }
     Ok(UnixStream::from(fd))
@@ -134,6 +136,21 @@ fn plain(why: &Error) -> NoAnswer {
     match why.kind() {
         ErrorKind::WouldBlock => late(),
         ErrorKind::Interrupted => interrupted(),
-        _ => NoAnswer::Unavailable(why.to_string()),
+        _ => refused(errno(why), &why.to_string()),
     }
+}
+
+/// What the kernel refused. Too few files or too little memory is no sign of a daemon that is gone: whoever runs
+/// su can see to that by limits of their own, or by taking all there is.
+fn refused(why: Errno, what: &str) -> NoAnswer {
+    match why {
+        Errno::EMFILE | Errno::ENFILE | Errno::ENOMEM | Errno::ENOBUFS => {
+            NoAnswer::BrokenOff(what.to_owned())
+        }
+        _ => NoAnswer::Unavailable(what.to_owned()),
+    }
+}
+
+fn errno(why: &Error) -> Errno {
+    Errno::from_raw(why.raw_os_error().unwrap_or(0))
 }

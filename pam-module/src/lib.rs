@@ -144,7 +144,7 @@ fn decided_here(arguments: &Arguments, question: &Question) -> Option<Notice> {
         return None;
     }
     let name = std::str::from_utf8(&question.subject).ok()?;
-    let account = people::account(name)?;
+    let account = people::account(name).ok()??;
     let spare = arguments.spare_users.iter().any(|spare| spare == name)
         || arguments.spare_groups.iter().any(|group| people::is_member(name, account, group));
     spare.then_some(Notice::SpareKey)

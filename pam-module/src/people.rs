@@ -2,7 +2,7 @@
 
 use crate::limits;
 use std::fs::File;
-use std::io::{BufRead as _, BufReader, Read as _};
+use std::io::{self, BufRead as _, BufReader, Read as _};
 
 /// One local account.
 #[derive(Clone, Copy)]
@@ -12,8 +12,9 @@ pub struct Account {
     gid: u32,
 }
 
-/// The local account of this name.
-pub fn account(name: &str) -> Option<Account> {
+/// The local account of this name. A file that cannot be read says nothing about who is in it: whoever runs the
+/// application may have brought that about, by a limit on open files.
+pub fn account(name: &str) -> Result<Option<Account>, String> {
     find("/etc/passwd", |line| {
         let mut fields = line.split(':');
         (fields.next()? == name).then_some(())?;
@@ -22,8 +23,9 @@ pub fn account(name: &str) -> Option<Account> {
 }
 
 /// Whether any local account has this user id.
-pub fn is_local(uid: u32) -> bool {
-    find("/etc/passwd", |line| (line.split(':').nth(2)?.parse() == Ok(uid)).then_some(())).is_some()
+pub fn is_local(uid: u32) -> Result<bool, String> {
+    let found = find("/etc/passwd", |line| (line.split(':').nth(2)?.parse() == Ok(uid)).then_some(()))?;
+    Ok(found.is_some())
 }
 
 /// Whether a local account is in the local group `group`, by its list or as its first group.
@@ -35,21 +37,23 @@ pub fn is_member(name: &str, account: Account, group: &str) -> bool {
         let listed = fields.next().is_some_and(|members| members.split(',').any(|member| member == name));
         Some(listed || gid == account.gid)
     });
-    member == Some(true)
+    // A group that cannot be read has nobody in it.
+    member == Ok(Some(true))
 }
 
 /// What `take` makes of the first line that it takes.
-fn find<T>(path: &str, take: impl Fn(&str) -> Option<T>) -> Option<T> {
-    let mut lines = BufReader::new(File::open(path).ok()?.take(limits::ACCOUNTS));
+fn find<T>(path: &str, take: impl Fn(&str) -> Option<T>) -> Result<Option<T>, String> {
+    let failed = |why: io::Error| format!("{path} cannot be read: {why}");
+    let mut lines = BufReader::new(File::open(path).map_err(failed)?.take(limits::ACCOUNTS));
     let mut line = Vec::new();
     loop {
         line.clear();
-        if lines.read_until(b'\n', &mut line).ok()? == 0 {
-            return None;
+        if lines.read_until(b'\n', &mut line).map_err(failed)? == 0 {
+            return Ok(None);
         }
         let text = std::str::from_utf8(&line).unwrap_or_default();
         if let Some(taken) = take(text.trim_end_matches('\n')) {
-            return Some(taken);
+            return Ok(Some(taken));
         }
     }
 }

@@ -69,6 +69,17 @@ impl Person<'_> {
         open(ssh)
     }
 
+    /// `ssh` by key and then also keyboard-interactive, on a terminal.
+    pub fn terminal_by_key_and_password(&self, command: &str) -> Terminal {
+        let mut how = self.key_only();
+        if let Some(prefer) = how.last_mut() {
+            prefer.push_str(",keyboard-interactive");
+        }
+        let mut ssh = self.client("ssh", &how);
+        ssh.arg(self.at_host()).arg(command);
+        open(ssh)
+    }
+
     /// `scp` of a file of the host to here.
     pub fn scp(&self, file: &str) -> Seen {
         let to = self.host.scratch().join(format!("copied-by-{}", self.name));

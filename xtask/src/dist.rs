@@ -29,6 +29,7 @@ pub fn dist() -> Result<PathBuf> {
     )?;
     let package = testbed::package()?;
     holds_the_module(&package)?;
+    names_its_libc(&package)?;
     Ok(package)
 }
 
@@ -39,6 +40,44 @@ fn holds_the_module(package: &Path) -> Result<()> {
     let place = format!("./usr/lib/{}-linux-gnu/security/pam_jit.so", std::env::consts::ARCH);
     ensure!(listed.lines().any(|line| line.ends_with(&place)), "{} holds no {place}", package.display());
     Ok(())
+}
+
+/// On a host with an older libc than it was built with the module would not load, and every gated service
+/// refuse, spare keys too: dpkg has to refuse first. cargo-deb only warns where it cannot tell a version.
+fn names_its_libc(package: &Path) -> Result<()> {
+    let depends = Command::new("dpkg-deb").arg("-f").arg(package).arg("Depends").output();
+    let depends = depends.context("running dpkg-deb")?;
+    let depends = String::from_utf8_lossy(&depends.stdout);
+    let versions =
+        depends.split(", ").filter_map(|one| one.trim().strip_prefix("libc6 (>= ")?.strip_suffix(')'));
+    let target = testbed::repository().join("target");
+    for file in ["module/pam_jit.so", "release/jitd", "release/jit"] {
+        let needs = libc_of(&target.join(file))?;
+        ensure!(
+            versions.clone().any(|version| numbers(version) >= numbers(&needs)),
+            "{} depends on \"{}\", but {file} takes libc6 {needs}: dpkg would install it where it cannot load. \
+             Is dpkg-shlibdeps there (package dpkg-dev)?",
+            package.display(),
+            depends.trim()
+        );
+    }
+    Ok(())
+}
+
+/// The newest version of libc's symbols that a binary asks for.
+fn libc_of(binary: &Path) -> Result<String> {
+    let symbols = Command::new("objdump").arg("-T").arg(binary).output().context("running objdump")?;
+    String::from_utf8_lossy(&symbols.stdout)
+        .split("GLIBC_")
+        .skip(1)
+        .filter_map(|rest| rest.split(|c: char| !c.is_ascii_digit() && c != '.').next())
+        .max_by_key(|version| numbers(version))
+        .map(str::to_owned)
+        .with_context(|| format!("{} asks for no version of libc", binary.display()))
+}
+
+fn numbers(version: &str) -> Vec<u32> {
+    version.split('.').map_while(|number| number.parse().ok()).collect()
 }
 
 /// What the command says of itself, as files for the package.

@@ -59,6 +59,13 @@ const LONG: &[Stage] = &[
     ("kills", |tally| {
         tests(tally, &["cargo", "test", "-p", "hosts", "--test", "faults", "killed"], &[("JIT_KILLS", "200")])
     }),
+    ("settles", |tally| {
+        tests(
+            tally,
+            &["cargo", "test", "-p", "hosts", "--test", "clock", "ten_minutes"],
+            &[("JIT_SETTLES", "1")],
+        )
+    }),
     ("bench", |_| bench::bench(bench::Bench::Gate)),
 ];
 

@@ -6,7 +6,11 @@ use std::process::Command;
 
 /// Debian packages that building takes.
 pub fn build_packages() -> Result<()> {
-    testbed::install(&[("cc", "gcc"), ("/usr/include/security/pam_modules.h", "libpam0g-dev")])
+    testbed::install(&[
+        ("cc", "gcc"),
+        ("dpkg-shlibdeps", "dpkg-dev"),
+        ("/usr/include/security/pam_modules.h", "libpam0g-dev"),
+    ])
 }
 
 /// The path of a cargo tool of this version, built from its crate if need be.

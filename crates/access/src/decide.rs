@@ -30,7 +30,7 @@ impl Decision {
 /// How one grant answers the question: by carrying it, or by the check it fails.
 ///
 /// The order is how near it came: a grant that fails a later check was nearer. Of two that carry, or
-/// that fail the same check, the one that ends later speaks.
+/// that fail the same check, one that is not over speaks, and of those the one that ends later.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Fit {
     WrongHost,
@@ -62,7 +62,7 @@ pub fn decide(view: &View, local: &Local, question: &Question, now: Now) -> Deci
             let claim = local.claims.get(&grant.id).copied();
             (fit(grant, claim, view, local, question, now), grant.ends(claim), grant.id, grant)
         })
-        .max_by_key(|(fit, ends, id, _)| (*fit, *ends, *id));
+        .max_by_key(|(fit, ends, id, grant)| (*fit, !is_over(grant, *ends, now), *ends, *id));
 
     if let Some((Fit::Carries, ends, _, grant)) = best {
         if local.stale {
@@ -91,6 +91,10 @@ pub fn decide(view: &View, local: &Local, question: &Question, now: Now) -> Deci
             Decision { reason: fit.reason(), grant: Some(Arc::clone(grant)), ends: Some(ends), claim: None }
         }
     }
+}
+
+fn is_over(grant: &Grant, ends: Time, now: Now) -> bool {
+    grant.ended.is_some() || now.latest >= ends
 }
 
 fn fit(

@@ -8,16 +8,18 @@ use chrono::{SecondsFormat, TimeDelta};
 /// ASCII as long as names are, since keyboard-interactive logins garble anything else.
 pub fn explain(decision: &Decision, question: &Question, host: &str, now: Time) -> String {
     let door = &question.service;
+    let none = || format!("{} holds no grant for {door} on {host}", question.subject);
     let Some(grant) = &decision.grant else {
         return match decision.reason {
             Reason::NotEnrolled => format!("{host} belongs to no source of grants yet"),
             Reason::Approver => "approvers may come in over ssh to approve".to_owned(),
-            Reason::NoGrant => format!("{} holds no grant for {door} on {host}", question.subject),
+            Reason::NoGrant => none(),
             other => format!("the answer is {other}"),
         };
     };
     let id = grant.id;
     let ends = decision.ends.unwrap_or_else(|| grant.window.latest_end());
+    let over = grant.ended.is_some() || now >= ends;
     let list = |names: Vec<String>| names.join(", ");
     match decision.reason {
         Reason::Granted | Reason::BreakGlass => {
@@ -49,6 +51,8 @@ pub fn explain(decision: &Decision, question: &Question, host: &str, now: Time) 
             let plural = if most == 1 { "" } else { "s" };
             format!("grant {id} carries {most} session{plural} already, and no more at once")
         }
+        // A grant that is over is no news to somebody at another door.
+        Reason::WrongService | Reason::WrongHost | Reason::WrongRunAs if over => none(),
         Reason::WrongService => format!(
             "grant {id} is for {}, not for {door}",
             list(grant.services.iter().map(ToString::to_string).collect())

@@ -502,6 +502,22 @@ fn the_nearest_miss_is_the_one_that_failed_last() {
 }
 
 #[test]
+fn at_another_door_the_grant_that_is_not_over_speaks() {
+    let revoked = Grant {
+        ended: Some(Ended { how: EndedHow::Revoked, at: at(1), by: None, reason: None }),
+        window: Window::Approval { not_before: at(100), expires: at(900) },
+        ..grant(2)
+    };
+    let expired = Grant { window: Window::Approval { not_before: at(1), expires: at(150) }, ..grant(3) };
+    let held = Grant { window: Window::Approval { not_before: at(100), expires: at(151) }, ..grant(1) };
+    let now = Now::exactly(at(150));
+    let decision =
+        decide(&view(&[held, revoked, expired]), &Local::default(), &ask("alice", "su", Phase::Account), now);
+    assert_eq!(decision.reason, Reason::WrongService);
+    assert_eq!(decision.grant.map(|grant| grant.id), Some(grant(1).id));
+}
+
+#[test]
 fn a_view_forgets_what_it_is_told_to() {
     let mut view = view(&[grant(1), grant(2)]);
     assert_eq!(view.grants().count(), 2);

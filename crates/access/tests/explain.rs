@@ -55,6 +55,9 @@ fn each_reason_says_what_was_wrong_in_one_clause() {
                 Some(Ended { how, at: at(3400), by: Some(Person::parse("bob").unwrap()), reason: None });
         }
     };
+    let open = |grant: &mut Grant| {
+        grant.window = Window::Approval { not_before: at(0), expires: at(7600) };
+    };
     let length = Span::seconds(60).unwrap();
     let said = [
         words(Reason::NoGrant, |_| {}, "ssh"),
@@ -83,10 +86,14 @@ fn each_reason_says_what_was_wrong_in_one_clause() {
             },
             "ssh",
         ),
+        words(Reason::WrongService, open, "sudo"),
+        words(Reason::WrongHost, open, "ssh"),
+        words(Reason::WrongRunAs, open, "sudo"),
+        words(Reason::WrongRunAs, open, "ssh"),
+        // One that is over is no news at another door.
         words(Reason::WrongService, |_| {}, "sudo"),
-        words(Reason::WrongHost, |_| {}, "ssh"),
-        words(Reason::WrongRunAs, |_| {}, "sudo"),
-        words(Reason::WrongRunAs, |_| {}, "ssh"),
+        words(Reason::WrongHost, ended(EndedHow::Revoked), "ssh"),
+        words(Reason::WrongRunAs, ended(EndedHow::Released), "sudo"),
         words(Reason::WrongSource, |_| {}, "ssh"),
         words(Reason::TooManySessions, |_| {}, "ssh"),
         words(Reason::ClockUntrusted, |_| {}, "ssh"),

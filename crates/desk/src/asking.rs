@@ -146,6 +146,9 @@ impl<S: Store> Desk<S> {
         let grant = self.find_grant(caller, id)?;
         let first = self.store.read(|store| store.request(grant.request))?;
         let first = first.ok_or_else(|| no_request(&grant.request.to_string()))?;
+        if first.ask.kind == Kind::Standing {
+            return Err(Refusal::NoExtension { rule: grant.rule }.into());
+        }
         let ask = Ask {
             id: RequestId::from_random(random()?),
             kind: Kind::Extend { grant: grant.id },

@@ -65,13 +65,16 @@ impl<S: Store> Desk<S> {
         let findings: Vec<String> = findings.iter().map(ToString::to_string).collect();
         let (person, channel, at) = (caller.person.clone(), caller.channel, self.clock.now().trusted);
         let applied = self.once(caller, Some(key), move |store| {
-            let before = store.policy()?.unwrap_or_else(PolicyVersion::shipped);
-            let diff = difference(before.texts(), (&new.policy, new.people.as_deref()));
+            // After a repair that lost it none is in force, and the shipped one has to be applied like any other.
+            let before = store.policy()?;
+            let texts = before.as_ref().map_or(("", None), PolicyVersion::texts);
+            let diff = difference(texts, (&new.policy, new.people.as_deref()));
+            let before = before.map_or(0, |before| before.version);
             if diff.is_empty() {
-                return Ok(AppliedPolicy { version: before.version, unchanged: true, diff, findings });
+                return Ok(AppliedPolicy { version: before, unchanged: true, diff, findings });
             }
             let version = PolicyVersion {
-                version: before.version + 1,
+                version: before + 1,
                 at,
                 by: Some(person.clone()),
                 policy: new.policy,

@@ -165,7 +165,7 @@ fn build(
     opening: impl FnOnce(&Repaired, LogId) -> (Stamp, String),
     judge: &dyn Judge,
 ) -> Result<Repaired, StoreError> {
-    let Salvaged { log, records, checkpoint, rows, claims, clock, lost } = salvaged;
+    let Salvaged { log, records, last_there, checkpoint, rows, claims, clock, lost } = salvaged;
     let mut repaired = Repaired {
         kept,
         old: log,
@@ -176,12 +176,13 @@ fn build(
         taken: BTreeMap::new(),
         lost,
     };
-    // Also a row can prove that there were more records than can be read.
+    // Also a row, or a record that is not whole, proves that there were more than can be read.
     let known_end = rows
         .iter()
         .filter_map(|(_, found)| found.seq())
         .chain(claims.values().filter_map(Found::seq))
         .chain(checkpoint.map(|head| head.seq))
+        .chain([last_there])
         .max()
         .unwrap_or(0);
     let known = known_end.to_string();

@@ -294,7 +294,7 @@ fn why_not(world: &World, rule: &PolicyRule, human: &Human, ask: &Ask, after: bo
     }
     let misses = misses(world, rule, human, ask);
     if !misses.is_empty() {
-        return format!("not for {}", misses.join(" or "));
+        return misses.join(" and ");
     }
     if after && !denied {
         "would cover it too, but comes later".to_owned()

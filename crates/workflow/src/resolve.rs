@@ -58,7 +58,7 @@ impl World {
             }),
             steps: own,
             break_glass: terms.break_glass.as_ref().map(|glass| BreakGlass {
-                who: self.people_of(&glass.who, Some(human), now),
+                who: self.named_by(&glass.who, human),
                 longest: glass.max,
                 review_by: self.people_of(&glass.review_by, Some(human), now),
                 named: named(&glass.review_by, human),

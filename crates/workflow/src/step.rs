@@ -441,6 +441,10 @@ pub(crate) fn longer(
 ) -> Result<Grant, Refusal> {
     let extend = rule.extend.as_ref().ok_or_else(|| Refusal::NoExtension { rule: rule.id.clone() })?;
     let Held { grant: held, ends } = held;
+    if held.break_glass {
+        // Its length is what somebody gave themself alone.
+        return Err(Refusal::NoExtension { rule: rule.id.clone() });
+    }
     if let Some(Ended { how, .. }) = &held.ended {
         let state = match how {
             EndedHow::Revoked => access::GrantState::Revoked,

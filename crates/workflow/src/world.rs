@@ -127,14 +127,7 @@ impl World {
         let Some(human) = self.people.get(&grant.person) else {
             return Err(format!("{} has no account any more", grant.person));
         };
-        let denies = |rule: &&PolicyRule| {
-            matches!(rule.effect, Effect::Deny)
-                && Self::is_for(&rule.who, human)
-                && grant.hosts.iter().any(|host| self.is_at(&rule.place, host))
-                && rule.what.services.as_ref().is_none_or(|some| !some.is_disjoint(&grant.services))
-                && touches_any(rule.what.run_as.as_ref(), &grant.run_as)
-        };
-        if let Some(rule) = self.policy.rules.iter().find(denies) {
+        if let Some(rule) = self.denied(human, &grant.hosts, &grant.services, &grant.run_as) {
             return Err(format!("rule \"{}\" denies it now", rule.id));
         }
         let rule = self.policy.rules.iter().find(|rule| rule.id == grant.rule);
@@ -144,6 +137,23 @@ impl World {
             }
             _ => Ok(()),
         }
+    }
+
+    /// The deny rule that is about any part of this access.
+    fn denied(
+        &self,
+        human: &Human,
+        hosts: &BTreeSet<HostName>,
+        services: &BTreeSet<Service>,
+        run_as: &BTreeSet<Login>,
+    ) -> Option<&PolicyRule> {
+        self.policy.rules.iter().find(|rule| {
+            matches!(rule.effect, Effect::Deny)
+                && Self::is_for(&rule.who, human)
+                && hosts.iter().any(|host| self.is_at(&rule.place, host))
+                && rule.what.services.as_ref().is_none_or(|some| !some.is_disjoint(services))
+                && touches_any(rule.what.run_as.as_ref(), run_as)
+        })
     }
 
     /// What automation accounts should hold at `now`.
@@ -170,6 +180,9 @@ impl World {
                 continue;
             };
             for human in rule.who.users.iter().filter_map(|person| self.people.get(person)) {
+                if self.denied(human, &hosts, &services, &run_as).is_some() {
+                    continue;
+                }
                 standing.push(StandingGrant {
                     rule: rule.id.clone(),
                     policy: self.policy.digest.clone(),
@@ -214,6 +227,21 @@ impl World {
                     let manager = subject.and_then(|human| human.manager.as_ref());
                     people.extend(manager.and_then(|person| self.present(person, now)));
                 }
+            }
+        }
+        people
+    }
+
+    /// The people these sources name, there or away: what they may do for themselves, nobody does for them.
+    pub(crate) fn named_by(&self, sources: &[Source], subject: &Human) -> BTreeSet<Person> {
+        let mut people = BTreeSet::new();
+        for source in sources {
+            match source {
+                Source::User(person) => {
+                    people.extend(self.people.get(person).map(|human| human.person.clone()));
+                }
+                Source::Group(group) => people.extend(self.people.members(group)),
+                Source::Manager => people.extend(subject.manager.clone()),
             }
         }
         people

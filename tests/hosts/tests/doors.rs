@@ -48,6 +48,8 @@ fn every_way_in_over_ssh_is_refused_without_a_grant_and_open_with_one() {
     host.jitd_is_up();
 
     let why = "alice holds no grant for ssh on web-1";
+    let status = host.root("jit status");
+    assert!(!status.out.contains("pam.d"), "the manual's lines are no reason to warn: {status:?}");
     let refused = alice.ssh("true");
     refused.is_refused_with(why).is_refused_with("was opened for you: bob can approve it").ends_with(255);
     alice.ssh("").is_refused_with("already waits");
@@ -85,6 +87,75 @@ fn every_way_in_over_ssh_is_refused_without_a_grant_and_open_with_one() {
     shell.exp_string("alice@web-1").unwrap();
     shell.send_line("logout").unwrap();
     shell.exp_eof().unwrap();
+}
+
+#[test]
+fn a_login_that_takes_a_key_and_a_password_too_is_gated_after_both() {
+    let host = Host::gated("web-1").unwrap();
+    let alice = host.person("alice", &[]).unwrap();
+    let bob = host.person("bob", &["jit-approvers"]).unwrap();
+    host.jitd_is_up();
+    let refused = alice.ssh("true");
+    refused.is_refused_with("alice holds no grant for ssh");
+    std::fs::write(
+        host.path("etc/ssh/sshd_config.d/both.conf"),
+        "Match User alice\n  AuthenticationMethods publickey,keyboard-interactive:pam\n",
+    )
+    .unwrap();
+    host.root("systemctl reload ssh").ends_with(0);
+    host.soon("the key alone is not enough", || {
+        alice.ssh("true").err.contains("Permission denied (keyboard-interactive)")
+    });
+    let both = |password: &str| {
+        let mut terminal = alice.terminal_by_key_and_password("echo came in by $SHELL");
+        terminal.exp_string("assword:").unwrap();
+        terminal.send_line(password).unwrap();
+        terminal
+    };
+    both(PASSWORD).exp_string("alice holds no grant for ssh on web-1").unwrap();
+    approve(&bob, &refused);
+    let mut terminal = both(PASSWORD);
+    let seen = terminal.exp_string("came in by /bin/bash").unwrap();
+    assert!(!seen.contains("jit:"), "quiet on success: {seen}");
+    both("another").exp_string("assword:").unwrap();
+}
+
+#[test]
+fn the_record_has_client_and_terminal_as_sshd_tells_them() {
+    let host = Host::gated("web-1").unwrap();
+    let alice = host.person("alice", &["staff"]).unwrap();
+    let bob = host.person("bob", &["jit-approvers"]).unwrap();
+    host.jitd_is_up();
+    let from = |address: &str, options: &[&str], command: &str| {
+        alice.ssh_with(&[&["-o", "BatchMode=yes", "-b", address], options].concat(), command)
+    };
+    let refused = from("127.0.0.7", &[], "true");
+    approve(&bob, &refused);
+    approve(&bob, &alice.ssh("sudo -n true"));
+    from("127.0.0.8", &[], "sudo -n true").is_in();
+    let mut shell = alice.terminal_from("127.0.0.9", "");
+    shell.exp_string("alice@web-1").unwrap();
+    shell.send_line("tty; sudo -n echo became $(id -un root)").unwrap();
+    let (_, tty) = shell.exp_regex("/dev/pts/[0-9]+").unwrap();
+    shell.exp_string("became root").unwrap();
+    shell.send_line("exit").unwrap();
+    // sshd says "ssh" with a terminal and without (PAM_TTY), and sudo its terminal, if there is one.
+    for told in [
+        "decision=deny reason=no_grant user=alice as=alice service=ssh host=web-1 rhost=127.0.0.7 tty=ssh "
+            .to_owned(),
+        "decision=allow reason=granted user=alice as=alice service=ssh host=web-1 rhost=127.0.0.8 tty=ssh "
+            .to_owned(),
+        "decision=allow reason=granted user=alice as=root service=sudo host=web-1 rhost=\"\" tty=\"\" "
+            .to_owned(),
+        "decision=allow reason=granted user=alice as=alice service=ssh host=web-1 rhost=127.0.0.9 tty=ssh "
+            .to_owned(),
+        format!(
+            "decision=allow reason=granted user=alice as=root service=sudo host=web-1 rhost=\"\" tty={tty} "
+        ),
+    ] {
+        let lines = host.log_lines();
+        assert!(lines.iter().any(|line| line.contains(&told)), "{told:?} is not in {lines:#?}");
+    }
 }
 
 #[test]
@@ -167,6 +238,12 @@ fn every_way_of_sudo_and_su_is_a_door_of_its_own() {
     let other = alice.ssh("sudo -n -u bob id");
     other.is_refused_with("is for sudo as root");
     assert!(!other.out.contains("uid="), "the command did not run: {other:?}");
+    // Whom else than root is for a rule to say.
+    host.policy(
+        "[[rule]]\nid = \"anybody\"\nwhat = { run_as = [\"*\"] }\napprove = [{ from = [\"group:jit-approvers\"] }]\n",
+        None,
+    )
+    .unwrap();
     let asked = alice.jit("request --service sudo --as bob --for 10m --reason 'look at his files'");
     bob.jit(&format!("approve {}", asked.id("R-"))).ends_with(0);
     alice.ssh("sudo -n -u bob id -un").is_in().says("bob");
@@ -190,24 +267,36 @@ fn every_way_of_sudo_and_su_is_a_door_of_its_own() {
     shell.exp_string(&format!("grant {grant} was revoked by bob")).unwrap();
     shell.send_line("exit").unwrap();
 
-    // rootpw makes sudo ask for root's password; the subject stays the invoker.
-    host.root("echo 'Defaults:carol rootpw' > /etc/sudoers.d/rootpw");
-    let mut terminal = carol.terminal("sudo id -un");
-    terminal.exp_string("assword").unwrap();
-    terminal.send_line(PASSWORD).unwrap();
-    terminal.exp_string("revoked by bob").unwrap();
+    // rootpw makes sudo ask for root's password; the subject stays the invoker, with a grant and without.
+    host.root("echo 'Defaults:carol rootpw' > /etc/sudoers.d/rootpw; echo 'root:battery staple' | chpasswd")
+        .ends_with(0);
+    let by_root = |command: &str| {
+        let mut terminal = carol.terminal(command);
+        terminal.exp_string("assword").unwrap();
+        terminal.send_line("battery staple").unwrap();
+        terminal
+    };
+    by_root("sudo id -un").exp_string("revoked by bob").unwrap();
+    let asked = carol.jit("request --service sudo --for 10m --reason 'with the password of root'");
+    let grant = bob.jit(&format!("approve {}", asked.id("R-"))).ends_with(0).id("G-");
+    by_root("sudo echo became $((40 + 2))").exp_string("became 42").unwrap();
+    let carried =
+        "decision=allow reason=granted user=carol as=root service=sudo host=web-1 rhost=\"\" tty=/dev/pts/";
+    host.soon("it is carol's grant that carried it", || {
+        host.log_lines()
+            .iter()
+            .any(|line| line.starts_with(carried) && line.contains(&format!("grant={grant}")))
+    });
 
-    // su: its own class, the invoker's grant.
-    let mut terminal = carol.terminal("su -c 'id -un'");
-    terminal.exp_string("assword:").unwrap();
-    terminal.send_line(PASSWORD).unwrap();
-    terminal.exp_string(", not for su.").unwrap();
+    // su: its own class, the invoker's grant; with a login shell it goes by another service.
+    for command in ["su -c 'echo became $((40 + 2))'", "su -l -c 'echo became $((40 + 2))'"] {
+        by_root(command).exp_string(", not for su.").unwrap();
+    }
     let asked = carol.jit("request --service su --for 10m --reason 'old habit'");
     bob.jit(&format!("approve {}", asked.id("R-"))).ends_with(0);
-    let mut terminal = carol.terminal("su -c 'id -un'");
-    terminal.exp_string("assword:").unwrap();
-    terminal.send_line(PASSWORD).unwrap();
-    terminal.exp_string("root").unwrap();
+    for command in ["su -c 'echo became $((40 + 2))'", "su -l -c 'echo became $((40 + 2))'"] {
+        by_root(command).exp_string("became 42").unwrap();
+    }
 }
 
 #[test]

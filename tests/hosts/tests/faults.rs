@@ -2,9 +2,10 @@
 //! locked out.
 #![allow(clippy::unwrap_used)] // a wrong step must stop the story
 
-use rusqlite::Connection;
+use rusqlite::{Connection, params};
 use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use testbed::{Host, Person, SPARE};
 
@@ -25,6 +26,39 @@ fn granted(host: &Host) -> (Person<'_>, Person<'_>) {
 fn records(host: &Host) -> u64 {
     let status = host.root("jit status --json").out;
     status.split("\"journal_seq\":").nth(1).and_then(|rest| rest.split(',').next()?.parse().ok()).unwrap()
+}
+
+/// Everything that the daemon has acknowledged: each record, grant and request, as its file has them now.
+fn acknowledged(host: &Host) -> BTreeMap<String, String> {
+    // A copy, whatever is mounted there, of a moment at which the daemon does nothing.
+    host.root(
+        "rm -rf /var/tmp/look; mkdir /var/tmp/look; kill -STOP $(pidof jitd);
+         cp /var/lib/jitd/jitd.db* /var/tmp/look/; copied=$?; kill -CONT $(pidof jitd); exit $copied",
+    )
+    .ends_with(0);
+    let db = Connection::open(host.path("var/tmp/look/jitd.db")).unwrap();
+    let mut rows = db
+        .prepare(
+            "SELECT 'record ' || seq, hex(hash) || ' ' || body FROM journal
+             UNION ALL SELECT 'grant ' || id, closed || ' ' || body FROM grants
+             UNION ALL SELECT 'request ' || id, state || ' ' || body FROM request",
+        )
+        .unwrap();
+    let rows = rows.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+    rows.map(Result::unwrap).collect()
+}
+
+/// Each of these is still there, to the letter.
+#[track_caller]
+fn nothing_is_lost(before: &BTreeMap<String, String>, host: &Host) {
+    let after = acknowledged(host);
+    for kind in ["record ", "grant ", "request "] {
+        assert!(before.keys().any(|what| what.starts_with(kind)), "no {kind} to lose");
+    }
+    for (what, text) in before {
+        assert_eq!(after.get(what), Some(text), "{what} is not as it was acknowledged");
+    }
+    assert!(after.len() > before.len(), "what came since is there too");
 }
 
 /// The owner gets in, and root's own sudo works.
@@ -92,6 +126,15 @@ fn a_daemon_that_is_stopped_hung_or_wrongly_configured() {
     });
     host.root("jitd --check-config").ends_with(1).says("/etc/jitd/jitd.toml:2: keep: duration \"8 hours\"");
     alice.ssh("sudo -n true").is_in();
+    // An upgrade says so too, comes to its end, and leaves the daemon that runs alone.
+    let pid = host.root("pidof jitd").out;
+    host.root("dpkg -i /opt/jitd.deb")
+        .ends_with(0)
+        .says("jitd: not restarted, since it would not start with this configuration:")
+        .says("/etc/jitd/jitd.toml:2: keep: duration \"8 hours\"");
+    host.root("dpkg -s jitd").says("Status: install ok installed");
+    assert_eq!(host.root("pidof jitd").out, pid);
+    alice.ssh("sudo -n true").is_in();
     // A restart does not come up with it, and comes back by itself at once when it is right.
     let since = Instant::now();
     host.root("systemctl restart jitd").ends_with(1);
@@ -115,7 +158,7 @@ fn a_daemon_that_is_stopped_hung_or_wrongly_configured() {
 fn a_journal_that_cannot_commit_lets_nobody_in_and_loses_nothing() {
     let host = Host::gated("web-1").unwrap();
     let (alice, _bob) = granted(&host);
-    let before = records(&host);
+    let before = acknowledged(&host);
 
     // Every fsync fails, made from outside.
     host.root(
@@ -132,37 +175,65 @@ fn a_journal_that_cannot_commit_lets_nobody_in_and_loses_nothing() {
     host.root("kill -TERM $(cat /run/strace.pid)");
     host.soon("it takes records again by itself", || alice.ssh("true").code == 0);
     host.root("jit audit verify --witness /var/log/auth.log").ends_with(0);
-    assert!(records(&host) > before);
+    nothing_is_lost(&before, &host);
 
     // No room on the disk.
     host.root("systemctl stop jitd-gate.socket jitd-control.socket jitd; cp -a /var/lib/jitd /var/lib/copy");
     host.root("mount -t tmpfs -o size=3m,mode=0700 tmpfs /var/lib/jitd && cp -a /var/lib/copy/. /var/lib/jitd/ && chown jitd:jitd /var/lib/jitd").ends_with(0);
     host.root("systemctl start jitd-gate.socket jitd-control.socket jitd").ends_with(0);
     alice.ssh("true").is_in();
+    let before = acknowledged(&host);
     host.root("cat /dev/zero > /var/lib/jitd/filler");
     host.soon("a full disk refuses", || alice.ssh("true").err.contains("cannot record logins now"));
     the_owner_is_not_locked_out(&host);
     host.root("rm /var/lib/jitd/filler");
     host.soon("room lets people in again", || alice.ssh("true").code == 0);
     host.root("jit audit verify").ends_with(0);
+    nothing_is_lost(&before, &host);
+    alice.ssh("sudo -n true").is_in();
 }
 
 #[test]
 fn a_damaged_journal_refuses_until_it_is_repaired_and_a_revocation_stays() {
     let host = Host::gated("web-1").unwrap();
-    let (alice, bob) = granted(&host);
-    let revoked = bob.jit("grants --user alice --json");
-    let grant = revoked.out.split("\"G-").nth(1).map(|rest| format!("G-{}", &rest[..11])).unwrap();
+    let alice = host.person("alice", &["staff"]).unwrap();
+    let bob = host.person("bob", &["jit-approvers"]).unwrap();
+    host.jitd_is_up();
+    let grant = bob.jit(&format!("approve {}", alice.ssh("true").id("R-"))).id("G-");
+    let sudo = bob.jit(&format!("approve {}", alice.ssh("sudo -n true").id("R-"))).id("G-");
+    alice.ssh("sudo -n true").is_in();
     bob.jit(&format!("revoke {grant} --reason 'the wrong one'")).ends_with(0);
-    let kept = bob.jit("grants --user alice");
+    alice.ssh("true").is_refused_with("was revoked by bob");
     host.root("systemctl stop jitd-gate.socket jitd-control.socket jitd").ends_with(0);
 
     let file = host.path("var/lib/jitd/jitd.db");
     let db = Connection::open(&file).unwrap();
-    let last: i64 = db.query_row("SELECT max(seq) FROM journal", [], |row| row.get(0)).unwrap();
-    db.execute("UPDATE journal SET body = body || ' ' WHERE seq = ?1", [last]).unwrap();
-    // Whoever does this also takes the revocation back in the row.
-    db.execute("UPDATE grants SET closed = 0, body = replace(body, 'revoked', 'released')", []).unwrap();
+    // Alice's first refusal: everything that the grants rest on comes after it.
+    let damaged: i64 = db
+        .query_row(
+            "SELECT min(seq) FROM journal WHERE json_extract(body, '$.reason') = 'no_grant'",
+            [],
+            |row| row.get(0),
+        )
+        .unwrap();
+    db.execute("UPDATE journal SET body = body || ' ' WHERE seq = ?1", [damaged]).unwrap();
+    // Without one the whole log is verified at a start.
+    db.execute("DELETE FROM checkpoint", []).unwrap();
+    // Whoever does this also takes the revocation back, so that the row is whole by its digest and by the record
+    // that it names.
+    let (approved, body): (i64, String) = db
+        .query_row(
+            "SELECT seq, json_extract(body, '$.grant') FROM journal
+             WHERE json_extract(body, '$.change') = 'approved' AND json_extract(body, '$.grant.id') = ?1",
+            [&grant],
+            |row| Ok((row.get(0)?, row.get(1)?)),
+        )
+        .unwrap();
+    let digest = journal::Hash::of(body.as_bytes()).0;
+    let sql = "UPDATE grants SET closed = 0, body = ?1, digest = ?2, seq = ?3 WHERE json_extract(body, '$.id') = ?4";
+    assert_eq!(db.execute(sql, params![body, digest, approved, grant]).unwrap(), 1);
+    let open = "SELECT count(*) FROM grants WHERE closed = 0 AND json_extract(body, '$.ended') IS NULL";
+    assert_eq!(db.query_row(open, [], |row| row.get::<_, i64>(0)).unwrap(), 2, "the row lets her in again");
     drop(db);
 
     host.root("systemctl start jitd-gate.socket jitd-control.socket");
@@ -170,7 +241,7 @@ fn a_damaged_journal_refuses_until_it_is_repaired_and_a_revocation_stays() {
     the_owner_is_not_locked_out(&host);
     host.soon("the damage is told", || {
         host.log_lines().iter().any(|l| {
-            l.contains(&format!("record {last} was changed after it was written"))
+            l.contains(&format!("record {damaged} was changed after it was written"))
                 && l.contains("jitd repair")
         })
     });
@@ -179,16 +250,22 @@ fn a_damaged_journal_refuses_until_it_is_repaired_and_a_revocation_stays() {
     repaired
         .ends_with(0)
         .says("the damaged database is kept at /var/lib/jitd/jitd.damaged-1")
-        .says(&format!("lost: journal {last}"));
+        .says(&format!("lost: journal {damaged}"))
+        .says("ended it");
     host.root("systemctl start jitd-gate.socket jitd-control.socket jitd");
     host.jitd_is_up();
     host.root("jit audit verify").ends_with(0);
     host.root("jit audit tail -n 50").says("mark=repaired");
-    let after = bob.jit("grants --user alice");
-    assert!(
-        !after.out.contains(&grant),
-        "a revoked grant never comes back: {after:?}\n{kept:?}\n{repaired:?}"
-    );
+    // Nothing tells that the lost record was no newer policy, so none is in force until root says which.
+    bob.ssh("true").is_refused_with("jit: ");
+    host.root("jit policy apply").ends_with(0);
+    alice.ssh("true").is_refused_with("is for sudo, not for ssh");
+    let held = bob.jit("grants --user alice");
+    assert!(!held.out.contains(&grant), "a revoked grant never comes back: {held:?}\n{repaired:?}");
+    // And what nobody took from her is hers.
+    held.says(&sudo);
+    bob.jit(&format!("approve {}", alice.ssh("true").id("R-"))).ends_with(0);
+    alice.ssh("sudo -n true").is_in();
 }
 
 /// A line as any log shipper takes it apart: pairs with blanks between, values bare or quoted.
@@ -210,8 +287,8 @@ fn parsed(line: &str) -> Vec<(String, String)> {
     pairs
 }
 
-#[test]
-fn syslog_away_costs_no_time_and_no_line() {
+/// A host whose daemon writes to rsyslogd alone, with no journald between them.
+fn logging_to_rsyslogd() -> Host {
     let host = Host::gated("web-1").unwrap();
     std::fs::write(
         host.path("etc/rsyslog.d/jitd.conf"),
@@ -220,12 +297,86 @@ fn syslog_away_costs_no_time_and_no_line() {
     .unwrap();
     std::fs::write(host.path("etc/jitd/jitd.toml"), "[syslog]\nsocket = \"/run/test.log\"\n").unwrap();
     host.root("systemctl restart rsyslog jitd").ends_with(0);
+    host
+}
+
+/// Log lines that the daemon says it dropped.
+fn lines_dropped(host: &Host) -> u64 {
+    let status = host.root("jit status --json").out;
+    status
+        .split("\"lines_dropped\":")
+        .nth(1)
+        .and_then(|rest| rest.split([',', '}']).next()?.parse().ok())
+        .unwrap()
+}
+
+#[test]
+fn lines_that_a_stopped_syslog_daemon_costs_are_counted_and_told_when_it_is_back() {
+    let host = logging_to_rsyslogd();
+    let (alice, _bob) = granted(&host);
+    host.root("kill -STOP $(pidof rsyslogd)").ends_with(0);
+    // More decisions than the daemon keeps lines for.
+    let enough = AtomicBool::new(false);
+    let worst = std::thread::scope(|scope| {
+        let ask = || {
+            let mut worst = Duration::ZERO;
+            while !enough.load(Ordering::Relaxed) {
+                let since = Instant::now();
+                assert!(let_in(&host, "flood"));
+                worst = worst.max(since.elapsed());
+            }
+            worst
+        };
+        let asking: Vec<_> = (0..32).map(|_| scope.spawn(ask)).collect();
+        let since = Instant::now();
+        while lines_dropped(&host) == 0 && since.elapsed() < Duration::from_secs(300) {
+            std::thread::park_timeout(Duration::from_millis(500));
+        }
+        enough.store(true, Ordering::Relaxed);
+        asking.into_iter().map(|asked| asked.join().unwrap()).max().unwrap()
+    });
+    // No decision waited for the log, or it would have waited for all of this.
+    assert!(worst < Duration::from_secs(2), "{worst:?}");
+    host.root("kill -CONT $(pidof rsyslogd)").ends_with(0);
+    let loss = " log lines were dropped; the journal has every record\"";
+    let told = || -> Option<u64> {
+        let lines = host.syslog_lines();
+        let line = lines.iter().find(|line| line.contains("mark=lines_dropped") && line.contains(loss))?;
+        line.split("detail=\"").nth(1)?.split(' ').next()?.parse().ok()
+    };
+    host.soon("the loss is told", || told().is_some());
+    let dropped = told().unwrap();
+    assert!(
+        dropped > 0 && lines_dropped(&host) == dropped,
+        "{dropped} are told, {} counted",
+        lines_dropped(&host)
+    );
+    alice.ssh("sudo -n true").is_in();
+    // What is missing between the first line and the last is what was counted.
+    let seqs: Vec<u64> = host
+        .syslog_lines()
+        .iter()
+        .filter(|line| ["decision=", "change=", "mark="].iter().any(|kind| line.contains(kind)))
+        .filter_map(|line| line.rsplit_once(" seq=")?.1.split(' ').next()?.parse().ok())
+        .collect();
+    let missing = seqs.windows(2).map(|pair| pair[1] - pair[0] - 1).sum::<u64>();
+    // Every so often a line is a checkpoint's, which is of no record of its own.
+    assert!(
+        (dropped * 9 / 10..=dropped).contains(&missing),
+        "{missing} records have no line, {dropped} are counted"
+    );
+    host.root("jit audit verify").ends_with(0);
+    eprintln!("{dropped} lines dropped of some {}, slowest answer {worst:?}", seqs.len() as u64 + dropped);
+}
+
+#[test]
+fn syslog_away_costs_no_time_and_no_line() {
+    let host = logging_to_rsyslogd();
     let (alice, _bob) = granted(&host);
     let allows = || {
         host.syslog_lines().iter().filter(|l| l.contains("decision=allow reason=granted user=alice")).count()
     };
     host.soon("lines arrive", || allows() > 0);
-    let last = host.root("jit status --json").out;
 
     // Stopped: lines wait. Ended: they wait too.
     for (away, back) in [
@@ -242,7 +393,7 @@ fn syslog_away_costs_no_time_and_no_line() {
         host.root(back);
         host.soon("every line arrives when it is back", || allows() >= before + 12);
     }
-    assert!(last.contains("\"lines_dropped\":0"), "{last}");
+    assert_eq!(lines_dropped(&host), 0);
     for line in host.syslog_lines().iter().filter(|line| line.contains("decision=")) {
         let pairs = parsed(line.split_once("]: ").unwrap().1);
         for key in [

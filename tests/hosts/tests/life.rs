@@ -12,7 +12,10 @@ fn a_grant_ends_by_itself_and_reconnecting_never_adds_time() {
     let request = alice.ssh("true").id("R-");
     let grant = bob.jit(&format!("approve {request} --for 6s --comment 'be quick'")).id("G-");
     alice.ssh("true").is_in();
-    let ends = |seen: testbed::Seen| seen.out.split("\"ends\":").nth(1).map(str::to_owned);
+    let ends = |seen: testbed::Seen| {
+        let after = seen.out.split("\"ends\":").nth(1).expect("when it ends");
+        after.split(',').next().map(str::to_owned)
+    };
     let first = ends(bob.jit(&format!("show {grant} --json")));
     alice.ssh("true").is_in();
     assert_eq!(ends(bob.jit(&format!("show {grant} --json"))), first, "the end stays where it was");
@@ -90,6 +93,12 @@ fn a_review_counts_only_from_the_persons_own_login() {
     host.jitd_is_up();
     bob.jit(&format!("approve {}", alice.ssh("true").id("R-"))).ends_with(0);
     bob.jit(&format!("approve {}", alice.ssh("sudo -n true").id("R-"))).ends_with(0);
+    // Whom else than root is for a rule to say.
+    host.policy(
+        "[[rule]]\nid = \"anybody\"\nwhat = { run_as = [\"*\"] }\napprove = [{ from = [\"group:jit-approvers\"] }]\n",
+        None,
+    )
+    .unwrap();
     let as_bob = alice.jit("request --service sudo --as bob --reason 'be bob'");
     bob.jit(&format!("approve {}", as_bob.id("R-"))).ends_with(0);
 
@@ -134,6 +143,17 @@ fn a_review_counts_only_from_the_persons_own_login() {
             "it was bob, for the kernel"
         );
     }
+    // What a service runs in bob's name, for his .forward say, has no login id and may give itself his.
+    std::fs::write(
+        host.path("usr/local/bin/deliver"),
+        "#!/bin/sh\necho $(id -u) > /proc/self/loginuid\n".to_owned()
+            + "echo login id $(cat /proc/self/loginuid) > /var/tmp/mail.id\nexec /usr/local/bin/review mail\n",
+    )
+    .unwrap();
+    host.root("chmod 755 /usr/local/bin/deliver; systemd-run --quiet --wait --unit=mail --uid=bob /usr/local/bin/deliver");
+    let said = std::fs::read_to_string(host.path("var/tmp/mail")).unwrap_or_default();
+    assert!(said.contains("this review does not count: this process runs under mail.service"), "{said}");
+    assert_eq!(host.root("cat /var/tmp/mail.id").out, format!("login id {}", host.root("id -u bob").out));
     bob.jit(&format!("show {wanted}")).says("is pending");
     bob.jit(&format!("approve {wanted}")).ends_with(0);
 }
@@ -150,7 +170,9 @@ fn what_people_type_and_read() {
     bob.jit("requests").says(&request).says("pending").says("ssh on web-1 for 1h");
     bob.jit(&format!("show {}", &request[..6])).says("alice").says(&format!("Next: jit approve {request}"));
     bob.jit(&format!("approve {request} --for 9h")).ends_with(1).says("at most 1h is left");
-    bob.jit(&format!("approve {request} --service sudo")).ends_with(1).says("the services are ssh");
+    bob.jit(&format!("approve {request} --service sudo"))
+        .ends_with(1)
+        .says("the services left of it are ssh");
     let grant = bob.jit(&format!("approve {request} --for 30m")).id("G-");
     carol
         .jit(&format!("approve {request}"))
@@ -174,7 +196,7 @@ fn what_people_type_and_read() {
     alice.ssh("true").is_refused_with("was released by alice");
     carol
         .jit("check alice --service sudo")
-        .says("is for ssh, not for sudo")
+        .says("alice holds no grant for sudo on web-1")
         .says("Next: jit request --service sudo");
     assert!(carol.jit("grants --all --json").out.contains(&grant));
     // The journal is for root here, and whole.

@@ -98,6 +98,31 @@ fn a_session_line_that_is_missing_is_told_by_the_status() {
 }
 
 #[test]
+fn a_door_that_is_open_beside_its_gate_is_told_by_the_status() {
+    let host = Host::sandbox("web-1", "", "").unwrap();
+    let alice = host.person("alice", &[]).unwrap();
+    up(&host);
+    assert!(!host.root("jit status").out.contains("pam.d"), "{:?}", host.root("jit status"));
+    alice.ssh("true").is_refused_with("holds no grant");
+    let file = host.path("etc/pam.d/sshd");
+    let text = std::fs::read_to_string(&file).unwrap();
+    // The session line would refuse all the same.
+    let text: Vec<&str> =
+        text.lines().filter(|line| !(line.starts_with("session") && line.contains("pam_jit"))).collect();
+    let text = text.join("\n") + "\n";
+    let optional = text.replace("account [success=ok default=die] pam_jit.so", "account optional pam_jit.so");
+    let before = format!("account sufficient pam_permit.so\n{text}");
+    for (open, told) in [
+        (optional, "! /etc/pam.d/sshd calls pam_jit.so in its account part with \"optional\""),
+        (before, "! /etc/pam.d/sshd has pam_permit.so before pam_jit.so in its account part"),
+    ] {
+        std::fs::write(&file, open).unwrap();
+        alice.ssh("true").ends_with(0);
+        host.root("jit status").says(told).says("gated     sshd,");
+    }
+}
+
+#[test]
 fn a_refusal_can_hint_or_say_only_why() {
     let host = Host::sandbox("web-1", "", "").unwrap();
     let alice = host.person("alice", &["staff"]).unwrap();

@@ -147,7 +147,7 @@ fn a_production_database_takes_two_people_and_a_ticket() {
     host.root("groupadd dba; groupadd dba-leads; usermod -aG dba carol; usermod -aG dba-leads erin")
         .ends_with(0);
     host.root("jit policy apply").ends_with(2).says(
-        "nothing tells that carol or erin are not the same person with two accounts: list them in people.toml with all their names",
+        "carol or erin could be one person with two accounts: list them in people.toml with all their names",
     );
     host.policy(&policy, Some(&people(&host))).unwrap();
 
@@ -178,7 +178,7 @@ fn a_production_database_takes_two_people_and_a_ticket() {
     erin.jit(&format!("approve {request}")).ends_with(0).says("Counted");
     erin.ssh_as("erin-adm", &format!("jit approve {request}"))
         .ends_with(5)
-        .says(&format!("you already approved request {request}: it waits for other people"));
+        .says(&format!("you already approved request {request}: it waits for somebody else"));
     erin.ssh_as("erin-adm", "jit status").says("you       erin (approver)");
     carol.jit(&format!("approve {request}")).ends_with(1).says("is yours or gives you access");
     alice.ssh("true").is_refused_with("alice holds no grant for ssh on db-1");
@@ -304,7 +304,7 @@ fn on_call_gets_in_at_once_and_breaks_glass_alone() {
     carol
         .jit(&format!("approve {request}"))
         .ends_with(1)
-        .says(&format!("carol may not review request {request}: bob can approve it"));
+        .says(&format!("carol may not review request {request}: bob can"));
     // Bob's phone is off. After a while his place is taken: by alice's manager, who is bob too, then by security.
     let quick = policy(&shut).replace("\"15m\"", "\"1s\"").replace("\"30m\"", "\"2s\"");
     host.policy(&quick, Some(&everybody)).unwrap();
@@ -331,7 +331,7 @@ fn break_glass(host: &Host, alice: &Person<'_>, bob: &Person<'_>, carol: &Person
         .ends_with(1)
         .says("no rule is for bob: whoever keeps the policy can add one");
     let broke = glass("the house is on fire");
-    broke.ends_with(0).says("was approved by the rule itself (alice broke the glass)");
+    broke.ends_with(0).says("You broke glass with request R-");
     let (request, grant) = (broke.id("R-"), broke.id("G-"));
     alice.ssh("sudo -n id -un").is_in().says("root");
     let loud = format!(

@@ -374,6 +374,38 @@ fn only_the_line_itself_can_say_that_no_answer_lets_in() {
 }
 
 #[test]
+fn what_the_caller_may_have_used_up_lets_nobody_in_whatever_the_line_says() {
+    let folder = folder();
+    testbed::install(&[("strace", "strace")]).unwrap();
+    let short_of = |arguments: &str, what: &[&str], service: &str, items: &[&str]| {
+        let under = [&["strace", "-qq", "-o", "/dev/null"], what].concat();
+        stack(folder.path(), arguments).run_under(&under, service, "nobody", "acct", items)
+    };
+    for arguments in ["on_unavailable=allow", "mode=monitor"] {
+        for (call, error, words) in [
+            ("socket", "EMFILE", "gate.sock: Too many open files)"),
+            ("socket", "ENFILE", "gate.sock: File table overflow)"),
+            ("socket", "ENOMEM", "gate.sock: Out of memory)"),
+            ("connect", "ENOBUFS", "gate.sock: No buffer space available)"),
+        ] {
+            let inject = format!("inject={call}:error={error}");
+            let outcome = short_of(arguments, &["-e", &inject], "sshd", &[]);
+            // Where libpam finds no socket for its own record, the code is its own.
+            assert_ne!(outcome.code(), SUCCESS, "{arguments} {error}");
+            assert!(outcome.line().contains(words), "{arguments} {error}: {outcome:?}");
+        }
+        let gone = short_of(arguments, &["-e", "inject=connect:error=EACCES"], "sshd", &[]);
+        assert_eq!(gone.is_quiet().code(), SUCCESS, "what is no limit of the caller's");
+        let passwd = ["-P", "/etc/passwd", "-e", "inject=openat:error=EMFILE"];
+        let sudo = short_of(arguments, &passwd, "sudo", &["ruser=daemon", "uid=1"]);
+        assert_eq!(sudo.code(), SERVICE_ERR, "nobody knows who asks: {sudo:?}");
+        assert!(sudo.line().contains("/etc/passwd cannot be read: Too many open files"), "{sudo:?}");
+        let own = short_of(arguments, &passwd, "sudo", &["ruser=root", "uid=0"]);
+        assert_eq!(own.is_quiet().code(), SUCCESS, "root's own sudo");
+    }
+}
+
+#[test]
 fn a_signal_ends_the_wait() {
     let folder = folder();
     let _gate = Gate::doing(folder.path(), |_, _| std::thread::sleep(Duration::from_secs(5)));

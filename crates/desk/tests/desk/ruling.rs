@@ -1,9 +1,9 @@
 //! The policy in force: who changes it, what is written down of it, and what it does to what waits.
 
-use crate::room::{POLICY, Room, caller, code, key, room, said, wants, written};
+use crate::room::{POLICY, Room, caller, code, key, room, room_of, said, wants, written};
 use access::Login;
 use api::{Change, NewPolicy, ProblemCode, Record};
-use desk::{Committed, Store};
+use desk::{Committed, PolicyVersion, Store};
 use workflow::{Decider, RequestState};
 
 /// The same without ssh.
@@ -48,6 +48,18 @@ fn the_policy_that_is_in_force_already_is_no_new_version_and_no_record() {
     let again = room.applies(POLICY);
     assert_eq!((again.version, again.unchanged, again.diff.as_str()), (1, true, ""));
     assert!(room.paper.heard.lines().is_empty());
+}
+
+#[test]
+fn where_none_is_in_force_any_more_the_shipped_policy_is_applied_like_any_other() {
+    // As a repair leaves it that lost the policy.
+    let room = room_of(64 << 20);
+    let shipped = PolicyVersion::shipped().policy;
+    let applied = room.applies(&shipped);
+    assert_eq!((applied.version, applied.unchanged), (1, false));
+    assert!(applied.diff.contains("+id = \"approved\""), "{}", applied.diff);
+    let again = room.applies(&shipped);
+    assert_eq!((again.version, again.unchanged), (1, true));
 }
 
 #[test]

@@ -21,6 +21,8 @@ pub(super) struct Salvaged {
     pub(super) log: Option<LogId>,
     /// Records that are whole by their own hash.
     pub(super) records: BTreeMap<u64, Row>,
+    /// The place of the last record that there is, whole or not.
+    pub(super) last_there: u64,
     /// The last checkpoint.
     pub(super) checkpoint: Option<Head>,
     /// Rows of state.
@@ -79,7 +81,7 @@ pub(super) fn salvage(kept: &Path) -> Result<Salvaged, StoreError> {
     unless_damaged(damaged.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(())))?
         .unwrap_or_default();
     let log = unless_damaged(rows::log_id(&damaged))?.ok();
-    let records = records(&damaged, log, &mut lost)?;
+    let (records, last_there) = records(&damaged, log, &mut lost)?;
     let checkpoint =
         unless_damaged(rows::last_checkpoint(&damaged, log.unwrap_or(LogId([0; 16]))))?.ok().flatten();
     let mut rows = Vec::new();
@@ -96,23 +98,26 @@ pub(super) fn salvage(kept: &Path) -> Result<Salvaged, StoreError> {
             None
         }
     };
-    Ok(Salvaged { log, records, checkpoint, rows, claims, clock, lost })
+    Ok(Salvaged { log, records, last_there, checkpoint, rows, claims, clock, lost })
 }
 
-/// Every record that is whole by its own hash, wherever pages can be read.
+/// Every record that is whole by its own hash, wherever pages can be read, and the place of the last one that
+/// is there at all.
 fn records(
     damaged: &Connection,
     log: Option<LogId>,
     lost: &mut Vec<Lost>,
-) -> Result<BTreeMap<u64, Row>, StoreError> {
+) -> Result<(BTreeMap<u64, Row>, u64), StoreError> {
     let mut whole = BTreeMap::new();
     let gone = |which: String, why: String| Lost { table: "journal", which, why };
     let Some(log) = log else {
         lost.push(gone("all".into(), "the name of its log is gone".into()));
-        return Ok(whole);
+        return Ok((whole, 0));
     };
+    let ids = row_ids(damaged, "journal", "seq", lost)?;
+    let last_there = ids.last().and_then(|seq| u64::try_from(*seq).ok()).unwrap_or(0);
     let sql = "SELECT seq, boot, wall_ms, boot_ms, body, prev, hash FROM journal WHERE seq = ?1";
-    for seq in row_ids(damaged, "journal", "seq", lost)? {
+    for seq in ids {
         let row = damaged
             .prepare_cached(sql)
             .and_then(|mut select| select.query_row([seq], |row| rows::read(row, log)).optional());
@@ -127,7 +132,7 @@ fn records(
             Err(why) => lost.push(gone(seq.to_string(), why)),
         }
     }
-    Ok(whole)
+    Ok((whole, last_there))
 }
 
 fn table_rows(
