@@ -368,7 +368,8 @@ fn break_glass(host: &Host, alice: &Person<'_>, bob: &Person<'_>, carol: &Person
     let (request, grant) = (broke.ends_with(0).id("R-"), broke.id("G-"));
     alice.ssh("sudo -n id -un").is_in();
     bob.jit(&format!("deny {request} --comment 'a match is no fire'")).ends_with(0);
-    alice.ssh("sudo -n id -un").is_refused_with(&format!("jit: grant {grant} was revoked by bob"));
+    alice.ssh("sudo -n id -un").is_refused_with("bob can approve it");
+    bob.jit(&format!("show {grant}")).says("is revoked").says("by bob: a match is no fire");
     tells(host, "notice", &[&format!("change=looked_at actor=bob channel=terminal request={request}")]);
 }
 
