@@ -260,6 +260,8 @@ fn every_way_of_sudo_and_su_is_a_door_of_its_own() {
     shell.exp_string("assword").unwrap();
     shell.send_line(PASSWORD).unwrap();
     shell.exp_string("root").unwrap();
+    // What is typed while sudo still has the terminal can be thrown away.
+    shell.exp_string("carol@web-1").unwrap();
     shell.send_line("sudo -n echo the password is $((1 + 1))-times cached").unwrap();
     shell.exp_string("2-times cached").unwrap();
     bob.jit(&format!("revoke {grant} --reason 'done'")).ends_with(0);
