@@ -131,6 +131,10 @@ impl Gate {
             frame::Phase::Close => self.close(&asked),
             frame::Phase::Notice => self.notice(&asked),
             frame::Phase::Account | frame::Phase::Auth | frame::Phase::Open => self.decide(&asked),
+            frame::Phase::Ask | frame::Phase::Wait => {
+                let line = "jit: this daemon takes no requests at the prompt: use jit request".to_owned();
+                reply(&asked.frame, Reason::BadRequest, None, line)
+            }
         }
     }
 
@@ -416,6 +420,8 @@ impl Asked {
                 frame::Phase::Open => "open",
                 frame::Phase::Close => "close",
                 frame::Phase::Notice => "notice",
+                frame::Phase::Ask => "ask",
+                frame::Phase::Wait => "wait",
             }
             .to_owned(),
             host: host.to_string(),
@@ -468,6 +474,7 @@ fn reply(question: &frame::Question, reason: Reason, decision: Option<&Decision>
             .unwrap_or_default(),
         expires: carries.and_then(|d| d.ends).map_or(0, |ends| ends.timestamp()),
         line: line.into_bytes(),
+        offer: frame::Offer::Nothing,
     }
 }
 

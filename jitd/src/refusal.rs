@@ -112,6 +112,9 @@ mod tests {
             audit_session: u32::MAX,
             mode: Mode::Enforce,
             notice: frame::Notice::None,
+            outer_session: u32::MAX,
+            can_prompt: false,
+            wish: frame::Wish::default(),
         };
         let of = |mode| BadQuestion::of(&Question { mode, ..question.clone() }, "web-1", "it is none");
         let line = "user=\"a b\\\" decision=allow\" as=alice service=ssh host=web-1 rhost=203.0.113.5 tty=ssh detail=\"it is none\"";

@@ -73,6 +73,9 @@ fn refused(gate: &Path, n: u32) {
         audit_session: u32::MAX,
         mode: frame::Mode::Enforce,
         notice: frame::Notice::None,
+        outer_session: u32::MAX,
+        can_prompt: false,
+        wish: frame::Wish::default(),
     };
     let mut stream = UnixStream::connect(gate).unwrap();
     stream.write_all(&question.encode().unwrap()).unwrap();

@@ -42,6 +42,9 @@ pub fn question(pamh: &mut PamHandle, phase: Phase) -> Result<Question, String> 
         audit_session: if is_session { audit_session().unwrap_or(u32::MAX) } else { u32::MAX },
         mode: Mode::Enforce,
         notice: Notice::None,
+        outer_session: u32::MAX,
+        can_prompt: false,
+        wish: frame::Wish::default(),
     })
 }
 

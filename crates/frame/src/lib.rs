@@ -56,6 +56,42 @@ pub enum Phase {
     Close = 4,
     /// The module decided alone (see [`Question::notice`]) and tells it for the record.
     Notice = 5,
+    /// Somebody asks at a prompt of the module: opens a request in the words of [`Question::wish`].
+    Ask = 6,
+    /// Would account let in by now? Asked again and again by who waits at a prompt. Records nothing and
+    /// starts nothing.
+    Wait = 7,
+}
+
+/// What somebody typed at a prompt of the module. All empty but in [`Phase::Ask`], which has a reason.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Wish {
+    /// Why.
+    pub reason: Vec<u8>,
+    /// For how long, as people write it; the rule's default if empty.
+    pub length: Vec<u8>,
+    /// The ticket it belongs to, or empty.
+    pub ticket: Vec<u8>,
+}
+
+/// What a refused person can do at this very prompt.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Offer {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// Ask for the access.
+    Ask {
+        /// For how long, unless they say otherwise.
+        length: Vec<u8>,
+        /// What a ticket looks like where one is wanted, or empty.
+        ticket: Vec<u8>,
+    },
+    /// Wait for the decision on this request.
+    Wait {
+        /// Its id.
+        request: Vec<u8>,
+    },
 }
 
 /// What the module decided without the daemon.
@@ -108,10 +144,17 @@ pub struct Question {
     pub start_ticks: u64,
     /// Its audit session id, `/proc/PID/sessionid`; `u32::MAX` when unset and but in the session phases.
     pub audit_session: u32,
+    /// The audit session that it had before the module gave it one of its own, where it did: that of the login
+    /// around it. `u32::MAX` elsewhere.
+    pub outer_session: u32,
     /// What the PAM line does with a refusal.
     pub mode: Mode,
     /// What the module decided alone; [`Notice::None`] unless `phase` is [`Phase::Notice`].
     pub notice: Notice,
+    /// Whether the module can ask the person something and show the answer, so that an [`Offer`] is of use.
+    pub can_prompt: bool,
+    /// What they ask for; empty unless `phase` is [`Phase::Ask`].
+    pub wish: Wish,
 }
 
 /// The two verdicts.
@@ -143,6 +186,8 @@ pub struct Answer {
     pub expires: i64,
     /// What to show a refused person; empty when let in.
     pub line: Vec<u8>,
+    /// What they can do at this prompt; [`Offer::Nothing`] when let in.
+    pub offer: Offer,
 }
 
 /// Why bytes are not a frame.
@@ -202,6 +247,11 @@ impl Question {
             .bytes(12, &self.audit_session.to_be_bytes(), 4)?
             .bytes(13, &[self.mode as u8], 1)?
             .bytes(14, &[self.notice as u8], 1)?
+            .bytes(15, &self.outer_session.to_be_bytes(), 4)?
+            .bytes(16, &[u8::from(self.can_prompt)], 1)?
+            .bytes(17, &self.wish.reason, limits::TEXT)?
+            .bytes(18, &self.wish.length, limits::CODE)?
+            .bytes(19, &self.wish.ticket, limits::TICKET)?
             .finish()
     }
 
@@ -216,6 +266,8 @@ impl Question {
                 3 => Phase::Open,
                 4 => Phase::Close,
                 5 => Phase::Notice,
+                6 => Phase::Ask,
+                7 => Phase::Wait,
                 _ => return Err(FrameError::Field(2)),
             },
             service: fields.bytes(3, limits::NAME)?,
@@ -239,10 +291,25 @@ impl Question {
                 2 => Notice::SpareKey,
                 _ => return Err(FrameError::Field(14)),
             },
+            outer_session: u32::from_be_bytes(fields.array(15)?),
+            can_prompt: match fields.byte(16)? {
+                0 => false,
+                1 => true,
+                _ => return Err(FrameError::Field(16)),
+            },
+            wish: Wish {
+                reason: fields.bytes(17, limits::TEXT)?,
+                length: fields.bytes(18, limits::CODE)?,
+                ticket: fields.bytes(19, limits::TICKET)?,
+            },
         };
         fields.end()?;
         if (question.phase == Phase::Notice) == (question.notice == Notice::None) {
             return Err(FrameError::Field(14));
+        }
+        let asks = question.phase == Phase::Ask;
+        if asks == question.wish.reason.is_empty() || !asks && question.wish != Wish::default() {
+            return Err(FrameError::Field(17));
         }
         Ok(question)
     }
@@ -251,6 +318,11 @@ impl Question {
 impl Answer {
     /// The bytes of this answer, in [`VERSION`].
     pub fn encode(&self) -> Result<Vec<u8>, FrameError> {
+        let (kind, length, ticket, request): (u8, &[u8], &[u8], &[u8]) = match &self.offer {
+            Offer::Nothing => (0, &[], &[], &[]),
+            Offer::Ask { length, ticket } => (1, length, ticket, &[]),
+            Offer::Wait { request } => (2, &[], &[], request),
+        };
         Put::new(ANSWER)
             .bytes(1, &self.nonce, 16)?
             .bytes(2, &self.subject, limits::NAME)?
@@ -260,6 +332,10 @@ impl Answer {
             .bytes(6, &self.grant, limits::CODE)?
             .bytes(7, &self.expires.to_be_bytes(), 8)?
             .bytes(8, &self.line, limits::LINE)?
+            .bytes(9, &[kind], 1)?
+            .bytes(10, length, limits::CODE)?
+            .bytes(11, ticket, limits::TICKET)?
+            .bytes(12, request, limits::CODE)?
             .finish()
     }
 
@@ -279,12 +355,25 @@ impl Answer {
             grant: fields.bytes(6, limits::CODE)?,
             expires: i64::from_be_bytes(fields.array(7)?),
             line: fields.bytes(8, limits::LINE)?,
+            offer: Self::offer(&mut fields)?,
         };
         fields.end()?;
         if answer.reason.is_empty() {
             return Err(FrameError::Field(5));
         }
         Ok(answer)
+    }
+
+    fn offer(fields: &mut Fields<'_>) -> Result<Offer, FrameError> {
+        let kind = fields.byte(9)?;
+        let (length, ticket) = (fields.bytes(10, limits::CODE)?, fields.bytes(11, limits::TICKET)?);
+        let request = fields.bytes(12, limits::CODE)?;
+        match (kind, length.is_empty(), ticket.is_empty(), request.is_empty()) {
+            (0, true, true, true) => Ok(Offer::Nothing),
+            (1, false, _, true) => Ok(Offer::Ask { length, ticket }),
+            (2, true, true, false) => Ok(Offer::Wait { request }),
+            _ => Err(FrameError::Field(9)),
+        }
     }
 
     /// This answer, if it answers `question`.

@@ -22,6 +22,12 @@ pub const LINE: usize = 480;
 /// Bytes of a reason code or grant id: the longest code of the closed list is 17.
 pub const CODE: usize = 32;
 
+/// Bytes of a reason that somebody types at a prompt: as much as a request takes.
+pub const TEXT: usize = 1000;
+
+/// Bytes of a ticket's id, or of the pattern that says what it looks like.
+pub const TICKET: usize = 256;
+
 /// Bytes of one value in a line of the log: names and addresses are shorter, and the six of a line fit into
 /// what every syslog daemon takes (RFC 5424, section 6.1, says 2048 bytes).
 pub const VALUE: usize = 256;

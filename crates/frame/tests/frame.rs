@@ -1,7 +1,9 @@
 //! One encoding for each message, and every other byte string is refused.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)] // also in the functions that tests share
 
-use frame::{Answer, FrameError, Mode, Notice, Phase, Question, VERSION, Verdict, frame_length, limits};
+use frame::{
+    Answer, FrameError, Mode, Notice, Offer, Phase, Question, VERSION, Verdict, Wish, frame_length, limits,
+};
 use proptest::prelude::*;
 
 fn question() -> Question {
@@ -20,6 +22,9 @@ fn question() -> Question {
         audit_session: u32::MAX,
         mode: Mode::Enforce,
         notice: Notice::None,
+        outer_session: 7,
+        can_prompt: false,
+        wish: Wish::default(),
     }
 }
 
@@ -33,7 +38,22 @@ fn answer() -> Answer {
         grant: b"G-7K2Q9-M4XTB".to_vec(),
         expires: 1_800_000_000,
         line: Vec::new(),
+        offer: Offer::Nothing,
     }
+}
+
+fn wish() -> Wish {
+    Wish { reason: b"disk full".to_vec(), length: b"30m".to_vec(), ticket: b"OPS-1".to_vec() }
+}
+
+fn offers() -> [Offer; 4] {
+    let length = || b"1h".to_vec();
+    [
+        Offer::Nothing,
+        Offer::Ask { length: length(), ticket: Vec::new() },
+        Offer::Ask { length: length(), ticket: b"OPS-[0-9]+".to_vec() },
+        Offer::Wait { request: b"R-7K2Q9-M4XTB".to_vec() },
+    ]
 }
 
 #[test]
@@ -42,18 +62,18 @@ fn the_bytes_on_the_wire_never_change_within_a_version() {
     assert_eq!(
         hex(question().encode().unwrap()),
         concat!(
-            "4a49543f010073",
+            "4a49543f010087",
             "010010303132333435363738396162636465660200010103000473736864040005616c696365050005616c696365",
             "060006636c69656e7407000b3230332e302e3131332e35080003737368090004000000000a0004000012670b0008",
-            "00000000000000630c0004ffffffff0d0001010e000100"
+            "00000000000000630c0004ffffffff0d0001010e0001000f00040000000710000100110000120000130000"
         )
     );
     assert_eq!(
         hex(answer().encode().unwrap()),
         concat!(
-            "4a49542101004e",
+            "4a49542101005b",
             "01001030313233343536373839616263646566020005616c69636503000473736864040001a50500076772616e746564",
-            "06000d472d374b3251392d4d34585442070008000000006b49d200080000"
+            "06000d472d374b3251392d4d34585442070008000000006b49d200080000090001000a00000b00000c0000"
         )
     );
     assert_eq!(VERSION, 1);
@@ -61,7 +81,7 @@ fn the_bytes_on_the_wire_never_change_within_a_version() {
 
 #[test]
 fn every_message_reads_back() {
-    for phase in [Phase::Account, Phase::Auth, Phase::Open, Phase::Close] {
+    for phase in [Phase::Account, Phase::Auth, Phase::Open, Phase::Close, Phase::Wait] {
         for mode in [Mode::Enforce, Mode::Monitor] {
             let question = Question { phase, mode, ..question() };
             assert_eq!(Question::decode(&question.encode().unwrap()), Ok(question));
@@ -70,6 +90,12 @@ fn every_message_reads_back() {
     for notice in [Notice::Exempt, Notice::SpareKey] {
         let question = Question { phase: Phase::Notice, notice, ..question() };
         assert_eq!(Question::decode(&question.encode().unwrap()), Ok(question));
+    }
+    let asks = Question { phase: Phase::Ask, can_prompt: true, wish: wish(), ..question() };
+    assert_eq!(Question::decode(&asks.encode().unwrap()), Ok(asks));
+    for offer in offers() {
+        let answer = Answer { offer, ..answer() };
+        assert_eq!(Answer::decode(&answer.encode().unwrap()), Ok(answer));
     }
     for verdict in [Verdict::Allow, Verdict::Deny] {
         let answer = Answer { verdict, line: vec![b'x'; limits::LINE], ..answer() };
@@ -83,6 +109,45 @@ fn a_notice_notices_something_and_nothing_else_does() {
         let bytes = Question { phase, notice, ..question() }.encode().unwrap();
         assert_eq!(Question::decode(&bytes), Err(FrameError::Field(14)));
     }
+}
+
+#[test]
+fn who_asks_says_why_and_nobody_else_wishes_anything() {
+    for (phase, wish) in [
+        (Phase::Ask, Wish::default()),
+        (Phase::Ask, Wish { reason: Vec::new(), ..wish() }),
+        (Phase::Wait, wish()),
+        (Phase::Account, Wish { reason: Vec::new(), ticket: Vec::new(), ..wish() }),
+        (Phase::Account, Wish { reason: Vec::new(), length: Vec::new(), ..wish() }),
+    ] {
+        let bytes = Question { phase, wish, ..question() }.encode().unwrap();
+        assert_eq!(Question::decode(&bytes), Err(FrameError::Field(17)));
+    }
+}
+
+#[test]
+fn an_offer_holds_what_its_kind_needs_and_nothing_else() {
+    for kind in 0..=3u8 {
+        for offer in offers() {
+            let is = match offer {
+                Offer::Nothing => 0,
+                Offer::Ask { .. } => 1,
+                Offer::Wait { .. } => 2,
+            };
+            let frame = Answer { offer: offer.clone(), ..answer() }.encode().unwrap();
+            let read = Answer::decode(&edited(&frame, |body| {
+                let at = body.windows(3).rposition(|head| head == [9, 0, 1]).unwrap();
+                body[at + 3] = kind;
+            }));
+            if kind == is {
+                assert_eq!(read.unwrap().offer, offer);
+            } else {
+                assert_eq!(read, Err(FrameError::Field(9)), "{kind} {offer:?}");
+            }
+        }
+    }
+    let no_length = Answer { offer: Offer::Ask { length: Vec::new(), ticket: b"A".to_vec() }, ..answer() };
+    assert_eq!(Answer::decode(&no_length.encode().unwrap()), Err(FrameError::Field(9)));
 }
 
 #[test]
@@ -122,7 +187,7 @@ fn a_field_that_is_missing_twice_out_of_place_or_unknown_is_refused_by_its_tag()
         body.splice(third.end..third.end, field);
     });
     assert!(Answer::decode(&twice).is_err());
-    assert_eq!(Answer::decode(&edited(&frame, |body| body.extend([9, 0, 0]))), Err(FrameError::Unknown(9)));
+    assert_eq!(Answer::decode(&edited(&frame, |body| body.extend([13, 0, 0]))), Err(FrameError::Unknown(13)));
     assert_eq!(Answer::decode(&edited(&frame, |body| body[0] = 2)), Err(FrameError::Field(1)));
 }
 
@@ -170,6 +235,9 @@ fn every_field_has_its_most() {
         (6, Question { rhost: long(limits::RHOST), ..question() }),
         (7, Question { address: long(limits::ADDRESS), ..question() }),
         (8, Question { tty: long(limits::NAME), ..question() }),
+        (17, Question { wish: Wish { reason: long(limits::TEXT), ..wish() }, ..question() }),
+        (18, Question { wish: Wish { length: long(limits::CODE), ..wish() }, ..question() }),
+        (19, Question { wish: Wish { ticket: long(limits::TICKET), ..wish() }, ..question() }),
     ] {
         assert_eq!(question.encode(), Err(FrameError::Field(tag)));
     }
@@ -178,6 +246,9 @@ fn every_field_has_its_most() {
         (6, Answer { grant: long(limits::CODE), ..answer() }),
         (8, Answer { line: long(limits::LINE), ..answer() }),
         (8, Answer { line: vec![b'a'; 70_000], ..answer() }),
+        (10, Answer { offer: Offer::Ask { length: long(limits::CODE), ticket: Vec::new() }, ..answer() }),
+        (11, Answer { offer: Offer::Ask { length: vec![b'a'], ticket: long(limits::TICKET) }, ..answer() }),
+        (12, Answer { offer: Offer::Wait { request: long(limits::CODE) }, ..answer() }),
     ] {
         assert_eq!(answer.encode(), Err(FrameError::Field(tag)));
     }
@@ -188,6 +259,12 @@ fn every_field_has_its_most() {
         rhost: vec![b'a'; limits::RHOST],
         address: vec![b'a'; limits::ADDRESS],
         tty: vec![b'a'; limits::NAME],
+        phase: Phase::Ask,
+        wish: Wish {
+            reason: vec![b'a'; limits::TEXT],
+            length: vec![b'a'; limits::CODE],
+            ticket: vec![b'a'; limits::TICKET],
+        },
         ..question()
     };
     let bytes = widest.encode().unwrap();
@@ -196,7 +273,8 @@ fn every_field_has_its_most() {
     // A reader of too long a field refuses too, whoever wrote it.
     let frame = answer().encode().unwrap();
     let stretched = edited(&frame, |body| {
-        let at = body.len() - 3;
+        // The line is empty, and after it come the offer's four fields.
+        let at = body.len() - 3 - (4 + 3 + 3 + 3);
         body.truncate(at);
         body.extend([8, 1, 225]);
         body.extend(vec![b'a'; limits::LINE + 1]);

@@ -443,6 +443,9 @@ fn let_in(host: &Host, tty: &str) -> bool {
         audit_session: u32::MAX,
         mode: frame::Mode::Enforce,
         notice: frame::Notice::None,
+        outer_session: u32::MAX,
+        can_prompt: false,
+        wish: frame::Wish::default(),
     };
     let ask = || -> Option<frame::Answer> {
         let mut gate = host.connect("/run/jitd/gate.sock").ok()?;

@@ -1,6 +1,6 @@
 //! Gates that answer as a test wants: well, badly, late or never.
 
-use frame::{Answer, Question, Verdict};
+use frame::{Answer, Offer, Question, Verdict};
 use std::io::{Read as _, Write as _};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
@@ -77,6 +77,7 @@ pub fn allow(question: &Question) -> Answer {
         grant: b"G-00000-00001".to_vec(),
         expires: 1,
         line: Vec::new(),
+        offer: Offer::Nothing,
     }
 }
 
