@@ -77,6 +77,16 @@ pub enum Command {
     },
     /// Ask for more time on a grant, without leaving the session.
     Extend(Extend),
+    /// List sessions: who is in, by which grant, and until when.
+    Sessions,
+    /// End a session, one's own or as approver of its grant or operator. The grant stays.
+    End {
+        /// Its id.
+        session: String,
+        /// Why; the person reads it.
+        #[arg(long)]
+        reason: Text,
+    },
     /// Review requests as they come in, on one screen.
     ///
     /// Keys: up and down or j and k choose, a approves, d denies, / finds, ? helps, q quits. With --json,
@@ -90,8 +100,12 @@ pub enum Command {
     /// Ends with 0 once it has an answer, also where that is a refusal: the verdict is the answer's first word, and
     /// "allowed" with --json. Other codes say that there is no answer: 1 that one may not ask about this person.
     Check(Check),
-    /// How the gate is, and who one is to it.
-    Status,
+    /// How the gate is, who one is to it, and the session that one is in.
+    Status {
+        /// Only how long the session that one is in still goes on, for a shell's prompt: `12m left`.
+        #[arg(long)]
+        left: bool,
+    },
     /// The record of every decision and change.
     #[command(subcommand)]
     Audit(Audit),
@@ -151,7 +165,7 @@ fn label(text: &str) -> Result<(String, String), String> {
 /// `jit extend`
 #[derive(Debug, Args)]
 pub struct Extend {
-    /// The grant's id; one's only grant if left out.
+    /// The grant's id; if left out that of the session one is in, else one's only grant.
     pub grant: Option<String>,
     /// So much more, like 30m.
     #[arg(long = "for", value_name = "LENGTH")]

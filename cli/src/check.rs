@@ -1,10 +1,10 @@
 //! `jit check` and `jit status`.
 
-use crate::CliError;
 use crate::arguments::Check;
 use crate::output::Output;
 use crate::requests::now;
 use crate::words;
+use crate::{CliError, sessions};
 use api::{CheckQuery, Client};
 
 pub fn check(client: &Client, check: Check, out: &mut Output) -> Result<(), CliError> {
@@ -28,16 +28,26 @@ pub fn check(client: &Client, check: Check, out: &mut Output) -> Result<(), CliE
     })
 }
 
-pub fn status(client: &Client, out: &mut Output) -> Result<(), CliError> {
+pub fn status(client: &Client, left: bool, out: &mut Output) -> Result<(), CliError> {
     let status = client.status()?;
+    if left {
+        return match &status.session {
+            Some(session) => out.say(session, || sessions::left(session, now())),
+            None => Ok(()),
+        };
+    }
     out.say(&status, || {
         let mut lines: Vec<String> = status.warnings.iter().map(|warning| format!("! {warning}")).collect();
+        lines.extend(status.left_over.iter().map(|left| {
+            format!("! {} has no session that carries this, and it runs on: {}", left.user, left.what)
+        }));
         let roles = if status.roles.is_empty() { "no role".to_owned() } else { status.roles.join(", ") };
         let count = |count: u64, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
         lines.push(format!("host      {}, grants from its own desk", status.host));
         let gated = if status.gated.is_empty() { "nothing".to_owned() } else { status.gated.join(", ") };
         lines.push(format!("gated     {gated}"));
         lines.push(format!("you       {} ({roles})", status.you));
+        lines.extend(status.session.iter().map(|here| format!("session   {}", sessions::here(here, now()))));
         lines.push(format!("clock     {}", status.clock));
         lines.push(format!(
             "journal   {} records, {}",

@@ -45,7 +45,7 @@ pub fn revoke(client: &Client, id: &str, reason: Text, out: &mut Output) -> Resu
     let grant = client.revoke(checked(id)?, &EndGrant { reason: Some(reason) })?;
     out.say(&grant, || {
         format!(
-            "Revoked grant {} of {}. No new login or sudo passes by it.",
+            "Revoked grant {} of {}. No new login or sudo passes by it, and sessions by it end now.",
             grant.grant.id, grant.grant.person
         )
     })

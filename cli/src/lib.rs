@@ -15,6 +15,7 @@ mod policy;
 mod requests;
 #[cfg(test)]
 mod sample;
+mod sessions;
 mod stop;
 mod table;
 mod wait;
@@ -67,7 +68,9 @@ fn dispatch(arguments: Arguments, out: &mut Output) -> Result<(), CliError> {
         Command::Policy(arguments::Policy::Test(asked)) => policy::test(asked, out),
         Command::Policy(arguments::Policy::Diff(asked)) => policy::diff(client, &asked, out),
         Command::Check(check) => check::check(&client()?, check, out),
-        Command::Status => check::status(&client()?, out),
+        Command::Status { left } => check::status(&client()?, left, out),
+        Command::Sessions => sessions::list(&client()?, out),
+        Command::End { session, reason } => sessions::end(&client()?, &session, reason, out),
         Command::Audit(arguments::Audit::Tail { lines, follow }) => {
             audit::tail(&client()?, lines, follow, out)
         }

@@ -47,9 +47,12 @@ pub fn extend(client: &Client, extend: Extend, out: &mut Output) -> Result<(), C
     told(client, &client.extend(&id, &body)?, extend.wait, out)
 }
 
-/// The one grant of one's own that can be meant.
+/// The grant that carries the session one is in, else the one grant of one's own that can be meant.
 fn only_grant(client: &Client) -> Result<String, CliError> {
-    let you = client.status()?.you;
+    let api::Status { you, session, .. } = client.status()?;
+    if let Some(grant) = session.and_then(|here| here.session.grant) {
+        return Ok(grant.to_string());
+    }
     let mut grants = client.grants(&AskGrants::default())?;
     grants.retain(|grant| grant.grant.person == you);
     match grants.as_slice() {

@@ -23,6 +23,19 @@ pub fn access() -> RequestView {
     serde_json::from_str(include_str!("../tests/request.json")).unwrap()
 }
 
+/// alice has become root until an hour after everything began.
+pub fn session() -> api::SessionView {
+    serde_json::from_value(serde_json::json!({
+        "session": {
+            "id": "S-7K2Q9-M4XTB", "grant": "G-7K2Q9-M4XTB", "boot": "b", "pid": 5, "start_ticks": 7,
+            "audit_session": 3, "inside": "S-0000Z-00001", "subject": "alice", "target": "root",
+            "service": "sudo", "tty": "/dev/pts/3", "rhost": "", "reason": "granted", "opened": at(0)
+        },
+        "state": "open", "ends": at(3_600)
+    }))
+    .unwrap()
+}
+
 pub fn grant_id() -> GrantId {
     GrantId::from_random(7)
 }

@@ -20,8 +20,8 @@ pub fn state(code: &str, words: &str, colour: bool) -> Cell {
     }
     match code {
         "pending" | "scheduled" | "unclaimed" => cell.fg(Color::Yellow),
-        "approved" | "active" => cell.fg(Color::Green),
-        "denied" | "revoked" => cell.fg(Color::Red),
+        "approved" | "active" | "open" => cell.fg(Color::Green),
+        "denied" | "revoked" | "ending" => cell.fg(Color::Red),
         _ => cell.fg(Color::DarkGrey),
     }
 }

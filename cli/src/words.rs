@@ -34,6 +34,11 @@ pub fn when(time: Time, now: Time) -> String {
     }
 }
 
+/// How long ago, as a table says it.
+pub fn since(time: Time, now: Time) -> String {
+    format!("{} ago", countdown(now - time))
+}
+
 fn stamp(time: Time) -> String {
     time.to_rfc3339_opts(SecondsFormat::Secs, true)
 }

@@ -6,6 +6,7 @@ use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// Where the file is unless told otherwise.
 pub const DEFAULT_PATH: &str = "/etc/jitd/jitd.toml";
@@ -22,6 +23,8 @@ pub struct Config {
     pub gate: Gate,
     /// The control socket.
     pub control: Control,
+    /// Sessions and their end.
+    pub sessions: Sessions,
     /// Who may do what beside their own affairs.
     pub roles: Roles,
     /// Labels of this host, that rules can name.
@@ -43,6 +46,7 @@ impl Default for Config {
             state: "/var/lib/jitd".into(),
             gate: Gate::default(),
             control: Control::default(),
+            sessions: Sessions::default(),
             roles: Roles::default(),
             labels: BTreeMap::new(),
             policy: PolicyFiles::default(),
@@ -80,6 +84,54 @@ pub struct Control {
 impl Default for Control {
     fn default() -> Self {
         Self { socket: "/run/jitd/control.sock".into() }
+    }
+}
+
+/// `[sessions]`
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Sessions {
+    /// How long before its end a session is warned.
+    pub warn: Vec<Span>,
+    /// How long a session may take to end by itself once its grant is over.
+    pub grace: Grace,
+    /// The same where the grant was revoked.
+    pub grace_revoked: Grace,
+    /// Whether a person's user manager outlives their last login.
+    pub keep_user_manager: bool,
+}
+
+impl Default for Sessions {
+    fn default() -> Self {
+        let minutes = |minutes: u32| Span::seconds(minutes * 60);
+        Self {
+            warn: [minutes(10), minutes(2)].into_iter().flatten().collect(),
+            grace: Grace(Duration::from_secs(5)),
+            grace_revoked: Grace(Duration::from_millis(400)),
+            keep_user_manager: false,
+        }
+    }
+}
+
+/// A short time: `400ms`, `5s`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Grace(pub Duration);
+
+impl TryFrom<String> for Grace {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let number = |unit: &str| text.strip_suffix(unit)?.parse::<u32>().ok();
+        let short = number("ms").map(|count| Duration::from_millis(count.into()));
+        let time = short.or_else(|| number("s").map(|count| Duration::from_secs(count.into())));
+        match time {
+            Some(time) if time <= limits::GRACE => Ok(Self(time)),
+            _ => Err(format!(
+                "\"{text}\" is no short time: write for example 400ms or 5s, at most {}s",
+                limits::GRACE.as_secs()
+            )),
+        }
     }
 }
 
@@ -236,6 +288,9 @@ impl Config {
                 return Err((key, why));
             }
         }
+        if self.sessions.warn.len() > limits::WARNINGS {
+            return Err(("sessions.warn", format!("write at most {} warnings", limits::WARNINGS)));
+        }
         if self.journal.max_bytes < limits::JOURNAL_LEAST {
             let why =
                 format!("the journal needs at least {} bytes (16 MiB) to be of use", limits::JOURNAL_LEAST);
@@ -318,6 +373,14 @@ mod tests {
         ));
         assert!(
             error("colour = 1\n").starts_with("jitd.toml:1: colour: unknown field `colour`, expected one of")
+        );
+        assert_eq!(
+            error("[sessions]\ngrace = \"2h\"\n"),
+            "jitd.toml:2: grace: \"2h\" is no short time: write for example 400ms or 5s, at most 60s"
+        );
+        assert!(
+            error("[sessions]\nwarn = [\"1m\",\"1m\",\"1m\",\"1m\",\"1m\",\"1m\",\"1m\",\"1m\",\"1m\"]\n")
+                .starts_with("jitd.toml:2: warn: write at most 8 warnings")
         );
         assert!(error("[gate\n").starts_with("jitd.toml:1: "));
         assert!(error("state = \"var\"\n").contains("state: var is not an absolute path"));

@@ -2,8 +2,9 @@
 
 use crate::log::Level;
 use crate::peer::{self, Peer};
+use crate::sessions::routes::routes;
 use crate::site::Site;
-use crate::{kernel, limits, rows};
+use crate::{kernel, limits, process, rows};
 use access::{Login, Phase, Question};
 use api::{AskJournal, Check, CheckQuery, JournalRow, ProblemCode, Status, Which};
 use axum::extract::{DefaultBodyLimit, Extension, Query, State};
@@ -22,11 +23,12 @@ use workflow::Channel;
 
 /// Serves connections, for ever.
 pub async fn serve(site: Arc<Site>, listener: UnixListener) {
-    let routes = desk::routes(Arc::clone(&site.desk))
+    let all = desk::routes(Arc::clone(&site.desk))
         .route("/v1/status", get(status).with_state(Arc::clone(&site)))
         .route("/v1/check", get(check).with_state(Arc::clone(&site)))
         .route("/v1/journal", get(journal).with_state(Arc::clone(&site)))
         .route("/v1/clock/accept", post(accept_clock).with_state(Arc::clone(&site)))
+        .merge(routes(Arc::clone(&site)))
         .fallback(nothing)
         .layer(DefaultBodyLimit::max(api::limits::BODY));
     let places = Arc::new(Semaphore::new(limits::CONTROL_CONNECTIONS));
@@ -62,7 +64,7 @@ pub async fn serve(site: Arc<Site>, listener: UnixListener) {
         let Ok(peer) = peer::look(&stream) else {
             continue;
         };
-        let (site, routes) = (Arc::clone(&site), routes.clone());
+        let (site, routes) = (Arc::clone(&site), all.clone());
         tokio::spawn(async move {
             let _held = (place, seat);
             // A connection that lives too long is cut; what it asked for is durable or was not answered.
@@ -78,6 +80,7 @@ async fn connection(site: Arc<Site>, routes: Router, stream: UnixStream, peer: P
             match site.caller(&peer) {
                 Ok(caller) => {
                     call.extensions_mut().insert(caller);
+                    call.extensions_mut().insert(Here(peer.audit_session));
                     routes.oneshot(call.map(axum::body::Body::new)).await
                 }
                 Err(refused) => Ok(axum::response::IntoResponse::into_response(refused)),
@@ -91,6 +94,10 @@ async fn connection(site: Arc<Site>, routes: Router, stream: UnixStream, peer: P
         .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service))
         .await;
 }
+
+/// The audit session that a call comes from.
+#[derive(Clone, Copy)]
+struct Here(Option<u32>);
 
 /// Whose connection it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -214,7 +221,10 @@ impl Site {
                 admin: peer.uid == 0,
             },
             login,
-            source: self.memory.came_from(self.clock.boot(), peer.audit_session),
+            source: self
+                .memory
+                .session_of_audit(self.clock.boot(), peer.audit_session)
+                .and_then(|session| session.address),
             names,
             person,
             channel: Channel::Terminal,
@@ -222,7 +232,7 @@ impl Site {
         })
     }
 
-    fn status(&self, caller: &Caller) -> Result<Status, DeskError> {
+    fn status(&self, caller: &Caller, here: Here) -> Result<Status, DeskError> {
         let now = self.clock.now();
         let counts = self.memory.counts(now);
         let world = self.policies.world();
@@ -246,9 +256,9 @@ impl Site {
         if self.clock.strays() {
             warnings.push(self.clock.words());
         }
-        if !peer::sees_processes() {
+        if !process::all_are_seen() {
             warnings.push(
-                "processes are hidden from jitd, so it does not see sessions end, and nobody can approve from a \
+                "processes are hidden from jitd, so it ends no sessions and does not see them end, and nobody can approve from a \
                  terminal: mount /proc without hidepid, or with gid= of the group jitd"
                     .to_owned(),
             );
@@ -286,6 +296,13 @@ impl Site {
             sessions: counts.sessions,
             warnings,
             gated: doors.gated,
+            session: self.session_here(caller, here.0),
+            left_over: self
+                .left
+                .all()
+                .into_iter()
+                .filter(|left| caller.roles.sees_all() || caller.names.contains(&left.user))
+                .collect(),
             you: caller.person.clone(),
             roles,
         })
@@ -390,8 +407,12 @@ impl Site {
     }
 }
 
-async fn status(State(site): State<Arc<Site>>, Extension(caller): Extension<Caller>) -> Answer<Status> {
-    blocking(move || site.status(&caller)).await
+async fn status(
+    State(site): State<Arc<Site>>,
+    Extension(caller): Extension<Caller>,
+    Extension(here): Extension<Here>,
+) -> Answer<Status> {
+    blocking(move || site.status(&caller, here)).await
 }
 
 async fn check(

@@ -9,8 +9,9 @@ use crate::ledger::{self, Keeper, Ledger, LedgerError};
 use crate::log::{Level, Log};
 use crate::looks::Looks;
 use crate::policy::Policies;
+use crate::sessions::{Left, Warden};
 use crate::site::Site;
-use crate::{control, kernel, limits, peer, repair, vital};
+use crate::{control, kernel, limits, repair, vital};
 use access::HostName;
 use api::{Mark, MarkRecord, Record};
 use arc_swap::ArcSwap;
@@ -137,7 +138,9 @@ fn start(
         desk.begin().map_err(|why| DaemonError::Refused(why.to_string()))?;
     }
     let log = log.clone();
-    let site = Arc::new(Site { host, memory, ledger, desk, clock, accounts, policies, config, log });
+    let (ending, left) = (Mutex::default(), Left::default());
+    let site =
+        Arc::new(Site { host, memory, ledger, desk, clock, accounts, policies, config, ending, left, log });
     let gate = Arc::new(Gate {
         site: Arc::clone(&site),
         desk: hasty,
@@ -196,6 +199,7 @@ impl Daemon {
             .max_blocking_threads(limits::CONTROL_THREADS)
             .build()
             .map_err(os("starting the control socket's runtime"))?;
+        Warden::start(Arc::clone(&self.site)).map_err(os("starting the warden's thread"))?;
         self.gate.serve(sockets.gate).map_err(os("starting the gate's threads"))?;
         let (stop, stopped) = std::sync::mpsc::channel::<()>();
         let ticking = Arc::clone(&self);
@@ -258,8 +262,6 @@ impl Daemon {
         self.gate.write_counts(false);
         self.told("closing what is over", self.site.desk.tick());
         self.told("following the policy", self.reconcile());
-        let gone = self.site.memory.gone(self.site.clock.boot(), peer::sees_processes());
-        self.site.ledger.close(&gone, self.site.clock.now().trusted, "its process is gone");
         self.site.memory.forget(self.site.clock.now());
         let confirmed = if self.site.clock.settled() {
             self.site.ledger.confirm_clock(&self.site.clock, false).map(drop)
@@ -459,7 +461,7 @@ fn options(config: &Config) -> Options {
 
 /// The first record of a log.
 fn opening(mark: Mark, detail: String) -> String {
-    let record = MarkRecord { at: kernel::wall(), mark, detail, session: None };
+    let record = MarkRecord { at: kernel::wall(), mark, detail };
     // Plain data always serialises.
     serde_json::to_string(&Record::Mark(Box::new(record))).unwrap_or_default()
 }

@@ -8,14 +8,14 @@ use crate::config::Config;
 use crate::line::{self, Command, Next};
 use crate::log::Level;
 use crate::memory::Changed;
+use crate::process::{self, NO_SESSION};
 use crate::refusal::BadQuestion;
 use crate::repeat::Repeats;
-use crate::session::Session;
 use crate::site::Site;
 use crate::throttle::Throttle;
 use crate::{kernel, limits, peer};
 use access::{Decision, HostName, Login, Now, Phase, Question, Reason, Service, SessionId, Text};
-use api::{DecisionRecord, Record};
+use api::{DecisionRecord, Record, Session};
 use desk::{AtTheDoor, Desk, Hint, SqliteStore, Worlds as _};
 use frame::{Answer, Mode, Notice, Pairs, Verdict};
 use std::io::{Read as _, Write as _};
@@ -124,13 +124,12 @@ impl Gate {
         };
         if asked.question.service.switches() && asked.question.address.is_none() {
             // A pinned grant goes by where the login came from that sudo is run in.
-            asked.question.address =
-                self.site.memory.came_from(self.site.clock.boot(), peer::audit_session(caller));
+            asked.question.address = self.login_around(&asked, caller).and_then(|session| session.address);
         }
         match asked.frame.phase {
             frame::Phase::Close => self.close(&asked),
             frame::Phase::Notice => self.notice(&asked),
-            frame::Phase::Account | frame::Phase::Auth | frame::Phase::Open => self.decide(&asked),
+            frame::Phase::Account | frame::Phase::Auth | frame::Phase::Open => self.decide(&asked, caller),
             frame::Phase::Ask | frame::Phase::Wait => {
                 let line = "jit: this daemon takes no requests at the prompt: use jit request".to_owned();
                 reply(&asked.frame, Reason::BadRequest, None, line)
@@ -138,12 +137,51 @@ impl Gate {
         }
     }
 
-    fn decide(&self, asked: &Asked) -> Answer {
+    /// The session that a sudo is run in.
+    fn login_around(&self, asked: &Asked, caller: i32) -> Option<Arc<Session>> {
+        let outer = match asked.frame.outer_session {
+            NO_SESSION => process::audit_session(caller),
+            outer => Some(outer),
+        };
+        self.site.memory.session_of_audit(self.site.clock.boot(), outer)
+    }
+
+    /// The session that opens where this question is answered with yes. It has an audit session of its own
+    /// unless the process shares that with the session around it, or with what started it.
+    fn session(&self, asked: &Asked, caller: i32) -> Result<Session, crate::ledger::LedgerError> {
+        let Asked { frame, question, .. } = asked;
+        let outer = self.login_around(asked, caller);
+        let of_parent = process::parent(caller).and_then(process::audit_session);
+        let shared = outer.as_ref().is_some_and(|outer| outer.audit_session == frame.audit_session)
+            || of_parent == Some(frame.audit_session);
+        Ok(Session {
+            id: SessionId::from_random(crate::ledger::random()?),
+            grant: None,
+            boot: self.site.clock.boot().to_owned(),
+            pid: frame.pid,
+            start_ticks: frame.start_ticks,
+            audit_session: if shared { NO_SESSION } else { frame.audit_session },
+            inside: outer.as_ref().map(|outer| outer.id),
+            subject: question.subject.clone(),
+            target: asked.target.clone(),
+            service: question.service.clone(),
+            tty: asked.tty.clone(),
+            rhost: asked.rhost.clone(),
+            address: question.address,
+            reason: Reason::Granted,
+            monitored: frame.mode == Mode::Monitor,
+            opened: access::Time::UNIX_EPOCH,
+            closed: None,
+            end: None,
+        })
+    }
+
+    fn decide(&self, asked: &Asked, caller: i32) -> Answer {
         self.refresh_approvers();
         let now = self.site.clock.now();
         let decision = self.site.memory.decide(&asked.question, now);
         if decision.allows() {
-            return self.allow(asked, &decision, now);
+            return self.allow(asked, caller, &decision, now);
         }
         let monitored = asked.frame.mode == Mode::Monitor;
         let next = if monitored { Next::Nothing } else { self.next(asked) };
@@ -154,14 +192,14 @@ impl Gate {
             let now = self.site.clock.now();
             let decision = self.site.memory.decide(&asked.question, now);
             if decision.allows() {
-                return self.allow(asked, &decision, now);
+                return self.allow(asked, caller, &decision, now);
             }
         }
         self.refuse(asked, &decision, &next, now)
     }
 
-    fn allow(&self, asked: &Asked, decision: &Decision, now: Now) -> Answer {
-        match self.record_allow(asked) {
+    fn allow(&self, asked: &Asked, caller: i32, decision: &Decision, now: Now) -> Answer {
+        match self.record_allow(asked, caller) {
             Ok(Allowed::Still(decision)) => {
                 reply(&asked.frame, decision.reason, Some(&decision), String::new())
             }
@@ -182,16 +220,13 @@ impl Gate {
     }
 
     /// Decides again on the writer thread and makes the record durable.
-    fn record_allow(&self, asked: &Asked) -> Result<Allowed, crate::ledger::LedgerError> {
+    fn record_allow(&self, asked: &Asked, caller: i32) -> Result<Allowed, crate::ledger::LedgerError> {
         let session = match asked.question.phase {
-            Phase::Open => Some(SessionId::from_random(crate::ledger::random()?)),
+            Phase::Open => Some(self.session(asked, caller)?),
             Phase::Account | Phase::Auth => None,
         };
-        let (question, clock, boot) =
-            (asked.question.clone(), Arc::clone(&self.site.clock), self.site.clock.boot().to_owned());
-        let (template, frame, host) =
-            (asked.template(&self.site.host), asked.frame.clone(), asked.rhost.clone());
-        let (target, tty) = (asked.target.clone(), asked.tty.clone());
+        let (question, clock) = (asked.question.clone(), Arc::clone(&self.site.clock));
+        let template = asked.template(&self.site.host);
         self.site.ledger.append(asked.left(), move |entry| {
             let now = clock.now();
             let decision = entry.memory().decide(&question, now);
@@ -199,27 +234,19 @@ impl Gate {
                 return Ok(Allowed::NoLonger(decision, now));
             }
             let mut record = filled(template, &decision, now);
-            record.session = session;
+            let session = session.map(|session| Session {
+                grant: decision.grant.as_ref().map(|grant| grant.id),
+                reason: decision.reason,
+                opened: now.trusted,
+                ..session
+            });
+            record.session.clone_from(&session);
             entry.record(Record::Decision(Box::new(record)))?;
             if let (Some(grant), Some(claim)) = (&decision.grant, decision.claim) {
                 entry.claim(grant.id, claim)?;
             }
-            if let Some(id) = session {
-                entry.open(Session {
-                    id,
-                    grant: decision.grant.as_ref().map(|grant| grant.id),
-                    boot,
-                    pid: frame.pid,
-                    start_ticks: frame.start_ticks,
-                    audit_session: frame.audit_session,
-                    subject: question.subject.clone(),
-                    target,
-                    service: question.service.clone(),
-                    tty,
-                    rhost: host,
-                    reason: decision.reason,
-                    opened: now.trusted,
-                })?;
+            if let Some(session) = session {
+                entry.open(session)?;
             }
             Ok(Allowed::Still(decision))
         })
@@ -299,8 +326,10 @@ impl Gate {
 
     fn close(&self, asked: &Asked) -> Answer {
         let Asked { frame, .. } = asked;
-        if let Some(id) = self.site.memory.session_of(self.site.clock.boot(), frame.pid, frame.start_ticks) {
-            self.site.ledger.close(&[id], self.site.clock.now().trusted, "closed");
+        let session = self.site.memory.session_of(self.site.clock.boot(), frame.pid, frame.start_ticks);
+        // One that is being ended is written down once nothing of it is left.
+        if let Some(session) = session.filter(|session| !self.site.is_ending(session.id)) {
+            self.site.ledger.close(&session, self.site.clock.now().trusted, "closed");
         }
         reply(&asked.frame, Reason::Exempt, None, String::new())
     }

@@ -4,10 +4,9 @@ use crate::clock::{Clock, Confirmed};
 use crate::fault::{Faults, Tells};
 use crate::log::{Level, Log};
 use crate::memory::{Changed, Memory};
-use crate::session::Session;
 use crate::{limits, rows};
 use access::{Claim, GrantId, HostName, Reason, SessionId, Time, View};
-use api::{Mark, MarkRecord, Record};
+use api::{Mark, MarkRecord, Record, Session, SessionChange, SessionRecord};
 use desk::{Committed, DeskError};
 use journal::{Checkpoint, Stamp};
 use rusqlite::Connection;
@@ -39,7 +38,7 @@ pub struct Ledger {
     memory: Arc<Memory>,
     reader: Mutex<Connection>,
     log: Log,
-    /// Sessions whose closing waits to be written.
+    /// Sessions whose change waits to be written.
     closing: Arc<Mutex<HashSet<SessionId>>>,
 }
 
@@ -74,12 +73,27 @@ impl Entry<'_, '_> {
     /// Keeps a session that opens; the next decision must see it.
     pub fn open(&mut self, session: Session) -> Result<(), LedgerError> {
         rows::open_session(self.tx.connection(), &session, self.seq)?;
+        self.keep(session);
+        Ok(())
+    }
+
+    /// Keeps a session as `record` has it, if it is still there. The next decision must see it.
+    pub fn change(&mut self, record: SessionRecord) -> Result<bool, LedgerError> {
+        let after = record.session.clone();
+        let Some(before) = rows::session(self.tx.connection(), after.id)? else { return Ok(false) };
+        let at = record.at;
+        self.record(Record::Session(Box::new(record)))?;
+        rows::change_session(self.tx.connection(), &before, Some(&after), self.seq, at)?;
+        self.keep(after);
+        Ok(true)
+    }
+
+    fn keep(&mut self, session: Session) {
         let counts = session.grant.is_some();
-        self.tx.event(Changed::Opened(Box::new(session)));
+        self.tx.event(Changed::Session(Box::new(session)));
         if counts {
             self.tx.end_group();
         }
-        Ok(())
     }
 }
 
@@ -135,53 +149,85 @@ impl Ledger {
 
     /// Records something about the daemon itself, and waits for it.
     pub fn mark(&self, mark: Mark, detail: String, at: Time) -> Result<u64, LedgerError> {
-        let record = Record::Mark(Box::new(MarkRecord { at, mark, detail, session: None }));
+        let record = Record::Mark(Box::new(MarkRecord { at, mark, detail }));
         self.append(limits::DESK_WAIT, move |entry| entry.record(record))
     }
 
-    /// Closes sessions that are over. Nobody waits for it: a logout must not. Each is tried once at a time,
-    /// and none while the journal takes no records: the next look for sessions whose process is gone finds
-    /// them.
-    pub fn close(&self, ids: &[SessionId], at: Time, how: &'static str) {
-        if !self.works() {
+    /// Closes a session whose login is over. Where something of it may run on it is kept, so that this ends with
+    /// its grant.
+    pub fn close(&self, session: &Session, at: Time, how: &'static str) {
+        if session.closed.is_some() {
             return;
         }
-        for id in ids.iter().copied() {
-            if !self.closing.lock().unwrap_or_else(PoisonError::into_inner).insert(id) {
-                continue;
-            }
-            let (log, closing) = (self.log.clone(), Arc::clone(&self.closing));
-            let submitted = self.writer.submit(
-                move |tx: &mut Tx<'_, Changed>| -> Result<(), LedgerError> {
-                    if !rows::close_session(tx.connection(), id, at)? {
-                        return Ok(());
-                    }
-                    let record = MarkRecord {
-                        at,
-                        mark: Mark::SessionClosed,
-                        detail: how.to_owned(),
-                        session: Some(id),
-                    };
-                    let record = Record::Mark(Box::new(record));
-                    let seq = tx.record(json(&record)?)?;
+        self.change_later(session.id, move |before, left| {
+            let closed = Session { closed: Some(at), ..before.clone() };
+            let record = SessionRecord {
+                at,
+                change: SessionChange::Closed,
+                session: closed,
+                actor: None,
+                comment: None,
+                end: None,
+                detail: how.to_owned(),
+            };
+            let stays = left && before.closed.is_none();
+            before.closed.is_none().then_some((Some(record), stays))
+        });
+    }
+
+    /// A session was ended, and nothing of it is left.
+    pub fn ended(&self, record: SessionRecord) {
+        self.change_later(record.session.id, move |_, _| Some((Some(record), false)));
+    }
+
+    /// Nothing is left of a session that was closed.
+    pub fn forget(&self, id: SessionId) {
+        self.change_later(id, |_, _| Some((None, false)));
+    }
+
+    /// Changes a session, if it is still there: by `what`, that says with which record, and whether it stays.
+    /// Nobody waits for it: a logout must not. Each session is changed once at a time, and none while the
+    /// journal takes no records: whoever looks at the sessions next finds it as it was.
+    fn change_later(
+        &self,
+        id: SessionId,
+        what: impl FnOnce(&Session, bool) -> Option<(Option<SessionRecord>, bool)> + Send + 'static,
+    ) {
+        let closing = || self.closing.lock().unwrap_or_else(PoisonError::into_inner);
+        if !self.works() || !closing().insert(id) {
+            return;
+        }
+        let (log, done_with) = (self.log.clone(), Arc::clone(&self.closing));
+        let submitted = self.writer.submit(
+            move |tx: &mut Tx<'_, Changed>| -> Result<(), LedgerError> {
+                let Some(before) = rows::session(tx.connection(), id)? else { return Ok(()) };
+                let may_leave = before.grant.is_some() && before.audit_session != crate::process::NO_SESSION;
+                let Some((record, stays)) = what(&before, may_leave) else { return Ok(()) };
+                let after = record.as_ref().filter(|_| stays).map(|record| record.session.clone());
+                let at = record.as_ref().map_or(before.opened, |record| record.at);
+                let mut seq = 0;
+                if let Some(record) = record {
+                    let record = Record::Session(Box::new(record));
+                    seq = tx.record(json(&record)?)?;
                     tx.event(Committed::Record { seq, record: Box::new(record) }.into());
-                    tx.event(Changed::Closed(id));
-                    Ok(())
-                },
-                move |done| {
-                    closing.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
-                    if let Err(why) = done {
-                        log.put(
-                            Level::Warning,
-                            format!("session {id} closed, which is not in the journal yet: {why}"),
-                        );
-                    }
-                },
-            );
-            if submitted.is_err() {
-                self.closing.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
-                return;
-            }
+                }
+                rows::change_session(tx.connection(), &before, after.as_ref(), seq, at)?;
+                tx.event(match after {
+                    Some(after) => Changed::Session(Box::new(after)),
+                    None => Changed::Gone(id),
+                });
+                Ok(())
+            },
+            move |done| {
+                done_with.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
+                if let Err(why) = done {
+                    let what = format!("what became of session {id} is not in the journal yet: {why}");
+                    log.put(Level::Warning, what);
+                }
+            },
+        );
+        if submitted.is_err() {
+            closing().remove(&id);
         }
     }
 
@@ -202,12 +248,7 @@ impl Ledger {
                 entry.tx.event(Committed::Grant(Box::new(grant)).into());
             }
             let detail = how.words().to_owned();
-            entry.record(Record::Mark(Box::new(MarkRecord {
-                at,
-                mark: Mark::ClockConfirmed,
-                detail,
-                session: None,
-            })))
+            entry.record(Record::Mark(Box::new(MarkRecord { at, mark: Mark::ClockConfirmed, detail })))
         })?;
         clock.adopt(kept);
         Ok(at)
@@ -334,6 +375,7 @@ fn json(value: &impl serde::Serialize) -> Result<String, LedgerError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sessions::sample::session;
     use std::os::unix::net::UnixDatagram;
     use std::sync::mpsc::channel;
 
@@ -363,9 +405,8 @@ mod tests {
         };
         let (tell, told) = channel();
         writer.submit(hangs, move |done| tell.send(done.is_err()).unwrap()).unwrap();
-        let (id, other) = (SessionId::from_random(1), SessionId::from_random(2));
         for _ in 0..100 {
-            ledger.close(&[id], Time::UNIX_EPOCH, "its process is gone");
+            ledger.close(&session(1), Time::UNIX_EPOCH, "its process is gone");
         }
         open.send(()).unwrap();
         assert!(told.recv_timeout(WAIT).unwrap());
@@ -374,7 +415,8 @@ mod tests {
         ledger.beat(move || tell.send(()).unwrap()).unwrap();
         told.recv_timeout(WAIT).unwrap();
         assert!(!ledger.works());
-        ledger.close(&[id, other], Time::UNIX_EPOCH, "its process is gone");
+        ledger.close(&session(1), Time::UNIX_EPOCH, "its process is gone");
+        ledger.close(&session(2), Time::UNIX_EPOCH, "its process is gone");
         log.put(Level::Info, "the last line".to_owned());
         let mut heard = Vec::new();
         lines.set_read_timeout(Some(WAIT)).unwrap();
@@ -384,8 +426,9 @@ mod tests {
             heard.push(String::from_utf8(buffer[..length].to_vec()).unwrap());
         }
         let said = |what: &str| heard.iter().filter(|line| line.contains(what)).count();
-        assert_eq!(said(&format!("session {id} closed, which is not in the journal yet")), 1, "{heard:?}");
+        let untold = format!("what became of session {} is not in the journal yet", session(1).id);
+        assert_eq!(said(&untold), 1, "{heard:?}");
         assert_eq!(said("the journal takes no records"), 1, "{heard:?}");
-        assert_eq!(said(&other.to_string()), 0, "{heard:?}");
+        assert_eq!(said(&session(2).id.to_string()), 0, "{heard:?}");
     }
 }

@@ -19,14 +19,16 @@ mod memory;
 mod pause;
 mod peer;
 mod policy;
+mod process;
 mod refusal;
 mod repair;
 mod repeat;
 mod rows;
-mod session;
+mod sessions;
 mod site;
 mod throttle;
 mod vital;
+mod watch;
 
 pub use config::{Config, ConfigError};
 
@@ -52,6 +54,9 @@ struct Arguments {
 enum Command {
     /// Build a new database from every row of a damaged one that verifies. The daemon must be stopped.
     Repair,
+    /// Look where the daemon's own user may not, and tell it: jobs that people left for later. Root only; the
+    /// service jit-watch does it.
+    Watch,
     /// Clocks of this host.
     #[command(subcommand)]
     Clock(ClockCommand),
@@ -72,6 +77,7 @@ pub fn run() -> ExitCode {
         None if arguments.check_config => daemon::check_config(&arguments.config),
         None => daemon::run(&arguments.config),
         Some(Command::Repair) => daemon::repair(&arguments.config),
+        Some(Command::Watch) => watch::watch(&arguments.config),
         Some(Command::Clock(ClockCommand::Accept)) => daemon::accept_clock(&arguments.config),
     };
     match done {

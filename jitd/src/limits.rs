@@ -93,6 +93,48 @@ pub const ACCOUNTS: u64 = 16 * 1024 * 1024;
 /// edits one by hand and leaves the last newline out waits this long for it to count.
 pub const ACCOUNTS_SETTLE: Duration = Duration::from_secs(10);
 
+/// A session whose grant is over and that another covers waits at most this long for the record of that: it goes
+/// on meanwhile.
+pub const MOVE_WAIT: Duration = Duration::from_millis(500);
+
+/// How often what belongs to a session that ends is looked for: a look at a busy host takes 20 ms.
+pub const STRIKE_EVERY: Duration = Duration::from_millis(50);
+
+/// Looks for processes that still run, before they are killed all at once: each leaves fewer.
+pub const STOP_ROUNDS: u32 = 20;
+
+/// A session that does not end within this after it was killed is told: a process hangs in a disk, say.
+pub const STUCK_AFTER: Duration = Duration::from_secs(5);
+
+/// A person's user manager stays for this long after they closed their last session by themself: logind's own
+/// bound is 10 s (logind.conf(5), UserStopDelaySec=), and who comes back within it finds theirs.
+pub const MANAGER_STAYS: Duration = Duration::from_secs(12);
+
+/// What still runs of a session whose login was closed so shortly ago is looked for each second: mostly it is
+/// about to end.
+pub const LEFT_FRESH: chrono::TimeDelta = chrono::TimeDelta::seconds(5);
+
+/// And after that so often, since each look reads all of `/proc`.
+pub const LEFT_EVERY: Duration = Duration::from_secs(30);
+
+/// Processes of somebody who is out are looked for once those of their sessions had this long to end.
+pub const SWEEP_AFTER: Duration = Duration::from_secs(1);
+
+/// And again, as long as there are some.
+pub const SWEEP_EVERY: Duration = Duration::from_secs(60);
+
+/// Things of one account that are told as left over: more than an administrator reads.
+pub const LEFT_OVERS: usize = 50;
+
+/// Things that one report of `jitd watch` names: some thousand fit into the body of a call.
+pub const WATCH_REPORT: usize = 500;
+
+/// Warnings before the end of a session: each is a line on somebody's screen.
+pub const WARNINGS: usize = 8;
+
+/// The longest that a session may take to end by itself.
+pub const GRACE: Duration = Duration::from_secs(60);
+
 /// Bytes of one file in `/proc`.
 pub const PROC: u64 = 64 * 1024;
 

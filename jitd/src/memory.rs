@@ -1,12 +1,12 @@
 //! What is committed, as the gate reads it: a decision touches no disk.
 
 use crate::log::{Level, Log};
-use crate::session::Session;
-use access::{Claim, Decision, GrantId, Local, Login, Now, Question, Reason, SessionId, View};
-use api::{Mark, Record};
+use access::{Claim, Decision, Grant, GrantId, Local, Login, Now, Question, Reason, SessionId, View};
+use api::{EndCause, Mark, Record, Session, SessionChange};
 use desk::Committed;
 use std::collections::{HashMap, HashSet};
-use std::sync::{PoisonError, RwLock};
+use std::sync::mpsc::SyncSender;
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 /// Something that was committed.
 #[derive(Clone, Debug, PartialEq)]
@@ -15,10 +15,10 @@ pub enum Changed {
     Desk(Committed),
     /// A first-use clock started.
     Claimed(GrantId, Claim),
-    /// A session opened.
-    Opened(Box<Session>),
-    /// A session closed.
-    Closed(SessionId),
+    /// A session opened, or is another by now.
+    Session(Box<Session>),
+    /// Nothing is left of a session.
+    Gone(SessionId),
 }
 
 impl From<Committed> for Changed {
@@ -31,13 +31,26 @@ impl From<Committed> for Changed {
 pub struct Memory {
     held: RwLock<Held>,
     log: Log,
+    /// Hears of what sessions depend on.
+    wake: OnceLock<SyncSender<()>>,
 }
 
 struct Held {
     view: View,
     local: Local,
-    sessions: HashMap<SessionId, Session>,
+    sessions: HashMap<SessionId, Arc<Session>>,
     seq: u64,
+}
+
+/// A session with what carries it.
+#[derive(Clone)]
+pub struct Carried {
+    /// The session.
+    pub session: Arc<Session>,
+    /// Its grant, if it is known.
+    pub grant: Option<Arc<Grant>>,
+    /// When that was used first.
+    pub claim: Option<Claim>,
 }
 
 impl Memory {
@@ -57,11 +70,18 @@ impl Memory {
                 seq,
             }),
             log,
+            wake: OnceLock::new(),
         };
         for session in sessions {
-            memory.apply(Changed::Opened(Box::new(session)));
+            memory.apply(Changed::Session(Box::new(session)));
         }
         memory
+    }
+
+    /// Has `wake` told from now on when a session, a grant or a first use has changed.
+    pub fn wakes(&self, wake: SyncSender<()>) {
+        // There is one who watches over sessions.
+        let _ = self.wake.set(wake);
     }
 
     /// Replaces everything but the approvers by what the store holds.
@@ -71,6 +91,15 @@ impl Memory {
         let approvers = std::mem::take(&mut held.view.approvers);
         *held = loaded;
         held.view.approvers = approvers;
+        drop(held);
+        self.tell();
+    }
+
+    fn tell(&self) {
+        if let Some(wake) = self.wake.get() {
+            // A word that waits already says the same.
+            let _ = wake.try_send(());
+        }
     }
 
     /// Takes a committed change in, and logs it.
@@ -78,6 +107,14 @@ impl Memory {
         if let Changed::Desk(Committed::Record { seq, record }) = &changed {
             self.log.put(level(record), record.line(*seq));
         }
+        let matters = !matches!(&changed, Changed::Desk(Committed::Record { .. } | Committed::Request(_)));
+        self.take(changed);
+        if matters {
+            self.tell();
+        }
+    }
+
+    fn take(&self, changed: Changed) {
         let mut held = self.held.write().unwrap_or_else(PoisonError::into_inner);
         match changed {
             Changed::Desk(Committed::Record { seq, .. }) => held.seq = seq,
@@ -94,18 +131,14 @@ impl Memory {
             Changed::Claimed(grant, claim) => {
                 held.local.claims.entry(grant).or_insert(claim);
             }
-            Changed::Opened(session) => {
-                if let Some(grant) = session.grant {
-                    *held.local.sessions.entry(grant).or_insert(0) += 1;
-                }
-                held.sessions.insert(session.id, *session);
+            Changed::Session(session) => {
+                let counts = session.counts_for();
+                let before = held.sessions.insert(session.id, Arc::from(session));
+                held.count(before.and_then(|before| before.counts_for()), counts);
             }
-            Changed::Closed(id) => {
-                if let Some(grant) = held.sessions.remove(&id).and_then(|session| session.grant)
-                    && let Some(count) = held.local.sessions.get_mut(&grant)
-                {
-                    *count = count.saturating_sub(1);
-                }
+            Changed::Gone(id) => {
+                let before = held.sessions.remove(&id);
+                held.count(before.and_then(|before| before.counts_for()), None);
             }
         }
     }
@@ -135,35 +168,32 @@ impl Memory {
         }
     }
 
-    /// The client address of the login that this audit session of this start of the machine belongs to: the
-    /// kernel counts them from one again after the next.
-    pub fn came_from(&self, boot: &str, audit_session: Option<u32>) -> Option<std::net::IpAddr> {
+    /// The session that an audit session of this start of the machine is: the kernel counts them from one
+    /// again after the next.
+    pub fn session_of_audit(&self, boot: &str, audit_session: Option<u32>) -> Option<Arc<Session>> {
         let audit_session = audit_session?;
-        self.read(|held| {
-            let mut logins = held
-                .sessions
-                .values()
-                .filter(|session| session.boot == boot && session.audit_session == audit_session);
-            logins.find_map(|session| session.rhost.parse().ok())
-        })
+        self.find(|session| session.boot == boot && session.audit_session == audit_session)
     }
 
     /// The session that this process of this start of the machine opened.
-    pub fn session_of(&self, boot: &str, pid: u32, start_ticks: u64) -> Option<SessionId> {
-        self.read(|held| {
-            let mine = |session: &&Session| {
-                session.boot == boot && session.pid == pid && session.start_ticks == start_ticks
-            };
-            held.sessions.values().find(mine).map(|session| session.id)
-        })
+    pub fn session_of(&self, boot: &str, pid: u32, start_ticks: u64) -> Option<Arc<Session>> {
+        self.find(|session| session.boot == boot && session.pid == pid && session.start_ticks == start_ticks)
     }
 
-    /// Open sessions whose process is gone. Where processes cannot be seen none is, but for those of another
-    /// start of the machine.
-    pub fn gone(&self, boot: &str, sees_processes: bool) -> Vec<SessionId> {
-        let open: Vec<Session> = self.read(|held| held.sessions.values().cloned().collect());
-        let is_gone = |session: &&Session| session.boot != boot || (sees_processes && !session.lives(boot));
-        open.iter().filter(is_gone).map(|session| session.id).collect()
+    fn find(&self, is: impl Fn(&Session) -> bool) -> Option<Arc<Session>> {
+        self.read(|held| held.sessions.values().find(|session| is(session)).cloned())
+    }
+
+    /// Every session of which something is left, with what carries it.
+    pub fn carried(&self) -> Vec<Carried> {
+        self.read(|held| {
+            let carried = |session: &Arc<Session>| Carried {
+                session: Arc::clone(session),
+                grant: session.grant.and_then(|id| held.view.grant(id)).cloned(),
+                claim: session.grant.and_then(|id| held.local.claims.get(&id)).copied(),
+            };
+            held.sessions.values().map(carried).collect()
+        })
     }
 
     /// Forgets grants that are over and carry no session, so that memory stays small.
@@ -174,8 +204,8 @@ impl Memory {
             .view
             .grants()
             .filter(|grant| grant.window.latest_end() + keep < now.trusted)
-            .filter(|grant| held.local.sessions.get(&grant.id).copied().unwrap_or(0) == 0)
             .map(|grant| grant.id)
+            .filter(|id| !held.sessions.values().any(|session| session.grant == Some(*id)))
             .collect();
         for id in over {
             held.view.remove(id);
@@ -188,7 +218,7 @@ impl Memory {
     pub fn counts(&self, now: Now) -> Counts {
         self.read(|held| Counts {
             seq: held.seq,
-            sessions: held.sessions.len() as u64,
+            sessions: held.sessions.values().filter(|session| session.closed.is_none()).count() as u64,
             grants: held
                 .view
                 .grants()
@@ -202,6 +232,21 @@ impl Memory {
 
     fn read<T>(&self, look: impl FnOnce(&Held) -> T) -> T {
         look(&self.held.read().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Held {
+    /// A session counts for another grant than before, or for none.
+    fn count(&mut self, before: Option<GrantId>, after: Option<GrantId>) {
+        if before == after {
+            return;
+        }
+        if let Some(count) = before.and_then(|grant| self.local.sessions.get_mut(&grant)) {
+            *count = count.saturating_sub(1);
+        }
+        if let Some(grant) = after {
+            *self.local.sessions.entry(grant).or_insert(0) += 1;
+        }
     }
 }
 
@@ -226,7 +271,12 @@ fn level(record: &Record) -> Level {
             _ => Level::Notice,
         },
         Record::Change(change) if change.change.is_loud() => Level::Err,
-        Record::Mark(mark) if mark.mark == Mark::LinesDropped => Level::Err,
+        Record::Mark(mark) if matches!(mark.mark, Mark::LinesDropped | Mark::LeftOver) => Level::Err,
+        Record::Session(session) => match (session.change, session.end.map(|end| end.cause)) {
+            (SessionChange::Closed, _) => Level::Info,
+            (_, Some(EndCause::GrantLost)) => Level::Err,
+            _ => Level::Notice,
+        },
         Record::Change(_) | Record::Mark(_) => Level::Notice,
     }
 }
@@ -234,54 +284,76 @@ fn level(record: &Record) -> Level {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use access::{HostName, Service};
-
-    fn session(n: u64, boot: &str, pid: u32) -> Session {
-        let login = Login::parse("alice").unwrap();
-        Session {
-            id: SessionId::from_random(n),
-            grant: None,
-            boot: boot.into(),
-            pid,
-            start_ticks: 7,
-            audit_session: 3,
-            subject: login.clone(),
-            target: login,
-            service: Service::parse("ssh").unwrap(),
-            tty: "ssh".into(),
-            rhost: format!("203.0.113.{n}"),
-            reason: Reason::Granted,
-            opened: access::Time::UNIX_EPOCH,
-        }
-    }
+    use crate::sessions::sample::{grant, session};
+    use access::HostName;
+    use chrono::TimeDelta;
 
     fn memory(sessions: Vec<Session>) -> Memory {
         let log = Log::to(std::path::Path::new("/nonexistent")).unwrap();
-        Memory::new(View::of(HostName::parse("web-1").unwrap()), HashMap::new(), sessions, 0, log)
+        let mut view = View::of(HostName::parse("web-1").unwrap());
+        view.put(grant(100));
+        Memory::new(view, HashMap::new(), sessions, 0, log)
     }
 
     #[test]
     fn a_session_of_another_start_of_the_machine_says_nothing_of_this_one() {
-        let memory = memory(vec![session(1, "before", 5)]);
-        assert_eq!(memory.came_from("now", Some(3)), None);
-        assert_eq!(memory.session_of("now", 5, 7), None);
-        memory.apply(Changed::Opened(Box::new(session(2, "now", 5))));
-        assert_eq!(memory.came_from("now", Some(3)), Some("203.0.113.2".parse().unwrap()));
-        assert_eq!(memory.session_of("now", 5, 7), Some(SessionId::from_random(2)));
+        let of = |n, boot: &str| Session { boot: boot.into(), ..session(n) };
+        let memory = memory(vec![of(1, "before")]);
+        let id = |session: Option<Arc<Session>>| session.map(|session| session.id);
+        assert_eq!(id(memory.session_of_audit("now", Some(3))), None);
+        assert_eq!(id(memory.session_of("now", 5, 7)), None);
+        memory.apply(Changed::Session(Box::new(of(2, "now"))));
+        assert_eq!(id(memory.session_of_audit("now", Some(3))), Some(SessionId::from_random(2)));
+        assert_eq!(id(memory.session_of_audit("now", None)), None);
+        assert_eq!(id(memory.session_of("now", 5, 7)), Some(SessionId::from_random(2)));
     }
 
     #[test]
-    fn where_processes_are_hidden_no_session_is_taken_for_over() {
-        // No process has this id: it is larger than any (proc(5), pid_max).
-        let memory = memory(vec![session(1, "before", 5), session(2, "now", 1 << 30)]);
-        let gone = |sees| {
-            let mut gone = memory.gone("now", sees);
-            gone.sort_unstable();
-            gone
+    fn a_session_counts_for_its_grant_until_it_is_closed_moved_or_gone() {
+        let memory = memory(vec![session(1), session(2), session(3)]);
+        let counts = |memory: &Memory| {
+            memory.read(|held| {
+                [1, 2].map(|n| held.local.sessions.get(&GrantId::from_random(n)).copied().unwrap_or(0))
+            })
         };
-        let mut both = [1, 2].map(SessionId::from_random);
-        both.sort_unstable();
-        assert_eq!(gone(true), both);
-        assert_eq!(gone(false), [SessionId::from_random(1)]);
+        assert_eq!(counts(&memory), [3, 0]);
+        let put = |session| memory.apply(Changed::Session(Box::new(session)));
+        put(Session { closed: Some(access::Time::UNIX_EPOCH), ..session(1) });
+        assert_eq!((counts(&memory), memory.carried().len()), ([2, 0], 3), "what is left of it is kept");
+        put(Session { grant: Some(GrantId::from_random(2)), ..session(2) });
+        assert_eq!(counts(&memory), [1, 1]);
+        for n in [1, 2, 3, 3] {
+            memory.apply(Changed::Gone(SessionId::from_random(n)));
+        }
+        assert_eq!((counts(&memory), memory.carried().len()), ([0, 0], 0));
+    }
+
+    #[test]
+    fn a_grant_is_remembered_as_long_as_something_of_a_session_is_left() {
+        let memory = memory(vec![Session { closed: Some(access::Time::UNIX_EPOCH), ..session(1) }]);
+        let late = Now::exactly(access::Time::UNIX_EPOCH + TimeDelta::days(3));
+        memory.forget(late);
+        assert!(memory.carried().iter().all(|carried| carried.grant.is_some()));
+        memory.apply(Changed::Gone(SessionId::from_random(1)));
+        memory.forget(late);
+        assert_eq!(memory.read(|held| held.view.grants().count()), 0);
+    }
+
+    #[test]
+    fn whoever_watches_over_sessions_hears_of_what_they_depend_on() {
+        let memory = memory(vec![]);
+        let (wake, woken) = std::sync::mpsc::sync_channel(1);
+        memory.wakes(wake);
+        let claim = Claim { started: access::Time::UNIX_EPOCH, ends: access::Time::UNIX_EPOCH };
+        for changed in [
+            Changed::Session(Box::new(session(1))),
+            Changed::Claimed(GrantId::from_random(1), claim),
+            Changed::Desk(Committed::Grant(Box::new(grant(50)))),
+            Changed::Gone(SessionId::from_random(1)),
+        ] {
+            memory.apply(changed);
+            assert_eq!(woken.try_recv(), Ok(()));
+            assert!(woken.try_recv().is_err());
+        }
     }
 }

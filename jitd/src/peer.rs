@@ -1,6 +1,6 @@
 //! Who is on the other end of a Unix socket, from what the kernel says alone.
 
-use crate::limits;
+use crate::{limits, process};
 use nix::sys::socket::{getsockopt, sockopt};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use std::io::Read as _;
@@ -58,7 +58,11 @@ pub fn credentials(socket: &impl AsFd) -> nix::Result<(u32, i32)> {
 /// The process on the other end of `socket`, looked at as it is now.
 pub fn look(socket: &impl AsFd) -> nix::Result<Peer> {
     let (uid, pid) = credentials(socket)?;
-    Ok(Peer { uid, audit_session: audit_session(pid), is_the_person: is_the_person(socket, uid, pid) })
+    Ok(Peer {
+        uid,
+        audit_session: process::audit_session(pid),
+        is_the_person: is_the_person(socket, uid, pid),
+    })
 }
 
 fn is_the_person(socket: &impl AsFd, uid: u32, pid: i32) -> Result<(), NotThem> {
@@ -66,11 +70,11 @@ fn is_the_person(socket: &impl AsFd, uid: u32, pid: i32) -> Result<(), NotThem> 
         return Err(NotThem::Root);
     }
     let hidden = |why: &dyn std::fmt::Display| NotThem::Hidden(why.to_string());
-    let process = hold(socket, pid).map_err(|why| hidden(&why))?;
-    let read = |name: &str| read_proc(pid, name).map_err(|why| hidden(&why));
+    let held = hold(socket, pid).map_err(|why| hidden(&why))?;
+    let read = |name: &str| process::read(pid, name).map_err(|why| hidden(&why));
     // Where the kernel keeps no handle on the process that connected, another may have its id by now; one of
     // the same user is all that it can be.
-    let is_theirs = || match effective_uid(&read("status")?) {
+    let is_theirs = || match process::effective_uid(&read("status")?) {
         Some(now) if now == uid => Ok(()),
         _ => Err(hidden(&"it is another user's by now")),
     };
@@ -79,7 +83,7 @@ fn is_the_person(socket: &impl AsFd, uid: u32, pid: i32) -> Result<(), NotThem> 
     let cgroup = read("cgroup")?;
     is_theirs()?;
     // What was read belongs to the process that connected only if that is still alive now.
-    if !alive(&process) {
+    if !process::is_alive(&held) {
         return Err(hidden(&"it is gone"));
     }
     let start = if std::path::Path::new(SYSTEMD).exists() { Start::Systemd(class_of) } else { Start::Other };
@@ -135,7 +139,7 @@ fn judge(uid: u32, login: u32, cgroup: &str, start: Start) -> Result<(), NotThem
 
 /// The cgroup by which systemd knows the process: in the hierarchy of its own where there are several
 /// (cgroups(7)).
-fn systemd_path(cgroup: &str) -> &str {
+pub fn systemd_path(cgroup: &str) -> &str {
     let of = |hierarchy: &str| {
         cgroup.lines().find_map(|line| line.split_once(':')?.1.strip_prefix(hierarchy)?.strip_prefix(':'))
     };
@@ -169,49 +173,6 @@ fn hold(socket: &impl AsFd, pid: i32) -> std::io::Result<OwnedFd> {
         }
         Err(why) => Err(why.into()),
     }
-}
-
-/// A pidfd becomes readable when its process ends (pidfd_open(2)).
-fn alive(process: &OwnedFd) -> bool {
-    let mut polled = [rustix::event::PollFd::new(process, rustix::event::PollFlags::IN)];
-    matches!(rustix::event::poll(&mut polled, Some(&rustix::event::Timespec::default())), Ok(0))
-}
-
-/// A file of a process in `/proc`.
-pub fn read_proc(pid: i32, name: &str) -> std::io::Result<String> {
-    let mut text = String::new();
-    std::fs::File::open(format!("/proc/{pid}/{name}"))?.take(limits::PROC).read_to_string(&mut text)?;
-    Ok(text)
-}
-
-/// The effective user id in a `/proc/PID/status`: the second of its `Uid:` line (proc(5)), which is what a
-/// socket's credentials are made from. A program's name stands before it and cannot hold a line's end there.
-fn effective_uid(status: &str) -> Option<u32> {
-    let uids = status.lines().find_map(|line| line.strip_prefix("Uid:"))?;
-    uids.split_ascii_whitespace().nth(1)?.parse().ok()
-}
-
-/// The audit session that a process belongs to, if it belongs to a login.
-pub fn audit_session(pid: i32) -> Option<u32> {
-    let session = read_proc(pid, "sessionid").ok()?.trim().parse().ok()?;
-    (session != u32::MAX).then_some(session)
-}
-
-/// Whether other users' processes can be seen: not where `/proc` is mounted with `hidepid` (proc(5)).
-pub fn sees_processes() -> bool {
-    read_proc(1, "stat").is_ok()
-}
-
-/// When a process started, in clock ticks after boot: `/proc/PID/stat` field 22 (proc(5)). None once it
-/// is gone, or a zombie.
-pub fn start_ticks(pid: i32) -> Option<u64> {
-    let stat = read_proc(pid, "stat").ok()?;
-    // The second field is the program's name in parentheses, and may hold anything.
-    let mut fields = stat.rsplit_once(')')?.1.split_ascii_whitespace();
-    if matches!(fields.next()?, "Z" | "X") {
-        return None;
-    }
-    fields.nth(18)?.parse().ok()
 }
 
 #[cfg(test)]
@@ -285,30 +246,11 @@ mod tests {
     }
 
     #[test]
-    fn the_effective_user_id_is_the_second_of_four() {
-        let status = "Name:\tUid: 0 0\nUmask:\t0022\nUid:\t1000\t1001\t1002\t1003\nGid:\t5\t5\t5\t5\n";
-        assert_eq!(effective_uid(status), Some(1001));
-        assert_eq!(effective_uid("Name:\tx\n"), None);
-        let own = read_proc(i32::try_from(std::process::id()).unwrap(), "status").unwrap();
-        assert_eq!(effective_uid(&own), Some(rustix::process::geteuid().as_raw()));
-    }
-
-    #[test]
     fn a_process_that_is_another_users_is_not_the_person_who_connected() {
         let (ours, _theirs) = std::os::unix::net::UnixStream::pair().unwrap();
         let own = i32::try_from(std::process::id()).unwrap();
         let somebody_else = rustix::process::geteuid().as_raw() + 1;
         let not_them = is_the_person(&ours, somebody_else, own).unwrap_err();
         assert_eq!(not_them, NotThem::Hidden("it is another user's by now".to_owned()));
-    }
-
-    #[test]
-    fn a_process_has_a_start_time_until_it_is_gone() {
-        let mut child = std::process::Command::new("true").spawn().unwrap();
-        let pid = i32::try_from(child.id()).unwrap();
-        child.wait().unwrap();
-        assert_eq!(start_ticks(pid), None);
-        let own = i32::try_from(std::process::id()).unwrap();
-        assert!(start_ticks(own).is_some_and(|ticks| ticks > 0));
     }
 }

@@ -3,9 +3,11 @@
 mod clock;
 
 use crate::clock::Kept;
-use crate::session::Session;
-use access::{Grant, GrantId, SessionId, Window};
-use api::{Change, ChangeRecord, DecisionRecord, Mark, MarkRecord, PolicyApplied, Record};
+use access::{Grant, GrantId, Window};
+use api::{
+    Change, ChangeRecord, DecisionRecord, Mark, MarkRecord, PolicyApplied, Record, Session, SessionChange,
+    SessionRecord,
+};
 use desk::PolicyVersion;
 use journal::Row;
 use store::{GrantSays, Repaired, Says, Taken, Use};
@@ -40,11 +42,11 @@ impl store::Judge for Bodies {
             }
             ("session", Record::Decision(decision)) => {
                 let session: Session = serde_json::from_str(body).ok()?;
-                opened(&session, &decision).then(|| session.id.bits())
+                (decision.session.as_ref() == Some(&session)).then(|| session.id.bits())
             }
-            ("session", Record::Mark(mark)) if mark.mark == Mark::Carried => {
+            ("session", Record::Session(told)) => {
                 let session: Session = serde_json::from_str(body).ok()?;
-                (mark.session == Some(session.id) && mark.detail == carried(body)).then(|| session.id.bits())
+                (told.session == session).then(|| session.id.bits())
             }
             _ => None,
         }
@@ -68,7 +70,7 @@ impl store::Judge for Bodies {
             Ok(Record::Mark(mark)) if mark.mark == Mark::Carried => {
                 Says { ended: None, used: claim_in(&mark.detail) }
             }
-            Ok(Record::Mark(_)) | Err(_) => Says::default(),
+            Ok(Record::Session(_) | Record::Mark(_)) | Err(_) => Says::default(),
         }
     }
 
@@ -90,9 +92,7 @@ impl store::Judge for Bodies {
                 ChangeRecord { at, change, actor, channel, comment, request, grant, used: None, policy };
             Record::Change(Box::new(record))
         };
-        let mark = |detail, session: Option<SessionId>| {
-            Record::Mark(Box::new(MarkRecord { at, mark: Mark::Carried, detail, session }))
-        };
+        let mark = |detail| Record::Mark(Box::new(MarkRecord { at, mark: Mark::Carried, detail }));
         let record = match taken {
             Taken::Row { table: "request", body } => change(serde_json::from_str(body).ok(), None, None),
             Taken::Row { table: "grants", body } => change(None, serde_json::from_str(body).ok(), None),
@@ -101,11 +101,19 @@ impl store::Judge for Bodies {
                 let (version, digest) = (version.unwrap_or_default(), digest_of(body));
                 change(None, None, Some(PolicyApplied { version, digest, diff: String::new() }))
             }
-            Taken::Row { body, .. } => {
-                let session: Option<Session> = serde_json::from_str(body).ok();
-                mark(carried(body), session.map(|session| session.id))
-            }
-            Taken::Claim(claim) => mark(words_of(claim), None),
+            Taken::Row { body, .. } => match serde_json::from_str::<Session>(body) {
+                Ok(session) => Record::Session(Box::new(SessionRecord {
+                    at,
+                    change: SessionChange::Carried,
+                    session,
+                    actor: None,
+                    comment: None,
+                    end: None,
+                    detail: String::new(),
+                })),
+                Err(why) => mark(format!("a row that is none: {why}")),
+            },
+            Taken::Claim(claim) => mark(words_of(claim)),
         };
         serde_json::to_string(&record).unwrap_or_default()
     }
@@ -114,21 +122,6 @@ impl store::Judge for Bodies {
 /// The fingerprint of a policy's row as its record has it.
 fn digest_of(body: &str) -> String {
     journal::Hash::of(body.as_bytes()).to_string()
-}
-
-/// Whether this decision let this session in.
-fn opened(session: &Session, decision: &DecisionRecord) -> bool {
-    decision.session == Some(session.id)
-        && decision.grant == session.grant
-        && decision.user == session.subject
-        && decision.target == session.target
-        && decision.service == session.service
-        && decision.reason == session.reason
-}
-
-/// A session's row in a record that carries it over: its digest, since no record holds all of it.
-fn carried(body: &str) -> String {
-    format!("session row={}", journal::Hash::of(body.as_bytes()))
 }
 
 /// The use that a decision made of a grant. The auth phase starts no clock, and tells the end as if none

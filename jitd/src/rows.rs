@@ -2,9 +2,8 @@
 
 use crate::clock::Kept;
 use crate::ledger::Ledger;
-use crate::session::Session;
 use access::{Claim, GrantId, SessionId, Time};
-use api::{JournalRow, Record};
+use api::{JournalRow, Record, Session};
 use desk::DeskError;
 use rusqlite::{Connection, OptionalExtension as _, params};
 use store::StoreError;
@@ -22,53 +21,92 @@ pub fn claim(connection: &Connection, grant: GrantId, claim: Claim, seq: u64) ->
     Ok(())
 }
 
-/// Keeps an open session.
+/// Keeps a session that opened.
 pub fn open_session(connection: &Connection, session: &Session, seq: u64) -> Result<(), StoreError> {
-    let body = serde_json::to_string(session).map_err(|why| StoreError::Full(why.to_string()))?;
-    connection
-        .prepare_cached("INSERT INTO session (id, grant_id, body, seq) VALUES (?1, ?2, ?3, ?4)")?
-        .execute(params![session.id.bits(), session.grant.map(GrantId::bits), body, seq])?;
-    if let Some(grant) = session.grant {
-        connection
-            .prepare_cached(
-                "INSERT INTO used (grant_id, sessions, ms, since_ms) VALUES (?1, 1, 0, ?2) \
-                 ON CONFLICT (grant_id) DO UPDATE SET sessions = sessions + 1, since_ms = coalesce(since_ms, ?2)",
-            )?
-            .execute(params![grant.bits(), session.opened.timestamp_millis()])?;
+    put_session(connection, session, seq)?;
+    match session.counts_for() {
+        Some(grant) => begin_use(connection, grant, session.opened),
+        None => Ok(()),
     }
+}
+
+/// A session as it stood.
+pub fn session(connection: &Connection, id: SessionId) -> Result<Option<Session>, StoreError> {
+    let body: Option<String> = connection
+        .prepare_cached("SELECT body FROM session WHERE id = ?1")?
+        .query_row([id.bits()], |row| row.get(0))
+        .optional()?;
+    body.map(|body| read_session(&body)).transpose()
+}
+
+/// Keeps what became of a session; `after` is none once nothing of it is left.
+pub fn change_session(
+    connection: &Connection,
+    before: &Session,
+    after: Option<&Session>,
+    seq: u64,
+    at: Time,
+) -> Result<(), StoreError> {
+    match after {
+        Some(after) => put_session(connection, after, seq)?,
+        None => {
+            connection.prepare_cached("DELETE FROM session WHERE id = ?1")?.execute([before.id.bits()])?;
+        }
+    }
+    let (counted, counts) = (before.counts_for(), after.and_then(Session::counts_for));
+    if counted == counts {
+        return Ok(());
+    }
+    if let Some(grant) = counted {
+        end_use(connection, grant, at)?;
+    }
+    counts.map_or(Ok(()), |grant| begin_use(connection, grant, at))
+}
+
+fn put_session(connection: &Connection, session: &Session, seq: u64) -> Result<(), StoreError> {
+    let body = serde_json::to_string(session).map_err(|why| StoreError::Full(why.to_string()))?;
+    let (grant, closed) = (session.grant.map(GrantId::bits), session.closed.is_some());
+    connection
+        .prepare_cached(
+            "INSERT INTO session (id, grant_id, closed, body, seq) VALUES (?1, ?2, ?3, ?4, ?5) \
+             ON CONFLICT (id) DO UPDATE SET grant_id = ?2, closed = ?3, body = ?4, seq = ?5",
+        )?
+        .execute(params![session.id.bits(), grant, closed, body, seq])?;
     Ok(())
 }
 
-/// Forgets a session that closed. False where it was gone already.
-pub fn close_session(connection: &Connection, id: SessionId, at: Time) -> Result<bool, StoreError> {
-    let grant: Option<Option<u64>> = connection
-        .prepare_cached("SELECT grant_id FROM session WHERE id = ?1")?
-        .query_row([id.bits()], |row| row.get(0))
-        .optional()?;
-    let Some(grant) = grant else {
-        return Ok(false);
-    };
-    connection.prepare_cached("DELETE FROM session WHERE id = ?1")?.execute([id.bits()])?;
-    // The clock of its use stops with the last one that is open.
+/// One more session of a grant.
+fn begin_use(connection: &Connection, grant: GrantId, at: Time) -> Result<(), StoreError> {
+    connection
+        .prepare_cached(
+            "INSERT INTO used (grant_id, sessions, ms, since_ms) VALUES (?1, 1, 0, ?2) \
+             ON CONFLICT (grant_id) DO UPDATE SET sessions = sessions + 1, since_ms = coalesce(since_ms, ?2)",
+        )?
+        .execute(params![grant.bits(), at.timestamp_millis()])?;
+    Ok(())
+}
+
+/// The clock of a grant's use stops with the last session of it that is open.
+fn end_use(connection: &Connection, grant: GrantId, at: Time) -> Result<(), StoreError> {
     connection
         .prepare_cached(
             "UPDATE used SET ms = ms + max(0, ?2 - since_ms), since_ms = NULL WHERE grant_id = ?1 \
-             AND since_ms IS NOT NULL AND NOT EXISTS (SELECT 1 FROM session WHERE grant_id = ?1)",
+             AND since_ms IS NOT NULL \
+             AND NOT EXISTS (SELECT 1 FROM session WHERE grant_id = ?1 AND closed = 0)",
         )?
-        .execute(params![grant, at.timestamp_millis()])?;
-    Ok(true)
+        .execute(params![grant.bits(), at.timestamp_millis()])?;
+    Ok(())
 }
 
-/// Every open session.
+fn read_session(body: &str) -> Result<Session, StoreError> {
+    serde_json::from_str(body).map_err(|why| StoreError::Full(format!("a session cannot be read: {why}")))
+}
+
+/// Every session of which something is left.
 pub fn sessions(connection: &Connection) -> Result<Vec<Session>, StoreError> {
     let mut select = connection.prepare("SELECT body FROM session")?;
     let bodies = select.query_map([], |row| row.get::<_, String>(0))?;
-    bodies
-        .map(|body| {
-            serde_json::from_str(&body?)
-                .map_err(|why| StoreError::Full(format!("a session cannot be read: {why}")))
-        })
-        .collect()
+    bodies.map(|body| read_session(&body?)).collect()
 }
 
 /// What was kept of the clock.

@@ -7,10 +7,12 @@ use crate::ledger::Ledger;
 use crate::log::Log;
 use crate::memory::{Changed, Memory};
 use crate::policy::Policies;
-use access::HostName;
+use crate::sessions::Left;
+use access::{HostName, SessionId};
 use arc_swap::ArcSwap;
 use desk::{Desk, SqliteStore};
-use std::sync::Arc;
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex};
 
 /// This host, and everything that answers for it.
 pub struct Site {
@@ -30,6 +32,10 @@ pub struct Site {
     pub policies: Arc<Policies>,
     /// The configuration in force.
     pub config: Arc<ArcSwap<Config>>,
+    /// Sessions that are being ended.
+    pub ending: Mutex<HashSet<SessionId>>,
+    /// What runs on that no session carries.
+    pub left: Left,
     /// For what cannot be recorded.
     pub log: Log,
 }

@@ -8,7 +8,7 @@ use crate::log::{Level, Log};
 
 /// Whether the process goes on without a thread of this name.
 fn is_vital(name: &str) -> bool {
-    matches!(name, "writer" | "tick" | "watch" | "log") || name.starts_with("gate-")
+    matches!(name, "writer" | "tick" | "watch" | "warden" | "log") || name.starts_with("gate-")
 }
 
 /// From now on a panic in one of these threads ends the process.
@@ -61,7 +61,7 @@ mod tests {
             assert!(fallen.is_err());
             return;
         }
-        for thread in ["writer", "gate-0", "gate-31", "tick", "watch"] {
+        for thread in ["writer", "gate-0", "gate-31", "tick", "watch", "warden"] {
             assert_eq!(ends_of(thread).signal(), Some(nix::sys::signal::Signal::SIGABRT as i32), "{thread}");
         }
         assert!(ends_of("tokio-rt-worker").success());

@@ -131,7 +131,8 @@ fn shown(text: String, most: usize) -> Vec<u8> {
     bytes
 }
 
-fn proc_self(name: &str) -> Option<String> {
+/// A file of this process in `/proc`.
+pub fn proc_self(name: &str) -> Option<String> {
     let mut text = String::new();
     std::fs::File::open(format!("/proc/self/{name}"))
         .ok()?
@@ -146,6 +147,7 @@ fn start_ticks() -> Option<u64> {
     proc_self("stat")?.rsplit_once(')')?.1.split_ascii_whitespace().nth(19)?.parse().ok()
 }
 
-fn audit_session() -> Option<u32> {
+/// The audit session id of this process.
+pub fn audit_session() -> Option<u32> {
     proc_self("sessionid")?.trim().parse().ok()
 }

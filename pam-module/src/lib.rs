@@ -15,6 +15,7 @@ mod ask;
 mod call;
 pub mod limits;
 mod people;
+mod session;
 mod sys;
 mod told;
 
@@ -109,10 +110,18 @@ fn run(pamh: &mut PamHandle, args: &[&CStr], phase: Phase) -> Outcome {
     if arguments.monitor {
         question.mode = Mode::Monitor;
     }
+    if phase == Phase::Open && std::str::from_utf8(&question.service).is_ok_and(call::switches) {
+        session::set_apart(&mut question);
+    }
     let timeout =
         if phase == Phase::Close { limits::NOTICE.min(arguments.timeout) } else { arguments.timeout };
     let outcome = match ask::ask(&arguments.socket, &question, timeout) {
-        Ok(answer) if answer.verdict == Verdict::Allow => Outcome::In,
+        Ok(answer) if answer.verdict == Verdict::Allow => {
+            if phase == Phase::Open {
+                session::tell(pamh, &answer);
+            }
+            Outcome::In
+        }
         Ok(answer) => Outcome::Refused(String::from_utf8_lossy(&answer.line).into_owned()),
         Err(NoAnswer::Unavailable(why)) => Outcome::Unavailable(why),
         Err(NoAnswer::BrokenOff(why)) => return Outcome::Unavailable(why),

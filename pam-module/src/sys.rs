@@ -7,6 +7,8 @@ use std::ffi::{CStr, CString, c_char, c_int};
 unsafe extern "C" {
     /// pam_getenv(3)
     fn pam_getenv(pamh: *mut PamHandle, name: *const c_char) -> *const c_char;
+    /// pam_putenv(3)
+    fn pam_putenv(pamh: *mut PamHandle, name_value: *const c_char) -> c_int;
 }
 
 /// A variable of the PAM environment, which the application sets; never the process's own, which under
@@ -19,6 +21,13 @@ pub fn pam_environment(pamh: &mut PamHandle, name: &CStr) -> Option<Vec<u8>> {
         let value = pam_getenv(pamh, name.as_ptr());
         (!value.is_null()).then(|| CStr::from_ptr(value).to_bytes().to_vec())
     }
+}
+
+/// Sets a variable of the PAM environment, written `NAME=VALUE`: what the session's programs get.
+pub fn set_pam_environment(pamh: &mut PamHandle, name_value: &CStr) {
+    // SAFETY: pam_putenv(3) takes a live handle, which the exclusive reference is, and a C string, which it
+    // copies. A failure leaves the environment as it was, and the session does without.
+    let _ = unsafe { pam_putenv(pamh, name_value.as_ptr()) };
 }
 
 /// Writes a line to syslog, facility authpriv, as the application that loaded us: openlog(3) would change

@@ -1,9 +1,9 @@
 //! The blocking client, for `jit`.
 
 use crate::{
-    AppliedPolicy, AskExplain, AskGrants, AskJournal, AskRequests, Check, CheckQuery, EndGrant, GrantView,
-    JournalRow, NewExtension, NewPolicy, NewReplay, NewRequest, NewReview, Opened, PolicyView, Problem,
-    Replayed, RequestView, Reviewed, Status, limits,
+    AppliedPolicy, AskExplain, AskGrants, AskJournal, AskRequests, Check, CheckQuery, EndGrant, EndSession,
+    GrantView, JournalRow, NewExtension, NewPolicy, NewReplay, NewRequest, NewReview, Opened, PolicyView,
+    Problem, Replayed, RequestView, Reviewed, SessionView, Status, WatchReport, limits,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -127,6 +127,21 @@ impl Client {
     /// `POST /v1/grants/{id}/extend`.
     pub fn extend(&self, id: &str, body: &NewExtension) -> Answer<Opened> {
         self.post(&format!("grants/{}/extend", segment(id)), body)
+    }
+
+    /// `GET /v1/sessions`.
+    pub fn sessions(&self) -> Answer<Vec<SessionView>> {
+        self.get("sessions", &())
+    }
+
+    /// `POST /v1/sessions/{id}/end`.
+    pub fn end_session(&self, id: &str, body: &EndSession) -> Answer<SessionView> {
+        self.post(&format!("sessions/{}/end", segment(id)), body)
+    }
+
+    /// `POST /v1/watch`.
+    pub fn watched(&self, report: &WatchReport) -> Answer<()> {
+        self.post::<serde_json::Value>("watch", report).map(drop)
     }
 
     /// `GET /v1/policy`.

@@ -14,6 +14,9 @@
 //! | `POST /v1/grants/{id}/revoke` | [`EndGrant`] | [`GrantView`] |
 //! | `POST /v1/grants/{id}/release` | [`EndGrant`] | [`GrantView`] |
 //! | `POST /v1/grants/{id}/extend` | [`NewExtension`] | [`Opened`] |
+//! | `GET /v1/sessions` | | `[`[`SessionView`]`]` |
+//! | `POST /v1/sessions/{id}/end` | [`EndSession`] | [`SessionView`] |
+//! | `POST /v1/watch` | [`WatchReport`] | nothing; root alone |
 //! | `GET /v1/policy` | | [`PolicyView`] |
 //! | `POST /v1/policy` | [`NewPolicy`] | [`AppliedPolicy`] |
 //! | `POST /v1/policy/explain` | [`AskExplain`] | [`workflow::Explained`] |
@@ -30,12 +33,17 @@ mod client;
 pub mod limits;
 mod problem;
 mod record;
+mod session;
 mod types;
 
 #[cfg(feature = "client")]
 pub use client::{Client, ClientError};
 pub use problem::{Problem, ProblemCode};
 pub use record::{ChangeRecord, DecisionRecord, Mark, MarkRecord, PolicyApplied, Record};
+pub use session::{
+    EndAsked, EndCause, EndSession, HowEnded, LeftOver, Session, SessionChange, SessionRecord, SessionState,
+    SessionView, WatchReport,
+};
 pub use types::{
     AppliedPolicy, AskExplain, AskGrants, AskJournal, AskRequests, Check, CheckQuery, Difference,
     DifferenceKind, EndGrant, GrantView, JournalRow, NewExtension, NewPolicy, NewReplay, NewRequest,

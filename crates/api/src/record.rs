@@ -1,7 +1,7 @@
 //! What the journal holds, and the one line each record is in syslog.
 
-use crate::{Used, limits};
-use access::{Grant, GrantId, Login, Person, Reason, RequestId, Service, SessionId, Text, Time};
+use crate::{EndCause, Session, SessionRecord, Used, limits};
+use access::{Grant, GrantId, Login, Person, Reason, RequestId, Service, Text, Time};
 use chrono::SecondsFormat;
 use serde::{Deserialize, Serialize};
 use std::fmt::Write as _;
@@ -16,6 +16,8 @@ pub enum Record {
     Decision(Box<DecisionRecord>),
     /// A request or grant changed.
     Change(Box<ChangeRecord>),
+    /// A session changed.
+    Session(Box<SessionRecord>),
     /// Something happened to the daemon itself.
     Mark(Box<MarkRecord>),
 }
@@ -63,7 +65,7 @@ pub struct DecisionRecord {
     pub expires: Option<Time>,
     /// The session it opened.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub session: Option<SessionId>,
+    pub session: Option<Session>,
     /// Where grants come from.
     pub source: String,
     /// Age of what the source said, in seconds.
@@ -125,9 +127,6 @@ pub struct MarkRecord {
     pub mark: Mark,
     /// Details, in `key=value` form or plain words.
     pub detail: String,
-    /// The session it is about.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub session: Option<SessionId>,
 }
 
 /// What can happen to the daemon, a closed list.
@@ -146,9 +145,9 @@ pub enum Mark {
     ClockConfirmed,
     /// Log lines could not be delivered and were counted instead.
     LinesDropped,
-    /// A session closed.
-    SessionClosed,
-    /// A session or first use was taken over from a damaged database.
+    /// Something of a person's runs on, or will, that no session carries.
+    LeftOver,
+    /// A first use was taken over from a damaged database.
     Carried,
 }
 
@@ -162,7 +161,7 @@ impl Mark {
             Self::Reloaded => "reloaded",
             Self::ClockConfirmed => "clock_confirmed",
             Self::LinesDropped => "lines_dropped",
-            Self::SessionClosed => "session_closed",
+            Self::LeftOver => "left_over",
             Self::Carried => "carried",
         }
     }
@@ -174,6 +173,7 @@ impl Record {
         match self {
             Self::Decision(record) => record.at,
             Self::Change(record) => record.at,
+            Self::Session(record) => record.at,
             Self::Mark(record) => record.at,
         }
     }
@@ -184,11 +184,9 @@ impl Record {
         match self {
             Self::Decision(record) => decision(&mut line, record),
             Self::Change(record) => change(&mut line, record),
+            Self::Session(record) => session(&mut line, record),
             Self::Mark(record) => {
                 line.put("mark", record.mark.code());
-                if let Some(session) = record.session {
-                    line.put("session", &session.to_string());
-                }
                 line.put("detail", &record.detail);
             }
         }
@@ -218,7 +216,7 @@ fn decision(line: &mut Line, record: &DecisionRecord) {
     line.put("source", &record.source);
     line.put("staleness", &format!("{}s", record.staleness_s));
     line.put("phase", &record.phase);
-    line.put_some("session", record.session.as_ref());
+    line.put_some("session", record.session.as_ref().map(|session| &session.id));
     if record.times > 1 {
         line.put("times", &record.times.to_string());
     }
@@ -260,6 +258,34 @@ fn change(line: &mut Line, record: &ChangeRecord) {
     if let Some(policy) = &record.policy {
         line.put("version", &policy.version.to_string());
         line.put("digest", &policy.digest);
+    }
+}
+
+fn session(line: &mut Line, record: &SessionRecord) {
+    let session = &record.session;
+    line.put("change", record.change.code());
+    let nobody = match record.end.map(|end| end.cause) {
+        Some(EndCause::Expired) => "clock",
+        Some(EndCause::Revoked) => "policy",
+        _ => "session",
+    };
+    line.put("actor", record.actor.as_ref().map_or(nobody, Person::as_str));
+    line.put("session", &session.id.to_string());
+    line.put("user", session.subject.as_str());
+    line.put("as", session.target.as_str());
+    line.put("service", session.service.as_str());
+    line.put("rhost", &session.rhost);
+    line.put("tty", &session.tty);
+    line.put_some("grant", session.grant.as_ref());
+    if let Some(end) = &record.end {
+        line.put("cause", end.cause.code());
+        line.put("overrun", &format!("{}.{:03}s", end.overrun_ms / 1000, end.overrun_ms % 1000));
+        line.put("processes", &end.processes.to_string());
+        line.put("killed", &end.killed.to_string());
+    }
+    line.put_some("comment", record.comment.as_ref());
+    if !record.detail.is_empty() {
+        line.put("detail", &record.detail);
     }
 }
 

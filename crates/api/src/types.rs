@@ -1,5 +1,6 @@
 //! What is asked and answered.
 
+use crate::{LeftOver, SessionView};
 use access::{
     Grant, GrantId, GrantState, HostName, Login, Person, Reason, RequestId, Service, Span, Text, Time,
 };
@@ -421,6 +422,13 @@ pub struct Status {
     pub gated: Vec<String>,
     /// What an administrator should look at, each with what to do.
     pub warnings: Vec<String>,
+    /// The session that the reader asks from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<SessionView>,
+    /// What runs on, or will, of people whom the gate let in, and that no session carries; all of it for who
+    /// sees everything, else the reader's own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left_over: Vec<LeftOver>,
     /// Who the daemon takes the reader for.
     pub you: Person,
     /// The reader's rights: approver, auditor, operator, admin.

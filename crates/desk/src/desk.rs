@@ -118,13 +118,14 @@ impl<S: Store> Desk<S> {
         visible_in(&self.worlds.world(), self.clock.now(), request, caller)
     }
 
-    pub(crate) fn may_see(&self, grant: &Grant, caller: &Caller) -> bool {
+    /// Whether the caller may see this grant.
+    pub fn may_see(&self, grant: &Grant, caller: &Caller) -> bool {
         grant.person == caller.person || caller.roles.sees_all() || self.approves(grant, &caller.person)
     }
 
     /// Whether `person` approved this grant, or the policy of this moment lets them review what it came
     /// from.
-    pub(crate) fn approves(&self, grant: &Grant, person: &Person) -> bool {
+    pub fn approves(&self, grant: &Grant, person: &Person) -> bool {
         let request = || self.store.read(|store| store.request(grant.request)).ok().flatten();
         grant.approved_by.contains(person)
             || request()

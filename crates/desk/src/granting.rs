@@ -25,6 +25,11 @@ impl<S: Store> Desk<S> {
         self.store.read(|store| found.iter().map(|grant| grant_view(grant, store, &*self.clock)).collect())
     }
 
+    /// Whether this person ever held a grant here.
+    pub fn has_held(&self, person: &access::Person) -> Result<bool, DeskError> {
+        self.store.read(|store| Ok(!store.grants(Some(person), None, true, 1)?.is_empty()))
+    }
+
     /// One grant.
     pub fn show_grant(&self, caller: &Caller, id: &str) -> Result<GrantView, DeskError> {
         let grant = self.find_grant(caller, id)?;

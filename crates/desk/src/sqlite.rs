@@ -66,7 +66,8 @@ pub fn load(connection: &Connection) -> Result<Loaded, DeskError> {
     let look = Look(connection);
     let grants = look.rows(
         "SELECT body, digest FROM grants WHERE closed = 0 \
-         UNION ALL SELECT * FROM (SELECT body, digest FROM grants WHERE closed = 1 ORDER BY at_ms DESC LIMIT ?1)",
+         UNION SELECT body, digest FROM grants WHERE id IN (SELECT grant_id FROM session) \
+         UNION SELECT * FROM (SELECT body, digest FROM grants WHERE closed = 1 ORDER BY at_ms DESC LIMIT ?1)",
         &[&limits::RECENT],
     )?;
     let mut select = connection.prepare("SELECT grant_id, started_ms, ends_ms FROM claim")?;
@@ -304,7 +305,8 @@ impl Queries for Look<'_> {
     }
 
     fn sessions(&self, grant: GrantId) -> Result<u32, DeskError> {
-        let mut select = self.0.prepare_cached("SELECT count(*) FROM session WHERE grant_id = ?1")?;
+        let mut select =
+            self.0.prepare_cached("SELECT count(*) FROM session WHERE grant_id = ?1 AND closed = 0")?;
         Ok(select.query_row([grant.bits()], |row| row.get(0))?)
     }
 

@@ -70,6 +70,7 @@ CREATE INDEX claim_ends ON claim (ends_ms);
 CREATE TABLE session (
     id       INTEGER PRIMARY KEY,
     grant_id INTEGER,
+    closed   INTEGER NOT NULL DEFAULT 0, -- its login is over, and something of it still runs
     body     TEXT NOT NULL,
     seq      INTEGER NOT NULL
 ) STRICT;

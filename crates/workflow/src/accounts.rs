@@ -63,6 +63,11 @@ impl Accounts {
         self.by_uid.contains_key(&0)
     }
 
+    /// The user id of a login name.
+    pub fn uid(&self, login: &Login) -> Option<u32> {
+        self.by_login.get(login).map(|account| account.uid)
+    }
+
     /// Whether there is any group.
     pub fn has_groups(&self) -> bool {
         !self.groups.is_empty()

@@ -13,7 +13,7 @@
 use crate::clock::{Confirmed, Kept};
 use crate::limits;
 use access::Time;
-use api::{Change, Mark, Record};
+use api::{Change, Mark, Record, SessionChange};
 use chrono::TimeDelta;
 use journal::Row;
 
@@ -77,6 +77,7 @@ impl Proven {
                 // These carry the wall clock.
                 Record::Mark(mark) if matches!(mark.mark, Mark::Opened | Mark::Carried) => continue,
                 Record::Change(change) if change.change == Change::Carried => continue,
+                Record::Session(told) if told.change == SessionChange::Carried => continue,
                 Record::Mark(mark) if mark.mark == Mark::ClockConfirmed => {
                     confirmed = Some((at, stamp.boot_ms));
                     proven.anchor = None;
@@ -135,7 +136,7 @@ mod tests {
         let rows: Vec<Row> = written
             .iter()
             .map(|Written(boot, up, mark, detail, at)| {
-                let record = MarkRecord { at: *at, mark: *mark, detail: (*detail).into(), session: None };
+                let record = MarkRecord { at: *at, mark: *mark, detail: (*detail).into() };
                 let stamp = Stamp { boot: (*boot).into(), wall_ms: 0, boot_ms: up * 60_000 };
                 let row = head.next(stamp, serde_json::to_string(&Record::Mark(Box::new(record))).unwrap());
                 head = Head::of(&row);
@@ -172,8 +173,8 @@ mod tests {
             Written("a", 1, Mark::ClockConfirmed, SERVICE, at(9000)),
             Written("a", 2, Mark::Started, "", at(9001)),
             Written("a", 3, Mark::ClockConfirmed, ROOT, at(3)),
-            Written("a", 3, Mark::SessionClosed, "", at(9002)),
-            Written("a", 4, Mark::SessionClosed, "", at(4)),
+            Written("a", 3, Mark::LeftOver, "", at(9002)),
+            Written("a", 4, Mark::LeftOver, "", at(4)),
         ]);
         assert_eq!(said(&proven), (Some(at(4)), Some((at(0), true))));
     }

@@ -1,0 +1,168 @@
+//! Which process of a session that ends hears what, and when: first asked, then stopped and killed.
+
+use super::belongs::Key;
+use super::fate::Over;
+use crate::process::Process;
+use rustix::process::Signal;
+use std::collections::HashSet;
+use std::time::{Duration, Instant};
+
+/// A session that is being ended.
+pub struct Ending {
+    /// Why.
+    pub over: Over,
+    /// Processes that were seen to belong to it.
+    pub seen: HashSet<Key>,
+    began: Instant,
+    grace: Duration,
+    asked: HashSet<Key>,
+    stopped: HashSet<Key>,
+    killed: HashSet<Key>,
+    told: Option<Instant>,
+}
+
+/// The process that opened a session hears of its end first: sshd's monitor closes the connection, and sudo
+/// passes it on and puts the terminal right.
+const TO_OPENER: &[Signal] = &[Signal::TERM];
+
+/// The others, whatever they sleep on: shells heed a hangup alone, and what ignores hangups heeds the other.
+const TO_OTHERS: &[Signal] = &[Signal::TERM, Signal::HUP, Signal::CONT];
+
+impl Ending {
+    /// Ends from `now` on: asked at once, forced once `grace` has passed.
+    pub fn begin(over: Over, grace: Duration, now: Instant) -> Self {
+        let none = HashSet::new;
+        Self {
+            over,
+            seen: none(),
+            began: now,
+            grace,
+            asked: none(),
+            stopped: none(),
+            killed: none(),
+            told: None,
+        }
+    }
+
+    /// Whether its time to end by itself is over.
+    pub fn is_forced(&self, now: Instant) -> bool {
+        now.duration_since(self.began) >= self.grace
+    }
+
+    /// When it will be.
+    pub fn forced_at(&self) -> Instant {
+        self.began + self.grace
+    }
+
+    /// How long it may take to end by itself.
+    pub fn grace(&self) -> Duration {
+        self.grace
+    }
+
+    /// How many processes were seen, and how many were killed.
+    pub fn counts(&self) -> (usize, usize) {
+        (self.seen.len(), self.killed.len())
+    }
+
+    /// Whether it is time to tell that it does not end, which is told every so often.
+    pub fn tells(&mut self, now: Instant, after: Duration, again: Duration) -> bool {
+        let due = self.told.map_or(self.began + self.grace + after, |told| told + again);
+        let tells = now >= due;
+        if tells {
+            self.told = Some(now);
+        }
+        tells
+    }
+
+    /// What each of `members` that has not heard yet is to hear in the round that asks.
+    pub fn ask(&mut self, members: &[&Process], opener: Key) -> Vec<(Process, &'static [Signal])> {
+        let mut blows = Vec::new();
+        for process in members {
+            let key = (process.pid, process.start);
+            self.seen.insert(key);
+            if self.asked.insert(key) {
+                blows.push(((*process).clone(), if key == opener { TO_OPENER } else { TO_OTHERS }));
+            }
+        }
+        blows
+    }
+
+    /// Those of `members` that still run. What is stopped starts nothing more, so rounds of this come to an
+    /// end even where a program does nothing but start itself again.
+    pub fn stop(&mut self, members: &[&Process]) -> Vec<Process> {
+        let mut blows = Vec::new();
+        for process in members {
+            let key = (process.pid, process.start);
+            self.seen.insert(key);
+            if self.stopped.insert(key) {
+                blows.push((*process).clone());
+            }
+        }
+        blows
+    }
+
+    /// All of `members`.
+    pub fn kill(&mut self, members: &[&Process]) -> Vec<Process> {
+        self.killed.extend(members.iter().map(|process| (process.pid, process.start)));
+        members.iter().map(|process| (*process).clone()).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use access::Time;
+    use api::EndCause;
+
+    fn process(pid: i32) -> Process {
+        Process { pid, start: 1, parent: 1, audit: 5, tty: 0, program: "x".into() }
+    }
+
+    fn ending(grace: Duration, now: Instant) -> Ending {
+        let over = Over { cause: EndCause::Expired, since: Time::UNIX_EPOCH, by: None, why: None };
+        Ending::begin(over, grace, now)
+    }
+
+    #[test]
+    fn each_process_is_asked_once_and_the_opener_without_a_hangup() {
+        let now = Instant::now();
+        let mut ending = ending(Duration::from_secs(5), now);
+        let (opener, shell, late) = (process(10), process(11), process(12));
+        let asked = ending.ask(&[&opener, &shell], (10, 1));
+        assert_eq!(asked, [(opener.clone(), TO_OPENER), (shell.clone(), TO_OTHERS)]);
+        assert_eq!(ending.ask(&[&opener, &shell], (10, 1)), []);
+        assert_eq!(ending.ask(&[&shell, &late], (10, 1)), [(late, TO_OTHERS)]);
+        assert_eq!(ending.counts(), (3, 0));
+    }
+
+    #[test]
+    fn force_comes_after_the_grace_and_not_before() {
+        let now = Instant::now();
+        let ending = ending(Duration::from_secs(5), now);
+        assert!(!ending.is_forced(now + Duration::from_millis(4999)));
+        assert!(ending.is_forced(now + Duration::from_secs(5)));
+        assert_eq!(ending.forced_at(), now + Duration::from_secs(5));
+    }
+
+    #[test]
+    fn what_is_stopped_is_killed_again_and_again_until_it_is_gone() {
+        let mut ending = ending(Duration::ZERO, Instant::now());
+        let (one, two) = (process(10), process(11));
+        assert_eq!(ending.stop(&[&one]), [one.clone()]);
+        assert_eq!(ending.stop(&[&one, &two]), [two.clone()]);
+        assert_eq!(ending.stop(&[&one, &two]), []);
+        for _ in 0..2 {
+            assert_eq!(ending.kill(&[&one, &two]), [one.clone(), two.clone()]);
+        }
+        assert_eq!(ending.counts(), (2, 2));
+    }
+
+    #[test]
+    fn what_does_not_end_is_told_now_and_then() {
+        let (now, second) = (Instant::now(), Duration::from_secs(1));
+        let mut ending = ending(Duration::ZERO, now);
+        let told: Vec<u32> =
+            (0..10).filter(|n| ending.tells(now + second * *n, second * 2, second * 3)).collect();
+        assert_eq!(told, [2, 5, 8]);
+    }
+}

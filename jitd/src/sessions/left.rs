@@ -1,0 +1,102 @@
+//! What runs on, or will, of people whom the gate let in, and that no session carries: processes that root
+//! moved away, crontabs, jobs of at(1), user managers that stay. The gate does not end them, since nothing tells
+//! that they are the session's; it tells of them, once, and shows them for as long as they are there.
+
+use crate::limits;
+use crate::log::Level;
+use crate::site::Site;
+use access::Login;
+use api::{LeftOver, Mark, MarkRecord, Record};
+use desk::Worlds as _;
+use frame::Pairs;
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
+/// What is there now, by where it was found.
+#[derive(Default)]
+pub struct Left(Mutex<BTreeMap<Found, Vec<LeftOver>>>);
+
+/// Who found it, so that a later look of the same kind takes the place of this one.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Found {
+    /// `jitd watch`, which looks where the daemon's user may not.
+    ByWatch,
+    /// The warden, among the processes of this account.
+    Processes(Login),
+}
+
+impl Left {
+    /// Takes what was found now in the place of what was found before, and says what is new.
+    pub fn replace(&self, found: Found, mut now: Vec<LeftOver>) -> Vec<LeftOver> {
+        now.sort_unstable();
+        now.dedup();
+        now.truncate(limits::LEFT_OVERS);
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = all.remove(&found).unwrap_or_default();
+        let new = now.iter().filter(|one| !before.contains(one)).cloned().collect();
+        if !now.is_empty() {
+            all.insert(found, now);
+        }
+        new
+    }
+
+    /// Accounts with processes that were left over.
+    pub fn with_processes(&self) -> Vec<Login> {
+        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let login = |found: &Found| match found {
+            Found::Processes(login) => Some(login.clone()),
+            Found::ByWatch => None,
+        };
+        all.keys().filter_map(login).collect()
+    }
+
+    /// All there is.
+    pub fn all(&self) -> Vec<LeftOver> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).values().flatten().cloned().collect()
+    }
+}
+
+impl Site {
+    /// Whether this account is that of somebody whom a grant let in, now or once.
+    pub fn is_gated(&self, login: &Login) -> bool {
+        let world = self.policies.world();
+        let person = world.people.of_login(login).map(|human| human.person.clone());
+        person.is_some_and(|person| self.desk.has_held(&person).unwrap_or(false))
+    }
+
+    /// Keeps what was found, and tells what of it is new.
+    pub fn found_left(&self, found: Found, now: Vec<LeftOver>) {
+        for LeftOver { user, what } in self.left.replace(found, now) {
+            let detail = Pairs::default().with("user", user.as_str()).with("what", &what).line();
+            let record = MarkRecord { at: self.clock.now().trusted, mark: Mark::LeftOver, detail };
+            let log = self.log.clone();
+            self.ledger.append_later(Record::Mark(Box::new(record)), move |record, why| {
+                log.put(Level::Err, format!("{}: not in the journal: {why}", record.line(0)));
+            });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_left_is_told_once_and_shown_while_it_is_there() {
+        let left = Left::default();
+        let alice = Login::parse("alice").unwrap();
+        let job = |what: &str| LeftOver { user: alice.clone(), what: what.into() };
+        let (one, two) = (job("crontab"), job("2 jobs of at"));
+        assert_eq!(left.replace(Found::ByWatch, vec![one.clone()]), [one.clone()]);
+        assert_eq!(left.replace(Found::ByWatch, vec![two.clone(), one.clone(), one.clone()]), [two.clone()]);
+        let process = job("process 7 (sleep)");
+        assert_eq!(left.replace(Found::Processes(alice.clone()), vec![process.clone()]), [process.clone()]);
+        assert_eq!((left.all().len(), left.with_processes()), (3, vec![alice.clone()]));
+        assert_eq!(left.replace(Found::ByWatch, vec![]), []);
+        assert_eq!(left.all(), [process]);
+        assert_eq!(left.replace(Found::Processes(alice), vec![]), []);
+        assert!(left.all().is_empty() && left.with_processes().is_empty());
+        // Gone and back again is news.
+        assert_eq!(left.replace(Found::ByWatch, vec![one.clone()]), [one]);
+    }
+}

@@ -1,0 +1,99 @@
+//! What systemd runs in a person's name: their user manager with everything that it started for them
+//! (`systemd-run --user`, timers, services), and their logins as logind has them.
+//!
+//! A program under the manager has an audit session of its own and outlives the login that had it started. Its
+//! control group tells whose it is, and a person cannot move anything out of there by themself.
+
+use crate::peer::systemd_path;
+use crate::process::{self, Process};
+use std::collections::{HashMap, HashSet};
+
+/// What runs for one user id.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Units {
+    /// Processes in `user@UID.service`.
+    pub manager: Vec<Process>,
+    /// Processes in scopes of logins.
+    pub logins: Vec<Process>,
+}
+
+/// Where a process runs.
+#[derive(Debug, PartialEq, Eq)]
+enum Place {
+    Manager(u32),
+    Login(u32),
+}
+
+/// What runs for these user ids.
+pub fn look(uids: &HashSet<u32>) -> HashMap<u32, Units> {
+    let mut found: HashMap<u32, Units> = HashMap::new();
+    for pid in process::ids() {
+        let Some(place) = process::read(pid, "cgroup").ok().and_then(|cgroup| place(&cgroup)) else {
+            continue;
+        };
+        let (Place::Manager(uid) | Place::Login(uid)) = place;
+        if !uids.contains(&uid) {
+            continue;
+        }
+        let Some(process) = Process::now(pid) else { continue };
+        let units = found.entry(uid).or_default();
+        match place {
+            Place::Manager(_) => units.manager.push(process),
+            Place::Login(_) => units.logins.push(process),
+        }
+    }
+    found
+}
+
+/// User ids that a user manager runs for.
+pub fn all() -> HashSet<u32> {
+    let place = |pid| place(&process::read(pid, "cgroup").ok()?);
+    let managed = |place| match place {
+        Place::Manager(uid) => Some(uid),
+        Place::Login(_) => None,
+    };
+    process::ids().filter_map(place).filter_map(managed).collect()
+}
+
+/// `/user.slice/user-1000.slice/user@1000.service/…`. What is below the unit is the unit's own affair.
+fn place(cgroup: &str) -> Option<Place> {
+    let mut parts = systemd_path(cgroup).split('/').filter(|part| !part.is_empty());
+    if parts.next()? != "user.slice" {
+        return None;
+    }
+    let uid = parts.next()?.strip_prefix("user-")?.strip_suffix(".slice")?.parse().ok()?;
+    let unit = parts.next()?;
+    if unit == format!("user@{uid}.service") {
+        Some(Place::Manager(uid))
+    } else if unit.starts_with("session-") && unit.ends_with(".scope") {
+        Some(Place::Login(uid))
+    } else {
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_unit_tells_whose_and_what_and_names_further_down_tell_nothing() {
+        for (path, is) in [
+            (
+                "/user.slice/user-1000.slice/user@1000.service/app.slice/run-u1.service",
+                Some(Place::Manager(1000)),
+            ),
+            ("/user.slice/user-1000.slice/user@1000.service", Some(Place::Manager(1000))),
+            ("/user.slice/user-1000.slice/session-c3.scope", Some(Place::Login(1000))),
+            ("/user.slice/user-1000.slice/user@1001.service/x", None),
+            ("/user.slice/user-1000.slice", None),
+            ("/system.slice/cron.service", None),
+            ("/system.slice/docker-1.scope/user.slice/user-1000.slice/user@1000.service", None),
+            ("/", None),
+        ] {
+            assert_eq!(place(&format!("0::{path}\n")), is, "{path}");
+        }
+        let hybrid = "1:name=systemd:/user.slice/user-7.slice/user@7.service/init.scope\n0::/\n";
+        assert_eq!(place(hybrid), Some(Place::Manager(7)));
+    }
+}

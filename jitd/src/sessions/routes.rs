@@ -1,0 +1,157 @@
+//! `jit sessions`, `jit end`, and what `jitd watch` reports.
+
+use super::fate::{Fate, fate};
+use super::left::Found;
+use crate::limits;
+use crate::memory::Carried;
+use crate::site::Site;
+use access::SessionId;
+use api::{
+    EndAsked, EndSession, Session, SessionChange, SessionRecord, SessionState, SessionView, WatchReport,
+};
+use axum::extract::{Extension, Path, State};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use desk::{Answer, Caller, DeskError, blocking};
+use std::sync::{Arc, PoisonError};
+
+/// The routes.
+pub fn routes(site: Arc<Site>) -> Router {
+    Router::new()
+        .route("/v1/sessions", get(sessions))
+        .route("/v1/sessions/{id}/end", post(end))
+        .route("/v1/watch", post(watched))
+        .with_state(site)
+}
+
+async fn sessions(
+    State(site): State<Arc<Site>>,
+    Extension(caller): Extension<Caller>,
+) -> Answer<Vec<SessionView>> {
+    blocking(move || Ok(site.sessions(&caller))).await
+}
+
+async fn end(
+    State(site): State<Arc<Site>>,
+    Extension(caller): Extension<Caller>,
+    Path(id): Path<String>,
+    Json(body): Json<EndSession>,
+) -> Answer<SessionView> {
+    blocking(move || site.end_session(&caller, &id, body)).await
+}
+
+async fn watched(
+    State(site): State<Arc<Site>>,
+    Extension(caller): Extension<Caller>,
+    Json(report): Json<WatchReport>,
+) -> Answer<serde_json::Value> {
+    blocking(move || {
+        if !caller.roles.admin {
+            return Err(DeskError::Forbidden("what jitd watch found is for root to report".to_owned()));
+        }
+        let gated = report.left_over.into_iter().filter(|left| site.is_gated(&left.user));
+        site.found_left(Found::ByWatch, gated.collect());
+        Ok(serde_json::json!({}))
+    })
+    .await
+}
+
+impl Site {
+    /// Sessions that the caller may see, the newest first.
+    pub fn sessions(&self, caller: &Caller) -> Vec<SessionView> {
+        let mut seen: Vec<SessionView> = self
+            .memory
+            .carried()
+            .iter()
+            .filter(|carried| self.may_see(carried, caller))
+            .map(|carried| self.session_view(carried))
+            .collect();
+        seen.sort_unstable_by_key(|view| (std::cmp::Reverse(view.session.opened), view.session.id));
+        seen.truncate(api::limits::PAGE as usize);
+        seen
+    }
+
+    /// One's own, those of grants that one could decide, or everything.
+    fn may_see(&self, carried: &Carried, caller: &Caller) -> bool {
+        let Carried { session, grant, .. } = carried;
+        caller.roles.sees_all()
+            || caller.names.contains(&session.subject)
+            || grant.as_ref().is_some_and(|grant| self.desk.may_see(grant, caller))
+    }
+
+    fn session_view(&self, Carried { session, grant, claim }: &Carried) -> SessionView {
+        let ends = match fate(session, grant.as_deref(), *claim, self.clock.now()) {
+            Fate::Until(ends) => Some(ends),
+            Fate::Free | Fate::Over(_) => None,
+        };
+        let state = if session.end.is_some() || self.is_ending(session.id) {
+            SessionState::Ending
+        } else if session.closed.is_some() {
+            SessionState::Left
+        } else {
+            SessionState::Open
+        };
+        SessionView { session: (**session).clone(), state, ends }
+    }
+
+    /// Whether the session is being ended.
+    pub fn is_ending(&self, id: SessionId) -> bool {
+        self.ending.lock().unwrap_or_else(PoisonError::into_inner).contains(&id)
+    }
+
+    /// The session that a process of this audit session belongs to, as its own person sees it.
+    pub fn session_here(&self, caller: &Caller, audit: Option<u32>) -> Option<SessionView> {
+        let session = self.memory.session_of_audit(self.clock.boot(), audit)?;
+        let carried = self.memory.carried().into_iter().find(|carried| carried.session.id == session.id)?;
+        caller.names.contains(&session.subject).then(|| self.session_view(&carried))
+    }
+
+    fn end_session(&self, caller: &Caller, id: &str, body: EndSession) -> Result<SessionView, DeskError> {
+        let none = || DeskError::NotFound { what: "session", id: id.to_owned(), list: "sessions" };
+        let (low, high) = SessionId::range(id).map_err(|why| DeskError::BadRequest(why.to_string()))?;
+        let found: Vec<Carried> = self
+            .memory
+            .carried()
+            .into_iter()
+            .filter(|carried| (low..=high).contains(&carried.session.id) && self.may_see(carried, caller))
+            .collect();
+        let carried = match found.as_slice() {
+            [] => return Err(none()),
+            [one] => one,
+            _ => return Err(DeskError::Ambiguous { what: "session", id: id.to_owned() }),
+        };
+        self.may_end(carried, caller)?;
+        let (session, by) = (Arc::clone(&carried.session), caller.person.clone());
+        if session.end.is_none() {
+            let at = self.clock.now().trusted;
+            let end = EndAsked { by: by.clone(), at, reason: body.reason.clone() };
+            let record = SessionRecord {
+                at,
+                change: SessionChange::Ending,
+                session: Session { end: Some(end), ..(*session).clone() },
+                actor: Some(by),
+                comment: Some(body.reason),
+                end: None,
+                detail: String::new(),
+            };
+            // It may have been over just before.
+            if !self.ledger.append(limits::DESK_WAIT, move |entry| entry.change(record))? {
+                return Err(none());
+            }
+        }
+        Ok(SessionView { state: SessionState::Ending, ..self.session_view(carried) })
+    }
+
+    /// Its own person, who decides over its grant, and operators.
+    fn may_end(&self, carried: &Carried, caller: &Caller) -> Result<(), DeskError> {
+        let Carried { session, grant, .. } = carried;
+        if caller.names.contains(&session.subject) || caller.roles.revokes() {
+            return Ok(());
+        }
+        if !grant.as_ref().is_some_and(|grant| self.desk.approves(grant, &caller.person)) {
+            let why = format!("session {} is for its person, its approvers and operators to end", session.id);
+            return Err(DeskError::Forbidden(why));
+        }
+        caller.reviews.clone().map_err(DeskError::NotThem)
+    }
+}

@@ -1,0 +1,52 @@
+//! Writing on the terminals of a session.
+
+use crate::process::Process;
+use std::collections::BTreeSet;
+use std::fs::OpenOptions;
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::PathBuf;
+
+/// Major device numbers of pseudo terminals and of virtual consoles (Linux, devices.txt).
+const PTY: u32 = 136;
+const CONSOLE: u32 = 4;
+
+/// The terminals that these processes sit at.
+pub fn of<'a>(processes: impl IntoIterator<Item = &'a Process>) -> BTreeSet<PathBuf> {
+    processes.into_iter().filter_map(|process| path(process.tty)).collect()
+}
+
+/// The file of a terminal's device number, as `/proc/PID/stat` has it: minor bits 0-7, major bits 8-19, the
+/// rest of the minor above (proc(5)).
+fn path(device: u32) -> Option<PathBuf> {
+    let (major, minor) = (device >> 8 & 0xfff, device & 0xff | device >> 12 & 0xf_ff00);
+    match (major, minor) {
+        (PTY, minor) => Some(format!("/dev/pts/{minor}").into()),
+        (CONSOLE, 1..=63) => Some(format!("/dev/tty{minor}").into()),
+        _ => None,
+    }
+}
+
+/// Shows a line on a terminal, on a row of its own. A terminal that is held (`^S`), closed, or does not want
+/// messages (mesg(1)) does not hear it, and nobody waits for it.
+pub fn show(terminal: &std::path::Path, line: &str) {
+    let flags = libc::O_NOCTTY | libc::O_NONBLOCK;
+    if let Ok(mut terminal) = OpenOptions::new().write(true).custom_flags(flags).open(terminal) {
+        let _ = terminal.write_all(format!("\r\n{line}\r\n").as_bytes());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn device_numbers_are_files() {
+        let shown = |device| path(device).map(|path| path.display().to_string());
+        assert_eq!(shown(0x8803).as_deref(), Some("/dev/pts/3"));
+        assert_eq!(shown(0x0010_8801).as_deref(), Some("/dev/pts/257"));
+        assert_eq!(shown(0x0401).as_deref(), Some("/dev/tty1"));
+        assert_eq!(shown(0x0440), None, "a serial line");
+        assert_eq!(shown(0), None);
+    }
+}

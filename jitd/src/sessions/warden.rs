@@ -1,0 +1,624 @@
+//! The thread that watches over sessions: it warns, ends, and tells what is left.
+//!
+//! It wakes when a grant, a first use or a session changes, when a warning or an end is due, and each second. A
+//! session that should be over is ended whether or not the journal takes the record of it; one that another grant
+//! covers goes on under that once *this* is durable.
+
+use super::belongs::{Key, Processes, Wanted};
+use super::ending::Ending;
+use super::fate::{Fate, Over, fate};
+use super::left::Found;
+use super::manager::{self, Units};
+use super::{terminal, warning};
+use crate::fault::{Faults, Tells};
+use crate::log::Level;
+use crate::memory::Carried;
+use crate::process::{self, NO_SESSION, Process};
+use crate::site::Site;
+use crate::{ledger::LedgerError, limits};
+use access::{Login, Now, Phase, Question, SessionId, Time};
+use api::{EndCause, HowEnded, LeftOver, Session, SessionChange, SessionRecord};
+use chrono::TimeDelta;
+use rustix::process::Signal;
+use std::collections::{HashMap, HashSet};
+use std::os::fd::OwnedFd;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
+use std::sync::{Arc, PoisonError};
+use std::time::{Duration, Instant};
+
+/// Watches over the sessions of one host.
+pub struct Warden {
+    site: Arc<Site>,
+    watched: HashMap<SessionId, Watched>,
+    managers: HashMap<u32, Manager>,
+    /// Accounts whose processes are to be looked through for some that no session carries.
+    sweeps: HashMap<Login, Instant>,
+    words: Vec<(Arc<Session>, String)>,
+    ticked: Instant,
+    looked_at_left: Instant,
+    faults: Faults,
+}
+
+/// A session as the warden knows it.
+struct Watched {
+    /// Tells when the process that opened it is gone. None where it is gone already.
+    opener: Option<OwnedFd>,
+    /// Warnings that were shown, for an end at this time.
+    warned: Option<(Time, usize)>,
+    ending: Option<Ending>,
+    closed: bool,
+    /// Its person's user id, where the session is a login by a grant.
+    login_of: Option<u32>,
+}
+
+/// A user manager that ends with its person's last login.
+struct Manager {
+    due: Instant,
+    grace: Duration,
+    ending: Option<Ending>,
+}
+
+/// A session that is to end, and how long it may take to end by itself.
+type Due = HashMap<SessionId, (Over, Duration)>;
+
+/// When the warden looks again at the latest.
+struct Next(Instant);
+
+impl Next {
+    fn by(&mut self, at: Instant) {
+        self.0 = self.0.min(at);
+    }
+}
+
+impl Warden {
+    /// Starts the thread.
+    pub fn start(site: Arc<Site>) -> std::io::Result<()> {
+        let (wake, wakes) = sync_channel(1);
+        site.memory.wakes(wake);
+        let now = Instant::now();
+        let mut warden = Self {
+            site,
+            watched: HashMap::new(),
+            managers: HashMap::new(),
+            sweeps: HashMap::new(),
+            words: Vec::new(),
+            ticked: now,
+            looked_at_left: now,
+            faults: Faults::default(),
+        };
+        std::thread::Builder::new().name("warden".into()).spawn(move || {
+            warden.take_up_managers();
+            warden.watch(&wakes);
+        })?;
+        Ok(())
+    }
+
+    fn watch(&mut self, wakes: &Receiver<()>) {
+        loop {
+            let next = self.round();
+            match wakes.recv_timeout(next.saturating_duration_since(Instant::now())) {
+                Ok(()) | Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+        }
+    }
+
+    /// One look at everything, and when the next is due.
+    fn round(&mut self) -> Instant {
+        let (now, at) = (self.site.clock.now(), Instant::now());
+        let mut next = Next(at + limits::TICK);
+        let all = self.site.memory.carried();
+        self.meet(&all, at);
+        let mut due = self.judge(&all, now, &mut next);
+        self.move_on(&all, &mut due, now);
+        self.take_what_is_inside(&all, &mut due);
+        self.begin(&all, due, at);
+        self.speak();
+        self.strike(&all, now, at, &mut next);
+        self.end_managers(&all, at, &mut next);
+        if at.duration_since(self.ticked) >= limits::TICK {
+            self.ticked = at;
+            self.close_those_gone(&all, now);
+            self.look_at_left(&all, at);
+            self.sweep(&all, at);
+        }
+        next.0
+    }
+
+    /// Takes up sessions that are new, and lets go of those of which nothing is left.
+    fn meet(&mut self, all: &[Carried], at: Instant) {
+        let there: HashSet<SessionId> = all.iter().map(|carried| carried.session.id).collect();
+        let gone: Vec<SessionId> = self.watched.keys().filter(|id| !there.contains(id)).copied().collect();
+        let mut left = Vec::new();
+        for id in gone {
+            left.extend(self.watched.remove(&id).filter(|watched| !watched.closed));
+            self.ending_ids(|ids| ids.remove(&id));
+        }
+        left.iter().for_each(|watched| self.login_is_over(watched.login_of, at));
+        for Carried { session, .. } in all {
+            let closed = session.closed.is_some();
+            if let Some(watched) = self.watched.get_mut(&session.id) {
+                if closed && !std::mem::replace(&mut watched.closed, true) {
+                    let login_of = watched.login_of;
+                    self.login_is_over(login_of, at);
+                }
+                continue;
+            }
+            let opener = i32::try_from(session.pid).ok().and_then(Process::now);
+            let opener = opener.filter(|opener| opener.start == session.start_ticks);
+            let by_grant = session.is_login() && session.grant.is_some() && !session.monitored;
+            let watched = Watched {
+                opener: opener.filter(|_| self.is_of_now(session)).and_then(|opener| opener.hold()),
+                warned: None,
+                ending: None,
+                closed,
+                login_of: if by_grant { self.uid_of(&session.target) } else { None },
+            };
+            self.watched.insert(session.id, watched);
+        }
+    }
+
+    /// Warns whose end comes near, and finds whose is there.
+    fn judge(&mut self, all: &[Carried], now: Now, next: &mut Next) -> Due {
+        let mut due = Due::new();
+        for Carried { session, grant, claim } in all {
+            if self.is_ending(session.id) {
+                continue;
+            }
+            match fate(session, grant.as_deref(), *claim, now) {
+                Fate::Free => {}
+                Fate::Until(ends) => {
+                    next.by(Instant::now() + (ends - now.latest).to_std().unwrap_or_default());
+                    self.warn(session, ends, now, next);
+                }
+                Fate::Over(over) => {
+                    let grace = self.grace(over.cause);
+                    due.insert(session.id, (over, grace));
+                }
+            }
+        }
+        due
+    }
+
+    fn grace(&self, cause: EndCause) -> Duration {
+        let sessions = &self.site.config.load().sessions;
+        match cause {
+            EndCause::Revoked | EndCause::Asked => sessions.grace_revoked.0,
+            _ => sessions.grace.0,
+        }
+    }
+
+    /// A session that opens within the time of a warning has been told its end by its environment.
+    fn warn(&mut self, session: &Arc<Session>, ends: Time, now: Now, next: &mut Next) {
+        let config = self.site.config.load();
+        let before: Vec<TimeDelta> = config.sessions.warn.iter().map(|span| span.delta()).collect();
+        let left = ends - now.latest;
+        if let Some(before) = warning::next(&before, left) {
+            next.by(Instant::now() + (left - before).to_std().unwrap_or_default());
+        }
+        let reached = warning::reached(&before, left);
+        let Some(watched) = self.watched.get_mut(&session.id) else { return };
+        let shown = match watched.warned {
+            Some((end, shown)) if end == ends => shown,
+            // The end moved: what was shown of it before is void.
+            Some(_) => warning::reached(&before, left),
+            None => warning::reached(&before, ends - session.opened),
+        };
+        watched.warned = Some((ends, reached));
+        if reached > shown && session.closed.is_none() {
+            let words = warning::ends_soon(session, &self.site.host, ends, now.latest);
+            self.words.push((Arc::clone(session), words));
+        }
+    }
+
+    /// Those that another grant covers go on under it, and are struck off `due`.
+    fn move_on(&self, all: &[Carried], due: &mut Due, now: Now) {
+        for Carried { session, .. } in all {
+            let may = due.get(&session.id).is_some_and(|(over, _)| over.cause != EndCause::Asked);
+            if !may {
+                continue;
+            }
+            match self.goes_on(session, now) {
+                Ok(true) => drop(due.remove(&session.id)),
+                Ok(false) => {}
+                Err(why) => {
+                    let what = "another grant covers it, which cannot be written down, so it ends";
+                    self.site.log.put(Level::Err, format!("session {}: {what}: {why}", session.id));
+                    // Where one cannot be written none can, and the others wait for their end.
+                    return;
+                }
+            }
+        }
+    }
+
+    fn goes_on(&self, session: &Session, now: Now) -> Result<bool, LedgerError> {
+        let question = Question {
+            subject: session.subject.clone(),
+            service: session.service.clone(),
+            target: Some(session.target.clone()),
+            phase: Phase::Open,
+            address: session.address,
+        };
+        if !self.site.memory.decide(&question, now).allows() {
+            return Ok(false);
+        }
+        let (clock, session) = (Arc::clone(&self.site.clock), session.clone());
+        self.site.ledger.append(limits::MOVE_WAIT, move |entry| {
+            let now = clock.now();
+            let decision = entry.memory().decide(&question, now);
+            if !decision.allows() {
+                return Ok(false);
+            }
+            let before = session.grant.map(|grant| format!("grant {grant} is over")).unwrap_or_default();
+            let grant = decision.grant.as_ref().map(|grant| grant.id);
+            let moved = entry.change(SessionRecord {
+                at: now.trusted,
+                change: SessionChange::Moved,
+                session: Session { grant, reason: decision.reason, ..session },
+                actor: None,
+                comment: None,
+                end: None,
+                detail: before,
+            })?;
+            if let (true, Some(grant), Some(claim)) = (moved, grant, decision.claim) {
+                entry.claim(grant, claim)?;
+            }
+            Ok(moved)
+        })
+    }
+
+    /// Whatever was opened inside of a session that ends, ends with it.
+    fn take_what_is_inside(&self, all: &[Carried], due: &mut Due) {
+        loop {
+            let more: Vec<_> = all
+                .iter()
+                .map(|carried| &carried.session)
+                .filter(|session| !due.contains_key(&session.id) && !self.is_ending(session.id))
+                .filter_map(|session| {
+                    let outer = session.inside?;
+                    let ending = self.watched.get(&outer).and_then(|outer| outer.ending.as_ref());
+                    let (since, grace) = match (due.get(&outer), ending) {
+                        (Some((over, grace)), _) => (over.since, *grace),
+                        (None, Some(ending)) => (ending.over.since, ending.grace()),
+                        (None, None) => return None,
+                    };
+                    let over = Over { cause: EndCause::LoginEnded, since, by: None, why: None };
+                    Some((session.id, (over, grace)))
+                })
+                .collect();
+            if more.is_empty() {
+                return;
+            }
+            due.extend(more);
+        }
+    }
+
+    fn begin(&mut self, all: &[Carried], mut due: Due, at: Instant) {
+        for Carried { session, .. } in all {
+            let Some((over, grace)) = due.remove(&session.id) else { continue };
+            let Some(watched) = self.watched.get_mut(&session.id) else { continue };
+            if let Some(words) = warning::ends_now(session, &over).filter(|_| session.closed.is_none()) {
+                self.words.push((Arc::clone(session), words));
+            }
+            watched.ending = Some(Ending::begin(over, grace, at));
+            if let Some(uid) = watched.login_of {
+                self.managers.insert(uid, Manager { due: at, grace, ending: None });
+            }
+            self.ending_ids(|ids| ids.insert(session.id));
+        }
+    }
+
+    /// Shows what there is to say on the terminals of whom it concerns.
+    fn speak(&mut self) {
+        if self.words.is_empty() {
+            return;
+        }
+        let words = std::mem::take(&mut self.words);
+        let mut wanted = Wanted::default();
+        words.iter().for_each(|(session, _)| wanted.session(session));
+        let processes = Processes::look(&wanted);
+        for (session, line) in words {
+            let mut members = processes.of(&session, &HashSet::new());
+            if !session.is_login() {
+                // What sudo runs may sit at a terminal that sudo made, and shows on the person's own.
+                members.retain(|process| key(process) == opener_of(&session));
+            }
+            terminal::of(members).iter().for_each(|terminal| terminal::show(terminal, &line));
+        }
+    }
+
+    /// Signals what belongs to sessions that end, and writes down those of which nothing is left.
+    fn strike(&mut self, all: &[Carried], now: Now, at: Instant, next: &mut Next) {
+        let ending: Vec<&Arc<Session>> =
+            all.iter().map(|carried| &carried.session).filter(|session| self.is_ending(session.id)).collect();
+        if ending.is_empty() {
+            return;
+        }
+        if !process::all_are_seen() {
+            let doing = "ending sessions";
+            if self.faults.take(doing, false, at) == Tells::Fails {
+                let why = "processes are hidden from jitd: mount /proc without hidepid";
+                self.site.log.put(Level::Err, format!("{doing}: {why}"));
+            }
+            return;
+        }
+        let processes = look_for(&ending);
+        let mut forced = Vec::new();
+        for session in ending {
+            let Some(Watched { ending: Some(ending), .. }) = self.watched.get_mut(&session.id) else {
+                continue;
+            };
+            let members = processes.of(session, &ending.seen);
+            if members.is_empty() {
+                self.site.ledger.ended(how(session, ending, now));
+                continue;
+            }
+            next.by(at + limits::STRIKE_EVERY);
+            if ending.is_forced(at) {
+                forced.push(Arc::clone(session));
+            } else {
+                next.by(ending.forced_at());
+                let asked = ending.ask(&members, opener_of(session));
+                asked.iter().for_each(|(process, signals)| signal(process, signals));
+            }
+        }
+        self.force(&forced, at);
+    }
+
+    /// Stops all that belongs to these sessions until nothing runs, and kills it.
+    fn force(&mut self, sessions: &[Arc<Session>], at: Instant) {
+        if sessions.is_empty() {
+            return;
+        }
+        let every: Vec<&Arc<Session>> = sessions.iter().collect();
+        for _ in 0..limits::STOP_ROUNDS {
+            let processes = look_for(&every);
+            let mut stops = Vec::new();
+            for session in sessions {
+                if let Some(Watched { ending: Some(ending), .. }) = self.watched.get_mut(&session.id) {
+                    stops.extend(ending.stop(&processes.of(session, &ending.seen.clone())));
+                }
+            }
+            if stops.is_empty() {
+                break;
+            }
+            stops.iter().for_each(|process| signal(process, &[Signal::STOP]));
+        }
+        let processes = look_for(&every);
+        for session in sessions {
+            let Some(Watched { ending: Some(ending), .. }) = self.watched.get_mut(&session.id) else {
+                continue;
+            };
+            let members = processes.of(session, &ending.seen);
+            let names: Vec<String> = members.iter().map(|process| named(process)).collect();
+            let blows = ending.kill(&members);
+            blows.iter().for_each(|process| signal(process, &[Signal::KILL]));
+            if !names.is_empty() && ending.tells(at, limits::STUCK_AFTER, limits::FAULT_EVERY) {
+                let what = format!("session {} does not end: {} run on", session.id, names.join(", "));
+                self.site.log.put(Level::Err, what);
+            }
+        }
+    }
+
+    /// The last login of a person was closed, by themself or not: their user manager goes too.
+    fn login_is_over(&mut self, login_of: Option<u32>, at: Instant) {
+        let Some(uid) = login_of else { return };
+        let due = at + limits::MANAGER_STAYS;
+        let grace = self.site.config.load().sessions.grace.0;
+        self.managers.entry(uid).or_insert(Manager { due, grace, ending: None });
+    }
+
+    /// Managers that the daemon did not see to the end before it was started.
+    fn take_up_managers(&mut self) {
+        let accounts = self.site.accounts.now();
+        for uid in manager::all() {
+            let names = accounts.person_of_uid(uid).map(|(_, names)| names).unwrap_or_default();
+            if names.iter().any(|login| self.site.is_gated(login)) {
+                self.login_is_over(Some(uid), Instant::now());
+            }
+        }
+    }
+
+    fn end_managers(&mut self, all: &[Carried], at: Instant, next: &mut Next) {
+        self.managers.values().for_each(|manager| next.by(manager.due.max(at + limits::STRIKE_EVERY)));
+        let mut due: HashSet<u32> =
+            self.managers.iter().filter(|(_, manager)| manager.due <= at).map(|(uid, _)| *uid).collect();
+        // Whoever is in keeps theirs.
+        let kept: Vec<u32> = due.iter().copied().filter(|uid| self.is_in(*uid, all)).collect();
+        for uid in kept {
+            due.remove(&uid);
+            self.managers.remove(&uid);
+        }
+        if due.is_empty() || !process::all_are_seen() {
+            return;
+        }
+        let keeps = self.site.config.load().sessions.keep_user_manager;
+        let ending = self.audits_that_end(all);
+        let mut units = manager::look(&due);
+        for uid in due {
+            let Units { manager: members, logins } = units.remove(&uid).unwrap_or_default();
+            let others = logins.iter().any(|process| !ending.contains(&process.audit));
+            let Some(manager) = self.managers.get_mut(&uid) else { continue };
+            if others || keeps || members.is_empty() {
+                self.managers.remove(&uid);
+                self.sweep_soon(uid, at);
+                continue;
+            }
+            let members: Vec<&Process> = members.iter().collect();
+            let over = || Over { cause: EndCause::LoginEnded, since: Time::UNIX_EPOCH, by: None, why: None };
+            let grace = manager.grace;
+            let ending = manager.ending.get_or_insert_with(|| Ending::begin(over(), grace, at));
+            if ending.is_forced(at) {
+                ending.kill(&members).iter().for_each(|process| signal(process, &[Signal::KILL]));
+            } else {
+                // The manager itself takes a hangup for something else.
+                let itself = members.iter().find(|process| process.program == "systemd");
+                let itself = itself.map_or((0, 0), |process| key(process));
+                let asked = ending.ask(&members, itself);
+                asked.iter().for_each(|(process, signals)| signal(process, signals));
+            }
+        }
+    }
+
+    /// Whether somebody is in with this user id by a login that goes on.
+    fn is_in(&self, uid: u32, all: &[Carried]) -> bool {
+        let goes_on =
+            |session: &Session| session.is_login() && session.closed.is_none() && !self.is_ending(session.id);
+        all.iter()
+            .any(|Carried { session, .. }| goes_on(session) && self.uid_of(&session.target) == Some(uid))
+    }
+
+    fn audits_that_end(&self, all: &[Carried]) -> HashSet<u32> {
+        let ends = |session: &Session| self.is_ending(session.id) || session.closed.is_some();
+        all.iter()
+            .filter(|carried| ends(&carried.session))
+            .map(|carried| carried.session.audit_session)
+            .collect()
+    }
+
+    /// Closes sessions whose login ended without a word.
+    fn close_those_gone(&self, all: &[Carried], now: Now) {
+        for Carried { session, .. } in all {
+            if session.closed.is_some() || self.is_ending(session.id) {
+                continue;
+            }
+            if !self.is_of_now(session) {
+                self.site.ledger.close(session, now.trusted, "the machine was started anew");
+            } else if !self.watched.get(&session.id).is_some_and(Watched::is_open) && process::all_are_seen()
+            {
+                self.site.ledger.close(session, now.trusted, "its process is gone");
+            }
+        }
+    }
+
+    /// Forgets closed sessions of which nothing runs any more.
+    fn look_at_left(&mut self, all: &[Carried], at: Instant) {
+        let is_left = |session: &&Arc<Session>| session.closed.is_some() && !self.is_ending(session.id);
+        let left: Vec<&Arc<Session>> = all.iter().map(|carried| &carried.session).filter(is_left).collect();
+        let gone = |session: &&&Arc<Session>| !self.is_of_now(session);
+        left.iter().filter(gone).for_each(|session| self.site.ledger.forget(session.id));
+        let fresh = left.iter().any(|session| {
+            session.closed.is_some_and(|closed| self.site.clock.now().trusted - closed < limits::LEFT_FRESH)
+        });
+        let due = at.duration_since(self.looked_at_left) >= limits::LEFT_EVERY;
+        if left.is_empty() || !(fresh || due) || !process::all_are_seen() {
+            return;
+        }
+        self.looked_at_left = at;
+        let processes = look_for(&left);
+        let nothing = |session: &&&Arc<Session>| processes.of(session, &HashSet::new()).is_empty();
+        left.iter().filter(nothing).for_each(|session| self.site.ledger.forget(session.id));
+    }
+
+    fn sweep_soon(&mut self, uid: u32, at: Instant) {
+        let names = self.site.accounts.now().person_of_uid(uid).map(|(_, names)| names);
+        for login in names.into_iter().flatten().filter(|_| uid != 0) {
+            self.sweeps.insert(login, at + limits::SWEEP_AFTER);
+        }
+    }
+
+    /// Looks for processes of people who are out, once what was theirs has had time to end.
+    fn sweep(&mut self, all: &[Carried], at: Instant) {
+        for login in self.site.left.with_processes() {
+            self.sweeps.entry(login).or_insert(at + limits::SWEEP_EVERY);
+        }
+        let due: Vec<Login> =
+            self.sweeps.iter().filter(|(_, due)| **due <= at).map(|(login, _)| login.clone()).collect();
+        if due.is_empty() || !process::all_are_seen() {
+            return;
+        }
+        let in_sessions: HashSet<u32> = all.iter().map(|carried| carried.session.audit_session).collect();
+        let mut found: HashMap<u32, Vec<Process>> = HashMap::new();
+        for pid in process::ids() {
+            let uid = process::read(pid, "status").ok().and_then(|status| process::real_uid(&status));
+            if let (Some(uid), Some(process)) = (uid, Process::now(pid)) {
+                let carried = process.audit != NO_SESSION && in_sessions.contains(&process.audit);
+                if !carried && uid != 0 {
+                    found.entry(uid).or_default().push(process);
+                }
+            }
+        }
+        for login in due {
+            self.sweeps.remove(&login);
+            let Some(uid) = self.uid_of(&login) else { continue };
+            // While they are in, what is theirs may be of a login that the gate did not let in.
+            let theirs =
+                if self.is_in(uid, all) { Vec::new() } else { found.remove(&uid).unwrap_or_default() };
+            let what = |process: &Process| LeftOver { user: login.clone(), what: named(process) };
+            let now = theirs.iter().map(what).collect();
+            self.site.found_left(Found::Processes(login.clone()), now);
+        }
+    }
+
+    fn is_ending(&self, id: SessionId) -> bool {
+        self.watched.get(&id).is_some_and(|watched| watched.ending.is_some())
+    }
+
+    fn is_of_now(&self, session: &Session) -> bool {
+        session.boot == self.site.clock.boot()
+    }
+
+    fn uid_of(&self, login: &Login) -> Option<u32> {
+        self.site.accounts.now().uid(login)
+    }
+
+    fn ending_ids<T>(&self, change: impl FnOnce(&mut HashSet<SessionId>) -> T) -> T {
+        change(&mut self.site.ending.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Watched {
+    fn is_open(&self) -> bool {
+        self.opener.as_ref().is_some_and(process::is_alive)
+    }
+}
+
+/// A look for what these sessions are.
+fn look_for(sessions: &[&Arc<Session>]) -> Processes {
+    let mut wanted = Wanted::default();
+    sessions.iter().for_each(|session| wanted.session(session));
+    Processes::look(&wanted)
+}
+
+fn key(process: &Process) -> Key {
+    (process.pid, process.start)
+}
+
+fn opener_of(session: &Session) -> Key {
+    (i32::try_from(session.pid).unwrap_or(-1), session.start_ticks)
+}
+
+fn named(process: &Process) -> String {
+    format!("process {} ({})", process.pid, process.program)
+}
+
+/// Never the daemon itself, whatever the kernel may say of it.
+fn signal(process: &Process, signals: &[Signal]) {
+    let itself = i32::try_from(std::process::id()).unwrap_or(-1);
+    if process.pid > 1 && process.pid != itself {
+        for signal in signals {
+            process.signal(*signal);
+        }
+    }
+}
+
+/// The record of an end.
+fn how(session: &Session, ending: &Ending, now: Now) -> SessionRecord {
+    let over = &ending.over;
+    let (processes, killed) = ending.counts();
+    let count = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+    SessionRecord {
+        at: now.trusted,
+        change: SessionChange::Ended,
+        session: session.clone(),
+        actor: over.by.clone(),
+        comment: over.why.clone(),
+        end: Some(HowEnded {
+            cause: over.cause,
+            overrun_ms: u64::try_from((now.trusted - over.since).num_milliseconds()).unwrap_or(0),
+            processes: count(processes),
+            killed: count(killed),
+        }),
+        detail: String::new(),
+    }
+}
