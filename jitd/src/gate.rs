@@ -150,7 +150,8 @@ impl Gate {
     /// unless the process shares that with the session around it, or with what started it.
     fn session(&self, asked: &Asked, caller: i32) -> Result<Session, crate::ledger::LedgerError> {
         let Asked { frame, question, .. } = asked;
-        let outer = self.login_around(asked, caller);
+        // Who logs in is inside of nothing, whatever sshd was started from.
+        let outer = self.login_around(asked, caller).filter(|_| question.service.switches());
         let of_parent = process::parent(caller).and_then(process::audit_session);
         let shared = outer.as_ref().is_some_and(|outer| outer.audit_session == frame.audit_session)
             || of_parent == Some(frame.audit_session);

@@ -97,6 +97,9 @@ pub const ACCOUNTS_SETTLE: Duration = Duration::from_secs(10);
 /// on meanwhile.
 pub const MOVE_WAIT: Duration = Duration::from_millis(500);
 
+/// A session whose grant was given back goes on for so long: a command prints its answer and ends within it.
+pub const RELEASE_PAUSE: Duration = Duration::from_millis(500);
+
 /// How often what belongs to a session that ends is looked for: a look at a busy host takes 20 ms.
 pub const STRIKE_EVERY: Duration = Duration::from_millis(50);
 

@@ -27,6 +27,6 @@ mod seen;
 pub use host::{Host, PASSWORD, SPARE};
 pub use image::image;
 pub use machine::{cache, install, package, repository, root_or_explain, run};
-pub use person::{Person, Terminal};
+pub use person::{Client, Person, Terminal};
 pub use progress::Progress;
 pub use seen::Seen;

@@ -5,13 +5,39 @@ use crate::limits;
 use crate::seen::Seen;
 use rexpect::session::{PtySession, spawn_command};
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 
 /// One account on a host, and the key and password of whoever has it.
 pub struct Person<'a> {
     pub(crate) host: &'a Host,
     pub(crate) name: String,
     pub(crate) key: PathBuf,
+}
+
+/// A client without a terminal that goes on by itself.
+pub struct Client(Child);
+
+impl Client {
+    fn start(client: &mut Command) -> Self {
+        let quiet = client.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        match quiet.spawn() {
+            Ok(child) => Self(child),
+            Err(why) => panic!("starting {client:?}: {why}"),
+        }
+    }
+
+    /// Whether it is over: its connection is closed, and it has ended.
+    pub fn is_over(&mut self) -> bool {
+        matches!(self.0.try_wait(), Ok(Some(_)))
+    }
+}
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        // It may be over.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }
 
 /// A terminal that a person sits at.
@@ -78,6 +104,26 @@ impl Person<'_> {
         let mut ssh = self.client("ssh", &how);
         ssh.arg(self.at_host()).arg(command);
         open(ssh)
+    }
+
+    /// `ssh` with these options and this command, that stays until it is over or this is dropped. No terminal.
+    pub fn stays(&self, options: &[&str], command: &str) -> Client {
+        let mut ssh = self.client("ssh", &self.key_only());
+        ssh.args(["-o", "BatchMode=yes"]).args(options).arg(self.at_host());
+        if !command.is_empty() {
+            ssh.arg(command);
+        }
+        Client::start(&mut ssh)
+    }
+
+    /// `sftp`, fetching a file slowly, that stays likewise.
+    pub fn sftp_stays(&self, file: &str) -> Client {
+        let batch = self.host.scratch().join(format!("fetch-of-{}", self.name));
+        let to = self.host.scratch().join(format!("fetched-by-{}", self.name));
+        let _ = std::fs::write(&batch, format!("get {file} {}\n", to.display()));
+        let mut sftp = self.client("sftp", &self.key_only());
+        sftp.args(["-o", "BatchMode=yes", "-l", "2000", "-b"]).arg(batch).arg(self.at_host());
+        Client::start(&mut sftp)
     }
 
     /// `scp` of a file of the host to here.

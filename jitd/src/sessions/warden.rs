@@ -171,6 +171,9 @@ impl Warden {
                     next.by(Instant::now() + (ends - now.latest).to_std().unwrap_or_default());
                     self.warn(session, ends, now, next);
                 }
+                Fate::Over(over) if over.cause == EndCause::Released && is_just_now(&over, now) => {
+                    next.by(Instant::now() + limits::RELEASE_PAUSE);
+                }
                 Fate::Over(over) => {
                     let grace = self.grace(over.cause);
                     due.insert(session.id, (over, grace));
@@ -571,6 +574,11 @@ impl Watched {
     fn is_open(&self) -> bool {
         self.opener.as_ref().is_some_and(process::is_alive)
     }
+}
+
+/// Whoever gives a grant back from a session of its own reads the answer first.
+fn is_just_now(over: &Over, now: Now) -> bool {
+    (now.trusted - over.since).to_std().is_ok_and(|since| since < limits::RELEASE_PAUSE)
 }
 
 /// A look for what these sessions are.

@@ -3,6 +3,7 @@
 mod desk;
 mod gate;
 mod page;
+mod sessions;
 
 use anyhow::Result;
 use clap::Subcommand;
@@ -12,6 +13,8 @@ use clap::Subcommand;
 pub enum Bench {
     /// One decision through `pam_start` .. `pam_end`, beside its peers in the same run.
     Gate,
+    /// Many sessions that end at once, and what they cost the daemon.
+    Sessions,
     /// A list of what waits and a review, with 100,000 requests in the store.
     Desk,
 }
@@ -20,6 +23,7 @@ pub enum Bench {
 pub fn bench(bench: Bench) -> Result<()> {
     match bench {
         Bench::Gate => gate::gate(),
+        Bench::Sessions => sessions::sessions(),
         Bench::Desk => desk::desk(),
     }
 }

@@ -1,0 +1,245 @@
+//! Sessions end with the grant that carries them, with all they started, and nothing else does.
+#![allow(clippy::unwrap_used, clippy::print_stdout)] // a wrong step must stop the story; times are worth seeing
+
+use hosts::Work;
+use std::time::{Duration, Instant};
+use testbed::{Host, Person};
+
+/// A grant of these services for alice, asked for by root and approved by bob.
+fn grant_of(host: &Host, bob: &Person<'_>, services: &str, length: &str) -> String {
+    let asked = host.root(&format!("jit request --service {services} --user alice --reason 'work'"));
+    bob.jit(&format!("approve {} --for {length}", asked.id("R-"))).id("G-")
+}
+
+/// One for all that she does.
+fn grant(host: &Host, bob: &Person<'_>, length: &str) -> String {
+    grant_of(host, bob, "ssh,sudo,su", length)
+}
+
+fn host() -> Host {
+    let host = Host::gated("web-1").unwrap();
+    host.person("alice", &["staff"]).unwrap();
+    host.person("bob", &["jit-approvers"]).unwrap();
+    host.jitd_is_up();
+    Work::prepare(&host, "alice");
+    host
+}
+
+fn people(host: &Host) -> [Person<'_>; 2] {
+    ["alice", "bob"].map(|name| host.person(name, &[]).unwrap())
+}
+
+#[test]
+fn a_revoked_session_is_told_why_and_ends_with_all_it_started() {
+    let host = host();
+    let [alice, bob] = people(&host);
+    let grant = grant(&host, &bob, "1h");
+    let mut terminal = alice.terminal("");
+    terminal.exp_string("$ ").unwrap();
+    terminal.send_line("echo grant $JIT_GRANT until $(date -d @$JIT_EXPIRES +%Y); jit status").unwrap();
+    terminal.exp_regex(&format!("grant {grant} until 20[0-9][0-9]")).unwrap();
+    terminal.exp_regex(&format!("session   S-[0-9A-Z-]+ \\(ssh\\) by grant {grant}, until ")).unwrap();
+    bob.jit("sessions").says("alice").says(&grant).says("open");
+    let work = Work::begin(&host, &alice);
+    let since = Instant::now();
+    bob.jit(&format!("revoke {grant} --reason 'wrong host'")).ends_with(0).says("sessions by it end now");
+    let said = format!("jit: grant {grant} was revoked by bob: wrong host. Your ssh session ends now.");
+    terminal.exp_string(&said).unwrap();
+    terminal.exp_eof().unwrap();
+    println!("revoked: {:#?}", work.is_over(since, Duration::from_secs(10)));
+    host.soon("its end is recorded", || {
+        host.log_lines().iter().any(|line| {
+            line.contains("change=session_ended actor=bob session=S-") && line.contains("cause=revoked")
+        })
+    });
+    host.root("jit audit verify").ends_with(0);
+}
+
+/// When a grant ends, by the host's clock, as `Instant`.
+fn end_of(bob: &Person<'_>, grant: &str) -> Instant {
+    let shown = bob.jit(&format!("show {grant} --json")).out;
+    let ends = shown.split("\"ends\":\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
+    let left = bob.ssh(&format!("echo $(($(date -d {ends} +%s%3N) - $(date +%s%3N)))")).out;
+    Instant::now() + Duration::from_millis(left.trim().parse().unwrap())
+}
+
+fn wait_until(at: Instant) {
+    std::thread::sleep(at.saturating_duration_since(Instant::now()));
+}
+
+#[test]
+fn an_expired_session_ends_at_the_end_of_its_grant_after_two_warnings() {
+    let host = host();
+    std::fs::write(
+        host.path("etc/jitd/jitd.toml"),
+        "[sessions]\nwarn = [\"20s\", \"10s\"]\ngrace = \"1s\"\n",
+    )
+    .unwrap();
+    host.root("systemctl reload jitd");
+    let [alice, bob] = people(&host);
+    let grant = grant(&host, &bob, "40s");
+    let mut terminal = alice.terminal("");
+    let work = Work::begin(&host, &alice);
+    for left in ["20 seconds", "10 seconds"] {
+        let said = format!("jit: your ssh access to web-1 by grant {grant} ends in {left}, at ");
+        terminal.exp_string(&said).unwrap();
+        terminal.exp_string("For more time: jit extend --for 30m --reason TEXT").unwrap();
+    }
+    let ends = end_of(&bob, &grant);
+    terminal.exp_string(&format!("jit: grant {grant} is over. Your ssh session ends now.")).unwrap();
+    assert!(Instant::now() + Duration::from_millis(500) > ends, "not before its end");
+    terminal.exp_eof().unwrap();
+    println!("expired: {:#?}", work.is_over(ends, Duration::from_secs(10)));
+    host.soon("its end is recorded", || {
+        host.log_lines().iter().any(|line| {
+            line.contains("change=session_ended actor=clock") && line.contains("cause=expired overrun=")
+        })
+    });
+}
+
+#[test]
+fn a_released_session_ends_also_where_the_daemon_was_started_anew_meanwhile() {
+    let host = host();
+    let [alice, bob] = people(&host);
+    let grant = grant(&host, &bob, "1h");
+    let work = Work::begin(&host, &alice);
+    host.root("systemctl restart jitd").ends_with(0);
+    host.jitd_is_up();
+    let since = Instant::now();
+    alice.jit(&format!("release {grant}"));
+    println!("released after a restart: {:#?}", work.is_over(since, Duration::from_secs(10)));
+}
+
+#[test]
+fn a_revoked_session_ends_also_where_the_daemon_was_killed_meanwhile() {
+    let host = host();
+    let [alice, bob] = people(&host);
+    let grant = grant(&host, &bob, "1h");
+    let work = Work::begin(&host, &alice);
+    assert!(host.kill("jitd"));
+    host.jitd_is_up();
+    let since = Instant::now();
+    bob.jit(&format!("revoke {grant} --reason x")).ends_with(0);
+    println!("revoked after a kill: {:#?}", work.is_over(since, Duration::from_secs(10)));
+}
+
+#[test]
+fn what_ended_while_the_daemon_was_away_ends_once_it_is_back_and_the_record_says_how_late() {
+    let host = host();
+    let [alice, bob] = people(&host);
+    let grant = grant(&host, &bob, "30s");
+    let work = Work::begin(&host, &alice);
+    let ends = end_of(&bob, &grant);
+    host.root("systemctl stop jitd-gate.socket jitd-control.socket jitd.service").ends_with(0);
+    wait_until(ends + Duration::from_secs(2));
+    host.root("systemctl start jitd-gate.socket jitd-control.socket jitd.service").ends_with(0);
+    println!("after a time away: {:#?}", work.is_over(Instant::now(), Duration::from_secs(10)));
+    host.soon("the record says how late", || {
+        let overrun = |line: &String| {
+            let rest = line.split("cause=expired overrun=").nth(1)?;
+            rest.split('s').next()?.parse::<f64>().ok()
+        };
+        host.log_lines().iter().filter_map(overrun).any(|overrun| overrun >= 2.0)
+    });
+}
+
+#[test]
+fn the_sudo_part_ends_alone_and_the_login_around_it_goes_on() {
+    let host = host();
+    let [alice, bob] = people(&host);
+    grant_of(&host, &bob, "ssh", "1h");
+    let sudo = grant_of(&host, &bob, "sudo", "1h");
+    let mut terminal = alice.terminal("");
+    terminal.exp_string("$ ").unwrap();
+    terminal.send_line("sudo -i").unwrap();
+    terminal.exp_string("root@web-1").unwrap();
+    terminal.send_line("setsid hold sudo >/dev/null 2>&1 & hold sudo-i").unwrap();
+    host.soon("both hold", || {
+        let held = hosts::holders(&host);
+        held.contains_key("sudo") && held.contains_key("sudo-i")
+    });
+    let listed = bob.jit("sessions");
+    let line = |door: &str| {
+        let is = |line: &&str| line.contains("alice") && line.contains(door);
+        listed.out.lines().find(is).unwrap().to_owned()
+    };
+    let outer = line(" ssh ").split_whitespace().next().unwrap().to_owned();
+    assert!(line("sudo as root").trim_end().ends_with(&outer), "it is inside of the login: {listed:#?}");
+    bob.jit(&format!("revoke {sudo} --reason 'enough'")).ends_with(0);
+    terminal.exp_string("was revoked by bob: enough. Your sudo session ends now.").unwrap();
+    terminal.exp_string("alice@web-1").unwrap();
+    terminal.send_line("echo still $((40 + 2))").unwrap();
+    terminal.exp_string("still 42").unwrap();
+    host.soon("nothing of the sudo is left, its orphan included", || {
+        let held = hosts::holders(&host);
+        !held.contains_key("sudo") && !held.contains_key("sudo-i") && held.contains_key("bystander")
+    });
+    // Whoever ends a session says why, and its grant stays.
+    bob.jit(&format!("end {outer} --reason 'lunch'")).ends_with(0).says("The grant stays");
+    terminal.exp_string("jit: bob ends your ssh session: lunch.").unwrap();
+    terminal.exp_eof().unwrap();
+    alice.ssh("true").is_in();
+}
+
+#[test]
+fn a_session_goes_on_under_another_grant_and_under_a_longer_one() {
+    let host = host();
+    std::fs::write(host.path("etc/jitd/jitd.toml"), "[sessions]\nwarn = [\"5s\"]\n").unwrap();
+    host.root("systemctl reload jitd");
+    host.policy(
+        "[[rule]]\nid = \"team\"\ntime = { extend = { times = 1, max = \"10m\" } }\napprove = [{ from = [\"group:jit-approvers\"] }]\n",
+        None,
+    )
+    .unwrap();
+    let [alice, bob] = people(&host);
+    let first = grant(&host, &bob, "1h");
+    let mut terminal = alice.terminal("");
+    terminal.exp_string("$ ").unwrap();
+    // Asked for while the first is good: another of the same kind.
+    let second = grant_of(&host, &bob, "ssh", "20s");
+    bob.jit(&format!("revoke {first} --reason 'the wrong one'")).ends_with(0);
+    host.soon("the session is under the other", || {
+        let moved = format!("detail=\"grant {first} is over\"");
+        host.log_lines()
+            .iter()
+            .any(|l| l.contains("change=session_moved") && l.contains(&second) && l.contains(&moved))
+    });
+    terminal.send_line("echo still $((40 + 2))").unwrap();
+    terminal.exp_string("still 42").unwrap();
+    // More time from inside, for the grant of this session.
+    terminal.send_line("jit extend --for 10m --reason 'not done'").unwrap();
+    let (_, request) = terminal.exp_regex("R-[0-9A-Z]{5}-[0-9A-Z]{5}").unwrap();
+    let ends = end_of(&bob, &second);
+    terminal.exp_string("ends in 5 seconds").unwrap();
+    bob.jit(&format!("approve {request}")).ends_with(0);
+    wait_until(ends + Duration::from_secs(2));
+    terminal.send_line("echo and $((40 + 3)); jit status --left").unwrap();
+    terminal.exp_string("and 43").unwrap();
+    terminal.exp_regex("[0-9]m left").unwrap();
+}
+
+#[test]
+fn what_stays_behind_after_a_logout_ends_with_the_grant_and_what_no_session_carries_is_told() {
+    let host = host();
+    let [alice, bob] = people(&host);
+    let grant = grant(&host, &bob, "1h");
+    alice.ssh("setsid hold setsid </dev/null >/dev/null 2>&1 &").ends_with(0);
+    host.soon("it holds", || hosts::holders(&host).contains_key("setsid"));
+    host.soon("the session is left", || bob.jit("sessions").out.contains("left"));
+    // Where the gate cannot see: jobs for later, and what root moves away.
+    alice
+        .ssh("echo '@yearly true' | crontab -; echo true | at -M now + 2 days; sudo -n loginctl enable-linger alice")
+        .ends_with(0);
+    alice.ssh("sudo -n systemd-run --quiet --uid=alice --unit=away /usr/local/bin/hold nohup").ends_with(0);
+    bob.jit(&format!("revoke {grant} --reason x")).ends_with(0);
+    host.soon("what stayed behind ends with its grant", || !hosts::holders(&host).contains_key("setsid"));
+    host.soon("what no session carries is told", || {
+        let told = host.log_lines().join("\n");
+        let left = |what: &str| told.contains(&format!("mark=left_over detail=\"user=alice what=\\\"{what}"));
+        left("a crontab") && left("1 job of at") && left("a user manager that stays") && left("process ")
+    });
+    host.root("jit status").says("! alice has no session that carries this, and it runs on: a crontab");
+    assert!(hosts::holders(&host).contains_key("nohup"), "it is told of, and not ended");
+    host.root("crontab -r -u alice; systemctl start jit-watch; systemctl stop away bystander");
+    host.soon("what is gone is not told any more", || !host.root("jit status").out.contains("a crontab"));
+}

@@ -1,0 +1,178 @@
+//! `cargo xtask bench sessions`: how fast many sessions end at once, and what they cost the daemon.
+
+use crate::bench::page::put_section;
+use crate::dist;
+use crate::tools::build_packages;
+use anyhow::{Context as _, Result, ensure};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
+use std::os::fd::OwnedFd;
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant};
+use testbed::{Client, Host, Progress};
+
+/// Sessions by real ssh clients that are revoked at once, and how many log in at a time.
+const SSH: usize = 500;
+const AT_A_TIME: usize = 16;
+
+/// Sessions whose cost is measured. They are opened as sshd opens them, without the rest of ssh.
+const OPEN: usize = 2000;
+
+/// The PAM service of those.
+const SERVICE: &str = "opener";
+
+/// Measures, prints a table, and puts it into docs/benchmarks.md.
+pub fn sessions() -> Result<()> {
+    testbed::root_or_explain()?;
+    build_packages()?;
+    dist::dist()?;
+    let host = Host::gated("web-1")?;
+    host.person("alice", &[])?;
+    host.person("bob", &["jit-approvers"])?;
+    host.jitd_is_up();
+    let by_ssh = by_ssh(&host)?;
+    let (by_pam, grown) = by_pam(&host)?;
+    let row = |what: &str, ends: &Ends| {
+        let ms = |at: f64| ends.part(at).as_millis();
+        format!("| {what} | {} | {} | {} | {} |\n", ends.0.len(), ms(0.5), ms(0.99), ms(1.0))
+    };
+    let page = format!(
+        "`cargo xtask bench sessions` on a machine with {} CPUs, release builds, a booted host. Milliseconds from \
+         `jit revoke` as it is typed until each process of the sessions is gone, as their handles tell outside of \
+         the host.\n\n| revoked at once | processes | p50 | p99 | last |\n|---|---:|---:|---:|---:|\n{}{}\n\
+         {OPEN} open sessions cost jitd {grown} bytes of resident memory each.\n\n\
+         Target: p99 under 1000 ms, under 4096 bytes.\n",
+        std::thread::available_parallelism().map_or(1, usize::from),
+        row(&format!("{SSH} sessions of real ssh clients"), &by_ssh),
+        row(&format!("{OPEN} sessions opened through PAM"), &by_pam),
+    );
+    println!("{page}");
+    put_section("Sessions", &page)
+}
+
+fn by_ssh(host: &Host) -> Result<Ends> {
+    let grant = grant(host, "ssh")?;
+    let alice = host.person("alice", &[])?;
+    let mut clients: Vec<Client> = Vec::new();
+    {
+        let _progress = Progress::begin(&format!("opening {SSH} sessions by ssh"));
+        while clients.len() < SSH {
+            let more = AT_A_TIME.min(SSH - clients.len());
+            clients.extend((0..more).map(|_| alice.stays(&[], "exec sleep 100000")));
+            let want = clients.len();
+            host.soon("all of them are in", || open_sessions(host) >= want);
+        }
+    }
+    revoked(host, &grant)
+}
+
+fn by_pam(host: &Host) -> Result<(Ends, u64)> {
+    let program = host.path("opt/opener");
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/bench/opener.c");
+    testbed::run(
+        Command::new("cc").args(["-O2", "-Wall", "-Werror", "-o"]).arg(&program).arg(source).arg("-lpam"),
+    )?;
+    std::fs::write(
+        host.path(&format!("etc/pam.d/{SERVICE}")),
+        "account [success=ok default=die] pam_jit.so\nsession required pam_loginuid.so\n\
+         session [success=ok module_unknown=ignore default=bad] pam_jit.so\n",
+    )?;
+    let grant = grant(host, SERVICE)?;
+    host.root("systemctl restart jitd").ends_with(0);
+    host.jitd_is_up();
+    // Threads, caches and the first of everything are there afterwards.
+    let open = |count: usize| {
+        let already = open_sessions(host);
+        host.root(&format!(
+            "systemd-run --quiet --property=TasksMax=infinity /opt/opener {SERVICE} alice {count}"
+        ));
+        host.soon("all of them are open", || open_sessions(host) >= already + count);
+    };
+    let _progress = Progress::begin(&format!("opening {OPEN} sessions through PAM"));
+    open(100);
+    let before = resident(host)?;
+    let step = 250;
+    (0..OPEN / step).for_each(|_| open(step));
+    let grown = resident(host)?.saturating_sub(before) / OPEN as u64;
+    Ok((revoked(host, &grant)?, grown))
+}
+
+/// A grant of this service for alice.
+fn grant(host: &Host, service: &str) -> Result<String> {
+    let alice = host.root(&format!("jit request --user alice --service {service} --for 8h --reason bench"));
+    let bob = host.person("bob", &["jit-approvers"])?;
+    Ok(bob.jit(&format!("approve {}", alice.id("R-"))).id("G-"))
+}
+
+fn open_sessions(host: &Host) -> usize {
+    let status = host.root("jit status --json").out;
+    let count = status
+        .split("\"sessions\":")
+        .nth(1)
+        .and_then(|rest| rest.trim_start().split(|c: char| !c.is_ascii_digit()).next()?.parse().ok());
+    count.unwrap_or(0)
+}
+
+/// Resident bytes of the daemon.
+fn resident(host: &Host) -> Result<u64> {
+    let pid = host.root("pidof jitd").out.trim().to_owned();
+    let status = host.root(&format!("cat /proc/{pid}/status")).out;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
+    Ok(line.trim().trim_end_matches(" kB").trim().parse::<u64>()? * 1024)
+}
+
+/// How long each process took to be gone, shortest first.
+struct Ends(Vec<Duration>);
+
+impl Ends {
+    fn part(&self, at: f64) -> Duration {
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss)]
+        let place = (at * (self.0.len() as f64 - 1.0)).round() as usize;
+        self.0.get(place).copied().unwrap_or_default()
+    }
+}
+
+/// Revokes the grant and waits until every process of alice's logins is gone.
+fn revoked(host: &Host, grant: &str) -> Result<Ends> {
+    let uid = host.root("id -u alice").out.trim().to_owned();
+    let inside = std::fs::read_link(format!("/proc/{}/ns/pid", host.init()))?;
+    let mut held: Vec<OwnedFd> = Vec::new();
+    for entry in std::fs::read_dir("/proc")?.flatten() {
+        let process = entry.path();
+        let here = std::fs::read_link(process.join("ns/pid")).is_ok_and(|ns| ns == inside);
+        let login = std::fs::read_to_string(process.join("loginuid")).unwrap_or_default();
+        let pid = entry.file_name().to_str().and_then(|name| name.parse().ok()).and_then(Pid::from_raw);
+        if let (true, true, Some(pid)) = (here, login.trim() == uid, pid) {
+            held.extend(pidfd_open(pid, PidfdFlags::empty()));
+        }
+    }
+    ensure!(!held.is_empty(), "alice has no session");
+    let _progress = Progress::begin(&format!("revoking; {} processes", held.len()));
+    let since = Instant::now();
+    let revoking = std::thread::scope(|scope| {
+        let revokes = scope.spawn(|| host.root(&format!("jit revoke {grant} --reason bench")));
+        let mut ends = Vec::new();
+        while !held.is_empty() && since.elapsed() < Duration::from_secs(60) {
+            let mut polled: Vec<PollFd<'_>> = held.iter().map(|fd| PollFd::new(fd, PollFlags::IN)).collect();
+            let tick = Timespec { tv_sec: 0, tv_nsec: 20_000_000 };
+            let _ = poll(&mut polled, Some(&tick));
+            let over: Vec<bool> = polled.iter().map(|fd| fd.revents().contains(PollFlags::IN)).collect();
+            drop(polled);
+            let took = since.elapsed();
+            let mut over = over.into_iter();
+            held.retain(|_| {
+                let gone = over.next().unwrap_or(false);
+                if gone {
+                    ends.push(took);
+                }
+                !gone
+            });
+        }
+        revokes.join().map(|seen| (seen, ends))
+    });
+    let (seen, ends) = revoking.map_err(|_| anyhow::anyhow!("revoking failed"))?;
+    seen.ends_with(0);
+    ensure!(held.is_empty(), "{} processes are left", held.len());
+    Ok(Ends(ends))
+}
