@@ -97,6 +97,9 @@ pub const ACCOUNTS_SETTLE: Duration = Duration::from_secs(10);
 /// on meanwhile.
 pub const MOVE_WAIT: Duration = Duration::from_millis(500);
 
+/// A line on somebody's terminal goes by way of sshd, which drops what is on its way once it is told to end.
+pub const SHOWN: Duration = Duration::from_millis(100);
+
 /// A session whose grant was given back goes on for so long: a command prints its answer and ends within it.
 pub const RELEASE_PAUSE: Duration = Duration::from_millis(500);
 

@@ -29,24 +29,20 @@ const TO_OPENER: &[Signal] = &[Signal::TERM];
 const TO_OTHERS: &[Signal] = &[Signal::TERM, Signal::HUP, Signal::CONT];
 
 impl Ending {
-    /// Ends from `now` on: asked at once, forced once `grace` has passed.
-    pub fn begin(over: Over, grace: Duration, now: Instant) -> Self {
+    /// Ends from `began` on: asked then, forced once `grace` has passed.
+    pub fn begin(over: Over, grace: Duration, began: Instant) -> Self {
         let none = HashSet::new;
-        Self {
-            over,
-            seen: none(),
-            began: now,
-            grace,
-            asked: none(),
-            stopped: none(),
-            killed: none(),
-            told: None,
-        }
+        Self { over, seen: none(), began, grace, asked: none(), stopped: none(), killed: none(), told: None }
+    }
+
+    /// Whether it is time to ask.
+    pub fn has_begun(&self, now: Instant) -> bool {
+        now >= self.began
     }
 
     /// Whether its time to end by itself is over.
     pub fn is_forced(&self, now: Instant) -> bool {
-        now.duration_since(self.began) >= self.grace
+        now >= self.forced_at()
     }
 
     /// When it will be.
@@ -139,6 +135,7 @@ mod tests {
     fn force_comes_after_the_grace_and_not_before() {
         let now = Instant::now();
         let ending = ending(Duration::from_secs(5), now);
+        assert!(ending.has_begun(now) && !ending.has_begun(now - Duration::from_millis(1)));
         assert!(!ending.is_forced(now + Duration::from_millis(4999)));
         assert!(ending.is_forced(now + Duration::from_secs(5)));
         assert_eq!(ending.forced_at(), now + Duration::from_secs(5));

@@ -303,7 +303,7 @@ impl Warden {
             if let Some(words) = warning::ends_now(session, &over).filter(|_| session.closed.is_none()) {
                 self.words.push((Arc::clone(session), words));
             }
-            watched.ending = Some(Ending::begin(over, grace, at));
+            watched.ending = Some(Ending::begin(over, grace, at + limits::SHOWN));
             if let Some(uid) = watched.login_of {
                 self.managers.insert(uid, Manager { due: at, grace, ending: None });
             }
@@ -357,6 +357,9 @@ impl Warden {
                 continue;
             }
             next.by(at + limits::STRIKE_EVERY);
+            if !ending.has_begun(at) {
+                continue;
+            }
             if ending.is_forced(at) {
                 forced.push(Arc::clone(session));
             } else {

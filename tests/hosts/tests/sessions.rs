@@ -187,7 +187,7 @@ fn a_session_goes_on_under_another_grant_and_under_a_longer_one() {
     std::fs::write(host.path("etc/jitd/jitd.toml"), "[sessions]\nwarn = [\"5s\"]\n").unwrap();
     host.root("systemctl reload jitd");
     host.policy(
-        "[[rule]]\nid = \"team\"\ntime = { extend = { times = 1, max = \"10m\" } }\napprove = [{ from = [\"group:jit-approvers\"] }]\n",
+        "[[rule]]\nid = \"team\"\ntime = { extend = { count = 1, max = \"10m\" } }\napprove = [{ from = [\"group:jit-approvers\"] }]\n",
         None,
     )
     .unwrap();
