@@ -112,7 +112,7 @@ mod tests {
     #[test]
     fn what_is_left_is_short_and_in_the_unit_that_counts() {
         let mut view = session();
-        let left = |view: &SessionView, seconds| left(view, at(3_600 - seconds));
+        let left = |view: &SessionView, seconds: i64| left(view, at(3_600 - seconds));
         for (seconds, words) in
             [(3_600, "60m left"), (121, "2m left"), (119, "119s left"), (1, "1s left"), (-5, "0s left")]
         {
@@ -130,7 +130,7 @@ mod tests {
         let mut view = session();
         assert_eq!(
             here(&view, at(600)),
-            "S-7K2Q9-M4XTB (sudo as root) by grant G-7K2Q9-M4XTB, until 2026-11-24T13:00:00Z (in 50 minutes)"
+            "S-7K2Q9-M4XTB (sudo as root) by grant G-7K2Q9-M4XTB, until 2026-11-24T15:00:00Z (in 50 minutes)"
         );
         assert_eq!(
             (door(&view), from(&view), ends(&view, at(600))),

@@ -182,8 +182,9 @@ impl Clock {
         let strays = TimeDelta::from_std(limits::CLOCK_STRAYS).unwrap_or(TimeDelta::MAX);
         let drift = kernel::wall() - now.trusted;
         if drift.abs() > strays {
-            let (by, way) =
-                (access::for_people(drift.abs()), if drift < TimeDelta::zero() { "behind" } else { "ahead" });
+            // To the nearest minute: the clock that is a day behind was not read at one instant.
+            let by = access::for_people(drift.abs() + TimeDelta::seconds(30));
+            let way = if drift < TimeDelta::zero() { "behind" } else { "ahead" };
             return format!(
                 "the wall clock is {by} {way} of the gate's time: set it right, or if it is right run `jitd clock accept` as root"
             );

@@ -47,8 +47,8 @@ impl Stat {
         let tty = fields.nth(2)?.parse::<i32>().ok()?.cast_unsigned();
         // A program can end its first thread alone: then that is a zombie, and the process is none.
         let dead = is_zombie && fields.nth(12)?.parse::<u32>().ok()? <= 1;
-        let start = fields.nth(if is_zombie { 1 } else { 14 })?.parse().ok()?;
-        Some(Self { dead, parent, tty, start, program: program.to_owned() })
+        let started = fields.nth(if is_zombie { 1 } else { 14 })?.parse().ok()?;
+        Some(Self { dead, parent, tty, start: started, program: program.to_owned() })
     }
 
     fn of(pid: i32) -> Option<Self> {

@@ -46,8 +46,8 @@ fn look(root: &Path, accounts: &workflow::Accounts) -> Vec<LeftOver> {
     found.extend(named(&folder(LINGERS), "a user manager that stays (linger)"));
     let mut jobs: BTreeMap<Login, usize> = BTreeMap::new();
     for (_, uid) in AT_JOBS.iter().flat_map(|jobs| files(&folder(jobs))) {
-        let names = accounts.person_of_uid(uid).map(|(_, names)| names).unwrap_or_default();
-        if let Some(login) = names.into_iter().next() {
+        let logins = accounts.person_of_uid(uid).map(|(_, logins)| logins).unwrap_or_default();
+        if let Some(login) = logins.into_iter().next() {
             *jobs.entry(login).or_insert(0) += 1;
         }
     }

@@ -133,9 +133,10 @@ mod tests {
 
     #[test]
     fn force_comes_after_the_grace_and_not_before() {
-        let now = Instant::now();
+        let before = Instant::now();
+        let now = before + Duration::from_millis(1);
         let ending = ending(Duration::from_secs(5), now);
-        assert!(ending.has_begun(now) && !ending.has_begun(now - Duration::from_millis(1)));
+        assert!(ending.has_begun(now) && !ending.has_begun(before));
         assert!(!ending.is_forced(now + Duration::from_millis(4999)));
         assert!(ending.is_forced(now + Duration::from_secs(5)));
         assert_eq!(ending.forced_at(), now + Duration::from_secs(5));
@@ -145,9 +146,9 @@ mod tests {
     fn what_is_stopped_is_killed_again_and_again_until_it_is_gone() {
         let mut ending = ending(Duration::ZERO, Instant::now());
         let (one, two) = (process(10), process(11));
-        assert_eq!(ending.stop(&[&one]), [one.clone()]);
-        assert_eq!(ending.stop(&[&one, &two]), [two.clone()]);
-        assert_eq!(ending.stop(&[&one, &two]), []);
+        assert_eq!(ending.stop(&[&one]), vec![one.clone()]);
+        assert_eq!(ending.stop(&[&one, &two]), vec![two.clone()]);
+        assert!(ending.stop(&[&one, &two]).is_empty());
         for _ in 0..2 {
             assert_eq!(ending.kill(&[&one, &two]), [one.clone(), two.clone()]);
         }

@@ -87,10 +87,16 @@ mod tests {
         let alice = Login::parse("alice").unwrap();
         let job = |what: &str| LeftOver { user: alice.clone(), what: what.into() };
         let (one, two) = (job("crontab"), job("2 jobs of at"));
-        assert_eq!(left.replace(Found::ByWatch, vec![one.clone()]), [one.clone()]);
-        assert_eq!(left.replace(Found::ByWatch, vec![two.clone(), one.clone(), one.clone()]), [two.clone()]);
+        assert_eq!(left.replace(Found::ByWatch, vec![one.clone()]), vec![one.clone()]);
+        assert_eq!(
+            left.replace(Found::ByWatch, vec![two.clone(), one.clone(), one.clone()]),
+            vec![two.clone()]
+        );
         let process = job("process 7 (sleep)");
-        assert_eq!(left.replace(Found::Processes(alice.clone()), vec![process.clone()]), [process.clone()]);
+        assert_eq!(
+            left.replace(Found::Processes(alice.clone()), vec![process.clone()]),
+            vec![process.clone()]
+        );
         assert_eq!((left.all().len(), left.with_processes()), (3, vec![alice.clone()]));
         assert_eq!(left.replace(Found::ByWatch, vec![]), []);
         assert_eq!(left.all(), [process]);

@@ -65,7 +65,7 @@ fn place(cgroup: &str) -> Option<Place> {
     let unit = parts.next()?;
     if unit == format!("user@{uid}.service") {
         Some(Place::Manager(uid))
-    } else if unit.starts_with("session-") && unit.ends_with(".scope") {
+    } else if unit.strip_prefix("session-").is_some_and(|rest| rest.strip_suffix(".scope").is_some()) {
         Some(Place::Login(uid))
     } else {
         None

@@ -175,7 +175,7 @@ impl Warden {
                     next.by(Instant::now() + limits::RELEASE_PAUSE);
                 }
                 Fate::Over(over) => {
-                    let grace = self.grace(over.cause);
+                    let grace = self.grace(&over, now);
                     due.insert(session.id, (over, grace));
                 }
             }
@@ -183,11 +183,16 @@ impl Warden {
         due
     }
 
-    fn grace(&self, cause: EndCause) -> Duration {
+    /// How long it may take to end by itself. What should have been over for a while had that time.
+    fn grace(&self, over: &Over, now: Now) -> Duration {
         let sessions = &self.site.config.load().sessions;
-        match cause {
-            EndCause::Revoked | EndCause::Asked => sessions.grace_revoked.0,
-            _ => sessions.grace.0,
+        let (grace, least) = (sessions.grace.0, sessions.grace_revoked.0);
+        match over.cause {
+            EndCause::Revoked | EndCause::Asked => least,
+            _ => {
+                let late = (now.trusted - over.since).to_std().unwrap_or_default();
+                grace.saturating_sub(late).max(least.min(grace))
+            }
         }
     }
 

@@ -179,7 +179,8 @@ fn root_over_ssh_is_like_anyone_and_a_shared_name_can_be_asked_for() {
     let carried: Vec<String> = host
         .log_lines()
         .into_iter()
-        .filter(|line| line.contains("user=root") && line.contains(&format!("grant={grant}")))
+        .filter(|line| line.starts_with("decision=allow") && line.contains("user=root"))
+        .filter(|line| line.contains(&format!("grant={grant}")))
         .collect();
     assert_eq!(carried.len(), 2, "account and session name the grant of the person who asked: {carried:?}");
 
