@@ -258,7 +258,13 @@ impl Host {
             }
             if Instant::now() > deadline {
                 let console = std::fs::read_to_string(self.folder.join("console")).unwrap_or_default();
-                bail!("{} did not boot within {} s: {state:?}\n{console}", self.name, limits::BOOT.as_secs());
+                let failed =
+                    self.root("systemctl --no-pager --failed; journalctl -b --no-pager -p warning -n 40").out;
+                bail!(
+                    "{} did not boot within {} s: {state:?}\n{console}\n{failed}",
+                    self.name,
+                    limits::BOOT.as_secs()
+                );
             }
             std::thread::sleep(limits::LOOK_AGAIN);
         }

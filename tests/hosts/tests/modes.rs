@@ -255,12 +255,19 @@ fn what_goes_around_the_module_is_what_the_manual_says() {
     let path = format!("ControlPath={}", host.scratch().join("master").display());
     let further = |how: &str| alice.ssh_with(&["-o", "BatchMode=yes", "-o", &path, "-o", how], "echo in");
     alice.ssh_with(&["-o", "BatchMode=yes", "-o", &path, "-f", "-N", "-M"], "").is_in();
+    // It makes no PAM call, and ends with the login that opened the connection.
+    let asked = || {
+        let of_alice = |line: &&String| line.contains("decision=") && line.contains("user=alice");
+        host.syslog_lines().iter().filter(of_alice).count()
+    };
+    let before = asked();
+    further("ControlMaster=no").is_in().says("in");
+    assert_eq!(asked(), before);
     for line in bob.jit("grants --user alice --json").out.split("\"G-").skip(1) {
         bob.jit(&format!("revoke G-{} --reason done", &line[..11])).ends_with(0);
     }
     alice.ssh("true").is_refused_with("was revoked by bob");
-    further("ControlMaster=no").is_in().says("in");
-    alice.ssh_with(&["-o", &path, "-O", "exit"], "").ends_with(0);
+    host.soon("the connection is over", || alice.ssh_with(&["-o", &path, "-O", "check"], "").code != 0);
     further("ControlMaster=no").is_refused_with("was revoked by bob");
 
     host.root("sed -i 's/^UsePAM yes/UsePAM no/' /etc/ssh/sshd_config; kill -HUP $(cat /run/sshd.pid)")
