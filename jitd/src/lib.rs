@@ -23,6 +23,7 @@ mod refusal;
 mod repair;
 mod repeat;
 mod rows;
+mod seats;
 mod session;
 mod site;
 mod throttle;
