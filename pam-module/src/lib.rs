@@ -15,15 +15,19 @@ mod ask;
 mod call;
 pub mod limits;
 mod people;
+mod prompt;
+mod sudo;
 mod sys;
+mod terminal;
 mod told;
 
 use arguments::Arguments;
 use ask::NoAnswer;
-use frame::{Mode, Notice, Phase, Question, Verdict};
+use frame::{Mode, Notice, Offer, Phase, Question, Verdict};
 use pam::constants::{PAM_ERROR_MSG, PamFlag, PamResultCode};
 use pam::conv::Conv;
 use pam::module::{PamHandle, PamHooks};
+use prompt::{Prompt, Talk};
 use std::ffi::CStr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Once;
@@ -109,10 +113,18 @@ fn run(pamh: &mut PamHandle, args: &[&CStr], phase: Phase) -> Outcome {
     if arguments.monitor {
         question.mode = Mode::Monitor;
     }
+    let prompt = if arguments.monitor { None } else { Prompt::of(pamh, &question) };
+    question.can_prompt = prompt.is_some();
     let timeout =
         if phase == Phase::Close { limits::NOTICE.min(arguments.timeout) } else { arguments.timeout };
     let outcome = match ask::ask(&arguments.socket, &question, timeout) {
         Ok(answer) if answer.verdict == Verdict::Allow => Outcome::In,
+        Ok(answer) if answer.offer != Offer::Nothing && prompt.is_some() => {
+            return match prompt {
+                Some(prompt) => Talk::about(&question, &arguments, prompt).go_on(answer),
+                None => Outcome::Refused(String::new()),
+            };
+        }
         Ok(answer) => Outcome::Refused(String::from_utf8_lossy(&answer.line).into_owned()),
         Err(NoAnswer::Unavailable(why)) => Outcome::Unavailable(why),
         Err(NoAnswer::BrokenOff(why)) => return Outcome::Unavailable(why),
@@ -216,10 +228,9 @@ fn refused(pamh: &PamHandle, reason: &str, detail: &str) {
 /// One line of printable ASCII on the error channel, also where the application asked for silence: sudo
 /// always does, and without a terminal other text would go into captured output.
 fn say(pamh: &PamHandle, line: &str) {
-    let line: String = line.chars().filter(|c| matches!(c, ' '..='~')).take(frame::limits::LINE).collect();
     if let Ok(Some(conversation)) = pamh.get_item::<Conv<'_>>() {
         // Nobody listens: the code says enough.
-        let _ = conversation.send(PAM_ERROR_MSG, &line);
+        let _ = conversation.send(PAM_ERROR_MSG, &told::plain(line));
     }
 }
 
