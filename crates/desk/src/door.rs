@@ -7,7 +7,7 @@ use access::{GrantId, Login, RequestId, Service, Span, Text};
 use api::{Opened, RequestView};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
-use workflow::{Ask, Channel, Kind, OnRefusal, Refusal, Rule, open};
+use workflow::{Ask, Channel, Kind, OnRefusal, Refusal, Rule, Wants, open};
 
 /// A login that was refused, as its door knows it.
 #[derive(Clone, Copy, Debug)]
@@ -110,16 +110,21 @@ impl<S: Store> Desk<S> {
             if let Some(waits) = self.equal_one(store, &ask, &rule, &caller)? {
                 return Ok(AtThePrompt::Wait(Box::new(waits)));
             }
-            let (now, facts) = (ask.asked_at, facts(store, &ask, Some(&rule), ask.asked_at)?);
-            match open(ask, &rule, &facts, GrantId::from_random(0), now) {
+            let facts = facts(store, &ask, Some(&rule), ask.asked_at)?;
+            let would = |rule: &Rule| open(ask.clone(), rule, &facts, GrantId::from_random(0), ask.asked_at);
+            match would(&rule) {
                 Ok(stepped) if stepped.grant.is_some() && rule.on_refusal == OnRefusal::Open => {
-                    Ok(AtThePrompt::Nothing)
+                    return Ok(AtThePrompt::Nothing);
                 }
-                Ok(_) | Err(Refusal::ReasonTooShort { .. } | Refusal::Ticket { .. }) => {
-                    Ok(AtThePrompt::Ask { length: rule.default, ticket: rule.wants.ticket_pattern() })
+                Ok(_) => {}
+                // Whether more words would do.
+                Err(Refusal::ReasonTooShort { .. } | Refusal::Ticket { .. }) => {
+                    let wants = Wants { reason_min: 0, ticket: None, ..rule.wants.clone() };
+                    would(&Rule { wants, ..rule.clone() })?;
                 }
-                Err(why) => Err(why.into()),
+                Err(why) => return Err(why.into()),
             }
+            Ok(AtThePrompt::Ask { length: rule.default, ticket: rule.wants.ticket_pattern() })
         })
     }
 

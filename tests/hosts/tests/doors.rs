@@ -253,8 +253,15 @@ fn every_way_of_sudo_and_su_is_a_door_of_its_own() {
     let asked = alice.jit("request --service sudo --as bob --for 10m --reason 'look at his files'");
     bob.jit(&format!("approve {}", asked.id("R-"))).ends_with(0);
     alice.ssh("sudo -n -u bob id -un").is_in().says("bob");
+}
 
-    // A cached timestamp is no grant.
+#[test]
+fn neither_a_cached_timestamp_nor_roots_password_is_a_grant() {
+    let host = Host::gated("web-1").unwrap();
+    let carol = host.person("carol", &["sudo"]).unwrap();
+    let bob = host.person("bob", &["jit-approvers"]).unwrap();
+    host.jitd_is_up();
+    approve(&bob, &carol.ssh("true"));
     let mut shell = carol.terminal("");
     shell.exp_string("carol@web-1").unwrap();
     shell.send_line("sudo id -un").unwrap();

@@ -47,7 +47,7 @@ fn gate(folder: &Path, steps: &[Step]) -> Gate {
             Some(Allow) => allow(question),
             Some(Deny(line)) => deny(question, line),
             Some(Ask(line)) => offer(question, line, ask("")),
-            Some(Ticket(line, like)) => offer(question, line, ask(like)),
+            Some(Ticket(line, pattern)) => offer(question, line, ask(pattern)),
             Some(Wait(line)) => offer(question, line, Offer::Wait { request: b"R-1".to_vec() }),
             Some(Nothing) => return Vec::new(),
             None => deny(question, "jit: it was asked more than it should be."),

@@ -100,6 +100,8 @@ fn what_would_be_refused_whatever_they_say_is_refused_before_they_are_asked() {
     assert!(matches!(offered(&deny, &alice), Err(DeskError::NoRule(_))), "a deny rule");
     let nobody = said(offered(&rule("approve = [{ from = [\"group:empty\"] }]"), &alice));
     assert!(nobody.contains("nobody could approve this"), "{nobody}");
+    let nobody = rule("ask = { ticket = \"OPS-[0-9]+\" }\napprove = [{ from = [\"group:empty\"] }]");
+    assert!(said(offered(&nobody, &alice)).contains("nobody could approve this"), "nor with a ticket");
     let ghost = Login::parse("ghost").unwrap();
     assert!(said(offered(&rule(approve), &ghost)).contains("there is no account ghost"));
     // And what asks for itself, or is not to be asked for here.
