@@ -177,11 +177,13 @@ impl<'a> Talk<'a> {
 
     /// Waits for the decision on `request`.
     fn wait(&mut self, state: &str, request: &str) -> Outcome {
-        let (mut state, mut deaf) = (state.to_owned(), None);
+        let (mut state, mut deaf, mut at_once) = (state.to_owned(), None, false);
         let stays = format!("request {request} stays open");
         if let Prompt::Terminal(terminal) = &mut self.prompt {
             if !self.heard {
+                // The refusal, which says too that something waits; the line that changes says that alone.
                 terminal.say(&state);
+                at_once = true;
             }
             terminal.say(&format!("jit: waiting for it. ^C stops that, and {stays}."));
         }
@@ -194,10 +196,13 @@ impl<'a> Talk<'a> {
                     }
                 });
             }
-            match self.pause(&state) {
+            let paused = if std::mem::take(&mut at_once) { Ok(true) } else { self.pause(&state) };
+            match paused {
                 Ok(true) => {}
                 Err(NoReply::Nobody) if !self.heard => return self.anew(),
-                Ok(false) | Err(_) => return refused(&format!("no longer waiting; {stays}. Then try again")),
+                Ok(false) | Err(_) => {
+                    return refused(&format!("no longer waiting; {stays}: try again once it is approved"));
+                }
             }
             match self.tell(Question { phase: Phase::Wait, ..self.question.clone() }) {
                 Ok(answer) if answer.verdict == Verdict::Allow => return self.anew(),
@@ -216,7 +221,7 @@ impl<'a> Talk<'a> {
                     "jit: this host's access daemon does not answer; trying again.".clone_into(&mut state);
                 }
                 Err(NoAnswer::BrokenOff(_)) => {
-                    return refused(&format!("no longer waiting; {stays}. Then try again"));
+                    return refused(&format!("no longer waiting; {stays}: try again once it is approved"));
                 }
             }
         }

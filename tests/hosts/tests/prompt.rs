@@ -128,13 +128,24 @@ fn who_waits_for_a_login_hears_a_no_and_can_stop() {
     terminal.exp_string("jit: nothing was asked for.").unwrap();
     terminal.exp_eof().unwrap();
     assert_eq!(count(&host, &["change=requested", "actor=carol"]), 0);
+
+    // A client that answers each question with the password asks for nothing in those words.
+    let dave = host.person("dave", &[]).unwrap();
+    let mut terminal = knocks(&dave, "true");
+    terminal.exp_string("Reason: ").unwrap();
+    terminal.send_line(PASSWORD).unwrap();
+    let (_, request) = terminal.exp_regex("R-[0-9A-Z]{5}-[0-9A-Z]{5}").unwrap();
+    let seen = terminal.exp_eof().unwrap();
+    assert!(seen.contains("was opened for you") && !seen.contains("[1h]"), "{seen}");
+    bob.jit(&format!("show {request}")).says("refused ssh login from 127.0.0.1");
+    assert!(!host.root("jit requests --all --json; cat /var/log/auth.log").out.contains(PASSWORD));
 }
 
 #[test]
 fn what_the_rule_wants_is_asked_until_it_is_right() {
-    let host = asking("");
+    let host = asking("[gate]\napprovers_log_in = false\n");
     let alice = host.person("alice", &[]).unwrap();
-    let bob = host.person("bob", &["jit-approvers"]).unwrap();
+    host.person("bob", &["jit-approvers"]).unwrap();
     let policy = "[[rule]]\nid = \"strict\"\nask = { reason_min = 10, ticket = \"OPS-[0-9]+\" }\n\
                   time = { default = \"1h\", max = \"2h\" }\non_refusal = \"hint\"\n\
                   approve = [{ from = [\"group:jit-approvers\"] }]\n";
@@ -159,11 +170,11 @@ fn what_the_rule_wants_is_asked_until_it_is_right() {
     terminal.exp_string("Ticket, like OPS-[0-9]+: ").unwrap();
     terminal.send_line("OPS-7").unwrap();
     let request = id(&mut terminal);
-    bob.jit(&format!("show {request}")).says("the disk is full").says("OPS-7").says("2h");
+    host.root(&format!("jit show {request}")).says("the disk is full").says("OPS-7").says("2h");
 
     // Where nobody could agree nobody is asked for words.
-    host.policy(&policy.replace("group:jit-approvers", "group:nogroup"), None).unwrap();
     let carol = host.person("carol", &[]).unwrap();
+    host.policy(&policy.replace("group:jit-approvers", "user:carol"), None).unwrap();
     let mut terminal = knocks(&carol, "true");
     terminal.exp_string("carol holds no grant for ssh on web-1.").unwrap();
     let rest = terminal.exp_eof().unwrap();
@@ -274,7 +285,9 @@ fn a_break_in_sudo_ends_the_wait_and_not_the_request() {
     shell.exp_string(&format!("jit: {request} waits for bob, another ")).unwrap();
     shell.send_control('c').unwrap();
     shell
-        .exp_string(&format!("jit: no longer waiting; request {request} stays open. Then try again."))
+        .exp_string(&format!(
+            "jit: no longer waiting; request {request} stays open: try again once it is approved."
+        ))
         .unwrap();
     shell.exp_string("alice@web-1").unwrap();
     bob.jit(&format!("show {request}")).says("is pending");

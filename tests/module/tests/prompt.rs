@@ -231,13 +231,17 @@ fn what_does_not_fit_the_frame_is_said_by_the_module() {
 #[test]
 fn who_waits_can_stop_or_hears_how_it_ended() {
     for (steps, typed, line) in [
-        (&[Wait(WAITS)][..], &["q"][..], "jit: no longer waiting; request R-1 stays open. Then try again."),
+        (
+            &[Wait(WAITS)][..],
+            &["q"][..],
+            "jit: no longer waiting; request R-1 stays open: try again once it is approved.",
+        ),
         (&[Wait(WAITS), Deny("jit: R-1 was denied by bob: no")], &[""], "jit: R-1 was denied by bob: no"),
         // The connection is gone.
         (
             &[Wait(WAITS), Wait(WAITS)],
             &[""],
-            "jit: no longer waiting; request R-1 stays open. Then try again.",
+            "jit: no longer waiting; request R-1 stays open: try again once it is approved.",
         ),
     ] {
         let folder = folder();
@@ -306,7 +310,10 @@ fn nothing_that_the_daemon_names_does_anything_to_a_terminal() {
             "jit: [2Jnogrant Press Enter to check (q and Enter: stop): ",
         ]
     );
-    assert_eq!(outcome.line(), "jit: no longer waiting; request R-[31m1 stays open. Then try again.");
+    assert_eq!(
+        outcome.line(),
+        "jit: no longer waiting; request R-[31m1 stays open: try again once it is approved."
+    );
 }
 
 #[test]
@@ -386,7 +393,9 @@ fn a_break_ends_the_wait_and_not_the_request() {
     let mut terminal = stack(folder.path(), "").terminal(&[], "su", "acct", &BY_DAEMON);
     terminal.exp_string("\x1b[Kjit: R-1 waits for bob.").unwrap();
     terminal.send_control('c').unwrap();
-    terminal.exp_string("3 jit: no longer waiting; request R-1 stays open. Then try again.").unwrap();
+    terminal
+        .exp_string("3 jit: no longer waiting; request R-1 stays open: try again once it is approved.")
+        .unwrap();
     terminal.exp_string(&format!("acct {PERM_DENIED} ")).unwrap();
 
     // At a question too.
