@@ -210,9 +210,10 @@ fn only_a_prompt_that_is_one_is_offered_anything() {
 fn a_place_is_one_processs_and_the_next_is_refused_as_everywhere() {
     let daemon = Daemon::start("[prompt]\nssh_seats = 1\nsudo_seats = 1");
     // Another process, and not this one, has the only place.
-    let bytes: String = question(Phase::Auth).encode().unwrap().iter().map(|b| format!("{b:02x}")).collect();
+    let bytes = daemon.folder.path().join("question");
+    std::fs::write(&bytes, question(Phase::Auth).encode().unwrap()).unwrap();
     let script = "use IO::Socket::UNIX; $s = IO::Socket::UNIX->new(Peer => $ARGV[0]) or die; \
-                  $s->syswrite(pack 'H*', $ARGV[1]); 1 while $s->sysread($_, 4096); \
+                  open $q, '<:raw', $ARGV[1]; $s->syswrite(join '', <$q>); 1 while $s->sysread($_, 4096); \
                   $| = 1; print 'asked'; <STDIN>";
     let mut other = Command::new("perl")
         .args(["-e", script])

@@ -119,13 +119,12 @@ fn run(pamh: &mut PamHandle, args: &[&CStr], phase: Phase) -> Outcome {
         if phase == Phase::Close { limits::NOTICE.min(arguments.timeout) } else { arguments.timeout };
     let outcome = match ask::ask(&arguments.socket, &question, timeout) {
         Ok(answer) if answer.verdict == Verdict::Allow => Outcome::In,
-        Ok(answer) if answer.offer != Offer::Nothing && prompt.is_some() => {
-            return match prompt {
-                Some(prompt) => Talk::about(&question, &arguments, prompt).go_on(answer),
-                None => Outcome::Refused(String::new()),
-            };
-        }
-        Ok(answer) => Outcome::Refused(String::from_utf8_lossy(&answer.line).into_owned()),
+        Ok(answer) => match prompt {
+            Some(prompt) if answer.offer != Offer::Nothing => {
+                return Talk::about(&question, &arguments, prompt).go_on(answer);
+            }
+            _ => Outcome::Refused(String::from_utf8_lossy(&answer.line).into_owned()),
+        },
         Err(NoAnswer::Unavailable(why)) => Outcome::Unavailable(why),
         Err(NoAnswer::BrokenOff(why)) => return Outcome::Unavailable(why),
     };

@@ -107,7 +107,7 @@ fn who_waits_for_a_login_hears_a_no_and_can_stop() {
     let request = id(&mut terminal);
     terminal.exp_string("stop): ").unwrap();
     terminal.send_line("q").unwrap();
-    terminal.exp_string(&format!("jit: no longer waiting; request {request} stays open.")).unwrap();
+    terminal.exp_string(&format!("jit: no longer waiting; request {request} stays open: try again")).unwrap();
     terminal.exp_eof().unwrap();
     bob.jit(&format!("show {request}")).says("is pending");
 
@@ -178,7 +178,7 @@ fn what_the_rule_wants_is_asked_until_it_is_right() {
     let mut terminal = knocks(&carol, "true");
     terminal.exp_string("carol holds no grant for ssh on web-1.").unwrap();
     let rest = terminal.exp_eof().unwrap();
-    assert!(rest.contains("nobody could approve this") && !rest.contains("Reason"), "{rest}");
+    assert!(rest.contains("jit request --user carol") && !rest.contains("Reason"), "as by key: {rest}");
 }
 
 #[test]
