@@ -29,14 +29,14 @@ pub fn asks_nobody(command_line: &[u8]) -> bool {
         let is_value = match argument {
             b"--" => return false,
             [b'-', b'-', long @ ..] => match long_option(long) {
-                Option::Nobody => return true,
-                Option::Flag => false,
-                Option::WithValue => true,
+                Sort::Nobody => return true,
+                Sort::Flag => false,
+                Sort::WithValue => true,
             },
             [b'-', short @ ..] if !short.is_empty() => match short_options(short) {
-                Option::Nobody => return true,
-                Option::Flag => false,
-                Option::WithValue => true,
+                Sort::Nobody => return true,
+                Sort::Flag => false,
+                Sort::WithValue => true,
             },
             // `NAME=VALUE` stands among the options.
             other if other.contains(&b'=') => false,
@@ -50,37 +50,38 @@ pub fn asks_nobody(command_line: &[u8]) -> bool {
     !command_line.ends_with(b"\0")
 }
 
-enum Option {
+/// What an option does.
+enum Sort {
     Nobody,
     Flag,
     WithValue,
 }
 
 /// Long options can be cut short (getopt_long(3)).
-fn long_option(option: &[u8]) -> Option {
+fn long_option(option: &[u8]) -> Sort {
     let (name, has_value) = match option.iter().position(|byte| *byte == b'=') {
         Some(at) => (option.get(..at).unwrap_or_default(), true),
         None => (option, false),
     };
     let starts = |whole: &[u8]| whole.starts_with(name);
     if starts(b"non-interactive") || starts(b"askpass") || starts(b"stdin") {
-        Option::Nobody
+        Sort::Nobody
     } else if !has_value && name != b"login" && LONG.iter().any(|whole| starts(whole)) {
-        Option::WithValue
+        Sort::WithValue
     } else {
-        Option::Flag
+        Sort::Flag
     }
 }
 
 /// Several in one argument; the first that takes a value takes the rest of it.
-fn short_options(options: &[u8]) -> Option {
+fn short_options(options: &[u8]) -> Sort {
     for (at, option) in options.iter().enumerate() {
         if b"nAS".contains(option) {
-            return Option::Nobody;
+            return Sort::Nobody;
         }
         if SHORT.contains(option) {
-            return if at + 1 == options.len() { Option::WithValue } else { Option::Flag };
+            return if at + 1 == options.len() { Sort::WithValue } else { Sort::Flag };
         }
     }
-    Option::Flag
+    Sort::Flag
 }
