@@ -21,6 +21,8 @@ pub struct Config {
     pub state: PathBuf,
     /// The gate.
     pub gate: Gate,
+    /// Asking where somebody was refused.
+    pub prompt: Prompt,
     /// The control socket.
     pub control: Control,
     /// Sessions and their end.
@@ -45,6 +47,7 @@ impl Default for Config {
             host: None,
             state: "/var/lib/jitd".into(),
             gate: Gate::default(),
+            prompt: Prompt::default(),
             control: Control::default(),
             sessions: Sessions::default(),
             roles: Roles::default(),
@@ -70,6 +73,35 @@ pub struct Gate {
 impl Default for Gate {
     fn default() -> Self {
         Self { socket: "/run/jitd/gate.sock".into(), approvers_log_in: true }
+    }
+}
+
+/// `[prompt]`
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Prompt {
+    /// Whether who was refused can ask and wait right there.
+    pub enabled: bool,
+    /// How many ssh logins do so at once.
+    pub ssh_seats: usize,
+    /// How many of them are one person's.
+    pub ssh_seats_per_person: usize,
+    /// How many sudo and su do so at once.
+    pub sudo_seats: usize,
+    /// How many of them are one person's.
+    pub sudo_seats_per_person: usize,
+}
+
+impl Default for Prompt {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            // sshd begins to turn away at 10 that are not in yet (MaxStartups 10:30:100).
+            ssh_seats: 4,
+            ssh_seats_per_person: 2,
+            sudo_seats: 64,
+            sudo_seats_per_person: 4,
+        }
     }
 }
 
@@ -296,6 +328,17 @@ impl Config {
                 format!("the journal needs at least {} bytes (16 MiB) to be of use", limits::JOURNAL_LEAST);
             return Err(("journal.max_bytes", why));
         }
+        for (key, seats) in [
+            ("prompt.ssh_seats", self.prompt.ssh_seats),
+            ("prompt.ssh_seats_per_person", self.prompt.ssh_seats_per_person),
+            ("prompt.sudo_seats", self.prompt.sudo_seats),
+            ("prompt.sudo_seats_per_person", self.prompt.sudo_seats_per_person),
+        ] {
+            if seats > limits::SEATS_MOST {
+                let most = limits::SEATS_MOST;
+                return Err((key, format!("{seats} are more than the {most} that can wait at once")));
+            }
+        }
         Ok(())
     }
 }
@@ -383,6 +426,10 @@ mod tests {
                 .starts_with("jitd.toml:2: warn: write at most 8 warnings")
         );
         assert!(error("[gate\n").starts_with("jitd.toml:1: "));
+        assert_eq!(
+            error("[prompt]\nenabled = true\nsudo_seats = 1001\n"),
+            "jitd.toml:3: sudo_seats: 1001 are more than the 1000 that can wait at once"
+        );
         assert!(error("state = \"var\"\n").contains("state: var is not an absolute path"));
     }
 }

@@ -147,6 +147,7 @@ fn start(
         repeats: Mutex::default(),
         nonsense: Mutex::default(),
         throttle: Mutex::default(),
+        seats: Mutex::default(),
         approvers_of: Mutex::default(),
     });
     let sockets = Sockets::open(&site.config.load())?;

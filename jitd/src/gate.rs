@@ -4,6 +4,8 @@
 //! everything else that is committed, together with its record. So a revocation that comes first in the
 //! journal is honoured, and two first uses start one clock.
 
+mod prompt;
+
 use crate::config::Config;
 use crate::line::{self, Command, Next};
 use crate::log::Level;
@@ -11,17 +13,19 @@ use crate::memory::Changed;
 use crate::process::{self, NO_SESSION};
 use crate::refusal::BadQuestion;
 use crate::repeat::Repeats;
+use crate::seats::{Caller, Seats};
 use crate::site::Site;
 use crate::throttle::Throttle;
 use crate::{kernel, limits, peer};
-use access::{Decision, HostName, Login, Now, Phase, Question, Reason, Service, SessionId, Text};
+use access::{Decision, HostName, Login, Now, Person, Phase, Question, Reason, Service, SessionId, Text};
 use api::{DecisionRecord, Record, Session};
-use desk::{AtTheDoor, Desk, Hint, SqliteStore, Worlds as _};
+use chrono::TimeDelta;
+use desk::{AtTheDoor, Desk, Hint, Knock, SqliteStore, Worlds as _};
 use frame::{Answer, Mode, Notice, Pairs, Verdict};
 use std::io::{Read as _, Write as _};
 use std::net::IpAddr;
 use std::os::unix::net::{UnixListener, UnixStream};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use workflow::World;
 
@@ -37,6 +41,8 @@ pub struct Gate {
     pub nonsense: Mutex<Repeats<BadQuestion>>,
     /// Counts requests opened by refused logins.
     pub throttle: Mutex<Throttle>,
+    /// Who waits at a prompt.
+    pub seats: Mutex<Seats>,
     /// What the approvers in memory were worked out from, and when.
     pub approvers_of: Mutex<Option<(World, Arc<Config>, Instant)>>,
 }
@@ -48,6 +54,8 @@ struct Asked {
     target: Login,
     rhost: String,
     tty: String,
+    /// The process that asks, as the kernel numbers it here.
+    caller: i32,
     /// When it must be answered: every wait for its sake counts.
     by: Instant,
 }
@@ -55,6 +63,11 @@ struct Asked {
 impl Asked {
     fn left(&self) -> Duration {
         self.by.saturating_duration_since(Instant::now())
+    }
+
+    /// The caller as it is known over time.
+    fn process(&self) -> Caller {
+        Caller { pid: self.caller, start_ticks: process::start_ticks(self.caller).unwrap_or(0) }
     }
 }
 
@@ -109,7 +122,7 @@ impl Gate {
     }
 
     fn answer(&self, frame: frame::Question, caller: i32, by: Instant) -> Answer {
-        let mut asked = match Asked::parse(frame, by) {
+        let mut asked = match Asked::parse(frame, caller, by) {
             Ok(asked) => asked,
             Err(wrong) => {
                 let (frame, why) = *wrong;
@@ -124,23 +137,21 @@ impl Gate {
         };
         if asked.question.service.switches() && asked.question.address.is_none() {
             // A pinned grant goes by where the login came from that sudo is run in.
-            asked.question.address = self.login_around(&asked, caller).and_then(|session| session.address);
+            asked.question.address = self.login_around(&asked).and_then(|session| session.address);
         }
         match asked.frame.phase {
             frame::Phase::Close => self.close(&asked),
             frame::Phase::Notice => self.notice(&asked),
-            frame::Phase::Account | frame::Phase::Auth | frame::Phase::Open => self.decide(&asked, caller),
-            frame::Phase::Ask | frame::Phase::Wait => {
-                let line = "jit: this daemon takes no requests at the prompt: use jit request".to_owned();
-                reply(&asked.frame, Reason::BadRequest, None, line)
-            }
+            frame::Phase::Account | frame::Phase::Auth | frame::Phase::Open => self.decide(&asked),
+            frame::Phase::Ask => self.ask(&asked),
+            frame::Phase::Wait => self.wait(&asked),
         }
     }
 
     /// The session that a sudo is run in.
-    fn login_around(&self, asked: &Asked, caller: i32) -> Option<Arc<Session>> {
+    fn login_around(&self, asked: &Asked) -> Option<Arc<Session>> {
         let outer = match asked.frame.outer_session {
-            NO_SESSION => process::audit_session(caller),
+            NO_SESSION => process::audit_session(asked.caller),
             outer => Some(outer),
         };
         self.site.memory.session_of_audit(self.site.clock.boot(), outer)
@@ -148,11 +159,11 @@ impl Gate {
 
     /// The session that opens where this question is answered with yes. It has an audit session of its own
     /// unless the process shares that with the session around it, or with what started it.
-    fn session(&self, asked: &Asked, caller: i32) -> Result<Session, crate::ledger::LedgerError> {
+    fn session(&self, asked: &Asked) -> Result<Session, crate::ledger::LedgerError> {
         let Asked { frame, question, .. } = asked;
         // Who logs in is inside of nothing, whatever sshd was started from.
-        let outer = self.login_around(asked, caller).filter(|_| question.service.switches());
-        let of_parent = process::parent(caller).and_then(process::audit_session);
+        let outer = self.login_around(asked).filter(|_| question.service.switches());
+        let of_parent = process::parent(asked.caller).and_then(process::audit_session);
         let shared = outer.as_ref().is_some_and(|outer| outer.audit_session == frame.audit_session)
             || of_parent == Some(frame.audit_session);
         Ok(Session {
@@ -177,15 +188,17 @@ impl Gate {
         })
     }
 
-    fn decide(&self, asked: &Asked, caller: i32) -> Answer {
+    fn decide(&self, asked: &Asked) -> Answer {
         self.refresh_approvers();
         let now = self.site.clock.now();
         let decision = self.site.memory.decide(&asked.question, now);
+        // Whatever the answer is, whoever waited at a prompt for it does no more.
+        let waited = self.leave(asked);
         if decision.allows() {
-            return self.allow(asked, caller, &decision, now);
+            return self.allow(asked, &decision, now);
         }
         let monitored = asked.frame.mode == Mode::Monitor;
-        let next = if monitored { Next::Nothing } else { self.next(asked) };
+        let next = if monitored { Next::Nothing } else { self.offer_or_next(asked, decision.reason) };
         if let Next::Request(opened) = &next
             && opened.grant.is_some()
         {
@@ -193,14 +206,18 @@ impl Gate {
             let now = self.site.clock.now();
             let decision = self.site.memory.decide(&asked.question, now);
             if decision.allows() {
-                return self.allow(asked, caller, &decision, now);
+                return self.allow(asked, &decision, now);
             }
+        }
+        if !asked.frame.can_prompt && waited.is_some_and(|seat| seat.refused == decision.reason) {
+            // The same refusal, which was put on record when the prompt was offered.
+            return Self::refusal(asked, &decision, &next, &self.site.host, now);
         }
         self.refuse(asked, &decision, &next, now)
     }
 
-    fn allow(&self, asked: &Asked, caller: i32, decision: &Decision, now: Now) -> Answer {
-        match self.record_allow(asked, caller) {
+    fn allow(&self, asked: &Asked, decision: &Decision, now: Now) -> Answer {
+        match self.record_allow(asked) {
             Ok(Allowed::Still(decision)) => {
                 reply(&asked.frame, decision.reason, Some(&decision), String::new())
             }
@@ -221,9 +238,9 @@ impl Gate {
     }
 
     /// Decides again on the writer thread and makes the record durable.
-    fn record_allow(&self, asked: &Asked, caller: i32) -> Result<Allowed, crate::ledger::LedgerError> {
+    fn record_allow(&self, asked: &Asked) -> Result<Allowed, crate::ledger::LedgerError> {
         let session = match asked.question.phase {
-            Phase::Open => Some(self.session(asked, caller)?),
+            Phase::Open => Some(self.session(asked)?),
             Phase::Account | Phase::Auth => None,
         };
         let (question, clock) = (asked.question.clone(), Arc::clone(&self.site.clock));
@@ -266,43 +283,34 @@ impl Gate {
             record.request = Some(opened.request.ask.id);
         }
         self.count(record);
-        let because = access::explain(decision, &asked.question, self.site.host.as_str(), now.trusted);
-        reply(&asked.frame, decision.reason, Some(decision), line::refusal(&because, next, now.trusted))
+        Self::refusal(asked, decision, next, &self.site.host, now)
+    }
+
+    /// A refusal as it is answered.
+    fn refusal(asked: &Asked, decision: &Decision, next: &Next, host: &HostName, now: Now) -> Answer {
+        let because = access::explain(decision, &asked.question, host.as_str(), now.trusted);
+        let line = line::refusal(&because, next, now.trusted);
+        Answer { offer: next.offer(), ..reply(&asked.frame, decision.reason, Some(decision), line) }
     }
 
     /// What a refused person can do, having done it for them where the policy says so.
     fn next(&self, asked: &Asked) -> Next {
-        let Question { subject, service, phase, .. } = &asked.question;
-        // Before its session sudo does not say whom it would become.
-        let run_as =
-            asked.question.target.as_ref().filter(|target| service.switches() && target.as_str() != "root");
+        let knock = asked.knock();
         let hint = |hint: Hint| {
-            let (user, service, run_as) = (subject.clone(), service.clone(), run_as.cloned());
-            Next::Ask(Command { user, service, run_as, ticket: hint.ticket })
+            let (user, service) = (knock.login.clone(), knock.service.clone());
+            Next::Ask(Command { user, service, run_as: knock.run_as.cloned(), ticket: hint.ticket })
         };
         // By then account has let in, so what is missing is whom to become, and that is asked for by name.
-        if *phase == Phase::Open {
+        if asked.question.phase == Phase::Open {
             return hint(Hint::default());
         }
-        let from = match asked.question.address {
-            Some(address) => format!("refused {service} login from {address}"),
-            None => format!("refused {service} on this host"),
-        };
-        let Ok(reason) = Text::parse(&from) else {
+        let Some(reason) = asked.own_words() else {
             return hint(Hint::default());
         };
-        let throttle = || self.throttle.lock().unwrap_or_else(PoisonError::into_inner);
-        let (address, now) = (asked.question.address, kernel::since_boot());
-        // By whichever name they knock.
-        let person = self.site.policies.world().people.of_login(subject).map(|human| human.person.clone());
-        let person = person.filter(|_| asked.left() >= limits::LOGIN_REQUEST_WAIT);
-        let person = person.filter(|person| throttle().reserve(person, now));
-        let next = self.desk.request_of_login(subject, service, run_as, address, reason, person.is_some());
-        if let Some(person) = &person
-            && !matches!(&next, Ok(AtTheDoor::Opened(opened)) if !opened.existed)
-        {
-            throttle().give_back(person, now);
-        }
+        let place = self.reserve(asked);
+        let next = self.desk.request_of_login(knock, reason, place.is_some());
+        let opened = matches!(&next, Ok(AtTheDoor::Opened(opened)) if !opened.existed);
+        self.settle(place, opened);
         match next {
             Ok(AtTheDoor::Opened(opened)) => Next::Request(opened),
             Ok(AtTheDoor::Silent) => Next::Nothing,
@@ -311,6 +319,27 @@ impl Gate {
             Err(desk::DeskError::NoRule(why)) => Next::Refused(why),
             Err(why) => Next::Refused(why.to_string()),
         }
+    }
+
+    /// A place among the requests that the refused logins of one person may open, by whichever name they
+    /// knock, where there is one and time enough to use it.
+    fn reserve(&self, asked: &Asked) -> Option<(Person, TimeDelta)> {
+        let world = self.site.policies.world();
+        let person = world.people.of_login(&asked.question.subject).map(|human| human.person.clone())?;
+        let now = kernel::since_boot();
+        let free = asked.left() >= limits::LOGIN_REQUEST_WAIT && self.throttle().reserve(&person, now);
+        free.then_some((person, now))
+    }
+
+    /// Gives a reserved place back unless it `opened` a request.
+    fn settle(&self, place: Option<(Person, TimeDelta)>, opened: bool) {
+        if let Some((person, now)) = place.filter(|_| !opened) {
+            self.throttle().give_back(&person, now);
+        }
+    }
+
+    fn throttle(&self) -> MutexGuard<'_, Throttle> {
+        self.throttle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The module decided alone and tells it.
@@ -404,9 +433,15 @@ enum Allowed {
 }
 
 impl Asked {
-    fn parse(frame: frame::Question, by: Instant) -> Result<Self, Box<(frame::Question, String)>> {
+    fn parse(
+        frame: frame::Question,
+        caller: i32,
+        by: Instant,
+    ) -> Result<Self, Box<(frame::Question, String)>> {
         match Self::read(&frame) {
-            Ok((question, target, rhost, tty)) => Ok(Self { frame, question, target, rhost, tty, by }),
+            Ok((question, target, rhost, tty)) => {
+                Ok(Self { frame, question, target, rhost, tty, caller, by })
+            }
             Err(why) => Err(Box::new((frame, why))),
         }
     }
@@ -417,7 +452,8 @@ impl Asked {
         let service = Service::of_pam(&text(&frame.service)).map_err(|why| why.to_string())?;
         let target = login(&frame.target)?;
         let phase = match frame.phase {
-            frame::Phase::Auth => Phase::Auth,
+            // Who waits starts no clock by that.
+            frame::Phase::Auth | frame::Phase::Wait => Phase::Auth,
             frame::Phase::Open => Phase::Open,
             _ => Phase::Account,
         };
@@ -433,6 +469,24 @@ impl Asked {
             address,
         };
         Ok((question, target, rhost, text(&frame.tty)))
+    }
+
+    /// The login as the desk takes it.
+    fn knock(&self) -> Knock<'_> {
+        let Question { subject, service, target, address, .. } = &self.question;
+        // Before its session sudo does not say whom it would become.
+        let run_as = target.as_ref().filter(|target| service.switches() && target.as_str() != "root");
+        Knock { login: subject, service, run_as, source: *address }
+    }
+
+    /// What a refused login gives as its reason by itself.
+    fn own_words(&self) -> Option<Text> {
+        let service = &self.question.service;
+        let words = match self.question.address {
+            Some(address) => format!("refused {service} login from {address}"),
+            None => format!("refused {service} on this host"),
+        };
+        Text::parse(&words).ok()
     }
 
     /// The record of this question, before its answer.

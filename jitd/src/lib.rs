@@ -24,6 +24,7 @@ mod refusal;
 mod repair;
 mod repeat;
 mod rows;
+mod seats;
 mod sessions;
 mod site;
 mod throttle;

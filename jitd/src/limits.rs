@@ -76,6 +76,14 @@ pub const LOGIN_REQUESTS_PER: Duration = Duration::from_secs(3600);
 /// People whose refused logins are counted at once.
 pub const LOGIN_PEOPLE: usize = 10_000;
 
+/// Who waits at a prompt and asks nothing for so long has lost the place: sshd ends a login after its
+/// LoginGraceTime of 120 s, and sudo asks each second.
+pub const SEAT_KEPT: Duration = Duration::from_secs(130);
+
+/// Places at prompts that a configuration can give at one door: each is a process that stays, and sshd's default
+/// MaxStartups takes nobody in beyond 100.
+pub const SEATS_MOST: usize = 1000;
+
 /// Bytes of a configuration file: the shipped one is 3 KiB.
 pub const CONFIG: u64 = 256 * 1024;
 

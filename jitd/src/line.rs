@@ -1,8 +1,9 @@
 //! The one line that a refused person reads: what was wrong, and what to do next.
 
-use access::{Login, Service, for_people};
-use api::Opened;
-use workflow::RequestState;
+use access::{Login, Service, Span, Time, for_people};
+use api::{Opened, RequestView};
+use frame::Offer;
+use workflow::{Refusal, RequestState};
 
 /// What can be done about a refusal.
 pub enum Next {
@@ -10,10 +11,41 @@ pub enum Next {
     Request(Box<Opened>),
     /// Ask for it, by a command.
     Ask(Command),
+    /// Say why they want it, where they were refused.
+    Prompt(Form),
+    /// Wait where they were refused for what was asked already.
+    Wait(Box<RequestView>),
     /// A request was tried for them and refused, in these words.
     Refused(String),
     /// Nothing that the line could say.
     Nothing,
+}
+
+/// What is asked of a person at a prompt.
+pub struct Form {
+    /// For how long it will be, unless they say otherwise.
+    pub length: Span,
+    /// What the ticket looks like, where one is wanted.
+    pub ticket: Option<String>,
+}
+
+impl Form {
+    /// As the module is told.
+    pub fn offer(&self) -> Offer {
+        let ticket = shown(self.ticket.clone().unwrap_or_default(), frame::limits::TICKET);
+        Offer::Ask { length: self.length.to_string().into_bytes(), ticket: ticket.into_bytes() }
+    }
+}
+
+impl Next {
+    /// As the module is told.
+    pub fn offer(&self) -> Offer {
+        match self {
+            Self::Prompt(form) => form.offer(),
+            Self::Wait(request) => wait_for(request),
+            Self::Request(_) | Self::Ask(_) | Self::Refused(_) | Self::Nothing => Offer::Nothing,
+        }
+    }
 }
 
 /// The command that asks for what was refused.
@@ -49,7 +81,7 @@ impl Command {
 }
 
 /// The line: printable ASCII, at most as long as a frame takes.
-pub fn refusal(because: &str, next: &Next, now: access::Time) -> String {
+pub fn refusal(because: &str, next: &Next, now: Time) -> String {
     let mut line = format!("jit: {because}.");
     match next {
         Next::Request(opened) => {
@@ -75,13 +107,78 @@ pub fn refusal(because: &str, next: &Next, now: access::Time) -> String {
                 ));
             }
         }
+        Next::Prompt(_) => line.push_str(" Ask for it here: say why, or press Enter to leave."),
+        Next::Wait(request) => match waiting(request, now) {
+            Some(waiting) => line.push_str(&format!(" {waiting}.")),
+            None => return line,
+        },
         Next::Ask(command) => line.push_str(&format!(" {}", command.sentence())),
         Next::Refused(why) => line.push_str(&format!(" No request was opened: {why}.")),
         Next::Nothing => {}
     }
-    line.retain(|c| matches!(c, ' '..='~'));
-    line.truncate(frame::limits::LINE);
-    line
+    shown(line, frame::limits::LINE)
+}
+
+/// How a request stands that somebody waits for at a prompt, and what the module is to do next.
+pub fn stands(request: &RequestView, now: Time) -> (String, Offer) {
+    let id = request.ask.id;
+    if let Some(waiting) = waiting(request, now) {
+        return (shown(format!("jit: {waiting}."), frame::limits::LINE), wait_for(request));
+    }
+    let line = match &request.state {
+        RequestState::Pending { .. } | RequestState::Expired { .. } => {
+            format!("jit: nobody decided request {id} in time. Ask again.")
+        }
+        RequestState::Denied { by, comment, .. } => {
+            let why = comment.as_ref().map(|comment| format!(": {comment}")).unwrap_or_default();
+            format!("jit: request {id} was denied by {by}{why}")
+        }
+        RequestState::Cancelled { by, .. } => format!("jit: request {id} was taken back by {by}."),
+        RequestState::Approved { by, .. } => {
+            format!("jit: request {id} was approved by {by}, and does not open this door.")
+        }
+    };
+    (shown(line, frame::limits::LINE), Offer::Nothing)
+}
+
+/// `R-… waits for bob or carol, another 59 minutes`, as long as it does.
+fn waiting(request: &RequestView, now: Time) -> Option<String> {
+    let RequestState::Pending { until } = request.state else { return None };
+    if now >= until {
+        return None;
+    }
+    let (id, left) = (request.ask.id, for_people(until - now));
+    Some(match request.could_approve.as_slice() {
+        [] => format!("{id} waits, another {left}, and nobody can approve it now"),
+        could => format!("{id} waits for {}, another {left}", workflow::some_of(could)),
+    })
+}
+
+fn wait_for(request: &RequestView) -> Offer {
+    Offer::Wait { request: request.ask.id.to_string().into_bytes() }
+}
+
+/// What is wrong with what somebody typed at a prompt, where other words would do.
+pub fn typed_wrong(why: &Refusal) -> Option<String> {
+    Some(match why {
+        Refusal::ReasonTooShort { least, rule } => {
+            format!("rule \"{rule}\" wants a reason of at least {least} characters")
+        }
+        Refusal::Ticket { pattern, rule } => {
+            format!("rule \"{rule}\" wants a ticket that looks like {pattern}")
+        }
+        Refusal::TooLong { asked, longest, rule } => {
+            format!("{asked} is longer than the {longest} that rule \"{rule}\" gives")
+        }
+        _ => return None,
+    })
+}
+
+/// Printable ASCII, at most so much of it.
+pub fn shown(mut text: String, most: usize) -> String {
+    text.retain(|c| matches!(c, ' '..='~'));
+    text.truncate(most);
+    text
 }
 
 /// Why a decision could not be recorded, for the person at the door.

@@ -23,6 +23,15 @@ pub enum NoAnswer {
     Unavailable(String),
 }
 
+impl NoAnswer {
+    /// Why, in words.
+    pub fn words(self) -> String {
+        match self {
+            Self::BrokenOff(why) | Self::Unavailable(why) => why,
+        }
+    }
+}
+
 impl From<String> for NoAnswer {
     fn from(why: String) -> Self {
         Self::Unavailable(why)

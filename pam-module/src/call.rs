@@ -6,6 +6,7 @@ use frame::{Mode, Notice, Phase, Question};
 use pam::items::{Item, RHost, RUser, Service, Tty, User};
 use pam::module::PamHandle;
 use std::io::Read as _;
+use std::time::Duration;
 
 /// The question, without nonce and mode, or in words why there is none.
 pub fn question(pamh: &mut PamHandle, phase: Phase) -> Result<Question, String> {
@@ -145,6 +146,24 @@ pub fn proc_self(name: &str) -> Option<String> {
 /// `/proc/PID/stat` field 22 (proc(5)); field 2 is in parentheses and may hold anything.
 fn start_ticks() -> Option<u64> {
     proc_self("stat")?.rsplit_once(')')?.1.split_ascii_whitespace().nth(19)?.parse().ok()
+}
+
+/// How this process was called, as far as it is read.
+pub fn command_line() -> Vec<u8> {
+    let mut line = Vec::new();
+    if let Ok(file) = std::fs::File::open("/proc/self/cmdline") {
+        // What is missing is missed by whoever reads it.
+        let _ = file.take(limits::PROC).read_to_end(&mut line);
+    }
+    line
+}
+
+/// How long this process has been there, also while the machine slept.
+pub fn age() -> Option<Duration> {
+    let mut uptime = String::new();
+    std::fs::File::open("/proc/uptime").ok()?.take(limits::PROC).read_to_string(&mut uptime).ok()?;
+    let up: u64 = uptime.split('.').next()?.parse().ok()?;
+    Some(Duration::from_secs(up.saturating_sub(start_ticks()? / limits::TICKS)))
 }
 
 /// The audit session id of this process.

@@ -15,16 +15,20 @@ mod ask;
 mod call;
 pub mod limits;
 mod people;
+mod prompt;
 mod session;
+mod sudo;
 mod sys;
+mod terminal;
 mod told;
 
 use arguments::Arguments;
 use ask::NoAnswer;
-use frame::{Mode, Notice, Phase, Question, Verdict};
+use frame::{Mode, Notice, Offer, Phase, Question, Verdict};
 use pam::constants::{PAM_ERROR_MSG, PamFlag, PamResultCode};
 use pam::conv::Conv;
 use pam::module::{PamHandle, PamHooks};
+use prompt::{Prompt, Talk};
 use std::ffi::CStr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Once;
@@ -113,6 +117,8 @@ fn run(pamh: &mut PamHandle, args: &[&CStr], phase: Phase) -> Outcome {
     if phase == Phase::Open && std::str::from_utf8(&question.service).is_ok_and(call::switches) {
         session::set_apart(&mut question);
     }
+    let prompt = if arguments.monitor { None } else { Prompt::of(pamh, &question) };
+    question.can_prompt = prompt.is_some();
     let timeout =
         if phase == Phase::Close { limits::NOTICE.min(arguments.timeout) } else { arguments.timeout };
     let outcome = match ask::ask(&arguments.socket, &question, timeout) {
@@ -122,7 +128,12 @@ fn run(pamh: &mut PamHandle, args: &[&CStr], phase: Phase) -> Outcome {
             }
             Outcome::In
         }
-        Ok(answer) => Outcome::Refused(String::from_utf8_lossy(&answer.line).into_owned()),
+        Ok(answer) => match prompt {
+            Some(prompt) if answer.offer != Offer::Nothing => {
+                return Talk::about(&question, &arguments, prompt).go_on(answer);
+            }
+            _ => Outcome::Refused(String::from_utf8_lossy(&answer.line).into_owned()),
+        },
         Err(NoAnswer::Unavailable(why)) => Outcome::Unavailable(why),
         Err(NoAnswer::BrokenOff(why)) => return Outcome::Unavailable(why),
     };
@@ -225,10 +236,9 @@ fn refused(pamh: &PamHandle, reason: &str, detail: &str) {
 /// One line of printable ASCII on the error channel, also where the application asked for silence: sudo
 /// always does, and without a terminal other text would go into captured output.
 fn say(pamh: &PamHandle, line: &str) {
-    let line: String = line.chars().filter(|c| matches!(c, ' '..='~')).take(frame::limits::LINE).collect();
     if let Ok(Some(conversation)) = pamh.get_item::<Conv<'_>>() {
         // Nobody listens: the code says enough.
-        let _ = conversation.send(PAM_ERROR_MSG, &line);
+        let _ = conversation.send(PAM_ERROR_MSG, &told::plain(line));
     }
 }
 

@@ -24,3 +24,32 @@ pub const NAMES: usize = 32;
 /// Characters of a line of the log: what every syslog daemon takes (RFC 5424, section 6.1, says 2048 bytes,
 /// with its head).
 pub const LINE: usize = 1900;
+
+/// How often somebody can say anew what was not right: who has read three times what is wanted has to look
+/// elsewhere.
+pub const WISHES: usize = 3;
+
+/// Somebody who is asked something has typed it within this; sudo gives as long for a password
+/// (passwd_timeout in sudoers(5)).
+pub const TYPING: Duration = Duration::from_secs(300);
+
+/// Bytes that are taken of what is typed in one line: what a terminal gives in one (termios(3)).
+pub const TYPED: usize = 4096;
+
+/// Characters of the line that is written anew: in a terminal of 80 columns it stays one row.
+pub const LIVE: usize = 79;
+
+/// How often who waits looks whether the door would open by now.
+pub const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
+/// A login by ssh, from its process on, waits at most so long: LoginGraceTime is 120 s and kills without a word.
+pub const LOGIN: Duration = Duration::from_secs(110);
+
+/// sudo and su wait at most so long for others to decide: who is still there then can start again.
+pub const WAIT: Duration = Duration::from_secs(3600);
+
+/// A daemon that answers nothing for so long is not just started anew.
+pub const DEAF: Duration = Duration::from_secs(60);
+
+/// Ticks of `/proc/PID/stat` in a second: USER_HZ, which is 100 on all that Debian runs on (proc(5)).
+pub const TICKS: u64 = 100;

@@ -1,4 +1,5 @@
-//! The module's own lines in syslog: `key=value` pairs as in the daemon's, for what the daemon does not hear.
+//! What the module tells: people, in lines that do nothing to a terminal; and syslog, in `key=value` pairs as the
+//! daemon's, what the daemon does not hear.
 
 use crate::call;
 use frame::{Pairs, Question};
@@ -60,4 +61,9 @@ pub fn line(decision: &str, reason: &str, who: &Who, detail: &str) -> String {
         .with("tty", &who.tty)
         .with("detail", detail)
         .line()
+}
+
+/// Printable ASCII, at most a line of it.
+pub fn plain(text: &str) -> String {
+    text.chars().filter(|c| matches!(c, ' '..='~')).take(frame::limits::LINE).collect()
 }

@@ -1,31 +1,13 @@
-//! Asking: for access, for more time, at a refused door; and taking back what was asked.
+//! Asking: for access, for more time; and taking back what was asked.
 
 use crate::desk::{Said, facts, mint_grant, mint_request, no_request, put, random, sees, view};
 use crate::{Asked, Caller, Desk, DeskError, Key, Store, Transaction};
-use access::{HostName, Login, Person, RequestId, Service, Text, Time};
+use access::{HostName, Login, Person, RequestId, Time};
 use api::{NewExtension, NewRequest, Opened, RequestView};
 use chrono::TimeDelta;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use workflow::{Ask, Channel, Event, Kind, OnRefusal, Refusal, Request, Rule, World, open, step};
-
-/// What became of a refused login's wish.
-#[derive(Debug)]
-pub enum AtTheDoor {
-    /// A request was opened for it, or an equal one waits.
-    Opened(Box<Opened>),
-    /// The rule wants it asked by command.
-    Hint(Hint),
-    /// The rule wants nothing said.
-    Silent,
-}
-
-/// What a command that asks must say.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Hint {
-    /// What the ticket looks like, where one is wanted.
-    pub ticket: Option<String>,
-}
+use workflow::{Ask, Event, Kind, Refusal, Request, Rule, World, open, step};
 
 impl<S: Store> Desk<S> {
     /// Opens a request, or points at an equal one that waits.
@@ -70,71 +52,6 @@ impl<S: Store> Desk<S> {
         self.open(ask, rule, caller, Some(key))
     }
 
-    /// Points at an equal request that waits, or opens the one that a refused login stands for, where it
-    /// may.
-    pub fn request_of_login(
-        &self,
-        login: &Login,
-        service: &Service,
-        run_as: Option<&Login>,
-        source: Option<std::net::IpAddr>,
-        reason: Text,
-        may_open: bool,
-    ) -> Result<AtTheDoor, DeskError> {
-        let (person, names) = person_of(&self.worlds.world(), login)?;
-        let mut ask = Ask {
-            id: RequestId::from_random(random()?),
-            kind: Kind::Access,
-            asked_by: person.clone(),
-            person: person.clone(),
-            names: names.clone(),
-            hosts: BTreeSet::from([self.host.clone()]),
-            labels: BTreeMap::new(),
-            services: BTreeSet::from([service.clone()]),
-            run_as: run_as.cloned(),
-            length: access::Span::SHORTEST,
-            starts: None,
-            reason,
-            ticket: None,
-            source,
-            channel: Channel::Login,
-            asked_at: self.clock.now().trusted,
-        };
-        let rule = self.rule(&ask)?;
-        ask.length = rule.default;
-        let caller = Caller {
-            person,
-            login: login.clone(),
-            names,
-            source,
-            roles: crate::Roles::default(),
-            channel: Channel::Login,
-            reviews: Err("a login cannot review".to_owned()),
-        };
-        let hint = Hint { ticket: rule.wants.ticket_pattern() };
-        match rule.on_refusal {
-            OnRefusal::Off => return Ok(AtTheDoor::Silent),
-            OnRefusal::Hint => return Ok(AtTheDoor::Hint(hint)),
-            OnRefusal::Open if may_open => {}
-            OnRefusal::Open => {
-                let waiting = self.store.read(|store| store.pending_of(&ask.person))?;
-                let equal = waiting.iter().find(|other| is_equal(other, &ask, &rule));
-                let seen = equal.and_then(|request| self.visible(request, &caller));
-                return Ok(seen.map_or(AtTheDoor::Hint(hint), |request| {
-                    AtTheDoor::Opened(Box::new(Opened { request, grant: None, existed: true }))
-                }));
-            }
-        }
-        match self.open(ask, rule, &caller, None) {
-            Ok(opened) => Ok(AtTheDoor::Opened(Box::new(opened))),
-            // What a login cannot say, its person can.
-            Err(DeskError::Refused(Refusal::ReasonTooShort { .. } | Refusal::Ticket { .. })) => {
-                Ok(AtTheDoor::Hint(hint))
-            }
-            Err(why) => Err(why),
-        }
-    }
-
     /// Opens a request for more time on a grant.
     pub fn extend(
         &self,
@@ -169,7 +86,13 @@ impl<S: Store> Desk<S> {
         self.open(ask, rule, caller, Some(key))
     }
 
-    fn open(&self, ask: Ask, rule: Rule, caller: &Caller, key: Option<&Key>) -> Result<Opened, DeskError> {
+    pub(crate) fn open(
+        &self,
+        ask: Ask,
+        rule: Rule,
+        caller: &Caller,
+        key: Option<&Key>,
+    ) -> Result<Opened, DeskError> {
         let (reader, clock, world) = (caller.clone(), Arc::clone(&self.clock), self.worlds.world());
         self.once(caller, key, move |store| {
             let now = ask.asked_at;
@@ -238,7 +161,7 @@ impl<S: Store> Desk<S> {
 
 /// Whether one of the two is enough, while the other waits. A grant that is pinned to one address is none for
 /// another.
-fn is_equal(other: &Request, ask: &Ask, rule: &Rule) -> bool {
+pub(crate) fn is_equal(other: &Request, ask: &Ask, rule: &Rule) -> bool {
     other.waits(ask.asked_at) && other.ask.equals(ask) && (!rule.wants.pin || other.ask.source == ask.source)
 }
 

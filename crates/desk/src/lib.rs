@@ -10,6 +10,7 @@ mod caller;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod desk;
+mod door;
 mod due;
 mod error;
 mod explaining;
@@ -23,9 +24,9 @@ mod ruling;
 mod sqlite;
 mod store;
 
-pub use asking::{AtTheDoor, Hint};
 pub use caller::{Caller, Roles};
 pub use desk::{Desk, Key};
+pub use door::{AtTheDoor, AtThePrompt, Hint, Knock, Words};
 pub use error::DeskError;
 pub use policy::{Clock, Worlds};
 pub use routes::{Answer, Refused, blocking, routes};

@@ -222,6 +222,12 @@ fn every_way_of_sudo_and_su_is_a_door_of_its_own() {
     terminal.exp_string("assword").unwrap();
     terminal.send_line(PASSWORD).unwrap();
     terminal.exp_string("is for ssh, not for sudo").unwrap();
+    // On a terminal they are asked why; who says nothing is refused, and the command did not run.
+    terminal.exp_string("Reason: ").unwrap();
+    terminal.send_line("").unwrap();
+    terminal.exp_string("jit: nothing was asked for.").unwrap();
+    let rest = terminal.exp_eof().unwrap();
+    assert!(!rest.contains("root"), "{rest}");
 
     approve(&bob, &alice.ssh("sudo -n true"));
     for command in [
@@ -248,18 +254,34 @@ fn every_way_of_sudo_and_su_is_a_door_of_its_own() {
     let asked = alice.jit("request --service sudo --as bob --for 10m --reason 'look at his files'");
     bob.jit(&format!("approve {}", asked.id("R-"))).ends_with(0);
     alice.ssh("sudo -n -u bob id -un").is_in().says("bob");
+}
 
-    // A cached timestamp is no grant.
+#[test]
+fn neither_a_cached_timestamp_nor_roots_password_is_a_grant() {
+    let host = Host::gated("web-1").unwrap();
+    let carol = host.person("carol", &["sudo"]).unwrap();
+    let bob = host.person("bob", &["jit-approvers"]).unwrap();
+    host.jitd_is_up();
+    approve(&bob, &carol.ssh("true"));
     let mut shell = carol.terminal("");
     shell.exp_string("carol@web-1").unwrap();
     shell.send_line("sudo id -un").unwrap();
     shell.exp_string("assword").unwrap();
     shell.send_line(PASSWORD).unwrap();
-    let (_, id) = shell.exp_regex("R-[0-9A-Z]{5}-[0-9A-Z]{5}").unwrap();
-    let grant = bob.jit(&format!("approve {id}")).id("G-");
+    shell.exp_string("Reason: ").unwrap();
+    shell.send_line("").unwrap();
+    shell.exp_string("jit: nothing was asked for.").unwrap();
+    shell.exp_string("carol@web-1").unwrap();
+    // What was refused left no timestamp either.
     shell.send_line("sudo id -un").unwrap();
     shell.exp_string("assword").unwrap();
     shell.send_line(PASSWORD).unwrap();
+    shell.exp_string("Reason: ").unwrap();
+    shell.send_line("see who I am").unwrap();
+    shell.exp_string("For how long [1h]: ").unwrap();
+    shell.send_line("").unwrap();
+    let (_, id) = shell.exp_regex("R-[0-9A-Z]{5}-[0-9A-Z]{5}").unwrap();
+    let grant = bob.jit(&format!("approve {id}")).id("G-");
     shell.exp_string("root").unwrap();
     // What is typed while sudo still has the terminal can be thrown away.
     shell.exp_string("carol@web-1").unwrap();

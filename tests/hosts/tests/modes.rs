@@ -211,12 +211,16 @@ fn the_auth_line_gives_the_answer_of_account_once_and_starts_no_clock() {
     let mut terminal = alice.terminal_by("keyboard-interactive", "true");
     terminal.exp_string("assword:").unwrap();
     terminal.send_line(PASSWORD).unwrap();
+    let seen = terminal.exp_string("Reason: ").unwrap();
+    assert_eq!(seen.matches("jit: alice holds no grant").count(), 1, "{seen}");
+    terminal.send_line("the disk is full").unwrap();
+    terminal.exp_string("For how long [1h]: ").unwrap();
+    terminal.send_line("").unwrap();
+    terminal.exp_string("stop): ").unwrap();
+    terminal.send_line("q").unwrap();
     let seen = terminal.exp_eof().unwrap();
-    assert_eq!(
-        seen.matches("jit: alice holds no grant").count(),
-        1,
-        "said once, not at each of three tries: {seen}"
-    );
+    assert_eq!(seen.matches("jit:").count(), 1, "said once, not at each of three tries: {seen}");
+    assert!(!seen.contains("Reason"), "and asked once: {seen}");
     let request = bob.jit("requests --json");
     let grant = bob.jit(&format!("approve {}", request.id("R-"))).id("G-");
     bob.jit(&format!("show {grant}")).says("is unclaimed");

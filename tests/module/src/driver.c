@@ -1,31 +1,68 @@
 /* Drives a PAM stack as an application does, on service files in a folder (pam_start_confdir(3)):
  *
- *   driver CONFDIR SERVICE USER PHASES [KEY=VALUE ...]
+ *   driver [OPTION... --] CONFDIR SERVICE USER PHASES [KEY=VALUE ...]
  *
  * PHASES is a list of auth, acct, cred, open, close, chauthtok with commas between. The keys set items: ruser, rhost, tty,
- * env (into the PAM environment), uid (the real user id that the module sees). Prints each message as
- * "STYLE TEXT" and each phase as "PHASE CODE MICROSECONDS". */
+ * env (into the PAM environment), uid (the real user id that the module sees). Options are there to be seen by the module, as
+ * those of sudo. Each type=TEXT is the answer to the next prompt with echo; without one left the conversation fails, as
+ * that of an application that asks nobody. A prompt without echo is always answered "secret", as by sshd under password
+ * authentication. catch=1 takes ^C as sudo does: the call that waits ends, the process does not. Prints each message as
+ * "STYLE TEXT", its line breaks as "\n", and each phase as "PHASE CODE MICROSECONDS". */
 #define _GNU_SOURCE
 #include <security/pam_appl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
+static char **typed;
+static int left;
+
+static void show(const struct pam_message *message) {
+    printf("%d ", message->msg_style);
+    for (const char *c = message->msg; *c; c++)
+        if (*c == '\n') fputs("\\n", stdout);
+        else putchar(*c);
+    putchar('\n');
+    fflush(stdout);
+}
+
+static void caught(int signal) {
+    (void)signal;
+}
+
 static int talk(int count, const struct pam_message **messages, struct pam_response **answers, void *data) {
     (void)data;
     *answers = calloc((size_t)count, sizeof **answers);
-    for (int i = 0; i < count; i++)
-        printf("%d %s\n", messages[i]->msg_style, messages[i]->msg);
+    for (int i = 0; i < count; i++) {
+        const int style = messages[i]->msg_style;
+        show(messages[i]);
+        if (style == PAM_PROMPT_ECHO_OFF) (*answers)[i].resp = strdup("secret");
+        if (style != PAM_PROMPT_ECHO_ON) continue;
+        if (left == 0) {
+            free(*answers);
+            return PAM_CONV_ERR;
+        }
+        left--;
+        (*answers)[i].resp = strdup(*typed++);
+    }
     return PAM_SUCCESS;
 }
 
 int main(int argc, char **argv) {
     struct pam_conv conversation = {talk, NULL};
     pam_handle_t *pam = NULL;
+    for (int i = 1; i < argc; i++)
+        if (!strcmp(argv[i], "--")) {
+            argv += i;
+            argc -= i;
+            break;
+        }
     if (argc < 5)
         return 2;
+    typed = calloc((size_t)argc, sizeof *typed);
     if (pam_start_confdir(argv[2], argv[3], &conversation, argv[1], &pam) != PAM_SUCCESS)
         return 3;
     for (int i = 5; i < argc; i++) {
@@ -37,6 +74,11 @@ int main(int argc, char **argv) {
         else if (!strcmp(argv[i], "rhost")) pam_set_item(pam, PAM_RHOST, value);
         else if (!strcmp(argv[i], "tty")) pam_set_item(pam, PAM_TTY, value);
         else if (!strcmp(argv[i], "env")) pam_putenv(pam, value);
+        else if (!strcmp(argv[i], "type")) typed[left++] = value;
+        else if (!strcmp(argv[i], "catch")) {
+            struct sigaction action = {.sa_handler = caught};
+            sigaction(SIGINT, &action, NULL);
+        }
         else if (!strcmp(argv[i], "uid")) { if (setresuid((uid_t)atoi(value), 0, 0)) return 4; }
         else return 2;
     }

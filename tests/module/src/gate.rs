@@ -92,3 +92,8 @@ pub fn deny(question: &Question, line: &str) -> Answer {
         ..allow(question)
     }
 }
+
+/// A refusal that has something to do at a prompt.
+pub fn offer(question: &Question, line: &str, offer: Offer) -> Answer {
+    Answer { offer, ..deny(question, line) }
+}

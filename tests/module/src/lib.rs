@@ -6,7 +6,7 @@
 mod gate;
 mod stack;
 
-pub use gate::{Gate, allow, deny};
+pub use gate::{Gate, allow, deny, offer};
 pub use stack::{Outcome, Stack, driver, no_clock};
 
 /// PAM codes that the module gives (`_pam_types.h`).

@@ -1,5 +1,6 @@
 //! A PAM stack of our lines alone, in a folder, and a program that goes through it.
 
+use rexpect::session::{PtySession, spawn_command};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
@@ -21,8 +22,17 @@ pub struct Outcome {
     pub spilled: String,
 }
 
+/// The style of `PAM_PROMPT_ECHO_ON`.
+pub const PROMPT: i32 = 2;
+
 /// The style of `PAM_ERROR_MSG`.
 pub const ERROR_MSG: i32 = 3;
+
+/// The style of `PAM_TEXT_INFO`.
+const TEXT_INFO: i32 = 4;
+
+/// Milliseconds that something on a terminal takes at most.
+const TERMINAL_MS: u64 = 20_000;
 
 impl Stack {
     /// A stack in `folder` whose lines carry these arguments, for every service that is asked for.
@@ -40,6 +50,23 @@ impl Stack {
             std::fs::write(folder.join(service), text).unwrap();
         }
         Self { folder: folder.to_owned() }
+    }
+
+    /// The same stack, after a module that asks for a password first and keeps it for those behind.
+    #[must_use]
+    pub fn after_a_password(self) -> Self {
+        let file = self.folder.join("sshd");
+        let text = std::fs::read_to_string(&file).unwrap();
+        std::fs::write(file, format!("auth required pam_exec.so expose_authtok quiet /bin/true\n{text}"))
+            .unwrap();
+        self
+    }
+
+    /// Goes through a phase of a service on a terminal, called with these options.
+    pub fn terminal(&self, options: &[&str], service: &str, phase: &str, items: &[&str]) -> PtySession {
+        let mut command = Command::new(driver());
+        command.args(options).arg("--").arg(&self.folder).args([service, "root", phase]).args(items);
+        spawn_command(command, Some(TERMINAL_MS)).unwrap()
     }
 
     /// Goes through phases of a service.
@@ -98,11 +125,18 @@ impl Outcome {
         }
     }
 
-    /// The one line that was shown, which is an error message in printable ASCII.
+    /// What was asked, in order: each a prompt with echo.
+    pub fn asked(&self) -> Vec<&str> {
+        self.messages.iter().filter(|(style, _)| *style == PROMPT).map(|(_, text)| text.as_str()).collect()
+    }
+
+    /// The one line that was shown beside what was asked, which is an error message in printable ASCII.
     #[track_caller]
     pub fn line(&self) -> &str {
         assert_eq!(self.spilled, "", "nothing goes past PAM");
-        match self.messages.as_slice() {
+        let shown: Vec<_> =
+            self.messages.iter().filter(|(style, _)| [ERROR_MSG, TEXT_INFO].contains(style)).collect();
+        match shown.as_slice() {
             [(ERROR_MSG, line)] => {
                 assert!(line.bytes().all(|c| (b' '..=b'~').contains(&c)), "printable ASCII: {line:?}");
                 line

@@ -1,9 +1,8 @@
 //! Asking: what waits already, for whom, and how much of it.
 
 use crate::room::{POLICY, caller, code, key, room, room_by, room_of, said, wants};
-use access::{HostName, Login, Service, Text};
+use access::{HostName, Login, Text};
 use api::{NewRequest, ProblemCode};
-use desk::AtTheDoor;
 use workflow::RequestState;
 
 #[test]
@@ -12,16 +11,6 @@ fn an_equal_request_that_waits_is_pointed_at_and_one_person_has_only_so_many() {
     let first = room.asks("alice", "ssh");
     let again = room.desk.request(&caller("alice"), wants("ssh"), &key()).unwrap();
     assert!(again.existed && again.request.ask.id == first.ask.id);
-    let by_login = room.desk.request_of_login(
-        &Login::parse("alice").unwrap(),
-        &Service::parse("ssh").unwrap(),
-        None,
-        None,
-        Text::parse("x").unwrap(),
-        false,
-    );
-    let AtTheDoor::Opened(named) = by_login.unwrap() else { panic!("what waits is not named") };
-    assert!(named.existed, "what waits is named, also to who may open no more");
     for n in 1..workflow::limits::PENDING_PER_PERSON {
         room.asks("alice", &format!("door{n}"));
     }

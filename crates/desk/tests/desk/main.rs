@@ -3,6 +3,7 @@
 
 mod asking;
 mod conforming;
+mod door;
 mod glass;
 mod granting;
 mod reviewing;
