@@ -26,6 +26,9 @@ impl Worlds for Fixed {
     fn world(&self) -> World {
         self.0.clone()
     }
+    fn version(&self) -> Option<u32> {
+        None
+    }
     fn world_of(&self, policy: Policy, _: Option<&str>) -> Result<World, String> {
         Ok(World { policy: Arc::new(policy), ..self.0.clone() })
     }

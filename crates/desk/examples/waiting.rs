@@ -34,6 +34,9 @@ impl Worlds for Fixed {
     fn world(&self) -> World {
         self.0.clone()
     }
+    fn version(&self) -> Option<u32> {
+        None
+    }
     fn world_of(&self, policy: Policy, _: Option<&str>) -> Result<World, String> {
         Ok(World { policy: Arc::new(policy), ..self.0.clone() })
     }
@@ -236,7 +239,7 @@ fn main() {
         };
         if n % 2 == 0 {
             let key = Key::of(&id, "/", b"");
-            by_itself.push(timed(|| desk.review(&chief, &id, review, &key).unwrap()).1);
+            by_itself.push(timed(|| desk.review(&chief, &id, &review, &key).unwrap()).1);
         } else {
             by_http.push(timed(|| client.review(&id, &review).unwrap()).1);
         }

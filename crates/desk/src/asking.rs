@@ -1,7 +1,7 @@
 //! Asking: for access, for more time, at a refused door; and taking back what was asked.
 
-use crate::desk::{Said, facts, mint_grant, mint_request, no_request, put, random, sees, view};
-use crate::{Asked, Caller, Desk, DeskError, Key, Store, Transaction};
+use crate::desk::{Said, facts, mint_grant, mint_request, no_request, put, random, sees, view, visible_in};
+use crate::{Asked, Caller, Desk, DeskError, Ground, Key, Store, Transaction};
 use access::{HostName, Login, Person, RequestId, Service, Text, Time};
 use api::{NewExtension, NewRequest, Opened, RequestView};
 use chrono::TimeDelta;
@@ -27,12 +27,30 @@ pub struct Hint {
     pub ticket: Option<String>,
 }
 
+/// A login that was refused.
+struct Knock<'a> {
+    login: &'a Login,
+    service: &'a Service,
+    run_as: Option<&'a Login>,
+    source: Option<std::net::IpAddr>,
+    reason: Text,
+}
+
 impl<S: Store> Desk<S> {
     /// Opens a request, or points at an equal one that waits.
-    pub fn request(&self, caller: &Caller, new: NewRequest, key: &Key) -> Result<Opened, DeskError> {
-        let world = self.worlds.world();
+    pub fn request(&self, caller: &Caller, new: &NewRequest, key: &Key) -> Result<Opened, DeskError> {
+        self.grounded(|ground| self.request_on(ground, caller, new.clone(), key))
+    }
+
+    fn request_on(
+        &self,
+        ground: &Ground,
+        caller: &Caller,
+        new: NewRequest,
+        key: &Key,
+    ) -> Result<Opened, DeskError> {
         let login = new.user.as_ref().unwrap_or(&caller.login);
-        let (person, names) = person_of(&world, login)?;
+        let (person, names) = person_of(&ground.world, login)?;
         let kind = if new.break_glass { Kind::BreakGlass } else { Kind::Access };
         if new.break_glass
             && let Err(why) = &caller.reviews
@@ -48,7 +66,7 @@ impl<S: Store> Desk<S> {
             asked_by: caller.person.clone(),
             person,
             names,
-            hosts: self.hosts(&world, new.hosts, &new.labels)?,
+            hosts: self.hosts(&ground.world, new.hosts, &new.labels)?,
             labels: new.labels,
             services: new.services,
             run_as: new.run_as,
@@ -62,12 +80,12 @@ impl<S: Store> Desk<S> {
             channel: caller.channel,
             asked_at: now,
         };
-        let rule = self.rule(&ask)?;
+        let rule = ground.rule(&ask, self.clock.now())?;
         if new.length.is_none() {
             let glass = rule.break_glass.as_ref().filter(|_| kind == Kind::BreakGlass);
             ask.length = glass.map_or(rule.default, |glass| glass.longest.min(rule.default));
         }
-        self.open(ask, rule, caller, Some(key))
+        self.open(ground, ask, rule, caller, Some(key))
     }
 
     /// Points at an equal request that waits, or opens the one that a refused login stands for, where it
@@ -81,7 +99,18 @@ impl<S: Store> Desk<S> {
         reason: Text,
         may_open: bool,
     ) -> Result<AtTheDoor, DeskError> {
-        let (person, names) = person_of(&self.worlds.world(), login)?;
+        let knock = Knock { login, service, run_as, source, reason };
+        self.grounded(|ground| self.at_the_door(ground, &knock, may_open))
+    }
+
+    fn at_the_door(
+        &self,
+        ground: &Ground,
+        knock: &Knock<'_>,
+        may_open: bool,
+    ) -> Result<AtTheDoor, DeskError> {
+        let Knock { login, service, run_as, source, ref reason } = *knock;
+        let (person, names) = person_of(&ground.world, login)?;
         let mut ask = Ask {
             id: RequestId::from_random(random()?),
             kind: Kind::Access,
@@ -94,13 +123,13 @@ impl<S: Store> Desk<S> {
             run_as: run_as.cloned(),
             length: access::Span::SHORTEST,
             starts: None,
-            reason,
+            reason: reason.clone(),
             ticket: None,
             source,
             channel: Channel::Login,
             asked_at: self.clock.now().trusted,
         };
-        let rule = self.rule(&ask)?;
+        let rule = ground.rule(&ask, self.clock.now())?;
         ask.length = rule.default;
         let caller = Caller {
             person,
@@ -119,13 +148,14 @@ impl<S: Store> Desk<S> {
             OnRefusal::Open => {
                 let waiting = self.store.read(|store| store.pending_of(&ask.person))?;
                 let equal = waiting.iter().find(|other| is_equal(other, &ask, &rule));
-                let seen = equal.and_then(|request| self.visible(request, &caller));
+                let seen =
+                    equal.and_then(|request| visible_in(&ground.world, self.clock.now(), request, &caller));
                 return Ok(seen.map_or(AtTheDoor::Hint(hint), |request| {
                     AtTheDoor::Opened(Box::new(Opened { request, grant: None, existed: true }))
                 }));
             }
         }
-        match self.open(ask, rule, &caller, None) {
+        match self.open(ground, ask, rule, &caller, None) {
             Ok(opened) => Ok(AtTheDoor::Opened(Box::new(opened))),
             // What a login cannot say, its person can.
             Err(DeskError::Refused(Refusal::ReasonTooShort { .. } | Refusal::Ticket { .. })) => {
@@ -140,10 +170,21 @@ impl<S: Store> Desk<S> {
         &self,
         caller: &Caller,
         id: &str,
+        new: &NewExtension,
+        key: &Key,
+    ) -> Result<Opened, DeskError> {
+        self.grounded(|ground| self.extend_on(ground, caller, id, new.clone(), key))
+    }
+
+    fn extend_on(
+        &self,
+        ground: &Ground,
+        caller: &Caller,
+        id: &str,
         new: NewExtension,
         key: &Key,
     ) -> Result<Opened, DeskError> {
-        let grant = self.find_grant(caller, id)?;
+        let grant = self.find_grant(&ground.world, caller, id)?;
         let first = self.store.read(|store| store.request(grant.request))?;
         let first = first.ok_or_else(|| no_request(&grant.request.to_string()))?;
         if first.ask.kind == Kind::Standing {
@@ -165,13 +206,20 @@ impl<S: Store> Desk<S> {
             asked_at: self.clock.now().trusted,
             ..first.ask
         };
-        let rule = self.rule(&ask)?;
-        self.open(ask, rule, caller, Some(key))
+        let rule = ground.rule(&ask, self.clock.now())?;
+        self.open(ground, ask, rule, caller, Some(key))
     }
 
-    fn open(&self, ask: Ask, rule: Rule, caller: &Caller, key: Option<&Key>) -> Result<Opened, DeskError> {
-        let (reader, clock, world) = (caller.clone(), Arc::clone(&self.clock), self.worlds.world());
-        self.once(caller, key, move |store| {
+    fn open(
+        &self,
+        ground: &Ground,
+        ask: Ask,
+        rule: Rule,
+        caller: &Caller,
+        key: Option<&Key>,
+    ) -> Result<Opened, DeskError> {
+        let (reader, clock, world) = (caller.clone(), Arc::clone(&self.clock), ground.world.clone());
+        self.once_on(ground, caller, key, move |store| {
             let now = ask.asked_at;
             let pending = store.pending_of(&ask.person)?;
             let equal = pending.iter().filter(|other| is_equal(other, &ask, &rule));
@@ -196,13 +244,24 @@ impl<S: Store> Desk<S> {
 
     /// Who asked takes it back.
     pub fn cancel(&self, caller: &Caller, id: &str, key: &Key) -> Result<RequestView, DeskError> {
+        self.grounded(|ground| self.cancel_on(ground, caller, id, key))
+    }
+
+    fn cancel_on(
+        &self,
+        ground: &Ground,
+        caller: &Caller,
+        id: &str,
+        key: &Key,
+    ) -> Result<RequestView, DeskError> {
         let found = self.find_request(id)?;
-        if self.visible(&found, caller).is_none() {
+        let at = self.clock.now();
+        if visible_in(&ground.world, at, &found, caller).is_none() {
             return Err(no_request(id));
         }
-        let rule = self.rule_or_why(&found.ask);
-        let (id, reader, now) = (found.ask.id, caller.clone(), self.clock.now().trusted);
-        self.once(caller, Some(key), move |store| {
+        let rule = ground.rule_or_why(&found.ask, at);
+        let (id, reader, now) = (found.ask.id, caller.clone(), at.trusted);
+        self.once_on(ground, caller, Some(key), move |store| {
             let request = store.request(id)?.ok_or_else(|| no_request(&id.to_string()))?;
             let event = Event::Cancel { by: reader.person.clone() };
             let rule = rule.as_ref().map_err(String::as_str);

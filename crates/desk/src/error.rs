@@ -45,6 +45,9 @@ pub enum DeskError {
     /// Not this caller's business.
     #[error("{0}")]
     Forbidden(String),
+    /// Policies were applied between the look at the rules and the write, again and again.
+    #[error("the policy was replaced just now, and this was not done: try again")]
+    Overtaken,
     /// Something else must be done first.
     #[error("{0}")]
     Busy(String),
@@ -73,7 +76,7 @@ impl DeskError {
                 }
                 _ => ProblemCode::Refused,
             },
-            Self::Busy(_) => ProblemCode::RateLimited,
+            Self::Busy(_) | Self::Overtaken => ProblemCode::RateLimited,
             Self::NoRule(_) | Self::NoAccount(_) => ProblemCode::Refused,
             Self::NotFound { .. } => ProblemCode::NotFound,
             Self::Ambiguous { .. } | Self::KeyReused | Self::BadRequest(_) => ProblemCode::BadRequest,

@@ -2,7 +2,7 @@
 
 use crate::asking::person_of;
 use crate::desk::{grant_view, no_grant};
-use crate::{Caller, Desk, DeskError, Key, Store};
+use crate::{Caller, Desk, DeskError, Ground, Key, Store};
 use access::EndedHow;
 use api::{AskGrants, Change, ChangeRecord, EndGrant, GrantView};
 use std::sync::Arc;
@@ -21,13 +21,13 @@ impl<S: Store> Desk<S> {
         let mut found = self.store.read(|store| {
             store.grants(person.as_ref(), ask.host.as_ref(), ask.all, limit.min(api::limits::PAGE))
         })?;
-        found.retain(|grant| self.may_see(grant, caller));
+        found.retain(|grant| self.may_see(&world, grant, caller));
         self.store.read(|store| found.iter().map(|grant| grant_view(grant, store, &*self.clock)).collect())
     }
 
     /// One grant.
     pub fn show_grant(&self, caller: &Caller, id: &str) -> Result<GrantView, DeskError> {
-        let grant = self.find_grant(caller, id)?;
+        let grant = self.find_grant(&self.worlds.world(), caller, id)?;
         self.store.read(|store| grant_view(&grant, store, &*self.clock))
     }
 
@@ -37,11 +37,23 @@ impl<S: Store> Desk<S> {
         caller: &Caller,
         id: &str,
         how: EndedHow,
+        body: &EndGrant,
+        key: &Key,
+    ) -> Result<GrantView, DeskError> {
+        self.grounded(|ground| self.end_grant_on(ground, caller, id, how, body.clone(), key))
+    }
+
+    fn end_grant_on(
+        &self,
+        ground: &Ground,
+        caller: &Caller,
+        id: &str,
+        how: EndedHow,
         body: EndGrant,
         key: &Key,
     ) -> Result<GrantView, DeskError> {
-        let found = self.find_grant(caller, id)?;
-        let approver = self.approves(&found, &caller.person);
+        let found = self.find_grant(&ground.world, caller, id)?;
+        let approver = self.approves(&ground.world, &found, &caller.person);
         if how == EndedHow::Revoked
             && found.person != caller.person
             && let Err(why) = &caller.reviews
@@ -56,7 +68,7 @@ impl<S: Store> Desk<S> {
             reason: body.reason.clone(),
         };
         let (id, channel, clock) = (found.id, caller.channel, Arc::clone(&self.clock));
-        self.once(caller, Some(key), move |store| {
+        self.once_on(ground, caller, Some(key), move |store| {
             let grant = store.grant(id)?.ok_or_else(|| no_grant(&id.to_string()))?;
             let by = ending.by.clone();
             let ended = end(&grant, ending, clock.now())?;

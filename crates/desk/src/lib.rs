@@ -27,7 +27,7 @@ pub use asking::{AtTheDoor, Hint};
 pub use caller::{Caller, Roles};
 pub use desk::{Desk, Key};
 pub use error::DeskError;
-pub use policy::{Clock, Worlds};
+pub use policy::{Clock, Ground, Worlds};
 pub use routes::{Answer, Refused, blocking, routes};
 pub use sqlite::{Loaded, SqliteStore, load, policy_in_force, reopen};
 pub use store::{After, Asked, Committed, PolicyVersion, Queries, RequestFilter, Store, Transaction};

@@ -4,6 +4,10 @@
 /// once in 10^18; a fourth failure means that something else is broken.
 pub const MINT_TRIES: usize = 4;
 
+/// Times that a write is worked out anew because another policy was applied before it was done. Two in a row
+/// take two administrators in the same hundredth of a second; a loop of them is to be told of, and ends.
+pub const OVERTAKEN: usize = 4;
+
 /// Rows a list answers when the caller names no limit: a few screens.
 pub const LIST: u32 = 200;
 

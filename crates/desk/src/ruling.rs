@@ -5,7 +5,6 @@ use crate::{Caller, Desk, DeskError, Key, PolicyVersion, Store};
 use access::Person;
 use api::{AppliedPolicy, Change, ChangeRecord, NewPolicy, PolicyApplied, PolicyView};
 use std::path::Path;
-use std::sync::PoisonError;
 use workflow::{Channel, Finding, Policy, World, difference};
 
 impl<S: Store> Desk<S> {
@@ -85,9 +84,7 @@ impl<S: Store> Desk<S> {
             Ok(AppliedPolicy { version: version.version, unchanged: false, diff, findings })
         })?;
         if !applied.unchanged {
-            let adopting = self.adopting.lock().unwrap_or_else(PoisonError::into_inner);
-            self.worlds.adopt(&self.in_force()?).map_err(DeskError::Store)?;
-            drop(adopting);
+            self.adopt()?;
             self.reconcile()?;
         }
         Ok(applied)

@@ -245,6 +245,11 @@ impl Queries for Look<'_> {
         self.row("SELECT body, digest FROM policy ORDER BY version DESC LIMIT 1", &[])
     }
 
+    fn policy_version(&self) -> Result<Option<u32>, DeskError> {
+        let mut select = self.0.prepare_cached("SELECT max(version) FROM policy")?;
+        Ok(select.query_row([], |row| row.get(0))?)
+    }
+
     fn grant(&self, id: GrantId) -> Result<Option<Grant>, DeskError> {
         self.row("SELECT body, digest FROM grants WHERE id = ?1", &[&id.bits()])
     }
@@ -490,6 +495,9 @@ impl<E> Queries for Writing<'_, '_, E> {
     }
     fn policy(&self) -> Result<Option<PolicyVersion>, DeskError> {
         self.look().policy()
+    }
+    fn policy_version(&self) -> Result<Option<u32>, DeskError> {
+        self.look().policy_version()
     }
     fn grant(&self, id: GrantId) -> Result<Option<Grant>, DeskError> {
         self.look().grant(id)

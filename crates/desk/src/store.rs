@@ -125,6 +125,9 @@ pub trait Queries {
     /// The policy that was applied last, if one was.
     fn policy(&self) -> Result<Option<PolicyVersion>, DeskError>;
 
+    /// Its version alone.
+    fn policy_version(&self) -> Result<Option<u32>, DeskError>;
+
     /// The grant with this id.
     fn grant(&self, id: GrantId) -> Result<Option<Grant>, DeskError>;
 

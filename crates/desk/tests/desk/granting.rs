@@ -9,7 +9,7 @@ fn a_grant_ends_by_its_holder_its_approvers_or_an_operator_and_once() {
     let room = room();
     let ends = |name: &str, id: &str, how| {
         let reason = (how == EndedHow::Revoked).then(|| Text::parse("done").unwrap());
-        room.desk.end_grant(&caller(name), id, how, EndGrant { reason }, &key())
+        room.desk.end_grant(&caller(name), id, how, &EndGrant { reason }, &key())
     };
     for (name, how, fine) in [
         ("alice", EndedHow::Released, true),
@@ -30,7 +30,7 @@ fn a_grant_ends_by_its_holder_its_approvers_or_an_operator_and_once() {
     }
     let request = room.asks("alice", "ssh");
     let id = room.approves("bob", &request).unwrap().grant.unwrap().grant.id.to_string();
-    let wordless = room.desk.end_grant(&caller("bob"), &id, EndedHow::Revoked, EndGrant::default(), &key());
+    let wordless = room.desk.end_grant(&caller("bob"), &id, EndedHow::Revoked, &EndGrant::default(), &key());
     assert!(wordless.unwrap_err().to_string().contains("add --reason TEXT"));
 }
 
@@ -93,7 +93,7 @@ fn what_is_over_or_taken_back_is_not_extended() {
     let waits = room.extends("alice", &first, "30m").unwrap().request;
     let reason = Text::parse("enough").ok();
     let id = first.id.to_string();
-    room.desk.end_grant(&caller("bob"), &id, EndedHow::Revoked, EndGrant { reason }, &key()).unwrap();
+    room.desk.end_grant(&caller("bob"), &id, EndedHow::Revoked, &EndGrant { reason }, &key()).unwrap();
     let late = room.approves("carol", &waits);
     assert!(said(late).contains("already revoked"));
     assert_eq!(room.grant(first.id).state, GrantState::Revoked);

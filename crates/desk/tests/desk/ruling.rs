@@ -143,7 +143,7 @@ fn a_changed_policy_denies_what_it_no_longer_gives_and_says_so() {
 /// Five hours of sudo for alice.
 fn long(room: &Room) -> api::RequestView {
     let length = access::Span::parse("5h").ok();
-    room.tries("alice", api::NewRequest { length, ..wants("sudo") }).unwrap().request
+    room.tries("alice", &api::NewRequest { length, ..wants("sudo") }).unwrap().request
 }
 
 #[test]
@@ -170,7 +170,7 @@ fn of_two_policies_applied_at_once_the_newer_version_is_the_one_that_decides() {
             }
         });
         let in_force = room.desk.in_force().unwrap();
-        let covers_ssh = room.tries("alice", wants("ssh")).map(|opened| opened.request.ask.id);
+        let covers_ssh = room.tries("alice", &wants("ssh")).map(|opened| opened.request.ask.id);
         assert_eq!(covers_ssh.is_ok(), in_force.policy == POLICY);
         if let Ok(id) = covers_ssh {
             room.desk.cancel(&caller("alice"), &id.to_string(), &key()).unwrap();
@@ -212,7 +212,7 @@ fn one_who_left_the_group_a_rule_is_for_loses_the_grant_and_the_record_says_why(
             .iter()
             .any(|line| line.starts_with("change=revoked actor=policy") && line.contains("no longer"))
     );
-    let refused = said(room.tries("alice", wants("ssh")));
+    let refused = said(room.tries("alice", &wants("ssh")));
     assert!(refused.contains("no rule is for alice"), "{refused}");
     room.paper.heard.clear();
     room.place.groups("alice", &["dev"]);
@@ -269,7 +269,7 @@ fn what_a_person_took_back_from_an_automation_account_is_not_given_again_until_i
     let id = held()[0].grant.id.to_string();
     let reason = access::Text::parse("its key was stolen").ok();
     let how = access::EndedHow::Revoked;
-    room.desk.end_grant(&caller("root"), &id, how, api::EndGrant { reason }, &key()).unwrap();
+    room.desk.end_grant(&caller("root"), &id, how, &api::EndGrant { reason }, &key()).unwrap();
     room.desk.reconcile().unwrap();
     assert!(held().is_empty(), "the stolen key would open the door again");
     room.applies(&format!("{POLICY}{}", ROBOT.replace("2027-01-31", "2027-02-28")));
