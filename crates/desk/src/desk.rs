@@ -73,7 +73,10 @@ impl<S: Store> Desk<S> {
 
     /// Has the policy that was applied last decide from now on.
     pub(crate) fn adopt(&self) -> Result<(), DeskError> {
-        self.worlds.adopt(&self.in_force()?).map_err(DeskError::Store)
+        match self.in_force()? {
+            Some(version) => self.worlds.adopt(&version).map_err(DeskError::Store),
+            None => Ok(()),
+        }
     }
 
     /// [`Self::once`], and only while the policy that `ground` is made of is in force.

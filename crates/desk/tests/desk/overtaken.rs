@@ -168,11 +168,11 @@ fn nothing_is_given_or_taken_back_by_a_policy_that_was_replaced_while_it_was_fol
         let grant = room.granted("alice", "ssh");
         // This one is in force, and not followed yet.
         put(&room.paper.store, 2, &format!("{POLICY}{policy}"));
-        room.place.adopt(&room.desk.in_force().unwrap()).unwrap();
+        room.place.adopt(&room.desk.in_force().unwrap().unwrap()).unwrap();
         let ground = room.place.ground();
         room.paper.heard.clear();
         between.desk(&room, now()).reconcile_with(&ground).unwrap();
-        assert_eq!(room.desk.in_force().unwrap().version, 3, "it was replaced meanwhile");
+        assert_eq!(room.desk.in_force().unwrap().unwrap().version, 3, "it was replaced meanwhile");
         assert_eq!(room.paper.heard.changes(), ["policy_applied"], "and nothing was {change}");
         assert_eq!(room.grant(grant.id).state, GrantState::Active);
     }
