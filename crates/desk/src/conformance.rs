@@ -285,10 +285,18 @@ fn compare_grants<S: Store>(store: &S, all: &[(Grant, bool)]) {
                 plain.sort_by_key(|grant| std::cmp::Reverse((grant.approved_at, grant.id)));
                 for limit in [1, 5, 1000] {
                     let found = store
-                        .read(|store| store.grants(who.as_ref(), at_host.as_ref(), with_closed, limit))
+                        .read(|store| store.grants(who.as_ref(), at_host.as_ref(), with_closed, None, limit))
                         .unwrap();
-                    let plain = &plain[..plain.len().min(limit as usize)];
-                    assert_eq!(found, plain, "{who:?} {at_host:?} {with_closed} {limit}");
+                    let first = &plain[..plain.len().min(limit as usize)];
+                    assert_eq!(found, first, "{who:?} {at_host:?} {with_closed} {limit}");
+                    let Some(last) = first.last() else { continue };
+                    let after = Some((last.approved_at, last.id));
+                    let found = store
+                        .read(|store| store.grants(who.as_ref(), at_host.as_ref(), with_closed, after, limit))
+                        .unwrap();
+                    let rest = &plain[first.len()..];
+                    let rest = &rest[..rest.len().min(limit as usize)];
+                    assert_eq!(found, rest, "{who:?} {at_host:?} {with_closed} {limit}, the next page");
                 }
             }
         }

@@ -83,7 +83,7 @@ impl<S: Store> Desk<S> {
         }
         for missing in wanted {
             self.write_on(ground, move |store| {
-                let before = store.grants(Some(&missing.person), None, true, api::limits::PAGE)?;
+                let before = store.grants(Some(&missing.person), None, true, None, api::limits::PAGE)?;
                 let has = |grant: &Grant| grant.ended.is_none() && missing.is(grant);
                 if before.iter().any(|grant| has(grant) || missing.was_taken_back(grant)) {
                     return Ok(());

@@ -2,14 +2,14 @@
 
 use crate::asking::person_of;
 use crate::desk::{grant_view, no_grant};
-use crate::{Caller, Desk, DeskError, Ground, Key, Store};
+use crate::{Caller, Desk, DeskError, Ground, Key, Store, limits};
 use access::EndedHow;
 use api::{AskGrants, Change, ChangeRecord, EndGrant, GrantView};
 use std::sync::Arc;
 use workflow::{End, end};
 
 impl<S: Store> Desk<S> {
-    /// Grants that the caller may see.
+    /// Grants that the caller may see, newest first.
     pub fn grants(&self, caller: &Caller, ask: &AskGrants, limit: u32) -> Result<Vec<GrantView>, DeskError> {
         let world = self.worlds.world();
         let person = match &ask.user {
@@ -18,11 +18,22 @@ impl<S: Store> Desk<S> {
             None if world.approvers(self.clock.now()).contains(&caller.person) => None,
             None => Some(caller.person.clone()),
         };
-        let mut found = self.store.read(|store| {
-            store.grants(person.as_ref(), ask.host.as_ref(), ask.all, limit.min(api::limits::PAGE))
-        })?;
-        found.retain(|grant| self.may_see(&world, grant, caller));
-        self.store.read(|store| found.iter().map(|grant| grant_view(grant, store, &*self.clock)).collect())
+        let limit = limit.min(api::limits::PAGE) as usize;
+        let (mut seen, mut after) = (Vec::new(), None);
+        // Others' grants that the caller may not see must not hide those that they may.
+        for _ in 0..limits::PAGES_LOOKED_THROUGH {
+            let found = self.store.read(|store| {
+                store.grants(person.as_ref(), ask.host.as_ref(), ask.all, after, limits::LIST)
+            })?;
+            let Some(last) = found.last() else { break };
+            after = Some((last.approved_at, last.id));
+            seen.extend(found.into_iter().filter(|grant| self.may_see(&world, grant, caller)));
+            if seen.len() >= limit {
+                break;
+            }
+        }
+        seen.truncate(limit);
+        self.store.read(|store| seen.iter().map(|grant| grant_view(grant, store, &*self.clock)).collect())
     }
 
     /// One grant.

@@ -11,7 +11,7 @@ pub const OVERTAKEN: usize = 4;
 /// Rows a list answers when the caller names no limit: a few screens.
 pub const LIST: u32 = 200;
 
-/// Pages of a listing that are looked through for what one caller may see.
+/// Pages of [`LIST`] rows of a listing that are looked through for what one caller may see.
 pub const PAGES_LOOKED_THROUGH: usize = 10;
 
 /// Requests or grants whose time is over that one tick closes, so that a tick stays short.

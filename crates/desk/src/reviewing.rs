@@ -1,7 +1,7 @@
 //! Looking at requests, and answering them.
 
 use crate::desk::{Said, facts, grant_view, mint_grant, no_request, put, sees, view, visible_in};
-use crate::{Caller, Desk, DeskError, Ground, Key, RequestFilter, Store};
+use crate::{Caller, Desk, DeskError, Ground, Key, RequestFilter, Store, limits};
 use access::GrantId;
 use api::{NewReview, NewVerdict, RequestView, Reviewed, Which};
 use std::sync::Arc;
@@ -28,9 +28,8 @@ impl<S: Store> Desk<S> {
         };
         let (mut seen, mut after) = (Vec::new(), None);
         // Others' requests that the caller may not see must not hide those that they may.
-        for _ in 0..crate::limits::PAGES_LOOKED_THROUGH {
-            let found =
-                self.store.read(|store| store.requests(&filter, after, api::limits::PAGE.min(200)))?;
+        for _ in 0..limits::PAGES_LOOKED_THROUGH {
+            let found = self.store.read(|store| store.requests(&filter, after, limits::LIST))?;
             let Some(last) = found.last() else { break };
             after = Some((last.ask.asked_at, last.ask.id));
             seen.extend(found.iter().filter_map(visible));

@@ -1,6 +1,8 @@
 //! The desk's store on the daemon's SQLite file.
 
-use crate::store::{After, Asked, Committed, PolicyVersion, Queries, RequestFilter, Store, Transaction};
+use crate::store::{
+    After, Asked, Committed, GrantAfter, PolicyVersion, Queries, RequestFilter, Store, Transaction,
+};
 use crate::{DeskError, limits};
 use access::{Claim, Grant, GrantId, HostName, Person, RequestId, Time};
 use api::{Change, ChangeRecord, Record, Used};
@@ -264,15 +266,17 @@ impl Queries for Look<'_> {
         person: Option<&Person>,
         host: Option<&HostName>,
         all: bool,
+        after: GrantAfter,
         limit: u32,
     ) -> Result<Vec<Grant>, DeskError> {
+        let (at, id) = after.map_or((i64::MAX, u64::MAX >> 1), |(at, id)| (at.timestamp_millis(), id.bits()));
         macro_rules! newest {
             ($which:literal) => {
                 concat!(
                     "SELECT body, digest FROM grants WHERE ",
                     $which,
                     " AND (?2 IS NULL OR EXISTS (SELECT 1 FROM json_each(body, '$.hosts') WHERE value = ?2)) \
-                     ORDER BY at_ms DESC, id DESC LIMIT ?3"
+                     AND (at_ms, id) < (?3, ?4) ORDER BY at_ms DESC, id DESC LIMIT ?5"
                 )
             };
         }
@@ -282,7 +286,7 @@ impl Queries for Look<'_> {
             (false, true) => newest!("?1 IS NULL"),
             (false, false) => newest!("?1 IS NULL AND closed = 0"),
         };
-        self.rows(sql, &[&person.map(Person::as_str), &host.map(HostName::as_str), &limit])
+        self.rows(sql, &[&person.map(Person::as_str), &host.map(HostName::as_str), &at, &id, &limit])
     }
 
     fn open_grants(&self, after: Option<GrantId>, limit: u32) -> Result<Vec<Grant>, DeskError> {
@@ -510,9 +514,10 @@ impl<E> Queries for Writing<'_, '_, E> {
         person: Option<&Person>,
         host: Option<&HostName>,
         all: bool,
+        after: GrantAfter,
         limit: u32,
     ) -> Result<Vec<Grant>, DeskError> {
-        self.look().grants(person, host, all, limit)
+        self.look().grants(person, host, all, after, limit)
     }
     fn open_grants(&self, after: Option<GrantId>, limit: u32) -> Result<Vec<Grant>, DeskError> {
         self.look().open_grants(after, limit)

@@ -81,6 +81,9 @@ impl PolicyVersion {
 /// Where a listing goes on: after the request that was asked at this time and has this id.
 pub type After = Option<(Time, RequestId)>;
 
+/// The same of grants: after the one that was approved at this time and has this id.
+pub type GrantAfter = Option<(Time, GrantId)>;
+
 /// How much one person asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Asked {
@@ -141,6 +144,7 @@ pub trait Queries {
         person: Option<&Person>,
         host: Option<&HostName>,
         all: bool,
+        after: GrantAfter,
         limit: u32,
     ) -> Result<Vec<Grant>, DeskError>;
 
