@@ -12,7 +12,7 @@ use clap::Subcommand;
 pub enum Bench {
     /// One decision through `pam_start` .. `pam_end`, beside its peers in the same run.
     Gate,
-    /// A list of what waits and a review, with 100,000 requests in the store.
+    /// A list of what waits, a review and a replay, with 100,000 requests in the store.
     Desk,
 }
 
