@@ -36,7 +36,7 @@ pub fn replays<S: Store>(desk: &Desk<S>, count: u64) {
             took
         })
         .collect();
-    let used = (processor() - before) / u32::try_from(REPLAYS).unwrap();
+    let used = processor().saturating_sub(before) / u32::try_from(REPLAYS).unwrap();
     tell(&format!("replay\tauditor\t{count}"), took);
     println!("replay-processor\tauditor\t{count}\t{REPLAYS}\t{0}\t{0}", used.as_micros());
 }
