@@ -246,10 +246,15 @@ impl Site {
             _ => {}
         }
         if !self.policies.is_readable() {
-            warnings.push(
-                "the policy in force cannot be read, so nobody can ask for anything: run `jit policy apply` as root"
-                    .to_owned(),
-            );
+            let why = if self.policies.version().is_some() {
+                "the policy in force cannot be read by this release"
+            } else {
+                "no policy is in force, for a repair lost it"
+            };
+            warnings.push(format!(
+                "{why}, so nobody can ask for anything: look at {} and run `jit policy apply` as root",
+                self.config.load().policy.file.display()
+            ));
         }
         warnings.extend(self.policy_differs());
         warnings.extend(self.unseen(caller)?);
@@ -371,7 +376,7 @@ impl Site {
 
     /// Files that say something else than what is in force.
     fn policy_differs(&self) -> Vec<String> {
-        let Ok(applied) = self.desk.in_force() else { return Vec::new() };
+        let Ok(Some(applied)) = self.desk.in_force() else { return Vec::new() };
         let files = &self.config.load().policy;
         let differs = |path: &std::path::Path, text: Option<&str>| match std::fs::read_to_string(path) {
             Ok(there) => text != Some(there.as_str()),

@@ -189,7 +189,8 @@ fn policies(
     Ok(read.unwrap_or_else(|why| {
         let until = "so nobody can ask for anything until root runs `jit policy apply`";
         log.put(Level::Err, format!("the policy in force cannot be read, {until}: {why}"));
-        Policies::unreadable(host.clone(), Arc::clone(config), Arc::clone(accounts))
+        let version = applied.as_ref().map(|version| version.version);
+        Policies::unreadable(host.clone(), Arc::clone(config), Arc::clone(accounts), version)
     }))
 }
 
@@ -299,11 +300,11 @@ impl Daemon {
         if !self.site.policies.is_readable() {
             return Ok(());
         }
-        let world = self.site.policies.world();
+        let ground = self.site.policies.ground();
         let mut looks = self.looks.lock().unwrap_or_else(PoisonError::into_inner);
-        if looks.are_to_be_followed(&world) {
-            self.site.desk.reconcile_with(&world)?;
-            looks.followed(world);
+        if looks.are_to_be_followed(&ground.world) {
+            self.site.desk.reconcile_with(&ground)?;
+            looks.followed(ground.world);
         }
         Ok(())
     }

@@ -9,7 +9,6 @@ use desk::PolicyVersion;
 use std::collections::BTreeMap;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 use workflow::{Accounts, Hosts, OnCall, People, Policy, Schedule, World};
@@ -20,13 +19,15 @@ pub struct Policies {
     config: Arc<ArcSwap<Config>>,
     accounts: Arc<AccountBook>,
     applied: ArcSwap<Applied>,
-    /// False while the policy that was applied last is one that this release cannot read.
-    readable: AtomicBool,
     made: Mutex<Option<Made>>,
 }
 
 /// The policy that was applied last, parsed.
 struct Applied {
+    /// None where it was lost.
+    version: Option<u32>,
+    /// False for one that was lost, or that this release cannot read.
+    readable: bool,
     policy: Arc<Policy>,
     /// Those of `people.toml`.
     listed: Option<People>,
@@ -52,15 +53,20 @@ impl Policies {
         accounts: Arc<AccountBook>,
         version: &PolicyVersion,
     ) -> Result<Self, String> {
-        Ok(Self::of(host, config, accounts, Applied::parse(version)?, true))
+        Ok(Self::of(host, config, accounts, Applied::parse(version)?))
     }
 
-    /// In place of a policy that cannot be read: nobody can ask for anything, and nothing that was given is
-    /// taken back.
-    pub fn unreadable(host: HostName, config: Arc<ArcSwap<Config>>, accounts: Arc<AccountBook>) -> Self {
+    /// In place of the policy of this version, which cannot be read, or of one that was lost: nobody can ask for
+    /// anything, and nothing that was given is taken back.
+    pub fn unreadable(
+        host: HostName,
+        config: Arc<ArcSwap<Config>>,
+        accounts: Arc<AccountBook>,
+        version: Option<u32>,
+    ) -> Self {
         let nothing = Policy { digest: String::new(), rules: Vec::new(), schedules: BTreeMap::new() };
-        let applied = Applied { policy: Arc::new(nothing), listed: None };
-        Self::of(host, config, accounts, applied, false)
+        let applied = Applied { version, readable: false, policy: Arc::new(nothing), listed: None };
+        Self::of(host, config, accounts, applied)
     }
 
     fn of(
@@ -68,15 +74,13 @@ impl Policies {
         config: Arc<ArcSwap<Config>>,
         accounts: Arc<AccountBook>,
         applied: Applied,
-        readable: bool,
     ) -> Self {
-        let (applied, readable) = (ArcSwap::from_pointee(applied), AtomicBool::new(readable));
-        Self { host, config, accounts, applied, readable, made: Mutex::new(None) }
+        Self { host, config, accounts, applied: ArcSwap::from_pointee(applied), made: Mutex::new(None) }
     }
 
     /// Whether what is in force can be read, so that requests and grants can follow it.
     pub fn is_readable(&self) -> bool {
-        self.readable.load(Ordering::Relaxed)
+        self.applied.load().readable
     }
 
     fn hosts(&self, config: &Config) -> Hosts {
@@ -90,7 +94,7 @@ impl Applied {
             Policy::parse(&version.policy, Path::new("policy.toml")).map_err(|why| why.to_string())?;
         let people = version.people.as_deref().map(|text| People::parse(text, Path::new("people.toml")));
         let listed = people.transpose().map_err(|why| why.to_string())?;
-        Ok(Self { policy: Arc::new(policy), listed })
+        Ok(Self { version: Some(version.version), readable: true, policy: Arc::new(policy), listed })
     }
 }
 
@@ -118,6 +122,10 @@ impl desk::Worlds for Policies {
         world
     }
 
+    fn version(&self) -> Option<u32> {
+        self.applied.load().version
+    }
+
     fn world_of(&self, policy: Policy, listed: Option<&str>) -> Result<World, String> {
         let listed = listed.map(|text| People::parse(text, Path::new("people.toml")));
         let listed = listed.transpose().map_err(|why| why.to_string())?;
@@ -130,8 +138,8 @@ impl desk::Worlds for Policies {
     }
 
     fn adopt(&self, version: &PolicyVersion) -> Result<(), String> {
-        self.applied.store(Arc::new(Applied::parse(version)?));
-        self.readable.store(true, Ordering::Relaxed);
+        let newer = Arc::new(Applied::parse(version)?);
+        self.applied.rcu(|held| Arc::clone(if held.version < newer.version { &newer } else { held }));
         Ok(())
     }
 }
@@ -186,9 +194,29 @@ mod tests {
         let config = Config::default();
         let accounts = Arc::new(AccountBook::open(&config.accounts).unwrap());
         let config = Arc::new(ArcSwap::from_pointee(config));
-        let policies = Policies::unreadable(HostName::parse("web-1").unwrap(), config, accounts);
+        let policies = Policies::unreadable(HostName::parse("web-1").unwrap(), config, accounts, None);
         assert!(!policies.is_readable() && policies.world().policy.rules.is_empty());
         policies.adopt(&PolicyVersion::shipped()).unwrap();
         assert!(policies.is_readable() && !policies.world().policy.rules.is_empty());
+    }
+
+    #[test]
+    fn of_two_policies_applied_at_once_the_newer_decides_whichever_is_heard_of_first() {
+        let config = Config::default();
+        let accounts = Arc::new(AccountBook::open(&config.accounts).unwrap());
+        let config = Arc::new(ArcSwap::from_pointee(config));
+        let version = |version, id: &str| PolicyVersion {
+            version,
+            policy: format!("[[rule]]\nid = \"{id}\"\napprove = [{{ from = [\"user:root\"] }}]\n"),
+            ..PolicyVersion::shipped()
+        };
+        let policies =
+            Policies::new(HostName::parse("web-1").unwrap(), config, accounts, &PolicyVersion::shipped())
+                .unwrap();
+        policies.adopt(&version(2, "second")).unwrap();
+        policies.adopt(&version(1, "first")).unwrap();
+        assert_eq!((policies.version(), policies.world().policy.rules[0].id.as_str()), (Some(2), "second"));
+        policies.adopt(&version(3, "third")).unwrap();
+        assert_eq!((policies.version(), policies.world().policy.rules[0].id.as_str()), (Some(3), "third"));
     }
 }

@@ -61,9 +61,15 @@ mod tests {
             assert!(fallen.is_err());
             return;
         }
-        for thread in ["writer", "gate-0", "gate-31", "tick", "watch", "warden"] {
-            assert_eq!(ends_of(thread).signal(), Some(nix::sys::signal::Signal::SIGABRT as i32), "{thread}");
-        }
-        assert!(ends_of("tokio-rt-worker").success());
+        // At once, for each waits until its log gives up.
+        std::thread::scope(|scope| {
+            for thread in ["writer", "gate-0", "gate-31", "tick", "watch", "warden"] {
+                scope.spawn(move || {
+                    let aborted = Some(nix::sys::signal::Signal::SIGABRT as i32);
+                    assert_eq!(ends_of(thread).signal(), aborted, "{thread}");
+                });
+            }
+            assert!(ends_of("tokio-rt-worker").success());
+        });
     }
 }

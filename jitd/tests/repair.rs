@@ -44,7 +44,8 @@ struct State(tempfile::TempDir);
 
 impl State {
     fn empty() -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        // A process that is killed loses nothing that it wrote; waiting for a disk would show nothing more.
+        let folder = tempfile::tempdir_in("/dev/shm").unwrap();
         let config = format!("state = \"{}\"\nhost = \"web-1\"\n", folder.path().display());
         std::fs::write(folder.path().join("jitd.toml"), config).unwrap();
         Self(folder)
@@ -121,37 +122,48 @@ impl State {
         file
     }
 
-    fn has(&self, sql: &str) -> bool {
-        let found: i64 = self.opened().connection().query_row(sql, [], |row| row.get(0)).unwrap();
-        found == 1
-    }
-
     fn has_grant(&self, id: &str) -> bool {
-        self.has(&format!("SELECT count(*) FROM grants WHERE body LIKE '%{id}%'"))
+        has_grant(&self.opened(), id)
     }
 
-    /// Whether the one claim there is still has the end that it was made with.
     fn has_the_claim(&self) -> bool {
-        let (id, started) = (bits(USED), NOON + 60_000);
-        let this = format!("grant_id = {id} AND started_ms = {started} AND ends_ms = {}", started + HOUR);
-        self.has(&format!("SELECT count(*) FROM claim WHERE {this}"))
-            && self.has("SELECT count(*) FROM claim")
+        has_the_claim(&self.opened())
     }
 
     fn clock(&self) -> Value {
-        let clock = store::meta(self.opened().connection(), "clock").unwrap().unwrap();
-        serde_json::from_str(&clock).unwrap()
+        clock(&self.opened())
     }
 
     /// Everything that was acknowledged and is not the damage itself.
     fn holds_everything(&self) {
-        assert!(self.has_grant(GIVEN) && self.has_grant(USED) && self.has_grant(UNUSED));
-        assert!(self.has(&format!(
-            "SELECT count(*) FROM grants WHERE body LIKE '%{REVOKED}%' AND body LIKE '%revoked%' AND closed = 1"
-        )));
-        assert!(self.has_the_claim());
-        assert_eq!(self.clock()["floor"], iso(NOON + 120_000), "{}", self.clock());
+        let file = self.opened();
+        assert!([GIVEN, USED, UNUSED].iter().all(|id| has_grant(&file, id)));
+        let revoked = format!("body LIKE '%{REVOKED}%' AND body LIKE '%revoked%' AND closed = 1");
+        assert!(has_one(&file, &format!("SELECT count(*) FROM grants WHERE {revoked}")));
+        assert!(has_the_claim(&file));
+        assert_eq!(clock(&file)["floor"], iso(NOON + 120_000), "{}", clock(&file));
     }
+}
+
+fn has_one(file: &File, sql: &str) -> bool {
+    let found: i64 = file.connection().query_row(sql, [], |row| row.get(0)).unwrap();
+    found == 1
+}
+
+fn has_grant(file: &File, id: &str) -> bool {
+    has_one(file, &format!("SELECT count(*) FROM grants WHERE body LIKE '%{id}%'"))
+}
+
+/// Whether the one claim there is still has the end that it was made with.
+fn has_the_claim(file: &File) -> bool {
+    let (id, started) = (bits(USED), NOON + 60_000);
+    let this = format!("grant_id = {id} AND started_ms = {started} AND ends_ms = {}", started + HOUR);
+    has_one(file, &format!("SELECT count(*) FROM claim WHERE {this}"))
+        && has_one(file, "SELECT count(*) FROM claim")
+}
+
+fn clock(file: &File) -> Value {
+    serde_json::from_str(&store::meta(file.connection(), "clock").unwrap().unwrap()).unwrap()
 }
 
 fn bits(id: &str) -> u64 {
@@ -350,7 +362,7 @@ fn a_repair_that_is_killed_at_any_system_call_loses_nothing_and_is_taken_up_agai
     let (mut broken_off, mut between) = (0, 0);
     // All that change something or make it durable, and what they are done to.
     for call in ["openat", "rename", "unlink", "write", "pwrite64", "ftruncate", "fsync", "fdatasync"] {
-        for nth in 1.. {
+        for nth in first_of(call).. {
             let state = damaged.copy();
             if with(&state, call, &format!("signal=KILL:when={nth}")).status.success() {
                 break;
@@ -386,9 +398,7 @@ fn a_repair_without_room_says_so_and_goes_on_when_there_is_some() {
     let damaged = State::damaged(edited);
     let mut failed = 0;
     for call in ["openat", "rename", "pwrite64", "ftruncate", "fallocate", "fsync", "fdatasync"] {
-        // What a program opens to start at all says nothing about its repair.
-        let first = if call == "openat" { opens_to_start() } else { 1 };
-        for nth in first.. {
+        for nth in first_of(call).. {
             let state = damaged.copy();
             let output = with(&state, call, &format!("error=ENOSPC:when={nth}+"));
             let said = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -423,8 +433,12 @@ fn a_repair_whose_end_a_power_cut_took_back_undoes_nothing_of_what_was_written_s
     state.holds_everything();
 }
 
-/// The first file that `jitd repair` opens for its database, counted from the first it opens at all.
-fn opens_to_start() -> usize {
+/// The first of these calls that is worth breaking off at: what a program opens to start at all says nothing
+/// about its repair.
+fn first_of(call: &str) -> usize {
+    if call != "openat" {
+        return 1;
+    }
     let state = State::empty();
     let trace = state.0.path().join("trace");
     let strace = ["strace", "-f", "-o", trace.to_str().unwrap(), "-e", "trace=openat"];

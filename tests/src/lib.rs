@@ -22,6 +22,7 @@ mod person;
 mod policy;
 mod progress;
 mod sandbox;
+mod screen;
 mod seen;
 
 pub use host::{Host, PASSWORD, SPARE};
@@ -29,4 +30,5 @@ pub use image::image;
 pub use machine::{cache, install, package, repository, root_or_explain, run};
 pub use person::{Client, Person, Terminal};
 pub use progress::Progress;
+pub use screen::Screen;
 pub use seen::Seen;

@@ -1,7 +1,7 @@
 //! Asking: for access, for more time; and taking back what was asked.
 
-use crate::desk::{Said, facts, mint_grant, mint_request, no_request, put, random, sees, view};
-use crate::{Asked, Caller, Desk, DeskError, Key, Store, Transaction};
+use crate::desk::{Said, facts, mint_grant, mint_request, no_request, put, random, sees, view, visible_in};
+use crate::{Asked, Caller, Desk, DeskError, Ground, Key, Store, Transaction};
 use access::{HostName, Login, Person, RequestId, Time};
 use api::{NewExtension, NewRequest, Opened, RequestView};
 use chrono::TimeDelta;
@@ -11,10 +11,19 @@ use workflow::{Ask, Event, Kind, Refusal, Request, Rule, World, open, step};
 
 impl<S: Store> Desk<S> {
     /// Opens a request, or points at an equal one that waits.
-    pub fn request(&self, caller: &Caller, new: NewRequest, key: &Key) -> Result<Opened, DeskError> {
-        let world = self.worlds.world();
+    pub fn request(&self, caller: &Caller, new: &NewRequest, key: &Key) -> Result<Opened, DeskError> {
+        self.grounded(|ground| self.request_on(ground, caller, new.clone(), key))
+    }
+
+    fn request_on(
+        &self,
+        ground: &Ground,
+        caller: &Caller,
+        new: NewRequest,
+        key: &Key,
+    ) -> Result<Opened, DeskError> {
         let login = new.user.as_ref().unwrap_or(&caller.login);
-        let (person, names) = person_of(&world, login)?;
+        let (person, names) = person_of(&ground.world, login)?;
         let kind = if new.break_glass { Kind::BreakGlass } else { Kind::Access };
         if new.break_glass
             && let Err(why) = &caller.reviews
@@ -30,7 +39,7 @@ impl<S: Store> Desk<S> {
             asked_by: caller.person.clone(),
             person,
             names,
-            hosts: self.hosts(&world, new.hosts, &new.labels)?,
+            hosts: self.hosts(&ground.world, new.hosts, &new.labels)?,
             labels: new.labels,
             services: new.services,
             run_as: new.run_as,
@@ -44,12 +53,12 @@ impl<S: Store> Desk<S> {
             channel: caller.channel,
             asked_at: now,
         };
-        let rule = self.rule(&ask)?;
+        let rule = ground.rule(&ask, self.clock.now())?;
         if new.length.is_none() {
             let glass = rule.break_glass.as_ref().filter(|_| kind == Kind::BreakGlass);
             ask.length = glass.map_or(rule.default, |glass| glass.longest.min(rule.default));
         }
-        self.open(ask, rule, caller, Some(key))
+        self.open(ground, ask, rule, caller, Some(key))
     }
 
     /// Opens a request for more time on a grant.
@@ -57,10 +66,21 @@ impl<S: Store> Desk<S> {
         &self,
         caller: &Caller,
         id: &str,
+        new: &NewExtension,
+        key: &Key,
+    ) -> Result<Opened, DeskError> {
+        self.grounded(|ground| self.extend_on(ground, caller, id, new.clone(), key))
+    }
+
+    fn extend_on(
+        &self,
+        ground: &Ground,
+        caller: &Caller,
+        id: &str,
         new: NewExtension,
         key: &Key,
     ) -> Result<Opened, DeskError> {
-        let grant = self.find_grant(caller, id)?;
+        let grant = self.find_grant(&ground.world, caller, id)?;
         let first = self.store.read(|store| store.request(grant.request))?;
         let first = first.ok_or_else(|| no_request(&grant.request.to_string()))?;
         if first.ask.kind == Kind::Standing {
@@ -82,19 +102,20 @@ impl<S: Store> Desk<S> {
             asked_at: self.clock.now().trusted,
             ..first.ask
         };
-        let rule = self.rule(&ask)?;
-        self.open(ask, rule, caller, Some(key))
+        let rule = ground.rule(&ask, self.clock.now())?;
+        self.open(ground, ask, rule, caller, Some(key))
     }
 
     pub(crate) fn open(
         &self,
+        ground: &Ground,
         ask: Ask,
         rule: Rule,
         caller: &Caller,
         key: Option<&Key>,
     ) -> Result<Opened, DeskError> {
-        let (reader, clock, world) = (caller.clone(), Arc::clone(&self.clock), self.worlds.world());
-        self.once(caller, key, move |store| {
+        let (reader, clock, world) = (caller.clone(), Arc::clone(&self.clock), ground.world.clone());
+        self.once_on(ground, caller, key, move |store| {
             let now = ask.asked_at;
             let pending = store.pending_of(&ask.person)?;
             let equal = pending.iter().filter(|other| is_equal(other, &ask, &rule));
@@ -119,13 +140,24 @@ impl<S: Store> Desk<S> {
 
     /// Who asked takes it back.
     pub fn cancel(&self, caller: &Caller, id: &str, key: &Key) -> Result<RequestView, DeskError> {
+        self.grounded(|ground| self.cancel_on(ground, caller, id, key))
+    }
+
+    fn cancel_on(
+        &self,
+        ground: &Ground,
+        caller: &Caller,
+        id: &str,
+        key: &Key,
+    ) -> Result<RequestView, DeskError> {
         let found = self.find_request(id)?;
-        if self.visible(&found, caller).is_none() {
+        let at = self.clock.now();
+        if visible_in(&ground.world, at, &found, caller).is_none() {
             return Err(no_request(id));
         }
-        let rule = self.rule_or_why(&found.ask);
-        let (id, reader, now) = (found.ask.id, caller.clone(), self.clock.now().trusted);
-        self.once(caller, Some(key), move |store| {
+        let rule = ground.rule_or_why(&found.ask, at);
+        let (id, reader, now) = (found.ask.id, caller.clone(), at.trusted);
+        self.once_on(ground, caller, Some(key), move |store| {
             let request = store.request(id)?.ok_or_else(|| no_request(&id.to_string()))?;
             let event = Event::Cancel { by: reader.person.clone() };
             let rule = rule.as_ref().map_err(String::as_str);

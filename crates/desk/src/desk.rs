@@ -1,6 +1,7 @@
 //! The desk itself, and what every part of it needs: finding things, who sees what, doing something once.
 
-use crate::{Caller, Clock, DeskError, Queries, Store, Transaction, Worlds, limits};
+use crate::policy::still_in_force;
+use crate::{Caller, Clock, DeskError, Ground, Queries, Store, Transaction, Worlds, limits};
 use access::{Grant, GrantId, HostName, Now, Person, RequestId, Text, Time};
 use api::{Change, ChangeRecord, GrantView, RequestView};
 use serde::{Serialize, de::DeserializeOwned};
@@ -19,9 +20,6 @@ pub struct Desk<S> {
     pub(crate) host: HostName,
     /// Held by the one replay that runs: each keeps a core busy for seconds.
     pub(crate) replaying: Mutex<()>,
-    /// Held from reading the policy in force to having it decide, so that of two applied at once the newer
-    /// one does.
-    pub(crate) adopting: Mutex<()>,
 }
 
 /// An idempotency key with the fingerprint of the call it came with.
@@ -57,17 +55,60 @@ impl Said {
 impl<S: Store> Desk<S> {
     /// A desk on `store`; `host` is meant where a request names none.
     pub fn new(store: S, worlds: Arc<dyn Worlds>, clock: Arc<dyn Clock>, host: HostName) -> Self {
-        Self { store, worlds, clock, host, replaying: Mutex::new(()), adopting: Mutex::new(()) }
+        Self { store, worlds, clock, host, replaying: Mutex::new(()) }
     }
 
-    /// The rule that covers this ask now, or in words why none does.
-    pub(crate) fn rule_or_why(&self, ask: &Ask) -> Result<Rule, String> {
-        self.worlds.world().rule(ask, self.clock.now()).map_err(|why| why.to_string())
+    /// Does `work`, a look at the rules and a write that rests on it, over the policy in force. Where another
+    /// one was applied before the write ([`Self::once_on`]), all of it is done again over that.
+    pub(crate) fn grounded<T>(&self, work: impl Fn(&Ground) -> Result<T, DeskError>) -> Result<T, DeskError> {
+        for _ in 0..limits::OVERTAKEN {
+            match work(&self.worlds.ground()) {
+                // Who applied it may not have come round to having it decide.
+                Err(DeskError::Overtaken) => self.adopt()?,
+                done => return done,
+            }
+        }
+        Err(DeskError::Overtaken)
     }
 
-    /// The same for who asks.
-    pub(crate) fn rule(&self, ask: &Ask) -> Result<Rule, DeskError> {
-        self.rule_or_why(ask).map_err(DeskError::NoRule)
+    /// Has the policy that was applied last decide from now on.
+    pub(crate) fn adopt(&self) -> Result<(), DeskError> {
+        match self.in_force()? {
+            Some(version) => self.worlds.adopt(&version).map_err(DeskError::Store),
+            None => Ok(()),
+        }
+    }
+
+    /// [`Self::once`], and only while the policy that `ground` is made of is in force.
+    pub(crate) fn once_on<T, F>(
+        &self,
+        ground: &Ground,
+        caller: &Caller,
+        key: Option<&Key>,
+        work: F,
+    ) -> Result<T, DeskError>
+    where
+        T: Serialize + DeserializeOwned + Send + 'static,
+        F: FnOnce(&mut dyn Transaction) -> Result<T, DeskError> + Send + 'static,
+    {
+        let version = ground.version;
+        self.once(caller, key, move |store| {
+            still_in_force(version, store)?;
+            work(store)
+        })
+    }
+
+    /// [`Store::write`], and only while the policy that `ground` is made of is in force.
+    pub(crate) fn write_on<T, F>(&self, ground: &Ground, work: F) -> Result<T, DeskError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut dyn Transaction) -> Result<T, DeskError> + Send + 'static,
+    {
+        let version = ground.version;
+        self.store.write(move |store| {
+            still_in_force(version, store)?;
+            work(store)
+        })
     }
 
     /// Runs `work` in one transaction, once for each key.
@@ -103,33 +144,30 @@ impl<S: Store> Desk<S> {
         })
     }
 
-    pub(crate) fn find_grant(&self, caller: &Caller, id: &str) -> Result<Grant, DeskError> {
+    pub(crate) fn find_grant(&self, world: &World, caller: &Caller, id: &str) -> Result<Grant, DeskError> {
         let (low, high) = GrantId::range(id).map_err(|why| DeskError::BadRequest(why.to_string()))?;
         let grant = self.store.read(|store| match store.grant_ids(low, high)?.as_slice() {
             [] => Err(no_grant(id)),
             [one] => store.grant(*one)?.ok_or_else(|| no_grant(id)),
             _ => Err(DeskError::Ambiguous { what: "grant", id: id.to_owned() }),
         })?;
-        if self.may_see(&grant, caller) { Ok(grant) } else { Err(no_grant(id)) }
+        if self.may_see(world, &grant, caller) { Ok(grant) } else { Err(no_grant(id)) }
     }
 
-    /// What the caller may see of a request: one's own, what one could decide, or everything.
-    pub(crate) fn visible(&self, request: &Request, caller: &Caller) -> Option<RequestView> {
-        visible_in(&self.worlds.world(), self.clock.now(), request, caller)
-    }
-
-    /// Whether the caller may see this grant.
-    pub fn may_see(&self, grant: &Grant, caller: &Caller) -> bool {
-        grant.person == caller.person || caller.roles.sees_all() || self.approves(grant, &caller.person)
+    /// Whether the caller may see this grant, in this world.
+    pub fn may_see(&self, world: &World, grant: &Grant, caller: &Caller) -> bool {
+        grant.person == caller.person
+            || caller.roles.sees_all()
+            || self.approves(world, grant, &caller.person)
     }
 
     /// Whether `person` approved this grant, or the policy of this moment lets them review what it came
     /// from.
-    pub fn approves(&self, grant: &Grant, person: &Person) -> bool {
+    pub fn approves(&self, world: &World, grant: &Grant, person: &Person) -> bool {
         let request = || self.store.read(|store| store.request(grant.request)).ok().flatten();
         grant.approved_by.contains(person)
             || request()
-                .and_then(|request| self.rule(&request.ask).ok())
+                .and_then(|request| world.rule(&request.ask, self.clock.now()).ok())
                 .is_some_and(|rule| rule.has_approver(person))
     }
 }
@@ -202,7 +240,7 @@ pub(crate) fn put(
     store.put_grant(grant, grant.ended.is_some())
 }
 
-/// [`Desk::visible`] in one world, for lists: a world is made once for all of it.
+/// What the caller may see of a request in this world: one's own, what one could decide, or everything.
 pub(crate) fn visible_in(world: &World, now: Now, request: &Request, caller: &Caller) -> Option<RequestView> {
     let rule = world.rule(&request.ask, now).ok();
     let seen = sees(caller, request, rule.as_ref()) || had_a_say(world, now, request, &caller.person);

@@ -1,13 +1,13 @@
 //! Asking at a refused door: by the login itself, and by its person at a prompt.
 
 use crate::asking::{is_equal, person_of};
-use crate::desk::{facts, random};
-use crate::{Caller, Desk, DeskError, Queries, Roles, Store};
+use crate::desk::{facts, random, visible_in};
+use crate::{Caller, Desk, DeskError, Ground, Queries, Roles, Store};
 use access::{GrantId, Login, RequestId, Service, Span, Text};
 use api::{Opened, RequestView};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
-use workflow::{Ask, Channel, Kind, OnRefusal, Refusal, Rule, Wants, open};
+use workflow::{Ask, Channel, Kind, OnRefusal, Refusal, Rule, Wants, World, open};
 
 /// A login that was refused, as its door knows it.
 #[derive(Clone, Copy, Debug)]
@@ -76,20 +76,31 @@ impl<S: Store> Desk<S> {
         reason: Text,
         may_open: bool,
     ) -> Result<AtTheDoor, DeskError> {
-        let (ask, rule, caller) = self.knocked(knock, Words { reason, length: None, ticket: None })?;
+        let words = Words { reason, length: None, ticket: None };
+        self.grounded(|ground| self.let_ask(ground, knock, words.clone(), may_open))
+    }
+
+    fn let_ask(
+        &self,
+        ground: &Ground,
+        knock: Knock<'_>,
+        words: Words,
+        may_open: bool,
+    ) -> Result<AtTheDoor, DeskError> {
+        let (ask, rule, caller) = self.knocked(ground, knock, words)?;
         let hint = Hint { ticket: rule.wants.ticket_pattern() };
         match rule.on_refusal {
             OnRefusal::Off => return Ok(AtTheDoor::Silent),
             OnRefusal::Hint => return Ok(AtTheDoor::Hint(hint)),
             OnRefusal::Open if may_open => {}
             OnRefusal::Open => {
-                let waits = self.store.read(|store| self.equal_one(store, &ask, &rule, &caller))?;
+                let waits = self.store.read(|store| self.equal_one(ground, store, &ask, &rule, &caller))?;
                 return Ok(waits.map_or(AtTheDoor::Hint(hint), |request| {
                     AtTheDoor::Opened(Box::new(Opened { request, grant: None, existed: true }))
                 }));
             }
         }
-        match self.open(ask, rule, &caller, None) {
+        match self.open(ground, ask, rule, &caller, None) {
             Ok(opened) => Ok(AtTheDoor::Opened(Box::new(opened))),
             // What a login cannot say, its person can.
             Err(DeskError::Refused(Refusal::ReasonTooShort { .. } | Refusal::Ticket { .. })) => {
@@ -102,12 +113,14 @@ impl<S: Store> Desk<S> {
     /// What the person of a refused login could do at a prompt. Opens nothing. `reason` is what the login
     /// would say by itself. What would be refused whatever they say is refused before they are asked.
     pub fn offer(&self, knock: Knock<'_>, reason: Text) -> Result<AtThePrompt, DeskError> {
-        let (ask, rule, caller) = self.knocked(knock, Words { reason, length: None, ticket: None })?;
+        let ground = &self.worlds.ground();
+        let words = Words { reason, length: None, ticket: None };
+        let (ask, rule, caller) = self.knocked(ground, knock, words)?;
         if rule.on_refusal == OnRefusal::Off {
             return Ok(AtThePrompt::Nothing);
         }
         self.store.read(|store| {
-            if let Some(waits) = self.equal_one(store, &ask, &rule, &caller)? {
+            if let Some(waits) = self.equal_one(ground, store, &ask, &rule, &caller)? {
                 return Ok(AtThePrompt::Wait(Box::new(waits)));
             }
             let facts = facts(store, &ask, Some(&rule), ask.asked_at)?;
@@ -132,17 +145,27 @@ impl<S: Store> Desk<S> {
     pub fn request_at_prompt(
         &self,
         knock: Knock<'_>,
+        words: &Words,
+        may_open: bool,
+    ) -> Result<Opened, DeskError> {
+        self.grounded(|ground| self.asked_at_prompt(ground, knock, words.clone(), may_open))
+    }
+
+    fn asked_at_prompt(
+        &self,
+        ground: &Ground,
+        knock: Knock<'_>,
         words: Words,
         may_open: bool,
     ) -> Result<Opened, DeskError> {
-        let (ask, rule, caller) = self.knocked(knock, words)?;
+        let (ask, rule, caller) = self.knocked(ground, knock, words)?;
         if rule.on_refusal == OnRefusal::Off {
             return Err(DeskError::Forbidden(format!("rule \"{}\" is asked by jit request alone", rule.id)));
         }
         if may_open {
-            return self.open(ask, rule, &caller, None);
+            return self.open(ground, ask, rule, &caller, None);
         }
-        let waits = self.store.read(|store| self.equal_one(store, &ask, &rule, &caller))?;
+        let waits = self.store.read(|store| self.equal_one(ground, store, &ask, &rule, &caller))?;
         waits.map(|request| Opened { request, grant: None, existed: true }).ok_or_else(|| {
             DeskError::Busy("your refused logins opened as many requests as they can within an hour".into())
         })
@@ -150,13 +173,18 @@ impl<S: Store> Desk<S> {
 
     /// A request as the person of a login may see it.
     pub fn request_seen_by(&self, login: &Login, id: RequestId) -> Result<RequestView, DeskError> {
-        let caller = self.at_the_door(login, None)?;
+        let caller = at_the_door(&self.worlds.world(), login, None)?;
         self.show_request(&caller, &id.to_string())
     }
 
     /// The ask that a refused login stands for, the rule that covers it, and who makes it.
-    fn knocked(&self, knock: Knock<'_>, words: Words) -> Result<(Ask, Rule, Caller), DeskError> {
-        let caller = self.at_the_door(knock.login, knock.source)?;
+    fn knocked(
+        &self,
+        ground: &Ground,
+        knock: Knock<'_>,
+        words: Words,
+    ) -> Result<(Ask, Rule, Caller), DeskError> {
+        let caller = at_the_door(&ground.world, knock.login, knock.source)?;
         let mut ask = Ask {
             id: RequestId::from_random(random()?),
             kind: Kind::Access,
@@ -175,30 +203,17 @@ impl<S: Store> Desk<S> {
             channel: Channel::Login,
             asked_at: self.clock.now().trusted,
         };
-        let rule = self.rule(&ask)?;
+        let rule = ground.rule(&ask, self.clock.now())?;
         if words.length.is_none() {
             ask.length = rule.default;
         }
         Ok((ask, rule, caller))
     }
 
-    /// Whoever knocks under this name, with no rights but their own affairs.
-    fn at_the_door(&self, login: &Login, source: Option<IpAddr>) -> Result<Caller, DeskError> {
-        let (person, names) = person_of(&self.worlds.world(), login)?;
-        Ok(Caller {
-            person,
-            login: login.clone(),
-            names,
-            source,
-            roles: Roles::default(),
-            channel: Channel::Login,
-            reviews: Err("a login cannot review".to_owned()),
-        })
-    }
-
     /// An equal request that waits.
     fn equal_one(
         &self,
+        ground: &Ground,
         store: &dyn Queries,
         ask: &Ask,
         rule: &Rule,
@@ -206,6 +221,21 @@ impl<S: Store> Desk<S> {
     ) -> Result<Option<RequestView>, DeskError> {
         let waiting = store.pending_of(&ask.person)?;
         let equal = waiting.iter().find(|other| is_equal(other, ask, rule));
-        Ok(equal.and_then(|request| self.visible(request, caller)))
+        let visible = |request| visible_in(&ground.world, self.clock.now(), request, caller);
+        Ok(equal.and_then(visible))
     }
+}
+
+/// Whoever knocks under this name, with no rights but their own affairs.
+fn at_the_door(world: &World, login: &Login, source: Option<IpAddr>) -> Result<Caller, DeskError> {
+    let (person, names) = person_of(world, login)?;
+    Ok(Caller {
+        person,
+        login: login.clone(),
+        names,
+        source,
+        roles: Roles::default(),
+        channel: Channel::Login,
+        reviews: Err("a login cannot review".to_owned()),
+    })
 }

@@ -1,7 +1,7 @@
 //! What happens without anybody: by time, and because policy or people changed.
 
 use crate::desk::{Said, facts, mint_grant, mint_request, put};
-use crate::{Desk, DeskError, Queries, RequestFilter, Store, limits};
+use crate::{Desk, DeskError, Ground, Queries, RequestFilter, Store, limits};
 use access::{Grant, RequestId, Text, Time};
 use api::{Change, ChangeRecord};
 use workflow::{Decider, Event, Kind, Request, RequestState, StandingGrant, World, step, taken_back};
@@ -16,7 +16,7 @@ impl<S: Store> Desk<S> {
         })?;
         let done = due.len() + over.len();
         for request in due {
-            self.step_by_itself(request.ask.id, None)?;
+            self.grounded(|ground| self.step_by_itself(ground, request.ask.id, false))?;
         }
         for grant in over {
             let id = grant.id;
@@ -43,12 +43,21 @@ impl<S: Store> Desk<S> {
     /// what the policy says now or denied, grants of people who left end, and automation accounts hold what
     /// they should.
     pub fn reconcile(&self) -> Result<(), DeskError> {
-        self.reconcile_with(&self.worlds.world())
+        self.reconcile_with(&self.worlds.ground())
     }
 
     /// [`Self::reconcile`] with the world as it was at one moment: what it ends never comes back, so it must
-    /// not follow from one that was read anew in between.
-    pub fn reconcile_with(&self, world: &World) -> Result<(), DeskError> {
+    /// not follow from one that was read anew in between. Where another policy is applied meanwhile, the rest is
+    /// left to the look that follows that one.
+    pub fn reconcile_with(&self, ground: &Ground) -> Result<(), DeskError> {
+        match self.follow(ground) {
+            Err(DeskError::Overtaken) => Ok(()),
+            done => done,
+        }
+    }
+
+    fn follow(&self, ground: &Ground) -> Result<(), DeskError> {
+        let world = &ground.world;
         let mut after = None;
         loop {
             let page =
@@ -56,7 +65,7 @@ impl<S: Store> Desk<S> {
             let Some(last) = page.last() else { break };
             after = Some((last.ask.asked_at, last.ask.id));
             for request in page.iter().filter(|request| request.state.is_pending()) {
-                self.step_by_itself(request.ask.id, Some(world))?;
+                self.step_by_itself(ground, request.ask.id, true)?;
             }
         }
         let now = self.clock.now().trusted;
@@ -68,13 +77,13 @@ impl<S: Store> Desk<S> {
             after = Some(last.id);
             for grant in page {
                 if let Some(why) = self.no_longer(world, &grant, &mut wanted)? {
-                    self.take_back(&grant, why, now)?;
+                    self.take_back(ground, &grant, why, now)?;
                 }
             }
         }
         for missing in wanted {
-            self.store.write(move |store| {
-                let before = store.grants(Some(&missing.person), None, true, api::limits::PAGE)?;
+            self.write_on(ground, move |store| {
+                let before = store.grants(Some(&missing.person), None, true, None, api::limits::PAGE)?;
                 let has = |grant: &Grant| grant.ended.is_none() && missing.is(grant);
                 if before.iter().any(|grant| has(grant) || missing.was_taken_back(grant)) {
                     return Ok(());
@@ -108,9 +117,9 @@ impl<S: Store> Desk<S> {
         Ok(world.still_for(grant).err())
     }
 
-    fn take_back(&self, grant: &Grant, why: String, now: Time) -> Result<(), DeskError> {
+    fn take_back(&self, ground: &Ground, grant: &Grant, why: String, now: Time) -> Result<(), DeskError> {
         let id = grant.id;
-        self.store.write(move |store| {
+        self.write_on(ground, move |store| {
             let Some(grant) = store.grant(id)?.filter(|grant| grant.ended.is_none()) else {
                 return Ok(());
             };
@@ -122,17 +131,13 @@ impl<S: Store> Desk<S> {
         })
     }
 
-    /// A tick, or a look at what the policy says in this world.
-    fn step_by_itself(&self, id: RequestId, recheck: Option<&World>) -> Result<(), DeskError> {
+    /// A tick, or a look at what the policy says now.
+    fn step_by_itself(&self, ground: &Ground, id: RequestId, recheck: bool) -> Result<(), DeskError> {
         let now = self.clock.now().trusted;
         let Some(request) = self.store.read(|store| store.request(id))? else {
             return Ok(());
         };
-        let rule = match recheck {
-            Some(world) => world.rule(&request.ask, self.clock.now()).map_err(|why| why.to_string()),
-            None => self.rule_or_why(&request.ask),
-        };
-        let recheck = recheck.is_some();
+        let rule = ground.rule_or_why(&request.ask, self.clock.now());
         let stepped = move |store: &dyn Queries, request: &Request| {
             let rule = rule.as_ref().map_err(String::as_str);
             let facts = facts(store, &request.ask, rule.ok(), now)?;
@@ -143,7 +148,7 @@ impl<S: Store> Desk<S> {
         if self.store.read(|store| stepped(store, &request))?.changes.is_empty() {
             return Ok(());
         }
-        self.store.write(move |store| {
+        self.write_on(ground, move |store| {
             let Some(request) = store.request(id)? else {
                 return Ok(());
             };

@@ -45,6 +45,15 @@ pub enum DeskError {
     /// Not this caller's business.
     #[error("{0}")]
     Forbidden(String),
+    /// Nobody can ask for anything.
+    #[error(
+        "no policy is in force: a repair lost it, so nobody can ask for anything and approvers cannot come in. As \
+         root, look at /etc/jitd/policy.toml and put it in force with `jit policy apply`"
+    )]
+    NoPolicy,
+    /// Policies were applied between the look at the rules and the write, again and again.
+    #[error("the policy was replaced just now, and this was not done: try again")]
+    Overtaken,
     /// Something else must be done first.
     #[error("{0}")]
     Busy(String),
@@ -73,9 +82,9 @@ impl DeskError {
                 }
                 _ => ProblemCode::Refused,
             },
-            Self::Busy(_) => ProblemCode::RateLimited,
+            Self::Busy(_) | Self::Overtaken => ProblemCode::RateLimited,
             Self::NoRule(_) | Self::NoAccount(_) => ProblemCode::Refused,
-            Self::NotFound { .. } => ProblemCode::NotFound,
+            Self::NotFound { .. } | Self::NoPolicy => ProblemCode::NotFound,
             Self::Ambiguous { .. } | Self::KeyReused | Self::BadRequest(_) => ProblemCode::BadRequest,
             Self::NotThem(_) | Self::Forbidden(_) => ProblemCode::Forbidden,
             Self::Store(_) => ProblemCode::Unavailable,

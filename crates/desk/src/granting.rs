@@ -2,14 +2,14 @@
 
 use crate::asking::person_of;
 use crate::desk::{grant_view, no_grant};
-use crate::{Caller, Desk, DeskError, Key, Store};
+use crate::{Caller, Desk, DeskError, Ground, Key, Store, limits};
 use access::EndedHow;
 use api::{AskGrants, Change, ChangeRecord, EndGrant, GrantView};
 use std::sync::Arc;
 use workflow::{End, end};
 
 impl<S: Store> Desk<S> {
-    /// Grants that the caller may see.
+    /// Grants that the caller may see, newest first.
     pub fn grants(&self, caller: &Caller, ask: &AskGrants, limit: u32) -> Result<Vec<GrantView>, DeskError> {
         let world = self.worlds.world();
         let person = match &ask.user {
@@ -18,21 +18,32 @@ impl<S: Store> Desk<S> {
             None if world.approvers(self.clock.now()).contains(&caller.person) => None,
             None => Some(caller.person.clone()),
         };
-        let mut found = self.store.read(|store| {
-            store.grants(person.as_ref(), ask.host.as_ref(), ask.all, limit.min(api::limits::PAGE))
-        })?;
-        found.retain(|grant| self.may_see(grant, caller));
-        self.store.read(|store| found.iter().map(|grant| grant_view(grant, store, &*self.clock)).collect())
+        let limit = limit.min(api::limits::PAGE) as usize;
+        let (mut seen, mut after) = (Vec::new(), None);
+        // Others' grants that the caller may not see must not hide those that they may.
+        for _ in 0..limits::PAGES_LOOKED_THROUGH {
+            let found = self.store.read(|store| {
+                store.grants(person.as_ref(), ask.host.as_ref(), ask.all, after, limits::LIST)
+            })?;
+            let Some(last) = found.last() else { break };
+            after = Some((last.approved_at, last.id));
+            seen.extend(found.into_iter().filter(|grant| self.may_see(&world, grant, caller)));
+            if seen.len() >= limit {
+                break;
+            }
+        }
+        seen.truncate(limit);
+        self.store.read(|store| seen.iter().map(|grant| grant_view(grant, store, &*self.clock)).collect())
     }
 
     /// Whether this person ever held a grant here.
     pub fn has_held(&self, person: &access::Person) -> Result<bool, DeskError> {
-        self.store.read(|store| Ok(!store.grants(Some(person), None, true, 1)?.is_empty()))
+        self.store.read(|store| Ok(!store.grants(Some(person), None, true, None, 1)?.is_empty()))
     }
 
     /// One grant.
     pub fn show_grant(&self, caller: &Caller, id: &str) -> Result<GrantView, DeskError> {
-        let grant = self.find_grant(caller, id)?;
+        let grant = self.find_grant(&self.worlds.world(), caller, id)?;
         self.store.read(|store| grant_view(&grant, store, &*self.clock))
     }
 
@@ -42,11 +53,23 @@ impl<S: Store> Desk<S> {
         caller: &Caller,
         id: &str,
         how: EndedHow,
+        body: &EndGrant,
+        key: &Key,
+    ) -> Result<GrantView, DeskError> {
+        self.grounded(|ground| self.end_grant_on(ground, caller, id, how, body.clone(), key))
+    }
+
+    fn end_grant_on(
+        &self,
+        ground: &Ground,
+        caller: &Caller,
+        id: &str,
+        how: EndedHow,
         body: EndGrant,
         key: &Key,
     ) -> Result<GrantView, DeskError> {
-        let found = self.find_grant(caller, id)?;
-        let approver = self.approves(&found, &caller.person);
+        let found = self.find_grant(&ground.world, caller, id)?;
+        let approver = self.approves(&ground.world, &found, &caller.person);
         if how == EndedHow::Revoked
             && found.person != caller.person
             && let Err(why) = &caller.reviews
@@ -61,7 +84,7 @@ impl<S: Store> Desk<S> {
             reason: body.reason.clone(),
         };
         let (id, channel, clock) = (found.id, caller.channel, Arc::clone(&self.clock));
-        self.once(caller, Some(key), move |store| {
+        self.once_on(ground, caller, Some(key), move |store| {
             let grant = store.grant(id)?.ok_or_else(|| no_grant(&id.to_string()))?;
             let by = ending.by.clone();
             let ended = end(&grant, ending, clock.now())?;

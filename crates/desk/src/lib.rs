@@ -28,7 +28,9 @@ pub use caller::{Caller, Roles};
 pub use desk::{Desk, Key};
 pub use door::{AtTheDoor, AtThePrompt, Hint, Knock, Words};
 pub use error::DeskError;
-pub use policy::{Clock, Worlds};
+pub use policy::{Clock, Ground, Worlds};
 pub use routes::{Answer, Refused, blocking, routes};
 pub use sqlite::{Loaded, SqliteStore, load, policy_in_force, reopen};
-pub use store::{After, Asked, Committed, PolicyVersion, Queries, RequestFilter, Store, Transaction};
+pub use store::{
+    After, Asked, Committed, GrantAfter, PolicyVersion, Queries, RequestFilter, Store, Transaction,
+};

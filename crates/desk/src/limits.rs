@@ -4,10 +4,14 @@
 /// once in 10^18; a fourth failure means that something else is broken.
 pub const MINT_TRIES: usize = 4;
 
+/// Times that a write is worked out anew because another policy was applied before it was done. Two in a row
+/// take two administrators in the same hundredth of a second; a loop of them is to be told of, and ends.
+pub const OVERTAKEN: usize = 4;
+
 /// Rows a list answers when the caller names no limit: a few screens.
 pub const LIST: u32 = 200;
 
-/// Pages of a listing that are looked through for what one caller may see.
+/// Pages of [`LIST`] rows of a listing that are looked through for what one caller may see.
 pub const PAGES_LOOKED_THROUGH: usize = 10;
 
 /// Requests or grants whose time is over that one tick closes, so that a tick stays short.

@@ -1,18 +1,30 @@
 //! What the desk must know of people and rules, as it is at this moment.
 
-use crate::PolicyVersion;
+use crate::{DeskError, PolicyVersion, Queries};
 use access::Now;
-use workflow::{Policy, World};
+use workflow::{Ask, Policy, Rule, World};
 
 /// People and rules. Asked anew at every event, so that whoever left a group has no say.
 pub trait Worlds: Send + Sync + 'static {
     /// The policy in force over people, hosts and schedules as they are now.
     fn world(&self) -> World;
 
+    /// The version of the policy in force that the world is made of; none where it was lost.
+    fn version(&self) -> Option<u32>;
+
+    /// The world, and the version it is made of.
+    fn ground(&self) -> Ground {
+        // In this order: where another policy comes into force in between, the ground seems older than it is,
+        // and what is written on it is worked out again.
+        let version = self.version();
+        Ground { version, world: self.world() }
+    }
+
     /// This policy over the same; for trying it, and for checking it before it comes into force.
     fn world_of(&self, policy: Policy, people: Option<&str>) -> Result<World, String>;
 
-    /// A policy came into force.
+    /// A policy came into force. One that is no newer than that of [`Self::version`] is let be: of two applied
+    /// at once the newer one decides, whichever is told of first.
     fn adopt(&self, version: &PolicyVersion) -> Result<(), String>;
 }
 
@@ -20,4 +32,34 @@ pub trait Worlds: Send + Sync + 'static {
 pub trait Clock: Send + Sync + 'static {
     /// The time now.
     fn now(&self) -> Now;
+}
+
+/// What a write rests on: the world that its rule was resolved in.
+#[derive(Clone, Debug)]
+pub struct Ground {
+    /// The version of the policy it is made of; none where that was lost.
+    pub version: Option<u32>,
+    /// The world.
+    pub world: World,
+}
+
+impl Ground {
+    /// The rule that covers this ask, or in words why none does.
+    pub(crate) fn rule_or_why(&self, ask: &Ask, now: Now) -> Result<Rule, String> {
+        self.world.rule(ask, now).map_err(|why| why.to_string())
+    }
+
+    /// The same for who asks.
+    pub(crate) fn rule(&self, ask: &Ask, now: Now) -> Result<Rule, DeskError> {
+        self.rule_or_why(ask, now).map_err(DeskError::NoRule)
+    }
+}
+
+/// Asked inside a transaction: whether the policy of this version is still the one in force (W2).
+pub(crate) fn still_in_force<Q: Queries + ?Sized>(version: Option<u32>, store: &Q) -> Result<(), DeskError> {
+    // A store that holds none has lost it, or is about to be given its first.
+    match store.policy_version()? {
+        Some(applied) if version != Some(applied) => Err(DeskError::Overtaken),
+        _ => Ok(()),
+    }
 }

@@ -1,7 +1,7 @@
 //! Looking at requests, and answering them.
 
 use crate::desk::{Said, facts, grant_view, mint_grant, no_request, put, sees, view, visible_in};
-use crate::{Caller, Desk, DeskError, Key, RequestFilter, Store};
+use crate::{Caller, Desk, DeskError, Ground, Key, RequestFilter, Store, limits};
 use access::GrantId;
 use api::{NewReview, NewVerdict, RequestView, Reviewed, Which};
 use std::sync::Arc;
@@ -28,9 +28,8 @@ impl<S: Store> Desk<S> {
         };
         let (mut seen, mut after) = (Vec::new(), None);
         // Others' requests that the caller may not see must not hide those that they may.
-        for _ in 0..crate::limits::PAGES_LOOKED_THROUGH {
-            let found =
-                self.store.read(|store| store.requests(&filter, after, api::limits::PAGE.min(200)))?;
+        for _ in 0..limits::PAGES_LOOKED_THROUGH {
+            let found = self.store.read(|store| store.requests(&filter, after, limits::LIST))?;
             let Some(last) = found.last() else { break };
             after = Some((last.ask.asked_at, last.ask.id));
             seen.extend(found.iter().filter_map(visible));
@@ -45,7 +44,8 @@ impl<S: Store> Desk<S> {
     /// One request.
     pub fn show_request(&self, caller: &Caller, id: &str) -> Result<RequestView, DeskError> {
         let request = self.find_request(id)?;
-        self.visible(&request, caller).ok_or_else(|| no_request(id))
+        let seen = visible_in(&self.worlds.world(), self.clock.now(), &request, caller);
+        seen.ok_or_else(|| no_request(id))
     }
 
     /// An approver answers, or somebody looks at a break glass afterwards.
@@ -53,14 +53,26 @@ impl<S: Store> Desk<S> {
         &self,
         caller: &Caller,
         id: &str,
-        new: NewReview,
+        new: &NewReview,
         key: &Key,
     ) -> Result<Reviewed, DeskError> {
         if let Err(why) = &caller.reviews {
             return Err(DeskError::NotThem(why.clone()));
         }
+        self.grounded(|ground| self.review_on(ground, caller, id, new.clone(), key))
+    }
+
+    fn review_on(
+        &self,
+        ground: &Ground,
+        caller: &Caller,
+        id: &str,
+        new: NewReview,
+        key: &Key,
+    ) -> Result<Reviewed, DeskError> {
         let found = self.find_request(id)?;
-        if self.visible(&found, caller).is_none() {
+        let at = self.clock.now();
+        if visible_in(&ground.world, at, &found, caller).is_none() {
             return Err(no_request(id));
         }
         let verdict = match new.verdict {
@@ -72,18 +84,18 @@ impl<S: Store> Desk<S> {
                 ));
             }
         };
-        let rule = self.rule_or_why(&found.ask);
+        let rule = ground.rule_or_why(&found.ask, at);
         let review = Review {
             by: caller.person.clone(),
             verdict,
             comment: new.comment.clone(),
             channel: caller.channel,
-            at: self.clock.now().trusted,
+            at: at.trusted,
             digest: new.digest,
         };
         let said = Said::by(caller, new.comment);
         let (id, reader, clock) = (found.ask.id, caller.clone(), Arc::clone(&self.clock));
-        self.once(caller, Some(key), move |store| {
+        self.once_on(ground, caller, Some(key), move |store| {
             let request = store.request(id)?.ok_or_else(|| no_request(&id.to_string()))?;
             let rule = rule.as_ref().map_err(String::as_str);
             let now = review.at;

@@ -81,7 +81,7 @@ async fn requests<S: Store>(
 }
 
 async fn request<S: Store>(State(desk): Shared<S>, write: Write<NewRequest>) -> Answer<api::Opened> {
-    blocking(move || desk.request(&write.caller, write.body, &write.key)).await
+    blocking(move || desk.request(&write.caller, &write.body, &write.key)).await
 }
 
 async fn show_request<S: Store>(
@@ -97,7 +97,7 @@ async fn review<S: Store>(
     Path(id): Path<String>,
     write: Write<NewReview>,
 ) -> Answer<api::Reviewed> {
-    blocking(move || desk.review(&write.caller, &id, write.body, &write.key)).await
+    blocking(move || desk.review(&write.caller, &id, &write.body, &write.key)).await
 }
 
 async fn cancel<S: Store>(
@@ -129,7 +129,7 @@ async fn revoke<S: Store>(
     Path(id): Path<String>,
     write: Write<EndGrant>,
 ) -> Answer<api::GrantView> {
-    blocking(move || desk.end_grant(&write.caller, &id, EndedHow::Revoked, write.body, &write.key)).await
+    blocking(move || desk.end_grant(&write.caller, &id, EndedHow::Revoked, &write.body, &write.key)).await
 }
 
 async fn release<S: Store>(
@@ -137,7 +137,7 @@ async fn release<S: Store>(
     Path(id): Path<String>,
     write: Write<EndGrant>,
 ) -> Answer<api::GrantView> {
-    blocking(move || desk.end_grant(&write.caller, &id, EndedHow::Released, write.body, &write.key)).await
+    blocking(move || desk.end_grant(&write.caller, &id, EndedHow::Released, &write.body, &write.key)).await
 }
 
 async fn extend<S: Store>(
@@ -145,7 +145,7 @@ async fn extend<S: Store>(
     Path(id): Path<String>,
     write: Write<NewExtension>,
 ) -> Answer<api::Opened> {
-    blocking(move || desk.extend(&write.caller, &id, write.body, &write.key)).await
+    blocking(move || desk.extend(&write.caller, &id, &write.body, &write.key)).await
 }
 
 async fn policy<S: Store>(

@@ -5,26 +5,26 @@ use crate::{Caller, Desk, DeskError, Key, PolicyVersion, Store};
 use access::Person;
 use api::{AppliedPolicy, Change, ChangeRecord, NewPolicy, PolicyApplied, PolicyView};
 use std::path::Path;
-use std::sync::PoisonError;
 use workflow::{Channel, Finding, Policy, World, difference};
 
 impl<S: Store> Desk<S> {
-    /// The policy in force.
+    /// The policy in force, as the caller may see it.
     pub fn policy(&self, caller: &Caller) -> Result<PolicyView, DeskError> {
-        let PolicyVersion { version, at, by, policy, people } = self.in_force()?;
+        let in_force = self.in_force()?.ok_or(DeskError::NoPolicy)?;
+        let PolicyVersion { version, at, by, policy, people } = in_force;
         // Rules are for everybody to know; mail addresses and absences are not.
         let people = people.filter(|_| caller.roles.sees_all());
         Ok(PolicyView { version, at, by, policy, people })
     }
 
-    /// The same, as it is stored.
-    pub fn in_force(&self) -> Result<PolicyVersion, DeskError> {
-        Ok(self.store.read(|store| store.policy())?.unwrap_or_else(PolicyVersion::shipped))
+    /// The policy in force; none where a repair lost it, until one is applied.
+    pub fn in_force(&self) -> Result<Option<PolicyVersion>, DeskError> {
+        self.store.read(|store| store.policy())
     }
 
     /// Writes down the shipped policy in a new store, so that another release's does not take its place unseen.
     pub fn begin(&self) -> Result<(), DeskError> {
-        if self.store.read(|store| store.policy())?.is_some() {
+        if self.in_force()?.is_some() {
             return Ok(());
         }
         let at = self.clock.now().trusted;
@@ -85,9 +85,7 @@ impl<S: Store> Desk<S> {
             Ok(AppliedPolicy { version: version.version, unchanged: false, diff, findings })
         })?;
         if !applied.unchanged {
-            let adopting = self.adopting.lock().unwrap_or_else(PoisonError::into_inner);
-            self.worlds.adopt(&self.in_force()?).map_err(DeskError::Store)?;
-            drop(adopting);
+            self.adopt()?;
             self.reconcile()?;
         }
         Ok(applied)

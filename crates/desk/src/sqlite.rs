@@ -1,6 +1,8 @@
 //! The desk's store on the daemon's SQLite file.
 
-use crate::store::{After, Asked, Committed, PolicyVersion, Queries, RequestFilter, Store, Transaction};
+use crate::store::{
+    After, Asked, Committed, GrantAfter, PolicyVersion, Queries, RequestFilter, Store, Transaction,
+};
 use crate::{DeskError, limits};
 use access::{Claim, Grant, GrantId, HostName, Person, RequestId, Time};
 use api::{Change, ChangeRecord, Record, Used};
@@ -246,6 +248,11 @@ impl Queries for Look<'_> {
         self.row("SELECT body, digest FROM policy ORDER BY version DESC LIMIT 1", &[])
     }
 
+    fn policy_version(&self) -> Result<Option<u32>, DeskError> {
+        let mut select = self.0.prepare_cached("SELECT max(version) FROM policy")?;
+        Ok(select.query_row([], |row| row.get(0))?)
+    }
+
     fn grant(&self, id: GrantId) -> Result<Option<Grant>, DeskError> {
         self.row("SELECT body, digest FROM grants WHERE id = ?1", &[&id.bits()])
     }
@@ -260,15 +267,17 @@ impl Queries for Look<'_> {
         person: Option<&Person>,
         host: Option<&HostName>,
         all: bool,
+        after: GrantAfter,
         limit: u32,
     ) -> Result<Vec<Grant>, DeskError> {
+        let (at, id) = after.map_or((i64::MAX, u64::MAX >> 1), |(at, id)| (at.timestamp_millis(), id.bits()));
         macro_rules! newest {
             ($which:literal) => {
                 concat!(
                     "SELECT body, digest FROM grants WHERE ",
                     $which,
                     " AND (?2 IS NULL OR EXISTS (SELECT 1 FROM json_each(body, '$.hosts') WHERE value = ?2)) \
-                     ORDER BY at_ms DESC, id DESC LIMIT ?3"
+                     AND (at_ms, id) < (?3, ?4) ORDER BY at_ms DESC, id DESC LIMIT ?5"
                 )
             };
         }
@@ -278,7 +287,7 @@ impl Queries for Look<'_> {
             (false, true) => newest!("?1 IS NULL"),
             (false, false) => newest!("?1 IS NULL AND closed = 0"),
         };
-        self.rows(sql, &[&person.map(Person::as_str), &host.map(HostName::as_str), &limit])
+        self.rows(sql, &[&person.map(Person::as_str), &host.map(HostName::as_str), &at, &id, &limit])
     }
 
     fn open_grants(&self, after: Option<GrantId>, limit: u32) -> Result<Vec<Grant>, DeskError> {
@@ -493,6 +502,9 @@ impl<E> Queries for Writing<'_, '_, E> {
     fn policy(&self) -> Result<Option<PolicyVersion>, DeskError> {
         self.look().policy()
     }
+    fn policy_version(&self) -> Result<Option<u32>, DeskError> {
+        self.look().policy_version()
+    }
     fn grant(&self, id: GrantId) -> Result<Option<Grant>, DeskError> {
         self.look().grant(id)
     }
@@ -504,9 +516,10 @@ impl<E> Queries for Writing<'_, '_, E> {
         person: Option<&Person>,
         host: Option<&HostName>,
         all: bool,
+        after: GrantAfter,
         limit: u32,
     ) -> Result<Vec<Grant>, DeskError> {
-        self.look().grants(person, host, all, limit)
+        self.look().grants(person, host, all, after, limit)
     }
     fn open_grants(&self, after: Option<GrantId>, limit: u32) -> Result<Vec<Grant>, DeskError> {
         self.look().open_grants(after, limit)

@@ -81,6 +81,9 @@ impl PolicyVersion {
 /// Where a listing goes on: after the request that was asked at this time and has this id.
 pub type After = Option<(Time, RequestId)>;
 
+/// The same of grants: after the one that was approved at this time and has this id.
+pub type GrantAfter = Option<(Time, GrantId)>;
+
 /// How much one person asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Asked {
@@ -125,6 +128,9 @@ pub trait Queries {
     /// The policy that was applied last, if one was.
     fn policy(&self) -> Result<Option<PolicyVersion>, DeskError>;
 
+    /// Its version alone.
+    fn policy_version(&self) -> Result<Option<u32>, DeskError>;
+
     /// The grant with this id.
     fn grant(&self, id: GrantId) -> Result<Option<Grant>, DeskError>;
 
@@ -138,6 +144,7 @@ pub trait Queries {
         person: Option<&Person>,
         host: Option<&HostName>,
         all: bool,
+        after: GrantAfter,
         limit: u32,
     ) -> Result<Vec<Grant>, DeskError>;
 

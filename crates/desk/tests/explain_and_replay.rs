@@ -41,6 +41,9 @@ impl Worlds for Here {
     fn world(&self) -> World {
         self.0.lock().unwrap().clone()
     }
+    fn version(&self) -> Option<u32> {
+        None
+    }
     fn world_of(&self, policy: Policy, people: Option<&str>) -> Result<World, String> {
         world(policy, people)
     }
@@ -91,7 +94,7 @@ impl Room {
     fn asks(&self, who: &str, service: &str) {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let key = Key::of(&NEXT.fetch_add(1, Ordering::Relaxed).to_string(), "/", b"");
-        self.desk.request(&caller(who), wants(service), &key).unwrap();
+        self.desk.request(&caller(who), &wants(service), &key).unwrap();
     }
 
     /// Requests of a person that nobody decided, one every so many seconds.

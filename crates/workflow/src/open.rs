@@ -4,7 +4,7 @@ use crate::Refusal;
 use crate::change::Change;
 use crate::request::{Afterwards, Ask, Decider, Kind, Request, RequestState};
 use crate::rule::{Auto, BreakGlass, Extend, Rule, are_met, most_seats};
-use crate::step::{Facts, Stepped, could_approve, longer, yields};
+use crate::step::{Facts, Stepped, longer, yields};
 use access::{GrantId, Person, Span, Time};
 use std::collections::BTreeSet;
 
@@ -206,9 +206,10 @@ fn at_once(
 /// Waits for people, if there are any who could agree. `missed` says why the rule did not by itself.
 fn waits(request: Request, rule: &Rule, missed: Option<&str>) -> Result<Stepped, Refusal> {
     // Those who come in later count too: somebody can agree in time.
-    let later = Request { escalated: Some(Span::LONGEST), ..request.clone() };
-    let (steps, could) = (rule.steps_of(&later), could_approve(&later, rule));
-    let could: BTreeSet<&Person> = could.iter().collect();
+    let steps = rule.steps_after(&request, Some(Span::LONGEST));
+    let (by, whose) = (&request.ask.asked_by, &request.ask.person);
+    let could: BTreeSet<&Person> =
+        steps.iter().flat_map(|step| &step.from).filter(|person| *person != by && *person != whose).collect();
     if steps.is_empty() || !are_met(&steps, &could) {
         return Err(Refusal::NobodyCouldApprove(why_nobody(&request, rule, &could, missed)));
     }

@@ -172,9 +172,14 @@ impl Rule {
 
     /// The steps that this request must pass, those who came in by escalation among their people.
     pub fn steps_of(&self, request: &Request) -> Vec<Step> {
+        self.steps_after(request, request.escalated)
+    }
+
+    /// The same, had it waited so long.
+    pub(crate) fn steps_after(&self, request: &Request, escalated: Option<Span>) -> Vec<Step> {
         let steps = self.all_steps(&request.ask.kind);
         let scope = request.scope();
-        let come = |escalation: &&Escalation| Some(escalation.after) <= request.escalated;
+        let come = |escalation: &&Escalation| Some(escalation.after) <= escalated;
         let too: BTreeSet<&Person> =
             self.escalations.iter().filter(come).flat_map(|escalation| &escalation.to).collect();
         let mut steps: Vec<Step> = steps.iter().filter(|step| step.when.holds(&scope)).cloned().collect();

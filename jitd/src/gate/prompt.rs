@@ -89,7 +89,7 @@ impl Gate {
             Err(why) => return refused(format!("jit: {why}."), self.form(asked)),
         };
         let place = self.reserve(asked);
-        let opened = self.desk.request_at_prompt(asked.knock(), words, place.is_some());
+        let opened = self.desk.request_at_prompt(asked.knock(), &words, place.is_some());
         self.settle(place, matches!(&opened, Ok(opened) if !opened.existed));
         match opened {
             Ok(opened) if opened.grant.is_some() => self.would_let_in(asked, &decision),

@@ -12,7 +12,7 @@ use api::{
 use axum::extract::{Extension, Path, State};
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use desk::{Answer, Caller, DeskError, blocking};
+use desk::{Answer, Caller, DeskError, Worlds as _, blocking};
 use std::sync::{Arc, PoisonError};
 
 /// The routes.
@@ -76,7 +76,7 @@ impl Site {
         let Carried { session, grant, .. } = carried;
         caller.roles.sees_all()
             || caller.names.contains(&session.subject)
-            || grant.as_ref().is_some_and(|grant| self.desk.may_see(grant, caller))
+            || grant.as_ref().is_some_and(|grant| self.desk.may_see(&self.policies.world(), grant, caller))
     }
 
     fn session_view(&self, Carried { session, grant, claim }: &Carried) -> SessionView {
@@ -148,7 +148,10 @@ impl Site {
         if caller.names.contains(&session.subject) || caller.roles.revokes() {
             return Ok(());
         }
-        if !grant.as_ref().is_some_and(|grant| self.desk.approves(grant, &caller.person)) {
+        if !grant
+            .as_ref()
+            .is_some_and(|grant| self.desk.approves(&self.policies.world(), grant, &caller.person))
+        {
             let why = format!("session {} is for its person, its approvers and operators to end", session.id);
             return Err(DeskError::Forbidden(why));
         }

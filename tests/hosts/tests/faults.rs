@@ -258,7 +258,12 @@ fn a_damaged_journal_refuses_until_it_is_repaired_and_a_revocation_stays() {
     host.root("jit audit tail -n 50").says("mark=repaired");
     // Nothing tells that the lost record was no newer policy, so none is in force until root says which.
     bob.ssh("true").is_refused_with("jit: ");
+    for command in ["show", "diff"] {
+        host.root(&format!("jit policy {command}")).ends_with(4).says("no policy is in force");
+    }
+    host.root("jit status").says("no policy is in force, for a repair lost it").says("`jit policy apply`");
     host.root("jit policy apply").ends_with(0);
+    host.root("jit policy show").ends_with(0).says("applied by root");
     alice.ssh("true").is_refused_with("is for sudo, not for ssh");
     let held = bob.jit("grants --user alice");
     assert!(!held.out.contains(&grant), "a revoked grant never comes back: {held:?}\n{repaired:?}");

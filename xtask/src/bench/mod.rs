@@ -15,7 +15,7 @@ pub enum Bench {
     Gate,
     /// Many sessions that end at once, and what they cost the daemon.
     Sessions,
-    /// A list of what waits and a review, with 100,000 requests in the store.
+    /// A list of what waits, a review and a replay, with 100,000 requests in the store.
     Desk,
 }
 

@@ -9,14 +9,14 @@ use workflow::RequestState;
 fn an_equal_request_that_waits_is_pointed_at_and_one_person_has_only_so_many() {
     let room = room();
     let first = room.asks("alice", "ssh");
-    let again = room.desk.request(&caller("alice"), wants("ssh"), &key()).unwrap();
+    let again = room.desk.request(&caller("alice"), &wants("ssh"), &key()).unwrap();
     assert!(again.existed && again.request.ask.id == first.ask.id);
     for n in 1..workflow::limits::PENDING_PER_PERSON {
         room.asks("alice", &format!("door{n}"));
     }
-    let more = room.desk.request(&caller("alice"), wants("one-more"), &key());
+    let more = room.desk.request(&caller("alice"), &wants("one-more"), &key());
     assert_eq!(code(&more), Some(ProblemCode::RateLimited));
-    assert!(room.desk.request(&caller("dave"), wants("ssh"), &key()).is_ok());
+    assert!(room.desk.request(&caller("dave"), &wants("ssh"), &key()).is_ok());
 }
 
 #[test]
@@ -24,16 +24,16 @@ fn asking_for_somebody_else_shows_nothing_of_theirs_and_takes_no_place_of_theirs
     let room = room();
     let own = room.asks("alice", "ssh");
     let for_alice = |service: &str| NewRequest { user: Login::parse("alice").ok(), ..wants(service) };
-    let stranger = room.desk.request(&caller("mallory"), for_alice("ssh"), &key()).unwrap();
+    let stranger = room.desk.request(&caller("mallory"), &for_alice("ssh"), &key()).unwrap();
     assert!(!stranger.existed && stranger.request.ask.id != own.ask.id);
-    let approver = room.desk.request(&caller("bob"), for_alice("ssh"), &key()).unwrap();
+    let approver = room.desk.request(&caller("bob"), &for_alice("ssh"), &key()).unwrap();
     assert!(approver.existed, "who may see it is pointed at it");
     for n in 1..workflow::limits::PENDING_PER_PERSON {
-        room.desk.request(&caller("mallory"), for_alice(&format!("door{n}")), &key()).unwrap();
+        room.desk.request(&caller("mallory"), &for_alice(&format!("door{n}")), &key()).unwrap();
     }
-    let more = room.desk.request(&caller("mallory"), for_alice("one-more"), &key());
+    let more = room.desk.request(&caller("mallory"), &for_alice("one-more"), &key());
     assert_eq!(code(&more), Some(ProblemCode::RateLimited));
-    assert!(room.desk.request(&caller("alice"), wants("sudo"), &key()).is_ok(), "alice's places are hers");
+    assert!(room.desk.request(&caller("alice"), &wants("sudo"), &key()).is_ok(), "alice's places are hers");
 }
 
 #[test]
@@ -43,11 +43,11 @@ fn opening_and_cancelling_without_end_is_stopped_and_a_later_hour_is_fine() {
         let id = room.asks("mallory", "ssh").ask.id.to_string();
         room.desk.cancel(&caller("mallory"), &id, &key()).unwrap();
     }
-    let more = room.desk.request(&caller("mallory"), wants("ssh"), &key());
+    let more = room.desk.request(&caller("mallory"), &wants("ssh"), &key());
     assert_eq!(code(&more), Some(ProblemCode::RateLimited));
-    assert!(room.desk.request(&caller("alice"), wants("ssh"), &key()).is_ok());
+    assert!(room.desk.request(&caller("alice"), &wants("ssh"), &key()).is_ok());
     room.hand.set(3601);
-    assert!(room.desk.request(&caller("mallory"), wants("ssh"), &key()).is_ok());
+    assert!(room.desk.request(&caller("mallory"), &wants("ssh"), &key()).is_ok());
 }
 
 #[test]
@@ -60,7 +60,7 @@ fn what_anybody_can_bring_about_leaves_the_last_quarter_to_logins_and_reviews() 
         room.hand.set(n * 100);
         let long = Text::parse(&"x".repeat(1000)).unwrap();
         let ask = NewRequest { reason: long, ..wants("sudo") };
-        match room.desk.request(&caller("mallory"), ask, &key()) {
+        match room.desk.request(&caller("mallory"), &ask, &key()) {
             Ok(opened) => {
                 let id = opened.request.ask.id.to_string();
                 if let Err(why) = room.desk.cancel(&caller("mallory"), &id, &key()) {
@@ -84,7 +84,7 @@ fn what_anybody_can_bring_about_leaves_the_last_quarter_to_logins_and_reviews() 
 fn a_request_names_no_more_hosts_than_an_approver_reads() {
     let room = room();
     let hosts = (0..=access::limits::HOSTS).map(|n| HostName::parse(&format!("h{n}")).unwrap()).collect();
-    let refused = room.desk.request(&caller("alice"), NewRequest { hosts, ..wants("ssh") }, &key());
+    let refused = room.desk.request(&caller("alice"), &NewRequest { hosts, ..wants("ssh") }, &key());
     assert!(refused.unwrap_err().to_string().contains("257 hosts are more than the 256"));
 }
 
@@ -92,7 +92,7 @@ fn a_request_names_no_more_hosts_than_an_approver_reads() {
 fn nobody_is_asked_for_who_is_not_there() {
     let room = room();
     let ghost = NewRequest { user: Some(Login::parse("ghost").unwrap()), ..wants("ssh") };
-    let refused = room.desk.request(&caller("bob"), ghost, &key());
+    let refused = room.desk.request(&caller("bob"), &ghost, &key());
     assert!(refused.unwrap_err().to_string().contains("there is no account ghost"));
 }
 
@@ -108,33 +108,33 @@ auto = { max = "2h", quota = "2 per 7d" }
 fn a_rule_lets_in_by_itself_within_its_quota_and_then_asks_people() {
     let room = room_by(QUOTA);
     for used in 0..2 {
-        let opened = room.tries("alice", wants("ssh")).unwrap();
+        let opened = room.tries("alice", &wants("ssh")).unwrap();
         assert!(opened.grant.unwrap().grant.approved_by.is_empty());
         let RequestState::Approved { by, .. } = opened.request.state else { panic!() };
         assert!(by.to_string().contains(&format!("{used} of 2 per 7d used")), "{by}");
     }
     let lines = room.paper.heard.lines();
     assert!(lines[1].starts_with("change=approved actor=rule:on-its-own"), "{}", lines[1]);
-    let third = room.tries("alice", wants("ssh")).unwrap();
+    let third = room.tries("alice", &wants("ssh")).unwrap();
     assert!(third.grant.is_none() && third.request.state.is_pending());
-    assert!(room.tries("mallory", wants("ssh")).unwrap().grant.is_some(), "each person's own");
+    assert!(room.tries("mallory", &wants("ssh")).unwrap().grant.is_some(), "each person's own");
     let long = NewRequest { length: access::Span::parse("3h").ok(), ..wants("sudo") };
-    assert!(room.tries("mallory", long).unwrap().grant.is_none(), "longer than it gives alone");
+    assert!(room.tries("mallory", &long).unwrap().grant.is_none(), "longer than it gives alone");
 
     let room = room.restarted();
     assert!(room.approves("bob", &third.request).unwrap().grant.is_some());
-    assert!(room.tries("alice", wants("ssh")).unwrap().grant.is_none(), "used up over a restart too");
+    assert!(room.tries("alice", &wants("ssh")).unwrap().grant.is_none(), "used up over a restart too");
     room.hand.set(7 * 86_400 + 1);
-    assert!(room.tries("alice", wants("ssh")).unwrap().grant.is_some(), "a week later");
+    assert!(room.tries("alice", &wants("ssh")).unwrap().grant.is_some(), "a week later");
 }
 
 #[test]
 fn a_quota_that_is_used_up_where_nobody_could_approve_is_refused_with_why() {
     let room = room_by(&QUOTA.replace("[\"group:g\"]", "[\"group:empty\"]"));
     for _ in 0..2 {
-        assert!(room.tries("alice", wants("ssh")).unwrap().grant.is_some());
+        assert!(room.tries("alice", &wants("ssh")).unwrap().grant.is_some());
     }
-    let refused = said(room.tries("alice", wants("ssh")));
+    let refused = said(room.tries("alice", &wants("ssh")));
     assert!(refused.contains("2 of 2 per 7d used") && refused.contains("nobody could approve"), "{refused}");
 }
 
@@ -146,7 +146,7 @@ fn two_equal_asks_at_the_same_instant_are_one_request() {
         let opened: Vec<api::Opened> = std::thread::scope(|scope| {
             let ask = || {
                 barrier.wait();
-                room.tries(&name, wants("ssh")).unwrap()
+                room.tries(&name, &wants("ssh")).unwrap()
             };
             let threads = [scope.spawn(ask), scope.spawn(ask)];
             threads.into_iter().map(|thread| thread.join().unwrap()).collect()

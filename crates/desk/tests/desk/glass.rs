@@ -14,7 +14,7 @@ break_glass = { who = ["group:dev"], max = "2h", review_by = ["group:leads"], wi
 "#;
 
 fn breaks(room: &Room, name: &str) -> Result<api::Opened, desk::DeskError> {
-    room.tries(name, NewRequest { break_glass: true, ..wants("ssh") })
+    room.tries(name, &NewRequest { break_glass: true, ..wants("ssh") })
 }
 
 fn broken(room: &Room) -> (RequestView, access::Grant) {
@@ -42,10 +42,10 @@ fn glass_is_broken_alone_by_whom_the_rule_names_for_as_long_as_it_says_and_loudl
         assert!(said(refused).contains(why));
     }
     let long = NewRequest { break_glass: true, length: Span::parse("3h").ok(), ..wants("sudo") };
-    assert_eq!(code(&room.tries("alice", long)), Some(ProblemCode::Refused));
+    assert_eq!(code(&room.tries("alice", &long)), Some(ProblemCode::Refused));
     let unsure = desk::Caller { reviews: Err("it came from cron".into()), ..caller("alice") };
     let glass = NewRequest { break_glass: true, ..wants("sudo") };
-    let refused = room.desk.request(&unsure, glass, &crate::room::key());
+    let refused = room.desk.request(&unsure, &glass, &crate::room::key());
     assert_eq!(code(&refused), Some(ProblemCode::Forbidden), "it is an approval, so the door must be sure");
 }
 

@@ -1,15 +1,15 @@
 //! Grants: taken back, given back, made longer.
 
-use crate::room::{at, caller, code, key, room, room_by, said};
-use access::{EndedHow, GrantState, Text};
-use api::{EndGrant, ProblemCode};
+use crate::room::{POLICY, at, caller, code, key, room, room_by, said};
+use access::{EndedHow, GrantId, GrantState, Text};
+use api::{AskGrants, EndGrant, ProblemCode};
 
 #[test]
 fn a_grant_ends_by_its_holder_its_approvers_or_an_operator_and_once() {
     let room = room();
     let ends = |name: &str, id: &str, how| {
         let reason = (how == EndedHow::Revoked).then(|| Text::parse("done").unwrap());
-        room.desk.end_grant(&caller(name), id, how, EndGrant { reason }, &key())
+        room.desk.end_grant(&caller(name), id, how, &EndGrant { reason }, &key())
     };
     for (name, how, fine) in [
         ("alice", EndedHow::Released, true),
@@ -30,7 +30,7 @@ fn a_grant_ends_by_its_holder_its_approvers_or_an_operator_and_once() {
     }
     let request = room.asks("alice", "ssh");
     let id = room.approves("bob", &request).unwrap().grant.unwrap().grant.id.to_string();
-    let wordless = room.desk.end_grant(&caller("bob"), &id, EndedHow::Revoked, EndGrant::default(), &key());
+    let wordless = room.desk.end_grant(&caller("bob"), &id, EndedHow::Revoked, &EndGrant::default(), &key());
     assert!(wordless.unwrap_err().to_string().contains("add --reason TEXT"));
 }
 
@@ -93,7 +93,7 @@ fn what_is_over_or_taken_back_is_not_extended() {
     let waits = room.extends("alice", &first, "30m").unwrap().request;
     let reason = Text::parse("enough").ok();
     let id = first.id.to_string();
-    room.desk.end_grant(&caller("bob"), &id, EndedHow::Revoked, EndGrant { reason }, &key()).unwrap();
+    room.desk.end_grant(&caller("bob"), &id, EndedHow::Revoked, &EndGrant { reason }, &key()).unwrap();
     let late = room.approves("carol", &waits);
     assert!(said(late).contains("already revoked"));
     assert_eq!(room.grant(first.id).state, GrantState::Revoked);
@@ -124,3 +124,35 @@ fn an_extension_moves_the_end_of_a_clock_that_a_first_use_has_started() {
     assert_eq!(room.desk.tick().unwrap(), 1);
     assert_eq!(room.grant(grant.id).state, GrantState::Expired);
 }
+
+#[test]
+fn a_list_of_grants_is_as_long_as_was_asked_for_whoever_else_holds_newer_ones() {
+    let two = format!("{}{}", POLICY.replace("[[rule]]", "[[rule]]\nwho = { groups = [\"dev\"] }"), LEADS);
+    let room = room_by(&two);
+    let older: Vec<GrantId> = ["ssh", "sudo", "su"].map(|door| room.granted("alice", door).id).into();
+    room.hand.set(60);
+    // More than a page of grants that bob may not see.
+    for number in 0..250 {
+        let request = room.asks(&format!("user{}", number % 100), &format!("door{number}"));
+        room.approves("dave", &request).unwrap();
+    }
+    let list = |name: &str, limit| -> Vec<GrantId> {
+        let listed = room.desk.grants(&caller(name), &AskGrants::default(), limit).unwrap();
+        listed.into_iter().map(|view| view.grant.id).collect()
+    };
+    let mut all = list("bob", 9);
+    all.sort();
+    let mut mine = older;
+    mine.sort();
+    assert_eq!(all, mine, "what bob has a say in, however many came after it");
+    assert_eq!(list("bob", 2).len(), 2);
+    assert_eq!(list("dave", 220).len(), 220, "longer than a page");
+    assert_eq!(list("root", 1000).len(), 253);
+}
+
+const LEADS: &str = r#"
+[[rule]]
+id = "others"
+time = { default = "1h", max = "8h", pending = "1h" }
+approve = [{ from = ["group:leads"], need = 1 }]
+"#;

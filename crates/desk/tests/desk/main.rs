@@ -2,10 +2,12 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)] // also in the functions that tests share
 
 mod asking;
+mod between;
 mod conforming;
 mod door;
 mod glass;
 mod granting;
+mod overtaken;
 mod reviewing;
 mod room;
 mod ruling;

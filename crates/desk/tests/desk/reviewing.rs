@@ -40,18 +40,18 @@ fn a_write_that_is_sent_again_with_its_key_happens_once_and_answers_the_same() {
     let room = room();
     let alice = caller("alice");
     let once = Key::of("k", "/v1/requests", b"body");
-    let first = room.desk.request(&alice, wants("ssh"), &once).unwrap();
-    let again = room.desk.request(&alice, wants("ssh"), &once).unwrap();
+    let first = room.desk.request(&alice, &wants("ssh"), &once).unwrap();
+    let again = room.desk.request(&alice, &wants("ssh"), &once).unwrap();
     assert_eq!(first, again);
-    let other = room.desk.request(&alice, wants("sudo"), &Key::of("k", "/v1/requests", b"other"));
+    let other = room.desk.request(&alice, &wants("sudo"), &Key::of("k", "/v1/requests", b"other"));
     assert_eq!(code(&other), Some(ProblemCode::BadRequest));
-    assert!(room.desk.request(&caller("bob"), wants("ssh"), &once).is_ok(), "keys are each person's own");
+    assert!(room.desk.request(&caller("bob"), &wants("ssh"), &once).is_ok(), "keys are each person's own");
 
     let review = || answer(NewVerdict::Approve, &first.request.digest);
     let id = first.request.ask.id.to_string();
     let key = Key::of("r", "/v1", b"yes");
-    let approved = room.desk.review(&caller("carol"), &id, review(), &key).unwrap();
-    assert_eq!(room.desk.review(&caller("carol"), &id, review(), &key).unwrap(), approved);
+    let approved = room.desk.review(&caller("carol"), &id, &review(), &key).unwrap();
+    assert_eq!(room.desk.review(&caller("carol"), &id, &review(), &key).unwrap(), approved);
 }
 
 #[test]
@@ -65,7 +65,7 @@ fn rights_are_those_of_the_moment_and_a_door_that_is_not_sure_counts_no_review()
         Some(ProblemCode::NotFound),
         "who left the group sees nothing"
     );
-    let own = room.desk.request(&caller("carol"), wants("sudo"), &key());
+    let own = room.desk.request(&caller("carol"), &wants("sudo"), &key());
     assert!(own.unwrap_err().to_string().contains("nobody could approve this"), "she alone is left");
 }
 

@@ -39,6 +39,7 @@ const ACCOUNTS: [(&str, &[&str]); 7] = [
 pub struct Place {
     accounts: Mutex<BTreeMap<String, BTreeSet<String>>>,
     world: Mutex<World>,
+    version: Mutex<u32>,
     listed: Mutex<Option<People>>,
 }
 
@@ -54,6 +55,7 @@ impl Place {
         let place = Self {
             accounts: Mutex::new(accounts),
             world: Mutex::new(world),
+            version: Mutex::new(version.version),
             listed: Mutex::new(listed(version.people.as_deref()).unwrap()),
         };
         place.renew();
@@ -90,6 +92,9 @@ impl Worlds for Place {
     fn world(&self) -> World {
         self.world.lock().unwrap().clone()
     }
+    fn version(&self) -> Option<u32> {
+        Some(*self.version.lock().unwrap())
+    }
     fn world_of(&self, policy: Policy, people: Option<&str>) -> Result<World, String> {
         let people = Arc::new(self.people(listed(people)?));
         Ok(World { policy: Arc::new(policy), people, ..self.world() })
@@ -97,6 +102,11 @@ impl Worlds for Place {
     fn adopt(&self, version: &PolicyVersion) -> Result<(), String> {
         let policy =
             Policy::parse(&version.policy, Path::new("policy.toml")).map_err(|why| why.to_string())?;
+        let mut held = self.version.lock().unwrap();
+        if *held >= version.version {
+            return Ok(());
+        }
+        *held = version.version;
         *self.listed.lock().unwrap() = listed(version.people.as_deref())?;
         self.world.lock().unwrap().policy = Arc::new(policy);
         self.renew();
@@ -283,12 +293,12 @@ impl Room {
         self.desk.apply(&caller("root"), written(policy), &key()).unwrap()
     }
 
-    pub fn tries(&self, name: &str, new: NewRequest) -> Result<api::Opened, DeskError> {
+    pub fn tries(&self, name: &str, new: &NewRequest) -> Result<api::Opened, DeskError> {
         self.desk.request(&caller(name), new, &key())
     }
 
     pub fn asks(&self, name: &str, service: &str) -> api::RequestView {
-        self.tries(name, wants(service)).unwrap().request
+        self.tries(name, &wants(service)).unwrap().request
     }
 
     pub fn reviews(
@@ -298,7 +308,7 @@ impl Room {
         verdict: NewVerdict,
     ) -> Result<api::Reviewed, DeskError> {
         let review = answer(verdict, &request.digest);
-        self.desk.review(&caller(name), &request.ask.id.to_string(), review, &key())
+        self.desk.review(&caller(name), &request.ask.id.to_string(), &review, &key())
     }
 
     pub fn approves(&self, name: &str, request: &api::RequestView) -> Result<api::Reviewed, DeskError> {
@@ -316,7 +326,7 @@ impl Room {
             reason: Text::parse("not done yet").unwrap(),
             ticket: None,
         };
-        self.desk.extend(&caller(name), &grant.id.to_string(), new, &key())
+        self.desk.extend(&caller(name), &grant.id.to_string(), &new, &key())
     }
 
     pub fn request(&self, id: access::RequestId) -> api::RequestView {

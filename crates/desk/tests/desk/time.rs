@@ -1,10 +1,11 @@
 //! What time alone does, also over a restart and whatever the clock does.
 
-use crate::room::{Hand, POLICY, Place, Room, at, caller, code, key, room, room_by};
+use crate::between::Between;
+use crate::room::{Hand, POLICY, at, caller, code, key, room, room_by};
 use access::GrantState;
 use api::{AskGrants, ProblemCode};
-use desk::{DeskError, Queries, Store, Transaction};
-use std::sync::{Arc, Mutex};
+use desk::Store;
+use std::sync::Arc;
 use workflow::RequestState;
 
 #[test]
@@ -110,6 +111,7 @@ fn an_extension_that_comes_between_the_look_of_a_tick_and_its_write_stays() {
     let grant = room.granted("alice", "ssh");
     // The desk whose tick is under way; the other one writes before it does.
     let (between, other) = (Between::of(&room), Arc::clone(&room.desk));
+    let ticking = between.desk(&room, Arc::new(Hand::at(3600)));
     let id = grant.id.to_string();
     between.before_the_next_write(move || {
         let new = api::NewExtension {
@@ -118,57 +120,13 @@ fn an_extension_that_comes_between_the_look_of_a_tick_and_its_write_stays() {
             ticket: None,
         };
         // It was asked for a second before the end.
-        other.extend(&caller("alice"), &id, new, &key()).unwrap();
+        other.extend(&caller("alice"), &id, &new, &key()).unwrap();
     });
-    let late = Arc::new(Hand::at(3600));
-    let worlds: Arc<dyn desk::Worlds> = Arc::<Place>::clone(&room.place);
-    let host = access::HostName::parse("here").unwrap();
-    let ticking = desk::Desk::new(between, worlds, late, host);
     room.hand.set(3599);
     ticking.tick().unwrap();
     let after = room.grant(grant.id);
     assert_eq!((after.grant.version, after.state, after.ends), (2, GrantState::Active, at(7200)));
     assert_eq!(room.paper.store.read(|store| store.open_grants(None, 9)).unwrap().len(), 1);
-}
-
-type Interruption = Box<dyn FnOnce() + Send>;
-
-/// The same store, with something else that happens before the next write.
-#[derive(Clone)]
-struct Between {
-    store: desk::SqliteStore<desk::Committed>,
-    first: Arc<Mutex<Option<Interruption>>>,
-}
-
-impl Between {
-    fn of(room: &Room) -> Self {
-        Self { store: room.paper.store.clone(), first: Arc::default() }
-    }
-
-    fn before_the_next_write(&self, first: impl FnOnce() + Send + 'static) {
-        *self.first.lock().unwrap() = Some(Box::new(first));
-    }
-}
-
-impl Store for Between {
-    fn write<T, F>(&self, work: F) -> Result<T, DeskError>
-    where
-        T: Send + 'static,
-        F: FnOnce(&mut dyn Transaction) -> Result<T, DeskError> + Send + 'static,
-    {
-        let first = self.first.lock().unwrap().take();
-        if let Some(first) = first {
-            first();
-        }
-        self.store.write(work)
-    }
-
-    fn read<T, F>(&self, work: F) -> Result<T, DeskError>
-    where
-        F: FnOnce(&dyn Queries) -> Result<T, DeskError>,
-    {
-        self.store.read(work)
-    }
 }
 
 #[test]
