@@ -1,7 +1,7 @@
 //! The main job, live: refused, asked, approved, in, and out again when the grant ends.
 
 use crate::dist;
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use testbed::{Host, Person, Progress, Seen};
 
 /// How long the grant for sudo is good: long enough to use it, short enough to watch it end.
@@ -55,9 +55,20 @@ fn play(host: &Host) -> Result<()> {
     show(&bob, &wait).ends_with(0).says("is expired");
     show(&alice, "sudo -n id -un").is_refused_with(&format!("grant {sudo_grant} for sudo ended"));
 
-    title("Alice is done and gives her other grant back");
-    show(&alice, &format!("jit release {ssh_grant}")).ends_with(0);
-    show(&alice, "true").is_refused_with(&format!("grant {ssh_grant} was released by alice"));
+    title("Alice has a shell open when Bob takes her other grant back: she reads why, and the shell is gone");
+    let mut shell = alice.terminal("");
+    shell.exp_string("$ ")?;
+    show(&bob, "jit sessions").ends_with(0).says(&ssh_grant);
+    show(&bob, &format!("jit revoke {ssh_grant} --reason 'the window is closed'")).ends_with(0);
+    let read = shell.exp_eof()?;
+    println!("\x1b[1malice@web-1:~$\x1b[0m");
+    let lines = read.lines().map(|line| line.trim_end_matches('\r')).filter(|line| !line.is_empty());
+    lines.for_each(|line| println!("  {line}"));
+    let told = format!(
+        "jit: grant {ssh_grant} was revoked by bob: the window is closed. Your ssh session ends now."
+    );
+    ensure!(read.contains(&told), "alice did not read why: {read:?}");
+    show(&alice, "true").is_refused_with(&format!("grant {ssh_grant} was revoked by bob"));
 
     title("What syslog says, as anybody in group adm reads it");
     let lines = bob.ssh("grep -h 'jitd\\[' /var/log/auth.log");
@@ -68,7 +79,8 @@ fn play(host: &Host) -> Result<()> {
         "decision=deny reason=no_grant user=alice",
         "decision=allow reason=granted user=alice as=root service=sudo",
         "change=expired actor=clock",
-        "change=released actor=alice",
+        "change=revoked actor=bob",
+        "change=session_ended actor=bob",
     ] {
         lines.says(told);
     }

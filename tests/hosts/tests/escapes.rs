@@ -61,7 +61,7 @@ fn a_process_that_looks_like_a_zombie_ends() {
     assert!(built.unwrap().success());
     alice.ssh("setsid headless /var/tmp/hold/setsid </dev/null >/dev/null 2>&1 &").ends_with(0);
     // What is open is its second thread's to show.
-    let pid = || host.root("pidof headless").out.trim().to_owned();
+    let pid = || host.root("pgrep -x headless").out.trim().to_owned();
     host.soon("its first thread has ended", || {
         host.root(&format!("grep State /proc/{}/status", pid())).out.contains('Z')
     });
@@ -85,12 +85,13 @@ fn a_process_that_got_the_id_of_one_of_the_session_goes_on() {
     // The process that opened the session is gone without a word while the daemon is away, and its id is given to
     // somebody of the same name.
     host.root("systemctl stop jitd-gate.socket jitd-control.socket jitd.service").ends_with(0);
-    host.root(&format!("kill -KILL {pid}")).ends_with(0);
+    // All of its kernel session, since an id that one is named by is not given again.
+    host.root(&format!("pkill -KILL -s {pid}")).ends_with(0);
     host.soon("its id is free", || host.root(&format!("ls -d /proc/{pid}")).code != 0);
     let init = host.init().to_string();
     let again = format!(
-        "mount -t proc proc /proc && echo {} > /proc/sys/kernel/ns_last_pid && \
-         (exec nsenter -m -u -n -r -w -t 1 setsid setpriv --reuid=alice --clear-groups /usr/local/bin/hold second) & sleep 1",
+        "mount -t proc proc /proc; echo {} > /proc/sys/kernel/ns_last_pid; \
+         nsenter -m -u -n -r -w -t 1 setpriv --reuid=alice --clear-groups /usr/local/bin/hold second & wait",
         pid - 1
     );
     let mut again = Command::new("nsenter")

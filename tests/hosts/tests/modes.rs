@@ -260,10 +260,10 @@ fn what_goes_around_the_module_is_what_the_manual_says() {
     let further = |how: &str| alice.ssh_with(&["-o", "BatchMode=yes", "-o", &path, "-o", how], "echo in");
     alice.ssh_with(&["-o", "BatchMode=yes", "-o", &path, "-f", "-N", "-M"], "").is_in();
     // It makes no PAM call, and ends with the login that opened the connection.
-    let asked = || {
-        let of_alice = |line: &&String| line.contains("decision=") && line.contains("user=alice");
-        host.syslog_lines().iter().filter(of_alice).count()
-    };
+    host.soon("its session is open", || {
+        host.root("jit sessions").out.lines().any(|line| line.contains("alice") && line.contains("open"))
+    });
+    let asked = || host.root("jit audit tail -n 500").out.matches("user=alice").count();
     let before = asked();
     further("ControlMaster=no").is_in().says("in");
     assert_eq!(asked(), before);

@@ -150,8 +150,11 @@ fn the_sudo_part_ends_alone_and_the_login_around_it_goes_on() {
     let [alice, bob] = people(&host);
     grant_of(&host, &bob, "ssh", "1h");
     let sudo = grant_of(&host, &bob, "sudo", "1h");
+    alice.ssh("sudo -n printenv JIT_GRANT JIT_EXPIRES").is_in().says(&sudo);
     let mut terminal = alice.terminal("");
     terminal.exp_string("$ ").unwrap();
+    terminal.send_line(". /usr/share/jitd/prompt.sh").unwrap();
+    terminal.exp_string("(jit: 59m left) ").unwrap();
     terminal.send_line("sudo -i").unwrap();
     terminal.exp_string("root@web-1").unwrap();
     terminal.send_line("setsid hold sudo >/dev/null 2>&1 & hold sudo-i").unwrap();
