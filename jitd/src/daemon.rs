@@ -138,9 +138,21 @@ fn start(
         desk.begin().map_err(|why| DaemonError::Refused(why.to_string()))?;
     }
     let log = log.clone();
-    let (ending, left) = (Mutex::default(), Left::default());
-    let site =
-        Arc::new(Site { host, memory, ledger, desk, clock, accounts, policies, config, ending, left, log });
+    let (ending, over, left) = (Mutex::default(), Mutex::default(), Left::default());
+    let site = Arc::new(Site {
+        host,
+        memory,
+        ledger,
+        desk,
+        clock,
+        accounts,
+        policies,
+        config,
+        ending,
+        over,
+        left,
+        log,
+    });
     let gate = Arc::new(Gate {
         site: Arc::clone(&site),
         desk: hasty,

@@ -139,6 +139,10 @@ impl Gate {
             // A pinned grant goes by where the login came from that sudo is run in.
             asked.question.address = self.login_around(&asked).and_then(|session| session.address);
         }
+        if asked.frame.phase == frame::Phase::Open && self.is_in_what_ended(&asked) {
+            let line = "jit: the login that this is run in is over.".to_owned();
+            return reply(&asked.frame, Reason::Unavailable, None, line);
+        }
         match asked.frame.phase {
             frame::Phase::Close => self.close(&asked),
             frame::Phase::Notice => self.notice(&asked),
@@ -146,6 +150,13 @@ impl Gate {
             frame::Phase::Ask => self.ask(&asked),
             frame::Phase::Wait => self.wait(&asked),
         }
+    }
+
+    /// Whether this is a sudo inside of a login that is being ended or was: it has an audit session of its own by
+    /// now, and would outlive that.
+    fn is_in_what_ended(&self, asked: &Asked) -> bool {
+        let over = self.site.over.lock().unwrap_or_else(PoisonError::into_inner);
+        asked.frame.outer_session != NO_SESSION && over.contains(&asked.frame.outer_session)
     }
 
     /// The session that a sudo is run in.

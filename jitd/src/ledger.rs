@@ -77,11 +77,15 @@ impl Entry<'_, '_> {
         Ok(())
     }
 
-    /// Keeps a session as `record` has it, if it is still there. The next decision must see it.
-    pub fn change(&mut self, record: SessionRecord) -> Result<bool, LedgerError> {
-        let after = record.session.clone();
-        let Some(before) = rows::session(self.tx.connection(), after.id)? else { return Ok(false) };
-        let at = record.at;
+    /// Changes a session as `record` says, if it is still there. The next decision must see it.
+    pub fn change(
+        &mut self,
+        id: SessionId,
+        record: impl FnOnce(Session) -> SessionRecord,
+    ) -> Result<bool, LedgerError> {
+        let Some(before) = rows::session(self.tx.connection(), id)? else { return Ok(false) };
+        let record = record(before.clone());
+        let (after, at) = (record.session.clone(), record.at);
         self.record(Record::Session(Box::new(record)))?;
         rows::change_session(self.tx.connection(), &before, Some(&after), self.seq, at)?;
         self.keep(after);
@@ -201,7 +205,8 @@ impl Ledger {
         let submitted = self.writer.submit(
             move |tx: &mut Tx<'_, Changed>| -> Result<(), LedgerError> {
                 let Some(before) = rows::session(tx.connection(), id)? else { return Ok(()) };
-                let may_leave = before.grant.is_some() && before.audit_session != crate::process::NO_SESSION;
+                let told_apart = before.audit_session != crate::process::NO_SESSION;
+                let may_leave = before.end.is_some() || before.grant.is_some() && told_apart;
                 let Some((record, stays)) = what(&before, may_leave) else { return Ok(()) };
                 let after = record.as_ref().filter(|_| stays).map(|record| record.session.clone());
                 let at = record.as_ref().map_or(before.opened, |record| record.at);

@@ -101,9 +101,18 @@ pub const ACCOUNTS: u64 = 16 * 1024 * 1024;
 /// edits one by hand and leaves the last newline out waits this long for it to count.
 pub const ACCOUNTS_SETTLE: Duration = Duration::from_secs(10);
 
-/// A session whose grant is over and that another covers waits at most this long for the record of that: it goes
-/// on meanwhile.
-pub const MOVE_WAIT: Duration = Duration::from_millis(500);
+/// The record that a session goes on under another grant is waited for this long at a time: whoever else is to
+/// end meanwhile waits too.
+pub const MOVE_WAIT: Duration = Duration::from_millis(200);
+
+/// And if it cannot be made durable within this after its own grant was over, the session ends.
+pub const MOVE_WITHIN: Duration = Duration::from_secs(5);
+
+/// Looks in a row that must find nothing of a session, before it is written down as ended.
+pub const EMPTY_LOOKS: u32 = 3;
+
+/// Tries to catch a program that starts itself again and again: 5 ms in all where there is none.
+pub const CHASE_ROUNDS: u32 = 500;
 
 /// A line on somebody's terminal goes by way of sshd, which drops what is on its way once it is told to end.
 pub const SHOWN: Duration = Duration::from_millis(100);
@@ -137,11 +146,17 @@ pub const SWEEP_AFTER: Duration = Duration::from_secs(1);
 /// And again, as long as there are some.
 pub const SWEEP_EVERY: Duration = Duration::from_secs(60);
 
-/// Things of one account that are told as left over: more than an administrator reads.
+/// Things of one account that are shown as left over: more than an administrator reads.
 pub const LEFT_OVERS: usize = 50;
 
+/// Things of one account that are put on record as left over in [`LEFT_NEWS_PER`]: they can be made at will.
+pub const LEFT_NEWS: u32 = 20;
+
+/// The span of [`LEFT_NEWS`].
+pub const LEFT_NEWS_PER: Duration = Duration::from_secs(3600);
+
 /// Things that one report of `jitd watch` names: some thousand fit into the body of a call.
-pub const WATCH_REPORT: usize = 500;
+pub const WATCH_REPORT: usize = 1000;
 
 /// Warnings before the end of a session: each is a line on somebody's screen.
 pub const WARNINGS: usize = 8;

@@ -155,7 +155,7 @@ fn takes_logins(unit: &str) -> bool {
 
 /// How logind classes a session, where it says so: `user` has somebody at the other end, `background` has not
 /// (pam_systemd(8)).
-fn class_of(session: &str) -> Option<String> {
+pub fn class_of(session: &str) -> Option<String> {
     let mut text = String::new();
     let file = std::fs::File::open(format!("/run/systemd/sessions/{session}")).ok()?;
     file.take(limits::PROC).read_to_string(&mut text).ok()?;

@@ -64,12 +64,12 @@ impl Process {
         (!dead).then_some(Self { pid, start, parent, audit, tty, program })
     }
 
-    /// Signals this very process. Whether it was there to hear it.
-    pub fn signal(&self, signal: Signal) -> bool {
+    /// Signals this very process, in this order. Whether it was there to hear it.
+    pub fn signal(&self, signals: &[Signal]) -> bool {
         let Some(held) = hold(self.pid) else { return false };
         // Its id belongs to whoever is held as long as that lives, so what is read in between is theirs.
         let same = Self::now(self.pid).is_some_and(|now| now.start == self.start && now.audit == self.audit);
-        same && pidfd_send_signal(&held, signal).is_ok()
+        same && signals.iter().all(|signal| pidfd_send_signal(&held, *signal).is_ok())
     }
 
     /// A handle on this very process, which tells when it ends.
@@ -77,6 +77,15 @@ impl Process {
         let held = hold(self.pid)?;
         (start_ticks(self.pid) == Some(self.start)).then_some(held)
     }
+}
+
+/// Stops the process that has this id now, if it is of one of these audit sessions. Whether it did.
+pub fn stop_if(pid: i32, audits: &std::collections::HashSet<u32>) -> bool {
+    // Its id belongs to whoever is held as long as that lives, and a handle on somebody who is gone stops nobody.
+    hold(pid).is_some_and(|held| {
+        audit_session(pid).is_some_and(|audit| audits.contains(&audit))
+            && pidfd_send_signal(&held, Signal::STOP).is_ok()
+    })
 }
 
 /// A handle on the process that has this id now.
@@ -180,13 +189,13 @@ mod tests {
             Process { start: right.start + 1, ..right.clone() },
             Process { audit: right.audit.wrapping_add(1), ..right.clone() },
         ] {
-            assert!(!wrong.signal(Signal::KILL));
+            assert!(!wrong.signal(&[Signal::KILL]));
         }
         let held = right.hold().unwrap();
         assert!(is_alive(&held));
-        assert!(right.signal(Signal::KILL));
+        assert!(right.signal(&[Signal::KILL]));
         child.wait().unwrap();
-        assert!(!is_alive(&held) && !right.signal(Signal::KILL));
+        assert!(!is_alive(&held) && !right.signal(&[Signal::KILL]));
     }
 
     #[test]

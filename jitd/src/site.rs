@@ -34,6 +34,8 @@ pub struct Site {
     pub config: Arc<ArcSwap<Config>>,
     /// Sessions that are being ended.
     pub ending: Mutex<HashSet<SessionId>>,
+    /// Audit sessions, of this start of the machine, of sessions that are being ended or were.
+    pub over: Mutex<HashSet<u32>>,
     /// What runs on that no session carries.
     pub left: Left,
     /// For what cannot be recorded.

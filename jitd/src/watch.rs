@@ -52,8 +52,8 @@ fn look(root: &Path, accounts: &workflow::Accounts) -> Vec<LeftOver> {
         }
     }
     found.extend(jobs.into_iter().map(|(user, count)| {
-        let plural = if count == 1 { "" } else { "s" };
-        LeftOver { user, what: format!("{count} job{plural} of at") }
+        let what = if count == 1 { "a job of at" } else { "jobs of at" };
+        LeftOver { user, what: what.to_owned() }
     }));
     found.sort_unstable();
     found.dedup();
@@ -96,7 +96,7 @@ mod tests {
             .collect();
         assert_eq!(
             found,
-            ["alice: a crontab", "bob: a user manager that stays (linger)", "carol: 2 jobs of at"]
+            ["alice: a crontab", "bob: a user manager that stays (linger)", "carol: jobs of at"]
         );
         assert!(look(&root.path().join("nowhere"), &accounts).is_empty());
     }

@@ -114,7 +114,10 @@ fn run(pamh: &mut PamHandle, args: &[&CStr], phase: Phase) -> Outcome {
     if arguments.monitor {
         question.mode = Mode::Monitor;
     }
-    if phase == Phase::Open && std::str::from_utf8(&question.service).is_ok_and(call::switches) {
+    // Not where the line lets in what no session carries then: it ends with the login around it at least.
+    let is_carried = !arguments.monitor && !arguments.allow_unavailable;
+    let switches = std::str::from_utf8(&question.service).is_ok_and(call::switches);
+    if phase == Phase::Open && switches && is_carried {
         session::set_apart(&mut question);
     }
     let prompt = if arguments.monitor { None } else { Prompt::of(pamh, &question) };

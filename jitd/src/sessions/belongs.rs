@@ -46,6 +46,11 @@ impl Processes {
         process::ids().filter(interesting).filter_map(Process::now).collect()
     }
 
+    /// Every process that was found.
+    pub fn all(&self) -> impl Iterator<Item = &Process> {
+        self.by_pid.values()
+    }
+
     /// The processes that `session` is: those of its audit session, else those that descend from the process
     /// that opened it or from one of `known`; and that process itself.
     pub fn of(&self, session: &Session, known: &HashSet<Key>) -> Vec<&Process> {

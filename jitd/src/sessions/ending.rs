@@ -2,6 +2,7 @@
 
 use super::belongs::Key;
 use super::fate::Over;
+use crate::limits;
 use crate::process::Process;
 use rustix::process::Signal;
 use std::collections::HashSet;
@@ -18,6 +19,8 @@ pub struct Ending {
     asked: HashSet<Key>,
     stopped: HashSet<Key>,
     killed: HashSet<Key>,
+    /// Looks in a row that found nothing.
+    empty: u32,
     told: Option<Instant>,
 }
 
@@ -32,7 +35,17 @@ impl Ending {
     /// Ends from `began` on: asked then, forced once `grace` has passed.
     pub fn begin(over: Over, grace: Duration, began: Instant) -> Self {
         let none = HashSet::new;
-        Self { over, seen: none(), began, grace, asked: none(), stopped: none(), killed: none(), told: None }
+        Self {
+            over,
+            seen: none(),
+            began,
+            grace,
+            asked: none(),
+            stopped: none(),
+            killed: none(),
+            empty: 0,
+            told: None,
+        }
     }
 
     /// Whether it is time to ask.
@@ -48,6 +61,23 @@ impl Ending {
     /// When it will be.
     pub fn forced_at(&self) -> Instant {
         self.began + self.grace
+    }
+
+    /// Something of it was found.
+    pub fn stirs(&mut self) {
+        self.empty = 0;
+    }
+
+    /// Nothing of it was found; whether that was so often enough.
+    pub fn is_quiet(&mut self) -> bool {
+        self.empty += 1;
+        self.empty >= limits::EMPTY_LOOKS
+    }
+
+    /// When to look again: often at first, and now and then at what does not end whatever it is told.
+    pub fn pace(&self, now: Instant) -> Duration {
+        let stuck = now.saturating_duration_since(self.forced_at()) > limits::STUCK_AFTER;
+        if stuck { limits::TICK } else { limits::STRIKE_EVERY }
     }
 
     /// How long it may take to end by itself.

@@ -9,12 +9,17 @@ use access::Login;
 use api::{LeftOver, Mark, MarkRecord, Record};
 use desk::Worlds as _;
 use frame::Pairs;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
 
 /// What is there now, by where it was found.
 #[derive(Default)]
-pub struct Left(Mutex<BTreeMap<Found, Vec<LeftOver>>>);
+pub struct Left {
+    found: Mutex<BTreeMap<Found, Vec<LeftOver>>>,
+    /// News of each account that were put on record since this time.
+    news: Mutex<HashMap<Login, (Instant, u32)>>,
+}
 
 /// Who found it, so that a later look of the same kind takes the place of this one.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -23,6 +28,8 @@ pub enum Found {
     ByWatch,
     /// The warden, among the processes of this account.
     Processes(Login),
+    /// The warden, under the user manager of this account, that another session keeps.
+    Kept(Login),
 }
 
 impl Left {
@@ -30,8 +37,13 @@ impl Left {
     pub fn replace(&self, found: Found, mut now: Vec<LeftOver>) -> Vec<LeftOver> {
         now.sort_unstable();
         now.dedup();
-        now.truncate(limits::LEFT_OVERS);
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut count: HashMap<Login, usize> = HashMap::new();
+        now.retain(|left| {
+            let count = count.entry(left.user.clone()).or_insert(0);
+            *count += 1;
+            *count <= limits::LEFT_OVERS
+        });
+        let mut all = self.found.lock().unwrap_or_else(PoisonError::into_inner);
         let before = all.remove(&found).unwrap_or_default();
         let new = now.iter().filter(|one| !before.contains(one)).cloned().collect();
         if !now.is_empty() {
@@ -40,19 +52,30 @@ impl Left {
         new
     }
 
+    /// Whether one more of this account's is put on record: they can be made at will.
+    fn is_told(&self, user: &Login, now: Instant) -> bool {
+        let mut news = self.news.lock().unwrap_or_else(PoisonError::into_inner);
+        let (since, count) = news.entry(user.clone()).or_insert((now, 0));
+        if now.duration_since(*since) >= limits::LEFT_NEWS_PER {
+            (*since, *count) = (now, 0);
+        }
+        *count += 1;
+        *count <= limits::LEFT_NEWS
+    }
+
     /// Accounts with processes that were left over.
     pub fn with_processes(&self) -> Vec<Login> {
-        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let all = self.found.lock().unwrap_or_else(PoisonError::into_inner);
         let login = |found: &Found| match found {
             Found::Processes(login) => Some(login.clone()),
-            Found::ByWatch => None,
+            Found::ByWatch | Found::Kept(_) => None,
         };
         all.keys().filter_map(login).collect()
     }
 
     /// All there is.
     pub fn all(&self) -> Vec<LeftOver> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).values().flatten().cloned().collect()
+        self.found.lock().unwrap_or_else(PoisonError::into_inner).values().flatten().cloned().collect()
     }
 }
 
@@ -67,6 +90,9 @@ impl Site {
     /// Keeps what was found, and tells what of it is new.
     pub fn found_left(&self, found: Found, now: Vec<LeftOver>) {
         for LeftOver { user, what } in self.left.replace(found, now) {
+            if !self.left.is_told(&user, Instant::now()) {
+                continue;
+            }
             let detail = Pairs::default().with("user", user.as_str()).with("what", &what).line();
             let record = MarkRecord { at: self.clock.now().trusted, mark: Mark::LeftOver, detail };
             let log = self.log.clone();
@@ -100,8 +126,12 @@ mod tests {
         assert_eq!((left.all().len(), left.with_processes()), (3, vec![alice.clone()]));
         assert_eq!(left.replace(Found::ByWatch, vec![]), []);
         assert_eq!(left.all(), [process]);
-        assert_eq!(left.replace(Found::Processes(alice), vec![]), []);
+        assert_eq!(left.replace(Found::Processes(alice.clone()), vec![]), []);
         assert!(left.all().is_empty() && left.with_processes().is_empty());
+        let now = Instant::now();
+        let told = (0..100).filter(|_| left.is_told(&alice, now)).count();
+        assert_eq!(told, limits::LEFT_NEWS as usize, "the log is not theirs to fill");
+        assert!(left.is_told(&alice, now + limits::LEFT_NEWS_PER));
         // Gone and back again is news.
         assert_eq!(left.replace(Found::ByWatch, vec![one.clone()]), [one]);
     }

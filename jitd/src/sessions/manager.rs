@@ -4,7 +4,7 @@
 //! A program under the manager has an audit session of its own and outlives the login that had it started. Its
 //! control group tells whose it is, and a person cannot move anything out of there by themself.
 
-use crate::peer::systemd_path;
+use crate::peer::{class_of, systemd_path};
 use crate::process::{self, Process};
 use std::collections::{HashMap, HashSet};
 
@@ -28,7 +28,8 @@ enum Place {
 pub fn look(uids: &HashSet<u32>) -> HashMap<u32, Units> {
     let mut found: HashMap<u32, Units> = HashMap::new();
     for pid in process::ids() {
-        let Some(place) = process::read(pid, "cgroup").ok().and_then(|cgroup| place(&cgroup)) else {
+        let Some(place) = process::read(pid, "cgroup").ok().and_then(|cgroup| place(&cgroup, class_of))
+        else {
             continue;
         };
         let (Place::Manager(uid) | Place::Login(uid)) = place;
@@ -45,18 +46,8 @@ pub fn look(uids: &HashSet<u32>) -> HashMap<u32, Units> {
     found
 }
 
-/// User ids that a user manager runs for.
-pub fn all() -> HashSet<u32> {
-    let place = |pid| place(&process::read(pid, "cgroup").ok()?);
-    let managed = |place| match place {
-        Place::Manager(uid) => Some(uid),
-        Place::Login(_) => None,
-    };
-    process::ids().filter_map(place).filter_map(managed).collect()
-}
-
 /// `/user.slice/user-1000.slice/user@1000.service/…`. What is below the unit is the unit's own affair.
-fn place(cgroup: &str) -> Option<Place> {
+fn place(cgroup: &str, class: impl Fn(&str) -> Option<String>) -> Option<Place> {
     let mut parts = systemd_path(cgroup).split('/').filter(|part| !part.is_empty());
     if parts.next()? != "user.slice" {
         return None;
@@ -65,10 +56,10 @@ fn place(cgroup: &str) -> Option<Place> {
     let unit = parts.next()?;
     if unit == format!("user@{uid}.service") {
         Some(Place::Manager(uid))
-    } else if unit.strip_prefix("session-").is_some_and(|rest| rest.strip_suffix(".scope").is_some()) {
-        Some(Place::Login(uid))
     } else {
-        None
+        let session = unit.strip_prefix("session-")?.strip_suffix(".scope")?;
+        // Some systems give cron's jobs a session too, which nobody is in.
+        class(session).is_none_or(|class| class.starts_with("user")).then_some(Place::Login(uid))
     }
 }
 
@@ -77,7 +68,15 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_job_of_cron_is_no_login() {
+        let path = "0::/user.slice/user-1000.slice/session-c3.scope\n";
+        assert_eq!(place(path, |_| Some("background".to_owned())), None);
+        assert_eq!(place(path, |_| None), Some(Place::Login(1000)));
+    }
+
+    #[test]
     fn a_unit_tells_whose_and_what_and_names_further_down_tell_nothing() {
+        let user = |_: &str| Some("user".to_owned());
         for (path, is) in [
             (
                 "/user.slice/user-1000.slice/user@1000.service/app.slice/run-u1.service",
@@ -91,9 +90,9 @@ mod tests {
             ("/system.slice/docker-1.scope/user.slice/user-1000.slice/user@1000.service", None),
             ("/", None),
         ] {
-            assert_eq!(place(&format!("0::{path}\n")), is, "{path}");
+            assert_eq!(place(&format!("0::{path}\n"), user), is, "{path}");
         }
         let hybrid = "1:name=systemd:/user.slice/user-7.slice/user@7.service/init.scope\n0::/\n";
-        assert_eq!(place(hybrid), Some(Place::Manager(7)));
+        assert_eq!(place(hybrid, user), Some(Place::Manager(7)));
     }
 }

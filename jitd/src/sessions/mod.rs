@@ -13,6 +13,7 @@
 //! |---|---|
 //! | `fate` | whether a session goes on, until when, or why not. Pure |
 //! | `belongs` | which processes a session is. Pure |
+//! | `chase` | what starts itself again faster than a look takes |
 //! | `ending` | which process hears what, and when. Pure |
 //! | `warning` | when to warn, and in which words. Pure |
 //! | `terminal` | writing on somebody's screen |
@@ -22,6 +23,7 @@
 //! | `routes` | `jit sessions`, `jit end` |
 
 mod belongs;
+mod chase;
 mod ending;
 mod fate;
 mod left;

@@ -125,17 +125,18 @@ impl Site {
         if session.end.is_none() {
             let at = self.clock.now().trusted;
             let end = EndAsked { by: by.clone(), at, reason: body.reason.clone() };
-            let record = SessionRecord {
+            let record = move |before| SessionRecord {
                 at,
                 change: SessionChange::Ending,
-                session: Session { end: Some(end), ..(*session).clone() },
+                session: Session { end: Some(end), ..before },
                 actor: Some(by),
                 comment: Some(body.reason),
                 end: None,
                 detail: String::new(),
             };
+            let id = session.id;
             // It may have been over just before.
-            if !self.ledger.append(limits::DESK_WAIT, move |entry| entry.change(record))? {
+            if !self.ledger.append(limits::DESK_WAIT, move |entry| entry.change(id, record))? {
                 return Err(none());
             }
         }
@@ -145,7 +146,8 @@ impl Site {
     /// Its own person, who decides over its grant, and operators.
     fn may_end(&self, carried: &Carried, caller: &Caller) -> Result<(), DeskError> {
         let Carried { session, grant, .. } = carried;
-        if caller.names.contains(&session.subject) || caller.roles.revokes() {
+        let asked_for_it = grant.as_ref().is_some_and(|grant| grant.person == caller.person);
+        if asked_for_it || caller.names.contains(&session.subject) || caller.roles.revokes() {
             return Ok(());
         }
         if !grant

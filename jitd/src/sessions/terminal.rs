@@ -1,20 +1,13 @@
 //! Writing on the terminals of a session.
 
-use crate::process::Process;
-use std::collections::BTreeSet;
 use std::fs::OpenOptions;
 use std::io::Write as _;
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::PathBuf;
 
 /// Major device numbers of pseudo terminals and of virtual consoles (Linux, devices.txt).
 const PTY: u32 = 136;
 const CONSOLE: u32 = 4;
-
-/// The terminals that these processes sit at.
-pub fn of<'a>(processes: impl IntoIterator<Item = &'a Process>) -> BTreeSet<PathBuf> {
-    processes.into_iter().filter_map(|process| path(process.tty)).collect()
-}
 
 /// The file of a terminal's device number, as `/proc/PID/stat` has it: minor bits 0-7, major bits 8-19, the
 /// rest of the minor above (proc(5)).
@@ -27,11 +20,14 @@ fn path(device: u32) -> Option<PathBuf> {
     }
 }
 
-/// Shows a line on a terminal, on a row of its own. A terminal that is held (`^S`), closed, or does not want
-/// messages (mesg(1)) does not hear it, and nobody waits for it.
-pub fn show(terminal: &std::path::Path, line: &str) {
+/// Shows a line on the terminal with this device number, on a row of its own, if it is this user's: in a namespace
+/// of their own anybody can sit at a terminal that has the number of another's here. One that is held (`^S`),
+/// closed, or does not want messages (mesg(1)) does not hear it, and nobody waits for it.
+pub fn show(device: u32, owner: u32, line: &str) {
+    let Some(path) = path(device) else { return };
     let flags = libc::O_NOCTTY | libc::O_NONBLOCK;
-    if let Ok(mut terminal) = OpenOptions::new().write(true).custom_flags(flags).open(terminal) {
+    let Ok(mut terminal) = OpenOptions::new().write(true).custom_flags(flags).open(path) else { return };
+    if terminal.metadata().is_ok_and(|there| there.uid() == owner) {
         let _ = terminal.write_all(format!("\r\n{line}\r\n").as_bytes());
     }
 }

@@ -5,6 +5,7 @@
 //! covers goes on under that once *this* is durable.
 
 use super::belongs::{Key, Processes, Wanted};
+use super::chase::chase;
 use super::ending::Ending;
 use super::fate::{Fate, Over, fate};
 use super::left::Found;
@@ -36,12 +37,14 @@ pub struct Warden {
     words: Vec<(Arc<Session>, String)>,
     ticked: Instant,
     looked_at_left: Instant,
+    haunted: Instant,
     faults: Faults,
 }
 
 /// A session as the warden knows it.
 struct Watched {
-    /// Tells when the process that opened it is gone. None where it is gone already.
+    session: Arc<Session>,
+    /// Tells when the process that opened it is gone. None where the kernel gave no handle.
     opener: Option<OwnedFd>,
     /// Warnings that were shown, for an end at this time.
     warned: Option<(Time, usize)>,
@@ -55,6 +58,8 @@ struct Watched {
 struct Manager {
     due: Instant,
     grace: Duration,
+    /// Whether the gate ended that login, and not its person.
+    by_the_gate: bool,
     ending: Option<Ending>,
 }
 
@@ -84,6 +89,7 @@ impl Warden {
             words: Vec::new(),
             ticked: now,
             looked_at_left: now,
+            haunted: now,
             faults: Faults::default(),
         };
         std::thread::Builder::new().name("warden".into()).spawn(move || {
@@ -107,19 +113,24 @@ impl Warden {
     fn round(&mut self) -> Instant {
         let (now, at) = (self.site.clock.now(), Instant::now());
         let mut next = Next(at + limits::TICK);
-        let all = self.site.memory.carried();
+        // Audit sessions are counted anew after each start of the machine, so those of before tell nothing now.
+        let (all, before): (Vec<Carried>, Vec<Carried>) =
+            self.site.memory.carried().into_iter().partition(|carried| self.is_of_now(&carried.session));
         self.meet(&all, at);
         let mut due = self.judge(&all, now, &mut next);
-        self.move_on(&all, &mut due, now);
+        let covered = self.covered(&all, &mut due, now);
         self.take_what_is_inside(&all, &mut due);
         self.begin(&all, due, at);
         self.speak();
         self.strike(&all, now, at, &mut next);
         self.end_managers(&all, at, &mut next);
+        self.move_on(&all, covered, now, at, &mut next);
         if at.duration_since(self.ticked) >= limits::TICK {
             self.ticked = at;
+            self.let_go(&before, now);
             self.close_those_gone(&all, now);
             self.look_at_left(&all, at);
+            self.haunt(at);
             self.sweep(&all, at);
         }
         next.0
@@ -148,7 +159,8 @@ impl Warden {
             let opener = opener.filter(|opener| opener.start == session.start_ticks);
             let by_grant = session.is_login() && session.grant.is_some() && !session.monitored;
             let watched = Watched {
-                opener: opener.filter(|_| self.is_of_now(session)).and_then(|opener| opener.hold()),
+                session: Arc::clone(session),
+                opener: opener.and_then(|opener| opener.hold()),
                 warned: None,
                 ending: None,
                 closed,
@@ -219,59 +231,65 @@ impl Warden {
         }
     }
 
-    /// Those that another grant covers go on under it, and are struck off `due`.
-    fn move_on(&self, all: &[Carried], due: &mut Due, now: Now) {
+    /// Those of `due` that another grant covers: they are struck off it.
+    fn covered(&self, all: &[Carried], due: &mut Due, now: Now) -> Due {
+        let mut covered = Due::new();
         for Carried { session, .. } in all {
             let may = due.get(&session.id).is_some_and(|(over, _)| over.cause != EndCause::Asked);
-            if !may {
-                continue;
+            let carries = |decision: access::Decision| decision.allows() && decision.grant.is_some();
+            if may && carries(self.site.memory.decide(&question_of(session), now)) {
+                covered.extend(due.remove_entry(&session.id));
             }
-            match self.goes_on(session, now) {
-                Ok(true) => drop(due.remove(&session.id)),
-                Ok(false) => {}
-                Err(why) => {
-                    let what = "another grant covers it, which cannot be written down, so it ends";
-                    self.site.log.put(Level::Err, format!("session {}: {what}: {why}", session.id));
-                    // Where one cannot be written none can, and the others wait for their end.
-                    return;
-                }
+        }
+        covered
+    }
+
+    /// Has sessions go on under the grant that covers them, once that is durable. One for which it cannot be made
+    /// so in time ends.
+    fn move_on(&mut self, all: &[Carried], mut covered: Due, now: Now, at: Instant, next: &mut Next) {
+        let mut late = Due::new();
+        for Carried { session, .. } in all {
+            let Some((over, grace)) = covered.remove(&session.id) else { continue };
+            let Err(why) = self.goes_on(session) else { continue };
+            next.by(at + limits::MOVE_WAIT);
+            if (now.trusted - over.since).to_std().is_ok_and(|late| late > limits::MOVE_WITHIN) {
+                let what = "another grant covers it, which cannot be written down, so it ends";
+                self.site.log.put(Level::Err, format!("session {}: {what}: {why}", session.id));
+                late.insert(session.id, (over, grace));
             }
+            if late.is_empty() {
+                // Where one has to wait all do, and the next round comes soon.
+                return;
+            }
+        }
+        if !late.is_empty() {
+            self.begin(all, late, at);
+            next.by(at);
         }
     }
 
-    fn goes_on(&self, session: &Session, now: Now) -> Result<bool, LedgerError> {
-        let question = Question {
-            subject: session.subject.clone(),
-            service: session.service.clone(),
-            target: Some(session.target.clone()),
-            phase: Phase::Open,
-            address: session.address,
-        };
-        if !self.site.memory.decide(&question, now).allows() {
-            return Ok(false);
-        }
-        let (clock, session) = (Arc::clone(&self.site.clock), session.clone());
+    fn goes_on(&self, session: &Session) -> Result<(), LedgerError> {
+        let (clock, id, question) = (Arc::clone(&self.site.clock), session.id, question_of(session));
         self.site.ledger.append(limits::MOVE_WAIT, move |entry| {
             let now = clock.now();
             let decision = entry.memory().decide(&question, now);
-            if !decision.allows() {
-                return Ok(false);
-            }
-            let before = session.grant.map(|grant| format!("grant {grant} is over")).unwrap_or_default();
-            let grant = decision.grant.as_ref().map(|grant| grant.id);
-            let moved = entry.change(SessionRecord {
+            let Some(grant) = decision.grant.as_ref().filter(|_| decision.allows()).map(|grant| grant.id)
+            else {
+                return Ok(());
+            };
+            let moved = entry.change(id, |before| SessionRecord {
                 at: now.trusted,
                 change: SessionChange::Moved,
-                session: Session { grant, reason: decision.reason, ..session },
+                detail: before.grant.map(|grant| format!("grant {grant} is over")).unwrap_or_default(),
+                session: Session { grant: Some(grant), reason: decision.reason, ..before },
                 actor: None,
                 comment: None,
                 end: None,
-                detail: before,
             })?;
-            if let (true, Some(grant), Some(claim)) = (moved, grant, decision.claim) {
+            if let (true, Some(claim)) = (moved, decision.claim) {
                 entry.claim(grant, claim)?;
             }
-            Ok(moved)
+            Ok(())
         })
     }
 
@@ -310,9 +328,12 @@ impl Warden {
             }
             watched.ending = Some(Ending::begin(over, grace, at + limits::SHOWN));
             if let Some(uid) = watched.login_of {
-                self.managers.insert(uid, Manager { due: at, grace, ending: None });
+                self.managers.insert(uid, Manager { due: at, grace, by_the_gate: true, ending: None });
             }
             self.ending_ids(|ids| ids.insert(session.id));
+            if session.audit_session != NO_SESSION {
+                self.site.over.lock().unwrap_or_else(PoisonError::into_inner).insert(session.audit_session);
+            }
         }
     }
 
@@ -331,7 +352,13 @@ impl Warden {
                 // What sudo runs may sit at a terminal that sudo made, and shows on the person's own.
                 members.retain(|process| key(process) == opener_of(&session));
             }
-            terminal::of(members).iter().for_each(|terminal| terminal::show(terminal, &line));
+            let owner = self.uid_of(&session.subject);
+            let devices: HashSet<u32> = members.iter().map(|process| process.tty).collect();
+            for device in devices {
+                if let Some(owner) = owner {
+                    terminal::show(device, owner, &line);
+                }
+            }
         }
     }
 
@@ -351,17 +378,18 @@ impl Warden {
             return;
         }
         let processes = look_for(&ending);
-        let mut forced = Vec::new();
+        let (mut forced, mut quiet) = (Vec::new(), Vec::new());
         for session in ending {
             let Some(Watched { ending: Some(ending), .. }) = self.watched.get_mut(&session.id) else {
                 continue;
             };
             let members = processes.of(session, &ending.seen);
             if members.is_empty() {
-                self.site.ledger.ended(how(session, ending, now));
+                quiet.push(session);
                 continue;
             }
-            next.by(at + limits::STRIKE_EVERY);
+            ending.stirs();
+            next.by(at + ending.pace(at));
             if !ending.has_begun(at) {
                 continue;
             }
@@ -374,6 +402,52 @@ impl Warden {
             }
         }
         self.force(&forced, at);
+        self.finish(all, &quiet, now, at, next);
+    }
+
+    /// Writes down those of which nothing was found again and again, also none of those that start one another
+    /// faster than a look takes.
+    fn finish(&mut self, all: &[Carried], quiet: &[&Arc<Session>], now: Now, at: Instant, next: &mut Next) {
+        if quiet.is_empty() {
+            return;
+        }
+        let audits: HashSet<u32> =
+            quiet.iter().map(|session| session.audit_session).filter(|audit| *audit != NO_SESSION).collect();
+        let caught = chase(&audits);
+        for session in quiet {
+            let Some(Watched { ending: Some(ending), .. }) = self.watched.get_mut(&session.id) else {
+                continue;
+            };
+            if caught {
+                ending.stirs();
+            }
+            let is_over = ending.is_quiet();
+            // What is inside goes first, so that a daemon that is started anew meanwhile knows why it goes.
+            let holds_others = all.iter().any(|carried| carried.session.inside == Some(session.id));
+            if is_over && !holds_others {
+                self.site.ledger.ended(how(session, ending, now));
+            } else {
+                next.by(at + limits::STRIKE_EVERY);
+            }
+        }
+    }
+
+    /// What carries the audit session of a login that ended long ago is none the less its own.
+    fn haunt(&mut self, at: Instant) {
+        let over = self.site.over.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let ending: HashSet<u32> = self.watched.values().filter_map(Watched::audit_of_ending).collect();
+        let over: HashSet<u32> = over.difference(&ending).copied().collect();
+        if over.is_empty() || at.duration_since(self.haunted) < limits::LEFT_EVERY || !process::all_are_seen()
+        {
+            return;
+        }
+        self.haunted = at;
+        let processes = Processes::look(&Wanted { audits: over, ..Wanted::default() });
+        for process in processes.all() {
+            let what = format!("{} of a session that was ended ran on, and is killed", named(process));
+            self.site.log.put(Level::Err, what);
+            signal(process, &[Signal::KILL]);
+        }
     }
 
     /// Stops all that belongs to these sessions until nothing runs, and kills it.
@@ -416,16 +490,15 @@ impl Warden {
         let Some(uid) = login_of else { return };
         let due = at + limits::MANAGER_STAYS;
         let grace = self.site.config.load().sessions.grace.0;
-        self.managers.entry(uid).or_insert(Manager { due, grace, ending: None });
+        self.managers.entry(uid).or_insert(Manager { due, grace, by_the_gate: false, ending: None });
     }
 
     /// Managers that the daemon did not see to the end before it was started.
     fn take_up_managers(&mut self) {
-        let accounts = self.site.accounts.now();
-        for uid in manager::all() {
-            let names = accounts.person_of_uid(uid).map(|(_, names)| names).unwrap_or_default();
-            if names.iter().any(|login| self.site.is_gated(login)) {
-                self.login_is_over(Some(uid), Instant::now());
+        for Carried { session, .. } in self.site.memory.carried() {
+            let ended = session.closed.is_some() || session.end.is_some();
+            if ended && session.is_login() && session.grant.is_some() && self.is_of_now(&session) {
+                self.login_is_over(self.uid_of(&session.target), Instant::now());
             }
         }
     }
@@ -435,7 +508,9 @@ impl Warden {
         let mut due: HashSet<u32> =
             self.managers.iter().filter(|(_, manager)| manager.due <= at).map(|(uid, _)| *uid).collect();
         // Whoever is in keeps theirs.
-        let kept: Vec<u32> = due.iter().copied().filter(|uid| self.is_in(*uid, all)).collect();
+        let kept: HashSet<u32> = due.iter().copied().filter(|uid| self.is_in(*uid, all)).collect();
+        let ended = |uid: &u32| self.managers.get(uid).is_some_and(|manager| manager.by_the_gate);
+        self.list_kept(&kept.iter().copied().filter(ended).collect());
         for uid in kept {
             due.remove(&uid);
             self.managers.remove(&uid);
@@ -450,8 +525,14 @@ impl Warden {
             let Units { manager: members, logins } = units.remove(&uid).unwrap_or_default();
             let others = logins.iter().any(|process| !ending.contains(&process.audit));
             let Some(manager) = self.managers.get_mut(&uid) else { continue };
-            if others || keeps || members.is_empty() {
+            if others {
+                // Somebody whom the gate did not let in: as long as they stay, their manager does.
+                manager.due = at + limits::SWEEP_EVERY;
+                continue;
+            }
+            if keeps || members.is_empty() {
                 self.managers.remove(&uid);
+                self.list_none_kept(uid);
                 self.sweep_soon(uid, at);
                 continue;
             }
@@ -471,6 +552,34 @@ impl Warden {
         }
     }
 
+    /// What runs under managers that outlive a session because their person is in by another one.
+    fn list_kept(&self, uids: &HashSet<u32>) {
+        const ITSELF: [&str; 3] = ["systemd", "(sd-pam)", "dbus-daemon"];
+        if uids.is_empty() || !process::all_are_seen() {
+            return;
+        }
+        let accounts = self.site.accounts.now();
+        let units = manager::look(uids);
+        for uid in uids {
+            let names = accounts.person_of_uid(*uid).map(|(_, names)| names).unwrap_or_default();
+            let Some(login) = names.into_iter().next() else { continue };
+            let members = units.get(uid).map(|units| units.manager.as_slice()).unwrap_or_default();
+            let theirs = members.iter().filter(|process| !ITSELF.contains(&process.program.as_str()));
+            let what = |process: &Process| LeftOver {
+                user: login.clone(),
+                what: format!("{} under their user manager, which another session keeps", process.program),
+            };
+            self.site.found_left(Found::Kept(login.clone()), theirs.map(what).collect());
+        }
+    }
+
+    fn list_none_kept(&self, uid: u32) {
+        let names = self.site.accounts.now().person_of_uid(uid).map(|(_, names)| names);
+        if let Some(login) = names.into_iter().flatten().next() {
+            self.site.found_left(Found::Kept(login), Vec::new());
+        }
+    }
+
     /// Whether somebody is in with this user id by a login that goes on.
     fn is_in(&self, uid: u32, all: &[Carried]) -> bool {
         let goes_on =
@@ -487,16 +596,23 @@ impl Warden {
             .collect()
     }
 
+    /// Sessions of another start of the machine are over, and nothing of them is left.
+    fn let_go(&self, before: &[Carried], now: Now) {
+        for Carried { session, .. } in before {
+            match session.closed {
+                None => self.site.ledger.close(session, now.trusted, "the machine was started anew"),
+                Some(_) => self.site.ledger.forget(session.id),
+            }
+        }
+    }
+
     /// Closes sessions whose login ended without a word.
     fn close_those_gone(&self, all: &[Carried], now: Now) {
         for Carried { session, .. } in all {
             if session.closed.is_some() || self.is_ending(session.id) {
                 continue;
             }
-            if !self.is_of_now(session) {
-                self.site.ledger.close(session, now.trusted, "the machine was started anew");
-            } else if !self.watched.get(&session.id).is_some_and(Watched::is_open) && process::all_are_seen()
-            {
+            if !self.watched.get(&session.id).is_some_and(Watched::is_open) && process::all_are_seen() {
                 self.site.ledger.close(session, now.trusted, "its process is gone");
             }
         }
@@ -504,10 +620,11 @@ impl Warden {
 
     /// Forgets closed sessions of which nothing runs any more.
     fn look_at_left(&mut self, all: &[Carried], at: Instant) {
-        let is_left = |session: &&Arc<Session>| session.closed.is_some() && !self.is_ending(session.id);
+        let holds_others = |id| all.iter().any(|carried| carried.session.inside == Some(id));
+        let is_left = |session: &&Arc<Session>| {
+            session.closed.is_some() && !self.is_ending(session.id) && !holds_others(session.id)
+        };
         let left: Vec<&Arc<Session>> = all.iter().map(|carried| &carried.session).filter(is_left).collect();
-        let gone = |session: &&&Arc<Session>| !self.is_of_now(session);
-        left.iter().filter(gone).for_each(|session| self.site.ledger.forget(session.id));
         let fresh = left.iter().any(|session| {
             session.closed.is_some_and(|closed| self.site.clock.now().trusted - closed < limits::LEFT_FRESH)
         });
@@ -555,7 +672,10 @@ impl Warden {
             // While they are in, what is theirs may be of a login that the gate did not let in.
             let theirs =
                 if self.is_in(uid, all) { Vec::new() } else { found.remove(&uid).unwrap_or_default() };
-            let what = |process: &Process| LeftOver { user: login.clone(), what: named(process) };
+            let what = |process: &Process| LeftOver {
+                user: login.clone(),
+                what: format!("a process that no session carries: {}", process.program),
+            };
             let now = theirs.iter().map(what).collect();
             self.site.found_left(Found::Processes(login.clone()), now);
         }
@@ -579,14 +699,32 @@ impl Warden {
 }
 
 impl Watched {
+    /// By the handle, or by a look where the kernel gave none.
     fn is_open(&self) -> bool {
-        self.opener.as_ref().is_some_and(process::is_alive)
+        let Session { pid, start_ticks, .. } = *self.session;
+        let is_there = || process::start_ticks(i32::try_from(pid).unwrap_or(-1)) == Some(start_ticks);
+        self.opener.as_ref().map_or_else(is_there, process::is_alive)
+    }
+
+    fn audit_of_ending(&self) -> Option<u32> {
+        self.ending.as_ref().map(|_| self.session.audit_session)
     }
 }
 
 /// Whoever gives a grant back from a session of its own reads the answer first.
 fn is_just_now(over: &Over, now: Now) -> bool {
     (now.trusted - over.since).to_std().is_ok_and(|since| since < limits::RELEASE_PAUSE)
+}
+
+/// What the gate would be asked if the session opened now.
+fn question_of(session: &Session) -> Question {
+    Question {
+        subject: session.subject.clone(),
+        service: session.service.clone(),
+        target: Some(session.target.clone()),
+        phase: Phase::Open,
+        address: session.address,
+    }
 }
 
 /// A look for what these sessions are.
@@ -612,9 +750,7 @@ fn named(process: &Process) -> String {
 fn signal(process: &Process, signals: &[Signal]) {
     let itself = i32::try_from(std::process::id()).unwrap_or(-1);
     if process.pid > 1 && process.pid != itself {
-        for signal in signals {
-            process.signal(*signal);
-        }
+        process.signal(signals);
     }
 }
 

@@ -193,3 +193,28 @@ fn a_clock_that_a_time_service_keeps_is_confirmed_after_ten_minutes_and_not_befo
     );
     eprintln!("confirmed after {took:?}");
 }
+
+#[test]
+fn a_session_of_another_start_of_the_machine_is_over_and_nothing_is_ended_for_it() {
+    let host = host();
+    let alice = host.person("alice", &[]).unwrap();
+    let bob = host.person("bob", &["jit-approvers"]).unwrap();
+    host.jitd_is_up();
+    hosts::Work::prepare(&host, "alice");
+    let grant = bob.jit(&format!("approve {}", alice.ssh("true").id("R-"))).id("G-");
+    let _client = alice.stays(&[], "hold command");
+    host.soon("it holds", || hosts::holders(&host).contains_key("command"));
+    // Whoever has its audit session after the next start is somebody else.
+    host.root("systemctl stop jitd-gate.socket jitd-control.socket jitd.service").ends_with(0);
+    boot(&host, 7);
+    host.root("systemctl start jitd-gate.socket jitd-control.socket jitd.service").ends_with(0);
+    host.jitd_is_up();
+    bob.jit(&format!("revoke {grant} --reason x")).ends_with(0);
+    host.soon("the session is let go", || {
+        let told = |line: &String| line.contains("change=session_closed") && line.contains("started anew");
+        host.log_lines().iter().any(told)
+    });
+    host.soon("nothing of it is listed", || !host.root("jit sessions").out.contains("alice"));
+    assert!(hosts::holders(&host).contains_key("command"));
+    assert!(!host.log_lines().iter().any(|line| line.contains("change=session_ended")));
+}

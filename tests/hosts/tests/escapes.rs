@@ -109,3 +109,38 @@ fn a_process_that_got_the_id_of_one_of_the_session_goes_on() {
     host.root("pkill -KILL -x hold");
     again.wait().unwrap();
 }
+
+#[test]
+fn a_chain_of_programs_that_start_one_another_ends() {
+    let (host, grant) = host();
+    let alice = host.person("alice", &[]).unwrap();
+    let chain = "setsid perl -e '$SIG{TERM} = $SIG{HUP} = \"IGNORE\"; while (1) { fork and exit }' </dev/null >/dev/null 2>&1 &";
+    alice.ssh(chain).ends_with(0);
+    // The id that was given last moves on by some thousand in a second.
+    let newest = || -> i64 {
+        let load = host.root("cat /proc/loadavg").out;
+        load.split_whitespace().nth(4).and_then(|pid| pid.parse().ok()).unwrap()
+    };
+    let races = || {
+        let before = newest();
+        std::thread::sleep(std::time::Duration::from_millis(200));
+        // A look is some ten processes of its own; ids begin anew at the top.
+        (newest() - before).abs() > 100
+    };
+    host.soon("the chain runs", races);
+    bob(&host).jit(&format!("revoke {grant} --reason x")).ends_with(0);
+    host.soon("nothing of it runs", || !races() && host.root("pgrep -x perl").code == 1);
+    host.soon("its end is recorded", || host.log_lines().iter().any(|l| l.contains("change=session_ended")));
+    assert!(!races());
+}
+
+#[test]
+fn a_sudo_that_is_only_watched_ends_with_the_login_around_it() {
+    let (host, grant) = host();
+    host.root("usermod -aG staff alice").ends_with(0);
+    host.gate("sudo", "mode=monitor").unwrap();
+    let alice = host.person("alice", &[]).unwrap();
+    alice.ssh("sudo -n setsid hold sudo </dev/null >/dev/null 2>&1 & sleep 1").ends_with(0);
+    host.soon("it holds", || holders(&host).contains_key("sudo"));
+    ends(&host, &grant, &["sudo"]);
+}

@@ -1,5 +1,5 @@
 //! Sessions end with the grant that carries them, with all they started, and nothing else does.
-#![allow(clippy::unwrap_used, clippy::print_stdout)] // a wrong step must stop the story; times are worth seeing
+#![allow(clippy::unwrap_used, clippy::print_stdout, clippy::indexing_slicing)] // a wrong step must stop the story; times are worth seeing
 
 use hosts::Work;
 use std::time::{Duration, Instant};
@@ -240,10 +240,52 @@ fn what_stays_behind_after_a_logout_ends_with_the_grant_and_what_no_session_carr
     host.soon("what no session carries is told", || {
         let told = host.log_lines().join("\n");
         let left = |what: &str| told.contains(&format!("mark=left_over detail=\"user=alice what=\\\"{what}"));
-        left("a crontab") && left("1 job of at") && left("a user manager that stays") && left("process ")
+        left("a crontab")
+            && left("a job of at")
+            && left("a user manager that stays")
+            && left("a process that no session carries: hold")
     });
     host.root("jit status").says("! alice has no session that carries this, and it runs on: a crontab");
     assert!(hosts::holders(&host).contains_key("nohup"), "it is told of, and not ended");
     host.root("crontab -r -u alice; systemctl start jit-watch; systemctl stop away bystander");
     host.soon("what is gone is not told any more", || !host.root("jit status").out.contains("a crontab"));
+}
+
+#[test]
+fn one_of_two_sessions_is_ended_and_the_other_goes_on_with_the_manager_it_keeps() {
+    let host = host();
+    let [alice, bob] = people(&host);
+    grant(&host, &bob, "1h");
+    let mut first = alice.terminal("");
+    first.exp_string("$ ").unwrap();
+    first.send_line("echo one; systemd-run --user --quiet hold user-unit").unwrap();
+    host.soon("it holds", || hosts::holders(&host).contains_key("user-unit"));
+    let mut other = alice.terminal("");
+    other.exp_string("$ ").unwrap();
+    // The newest comes first.
+    let of_alice: Vec<String> = host
+        .root("jit sessions")
+        .out
+        .lines()
+        .filter(|line| line.contains("alice") && line.contains("open"))
+        .map(|line| line.split_whitespace().next().unwrap().to_owned())
+        .collect();
+    assert_eq!(of_alice.len(), 2);
+    bob.jit(&format!("end {} --reason 'one is enough'", of_alice[1])).ends_with(0);
+    first.exp_string("jit: bob ends your ssh session: one is enough.").unwrap();
+    first.exp_eof().unwrap();
+    other.send_line("echo still $((40 + 2))").unwrap();
+    other.exp_string("still 42").unwrap();
+    host.soon("what the other one keeps is told", || {
+        let told = "what=\\\"hold under their user manager, which another session keeps";
+        host.log_lines().iter().any(|line| line.contains("mark=left_over") && line.contains(told))
+    });
+    assert!(hosts::holders(&host).contains_key("user-unit"));
+    // With the last one it goes.
+    other
+        .send_line("jit end $(jit sessions --json | grep -o 'S-[0-9A-Z-]*' | head -1) --reason done")
+        .unwrap();
+    other.exp_eof().unwrap();
+    host.soon("the manager is gone", || !hosts::holders(&host).contains_key("user-unit"));
+    host.soon("and nothing of it is told any more", || !host.root("jit status").out.contains("user manager"));
 }
