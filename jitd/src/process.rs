@@ -3,6 +3,7 @@
 
 use crate::limits;
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+use std::borrow::Cow;
 use std::io::Read as _;
 use std::os::fd::OwnedFd;
 
@@ -52,7 +53,7 @@ impl Stat {
     }
 
     fn of(pid: i32) -> Option<Self> {
-        Self::parse(&read(pid, "stat").ok()?)
+        Self::parse(&read_short(pid, "stat", &mut [0; 1024])?)
     }
 }
 
@@ -105,16 +106,22 @@ pub fn ids() -> impl Iterator<Item = i32> {
     entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
 }
 
-/// A file of a process in `/proc`.
+/// A file of a process in `/proc`. Programs and control groups have names of any bytes.
 pub fn read(pid: i32, name: &str) -> std::io::Result<String> {
-    let mut text = String::new();
-    std::fs::File::open(format!("/proc/{pid}/{name}"))?.take(limits::PROC).read_to_string(&mut text)?;
-    Ok(text)
+    let mut bytes = Vec::new();
+    std::fs::File::open(format!("/proc/{pid}/{name}"))?.take(limits::PROC).read_to_end(&mut bytes)?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// The same where it is one line, at once: a look reads thousands.
+fn read_short<'a>(pid: i32, name: &str, buffer: &'a mut [u8]) -> Option<Cow<'a, str>> {
+    let length = std::fs::File::open(format!("/proc/{pid}/{name}")).ok()?.read(buffer).ok()?;
+    Some(String::from_utf8_lossy(buffer.get(..length)?))
 }
 
 /// The audit session that a process belongs to, if it belongs to a login.
 pub fn audit_session(pid: i32) -> Option<u32> {
-    let session = read(pid, "sessionid").ok()?.trim().parse().ok()?;
+    let session = read_short(pid, "sessionid", &mut [0; 32])?.trim().parse().ok()?;
     (session != NO_SESSION).then_some(session)
 }
 
@@ -179,6 +186,23 @@ mod tests {
         child.wait().unwrap();
         assert_eq!(start_ticks(pid), None);
         assert!(own().start > 0);
+    }
+
+    #[test]
+    fn a_program_whose_name_is_no_text_is_seen_like_any_other() {
+        // Perl sets the name that the kernel keeps (prctl(2), PR_SET_NAME).
+        let script = "$0 = \"\\xff\\xfe)\\x80\"; print \"ready\\n\"; $| = 1; sleep 60";
+        let mut child = Command::new("perl")
+            .args(["-e", &format!("$| = 1; {script}")])
+            .stdout(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut ready = [0; 6];
+        child.stdout.take().unwrap().read_exact(&mut ready).unwrap();
+        let process = Process::now(i32::try_from(child.id()).unwrap()).unwrap();
+        assert!(process.program.contains('\u{fffd}'), "{process:?}");
+        assert!(process.signal(&[Signal::KILL]));
+        child.wait().unwrap();
     }
 
     #[test]

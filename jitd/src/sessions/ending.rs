@@ -26,7 +26,7 @@ pub struct Ending {
 
 /// The process that opened a session hears of its end first: sshd's monitor closes the connection, and sudo
 /// passes it on and puts the terminal right.
-const TO_OPENER: &[Signal] = &[Signal::TERM];
+pub const TO_OPENER: &[Signal] = &[Signal::TERM];
 
 /// The others, whatever they sleep on: shells heed a hangup alone, and what ignores hangups heeds the other.
 const TO_OTHERS: &[Signal] = &[Signal::TERM, Signal::HUP, Signal::CONT];

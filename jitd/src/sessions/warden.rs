@@ -6,7 +6,7 @@
 
 use super::belongs::{Key, Processes, Wanted};
 use super::chase::chase;
-use super::ending::Ending;
+use super::ending::{Ending, TO_OPENER};
 use super::fate::{Fate, Over, fate};
 use super::left::Found;
 use super::manager::{self, Units};
@@ -378,7 +378,7 @@ impl Warden {
             return;
         }
         let processes = look_for(&ending);
-        let (mut forced, mut quiet) = (Vec::new(), Vec::new());
+        let (mut forced, mut quiet, mut asked) = (Vec::new(), Vec::new(), Vec::new());
         for session in ending {
             let Some(Watched { ending: Some(ending), .. }) = self.watched.get_mut(&session.id) else {
                 continue;
@@ -393,14 +393,21 @@ impl Warden {
             if !ending.has_begun(at) {
                 continue;
             }
-            if ending.is_forced(at) {
-                forced.push(Arc::clone(session));
-            } else {
+            if !ending.is_forced(at) {
                 next.by(ending.forced_at());
-                let asked = ending.ask(&members, opener_of(session));
-                asked.iter().for_each(|(process, signals)| signal(process, signals));
+                asked.extend(ending.ask(&members, opener_of(session)));
+            } else if ending.counts().1 == 0 {
+                // Most go at the first blow; those that come back for more are stopped first.
+                let blows = ending.kill(&members);
+                blows.iter().for_each(|process| signal(process, &[Signal::KILL]));
+            } else {
+                forced.push(Arc::clone(session));
             }
         }
+        // Those that opened a session come last: they have the most to do once they hear.
+        let (openers, others): (Vec<_>, Vec<_>) =
+            asked.into_iter().partition(|(_, signals)| *signals == TO_OPENER);
+        others.iter().chain(&openers).for_each(|(process, signals)| signal(process, signals));
         self.force(&forced, at);
         self.finish(all, &quiet, now, at, next);
     }
