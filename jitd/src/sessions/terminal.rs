@@ -22,14 +22,15 @@ fn path(device: u32) -> Option<PathBuf> {
 
 /// Shows a line on the terminal with this device number, on a row of its own, if it is this user's: in a namespace
 /// of their own anybody can sit at a terminal that has the number of another's here. One that is held (`^S`),
-/// closed, or does not want messages (mesg(1)) does not hear it, and nobody waits for it.
-pub fn show(device: u32, owner: u32, line: &str) {
-    let Some(path) = path(device) else { return };
+/// closed, or does not want messages (mesg(1)) does not hear it, and nobody waits for it. Whether one did.
+pub fn show(device: u32, owner: u32, line: &str) -> bool {
+    let Some(path) = path(device) else { return false };
     let flags = libc::O_NOCTTY | libc::O_NONBLOCK;
-    let Ok(mut terminal) = OpenOptions::new().write(true).custom_flags(flags).open(path) else { return };
-    if terminal.metadata().is_ok_and(|there| there.uid() == owner) {
-        let _ = terminal.write_all(format!("\r\n{line}\r\n").as_bytes());
-    }
+    let Ok(mut terminal) = OpenOptions::new().write(true).custom_flags(flags).open(path) else {
+        return false;
+    };
+    terminal.metadata().is_ok_and(|there| there.uid() == owner)
+        && terminal.write_all(format!("\r\n{line}\r\n").as_bytes()).is_ok()
 }
 
 #[cfg(test)]

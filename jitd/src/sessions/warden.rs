@@ -122,6 +122,7 @@ impl Warden {
         self.take_what_is_inside(&all, &mut due);
         self.begin(&all, due, at);
         self.speak();
+        let at = Instant::now();
         self.strike(&all, now, at, &mut next);
         self.end_managers(&all, at, &mut next);
         self.move_on(&all, covered, now, at, &mut next);
@@ -354,10 +355,11 @@ impl Warden {
             }
             let owner = self.uid_of(&session.subject);
             let devices: HashSet<u32> = members.iter().map(|process| process.tty).collect();
-            for device in devices {
-                if let Some(owner) = owner {
-                    terminal::show(device, owner, &line);
-                }
+            let shown = |device: &u32| owner.is_some_and(|owner| terminal::show(*device, owner, &line));
+            let shown = devices.iter().filter(|device| shown(device)).count();
+            let ending = self.watched.get_mut(&session.id).and_then(|watched| watched.ending.as_mut());
+            if let (0, Some(ending)) = (shown, ending) {
+                ending.begin_at(Instant::now());
             }
         }
     }

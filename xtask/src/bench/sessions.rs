@@ -151,7 +151,10 @@ fn revoked(host: &Host, grant: &str) -> Result<Ends> {
     let _progress = Progress::begin(&format!("revoking; {} processes", held.len()));
     let since = Instant::now();
     let revoking = std::thread::scope(|scope| {
-        let revokes = scope.spawn(|| host.root(&format!("jit revoke {grant} --reason bench")));
+        let revokes = scope.spawn(|| {
+            let seen = host.root(&format!("jit revoke {grant} --reason bench"));
+            (seen, since.elapsed())
+        });
         let mut ends = Vec::new();
         while !held.is_empty() && since.elapsed() < Duration::from_secs(60) {
             let mut polled: Vec<PollFd<'_>> = held.iter().map(|fd| PollFd::new(fd, PollFlags::IN)).collect();
@@ -172,7 +175,9 @@ fn revoked(host: &Host, grant: &str) -> Result<Ends> {
         revokes.join().map(|seen| (seen, ends))
     });
     let (seen, ends) = revoking.map_err(|_| anyhow::anyhow!("revoking failed"))?;
+    let (seen, answered) = seen;
     seen.ends_with(0);
+    println!("the command was answered after {} ms", answered.as_millis());
     ensure!(held.is_empty(), "{} processes are left", held.len());
     Ok(Ends(ends))
 }
