@@ -32,7 +32,9 @@ pub fn sessions() -> Result<()> {
     host.person("bob", &["jit-approvers"])?;
     host.jitd_is_up();
     let by_ssh = by_ssh(&host)?;
-    let (by_pam, grown) = by_pam(&host)?;
+    prepare(&host)?;
+    let (as_many, _) = by_pam(&host, SSH)?;
+    let (by_pam, grown) = by_pam(&host, OPEN)?;
     let row = |what: &str, ends: &Ends| {
         let ms = |at: f64| ends.part(at).as_millis();
         format!("| {what} | {} | {} | {} | {} |\n", ends.0.len(), ms(0.5), ms(0.99), ms(1.0))
@@ -40,11 +42,12 @@ pub fn sessions() -> Result<()> {
     let page = format!(
         "`cargo xtask bench sessions` on a machine with {} CPUs, release builds, a booted host. Milliseconds from \
          `jit revoke` as it is typed until each process of the sessions is gone, as their handles tell outside of \
-         the host.\n\n| revoked at once | processes | p50 | p99 | last |\n|---|---:|---:|---:|---:|\n{}{}\n\
+         the host. The ssh clients end on the same CPUs.\n\n| revoked at once | processes | p50 | p99 | last |\n|---|---:|---:|---:|---:|\n{}{}{}\n\
          {OPEN} open sessions cost jitd {grown} bytes of resident memory each.\n\n\
          Target: p99 under 1000 ms, under 4096 bytes.\n",
         std::thread::available_parallelism().map_or(1, usize::from),
         row(&format!("{SSH} sessions of real ssh clients"), &by_ssh),
+        row(&format!("{SSH} sessions opened through PAM, without clients"), &as_many),
         row(&format!("{OPEN} sessions opened through PAM"), &by_pam),
     );
     println!("{page}");
@@ -67,7 +70,8 @@ fn by_ssh(host: &Host) -> Result<Ends> {
     revoked(host, &grant)
 }
 
-fn by_pam(host: &Host) -> Result<(Ends, u64)> {
+/// The program that opens sessions as sshd does, and its PAM service.
+fn prepare(host: &Host) -> Result<()> {
     let program = host.path("opt/opener");
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/bench/opener.c");
     testbed::run(
@@ -78,6 +82,10 @@ fn by_pam(host: &Host) -> Result<(Ends, u64)> {
         "account [success=ok default=die] pam_jit.so\nsession required pam_loginuid.so\n\
          session [success=ok module_unknown=ignore default=bad] pam_jit.so\n",
     )?;
+    Ok(())
+}
+
+fn by_pam(host: &Host, count: usize) -> Result<(Ends, u64)> {
     let grant = grant(host, SERVICE)?;
     host.root("systemctl restart jitd").ends_with(0);
     host.jitd_is_up();
@@ -89,12 +97,12 @@ fn by_pam(host: &Host) -> Result<(Ends, u64)> {
         ));
         host.soon("all of them are open", || open_sessions(host) >= already + count);
     };
-    let _progress = Progress::begin(&format!("opening {OPEN} sessions through PAM"));
+    let _progress = Progress::begin(&format!("opening {count} sessions through PAM"));
     open(100);
     let before = resident(host)?;
     let step = 250;
-    (0..OPEN / step).for_each(|_| open(step));
-    let grown = resident(host)?.saturating_sub(before) / OPEN as u64;
+    (0..count / step).for_each(|_| open(step));
+    let grown = resident(host)?.saturating_sub(before) / count as u64;
     Ok((revoked(host, &grant)?, grown))
 }
 
