@@ -164,6 +164,9 @@ pub const WARNINGS: usize = 8;
 /// The longest that a session may take to end by itself.
 pub const GRACE: Duration = Duration::from_secs(60);
 
+/// A grant that is over is remembered for this long, so that a refusal can say so.
+pub const GRANTS_KEPT: chrono::TimeDelta = chrono::TimeDelta::hours(24);
+
 /// Bytes of one file in `/proc`.
 pub const PROC: u64 = 64 * 1024;
 

@@ -1,5 +1,6 @@
 //! What is committed, as the gate reads it: a decision touches no disk.
 
+use crate::limits;
 use crate::log::{Level, Log};
 use access::{Claim, Decision, Grant, GrantId, Local, Login, Now, Question, Reason, SessionId, View};
 use api::{EndCause, Mark, Record, Session, SessionChange};
@@ -199,11 +200,10 @@ impl Memory {
     /// Forgets grants that are over and carry no session, so that memory stays small.
     pub fn forget(&self, now: Now) {
         let mut held = self.held.write().unwrap_or_else(PoisonError::into_inner);
-        let keep = chrono::TimeDelta::hours(24);
         let over: Vec<GrantId> = held
             .view
             .grants()
-            .filter(|grant| grant.window.latest_end() + keep < now.trusted)
+            .filter(|grant| grant.window.latest_end() + limits::GRANTS_KEPT < now.trusted)
             .map(|grant| grant.id)
             .filter(|id| !held.sessions.values().any(|session| session.grant == Some(*id)))
             .collect();

@@ -28,8 +28,20 @@ pub struct Ending {
 /// passes it on and puts the terminal right.
 pub const TO_OPENER: &[Signal] = &[Signal::TERM];
 
-/// The others, whatever they sleep on: shells heed a hangup alone, and what ignores hangups heeds the other.
-const TO_OTHERS: &[Signal] = &[Signal::TERM, Signal::HUP, Signal::CONT];
+/// The others at a terminal, whatever they sleep on: shells heed a hangup alone.
+const AT_A_TERMINAL: &[Signal] = &[Signal::TERM, Signal::HUP, Signal::CONT];
+
+/// The rest. Each signal costs the more the more of them die meanwhile.
+const ELSEWHERE: &[Signal] = &[Signal::TERM];
+
+/// What this process is to hear first.
+fn first(process: &Process, opener: Key) -> &'static [Signal] {
+    match process.tty {
+        _ if (process.pid, process.start) == opener => TO_OPENER,
+        0 => ELSEWHERE,
+        _ => AT_A_TERMINAL,
+    }
+}
 
 impl Ending {
     /// Ends from `began` on: asked then, forced once `grace` has passed.
@@ -112,7 +124,7 @@ impl Ending {
             let key = (process.pid, process.start);
             self.seen.insert(key);
             if self.asked.insert(key) {
-                blows.push(((*process).clone(), if key == opener { TO_OPENER } else { TO_OTHERS }));
+                blows.push(((*process).clone(), first(process, opener)));
             }
         }
         blows
@@ -158,11 +170,12 @@ mod tests {
     fn each_process_is_asked_once_and_the_opener_without_a_hangup() {
         let now = Instant::now();
         let mut ending = ending(Duration::from_secs(5), now);
-        let (opener, shell, late) = (process(10), process(11), process(12));
+        let shell = Process { tty: 0x8803, ..process(11) };
+        let (opener, late) = (process(10), process(12));
         let asked = ending.ask(&[&opener, &shell], (10, 1));
-        assert_eq!(asked, [(opener.clone(), TO_OPENER), (shell.clone(), TO_OTHERS)]);
+        assert_eq!(asked, [(opener.clone(), TO_OPENER), (shell.clone(), AT_A_TERMINAL)]);
         assert_eq!(ending.ask(&[&opener, &shell], (10, 1)), []);
-        assert_eq!(ending.ask(&[&shell, &late], (10, 1)), [(late, TO_OTHERS)]);
+        assert_eq!(ending.ask(&[&shell, &late], (10, 1)), [(late, ELSEWHERE)]);
         assert_eq!(ending.counts(), (3, 0));
     }
 

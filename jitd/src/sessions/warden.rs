@@ -209,7 +209,7 @@ impl Warden {
         }
     }
 
-    /// A session that opens within the time of a warning has been told its end by its environment.
+    /// A session that opens within the time of a warning is not told what its person was told at the approval.
     fn warn(&mut self, session: &Arc<Session>, ends: Time, now: Now, next: &mut Next) {
         let config = self.site.config.load();
         let before: Vec<TimeDelta> = config.sessions.warn.iter().map(|span| span.delta()).collect();
