@@ -108,6 +108,9 @@ pub const MOVE_WAIT: Duration = Duration::from_millis(200);
 /// And if it cannot be made durable within this after its own grant was over, the session ends.
 pub const MOVE_WITHIN: Duration = Duration::from_secs(5);
 
+/// Audit sessions of ended sessions that are remembered, 400 KB of them: days of a busy host.
+pub const AUDITS_OVER: usize = 100_000;
+
 /// Looks in a row that must find nothing of a session, before it is written down as ended.
 pub const EMPTY_LOOKS: u32 = 3;
 

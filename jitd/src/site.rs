@@ -11,7 +11,7 @@ use crate::sessions::Left;
 use access::{HostName, SessionId};
 use arc_swap::ArcSwap;
 use desk::{Desk, SqliteStore};
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::{Arc, Mutex};
 
 /// This host, and everything that answers for it.
@@ -35,7 +35,7 @@ pub struct Site {
     /// Sessions that are being ended.
     pub ending: Mutex<HashSet<SessionId>>,
     /// Audit sessions, of this start of the machine, of sessions that are being ended or were.
-    pub over: Mutex<HashSet<u32>>,
+    pub over: Mutex<BTreeSet<u32>>,
     /// What runs on that no session carries.
     pub left: Left,
     /// For what cannot be recorded.

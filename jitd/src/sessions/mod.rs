@@ -19,7 +19,7 @@
 //! | `terminal` | writing on somebody's screen |
 //! | `manager` | what runs under a person's user manager |
 //! | `left` | what runs on that no session carries |
-//! | `warden` | the thread that does it all |
+//! | `warden` | the thread that does it all; `managers` and `closed` of it see to user managers and to what is left |
 //! | `routes` | `jit sessions`, `jit end` |
 
 mod belongs;

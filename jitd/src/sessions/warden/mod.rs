@@ -4,12 +4,13 @@
 //! session that should be over is ended whether or not the journal takes the record of it; one that another grant
 //! covers goes on under that once *this* is durable.
 
+mod closed;
+mod managers;
+
 use super::belongs::{Key, Processes, Wanted};
 use super::chase::chase;
 use super::ending::{Ending, TO_OPENER};
 use super::fate::{Fate, Over, fate};
-use super::left::Found;
-use super::manager::{self, Units};
 use super::{terminal, warning};
 use crate::fault::{Faults, Tells};
 use crate::log::Level;
@@ -18,7 +19,7 @@ use crate::process::{self, NO_SESSION, Process};
 use crate::site::Site;
 use crate::{ledger::LedgerError, limits};
 use access::{Login, Now, Phase, Question, SessionId, Time};
-use api::{EndCause, HowEnded, LeftOver, Session, SessionChange, SessionRecord};
+use api::{EndCause, HowEnded, Session, SessionChange, SessionRecord};
 use chrono::TimeDelta;
 use rustix::process::Signal;
 use std::collections::{HashMap, HashSet};
@@ -333,7 +334,12 @@ impl Warden {
             }
             self.ending_ids(|ids| ids.insert(session.id));
             if session.audit_session != NO_SESSION {
-                self.site.over.lock().unwrap_or_else(PoisonError::into_inner).insert(session.audit_session);
+                let mut over = self.site.over.lock().unwrap_or_else(PoisonError::into_inner);
+                over.insert(session.audit_session);
+                // They are counted upwards, so the first is the oldest.
+                if over.len() > limits::AUDITS_OVER {
+                    over.pop_first();
+                }
             }
         }
     }
@@ -445,7 +451,7 @@ impl Warden {
     fn haunt(&mut self, at: Instant) {
         let over = self.site.over.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let ending: HashSet<u32> = self.watched.values().filter_map(Watched::audit_of_ending).collect();
-        let over: HashSet<u32> = over.difference(&ending).copied().collect();
+        let over: HashSet<u32> = over.into_iter().filter(|audit| !ending.contains(audit)).collect();
         if over.is_empty() || at.duration_since(self.haunted) < limits::LEFT_EVERY || !process::all_are_seen()
         {
             return;
@@ -491,202 +497,6 @@ impl Warden {
                 let what = format!("session {} does not end: {} run on", session.id, names.join(", "));
                 self.site.log.put(Level::Err, what);
             }
-        }
-    }
-
-    /// The last login of a person was closed, by themself or not: their user manager goes too.
-    fn login_is_over(&mut self, login_of: Option<u32>, at: Instant) {
-        let Some(uid) = login_of else { return };
-        let due = at + limits::MANAGER_STAYS;
-        let grace = self.site.config.load().sessions.grace.0;
-        self.managers.entry(uid).or_insert(Manager { due, grace, by_the_gate: false, ending: None });
-    }
-
-    /// Managers that the daemon did not see to the end before it was started.
-    fn take_up_managers(&mut self) {
-        for Carried { session, .. } in self.site.memory.carried() {
-            let ended = session.closed.is_some() || session.end.is_some();
-            if ended && session.is_login() && session.grant.is_some() && self.is_of_now(&session) {
-                self.login_is_over(self.uid_of(&session.target), Instant::now());
-            }
-        }
-    }
-
-    fn end_managers(&mut self, all: &[Carried], at: Instant, next: &mut Next) {
-        self.managers.values().for_each(|manager| next.by(manager.due.max(at + limits::STRIKE_EVERY)));
-        let mut due: HashSet<u32> =
-            self.managers.iter().filter(|(_, manager)| manager.due <= at).map(|(uid, _)| *uid).collect();
-        // Whoever is in keeps theirs.
-        let kept: HashSet<u32> = due.iter().copied().filter(|uid| self.is_in(*uid, all)).collect();
-        let ended = |uid: &u32| self.managers.get(uid).is_some_and(|manager| manager.by_the_gate);
-        self.list_kept(&kept.iter().copied().filter(ended).collect());
-        for uid in kept {
-            due.remove(&uid);
-            self.managers.remove(&uid);
-        }
-        if due.is_empty() || !process::all_are_seen() {
-            return;
-        }
-        let keeps = self.site.config.load().sessions.keep_user_manager;
-        let ending = self.audits_that_end(all);
-        let mut units = manager::look(&due);
-        for uid in due {
-            let Units { manager: members, logins } = units.remove(&uid).unwrap_or_default();
-            let others = logins.iter().any(|process| !ending.contains(&process.audit));
-            let Some(manager) = self.managers.get_mut(&uid) else { continue };
-            if others {
-                // Somebody whom the gate did not let in: as long as they stay, their manager does.
-                manager.due = at + limits::SWEEP_EVERY;
-                continue;
-            }
-            if keeps || members.is_empty() {
-                self.managers.remove(&uid);
-                self.list_none_kept(uid);
-                self.sweep_soon(uid, at);
-                continue;
-            }
-            let members: Vec<&Process> = members.iter().collect();
-            let over = || Over { cause: EndCause::LoginEnded, since: Time::UNIX_EPOCH, by: None, why: None };
-            let grace = manager.grace;
-            let ending = manager.ending.get_or_insert_with(|| Ending::begin(over(), grace, at));
-            if ending.is_forced(at) {
-                ending.kill(&members).iter().for_each(|process| signal(process, &[Signal::KILL]));
-            } else {
-                // The manager itself takes a hangup for something else.
-                let itself = members.iter().find(|process| process.program == "systemd");
-                let itself = itself.map_or((0, 0), |process| key(process));
-                let asked = ending.ask(&members, itself);
-                asked.iter().for_each(|(process, signals)| signal(process, signals));
-            }
-        }
-    }
-
-    /// What runs under managers that outlive a session because their person is in by another one.
-    fn list_kept(&self, uids: &HashSet<u32>) {
-        const ITSELF: [&str; 3] = ["systemd", "(sd-pam)", "dbus-daemon"];
-        if uids.is_empty() || !process::all_are_seen() {
-            return;
-        }
-        let accounts = self.site.accounts.now();
-        let units = manager::look(uids);
-        for uid in uids {
-            let names = accounts.person_of_uid(*uid).map(|(_, names)| names).unwrap_or_default();
-            let Some(login) = names.into_iter().next() else { continue };
-            let members = units.get(uid).map(|units| units.manager.as_slice()).unwrap_or_default();
-            let theirs = members.iter().filter(|process| !ITSELF.contains(&process.program.as_str()));
-            let what = |process: &Process| LeftOver {
-                user: login.clone(),
-                what: format!("{} under their user manager, which another session keeps", process.program),
-            };
-            self.site.found_left(Found::Kept(login.clone()), theirs.map(what).collect());
-        }
-    }
-
-    fn list_none_kept(&self, uid: u32) {
-        let names = self.site.accounts.now().person_of_uid(uid).map(|(_, names)| names);
-        if let Some(login) = names.into_iter().flatten().next() {
-            self.site.found_left(Found::Kept(login), Vec::new());
-        }
-    }
-
-    /// Whether somebody is in with this user id by a login that goes on.
-    fn is_in(&self, uid: u32, all: &[Carried]) -> bool {
-        let goes_on =
-            |session: &Session| session.is_login() && session.closed.is_none() && !self.is_ending(session.id);
-        all.iter()
-            .any(|Carried { session, .. }| goes_on(session) && self.uid_of(&session.target) == Some(uid))
-    }
-
-    fn audits_that_end(&self, all: &[Carried]) -> HashSet<u32> {
-        let ends = |session: &Session| self.is_ending(session.id) || session.closed.is_some();
-        all.iter()
-            .filter(|carried| ends(&carried.session))
-            .map(|carried| carried.session.audit_session)
-            .collect()
-    }
-
-    /// Sessions of another start of the machine are over, and nothing of them is left.
-    fn let_go(&self, before: &[Carried], now: Now) {
-        for Carried { session, .. } in before {
-            match session.closed {
-                None => self.site.ledger.close(session, now.trusted, "the machine was started anew"),
-                Some(_) => self.site.ledger.forget(session.id),
-            }
-        }
-    }
-
-    /// Closes sessions whose login ended without a word.
-    fn close_those_gone(&self, all: &[Carried], now: Now) {
-        for Carried { session, .. } in all {
-            if session.closed.is_some() || self.is_ending(session.id) {
-                continue;
-            }
-            if !self.watched.get(&session.id).is_some_and(Watched::is_open) && process::all_are_seen() {
-                self.site.ledger.close(session, now.trusted, "its process is gone");
-            }
-        }
-    }
-
-    /// Forgets closed sessions of which nothing runs any more.
-    fn look_at_left(&mut self, all: &[Carried], at: Instant) {
-        let holds_others = |id| all.iter().any(|carried| carried.session.inside == Some(id));
-        let is_left = |session: &&Arc<Session>| {
-            session.closed.is_some() && !self.is_ending(session.id) && !holds_others(session.id)
-        };
-        let left: Vec<&Arc<Session>> = all.iter().map(|carried| &carried.session).filter(is_left).collect();
-        let fresh = left.iter().any(|session| {
-            session.closed.is_some_and(|closed| self.site.clock.now().trusted - closed < limits::LEFT_FRESH)
-        });
-        let due = at.duration_since(self.looked_at_left) >= limits::LEFT_EVERY;
-        if left.is_empty() || !(fresh || due) || !process::all_are_seen() {
-            return;
-        }
-        self.looked_at_left = at;
-        let processes = look_for(&left);
-        let nothing = |session: &&&Arc<Session>| processes.of(session, &HashSet::new()).is_empty();
-        left.iter().filter(nothing).for_each(|session| self.site.ledger.forget(session.id));
-    }
-
-    fn sweep_soon(&mut self, uid: u32, at: Instant) {
-        let names = self.site.accounts.now().person_of_uid(uid).map(|(_, names)| names);
-        for login in names.into_iter().flatten().filter(|_| uid != 0) {
-            self.sweeps.insert(login, at + limits::SWEEP_AFTER);
-        }
-    }
-
-    /// Looks for processes of people who are out, once what was theirs has had time to end.
-    fn sweep(&mut self, all: &[Carried], at: Instant) {
-        for login in self.site.left.with_processes() {
-            self.sweeps.entry(login).or_insert(at + limits::SWEEP_EVERY);
-        }
-        let due: Vec<Login> =
-            self.sweeps.iter().filter(|(_, due)| **due <= at).map(|(login, _)| login.clone()).collect();
-        if due.is_empty() || !process::all_are_seen() {
-            return;
-        }
-        let in_sessions: HashSet<u32> = all.iter().map(|carried| carried.session.audit_session).collect();
-        let mut found: HashMap<u32, Vec<Process>> = HashMap::new();
-        for pid in process::ids() {
-            let uid = process::read(pid, "status").ok().and_then(|status| process::real_uid(&status));
-            if let (Some(uid), Some(process)) = (uid, Process::now(pid)) {
-                let carried = process.audit != NO_SESSION && in_sessions.contains(&process.audit);
-                if !carried && uid != 0 {
-                    found.entry(uid).or_default().push(process);
-                }
-            }
-        }
-        for login in due {
-            self.sweeps.remove(&login);
-            let Some(uid) = self.uid_of(&login) else { continue };
-            // While they are in, what is theirs may be of a login that the gate did not let in.
-            let theirs =
-                if self.is_in(uid, all) { Vec::new() } else { found.remove(&uid).unwrap_or_default() };
-            let what = |process: &Process| LeftOver {
-                user: login.clone(),
-                what: format!("a process that no session carries: {}", process.program),
-            };
-            let now = theirs.iter().map(what).collect();
-            self.site.found_left(Found::Processes(login.clone()), now);
         }
     }
 
