@@ -31,7 +31,9 @@ pub fn list(client: &Client, out: &mut Output) -> Result<(), CliError> {
                 Cell::new(id(session.inside.as_ref().map(|id| id as _))),
             ]);
         }
-        table.to_string()
+        let most = api::limits::PAGE as usize;
+        let more = if sessions.len() < most { "" } else { "\nNo more than these are listed at once." };
+        format!("{table}{more}")
     })
 }
 

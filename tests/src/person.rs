@@ -30,6 +30,15 @@ impl Client {
     pub fn is_over(&mut self) -> bool {
         matches!(self.0.try_wait(), Ok(Some(_)))
     }
+
+    /// Stops it where it is: its connection stays, and it takes nothing from the host's processors, as one on
+    /// another machine.
+    pub fn freeze(&self) {
+        if let Some(pid) = i32::try_from(self.0.id()).ok().and_then(rustix::process::Pid::from_raw) {
+            // It may be over. timeout(1), which starts it, leads a group of its own.
+            let _ = rustix::process::kill_process_group(pid, rustix::process::Signal::STOP);
+        }
+    }
 }
 
 impl Drop for Client {

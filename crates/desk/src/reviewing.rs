@@ -5,7 +5,7 @@ use crate::{Caller, Desk, DeskError, Ground, Key, RequestFilter, Store, limits};
 use access::GrantId;
 use api::{NewReview, NewVerdict, RequestView, Reviewed, Which};
 use std::sync::Arc;
-use workflow::{Event, Narrowing, Request, Review, ReviewVerdict, step};
+use workflow::{Event, Narrowing, Request, RequestState, Review, ReviewVerdict, step};
 
 impl<S: Store> Desk<S> {
     /// Requests that the caller may see, newest first.
@@ -17,14 +17,14 @@ impl<S: Store> Desk<S> {
         };
         let limit = limit.min(api::limits::PAGE) as usize;
         let (world, now) = (self.worlds.world(), self.clock.now());
-        // Who has a say about nothing sees what is their own, whichever rule covers the rest.
-        let has_a_say = caller.roles.sees_all() || world.approvers(now).contains(&caller.person);
+        let say = world.say_of(&caller.person, now);
+        let may_be_seen = |request: &Request| {
+            // What was decided may be seen by whoever had a say about it then.
+            let decided = !matches!(request.state, RequestState::Pending { .. });
+            sees(caller, request, None) || say.is_some() && (decided || say.may_be_about(&request.ask))
+        };
         let visible = |request: &Request| {
-            if has_a_say || sees(caller, request, None) {
-                visible_in(&world, now, request, caller)
-            } else {
-                None
-            }
+            may_be_seen(request).then(|| visible_in(&world, now, request, caller)).flatten()
         };
         let (mut seen, mut after) = (Vec::new(), None);
         // Others' requests that the caller may not see must not hide those that they may.

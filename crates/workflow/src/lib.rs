@@ -25,6 +25,7 @@ mod refusal;
 mod request;
 mod resolve;
 mod rule;
+mod say;
 mod standing;
 mod step;
 mod uncovered;
@@ -54,6 +55,7 @@ pub use request::{
     Afterwards, Ask, Channel, Decider, Kind, Narrowing, Request, RequestState, Review, ReviewVerdict, Scope,
 };
 pub use rule::{Auto, BreakGlass, Clock, Escalation, Extend, Rule, Step, Wants};
+pub use say::Say;
 pub use standing::{StandingGrant, taken_back};
 pub use step::{Event, Facts, Held, Stepped, could_approve, could_review, step};
 pub use uncovered::{Part, Uncovered};

@@ -133,6 +133,11 @@ impl People {
         self.by_group.get(group).into_iter().flatten()
     }
 
+    /// Whether this person is in this group.
+    pub(crate) fn is_member(&self, group: &str, person: &Person) -> bool {
+        self.by_group.get(group).is_some_and(|members| members.contains(person))
+    }
+
     /// Whether anybody is in a group of this name.
     pub fn groups_exist(&self, group: &str) -> bool {
         self.by_group.contains_key(group)

@@ -1,6 +1,6 @@
 //! The policy applied to people, hosts and schedules as they are at one moment.
 
-use crate::policy::{Effect, ExtendBy, Policy, PolicyRule, RunAs, Source, Where, Who};
+use crate::policy::{Effect, Policy, PolicyRule, RunAs, Source, Terms, Where, Who};
 use crate::request::Ask;
 use crate::rule::Rule;
 use crate::standing::StandingGrant;
@@ -48,6 +48,14 @@ impl World {
     /// The rule that covers all of this ask at `now`, or why none does: deny rules first, then the first
     /// that covers every host, service and run-as.
     pub fn rule(&self, ask: &Ask, now: Now) -> Result<Rule, Uncovered> {
+        let (rule, terms, human) = self.covering(ask)?;
+        let mut rule = self.resolved(rule, terms, human, now);
+        rule.leave_out(&self.own(ask));
+        Ok(rule)
+    }
+
+    /// The same as it is written, with who gets the access.
+    pub(crate) fn covering(&self, ask: &Ask) -> Result<(&PolicyRule, &Terms, &Human), Uncovered> {
         let known =
             |person: &Person| self.people.get(person).ok_or_else(|| Uncovered::Nobody(person.clone()));
         let human = known(&ask.person)?;
@@ -68,9 +76,7 @@ impl World {
             if let Effect::Allow(terms) = &rule.effect
                 && self.covers(rule, human, ask)
             {
-                let mut rule = self.resolved(rule, terms, human, now);
-                rule.leave_out(&self.own(ask));
-                return Ok(rule);
+                return Ok((rule, terms, human));
             }
         }
         Err(uncovered::explain(self, human, ask))
@@ -99,18 +105,9 @@ impl World {
         let mut people = BTreeSet::new();
         for rule in &self.policy.rules {
             let Effect::Allow(terms) = &rule.effect else { continue };
-            let mut managers = false;
-            let mut add = |sources: &[Source]| {
-                managers |= sources.contains(&Source::Manager);
-                people.extend(self.people_of(sources, None, now));
-            };
-            terms.approve.iter().for_each(|step| add(&step.from));
-            terms.escalate.iter().for_each(|more| add(&more.to));
-            terms.break_glass.iter().for_each(|glass| add(&glass.review_by));
-            if let Some(ExtendBy::Steps(steps)) = terms.time.extend.as_ref().map(|extend| &extend.approve) {
-                steps.iter().for_each(|step| add(&step.from));
-            }
-            if managers {
+            let sources: Vec<Source> = terms.with_a_say().cloned().collect();
+            people.extend(self.people_of(&sources, None, now));
+            if sources.contains(&Source::Manager) {
                 // Of those the rule is for: whoever manages others has no say here, and no way in by it.
                 let subjects = self.people.all().filter(|human| Self::is_for(&rule.who, human));
                 let managers: BTreeSet<&Person> =
@@ -249,7 +246,7 @@ impl World {
 
     /// Who stands for this person now: themself, or whom they named for the time they are away. Root
     /// stands for nobody: it reviews nothing.
-    fn present(&self, person: &Person, now: Now) -> Option<Person> {
+    pub(crate) fn present(&self, person: &Person, now: Now) -> Option<Person> {
         let human = self.people.get(person).filter(|human| human.person.as_str() != "root")?;
         match &human.away {
             Some(away) if now.trusted < away.until => {

@@ -16,7 +16,7 @@ pub struct Processes {
 }
 
 /// What to look for: reading all of every process takes five times as long.
-#[derive(Default)]
+#[derive(Default, PartialEq, Eq)]
 pub struct Wanted {
     /// Processes of these audit sessions.
     pub audits: HashSet<u32>,

@@ -97,30 +97,93 @@ fn an_expired_session_ends_at_the_end_of_its_grant_after_two_warnings() {
     });
 }
 
-#[test]
-fn a_released_session_ends_also_where_the_daemon_was_started_anew_meanwhile() {
+/// How a grant comes to its end, and how it is brought about.
+#[derive(Clone, Copy, Debug)]
+enum End {
+    Expired,
+    Released,
+    Revoked,
+}
+
+/// What happens to the daemon while the session is open.
+#[derive(Clone, Copy, Debug)]
+enum Meanwhile {
+    Restarted,
+    Killed,
+    /// After it told the session to end, and before it forces that.
+    KilledWithinTheGrace,
+}
+
+/// All that alice runs ends with her grant.
+fn ends_all_the_same(how: End, meanwhile: Meanwhile) {
     let host = host();
     let [alice, bob] = people(&host);
-    let grant = grant(&host, &bob, "1h");
+    let length = if matches!(how, End::Expired) { "30s" } else { "1h" };
+    let grant = grant(&host, &bob, length);
     let work = Work::begin(&host, &alice);
-    host.root("systemctl restart jitd").ends_with(0);
-    host.jitd_is_up();
-    let since = Instant::now();
-    alice.jit(&format!("release {grant}"));
-    println!("released after a restart: {:#?}", work.is_over(since, Duration::from_secs(10)));
+    let kill = || {
+        assert!(host.kill("jitd"));
+        host.jitd_is_up();
+    };
+    match meanwhile {
+        Meanwhile::Restarted => {
+            host.root("systemctl restart jitd").ends_with(0);
+            host.jitd_is_up();
+        }
+        Meanwhile::Killed => kill(),
+        Meanwhile::KilledWithinTheGrace => {}
+    }
+    let mut since = Instant::now();
+    match how {
+        End::Revoked => drop(bob.jit(&format!("revoke {grant} --reason x")).ends_with(0)),
+        // The command belongs to what ends, so its answer may not come.
+        End::Released => drop(alice.jit(&format!("release {grant}"))),
+        End::Expired => {
+            since = end_of(&bob, &grant);
+            wait_until(since);
+        }
+    }
+    if matches!(meanwhile, Meanwhile::KilledWithinTheGrace) {
+        wait_until(since + Duration::from_millis(300));
+        kill();
+    }
+    println!("{how:?}, daemon {meanwhile:?}: {:#?}", work.is_over(since, Duration::from_secs(10)));
+    host.root("jit audit verify").ends_with(0);
+}
+
+#[test]
+fn a_revoked_session_ends_also_where_the_daemon_was_started_anew_meanwhile() {
+    ends_all_the_same(End::Revoked, Meanwhile::Restarted);
 }
 
 #[test]
 fn a_revoked_session_ends_also_where_the_daemon_was_killed_meanwhile() {
-    let host = host();
-    let [alice, bob] = people(&host);
-    let grant = grant(&host, &bob, "1h");
-    let work = Work::begin(&host, &alice);
-    assert!(host.kill("jitd"));
-    host.jitd_is_up();
-    let since = Instant::now();
-    bob.jit(&format!("revoke {grant} --reason x")).ends_with(0);
-    println!("revoked after a kill: {:#?}", work.is_over(since, Duration::from_secs(10)));
+    ends_all_the_same(End::Revoked, Meanwhile::Killed);
+}
+
+#[test]
+fn a_revoked_session_ends_also_where_the_daemon_was_killed_between_telling_it_and_forcing_it() {
+    ends_all_the_same(End::Revoked, Meanwhile::KilledWithinTheGrace);
+}
+
+#[test]
+fn a_released_session_ends_also_where_the_daemon_was_started_anew_meanwhile() {
+    ends_all_the_same(End::Released, Meanwhile::Restarted);
+}
+
+#[test]
+fn a_released_session_ends_also_where_the_daemon_was_killed_meanwhile() {
+    ends_all_the_same(End::Released, Meanwhile::Killed);
+}
+
+#[test]
+fn an_expired_session_ends_also_where_the_daemon_was_started_anew_meanwhile() {
+    ends_all_the_same(End::Expired, Meanwhile::Restarted);
+}
+
+#[test]
+fn an_expired_session_ends_also_where_the_daemon_was_killed_between_telling_it_and_forcing_it() {
+    ends_all_the_same(End::Expired, Meanwhile::KilledWithinTheGrace);
 }
 
 #[test]

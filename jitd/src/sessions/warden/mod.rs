@@ -122,9 +122,10 @@ impl Warden {
         let covered = self.covered(&all, &mut due, now);
         self.take_what_is_inside(&all, &mut due);
         self.begin(&all, due, at);
-        self.speak();
+        let processes = self.look(&all);
+        self.speak(&processes);
         let at = Instant::now();
-        self.strike(&all, now, at, &mut next);
+        self.strike(&all, &processes, now, at, &mut next);
         self.end_managers(&all, at, &mut next);
         self.move_on(&all, covered, now, at, &mut next);
         if at.duration_since(self.ticked) >= limits::TICK {
@@ -344,16 +345,18 @@ impl Warden {
         }
     }
 
-    /// Shows what there is to say on the terminals of whom it concerns.
-    fn speak(&mut self) {
-        if self.words.is_empty() {
-            return;
-        }
-        let words = std::mem::take(&mut self.words);
+    /// A look for what those are that hear something or end.
+    fn look(&self, all: &[Carried]) -> Processes {
         let mut wanted = Wanted::default();
-        words.iter().for_each(|(session, _)| wanted.session(session));
-        let processes = Processes::look(&wanted);
-        for (session, line) in words {
+        self.words.iter().for_each(|(session, _)| wanted.session(session));
+        let ending = all.iter().filter(|carried| self.is_ending(carried.session.id));
+        ending.for_each(|carried| wanted.session(&carried.session));
+        if wanted == Wanted::default() { Processes::default() } else { Processes::look(&wanted) }
+    }
+
+    /// Shows what there is to say on the terminals of whom it concerns.
+    fn speak(&mut self, processes: &Processes) {
+        for (session, line) in std::mem::take(&mut self.words) {
             let mut members = processes.of(&session, &HashSet::new());
             if !session.is_login() {
                 // What sudo runs may sit at a terminal that sudo made, and shows on the person's own.
@@ -371,7 +374,7 @@ impl Warden {
     }
 
     /// Signals what belongs to sessions that end, and writes down those of which nothing is left.
-    fn strike(&mut self, all: &[Carried], now: Now, at: Instant, next: &mut Next) {
+    fn strike(&mut self, all: &[Carried], processes: &Processes, now: Now, at: Instant, next: &mut Next) {
         let ending: Vec<&Arc<Session>> =
             all.iter().map(|carried| &carried.session).filter(|session| self.is_ending(session.id)).collect();
         if ending.is_empty() {
@@ -385,7 +388,6 @@ impl Warden {
             }
             return;
         }
-        let processes = look_for(&ending);
         let (mut forced, mut quiet, mut asked) = (Vec::new(), Vec::new(), Vec::new());
         for session in ending {
             let Some(Watched { ending: Some(ending), .. }) = self.watched.get_mut(&session.id) else {
