@@ -141,8 +141,8 @@ fn manifest(state: &State, message: &Message, now: LocalTime) -> Result<Manifest
 
 /// The view, if it follows what was served before.
 fn view(state: &State, manifest: &Manifest, envelope: &Envelope) -> Result<View, Rejected> {
-    let signed = envelope.signers(Part::View, Kind::View, &manifest.view_keys);
-    signed.map_err(|error| rotated_out(error, state, manifest))?;
+    let signer = envelope.signer(Part::View, Kind::View, &manifest.view_keys);
+    signer.map_err(|error| rotated_out(error, state, manifest))?;
     let view: View = envelope.open(Part::View)?;
     view.check().map_err(|why| Rejected::malformed(Part::View, why))?;
     if view.hub != state.hub {
@@ -165,6 +165,9 @@ fn view(state: &State, manifest: &Manifest, envelope: &Envelope) -> Result<View,
         return Err(Rejected::NotWhole { revision });
     }
     match state.served.as_ref().filter(|served| served.manifest.era == era) {
+        Some(held) if revision < held.revision && view.issued_at <= held.as_of => {
+            Err(Rejected::Replayed { found: revision, held: held.revision })
+        }
         Some(held) if revision < held.revision => {
             Err(Rejected::RevisionBack { found: revision, held: held.revision })
         }
@@ -210,8 +213,8 @@ fn bodies(
         let digest = Digest::of(envelope.payload());
         // Taken out, so that a second copy is as unlisted as a stranger.
         let entry = listed.remove(&digest).ok_or(Rejected::Unlisted { digest })?;
-        let signers = envelope.signers(Part::Body, Kind::Grant, &manifest.grant_keys);
-        let signers = signers.map_err(|error| rotated_out(error, state, manifest))?;
+        let signer = envelope.signer(Part::Body, Kind::Grant, &manifest.grant_keys);
+        let signer = signer.map_err(|error| rotated_out(error, state, manifest))?;
         let Body { hub, grant } = envelope.open(Part::Body)?;
         if hub != state.hub {
             return Err(Rejected::OtherHub { part: Part::Body, found: hub, held: state.hub.clone() });
@@ -225,7 +228,7 @@ fn bodies(
         if !reckonable(&grant) {
             return Err(Rejected::malformed(Part::Body, "its times cannot be reckoned with"));
         }
-        bodies.extend(signers.into_iter().next().map(|signer| (digest, Held { grant, signer })));
+        bodies.insert(digest, Held { grant, signer });
     }
     Ok(bodies)
 }

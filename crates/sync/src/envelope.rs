@@ -7,7 +7,6 @@ use crate::{KeyId, Part, PublicKey, Rejected, SecretKey, Signature, limits};
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use std::collections::BTreeSet;
 
 /// What a payload is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -85,14 +84,14 @@ impl Envelope {
         pae(&[self.kind.media_type().as_bytes(), &self.payload])
     }
 
-    /// Which of `keys` signed this. Nobody is an error, and so is a signature by one of them that is wrong;
+    /// Those of `keys` that signed this, in their order. A signature by one of them that is wrong is an error;
     /// signatures by others count for nothing.
     pub(crate) fn signers(
         &self,
         part: Part,
         kind: Kind,
         keys: &[PublicKey],
-    ) -> Result<BTreeSet<PublicKey>, Rejected> {
+    ) -> Result<Vec<PublicKey>, Rejected> {
         if self.kind != kind {
             return Err(Rejected::malformed(part, "it is of another type"));
         }
@@ -103,21 +102,24 @@ impl Envelope {
             return Err(Rejected::TooLarge { part, found: self.sigs.len(), limit: limits::SIGNATURES });
         }
         let signed = self.signed();
-        let mut signers = BTreeSet::new();
-        for Sig { key: id, sig } in &self.sigs {
-            let mut named = keys.iter().filter(|key| key.id() == *id).peekable();
-            if named.peek().is_none() {
-                continue;
+        let mut signers = Vec::new();
+        for key in keys {
+            let by_it = self.sigs.iter().filter(|sig| sig.key == key.id());
+            for Sig { sig, key: id } in by_it {
+                if !key.verifies(&signed, sig) {
+                    return Err(Rejected::BadSignature { part, key: *id });
+                }
+                signers.push(*key);
             }
-            match named.find(|key| key.verifies(&signed, sig)) {
-                Some(key) => signers.insert(*key),
-                None => return Err(Rejected::BadSignature { part, key: *id }),
-            };
         }
-        if signers.is_empty() {
-            return Err(Rejected::UnknownKey { part, keys: self.sigs.iter().map(|sig| sig.key).collect() });
-        }
+        signers.dedup();
         Ok(signers)
+    }
+
+    /// The last of `keys` that signed this: where an old and a new key did, the new one.
+    pub(crate) fn signer(&self, part: Part, kind: Kind, keys: &[PublicKey]) -> Result<PublicKey, Rejected> {
+        let unknown = || Rejected::UnknownKey { part, keys: self.sigs.iter().map(|sig| sig.key).collect() };
+        self.signers(part, kind, keys)?.pop().ok_or_else(unknown)
     }
 
     /// What the payload says. To be called when its signers are known, and not before: a parser is for friends.

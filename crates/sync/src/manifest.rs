@@ -26,7 +26,7 @@ impl fmt::Display for HubId {
 
 /// Which life of the hub's database, and which set of keys in it. Ordered, and given only by the root: within
 /// one era revisions rise, and a later era starts them anew.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Era {
     /// Rises when commits were lost: a restored backup, a failover.
@@ -45,7 +45,7 @@ impl fmt::Display for Era {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Roots {
-    /// Each once, in any order.
+    /// Each once.
     pub keys: Vec<PublicKey>,
     /// At least one, at most all.
     pub threshold: usize,
@@ -91,7 +91,7 @@ pub struct Manifest {
     pub era: Era,
     /// The root from now on. One that is not the root of before is signed by both (TUF 1.0, section 5.3.4).
     pub roots: Roots,
-    /// What sign grants. After a planned rotation the old one stays listed until its grants are over; after a
+    /// What sign grants, the newest last. After a planned rotation the old one stays listed until its grants are over; after a
     /// theft it does not, and grants that only it signed are no longer honoured.
     pub grant_keys: Vec<PublicKey>,
     /// What sign views.

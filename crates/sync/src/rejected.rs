@@ -84,8 +84,10 @@ pub enum Rejected {
     EpochBack { found: u64, held: u64 },
     #[error("the view is of key epoch {found}, after {held}; fetch all with the manifest")]
     EpochAhead { found: u64, held: u64 },
+    #[error("the view is revision {found}, this host has had {held} since: it came late, or was replayed")]
+    Replayed { found: u64, held: u64 },
     #[error(
-        "the view is revision {found}, this host has {held}: an old one replayed, or the hub's database lost commits; after a restore run `jit-hub recover`"
+        "the hub signs revision {found} now, this host has {held}: a replica was left behind, or the database lost commits; after a restore run `jit-hub recover`"
     )]
     RevisionBack { found: u64, held: u64 },
     #[error(
@@ -136,6 +138,7 @@ impl Rejected {
             Self::OtherIncarnation { .. } => "other_incarnation",
             Self::EpochBack { .. } => "epoch_back",
             Self::EpochAhead { .. } => "epoch_ahead",
+            Self::Replayed { .. } => "replayed",
             Self::RevisionBack { .. } => "revision_back",
             Self::Forked { .. } => "forked",
             Self::NotWhole { .. } => "not_whole",
@@ -162,8 +165,11 @@ impl Rejected {
     /// Whether somebody should look: an attack, a restored database or two hubs, rather than a fault that the next
     /// message repairs.
     pub const fn is_alarm(&self) -> bool {
-        !(self.asks_for_all()
-            || matches!(self, Self::TooLarge { .. } | Self::Malformed { .. } | Self::NotWhole { .. }))
+        let fault = matches!(
+            self,
+            Self::TooLarge { .. } | Self::Malformed { .. } | Self::NotWhole { .. } | Self::Replayed { .. }
+        );
+        !fault && !self.asks_for_all()
     }
 }
 
