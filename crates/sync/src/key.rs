@@ -124,3 +124,82 @@ impl fmt::Debug for SecretKey {
         write!(f, "SecretKey(of {})", self.public().id())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// RFC 8032, section 7.1, test 2.
+    const SEED: &str = "4ccd089b28ff96da9db6c346ec114e0f5b8a319f35aba624da8cf6ed4fb8a6fb";
+
+    fn bytes<const N: usize>(hex: &str) -> [u8; N] {
+        crate::hex::read(hex).unwrap()
+    }
+
+    #[test]
+    fn keys_and_signatures_are_those_of_rfc_8032() {
+        let key = SecretKey::from_random(&bytes(SEED));
+        let public = "3d4017c3e843895a92b70aa74d1b7ebc9c982ccf2ec4968cc0cd55f12af4660c";
+        assert_eq!((key.public().to_string(), public.parse()), (public.to_owned(), Ok(key.public())));
+        let signature = key.sign(&[0x72]);
+        assert_eq!(
+            signature.to_string(),
+            "92a009a9f0d4cab8720e820b5f642540a2b27b5416503f8fb3762223ebdb69da\
+             085ac1e43e15996e458f3613d0f11d8c387b2eaeb4302aeeb00d291612bb0c00"
+        );
+        assert!(key.public().verifies(&[0x72], &signature) && !key.public().verifies(&[0x73], &signature));
+        assert_eq!(key.public().id().to_string(), "39f713d0a644253f");
+        assert_eq!(format!("{key:?}"), "SecretKey(of 39f713d0a644253f)");
+    }
+
+    #[test]
+    fn a_key_that_verifies_anything_is_no_key() {
+        // The neutral element: with it, R = 0 and S = 0 sign every message.
+        let weak = format!("01{}", "00".repeat(31));
+        assert_eq!(weak.parse::<PublicKey>(), Err(KeyError::NotHex { what: "a public key", bytes: 32 }));
+    }
+
+    #[test]
+    fn a_second_encoding_of_a_signature_is_refused() {
+        // S and S + L are the same scalar; RFC 8032, section 5.1.7, takes the lower one alone.
+        let key = SecretKey::from_random(&[1; 32]);
+        let mut signature = key.sign(b"x");
+        let order = bytes::<32>("edd3f55c1a631258d69cf7a2def9de1400000000000000000000000000000010");
+        let mut carry = 0_u16;
+        for (byte, add) in signature.0[32..].iter_mut().zip(order) {
+            carry += u16::from(*byte) + u16::from(add);
+            *byte = carry.to_le_bytes()[0];
+            carry >>= 8;
+        }
+        assert!(!key.public().verifies(b"x", &signature));
+    }
+
+    #[test]
+    fn a_key_file_is_what_openssl_writes() {
+        // `openssl pkey` reads this, and prints the public key above.
+        let pem = "-----BEGIN PRIVATE KEY-----\n\
+                   MC4CAQAwBQYDK2VwBCIEIEzNCJso/5banbbDRuwRTg9bijGfNaumJNqM9u1PuKb7\n\
+                   -----END PRIVATE KEY-----\n";
+        let key = SecretKey::from_random(&bytes(SEED));
+        let text = key.to_pem();
+        assert_eq!(*text, pem);
+        assert_eq!(SecretKey::from_pem(&text).unwrap().public(), key.public());
+        assert_eq!(SecretKey::from_pem(&text.replace('\n', "\r\n")).unwrap().public(), key.public());
+        for bad in ["", "x", &text[..100], &text.replace("MC4C", "MC4D"), &"x".repeat(limits::PEM + 1)] {
+            assert_eq!(SecretKey::from_pem(bad).unwrap_err(), KeyError::NotPem, "{bad}");
+        }
+        assert!(KeyError::NotPem.to_string().contains("openssl genpkey -algorithm ed25519"));
+    }
+
+    #[test]
+    fn text_has_one_form() {
+        let key = SecretKey::from_random(&[1; 32]).public().to_string();
+        for bad in
+            ["", &key[1..], &key.to_uppercase(), &format!("{key}00"), &key.replace(&key[..2], "zz"), "é"]
+        {
+            assert!(bad.parse::<PublicKey>().is_err() && bad.parse::<Digest>().is_err(), "{bad}");
+        }
+        let said = "ab".parse::<Signature>().unwrap_err().to_string();
+        assert_eq!(said, "not a signature: that is 64 bytes in lower-case hex");
+    }
+}
