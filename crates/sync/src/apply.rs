@@ -91,10 +91,8 @@ pub fn apply(state: &State, bytes: &[u8], now: LocalTime) -> Result<Applied, Rej
         grants.insert(entry.id, known);
     }
     for (id, known) in &state.grants {
-        let tombstone = || Known { held: None, ..known.clone() };
-        let listed = grants.contains_key(id);
-        if !listed && served.as_of < known.until {
-            grants.insert(*id, tombstone());
+        if served.as_of < known.until {
+            grants.entry(*id).or_insert_with(|| Known { held: None, ..known.clone() });
         }
     }
     if grants.len() > limits::KNOWN {
@@ -273,22 +271,27 @@ fn take(
     Ok((Known { version, digest, ended, until, held: Some(held) }, None))
 }
 
-/// The watermark after this view.
+/// The watermark after this view. What a view key says of time goes no further than the host's own clock, and ends
+/// with the era.
 fn serve(held: Option<&Served>, manifest: Manifest, view: &View, now: LocalTime) -> Served {
-    let same_era = held.filter(|held| held.manifest.era == manifest.era);
-    let as_of = view.issued_at.min(now.own);
-    let as_of = same_era.map_or(as_of, |held| as_of.max(held.as_of));
     let counts = (view.issued_at - now.own).abs() <= limits::SKEW;
-    let signed_time = counts.then_some(view.issued_at).max(same_era.and_then(|held| held.signed_time));
-    let fresh_until = view.issued_at.min(now.own) + (view.fresh_until - view.issued_at);
-    Served {
+    let as_of = view.issued_at.min(now.own);
+    let served = Served {
         retired: held.map(|held| retired(held, &manifest)).unwrap_or_default(),
         revision: view.revision,
         whole: view.whole,
         as_of,
-        fresh_until: same_era.map_or(fresh_until, |held| fresh_until.max(held.fresh_until)),
-        signed_time,
+        fresh_until: as_of + (view.fresh_until - view.issued_at),
+        signed_time: counts.then_some(view.issued_at),
         manifest,
+    };
+    match held.filter(|held| held.manifest.era == view.era) {
+        None => served,
+        Some(held) => {
+            let later = if held.as_of > as_of { held } else { &served };
+            let (as_of, fresh_until) = (later.as_of, later.fresh_until);
+            Served { as_of, fresh_until, signed_time: served.signed_time.max(held.signed_time), ..served }
+        }
     }
 }
 

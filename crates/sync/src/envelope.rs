@@ -10,27 +10,38 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// What a payload is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "&str")]
 pub enum Kind {
     /// A [`crate::Manifest`].
-    #[serde(rename = "application/vnd.jit.manifest.v1+json")]
     Manifest,
     /// A [`crate::View`].
-    #[serde(rename = "application/vnd.jit.view.v1+json")]
     View,
     /// A [`crate::Body`].
-    #[serde(rename = "application/vnd.jit.grant.v1+json")]
     Grant,
 }
 
-impl Kind {
-    const fn media_type(self) -> &'static str {
-        match self {
-            Self::Manifest => "application/vnd.jit.manifest.v1+json",
-            Self::View => "application/vnd.jit.view.v1+json",
-            Self::Grant => "application/vnd.jit.grant.v1+json",
+impl From<Kind> for &'static str {
+    fn from(kind: Kind) -> Self {
+        match kind {
+            Kind::Manifest => "application/vnd.jit.manifest.v1+json",
+            Kind::View => "application/vnd.jit.view.v1+json",
+            Kind::Grant => "application/vnd.jit.grant.v1+json",
         }
     }
+}
 
+impl TryFrom<String> for Kind {
+    type Error = &'static str;
+    fn try_from(text: String) -> Result<Self, &'static str> {
+        let kinds = [Self::Manifest, Self::View, Self::Grant];
+        kinds
+            .into_iter()
+            .find(|kind| <&str>::from(*kind) == text)
+            .ok_or("a type that this version does not know")
+    }
+}
+
+impl Kind {
     const fn limit(self) -> usize {
         match self {
             Self::Manifest => limits::MANIFEST,
@@ -81,7 +92,7 @@ impl Envelope {
     }
 
     fn signed(&self) -> Vec<u8> {
-        pae(&[self.kind.media_type().as_bytes(), &self.payload])
+        pae(&[<&str>::from(self.kind).as_bytes(), &self.payload])
     }
 
     /// Those of `keys` that signed this, in their order. A signature by one of them that is wrong is an error;

@@ -70,7 +70,9 @@ pub enum Rejected {
         "the manifest is of era {found}, this host is in {held}: an old one replayed, or the hub lost a rotation"
     )]
     ManifestBack { found: Era, held: Era },
-    #[error("a second manifest of era {era} lists other keys; the root must never sign two")]
+    #[error(
+        "a second manifest of era {era} lists other keys; the root signs one of each, so sign the next epoch"
+    )]
     ManifestForked { era: Era },
 
     // The view against the manifest and the one before.
@@ -102,13 +104,19 @@ pub enum Rejected {
     // The bodies against the view.
     #[error("the body of {id} did not come, and this host does not hold it; fetch all")]
     MissingBody { id: GrantId },
-    #[error("a body with the digest {digest} is not listed")]
+    #[error("a body came that the view does not list ({digest}): two messages were mixed")]
     Unlisted { digest: Digest },
-    #[error("the body listed as {listed} is of {found} or of another version")]
+    #[error(
+        "the body listed as {listed} is of {found} or of another version: the hub names it wrongly, or a view key is stolen"
+    )]
     Misnamed { listed: GrantId, found: GrantId },
-    #[error("grant {id} is not for host {host}")]
+    #[error(
+        "grant {id} is listed and not for host {host}: the hub sends it wrongly, or a view key is stolen"
+    )]
     GrantOfOtherHost { id: GrantId, host: HostName },
-    #[error("this host would have to remember {found} grants, at most {limit}; a grant key may be stolen")]
+    #[error(
+        "this host would have to remember {found} grants, at most {limit}; a grant key is stolen: rotate it, and enrol this host anew"
+    )]
     TooMany { found: usize, limit: usize },
 }
 

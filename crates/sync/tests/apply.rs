@@ -354,6 +354,11 @@ fn a_root_of_several_keys_needs_its_threshold_and_is_followed_by_another_only_if
     );
     let moved = apply(&state, &by(&next, &[2, 3, 5]).to_bytes(), clock(12)).unwrap().state;
     assert_eq!(moved.root, next.roots.fingerprint());
+    let newer = State::new(hub(), next.roots.fingerprint(), name("web-1"));
+    assert!(
+        apply(&newer, &by(&next, &[2, 3, 5]).to_bytes(), clock(12)).is_ok(),
+        "a host that joins since then"
+    );
     assert_eq!(refused(&pinned, &by(&next, &[2, 3, 5]), clock(12)).code(), "other_root");
 }
 
@@ -483,4 +488,55 @@ fn what_is_too_much_is_refused_before_it_is_read() {
         refused(&served(), &many, clock(20)),
         Rejected::TooLarge { part: Part::View, found: 18, .. }
     ));
+}
+
+#[test]
+fn every_refusal_says_what_is_wrong_and_what_to_do() {
+    let (part, digest, keyid) = (Part::View, Digest::of(b""), key(1).public().id());
+    let (found, held, era, ids) = (6, 7, FIRST, (id(1), id(2)));
+    let all = [
+        Rejected::TooLarge { part, found: 9, limit: 8 },
+        Rejected::Malformed { part, why: "expected `,` at line 1 column 7".into() },
+        Rejected::UnknownKey { part, keys: vec![keyid, key(2).public().id()] },
+        Rejected::RotatedOut { part, key: keyid },
+        Rejected::BadSignature { part, key: keyid },
+        Rejected::BelowThreshold { signers: 1, threshold: 2 },
+        Rejected::OtherRoot { found: digest, pinned: digest },
+        Rejected::NoManifest,
+        Rejected::ManifestExpired { expires: at(0) },
+        Rejected::ManifestBack { found: FIRST, held: SECOND },
+        Rejected::ManifestForked { era },
+        Rejected::OtherHub { part, found: HubId::new(name("evil")), held: hub() },
+        Rejected::OtherHost { found: name("web-2"), held: name("web-1") },
+        Rejected::OtherIncarnation { found, held },
+        Rejected::EpochBack { found, held },
+        Rejected::EpochAhead { found, held },
+        Rejected::Replayed { found, held },
+        Rejected::RevisionBack { found, held },
+        Rejected::Forked { revision: 7 },
+        Rejected::NotWhole { revision: 7 },
+        Rejected::MissingBody { id: ids.0 },
+        Rejected::Unlisted { digest },
+        Rejected::Misnamed { listed: ids.0, found: ids.1 },
+        Rejected::GrantOfOtherHost { id: ids.0, host: name("web-1") },
+        Rejected::TooMany { found: 9, limit: 8 },
+    ];
+    let kind = |of: &Rejected| match (of.asks_for_all(), of.is_alarm()) {
+        (true, _) => "fetch all",
+        (_, true) => "alarm",
+        (_, false) => "wait",
+    };
+    let alarms = [
+        Alarm::TimeAhead { signed: at(601), own: at(0) },
+        Alarm::LowerVersion { id: ids.0, listed: 1, seen: 2 },
+        Alarm::OtherBody { id: ids.0, version: 2 },
+        Alarm::EndTakenBack { id: ids.0, version: 2 },
+    ];
+    let mut said: Vec<String> = all.iter().map(|of| format!("{} ({}): {of}", of.code(), kind(of))).collect();
+    said.extend(alarms.iter().map(|of| format!("{} (taken in, but): {of}", of.code())));
+    assert_eq!(
+        said.join("\n"),
+        include_str!("golden_words.txt").trim(),
+        "read them aloud before they change"
+    );
 }

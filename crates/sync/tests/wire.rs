@@ -110,7 +110,7 @@ fn a_payload_is_read_as_strictly_though_a_good_key_signed_it() {
         text.replacen('{', r#"{"revision":7,"#, 1),
         text.replace(r#""epoch":1"#, r#""epoch":1,"epoch":1"#),
         text.replace(r#""epoch":1"#, r#""epoch":1,"extra":1"#),
-        text.replace("7", "-7"),
+        text.replace('7', "-7"),
         text.replace("web-1", "Web 1"),
         format!("{text} {{}}"),
         String::new(),
@@ -140,9 +140,10 @@ fn grants() -> impl Strategy<Value = Grant> {
         |(id, version, times, is)| {
             let [not_before, expires, claim_by, when] = times;
             let length = access::Span::SHORTEST;
-            let window = match is[0] {
-                true => Window::Approval { not_before, expires },
-                false => Window::FirstUse { not_before, claim_by, length, latest_end: expires },
+            let window = if is[0] {
+                Window::Approval { not_before, expires }
+            } else {
+                Window::FirstUse { not_before, claim_by, length, latest_end: expires }
             };
             let ended = is[1].then_some(Ended { how: EndedHow::Released, at: when, by: None, reason: None });
             Grant { window, ended, ..grant(id, version) }
@@ -195,8 +196,21 @@ proptest! {
             prop_assert_eq!(serde_json::from_str::<State>(&text).unwrap(), applied.state.clone());
             prop_assert!(applied.state.watermark() >= state.watermark());
             prop_assert!(applied.state.staleness(own) >= Some(chrono::TimeDelta::zero()));
+            let mut rows = state.grants.clone();
+            for change in &applied.changes {
+                let (Change::Put(id) | Change::Removed(id) | Change::Forgotten(id)) = change;
+                rows.remove(id);
+                rows.extend(applied.state.grants.get(id).map(|known| (*id, known.clone())));
+                let held = applied.state.grants.get(id).map(|known| known.held.is_some());
+                prop_assert_eq!(held, match change {
+                    Change::Put(_) => Some(true),
+                    Change::Removed(_) => Some(false),
+                    Change::Forgotten(_) => None,
+                });
+            }
+            prop_assert_eq!(&rows, &applied.state.grants, "rows that were not said to change");
             for (id, before) in &state.grants {
-                let after = &applied.state.grants.get(id);
+                let after = applied.state.grants.get(id);
                 prop_assert!(after.is_none_or(|after| after.version >= before.version));
                 prop_assert!(after.is_none_or(|after| before.ended.is_none() || after.ended.is_some()));
             }

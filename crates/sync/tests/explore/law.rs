@@ -1,7 +1,7 @@
 //! What must be true after every step, judged without any code of the crate but its data.
 
 use crate::hub::at;
-use crate::story::{Can, Move, Story, World, since_epoch};
+use crate::story::{Can, Move, Story, Truth, World, since_epoch};
 use chrono::TimeDelta;
 use std::collections::BTreeMap;
 use sync::State;
@@ -27,7 +27,7 @@ pub fn judge(story: &Story, before: &World, what: Move, after: &World) -> Result
         return Err(format!("S2: the end of grant {id} did not stay"));
     }
     minted(story, after, &memory)?;
-    let own = at(story.now(after));
+    let own = at(after.now());
     if memory.signed_time().is_some_and(|time| time > own + TimeDelta::minutes(10)) {
         return Err("G6: signed time counts though no clock agrees".into());
     }
@@ -58,13 +58,11 @@ fn minted(story: &Story, world: &World, memory: &State) -> Result<(), String> {
 
 /// S3: who is at a revision of the hub's has what was committed then.
 fn whole(story: &Story, world: &World, message: usize, memory: &State) -> Result<(), String> {
-    let (at, live) = story.with_message(message, |sent| {
-        let truth = sent.truth.as_ref().unwrap();
-        (truth.at, truth.live.clone())
-    });
-    let followed = world.host.etag == Some(message) && memory.watermark() == Some(at);
+    let sent = story.message(message);
+    let Truth { at, live } = sent.truth.as_ref().unwrap();
+    let followed = world.host.etag == Some(message) && memory.watermark() == Some(*at);
     let exact = !world.restored && !story.can(Can::Mint);
-    if followed && exact && honoured(memory) != live {
+    if followed && exact && honoured(memory) != *live {
         return Err(format!("S3: revision {} says {live:?}, the host has {:?}", at.1, honoured(memory)));
     }
     Ok(())

@@ -40,9 +40,8 @@ fn believed(state: &State, bytes: &[u8]) -> Option<State> {
 fn a_message_on_the_disk_before_it_is_verified_is_found() {
     let engine = Engine {
         receive: |story, host, message, now, fate| {
-            let bytes = story.with_message(message, |sent| sent.bytes.clone());
-            host.disk =
-                believed(&story.state(host.disk), &bytes).map_or(host.disk, |state| story.keep(state));
+            let unverified = believed(&story.state(host.disk), &story.message(message).bytes);
+            host.disk = unverified.map_or(host.disk, |state| story.keep(state));
             let outcome = (PRODUCTION.receive)(story, host, message, now, fate);
             // What is refused is taken off the disk again, unless the power fails in between.
             host.disk = if fate == Fate::PowerCut { host.disk } else { host.memory };

@@ -6,6 +6,7 @@ use crate::hub::{
 };
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::hash::Hash;
 use std::rc::Rc;
 use sync::{Digest, Entry, Era, Message, SignedGrant, State, whole};
 
@@ -92,6 +93,12 @@ pub enum Forgery {
     Minted,
 }
 
+impl Forgery {
+    const BY_VIEW_KEY: [Self; 6] =
+        [Self::Hide, Self::OwnGrant, Self::Lower, Self::Future, Self::NextEpoch, Self::NextIncarnation];
+    const BY_GRANT_KEY: [Self; 2] = [Self::Overtake, Self::Minted];
+}
+
 /// A version of a grant as the desk wrote it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Row {
@@ -160,11 +167,32 @@ pub struct Truth {
 
 type Outcome = Result<(usize, &'static str), &'static str>;
 
+/// Things that are kept once, and known by number.
+struct Numbered<K, T> {
+    all: Vec<Rc<T>>,
+    by: HashMap<K, usize>,
+}
+
+impl<K, T> Default for Numbered<K, T> {
+    fn default() -> Self {
+        Self { all: Vec::new(), by: HashMap::new() }
+    }
+}
+
+impl<K: Eq + Hash, T> Numbered<K, T> {
+    fn number(&mut self, key: K, thing: T) -> usize {
+        *self.by.entry(key).or_insert_with(|| {
+            self.all.push(Rc::new(thing));
+            self.all.len() - 1
+        })
+    }
+}
+
 pub struct Story {
     pub engine: Engine,
     pub can: &'static [Can],
-    states: RefCell<(Vec<Rc<State>>, HashMap<String, usize>)>,
-    messages: RefCell<(Vec<Sent>, HashMap<Vec<u8>, usize>)>,
+    states: RefCell<Numbered<String, State>>,
+    messages: RefCell<Numbered<Vec<u8>, Sent>>,
     bodies: RefCell<HashMap<(u64, Row, u8), SignedGrant>>,
     emitted: RefCell<HashMap<String, usize>>,
     applied: RefCell<HashMap<(usize, usize, i64), Outcome>>,
@@ -246,10 +274,8 @@ impl Story {
         } else if !world.recovered {
             may(Can::Restore, &[Move::Recover]);
         }
-        use Forgery::{Future, Hide, Lower, Minted, NextEpoch, NextIncarnation, Overtake, OwnGrant};
-        let forgeries = [Hide, OwnGrant, Lower, Future, NextEpoch, NextIncarnation].map(Move::Forge);
-        may(Can::Forge, &forgeries);
-        may(Can::Mint, &[Overtake, Minted].map(Move::Forge));
+        may(Can::Forge, &Forgery::BY_VIEW_KEY.map(Move::Forge));
+        may(Can::Mint, &Forgery::BY_GRANT_KEY.map(Move::Forge));
         for message in &world.sent {
             moves.push(Move::Deliver(*message, Fate::Good));
             if self.can(Can::Fail) {
@@ -288,7 +314,7 @@ impl Story {
             }
             Move::Rotate => world.db.era.epoch += 1,
             Move::Restore => {
-                world.db = Db { era: world.db.era, ..self.backup() };
+                world.db = self.backup();
                 world.replica = world.db.clone();
                 world.sequence = world.db.revision;
                 world.begun = None;
@@ -333,7 +359,7 @@ impl Story {
     fn write(&self, world: &World, all: bool, holds: &BTreeSet<Digest>) -> usize {
         let replica = &world.replica;
         let grants = self.listed(replica);
-        let mut view = view(replica.era, replica.revision, CLOCK[world.clock], &grants);
+        let mut view = view(replica.era, replica.revision, world.now(), &grants);
         if !self.engine.own_whole {
             view.whole = replica.whole;
         }
@@ -351,7 +377,7 @@ impl Story {
         if let Some(message) = self.emitted.borrow().get(&spec) {
             return *message;
         }
-        let now = CLOCK[world.clock];
+        let now = world.now();
         let first = self.body(1, Row { version: 1, ended: false, revision: 0 }, 1);
         let era = |incarnation, epoch| Era { incarnation, epoch };
         let (era, revision, grants) = match forgery {
@@ -376,7 +402,8 @@ impl Story {
     }
 
     fn deliver(&self, world: &mut World, message: usize, fate: Fate) -> &'static str {
-        let outcome = (self.engine.receive)(self, &mut world.host, message, CLOCK[world.clock], fate);
+        let now = world.now();
+        let outcome = (self.engine.receive)(self, &mut world.host, message, now, fate);
         let state = self.state(world.host.disk);
         let ended = state.grants.iter().filter(|(_, known)| known.ended.is_some());
         world.ended.extend(ended.map(|(id, _)| id.bits()));
@@ -440,10 +467,6 @@ impl Story {
         world
     }
 
-    pub fn now(&self, world: &World) -> i64 {
-        CLOCK[world.clock]
-    }
-
     fn body(&self, id: u64, row: Row, epoch: u8) -> SignedGrant {
         let row = Row { revision: 0, ..row };
         let make =
@@ -462,30 +485,22 @@ impl Story {
     }
 
     fn send(&self, bytes: Vec<u8>, truth: Option<Truth>) -> usize {
-        let (messages, by_bytes) = &mut *self.messages.borrow_mut();
-        *by_bytes.entry(bytes.clone()).or_insert_with(|| {
-            messages.push(Sent { bytes, truth });
-            messages.len() - 1
-        })
+        self.messages.borrow_mut().number(bytes.clone(), Sent { bytes, truth })
     }
 
-    pub fn with_message<T>(&self, message: usize, f: impl FnOnce(&Sent) -> T) -> T {
-        f(&self.messages.borrow().0[message])
+    pub fn message(&self, message: usize) -> Rc<Sent> {
+        Rc::clone(&self.messages.borrow().all[message])
     }
 
-    /// States are kept once, as they are written, and known by number.
+    /// A state is what is written of it.
     pub fn keep(&self, state: State) -> usize {
-        let (states, by_text) = &mut *self.states.borrow_mut();
         let text = serde_json::to_string(&state).unwrap();
         assert_eq!(serde_json::from_str::<State>(&text).unwrap(), state, "another state after a restart");
-        *by_text.entry(text).or_insert_with(|| {
-            states.push(state.into());
-            states.len() - 1
-        })
+        self.states.borrow_mut().number(text, state)
     }
 
     pub fn state(&self, state: usize) -> Rc<State> {
-        Rc::clone(&self.states.borrow().0[state])
+        Rc::clone(&self.states.borrow().all[state])
     }
 
     /// The function under test, asked once for each state, message and time.
@@ -493,8 +508,8 @@ impl Story {
         if let Some(known) = self.applied.borrow().get(&(state, message, now)) {
             return *known;
         }
-        let bytes = self.with_message(message, |sent| sent.bytes.clone());
-        let outcome = match (self.engine.apply)(&self.state(state), &bytes, clock(now)) {
+        let outcome = match (self.engine.apply)(&self.state(state), &self.message(message).bytes, clock(now))
+        {
             Ok(applied) => {
                 let said = applied.alarms.first().map_or("applied", |alarm| alarm.code());
                 Ok((self.keep(applied.state), said))
@@ -507,6 +522,10 @@ impl Story {
 }
 
 impl World {
+    pub fn now(&self) -> i64 {
+        CLOCK[self.clock]
+    }
+
     /// Whether a desk would.
     fn may(&self, write: Write) -> bool {
         match write {
