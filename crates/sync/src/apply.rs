@@ -86,7 +86,7 @@ pub fn apply(state: &State, bytes: &[u8], now: LocalTime) -> Result<Applied, Rej
     let mut grants = BTreeMap::new();
     for entry in &view.grants {
         let before = state.grants.get(&entry.id);
-        let (known, alarm) = take(entry, before, bodies.get(&entry.digest), &served.manifest.grant_keys)?;
+        let (known, alarm) = take(entry, before, bodies.get(&entry.id), &served.manifest.grant_keys)?;
         alarms.extend(alarm);
         grants.insert(entry.id, known);
     }
@@ -197,36 +197,39 @@ fn retired(held: &Served, manifest: &Manifest) -> Vec<crate::KeyId> {
     retired
 }
 
-/// The bodies that came, verified, by digest. All of them: also those that the host may not need.
+/// The bodies that came, each of them verified and exactly as the view lists it, also those that the host holds.
+///
+/// By id and not by digest: a thief of the view key may list one body under two names.
 fn bodies(
     state: &State,
     manifest: &Manifest,
     view: &View,
     envelopes: &[Envelope],
-) -> Result<BTreeMap<Digest, Held>, Rejected> {
-    let mut listed: BTreeMap<Digest, &Entry> =
-        view.grants.iter().map(|entry| (entry.digest, entry)).collect();
+) -> Result<BTreeMap<GrantId, Held>, Rejected> {
     let mut bodies = BTreeMap::new();
     for envelope in envelopes {
-        let digest = Digest::of(envelope.payload());
-        // Taken out, so that a second copy is as unlisted as a stranger.
-        let entry = listed.remove(&digest).ok_or(Rejected::Unlisted { digest })?;
         let signer = envelope.signer(Part::Body, Kind::Grant, &manifest.grant_keys);
         let signer = signer.map_err(|error| rotated_out(error, state, manifest))?;
         let Body { hub, grant } = envelope.open(Part::Body)?;
         if hub != state.hub {
             return Err(Rejected::OtherHub { part: Part::Body, found: hub, held: state.hub.clone() });
         }
-        if (grant.id, grant.version) != (entry.id, entry.version) {
-            return Err(Rejected::Misnamed { listed: entry.id, found: grant.id });
+        let id = grant.id;
+        let entry = Entry { id, version: grant.version, digest: Digest::of(envelope.payload()) };
+        if view.grants.binary_search_by_key(&id, |listed| listed.id).map(|at| view.grants.get(at))
+            != Ok(Some(&entry))
+        {
+            return Err(Rejected::Unlisted { id, version: grant.version });
         }
         if !grant.hosts.contains(&state.host) {
-            return Err(Rejected::GrantOfOtherHost { id: grant.id, host: state.host.clone() });
+            return Err(Rejected::GrantOfOtherHost { id, host: state.host.clone() });
         }
         if !reckonable(&grant) {
             return Err(Rejected::malformed(Part::Body, "its times cannot be reckoned with"));
         }
-        bodies.insert(digest, Held { grant, signer });
+        if bodies.insert(id, Held { grant, signer }).is_some() {
+            return Err(Rejected::malformed(Part::Message, "it has a body twice"));
+        }
     }
     Ok(bodies)
 }
@@ -259,7 +262,9 @@ fn take(
         }
         _ => {}
     }
-    let at_hand = before.filter(|known| known.digest == digest).and_then(|known| known.held.as_ref());
+    let at_hand = before
+        .filter(|known| (known.version, known.digest) == (version, digest))
+        .and_then(|known| known.held.as_ref());
     let held = body.or(at_hand.filter(|held| keys.contains(&held.signer)));
     let held = held.cloned().ok_or(Rejected::MissingBody { id })?;
     let ended = held.grant.ended.clone();

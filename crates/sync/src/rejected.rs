@@ -104,12 +104,10 @@ pub enum Rejected {
     // The bodies against the view.
     #[error("the body of {id} did not come, and this host does not hold it; fetch all")]
     MissingBody { id: GrantId },
-    #[error("a body came that the view does not list ({digest}): two messages were mixed")]
-    Unlisted { digest: Digest },
     #[error(
-        "the body listed as {listed} is of {found} or of another version: the hub names it wrongly, or a view key is stolen"
+        "the body of {id} version {version} that came is not the one that the view lists: two messages were mixed"
     )]
-    Misnamed { listed: GrantId, found: GrantId },
+    Unlisted { id: GrantId, version: u32 },
     #[error(
         "grant {id} is listed and not for host {host}: the hub sends it wrongly, or a view key is stolen"
     )]
@@ -152,7 +150,6 @@ impl Rejected {
             Self::NotWhole { .. } => "not_whole",
             Self::MissingBody { .. } => "missing_body",
             Self::Unlisted { .. } => "unlisted",
-            Self::Misnamed { .. } => "misnamed",
             Self::GrantOfOtherHost { .. } => "grant_of_other_host",
             Self::TooMany { .. } => "too_many",
         }

@@ -132,6 +132,18 @@ fn an_end_stays_though_a_higher_version_is_without_it() {
 }
 
 #[test]
+fn no_view_raises_a_version_that_no_grant_key_signed() {
+    for version in [0, 2, u32::MAX] {
+        let entry = Entry { version, ..two()[0].entry };
+        let view = view(FIRST, 8, 20, &[SignedGrant { entry, ..two()[0].clone() }]);
+        match apply(&served(), &news(&view).to_bytes(), clock(20)) {
+            Err(why) => assert_eq!(why, Rejected::MissingBody { id: id(1) }),
+            Ok(applied) => assert_eq!((applied.state.knows().next().unwrap().version, version), (1, 0)),
+        }
+    }
+}
+
+#[test]
 fn two_bodies_of_one_version_are_none() {
     let other = Grant { rule: "other".into(), ..grant(1, 1) };
     let applied =
@@ -193,14 +205,21 @@ fn bodies_that_are_not_what_was_listed_are_refused() {
         refused(&served(), &Message::new(None, view, bodies, &BTreeSet::new()), clock(20))
     };
     let third = signed(&grant(3, 1), 1);
-    assert_eq!(with(&[], std::slice::from_ref(&third)).code(), "unlisted");
-    assert_eq!(with(std::slice::from_ref(&third), &[third.clone(), third.clone()]).code(), "unlisted");
+    let unlisted = Rejected::Unlisted { id: id(3), version: 1 };
+    assert_eq!(with(&[], std::slice::from_ref(&third)), unlisted);
+    assert_eq!(with(std::slice::from_ref(&third), &[third.clone(), third.clone()]).code(), "malformed");
     assert_eq!(with(std::slice::from_ref(&third), &[]), Rejected::MissingBody { id: id(3) });
-
-    let misnamed = |entry| SignedGrant { entry, ..third.clone() };
-    for entry in [Entry { id: id(4), ..third.entry }, Entry { version: 2, ..third.entry }] {
-        assert_eq!(with(&[misnamed(entry)], &[misnamed(entry)]).code(), "misnamed");
+    let named = |entry| SignedGrant { entry, ..third.clone() };
+    for entry in [
+        Entry { id: id(4), ..third.entry },
+        Entry { version: 2, ..third.entry },
+        Entry { digest: Digest::of(b""), ..third.entry },
+    ] {
+        assert_eq!(with(&[named(entry)], &[named(entry)]), unlisted, "{entry:?}");
     }
+    let both = [third.clone(), named(Entry { id: id(4), ..third.entry })];
+    assert_eq!(with(&both, std::slice::from_ref(&third)), Rejected::MissingBody { id: id(4) });
+
     let elsewhere = signed(&Grant { hosts: [name("web-2")].into(), ..grant(3, 1) }, 1);
     assert_eq!(
         with(std::slice::from_ref(&elsewhere), std::slice::from_ref(&elsewhere)).code(),
@@ -493,7 +512,7 @@ fn what_is_too_much_is_refused_before_it_is_read() {
 #[test]
 fn every_refusal_says_what_is_wrong_and_what_to_do() {
     let (part, digest, keyid) = (Part::View, Digest::of(b""), key(1).public().id());
-    let (found, held, era, ids) = (6, 7, FIRST, (id(1), id(2)));
+    let (found, held, era, id) = (6, 7, FIRST, id(1));
     let all = [
         Rejected::TooLarge { part, found: 9, limit: 8 },
         Rejected::Malformed { part, why: "expected `,` at line 1 column 7".into() },
@@ -515,10 +534,9 @@ fn every_refusal_says_what_is_wrong_and_what_to_do() {
         Rejected::RevisionBack { found, held },
         Rejected::Forked { revision: 7 },
         Rejected::NotWhole { revision: 7 },
-        Rejected::MissingBody { id: ids.0 },
-        Rejected::Unlisted { digest },
-        Rejected::Misnamed { listed: ids.0, found: ids.1 },
-        Rejected::GrantOfOtherHost { id: ids.0, host: name("web-1") },
+        Rejected::MissingBody { id },
+        Rejected::Unlisted { id, version: 2 },
+        Rejected::GrantOfOtherHost { id, host: name("web-1") },
         Rejected::TooMany { found: 9, limit: 8 },
     ];
     let kind = |of: &Rejected| match (of.asks_for_all(), of.is_alarm()) {
@@ -528,9 +546,9 @@ fn every_refusal_says_what_is_wrong_and_what_to_do() {
     };
     let alarms = [
         Alarm::TimeAhead { signed: at(601), own: at(0) },
-        Alarm::LowerVersion { id: ids.0, listed: 1, seen: 2 },
-        Alarm::OtherBody { id: ids.0, version: 2 },
-        Alarm::EndTakenBack { id: ids.0, version: 2 },
+        Alarm::LowerVersion { id, listed: 1, seen: 2 },
+        Alarm::OtherBody { id, version: 2 },
+        Alarm::EndTakenBack { id, version: 2 },
     ];
     let mut said: Vec<String> = all.iter().map(|of| format!("{} ({}): {of}", of.code(), kind(of))).collect();
     said.extend(alarms.iter().map(|of| format!("{} (taken in, but): {of}", of.code())));

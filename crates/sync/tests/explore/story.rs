@@ -83,6 +83,10 @@ pub enum Forgery {
     Lower,
     /// In the year 2099, at the last revision there is.
     Future,
+    /// Lists the body of the first version under a version far ahead.
+    Misname,
+    /// The same with the body of another grant, which it lists and sends too.
+    Borrow,
     /// Of the next epoch.
     NextEpoch,
     /// Of the next incarnation.
@@ -94,8 +98,15 @@ pub enum Forgery {
 }
 
 impl Forgery {
-    const BY_VIEW_KEY: [Self; 6] =
-        [Self::Hide, Self::OwnGrant, Self::Lower, Self::Future, Self::NextEpoch, Self::NextIncarnation];
+    const BY_VIEW_KEY: [Self; 7] = [
+        Self::Hide,
+        Self::OwnGrant,
+        Self::Lower,
+        Self::Future,
+        Self::Misname,
+        Self::NextEpoch,
+        Self::NextIncarnation,
+    ];
     const BY_GRANT_KEY: [Self; 2] = [Self::Overtake, Self::Minted];
 }
 
@@ -275,6 +286,9 @@ impl Story {
             may(Can::Restore, &[Move::Recover]);
         }
         may(Can::Forge, &Forgery::BY_VIEW_KEY.map(Move::Forge));
+        if world.approved.contains(&(2, 1, false)) {
+            may(Can::Forge, &[Move::Forge(Forgery::Borrow)]);
+        }
         may(Can::Mint, &Forgery::BY_GRANT_KEY.map(Move::Forge));
         for message in &world.sent {
             moves.push(Move::Deliver(*message, Fate::Good));
@@ -378,23 +392,31 @@ impl Story {
             return *message;
         }
         let now = world.now();
-        let first = self.body(1, Row { version: 1, ended: false, revision: 0 }, 1);
-        let era = |incarnation, epoch| Era { incarnation, epoch };
-        let (era, revision, grants) = match forgery {
-            Forgery::Hide => (era(1, 1), 100, vec![]),
-            Forgery::OwnGrant => (era(1, 1), 101, vec![signed(&grant(3, 1), 77)]),
-            Forgery::Lower => (era(1, 1), 102, vec![first]),
-            Forgery::Future => (era(1, 1), u64::MAX, vec![first]),
-            Forgery::NextEpoch => (era(1, 2), 103, vec![first]),
-            Forgery::NextIncarnation => (era(2, 1), 104, vec![first]),
-            Forgery::Overtake => (era(1, 1), 105, vec![signed(&grant(1, 9), 1)]),
-            Forgery::Minted => (era(1, 1), 106, vec![signed(&grant(3, 1), 1)]),
+        let row = Row { version: 1, ended: false, revision: 0 };
+        let (first, second) = (self.body(1, row, 1), self.body(2, row, 1));
+        let far = |of: &SignedGrant| SignedGrant {
+            entry: Entry { version: 9, digest: of.entry.digest, ..first.entry },
+            envelope: of.envelope.clone(),
         };
-        let mut view = view(era, revision, now, &grants);
+        let era = |incarnation, epoch| Era { incarnation, epoch };
+        let (era, revision, listed, sent) = match forgery {
+            Forgery::Hide => (era(1, 1), 100, vec![], None),
+            Forgery::OwnGrant => (era(1, 1), 101, vec![signed(&grant(3, 1), 77)], None),
+            Forgery::Lower => (era(1, 1), 102, vec![first], None),
+            Forgery::Misname => (era(1, 1), 103, vec![far(&first)], Some(vec![])),
+            Forgery::Borrow => (era(1, 1), 104, vec![far(&second), second.clone()], Some(vec![second])),
+            Forgery::Future => (era(1, 1), u64::MAX, vec![first], None),
+            Forgery::NextEpoch => (era(1, 2), 105, vec![first], None),
+            Forgery::NextIncarnation => (era(2, 1), 106, vec![first], None),
+            Forgery::Overtake => (era(1, 1), 107, vec![signed(&grant(1, 9), 1)], None),
+            Forgery::Minted => (era(1, 1), 108, vec![signed(&grant(3, 1), 1)], None),
+        };
+        let mut view = view(era, revision, now, &listed);
         if forgery == Forgery::Future {
             view.issued_at = at(73 * 365 * 86_400);
             view.fresh_until = view.issued_at + chrono::TimeDelta::hours(24);
         }
+        let grants = sent.unwrap_or(listed);
         let message = Message::new(None, view.sign(&key(VIEW + 1)), &grants, &BTreeSet::new());
         let message = self.send(message.to_bytes(), None);
         self.emitted.borrow_mut().insert(spec, message);
