@@ -161,7 +161,7 @@ fn views_of_others_and_of_before_are_refused() {
     for (view, code, alarm) in [
         (other_host, "other_host", true),
         (other_hub, "other_hub", true),
-        (view(FIRST, 6, 9, one), "replayed", false),
+        (view(FIRST, 6, 10, one), "replayed", false),
         (view(FIRST, 6, 20, one), "revision_back", true),
         (view(FIRST, 7, 20, one), "forked", true),
         (View { whole: whole(&name("web-1"), &[]), ..view(FIRST, 8, 20, one) }, "not_whole", false),
@@ -360,6 +360,10 @@ fn a_root_of_several_keys_needs_its_threshold_and_is_followed_by_another_only_if
     let below = Rejected::BelowThreshold { signers: 1, threshold: 2 };
     assert_eq!(refused(&pinned, &by(&first, &[3]), clock(12)), below);
     assert_eq!(refused(&pinned, &by(&first, &[3, 3, 99]), clock(12)), below);
+    let one = serde_json::to_string(&by(&first, &[3])).unwrap();
+    let sig = one.split("\"sigs\":[").nth(1).unwrap().split(']').next().unwrap();
+    let twice: Message = serde_json::from_str(&one.replacen(sig, &format!("{sig},{sig}"), 1)).unwrap();
+    assert_eq!(refused(&pinned, &twice, clock(12)), below, "one signature, written twice");
     let state = apply(&pinned, &by(&first, &[4, 2]).to_bytes(), clock(12)).unwrap().state;
 
     let next = Manifest { roots: Roots::one(key(5).public()), ..manifest(SECOND, 10) };
@@ -507,6 +511,43 @@ fn what_is_too_much_is_refused_before_it_is_read() {
         refused(&served(), &many, clock(20)),
         Rejected::TooLarge { part: Part::View, found: 18, .. }
     ));
+}
+
+#[test]
+fn a_grant_that_is_cut_short_is_remembered_as_long_as_its_longest_version() {
+    let window = Window::Approval { not_before: at(0), expires: at(60) };
+    let short = [signed(&Grant { window, ..revoked(1, 2) }, 1)];
+    let state = apply(&served(), &message(FIRST, 8, 20, &short).to_bytes(), clock(20)).unwrap().state;
+    assert_eq!(state.grants[&id(1)].until, at(3600) + limits::TOMBSTONE);
+}
+
+#[test]
+fn what_a_host_remembers_is_bounded() {
+    let mut state = served();
+    let over = Known { held: None, ..state.grants[&id(1)].clone() };
+    state.grants.extend((1000..).map(|bits| (id(bits), over.clone())).take(limits::KNOWN - 2));
+    assert!(apply(&state, &news(&view(FIRST, 8, 20, &two())).to_bytes(), clock(20)).is_ok());
+    let third = [signed(&grant(3, 1), 1)];
+    let why = refused(&state, &message(FIRST, 8, 20, &third), clock(20));
+    assert_eq!(why, Rejected::TooMany { found: limits::KNOWN + 1, limit: limits::KNOWN });
+
+    let mut state = served();
+    let ids = (0..u8::MAX).map(|seed| key(seed).public().id());
+    state.served.iter_mut().for_each(|served| served.retired = ids.clone().take(limits::RETIRED).collect());
+    let rotated = apply(&state, &message(SECOND, 1, 20, &[]).to_bytes(), clock(20)).unwrap().state;
+    let retired = rotated.served.unwrap().retired;
+    assert_eq!((retired.len(), retired.last()), (limits::RETIRED, Some(&key(VIEW + 1).public().id())));
+
+    let many = |count: usize| {
+        let bits = 1..=u64::try_from(count).unwrap();
+        let entry = two()[0].entry;
+        View { grants: bits.map(|bits| Entry { id: id(bits), ..entry }).collect(), ..view(FIRST, 8, 20, &[]) }
+    };
+    assert_eq!(many(limits::GRANTS).check(), Ok(()));
+    assert!(many(limits::GRANTS + 1).check().unwrap_err().contains("10,000"));
+    let bodies = vec![two()[0].envelope.clone(); limits::GRANTS + 1];
+    let why = refused(&served(), &Message { bodies, ..message(FIRST, 8, 20, &[]) }, clock(20));
+    assert!(matches!(why, Rejected::TooLarge { part: Part::Message, limit: limits::GRANTS, .. }), "{why}");
 }
 
 #[test]
