@@ -1,0 +1,46 @@
+//! Grants as they are signed, and as they are named.
+
+use crate::{Digest, Envelope, HubId, Kind, SecretKey};
+use access::{Grant, GrantId};
+use serde::{Deserialize, Serialize};
+
+/// What a grant key signs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Body {
+    /// The hub whose desk approved it.
+    pub hub: HubId,
+    /// The grant.
+    pub grant: Grant,
+}
+
+/// The name of one version of a grant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Entry {
+    /// The grant.
+    pub id: GrantId,
+    /// Its version.
+    pub version: u32,
+    /// SHA-256 of the exact payload that was signed.
+    pub digest: Digest,
+}
+
+/// A grant as the hub keeps it: signed once, at the approval, and sent as the same bytes for ever. A hub that
+/// wrote the payload again could write it differently, and hosts would take it for another body.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SignedGrant {
+    /// Its name.
+    pub entry: Entry,
+    /// Its body.
+    pub envelope: Envelope,
+}
+
+impl SignedGrant {
+    /// Signs a grant.
+    pub fn sign(body: &Body, key: &SecretKey) -> Self {
+        let envelope = Envelope::seal(Kind::Grant, body, key);
+        let Grant { id, version, .. } = body.grant;
+        Self { entry: Entry { id, version, digest: Digest::of(envelope.payload()) }, envelope }
+    }
+}

@@ -1,0 +1,53 @@
+//! What travels: by stream, by GET, and as a file on any web server.
+
+use crate::{Digest, Envelope, Part, Rejected, SignedGrant, SignedManifest, limits};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+
+/// `{"manifest"?, "view", "bodies"}`: all that a host needs to go from what it holds to the truth, in one step.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Message {
+    /// The keys, where the host may not know them yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub manifest: Option<SignedManifest>,
+    /// The grants by name.
+    pub view: Envelope,
+    /// Those that the host does not hold.
+    pub bodies: Vec<Envelope>,
+}
+
+impl Message {
+    /// The message for a host that holds the bodies of these digests ([`crate::State::holds`]); none for a file
+    /// that serves hosts of any state.
+    pub fn new(
+        manifest: Option<SignedManifest>,
+        view: Envelope,
+        grants: &[SignedGrant],
+        holds: &BTreeSet<Digest>,
+    ) -> Self {
+        let lacks = |grant: &&SignedGrant| !holds.contains(&grant.entry.digest);
+        let bodies = grants.iter().filter(lacks).map(|grant| grant.envelope.clone()).collect();
+        Self { manifest, view, bodies }
+    }
+
+    /// Its bytes.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        // Serialising plain data into a buffer cannot fail; a host would refuse an empty message.
+        serde_json::to_vec(self).unwrap_or_default()
+    }
+
+    /// The envelopes in these bytes, none of them opened.
+    pub(crate) fn parse(bytes: &[u8]) -> Result<Self, Rejected> {
+        let part = Part::Message;
+        if bytes.len() > limits::MESSAGE {
+            return Err(Rejected::TooLarge { part, found: bytes.len(), limit: limits::MESSAGE });
+        }
+        let message: Self =
+            serde_json::from_slice(bytes).map_err(|error| Rejected::malformed(part, &error.to_string()))?;
+        match message.bodies.len() {
+            found if found > limits::GRANTS => Err(Rejected::TooLarge { part, found, limit: limits::GRANTS }),
+            _ => Ok(message),
+        }
+    }
+}

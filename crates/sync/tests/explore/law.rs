@@ -1,0 +1,89 @@
+//! What must be true after every step, judged without any code of the crate but its data.
+
+use crate::hub::at;
+use crate::story::{Can, Move, Story, Truth, World, since_epoch};
+use chrono::TimeDelta;
+use std::collections::BTreeMap;
+use sync::State;
+
+/// Live versions that a host would let somebody in by, while their time lasts.
+fn honoured(state: &State) -> BTreeMap<u64, u32> {
+    let live = state.grants().filter(|grant| grant.ended.is_none());
+    live.map(|grant| (grant.id.bits(), grant.version)).collect()
+}
+
+pub fn judge(story: &Story, before: &World, what: Move, after: &World) -> Result<(), String> {
+    let (disk, memory) = (story.state(after.host.disk), story.state(after.host.memory));
+    if disk != memory {
+        return Err("S1: what is used is not what is on the disk".into());
+    }
+    if after.host.acknowledged > disk.watermark() {
+        return Err("S1: acknowledged and not on the disk".into());
+    }
+    if disk.watermark() < story.state(before.host.disk).watermark() {
+        return Err("S2: went back".into());
+    }
+    if let Some(id) = after.ended.iter().find(|id| honoured(&memory).contains_key(*id)) {
+        return Err(format!("S2: the end of grant {id} did not stay"));
+    }
+    minted(story, after, &memory)?;
+    let own = at(after.now());
+    if memory.signed_time().is_some_and(|time| time > own + TimeDelta::minutes(10)) {
+        return Err("G6: signed time counts though no clock agrees".into());
+    }
+    if memory.served.as_ref().is_some_and(|served| served.as_of > own) {
+        return Err("S5: fresher than now".into());
+    }
+    if let Move::Deliver(message, _) = what {
+        whole(story, after, message, &memory)?;
+    }
+    calm(story, after)
+}
+
+/// S4: nothing is honoured that no desk approved; where the grant key was stolen, nothing since its rotation.
+fn minted(story: &Story, world: &World, memory: &State) -> Result<(), String> {
+    let stolen = story.can(Can::Mint) && memory.watermark().is_some_and(|(era, _)| era.epoch == 1);
+    for (id, version) in honoured(memory) {
+        if !stolen && !world.approved.contains(&(id, version, false)) {
+            return Err(format!("S4: honours version {version} of grant {id}, which nobody approved"));
+        }
+    }
+    let epoch = memory.watermark().map_or(1, |(era, _)| u8::try_from(era.epoch).unwrap());
+    let mut held = memory.grants.values().filter_map(|known| known.held.as_ref());
+    match held.find(|held| !since_epoch(held.signer, epoch)) {
+        Some(held) => Err(format!("S4: honours {} by a key that was rotated out", held.grant.id)),
+        None => Ok(()),
+    }
+}
+
+/// S3: who is at a revision of the hub's has what was committed then.
+fn whole(story: &Story, world: &World, message: usize, memory: &State) -> Result<(), String> {
+    let sent = story.message(message);
+    let Truth { at, live } = sent.truth.as_ref().unwrap();
+    let followed = world.host.etag == Some(message) && memory.watermark() == Some(*at);
+    let exact = !world.restored && !story.can(Can::Mint);
+    if followed && exact && honoured(memory) != *live {
+        return Err(format!("S3: revision {} says {live:?}, the host has {:?}", at.1, honoured(memory)));
+    }
+    Ok(())
+}
+
+/// Once nobody meddles the host has what the hub says, but for what a thief of the grant key overtook.
+fn calm(story: &Story, world: &World) -> Result<(), String> {
+    let world = story.calm(world);
+    let state = story.state(world.host.memory);
+    let has = honoured(&state);
+    let live = world.db.rows.iter().filter(|(_, row)| !row.ended);
+    let mut live: BTreeMap<u64, u32> = live.map(|(id, row)| (*id, row.version)).collect();
+    if story.can(Can::Mint) {
+        let overtaken = |id: &u64, version: &u32| {
+            let mut known = state.grants.iter().filter(|(known, _)| known.bits() == *id);
+            known.any(|(_, known)| known.version > *version)
+        };
+        live.retain(|id, version| !overtaken(id, version));
+    }
+    if has != live {
+        return Err(format!("S2: the hub says {live:?}, and the host stays at {has:?}"));
+    }
+    Ok(())
+}
