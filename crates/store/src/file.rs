@@ -71,6 +71,8 @@ pub fn read_only(path: &Path) -> Result<Connection, StoreError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags).map_err(|why| cannot(path, &why))?;
     connection.busy_timeout(limits::BUSY)?;
+    // In KiB where it is negative (sqlite.org, "PRAGMA cache_size").
+    connection.pragma_update(None, "cache_size", -limits::READ_CACHE_KIB)?;
     Ok(connection)
 }
 
