@@ -25,8 +25,8 @@ impl World {
         let is_them = |other: &Person| self.present(other, now).as_ref() == Some(person);
         // A look at each human is cheaper than one at each source of each rule.
         let voices: Vec<&Human> = self.people.all().filter(|human| is_them(&human.person)).collect();
-        let manages = |human: &&Human| human.manager.as_ref().is_some_and(is_them);
-        let managed: Vec<&Human> = self.people.all().filter(manages).collect();
+        let is_theirs = |human: &&Human| human.manager.as_ref().is_some_and(is_them);
+        let managed: Vec<&Human> = self.people.all().filter(is_theirs).collect();
         let mut say = Say {
             world: self,
             named: BTreeSet::new(),
