@@ -29,7 +29,6 @@ groups = ["leads"]
 away = { until = 2027-02-01, delegate = "heidi" }
 [heidi]
 [ivan]
-[root]
 "#;
 
 /// Each way to name somebody, in each place where that gives a say, and one that gives none.
