@@ -60,6 +60,10 @@ const LONG: &[Stage] = &[
     ("kills", |tally| {
         tests(tally, &["cargo", "test", "-p", "hosts", "--test", "faults", "killed"], &[("JIT_KILLS", "200")])
     }),
+    ("crossings", |tally| {
+        let line = ["cargo", "test", "-p", "hosts", "--features", "long", "--test", "crossings"];
+        tests(tally, &line, &[])
+    }),
     ("settles", |tally| {
         tests(
             tally,

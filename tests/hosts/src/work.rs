@@ -54,7 +54,9 @@ impl<'a> Work<'a> {
             "stubborn",
             person.stays(
                 &[],
-                "trap '' TERM HUP; exec 9<$H/stubborn; while :; do :; done".replace("$H", FOLDER).as_str(),
+                "trap '' TERM HUP; exec 9<$H/stubborn; while :; do sleep 1; done"
+                    .replace("$H", FOLDER)
+                    .as_str(),
             ),
         );
         work.runs("sudo", person.stays(&[], "sudo -n hold sudo"));

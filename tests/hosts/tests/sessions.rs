@@ -2,32 +2,8 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout, clippy::indexing_slicing)] // a wrong step must stop the story; times are worth seeing
 
 use hosts::Work;
+use hosts::story::{End, Meanwhile, end_of, ends_all_the_same, grant, grant_of, host, people, wait_until};
 use std::time::{Duration, Instant};
-use testbed::{Host, Person};
-
-/// A grant of these services for alice, asked for by root and approved by bob.
-fn grant_of(host: &Host, bob: &Person<'_>, services: &str, length: &str) -> String {
-    let asked = host.root(&format!("jit request --service {services} --user alice --reason 'work'"));
-    bob.jit(&format!("approve {} --for {length}", asked.id("R-"))).id("G-")
-}
-
-/// One for all that she does.
-fn grant(host: &Host, bob: &Person<'_>, length: &str) -> String {
-    grant_of(host, bob, "ssh,sudo,su", length)
-}
-
-fn host() -> Host {
-    let host = Host::gated("web-1").unwrap();
-    host.person("alice", &["staff"]).unwrap();
-    host.person("bob", &["jit-approvers"]).unwrap();
-    host.jitd_is_up();
-    Work::prepare(&host, "alice");
-    host
-}
-
-fn people(host: &Host) -> [Person<'_>; 2] {
-    ["alice", "bob"].map(|name| host.person(name, &[]).unwrap())
-}
 
 #[test]
 fn a_revoked_session_is_told_why_and_ends_with_all_it_started() {
@@ -53,18 +29,6 @@ fn a_revoked_session_is_told_why_and_ends_with_all_it_started() {
         })
     });
     host.root("jit audit verify").ends_with(0);
-}
-
-/// When a grant ends, by the host's clock, as `Instant`.
-fn end_of(bob: &Person<'_>, grant: &str) -> Instant {
-    let shown = bob.jit(&format!("show {grant} --json")).out;
-    let ends = shown.split("\"ends\":\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
-    let left = bob.ssh(&format!("echo $(($(date -d {ends} +%s%3N) - $(date +%s%3N)))")).out;
-    Instant::now() + Duration::from_millis(left.trim().parse().unwrap())
-}
-
-fn wait_until(at: Instant) {
-    std::thread::sleep(at.saturating_duration_since(Instant::now()));
 }
 
 #[test]
@@ -97,65 +61,6 @@ fn an_expired_session_ends_at_the_end_of_its_grant_after_two_warnings() {
     });
 }
 
-/// How a grant comes to its end, and how it is brought about.
-#[derive(Clone, Copy, Debug)]
-enum End {
-    Expired,
-    Released,
-    Revoked,
-}
-
-/// What happens to the daemon while the session is open.
-#[derive(Clone, Copy, Debug)]
-enum Meanwhile {
-    Restarted,
-    Killed,
-    /// After it told the session to end, and before it forces that.
-    KilledWithinTheGrace,
-}
-
-/// All that alice runs ends with her grant.
-fn ends_all_the_same(how: End, meanwhile: Meanwhile) {
-    let host = host();
-    let [alice, bob] = people(&host);
-    let length = if matches!(how, End::Expired) { "30s" } else { "1h" };
-    let grant = grant(&host, &bob, length);
-    let work = Work::begin(&host, &alice);
-    let kill = || {
-        assert!(host.kill("jitd"));
-        host.jitd_is_up();
-    };
-    match meanwhile {
-        Meanwhile::Restarted => {
-            host.root("systemctl restart jitd").ends_with(0);
-            host.jitd_is_up();
-        }
-        Meanwhile::Killed => kill(),
-        Meanwhile::KilledWithinTheGrace => {}
-    }
-    let mut since = Instant::now();
-    match how {
-        End::Revoked => drop(bob.jit(&format!("revoke {grant} --reason x")).ends_with(0)),
-        // The command belongs to what ends, so its answer may not come.
-        End::Released => drop(alice.jit(&format!("release {grant}"))),
-        End::Expired => {
-            since = end_of(&bob, &grant);
-            wait_until(since);
-        }
-    }
-    if matches!(meanwhile, Meanwhile::KilledWithinTheGrace) {
-        wait_until(since + Duration::from_millis(300));
-        kill();
-    }
-    println!("{how:?}, daemon {meanwhile:?}: {:#?}", work.is_over(since, Duration::from_secs(10)));
-    host.root("jit audit verify").ends_with(0);
-}
-
-#[test]
-fn a_revoked_session_ends_also_where_the_daemon_was_started_anew_meanwhile() {
-    ends_all_the_same(End::Revoked, Meanwhile::Restarted);
-}
-
 #[test]
 fn a_revoked_session_ends_also_where_the_daemon_was_killed_meanwhile() {
     ends_all_the_same(End::Revoked, Meanwhile::Killed);
@@ -169,21 +74,6 @@ fn a_revoked_session_ends_also_where_the_daemon_was_killed_between_telling_it_an
 #[test]
 fn a_released_session_ends_also_where_the_daemon_was_started_anew_meanwhile() {
     ends_all_the_same(End::Released, Meanwhile::Restarted);
-}
-
-#[test]
-fn a_released_session_ends_also_where_the_daemon_was_killed_meanwhile() {
-    ends_all_the_same(End::Released, Meanwhile::Killed);
-}
-
-#[test]
-fn an_expired_session_ends_also_where_the_daemon_was_started_anew_meanwhile() {
-    ends_all_the_same(End::Expired, Meanwhile::Restarted);
-}
-
-#[test]
-fn an_expired_session_ends_also_where_the_daemon_was_killed_between_telling_it_and_forcing_it() {
-    ends_all_the_same(End::Expired, Meanwhile::KilledWithinTheGrace);
 }
 
 #[test]
