@@ -29,13 +29,14 @@ pub fn init(path: &Path, state: Option<&Path>, names: Vec<String>, admin: Person
     let authority = Authority::of(&config.state);
     authority.make()?;
     let made = match first_admin(&config, admin) {
-        Err(HubError::Store(StoreError::Locked { .. })) | Ok(None) => {
-            say(&format!("The hub in {} is set up already: nothing was changed.", config.state.display()));
-            return Ok(());
-        }
+        // Whoever has it open was set up.
+        Err(HubError::Store(StoreError::Locked { .. })) => None,
         made => made?,
     };
-    let Some(made) = made else { return Ok(()) };
+    let Some(made) = made else {
+        say(&format!("The hub in {} is set up already: nothing was changed.", config.state.display()));
+        return Ok(());
+    };
     say(&format!(
         "The hub is set up: {} says how, and {} holds its state.",
         path.display(),
@@ -61,18 +62,24 @@ pub fn admin(config: &Config, person: Person) -> Result<(), HubError> {
     if !config.database().path.exists() {
         return Err(HubError::NotSetUp(config.state.clone()));
     }
-    let (ledger, ..) = serve::open(config, &log(config)?)?;
-    tell(&ledger.make_admin(routes::admin_token(person, clock::wall())?)?);
+    let log = log(config)?;
+    let (ledger, ..) = serve::open(config, &log)?;
+    let made = ledger.make_admin(routes::admin_token(person, clock::wall())?)?;
+    log.flush();
+    tell(&made);
     Ok(())
 }
 
 /// The first administrator's token; none where there is an administrator.
 fn first_admin(config: &Config, person: Person) -> Result<Option<MadeToken>, HubError> {
-    let (ledger, _, read) = serve::open(config, &log(config)?)?;
+    let log = log(config)?;
+    let (ledger, _, read) = serve::open(config, &log)?;
     if rows::roles(&read)?.values().any(|roles| roles.contains(&api::Role::Admin)) {
         return Ok(None);
     }
-    Ok(Some(ledger.make_admin(routes::admin_token(person, clock::wall())?)?))
+    let made = ledger.make_admin(routes::admin_token(person, clock::wall())?)?;
+    log.flush();
+    Ok(Some(made))
 }
 
 fn log(config: &Config) -> Result<Log, HubError> {

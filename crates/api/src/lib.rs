@@ -29,7 +29,8 @@
 //! | `GET /v1/journal?after=&limit=` | | `[`[`JournalRow`]`]` |
 //!
 //! Ids may be cut short where one thing alone starts like that. Everything that changes something takes an `Idempotency-Key`
-//! header; repeated with the same key by the same person it changes nothing and answers the same. What
+//! header; repeated with the same key by the same person it changes nothing and answers the same (tokens aside, whose
+//! secret is told once). What
 //! is refused answers with a [`Problem`].
 #![forbid(unsafe_code)]
 
