@@ -1,10 +1,9 @@
 //! The control socket: API v1 for people on this machine, who are known by what the kernel says of them.
 
-use crate::log::Level;
 use crate::peer::{self, Peer};
 use crate::sessions::routes::routes;
 use crate::site::Site;
-use crate::{kernel, limits, process, rows};
+use crate::{kernel, limits, process};
 use access::{Login, Phase, Question};
 use api::{AskJournal, Check, CheckQuery, JournalRow, ProblemCode, Status, Which};
 use axum::extract::{DefaultBodyLimit, Extension, Query, State};
@@ -14,6 +13,7 @@ use chrono::TimeDelta;
 use desk::{Answer, Caller, DeskError, Refused, Roles, Worlds as _, blocking};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use loglines::Level;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::net::{UnixListener, UnixStream};
@@ -41,7 +41,7 @@ pub async fn serve(site: Arc<Site>, listener: UnixListener) {
             Ok((stream, _)) => stream,
             Err(why) => {
                 site.log.put(Level::Warning, format!("control: accepting a connection: {why}"));
-                tokio::time::sleep(limits::LOG_RETRY.0).await;
+                tokio::time::sleep(loglines::limits::RETRY.0).await;
                 continue;
             }
         };
@@ -441,7 +441,7 @@ async fn journal(
             ));
         }
         let limit = query.limit.unwrap_or(desk::limits::LIST).min(api::limits::PAGE);
-        rows::journal_page(&site.ledger, query.after, limit)
+        site.ledger.read(|connection| desk::journal_page(connection, query.after, limit))
     })
     .await
 }

@@ -3,20 +3,19 @@
 use crate::accounts::{AccountBook, AccountsError};
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError};
-use crate::fault::{Faults, Tells};
 use crate::gate::Gate;
 use crate::ledger::{self, Keeper, Ledger, LedgerError};
-use crate::log::{Level, Log};
 use crate::looks::Looks;
 use crate::policy::Policies;
 use crate::sessions::{Left, Warden};
 use crate::site::Site;
-use crate::{control, kernel, limits, repair, vital};
+use crate::{control, kernel, limits, repair};
 use access::HostName;
 use api::{Mark, MarkRecord, Record};
 use arc_swap::ArcSwap;
 use desk::{Desk, PolicyVersion, SqliteStore, Worlds as _};
 use journal::LogId;
+use loglines::{Faults, Level, Log, Tells};
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
@@ -60,6 +59,12 @@ pub enum DaemonError {
     Refused(String),
 }
 
+/// Whether the gate cannot do without a thread of this name: a gate thread that is gone is one answer fewer at a
+/// time.
+fn is_vital(name: &str) -> bool {
+    matches!(name, "writer" | "tick" | "watch" | "warden" | "log") || name.starts_with("gate-")
+}
+
 fn os(doing: impl Into<String>) -> impl FnOnce(std::io::Error) -> DaemonError {
     let doing = doing.into();
     move |why| DaemonError::Os { doing, why }
@@ -90,8 +95,8 @@ pub fn run(path: &Path) -> Result<(), DaemonError> {
     let config = Config::load(path)?;
     let host = host(&config)?;
     let accounts = Arc::new(AccountBook::open(&config.accounts)?);
-    let log = Log::to(&config.syslog.socket).map_err(os("starting the log's thread"))?;
-    vital::abort_on_panic(log.clone());
+    let log = Log::to(&config.syslog.socket, "jitd").map_err(os("starting the log's thread"))?;
+    loglines::abort_on_panic(log.clone(), "jitd", is_vital);
     let boot = kernel::boot_id().map_err(os("reading the kernel's boot id"))?;
     let options = options(&config);
     let result = start(path, config, host, accounts, &log, boot, &options);
@@ -470,7 +475,7 @@ fn host(config: &Config) -> Result<HostName, DaemonError> {
 }
 
 fn options(config: &Config) -> Options {
-    Options { path: config.state.join("jitd.db"), max_bytes: config.journal.max_bytes }
+    Options { path: config.state.join("jitd.db"), max_bytes: config.journal.max_bytes, tables: "" }
 }
 
 /// The first record of a log.

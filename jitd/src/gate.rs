@@ -8,7 +8,6 @@ mod prompt;
 
 use crate::config::Config;
 use crate::line::{self, Command, Next};
-use crate::log::Level;
 use crate::memory::Changed;
 use crate::process::{self, NO_SESSION};
 use crate::refusal::BadQuestion;
@@ -22,6 +21,7 @@ use api::{DecisionRecord, Record, Session};
 use chrono::TimeDelta;
 use desk::{AtTheDoor, Desk, Hint, Knock, SqliteStore, Worlds as _};
 use frame::{Answer, Mode, Notice, Pairs, Verdict};
+use loglines::Level;
 use std::io::{Read as _, Write as _};
 use std::net::IpAddr;
 use std::os::unix::net::{UnixListener, UnixStream};

@@ -1,14 +1,13 @@
 //! The daemon's side of the store: records and what goes with them, in one transaction each.
 
 use crate::clock::{Clock, Confirmed};
-use crate::fault::{Faults, Tells};
-use crate::log::{Level, Log};
 use crate::memory::{Changed, Memory};
 use crate::{limits, rows};
 use access::{Claim, GrantId, HostName, Reason, SessionId, Time, View};
 use api::{Mark, MarkRecord, Record, Session, SessionChange, SessionRecord};
 use desk::{Committed, DeskError};
 use journal::{Checkpoint, Stamp};
+use loglines::{Faults, Level, Log, Tells};
 use rusqlite::Connection;
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -390,8 +389,8 @@ mod tests {
     fn a_session_that_cannot_be_closed_is_one_line_and_not_one_for_each_try() {
         let folder = tempfile::tempdir().unwrap();
         let lines = UnixDatagram::bind(folder.path().join("log")).unwrap();
-        let log = Log::to(&folder.path().join("log")).unwrap();
-        let options = store::Options { path: folder.path().join("x.db"), max_bytes: 64 << 20 };
+        let log = Log::to(&folder.path().join("log"), "jitd").unwrap();
+        let options = store::Options { path: folder.path().join("x.db"), max_bytes: 64 << 20, tables: "" };
         let file = store::File::open(options.clone(), |_| (stamps("b".into())(), "{}".into())).unwrap();
         let host = HostName::parse("web-1").unwrap();
         let memory = Arc::new(load(file.connection(), &host, &log).unwrap());

@@ -4,13 +4,13 @@ use crate::accounts::AccountBook;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::ledger::Ledger;
-use crate::log::Log;
 use crate::memory::{Changed, Memory};
 use crate::policy::Policies;
 use crate::sessions::Left;
 use access::{HostName, SessionId};
 use arc_swap::ArcSwap;
 use desk::{Desk, SqliteStore};
+use loglines::Log;
 use std::collections::{BTreeSet, HashSet};
 use std::sync::{Arc, Mutex};
 

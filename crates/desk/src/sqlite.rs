@@ -5,7 +5,7 @@ use crate::store::{
 };
 use crate::{DeskError, limits};
 use access::{Claim, Grant, GrantId, HostName, Person, RequestId, Time};
-use api::{Change, ChangeRecord, Record, Used};
+use api::{Change, ChangeRecord, JournalRow, Record, Used};
 use rusqlite::{Connection, OptionalExtension as _, ToSql, params};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -95,6 +95,33 @@ pub fn policy_in_force(connection: &Connection) -> Result<Option<PolicyVersion>,
         row.seq == 1 && matches!(record, Ok(Record::Mark(mark)) if mark.mark == api::Mark::Opened)
     });
     Ok(began.then(PolicyVersion::shipped))
+}
+
+/// Records after `after`, or the last ones, at most `limit`.
+pub fn journal_page(
+    connection: &Connection,
+    after: Option<u64>,
+    limit: u32,
+) -> Result<Vec<JournalRow>, DeskError> {
+    let limit = limit.min(api::limits::PAGE);
+    let after = match after {
+        Some(after) => after,
+        None => store::last_seq(connection)?.saturating_sub(u64::from(limit)),
+    };
+    let rows = store::journal_after(connection, after, u64::from(limit))?;
+    rows.into_iter()
+        .map(|row| {
+            let line = match serde_json::from_str::<Record>(&row.body) {
+                Ok(record) => record.line(row.seq),
+                Err(_) => {
+                    format!("mark=unreadable detail=\"written by another release\" seq={}", row.seq)
+                }
+            };
+            let seq = row.seq;
+            let row = serde_json::to_value(&row).map_err(|why| DeskError::Store(why.to_string()))?;
+            Ok(JournalRow { seq, row, line })
+        })
+        .collect()
 }
 
 /// Opens grants again that time had closed and that are not over at `now` after all: the clock was wrong.

@@ -1,0 +1,9 @@
+//! The real `jit-hub`, driven over TLS and by the real `jit`.
+#![allow(clippy::unwrap_used, clippy::expect_used)] // also in the functions that tests share
+
+mod abuse;
+mod certificates;
+mod durable;
+mod fleet;
+mod room;
+mod strangers;
