@@ -123,6 +123,11 @@ pub enum Command {
     /// Roles of a hub: who sees and does more than their own affairs.
     #[command(subcommand)]
     Role(Role),
+    /// List the hosts of a hub.
+    Hosts,
+    /// Let a host into a hub, or take one away.
+    #[command(subcommand)]
+    Host(Host),
     /// Print completions for a shell.
     Completions {
         /// The shell.
@@ -213,6 +218,28 @@ pub enum Token {
     Revoke {
         /// Its id.
         token: String,
+    },
+}
+
+/// `jit host`
+#[derive(Debug, Subcommand)]
+pub enum Host {
+    /// Make a token that lets new hosts in. It is shown this once.
+    Token {
+        /// A label of the hosts that join by it. Can be repeated.
+        #[arg(long = "label", value_name = "KEY=VALUE", value_parser = label)]
+        labels: Vec<(String, String)>,
+        /// Good for so long.
+        #[arg(long, default_value = "1h", value_name = "LENGTH")]
+        ttl: Span,
+        /// Lets so many hosts in.
+        #[arg(long, default_value_t = 1, value_name = "N")]
+        uses: u32,
+    },
+    /// Take a host away: it hears of no new grants, and may join again by a new token.
+    Remove {
+        /// Its name.
+        host: HostName,
     },
 }
 

@@ -7,6 +7,7 @@ mod audit;
 mod check;
 mod error;
 mod grants;
+mod hosts;
 mod hub;
 pub mod limits;
 mod news;
@@ -86,6 +87,8 @@ fn dispatch(arguments: Arguments, out: &mut Output) -> Result<(), CliError> {
         Command::Logout => hub::log_out(out),
         Command::Token(token) => tokens::token(&client()?, token, out),
         Command::Role(role) => tokens::role(&client()?, role, out),
+        Command::Hosts => hosts::list(&client()?, out),
+        Command::Host(host) => hosts::host(&client()?, host, out),
         Command::Completions { shell } => {
             let mut bytes = Vec::new();
             clap_complete::generate(shell, &mut Arguments::command(), "jit", &mut bytes);

@@ -24,6 +24,10 @@ pub struct Config {
     pub state: PathBuf,
     /// A certificate of somebody else's.
     pub tls: Option<Tls>,
+    /// How hosts call it, where that is not the first of its names with the port it answers on.
+    pub url: Option<String>,
+    /// The process that signs.
+    pub signer: Signer,
     /// The record.
     pub journal: Journal,
     /// Log lines.
@@ -37,6 +41,8 @@ impl Default for Config {
             names: Vec::new(),
             state: "/var/lib/jit-hub".into(),
             tls: None,
+            url: None,
+            signer: Signer::default(),
             journal: Journal::default(),
             syslog: Syslog::default(),
         }
@@ -51,6 +57,22 @@ pub struct Tls {
     pub certificate: PathBuf,
     /// Its private key, in PEM.
     pub key: PathBuf,
+}
+
+/// `[signer]`
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Signer {
+    /// Folder of the root and of the key that signs grants.
+    pub state: PathBuf,
+    /// Where it is asked.
+    pub socket: PathBuf,
+}
+
+impl Default for Signer {
+    fn default() -> Self {
+        Self { state: "/var/lib/jit-hub-signer".into(), socket: "/run/jit-hub-signer/signer.sock".into() }
+    }
 }
 
 /// `[journal]`
@@ -159,6 +181,14 @@ impl Config {
             text.push('\n');
         }
         text
+    }
+
+    /// The same in another folder, with all that is elsewhere by default in it.
+    pub fn in_folder(mut self, state: &Path) -> Self {
+        self.signer.state = state.join("signer");
+        self.signer.socket = state.join("signer.sock");
+        self.state = state.into();
+        self
     }
 
     /// The database.

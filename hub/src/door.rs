@@ -19,6 +19,7 @@ use loglines::Level;
 use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
 use std::time::Instant;
 use tokio::net::{TcpListener, TcpStream};
@@ -103,7 +104,14 @@ impl Hall {
             // A client that breaks off or talks nonsense has nobody to tell.
             return;
         };
-        let service = tower::service_fn(move |call| Arc::clone(&self).call(call, from.ip()));
+        let feeds = Arc::new(AtomicBool::new(false));
+        let service = {
+            let feeds = Arc::clone(&feeds);
+            tower::service_fn(move |call: hyper::Request<Incoming>| {
+                feeds.fetch_or(call.uri().path().ends_with("/feed"), Ordering::Relaxed);
+                Arc::clone(&self).call(call, from.ip())
+            })
+        };
         let mut connection = pin!(
             hyper::server::conn::http1::Builder::new()
                 .timer(TokioTimer::new())
@@ -114,7 +122,7 @@ impl Hall {
         tokio::select! {
             _ = connection.as_mut() => return,
             _ = stop.wait_for(|stop| *stop) => {}
-            () = tokio::time::sleep(limits::CONNECTION_LIFE) => {}
+            () = life(&feeds) => {}
         }
         connection.as_mut().graceful_shutdown();
         let _ = tokio::time::timeout(limits::GRACE, connection).await;
@@ -136,7 +144,9 @@ impl Hall {
     }
 
     async fn answer(self: Arc<Self>, mut call: axum::extract::Request, from: IpAddr) -> Response<Body> {
-        if matches!(call.uri().path(), "/healthz" | "/readyz") {
+        let path = call.uri().path();
+        // Who joins shows a token in the body, and who has joined signs: neither has one of a person's.
+        if matches!(path, "/healthz" | "/readyz" | "/v1/authority") || path.starts_with("/v1/hosts") {
             return routed(self.outside.clone(), call).await;
         }
         let (site, headers) = (Arc::clone(&self.site), call.headers().clone());
@@ -155,6 +165,14 @@ impl Hall {
         call.extensions_mut().insert(caller);
         call.extensions_mut().insert(token);
         routed(self.inside.clone(), call).await
+    }
+}
+
+/// How long a connection lives: longer where a host listens on it.
+async fn life(feeds: &AtomicBool) {
+    tokio::time::sleep(limits::CONNECTION_LIFE).await;
+    if feeds.load(Ordering::Relaxed) {
+        tokio::time::sleep(limits::FEED_LIFE).await;
     }
 }
 

@@ -32,6 +32,12 @@ pub enum HubError {
         /// What happened.
         why: String,
     },
+    /// A key that cannot be used.
+    #[error("{0}; the keys of a hub are made by `jit-hub init` and restored from a backup, never by hand")]
+    Keys(String),
+    /// The signer does not sign.
+    #[error("{0}")]
+    Signer(String),
     /// The machine.
     #[error("{doing}: {why}")]
     Os {

@@ -3,6 +3,8 @@
 use crate::certificate::{Authority, put};
 use crate::config::Config;
 use crate::error::{HubError, os};
+use crate::feed::Signing;
+use crate::keys::Keys;
 use crate::{clock, machine, routes, rows, say, serve};
 use access::Person;
 use api::MadeToken;
@@ -23,11 +25,21 @@ pub fn init(path: &Path, state: Option<&Path>, names: Vec<String>, admin: Person
     }
     let mut config = Config::load(path)?;
     if let Some(state) = state {
-        config.state = state.into();
+        config = config.in_folder(state);
     }
     private(&config.state)?;
+    private(&config.signer.state)?;
     let authority = Authority::of(&config.state);
     authority.make()?;
+    // Who has a certificate of somebody else's has one that hosts' systems trust.
+    let pinned = match &config.tls {
+        Some(_) => None,
+        None => {
+            let path = authority.certificate();
+            Some(std::fs::read_to_string(path).map_err(os(format!("reading {}", path.display())))?)
+        }
+    };
+    Keys::of(&config).make(crate::hub_id(&config)?, pinned)?;
     let made = match first_admin(&config, admin) {
         // Whoever has it open was set up.
         Err(HubError::Store(StoreError::Locked { .. })) => None,
@@ -48,11 +60,12 @@ pub fn init(path: &Path, state: Option<&Path>, names: Vec<String>, admin: Person
     let port = config.listen.port();
     let ca = authority.certificate().display();
     say(&format!(
-        "\nNext, here:\n  systemctl enable --now jit-hub\n\
+        "\nNext, here:\n  systemctl enable --now jit-hub-signer jit-hub\n\
          and where you work, with a copy of {ca}:\n  \
          jit login --hub https://{host}:{port} --ca ca.crt --token-stdin\n  \
          jit policy check && jit policy apply\n  \
-         jit token make \"laptop of bob\" --person bob --scope read,request,review"
+         jit token make \"laptop of bob\" --person bob --scope read,request,review\n  \
+         jit host token --label env=prod    # and on the host: jitd enrol TOKEN"
     ));
     Ok(())
 }
@@ -63,7 +76,7 @@ pub fn admin(config: &Config, person: Person) -> Result<(), HubError> {
         return Err(HubError::NotSetUp(config.state.clone()));
     }
     let log = log(config)?;
-    let (ledger, ..) = serve::open(config, &log)?;
+    let (ledger, ..) = serve::open(config, &log, Signing::new().0)?;
     let made = ledger.make_admin(routes::admin_token(person, clock::wall())?)?;
     log.flush();
     tell(&made);
@@ -73,7 +86,7 @@ pub fn admin(config: &Config, person: Person) -> Result<(), HubError> {
 /// The first administrator's token; none where there is an administrator.
 fn first_admin(config: &Config, person: Person) -> Result<Option<MadeToken>, HubError> {
     let log = log(config)?;
-    let (ledger, _, read) = serve::open(config, &log)?;
+    let (ledger, _, read) = serve::open(config, &log, Signing::new().0)?;
     if rows::roles(&read)?.values().any(|roles| roles.contains(&api::Role::Admin)) {
         return Ok(None);
     }

@@ -1,18 +1,20 @@
 //! The hub's side of the store: tokens and roles with their records, in one transaction each.
 
+use crate::feed::{self, Signing};
 use crate::secret::Hash;
 use crate::{limits, rows, secret};
-use access::{Person, Time, TokenId};
-use api::{MadeToken, Mark, MarkRecord, Record, Right, RightRecord, Role, Roles, Token, TokenView};
+use access::{Grant, HostName, Person, Time, TokenId};
+use api::{Join, MadeToken, Mark, MarkRecord, Record, Right, RightRecord, Role, Roles, Token, TokenView};
 use desk::{Committed, DeskError};
 use journal::Checkpoint;
 use loglines::{Faults, Level, Log, Tells};
 use rusqlite::Connection;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 use store::{Observer, StoreError, Tx, Writer};
+use sync::{Digest, SignedGrant};
 
 /// Changes who may do what, and says so in the journal.
 pub struct Ledger {
@@ -60,7 +62,7 @@ impl Ledger {
 
     /// Records something about the hub itself.
     pub fn mark(&self, mark: Mark, detail: String, at: Time) -> Result<(), DeskError> {
-        self.write(move |tx| record(tx, Record::Mark(Box::new(MarkRecord { at, mark, detail }))).map(drop))
+        self.write(move |tx| self::mark(tx, mark, detail, at).map(drop))
     }
 
     /// Makes a token, whose secret is told this once.
@@ -109,6 +111,72 @@ impl Ledger {
         // A use that is not written down is missed by nobody.
         let _ =
             self.writer.submit(move |tx| rows::used(tx.connection(), id, now), drop::<Result<(), DeskError>>);
+    }
+
+    /// Keeps a token that lets hosts in.
+    pub fn put_join_token(
+        &self,
+        hash: Digest,
+        labels: BTreeMap<String, String>,
+        uses: u32,
+        expires: Time,
+        actor: Person,
+        at: Time,
+    ) -> Result<(), DeskError> {
+        self.write(move |tx| {
+            let labelled: Vec<String> = labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
+            let detail = format!("by={actor} uses={uses} labels={}", labelled.join(","));
+            let seq = mark(tx, Mark::HostTokenMade, detail, at)?;
+            feed::rows::put_join_token(tx.connection(), &hash, &labels, uses, expires, seq)
+        })
+    }
+
+    /// A host joins. One that is there already does with the same key alone.
+    pub fn join(&self, join: Join, at: Time) -> Result<(), DeskError> {
+        self.write(move |tx| {
+            match feed::rows::host(tx.connection(), &join.host)? {
+                Some(host) if host.key == join.key && host.joined == join.token => return Ok(()),
+                Some(host) if host.key != join.key => {
+                    return Err(DeskError::Forbidden(format!(
+                        "a host called {0} has joined with another key: where this is the same host set up anew, take the old one away \
+                         with `jit host remove {0}`; else give this one another name",
+                        join.host
+                    )));
+                }
+                _ => {}
+            }
+            let Some(labels) = feed::rows::use_join_token(tx.connection(), &join.token, at)? else {
+                return Err(DeskError::Forbidden(
+                    "this token lets nobody in: it is used up, over, or not of this hub; make another with `jit host token`"
+                        .to_owned(),
+                ));
+            };
+            let detail = format!("host={} key={}", join.host, join.key.id());
+            let seq = mark(tx, Mark::HostJoined, detail, at)?;
+            feed::rows::put_host(tx.connection(), &join, &labels, at, seq)?;
+            feed::rows::rise(tx.connection()).map(drop)
+        })
+    }
+
+    /// Takes a host away.
+    pub fn remove_host(&self, host: HostName, actor: Person, at: Time) -> Result<(), DeskError> {
+        self.write(move |tx| {
+            if feed::rows::host(tx.connection(), &host)?.is_none() {
+                return Err(feed::no_host(&host));
+            }
+            mark(tx, Mark::HostRemoved, format!("host={host} by={actor}"), at)?;
+            feed::rows::remove_host(tx.connection(), &host).map(drop)
+        })
+    }
+
+    /// Keeps a grant as it was signed, at the next revision, which this is.
+    pub fn put_signed(&self, grant: Grant, signed: SignedGrant) -> Result<u64, DeskError> {
+        self.write(move |tx| feed::rows::put_signed(tx.connection(), &grant, &signed))
+    }
+
+    /// Forgets what was signed and is over for so long that no host needs to know.
+    pub fn forget_signed(&self, now: Time) -> Result<(), DeskError> {
+        self.write(move |tx| feed::rows::forget_signed(tx.connection(), now).map(drop))
     }
 
     /// Makes a person administrator, with a token for all that an administrator does.
@@ -172,6 +240,10 @@ fn right_record(
     record(tx, Record::Right(Box::new(RightRecord { at, actor, person, right })))
 }
 
+fn mark(tx: &mut Tx<'_, Committed>, mark: Mark, detail: String, at: Time) -> Result<u64, DeskError> {
+    record(tx, Record::Mark(Box::new(MarkRecord { at, mark, detail })))
+}
+
 fn record(tx: &mut Tx<'_, Committed>, record: Record) -> Result<u64, DeskError> {
     let body = serde_json::to_string(&record).map_err(|why| DeskError::Store(why.to_string()))?;
     let seq = tx.record(body)?;
@@ -184,7 +256,8 @@ pub fn new_id() -> Result<TokenId, DeskError> {
     Ok(TokenId::from_random(getrandom::u64().map_err(|why| random(&why))?))
 }
 
-fn random(why: &getrandom::Error) -> DeskError {
+/// The kernel gives none.
+pub fn random(why: &getrandom::Error) -> DeskError {
     DeskError::Store(format!("the kernel gives no random numbers: {why}"))
 }
 
@@ -197,13 +270,14 @@ pub fn no_token(id: &str) -> DeskError {
 pub struct Keeper {
     log: Log,
     seq: Arc<AtomicU64>,
+    signing: Signing,
     faults: Faults,
 }
 
 impl Keeper {
     /// Tells the log, and keeps the place of the last record.
-    pub fn new(log: Log, seq: Arc<AtomicU64>) -> Self {
-        Self { log, seq, faults: Faults::default() }
+    pub fn new(log: Log, seq: Arc<AtomicU64>, signing: Signing) -> Self {
+        Self { log, seq, signing, faults: Faults::default() }
     }
 }
 
@@ -216,6 +290,9 @@ impl Observer<Committed> for Keeper {
             self.log.put(Level::Notice, "the journal takes records again".to_owned());
         }
         for event in events {
+            if matches!(event, Committed::Grant(_)) {
+                self.signing.wake();
+            }
             let Committed::Record { seq, record } = event else { continue };
             let loud = matches!(&*record, Record::Change(change) if change.change.is_loud());
             self.log.put(if loud { Level::Err } else { Level::Notice }, record.line(seq));

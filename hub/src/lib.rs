@@ -10,7 +10,9 @@ mod clock;
 mod config;
 mod door;
 mod error;
+mod feed;
 mod init;
+mod keys;
 mod ledger;
 mod limits;
 mod metrics;
@@ -19,6 +21,7 @@ mod routes;
 mod rows;
 mod secret;
 mod serve;
+mod signer;
 mod site;
 
 use access::Person;
@@ -49,6 +52,8 @@ enum Command {
     Init(Init),
     /// Serve, until it is told to stop.
     Serve,
+    /// Sign what the server says was approved, after a look at it; a user and a process of its own.
+    Signer,
     /// Make somebody administrator, with a new token, where every administrator's is lost. The hub must be stopped.
     Admin {
         /// Who.
@@ -73,13 +78,14 @@ pub fn run() -> ExitCode {
     let load = || -> Result<Config, HubError> {
         let mut loaded = Config::load(&config)?;
         if let Some(state) = &state {
-            loaded.state.clone_from(state);
+            loaded = loaded.in_folder(state);
         }
         Ok(loaded)
     };
     let done = match command {
         Command::Init(Init { names, admin }) => init::init(&config, state.as_deref(), names, admin),
         Command::Serve => load().and_then(|config| serve::serve(&config)),
+        Command::Signer => load().and_then(|config| signer::serve(&config, hub_id(&config)?)),
         Command::Admin { person } => load().and_then(|config| init::admin(&config, person)),
     };
     match done {
@@ -89,6 +95,11 @@ pub fn run() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// What a hub signs as: the first of its names that could be a host's.
+fn hub_id(config: &Config) -> Result<sync::HubId, HubError> {
+    serve::name(config).map(sync::HubId::new)
 }
 
 /// To whoever runs the command.

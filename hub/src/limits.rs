@@ -1,5 +1,6 @@
 //! Every bound of the hub, with its unit and reason.
 
+use chrono::TimeDelta;
 use std::time::Duration;
 
 /// Connections at once: some kilobytes each, and under the 65,536 files that the unit gives.
@@ -74,3 +75,43 @@ pub const JOURNAL_LEAST: u64 = 16 * 1024 * 1024;
 /// The wall clock may be so far behind the last record at a start, in milliseconds: more is a clock that was wrong
 /// then or is wrong now, and the hub goes by what it has now and says so.
 pub const CLOCK_BACK_MS: i64 = 600_000;
+
+/// The signer answers within this: it reads, looks, and signs in 25 us.
+pub const SIGNER_WAIT: Duration = Duration::from_secs(2);
+
+/// Bytes of one line to or from the signer: a grant of 256 hosts with its request, and as much again.
+pub const SIGNER_LINE: u64 = 512 * 1024;
+
+/// Grants signed in one round, and how often is looked for some although nobody said so.
+pub const SIGN_AT_ONCE: u32 = 256;
+/// See [`SIGN_AT_ONCE`].
+pub const SIGN_AGAIN: Duration = Duration::from_secs(5);
+
+/// Nonces that wait to be used: a fleet that comes back at once.
+pub const NONCES: usize = 200_000;
+
+/// A nonce is used within this: two calls in a row over a bad line.
+pub const NONCE_LIFE: TimeDelta = TimeDelta::seconds(60);
+
+/// The longest life of a token for hosts, and how many it lets in at most: an image that is rolled out.
+pub const JOIN_LONGEST: TimeDelta = TimeDelta::days(30);
+/// See [`JOIN_LONGEST`].
+pub const JOIN_USES: u32 = 10_000;
+
+/// Bytes of the digests that a host says it holds: [`sync::limits::GRANTS`] of 67.
+pub const FEED_BODY: usize = 1024 * 1024;
+
+/// How often a host hears that nothing changed: proxies cut streams that are silent for 30 s.
+pub const KEEP_ALIVE: Duration = Duration::from_secs(20);
+
+/// What a host was told is the truth for so long: four keep-alives, so that one that is lost makes nothing stale.
+pub const FRESH: TimeDelta = TimeDelta::seconds(90);
+
+/// A host's stream lives so long, and then comes anew, perhaps to a replica that has less to do.
+pub const FEED_LIFE: Duration = Duration::from_secs(3600);
+
+/// How old a manifest gets before the root signs the next, and how soon it is tried again: one that is over stops
+/// every host, so there are weeks in which to notice that the signer is away.
+pub const MANIFEST_RENEWED: TimeDelta = TimeDelta::days(1);
+/// See [`MANIFEST_RENEWED`].
+pub const MANIFEST_AGAIN: TimeDelta = TimeDelta::hours(1);

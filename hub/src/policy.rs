@@ -10,7 +10,7 @@ use workflow::{Hosts, People, Policy, World};
 
 /// Makes the world of this moment, anew only where something changed.
 pub struct Policies {
-    hosts: Arc<Hosts>,
+    hosts: ArcSwap<Hosts>,
     applied: ArcSwap<Applied>,
     made: Mutex<Option<Made>>,
 }
@@ -28,6 +28,7 @@ struct Applied {
 /// A world, and what it was made from.
 struct Made {
     applied: Arc<Applied>,
+    hosts: Arc<Hosts>,
     schedules: Stamps,
     world: World,
 }
@@ -49,7 +50,12 @@ impl Policies {
     }
 
     fn of(hosts: Hosts, applied: Applied) -> Self {
-        Self { hosts: Arc::new(hosts), applied: ArcSwap::from_pointee(applied), made: Mutex::new(None) }
+        Self { hosts: ArcSwap::from_pointee(hosts), applied: ArcSwap::from_pointee(applied), made: Mutex::new(None) }
+    }
+
+    /// These are the hosts from now on.
+    pub fn set_hosts(&self, hosts: Hosts) {
+        self.hosts.store(Arc::new(hosts));
     }
 
     /// Whether what is in force can be read, so that requests and grants can follow it.
@@ -79,12 +85,13 @@ fn people(listed: Option<&str>) -> Result<People, String> {
 
 impl desk::Worlds for Policies {
     fn world(&self) -> World {
-        let applied = self.applied.load_full();
+        let (applied, hosts) = (self.applied.load_full(), self.hosts.load_full());
         let now = wall();
         let schedules = Stamps::of(&applied.policy, now);
         let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(made) = &*made
             && Arc::ptr_eq(&made.applied, &applied)
+            && Arc::ptr_eq(&made.hosts, &hosts)
             && made.schedules == schedules
         {
             return made.world.clone();
@@ -93,9 +100,9 @@ impl desk::Worlds for Policies {
             policy: Arc::clone(&applied.policy),
             people: Arc::clone(&applied.people),
             schedules: Arc::new(desk::schedules(&applied.policy, now)),
-            hosts: Arc::clone(&self.hosts),
+            hosts: Arc::clone(&hosts),
         };
-        *made = Some(Made { applied, schedules, world: world.clone() });
+        *made = Some(Made { applied, hosts, schedules, world: world.clone() });
         world
     }
 
@@ -107,7 +114,7 @@ impl desk::Worlds for Policies {
         Ok(World {
             people: Arc::new(people(listed)?),
             schedules: Arc::new(desk::schedules(&policy, wall())),
-            hosts: Arc::clone(&self.hosts),
+            hosts: self.hosts.load_full(),
             policy: Arc::new(policy),
         })
     }

@@ -1,5 +1,6 @@
 //! The calls that the hub answers beside those of the desk.
 
+use crate::feed;
 use crate::ledger::{new_id, no_token};
 use crate::metrics::Levels;
 use crate::site::Site;
@@ -31,6 +32,7 @@ pub fn inside(site: &Arc<Site>) -> Router {
         .with_state(Arc::clone(site));
     desk::routes(Arc::clone(&site.desk))
         .merge(own)
+        .merge(feed::for_people(site))
         .fallback(nothing)
         .layer(DefaultBodyLimit::max(api::limits::BODY))
 }
@@ -41,6 +43,8 @@ pub fn outside(site: &Arc<Site>) -> Router {
         .route("/healthz", get(async || "alive\n"))
         .route("/readyz", get(ready))
         .with_state(Arc::clone(site))
+        .merge(feed::for_hosts(site))
+        .layer(DefaultBodyLimit::max(api::limits::BODY))
 }
 
 async fn ready(State(site): Shared) -> Response {

@@ -5,12 +5,16 @@ use crate::certificate::Certificates;
 use crate::clock::{self, Clock};
 use crate::config::Config;
 use crate::error::{HubError, os};
+use crate::feed::{Hosts, Signing, Signs};
+use crate::keys::Keys;
 use crate::ledger::{Keeper, Ledger};
 use crate::metrics::Metrics;
 use crate::policy::Policies;
+use crate::signer::Client;
 use crate::site::Site;
 use crate::{door, limits, rows, say};
 use access::{HostName, Time};
+use arc_swap::ArcSwap;
 use api::{Mark, MarkRecord, Record};
 use chrono::TimeDelta;
 use desk::{Committed, Desk, SqliteStore};
@@ -41,7 +45,14 @@ fn start(config: &Config, log: &Log) -> Result<(), HubError> {
         return Err(HubError::NotSetUp(config.state.clone()));
     }
     let certificates = Arc::new(Certificates::open(config)?);
-    let (ledger, writer, read) = open(config, log)?;
+    let (signing, waiting) = Signing::new();
+    let (ledger, writer, read) = open(config, log, signing)?;
+    let ledger = Arc::new(ledger);
+    let (keys, hub) = (Keys::of(config), crate::hub_id(config)?);
+    let (view_key, authority) = (keys.view()?, keys.authority()?);
+    let signer = Client::at(&config.signer.socket);
+    let manifest = signer.manifest(vec![view_key.public()])?;
+    let root = manifest.roots.fingerprint();
     let reader = || store::read_only(&options.path);
     let clock = Arc::new(Clock::since(floor(&read, log)?));
     let policies = Arc::new(policies(&read, log)?);
@@ -65,12 +76,32 @@ fn start(config: &Config, log: &Log) -> Result<(), HubError> {
         seats: Arc::new(Seats::default()),
         failed: Tries::telling(limits::FAILED_TRIES),
         turned_away: Tries::telling(1),
+        url: url(config),
+        hub,
+        root,
+        authority,
+        manifest: ArcSwap::from_pointee(manifest),
+        renewed: Mutex::new(clock::wall()),
+        view_key,
+        hosts: Hosts::default(),
+        wakes: Arc::default(),
     });
+    let signs = Signs {
+        ledger: Arc::clone(&site.ledger),
+        wakes: Arc::clone(&site.wakes),
+        signer: Client::at(&config.signer.socket),
+        log: log.clone(),
+    };
+    signs.start(waiting).map_err(os("starting the thread that has grants signed"))?;
     run(config, &site, &certificates)
 }
 
 /// The database with its one writer, and a connection to read by.
-pub fn open(config: &Config, log: &Log) -> Result<(Ledger, Writer<Committed>, Connection), HubError> {
+pub fn open(
+    config: &Config,
+    log: &Log,
+    signing: Signing,
+) -> Result<(Ledger, Writer<Committed>, Connection), HubError> {
     let options = config.database();
     let stamps = || clock::stamps().map_err(os("reading the kernel's boot id"));
     let first = stamps()?;
@@ -81,7 +112,7 @@ pub fn open(config: &Config, log: &Log) -> Result<(Ledger, Writer<Committed>, Co
         (first(), serde_json::to_string(&Record::Mark(Box::new(record))).unwrap_or_default())
     })?;
     let seq = Arc::new(AtomicU64::new(file.head().seq));
-    let keeper = Keeper::new(log.clone(), Arc::clone(&seq));
+    let keeper = Keeper::new(log.clone(), Arc::clone(&seq), signing);
     let (writer, _) = Writer::start(file, stamps()?, keeper).map_err(os("starting the writer's thread"))?;
     let reader = || store::read_only(&options.path);
     Ok((Ledger::new(writer.clone(), reader()?, seq), writer, reader()?))
@@ -121,10 +152,18 @@ fn policies(read: &Connection, log: &Log) -> Result<Policies, HubError> {
 }
 
 /// What the hub is called: the first of its names that could be a host's.
-fn name(config: &Config) -> Result<HostName, HubError> {
+pub fn name(config: &Config) -> Result<HostName, HubError> {
     let machine = crate::machine();
     let mut names = config.names.iter().chain([&machine]);
     names.find_map(|name| HostName::parse(name).ok()).ok_or_else(|| HubError::NoName(machine.clone()))
+}
+
+/// How hosts call it.
+fn url(config: &Config) -> String {
+    let machine = crate::machine();
+    let name = config.names.first().unwrap_or(&machine);
+    let name = if name.contains(':') { format!("[{name}]") } else { name.clone() };
+    config.url.clone().unwrap_or_else(|| format!("https://{name}:{}", config.listen.port()))
 }
 
 fn run(config: &Config, site: &Arc<Site>, certificates: &Arc<Certificates>) -> Result<(), HubError> {
@@ -136,9 +175,10 @@ fn run(config: &Config, site: &Arc<Site>, certificates: &Arc<Certificates>) -> R
     let (ended, ticks) = std::sync::mpsc::channel::<()>();
     let ticker = {
         let (site, certificates) = (Arc::clone(site), Arc::clone(certificates));
+        let signer = Client::at(&config.signer.socket);
         std::thread::Builder::new()
             .name("tick".into())
-            .spawn(move || tick(&site, &certificates, &ticks))
+            .spawn(move || tick(&site, &certificates, &signer, &ticks))
             .map_err(os("starting the clock's thread"))?
     };
     let served = runtime.block_on(until_stopped(config, site, certificates));
@@ -204,7 +244,12 @@ async fn reload(site: &Arc<Site>, certificates: &Arc<Certificates>) {
 
 /// What time alone makes due, until the other end is dropped; and the service manager's watchdog, fed each time the
 /// writer thread has come by.
-fn tick(site: &Arc<Site>, certificates: &Certificates, ended: &std::sync::mpsc::Receiver<()>) {
+fn tick(
+    site: &Arc<Site>,
+    certificates: &Certificates,
+    signer: &Client,
+    ended: &std::sync::mpsc::Receiver<()>,
+) {
     let faults = Mutex::new(Faults::default());
     let told = |doing: &'static str, outcome: Result<(), String>| {
         let mut faults = faults.lock().unwrap_or_else(PoisonError::into_inner);
@@ -216,6 +261,9 @@ fn tick(site: &Arc<Site>, certificates: &Certificates, ended: &std::sync::mpsc::
     };
     let asked = Arc::new(AtomicBool::new(false));
     while ended.recv_timeout(limits::TICK) == Err(std::sync::mpsc::RecvTimeoutError::Timeout) {
+        if site.is_manifest_old() {
+            told("renewing the keys that hosts believe", site.renew_manifest(signer).map_err(|why| why.to_string()));
+        }
         told("closing what is over", site.desk.tick().map(drop).map_err(|why| why.to_string()));
         if certificates.is_old() {
             told("making a new certificate", certificates.reload().map_err(|why| why.to_string()));

@@ -77,7 +77,7 @@ async fn connection(site: Arc<Site>, routes: Router, stream: UnixStream, peer: P
     let service = tower::service_fn(move |mut call: hyper::Request<hyper::body::Incoming>| {
         let (site, routes, peer) = (Arc::clone(&site), routes.clone(), peer.clone());
         async move {
-            match site.caller(&peer) {
+            match site.caller(&peer).and_then(|caller| site.decides(&call).map(|()| caller)) {
                 Ok(caller) => {
                     call.extensions_mut().insert(caller);
                     call.extensions_mut().insert(Here(peer.audit_session));
@@ -185,6 +185,20 @@ impl Drop for Seat {
 }
 
 impl Site {
+    /// Whether this call is one for this host's own desk. Where a hub decides, none that changes anything there is.
+    fn decides<B>(&self, call: &hyper::Request<B>) -> Result<(), Refused> {
+        let path = call.uri().path();
+        let of_the_desk = ["/v1/requests", "/v1/grants", "/v1/policy"].iter().any(|desk| path.starts_with(desk));
+        match self.source.hub() {
+            Some(url) if of_the_desk && call.method() != hyper::Method::GET => {
+                Err(Refused(ProblemCode::Forbidden.because(format!(
+                    "this host takes its grants from the hub at {url}: ask and decide there, after `jit login --hub {url}`"
+                ))))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// The person behind a connection, with the rights of this moment.
     fn caller(&self, peer: &Peer) -> Result<Caller, Refused> {
         let accounts = self.accounts.now();
@@ -237,15 +251,28 @@ impl Site {
         let counts = self.memory.counts(now);
         let world = self.policies.world();
         let approvers = world.approvers(now);
-        let findings = workflow::findings(&world, now);
-        let worth = |finding: &&workflow::Finding| finding.weight > workflow::Weight::Note;
-        let mut warnings: Vec<String> = findings.iter().filter(worth).map(ToString::to_string).collect();
-        match approvers.len() {
-            0 => warnings.push("nobody can approve: put somebody into a group that the policy names, with `usermod -aG jit-approvers NAME`".to_owned()),
-            1 => warnings.push("there is one approver, who cannot approve their own requests: name a second one".to_owned()),
-            _ => {}
+        let mut warnings = Vec::new();
+        if self.source.hub().is_none() {
+            let findings = workflow::findings(&world, now);
+            let worth = |finding: &&workflow::Finding| finding.weight > workflow::Weight::Note;
+            warnings.extend(findings.iter().filter(worth).map(ToString::to_string));
+            match approvers.len() {
+                0 => warnings.push("nobody can approve: put somebody into a group that the policy names, with `usermod -aG jit-approvers NAME`".to_owned()),
+                1 => warnings.push("there is one approver, who cannot approve their own requests: name a second one".to_owned()),
+                _ => {}
+            }
         }
-        if !self.policies.is_readable() {
+        if self.source.hub().is_some() {
+            match self.source.staleness_s(now.trusted) {
+                None => warnings.push(
+                    "nothing was heard from the hub yet, so nobody is let in: see `journalctl -u jitd`".to_owned(),
+                ),
+                Some(stale) if stale > limits::STALE_TOLD_S => warnings.push(format!(
+                    "the hub was heard last {stale} s ago: grants that are known stay good, and nothing new is heard of"
+                )),
+                Some(_) => {}
+            }
+        } else if !self.policies.is_readable() {
             let why = if self.policies.version().is_some() {
                 "the policy in force cannot be read by this release"
             } else {
@@ -289,7 +316,7 @@ impl Site {
         Ok(Status {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             host: self.host.clone(),
-            source: "local".to_owned(),
+            source: self.source.name().to_owned(),
             now: now.trusted,
             clock_confirmed: !now.provisional,
             clock: self.clock.words(),

@@ -9,6 +9,7 @@ use crate::looks::Looks;
 use crate::policy::Policies;
 use crate::sessions::{Left, Warden};
 use crate::site::Site;
+use crate::source::{Enrolment, Source, follow};
 use crate::{control, kernel, limits, repair};
 use access::HostName;
 use api::{Mark, MarkRecord, Record};
@@ -65,7 +66,8 @@ fn is_vital(name: &str) -> bool {
     matches!(name, "writer" | "tick" | "watch" | "warden" | "log") || name.starts_with("gate-")
 }
 
-fn os(doing: impl Into<String>) -> impl FnOnce(std::io::Error) -> DaemonError {
+/// The machine did not let us do this.
+pub fn os(doing: impl Into<String>) -> impl FnOnce(std::io::Error) -> DaemonError {
     let doing = doing.into();
     move |why| DaemonError::Os { doing, why }
 }
@@ -132,6 +134,8 @@ fn start(
     let ledger = Arc::new(Ledger::new(writer.clone(), Arc::clone(&memory), reader()?, log.clone()));
     ledger.keep_clock(&clock)?;
 
+    let state = config.state.clone();
+    let source = Source::of(Enrolment::load(&state)?);
     let config = Arc::new(ArcSwap::from_pointee(config));
     let policies = Arc::new(policies(&host, &config, &accounts, &reader()?, log)?);
     let desk = |wait| -> Result<_, StoreError> {
@@ -139,7 +143,7 @@ fn start(
         Ok(Arc::new(Desk::new(store, policies, Arc::<Clock>::clone(&clock), host.clone())))
     };
     let (hasty, desk) = (desk(limits::LOGIN_REQUEST_WAIT)?, desk(limits::DESK_WAIT)?);
-    if policies.is_readable() {
+    if policies.is_readable() && source.hub().is_none() {
         desk.begin().map_err(|why| DaemonError::Refused(why.to_string()))?;
     }
     let log = log.clone();
@@ -156,6 +160,7 @@ fn start(
         ending,
         over,
         left,
+        source,
         log,
     });
     let gate = Arc::new(Gate {
@@ -183,6 +188,7 @@ fn start(
         loss: Mutex::default(),
         faults: Mutex::default(),
     });
+    follow(&daemon.site, &state)?;
     daemon.serve(sockets)
 }
 
@@ -314,7 +320,7 @@ impl Daemon {
     /// Brings requests and grants in line with people and policy, where those changed. What that takes back
     /// never returns, so two looks a tick apart must agree: somebody may be writing the accounts just now.
     fn reconcile(&self) -> Result<(), desk::DeskError> {
-        if !self.site.policies.is_readable() {
+        if !self.site.policies.is_readable() || self.site.source.hub().is_some() {
             return Ok(());
         }
         let ground = self.site.policies.ground();
@@ -466,7 +472,8 @@ fn notify(state: &[sd_notify::NotifyState<'_>]) {
     let _ = sd_notify::notify(state);
 }
 
-fn host(config: &Config) -> Result<HostName, DaemonError> {
+/// What this host is called.
+pub fn host(config: &Config) -> Result<HostName, DaemonError> {
     if let Some(host) = &config.host {
         return Ok(host.clone());
     }
@@ -475,7 +482,7 @@ fn host(config: &Config) -> Result<HostName, DaemonError> {
 }
 
 fn options(config: &Config) -> Options {
-    Options { path: config.state.join("jitd.db"), max_bytes: config.journal.max_bytes, tables: "" }
+    Options { path: config.state.join("jitd.db"), max_bytes: config.journal.max_bytes, tables: include_str!("tables.sql") }
 }
 
 /// The first record of a log.

@@ -2,6 +2,7 @@
 
 use crate::clock::{Clock, Confirmed};
 use crate::memory::{Changed, Memory};
+use crate::source::rows as source;
 use crate::{limits, rows};
 use access::{Claim, GrantId, HostName, Reason, SessionId, Time, View};
 use api::{Mark, MarkRecord, Record, Session, SessionChange, SessionRecord};
@@ -258,6 +259,48 @@ impl Ledger {
         Ok(at)
     }
 
+    /// Takes in what the hub says must be held, with a record where that is not what was held before.
+    pub fn follow(&self, applied: sync::Applied, at: Time) -> Result<(), LedgerError> {
+        self.append(limits::DESK_WAIT, move |entry| {
+            let sync::Applied { state, changes, .. } = applied;
+            let Some(served) = &state.served else { return Ok(()) };
+            source::put_served(entry.tx.connection(), served)?;
+            if changes.is_empty() {
+                return Ok(());
+            }
+            let (put, removed) = (count(&changes, |change| matches!(change, sync::Change::Put(_))), count(&changes, |change| matches!(change, sync::Change::Removed(_))));
+            let detail = format!("era={} revision={} put={put} removed={removed}", served.manifest.era, served.revision);
+            let seq = entry.record(Record::Mark(Box::new(MarkRecord { at, mark: Mark::ViewApplied, detail })))?;
+            let connection = entry.tx.connection();
+            for change in &changes {
+                let (sync::Change::Put(id) | sync::Change::Removed(id) | sync::Change::Forgotten(id)) = change;
+                match state.grants.get(id) {
+                    Some(known) => source::put_known(connection, *id, known)?,
+                    None => source::forget_known(connection, *id)?,
+                }
+            }
+            for change in changes {
+                match change {
+                    sync::Change::Put(id) => {
+                        let held = state.grants.get(&id).and_then(|known| known.held.as_ref());
+                        let Some(sync::Held { grant, .. }) = held else { continue };
+                        desk::keep_grant(entry.tx.connection(), grant, grant.ended.is_some(), seq)
+                            .map_err(|why| LedgerError::Unwritable(why.to_string()))?;
+                        entry.tx.event(Committed::Grant(Box::new(grant.clone())).into());
+                    }
+                    sync::Change::Removed(id) => {
+                        rows::withdraw(entry.tx.connection(), id)?;
+                        entry.tx.event(Changed::Withdrawn(id));
+                    }
+                    sync::Change::Forgotten(_) => {}
+                }
+            }
+            // The next decision must see it.
+            entry.tx.end_group();
+            Ok(())
+        })
+    }
+
     /// Writes the clock down.
     pub fn keep_clock(&self, clock: &Clock) -> Result<(), LedgerError> {
         let kept = clock.to_keep();
@@ -355,6 +398,10 @@ pub fn load(connection: &Connection, host: &HostName, log: &Log) -> Result<Memor
     let sessions = rows::sessions(connection)?;
     let seq = store::last_seq(connection)?;
     Ok(Memory::new(view, loaded.claims, sessions, seq, log.clone()))
+}
+
+fn count<T>(all: &[T], is: impl Fn(&&T) -> bool) -> usize {
+    all.iter().filter(is).count()
 }
 
 /// When things are written down.

@@ -99,6 +99,22 @@ pub const EMPTY_LOOKS: u32 = 3;
 /// Tries to catch a program that starts itself again and again: 5 ms in all where there is none.
 pub const CHASE_ROUNDS: u32 = 500;
 
+/// A connection to the hub stands within this.
+pub const HUB_CONNECT: Duration = Duration::from_secs(10);
+
+/// The hub says nothing for so long, though it repeats itself every 20 s: the connection is dead.
+pub const HUB_SILENCE: Duration = Duration::from_secs(50);
+
+/// The longest pause before the hub is called again, at first and in the end; some part of it, so that a fleet does
+/// not come back all at once.
+pub const HUB_AGAIN: (Duration, Duration) = (Duration::from_secs(10), Duration::from_secs(90));
+
+/// Seconds after which it is told that the hub is not heard: its truth is good for 90.
+pub const STALE_TOLD_S: u64 = 90;
+
+/// Bytes of an answer of the hub that is no stream.
+pub const HUB_ANSWER: u64 = 1024 * 1024;
+
 /// A line on somebody's terminal goes by way of sshd, which drops what is on its way once it is told to end.
 pub const SHOWN: Duration = Duration::from_millis(100);
 

@@ -14,6 +14,8 @@ use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 pub enum Changed {
     /// By the desk, or a record.
     Desk(Committed),
+    /// A grant that this host must not go by any more, whatever it was.
+    Withdrawn(GrantId),
     /// A first-use clock started.
     Claimed(GrantId, Claim),
     /// A session opened, or is another by now.
@@ -129,6 +131,7 @@ impl Memory {
                 held.view.put(*grant);
             }
             Changed::Desk(Committed::Request(_)) => {}
+            Changed::Withdrawn(id) => held.view.remove(id),
             Changed::Claimed(grant, claim) => {
                 held.local.claims.entry(grant).or_insert(claim);
             }

@@ -19,6 +19,12 @@ pub fn claim(connection: &Connection, grant: GrantId, claim: Claim, seq: u64) ->
     Ok(())
 }
 
+/// A grant that this host must not go by any more.
+pub fn withdraw(connection: &Connection, grant: GrantId) -> Result<(), StoreError> {
+    connection.prepare_cached("DELETE FROM grants WHERE id = ?1")?.execute([grant.bits()])?;
+    Ok(())
+}
+
 /// Keeps a session that opened.
 pub fn open_session(connection: &Connection, session: &Session, seq: u64) -> Result<(), StoreError> {
     put_session(connection, session, seq)?;

@@ -7,6 +7,7 @@ use crate::ledger::Ledger;
 use crate::memory::{Changed, Memory};
 use crate::policy::Policies;
 use crate::sessions::Left;
+use crate::source::Source;
 use access::{HostName, SessionId};
 use arc_swap::ArcSwap;
 use desk::{Desk, SqliteStore};
@@ -38,6 +39,8 @@ pub struct Site {
     pub over: Mutex<BTreeSet<u32>>,
     /// What runs on that no session carries.
     pub left: Left,
+    /// Where grants come from.
+    pub source: Source,
     /// For what cannot be recorded.
     pub log: Log,
 }

@@ -2,8 +2,8 @@
 
 use crate::{
     AppliedPolicy, AskExplain, AskGrants, AskJournal, AskRequests, Check, CheckQuery, EndGrant, EndSession,
-    GrantView, JournalRow, MadeToken, NewExtension, NewPolicy, NewReplay, NewRequest, NewReview, NewToken,
-    Opened, PolicyView, Problem, Replayed, RequestView, Reviewed, Roles, SessionView, Status, Token,
+    GrantView, HostToken, HostView, JournalRow, MadeToken, NewExtension, NewHostToken, NewPolicy, NewReplay, NewRequest, NewReview, NewToken,
+    Opened, PolicyView, Problem, Replayed, Removed, RequestView, Reviewed, Roles, SessionView, Status, Token,
     TokenView, WatchReport, limits,
 };
 use serde::Serialize;
@@ -247,6 +247,21 @@ impl Client {
     pub fn replay(&self, body: &NewReplay) -> Answer<Replayed> {
         let wait = Duration::from_secs(limits::REPLAY_WAIT_S);
         self.call(self.http.post(self.url("policy/replay")).timeout(wait).json(body))
+    }
+
+    /// `GET /v1/fleet`.
+    pub fn hosts(&self) -> Answer<Vec<HostView>> {
+        self.get("fleet", &())
+    }
+
+    /// `POST /v1/fleet/token`.
+    pub fn host_token(&self, body: &NewHostToken) -> Answer<HostToken> {
+        self.post("fleet/token", body)
+    }
+
+    /// `POST /v1/fleet/{host}/remove`.
+    pub fn remove_host(&self, host: &access::HostName) -> Answer<Removed> {
+        self.post(&format!("fleet/{host}/remove"), &serde_json::json!({}))
     }
 
     /// `GET /v1/journal`.

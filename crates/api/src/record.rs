@@ -151,6 +151,14 @@ pub enum Mark {
     LeftOver,
     /// A first use was taken over from a damaged database.
     Carried,
+    /// A hub made a token that lets hosts in.
+    HostTokenMade,
+    /// A host joined its hub.
+    HostJoined,
+    /// A host was taken away from its hub.
+    HostRemoved,
+    /// A host took in what its hub says must be held.
+    ViewApplied,
 }
 
 impl Mark {
@@ -165,6 +173,10 @@ impl Mark {
             Self::LinesDropped => "lines_dropped",
             Self::LeftOver => "left_over",
             Self::Carried => "carried",
+            Self::HostTokenMade => "host_token_made",
+            Self::HostJoined => "host_joined",
+            Self::HostRemoved => "host_removed",
+            Self::ViewApplied => "view_applied",
         }
     }
 }

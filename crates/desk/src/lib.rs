@@ -32,7 +32,7 @@ pub use error::DeskError;
 pub use policy::{Clock, Ground, Worlds};
 pub use routes::{Answer, Refused, blocking, routes};
 pub use schedules::{Stamps, schedules};
-pub use sqlite::{Loaded, SqliteStore, journal_page, load, policy_in_force, reopen};
+pub use sqlite::{Loaded, SqliteStore, journal_page, keep_grant, load, policy_in_force, reopen};
 pub use store::{
     After, Asked, Committed, GrantAfter, PolicyVersion, Queries, RequestFilter, Store, Transaction,
 };

@@ -145,6 +145,36 @@ pub fn reopen(connection: &Connection, now: Time) -> Result<Vec<(Grant, Option<C
     Ok(open)
 }
 
+/// Keeps a grant, new or changed, that the record `seq` is about.
+pub fn keep_grant(connection: &Connection, grant: &Grant, closed: bool, seq: u64) -> Result<(), DeskError> {
+    let body = json(grant)?;
+    connection
+        .prepare_cached(
+            "INSERT INTO grants (id, person, closed, latest_ms, at_ms, body, digest, seq) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT (id) DO UPDATE \
+             SET closed = ?3, latest_ms = ?4, body = ?6, digest = ?7, seq = ?8",
+        )?
+        .execute(params![
+            grant.id.bits(),
+            grant.person.as_str(),
+            closed,
+            grant.window.latest_end().timestamp_millis(),
+            grant.approved_at.timestamp_millis(),
+            body,
+            digest_of(&body),
+            seq
+        ])?;
+    // An extension moves the end of a clock that a first use has started.
+    if let Some(claim) = Look(connection).claim(grant.id)?
+        && let Some(moved) = Claim::start(&grant.window, claim.started)
+    {
+        connection
+            .prepare_cached("UPDATE claim SET ends_ms = ?2 WHERE grant_id = ?1")?
+            .execute(params![grant.id.bits(), moved.ends.timestamp_millis()])?;
+    }
+    Ok(())
+}
+
 /// Looks things up over any connection.
 struct Look<'a>(&'a Connection);
 
@@ -418,33 +448,7 @@ impl<E: From<Committed>> Transaction for Writing<'_, '_, E> {
     }
 
     fn put_grant(&mut self, grant: &Grant, closed: bool) -> Result<(), DeskError> {
-        let body = json(grant)?;
-        self.tx
-            .connection()
-            .prepare_cached(
-                "INSERT INTO grants (id, person, closed, latest_ms, at_ms, body, digest, seq) \
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT (id) DO UPDATE \
-                 SET closed = ?3, latest_ms = ?4, body = ?6, digest = ?7, seq = ?8",
-            )?
-            .execute(params![
-                grant.id.bits(),
-                grant.person.as_str(),
-                closed,
-                grant.window.latest_end().timestamp_millis(),
-                grant.approved_at.timestamp_millis(),
-                body,
-                digest_of(&body),
-                self.voucher()?
-            ])?;
-        // An extension moves the end of a clock that a first use has started.
-        if let Some(claim) = self.look().claim(grant.id)?
-            && let Some(moved) = Claim::start(&grant.window, claim.started)
-        {
-            self.tx
-                .connection()
-                .prepare_cached("UPDATE claim SET ends_ms = ?2 WHERE grant_id = ?1")?
-                .execute(params![grant.id.bits(), moved.ends.timestamp_millis()])?;
-        }
+        keep_grant(self.tx.connection(), grant, closed, self.voucher()?)?;
         // The next decision must see it.
         self.tx.end_group();
         self.tx.event(Committed::Grant(Box::new(grant.clone())).into());

@@ -4,6 +4,7 @@
 mod abuse;
 mod certificates;
 mod durable;
+mod feed;
 mod fleet;
 mod room;
 mod strangers;

@@ -30,6 +30,7 @@ pub struct Hub {
     pub folder: tempfile::TempDir,
     pub admin: String,
     served: Option<Served>,
+    signer: Option<Child>,
     _log: UnixDatagram,
 }
 
@@ -45,16 +46,19 @@ impl Hub {
         let folder = tempfile::tempdir().unwrap();
         let log = UnixDatagram::bind(folder.path().join("log")).unwrap();
         let config = format!(
-            "listen = \"127.0.0.1:0\"\nnames = [\"localhost\"]\nstate = {:?}\n{more}\n[syslog]\nsocket = {:?}\n",
+            "listen = \"127.0.0.1:0\"\nnames = [\"localhost\"]\nstate = {:?}\n{more}\n[signer]\nstate = {:?}\nsocket = {:?}\n\
+             [syslog]\nsocket = {:?}\n",
             folder.path().join("state"),
+            folder.path().join("signer"),
+            folder.path().join("signer.sock"),
             folder.path().join("log")
         );
         std::fs::write(folder.path().join("hub.toml"), config).unwrap();
-        let mut hub = Self { folder, admin: String::new(), served: None, _log: log };
+        let mut hub = Self { folder, admin: String::new(), served: None, signer: None, _log: log };
         let done = hub.command("init").output().unwrap();
         assert!(done.status.success(), "{}", text(&done.stderr));
         text(&done.stdout).trim().clone_into(&mut hub.admin);
-        hub.sql("INSERT INTO host (name, labels, seq) VALUES ('db-1', '{\"env\":\"prod\"}', 1)");
+        hub.sql("INSERT INTO host (name, labels, key, machine, joined, joined_ms, seq) VALUES ('db-1', '{\"env\":\"prod\"}', '', '', x'', 0, 1)");
         hub
     }
 
@@ -88,7 +92,23 @@ impl Hub {
         connection.execute(statement, []).unwrap();
     }
 
+    /// The process that signs, where there is none.
+    pub fn sign(&mut self) {
+        if self.signer.is_none() {
+            let mut child = self.command("signer").stderr(Stdio::piped()).spawn().unwrap();
+            next_line(&mut BufReader::new(child.stderr.take().unwrap()), "jit-hub signer answers on ");
+            self.signer = Some(child);
+        }
+    }
+
+    pub fn stop_signing(&mut self) {
+        let mut child = self.signer.take().unwrap();
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+
     pub fn serve(&mut self) {
+        self.sign();
         let mut child = self.command("serve").stderr(Stdio::piped()).spawn().unwrap();
         let mut said = BufReader::new(child.stderr.take().unwrap());
         let line = next_line(&mut said, "jit-hub answers on ");
@@ -191,9 +211,10 @@ pub type Tls = rustls::StreamOwned<rustls::ClientConnection, TcpStream>;
 
 impl Drop for Hub {
     fn drop(&mut self) {
-        if let Some(mut served) = self.served.take() {
-            let _ = served.child.kill();
-            let _ = served.child.wait();
+        let served = self.served.take().map(|served| served.child);
+        for mut child in served.into_iter().chain(self.signer.take()) {
+            let _ = child.kill();
+            let _ = child.wait();
         }
     }
 }
