@@ -45,9 +45,9 @@ impl Hub {
         let folder = tempfile::tempdir().unwrap();
         let log = UnixDatagram::bind(folder.path().join("log")).unwrap();
         let config = format!(
-            "listen = \"127.0.0.1:0\"\nnames = [\"localhost\"]\nstate = {:?}\n{more}\n[syslog]\nsocket = {:?}\n",
-            folder.path().join("state"),
-            folder.path().join("log")
+            "listen = \"127.0.0.1:0\"\nnames = [\"localhost\"]\nstate = '{}'\n{more}\n[syslog]\nsocket = '{}'\n",
+            folder.path().join("state").display(),
+            folder.path().join("log").display()
         );
         std::fs::write(folder.path().join("hub.toml"), config).unwrap();
         let mut hub = Self { folder, admin: String::new(), served: None, _log: log };
