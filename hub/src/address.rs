@@ -19,7 +19,7 @@ impl Address {
                 let [a, b, c, d, ..] = ip.segments();
                 Self(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0).into())
             }
-            v4 => Self(v4),
+            v4 @ IpAddr::V4(_) => Self(v4),
         }
     }
 }

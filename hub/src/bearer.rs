@@ -116,15 +116,13 @@ fn needs(method: &Method, path: &str) -> &'static [Scope] {
     }
     let parts: Vec<&str> = path.split('/').skip(1).collect();
     match parts.as_slice() {
-        // Questions, too large for a query.
-        ["v1", "policy", "explain" | "replay"] => &[],
         ["v1", "requests"] | ["v1", "requests", _, "cancel"] | ["v1", "grants", _, "release" | "extend"] => {
             &[Scope::Request]
         }
         ["v1", "requests", _, "reviews"] => &[Scope::Review],
         ["v1", "grants", _, "revoke"] => &[Scope::Operate, Scope::Review],
-        // What a token may make and revoke depends on which.
-        ["v1", "tokens"] | ["v1", "tokens", _, "revoke"] => &[],
+        // Questions, too large for a query; and what a token may make and revoke depends on which.
+        ["v1", "policy", "explain" | "replay"] | ["v1", "tokens"] | ["v1", "tokens", _, "revoke"] => &[],
         _ => &[Scope::Admin],
     }
 }

@@ -61,7 +61,7 @@ mod tests {
 
     #[test]
     fn the_time_stands_while_the_wall_clock_is_behind_and_goes_on_with_it_after() {
-        let at = |seconds| Time::from_timestamp(1_800_000_000 + seconds, 0).unwrap();
+        let at = |seconds: i64| Time::from_timestamp(1_800_000_000 + seconds, 0).unwrap();
         let clock = Clock::since(at(0));
         let seen = [-5, 3, 2, 4].map(|seconds| clock.at(at(seconds)));
         assert_eq!(seen, [0, 3, 3, 4].map(at));

@@ -9,7 +9,7 @@ use desk::{Committed, DeskError};
 use journal::Checkpoint;
 use loglines::{Faults, Level, Log, Tells};
 use rusqlite::Connection;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
@@ -67,7 +67,7 @@ impl Ledger {
 
     /// Makes a token, whose secret is told this once.
     pub fn make_token(&self, token: Token) -> Result<MadeToken, DeskError> {
-        let (secret, hash) = secret::make().map_err(|why| random(&why))?;
+        let (secret, hash) = secret::make().map_err(random)?;
         let token = self.write(move |tx| put_token(tx, token, &hash))?;
         Ok(MadeToken { secret, token })
     }
@@ -93,8 +93,12 @@ impl Ledger {
     pub fn set_roles(&self, new: Roles, actor: Person, at: Time) -> Result<Roles, DeskError> {
         self.write(move |tx| {
             let Roles { person, roles } = new;
-            for right in change(&rows::roles_of(tx.connection(), &person)?, &roles) {
-                put_role(tx, at, Some(actor.clone()), &person, right)?;
+            let before = rows::roles_of(tx.connection(), &person)?;
+            for role in Role::ALL {
+                let given = roles.contains(&role);
+                if given != before.contains(&role) {
+                    put_role(tx, at, Some(actor.clone()), &person, role, given)?;
+                }
             }
             let all = rows::roles(tx.connection())?;
             if !all.values().any(|roles| roles.contains(&Role::Admin)) {
@@ -181,21 +185,15 @@ impl Ledger {
 
     /// Makes a person administrator, with a token for all that an administrator does.
     pub fn make_admin(&self, token: Token) -> Result<MadeToken, DeskError> {
-        let (secret, hash) = secret::make().map_err(|why| random(&why))?;
+        let (secret, hash) = secret::make().map_err(random)?;
         let token = self.write(move |tx| {
             if !rows::roles_of(tx.connection(), &token.person)?.contains(&Role::Admin) {
-                put_role(tx, token.made, None, &token.person, Right::RoleGiven(Role::Admin))?;
+                put_role(tx, token.made, None, &token.person, Role::Admin, true)?;
             }
             put_token(tx, token, &hash)
         })?;
         Ok(MadeToken { secret, token })
     }
-}
-
-/// What becomes of roles that were these and are to be those.
-fn change(before: &BTreeSet<Role>, after: &BTreeSet<Role>) -> Vec<Right> {
-    let given = after.difference(before).map(|role| Right::RoleGiven(*role));
-    given.chain(before.difference(after).map(|role| Right::RoleTaken(*role))).collect()
 }
 
 fn put_token(tx: &mut Tx<'_, Committed>, mut token: Token, hash: &Hash) -> Result<Token, DeskError> {
@@ -220,13 +218,15 @@ fn put_role(
     at: Time,
     actor: Option<Person>,
     person: &Person,
-    right: Right,
+    role: Role,
+    given: bool,
 ) -> Result<(), DeskError> {
-    let seq = right_record(tx, at, actor, person.clone(), right.clone())?;
-    match right {
-        Right::RoleGiven(role) => rows::give_role(tx.connection(), person, role, seq),
-        Right::RoleTaken(role) => rows::take_role(tx.connection(), person, role),
-        Right::TokenMade(_) | Right::TokenRevoked(_) => Ok(()),
+    let right = if given { Right::RoleGiven(role) } else { Right::RoleTaken(role) };
+    let seq = right_record(tx, at, actor, person.clone(), right)?;
+    if given {
+        rows::give_role(tx.connection(), person, role, seq)
+    } else {
+        rows::take_role(tx.connection(), person, role)
     }
 }
 
@@ -253,11 +253,11 @@ fn record(tx: &mut Tx<'_, Committed>, record: Record) -> Result<u64, DeskError> 
 
 /// A new id for a token.
 pub fn new_id() -> Result<TokenId, DeskError> {
-    Ok(TokenId::from_random(getrandom::u64().map_err(|why| random(&why))?))
+    Ok(TokenId::from_random(getrandom::u64().map_err(random)?))
 }
 
 /// The kernel gives none.
-pub fn random(why: &getrandom::Error) -> DeskError {
+pub fn random(why: getrandom::Error) -> DeskError {
     DeskError::Store(format!("the kernel gives no random numbers: {why}"))
 }
 
@@ -313,21 +313,5 @@ impl Observer<Committed> for Keeper {
         if self.faults.take(WRITING, false, Instant::now()) == Tells::Fails {
             self.log.put(Level::Err, format!("the journal takes no records, so nothing is granted: {error}"));
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_what_differs_between_roles_is_a_change() {
-        let set = |roles: &[Role]| roles.iter().copied().collect::<BTreeSet<_>>();
-        let (before, after) = (set(&[Role::Auditor, Role::Admin]), set(&[Role::Auditor, Role::Operator]));
-        assert_eq!(
-            change(&before, &after),
-            [Right::RoleGiven(Role::Operator), Right::RoleTaken(Role::Admin)]
-        );
-        assert!(change(&before, &before).is_empty());
     }
 }

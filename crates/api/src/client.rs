@@ -107,7 +107,10 @@ impl Client {
     /// A client of the control socket at `path`.
     pub fn on_socket(path: &Path) -> Answer<Self> {
         // The host part is never looked up: every call goes to the socket.
-        Self::of(Door::Socket(path.into()), "http://jitd.invalid", builder().unix_socket(path))
+        // Nor is TLS spoken there, so that a machine without any authorities it trusts has its daemon all the same.
+        let no_authorities = std::iter::empty::<reqwest::Certificate>();
+        let http = builder().unix_socket(path).tls_certs_only(no_authorities);
+        Self::of(Door::Socket(path.into()), "http://jitd.invalid", http)
     }
 
     /// A client of the hub at `url`, known there by `token`. With `ca`, in PEM, only a certificate of that
@@ -125,8 +128,6 @@ impl Client {
             .map_err(|_| ClientError::Unusable("the token has characters that no token has".to_owned()))?;
         bearer.set_sensitive(true);
         let headers = [(reqwest::header::AUTHORIZATION, bearer)].into_iter().collect();
-        // Whoever was first has chosen the same one.
-        let _ = rustls::crypto::ring::default_provider().install_default();
         let mut http = builder().https_only(true).default_headers(headers);
         if let Some(ca) = ca {
             let wrong = |why: &dyn fmt::Display| {
@@ -341,6 +342,8 @@ impl Client {
 
 /// What every call has in common.
 fn builder() -> reqwest::blocking::ClientBuilder {
+    // Whoever was first has chosen the same one.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     reqwest::blocking::Client::builder()
         .timeout(Duration::from_secs(limits::WAIT_S))
         .redirect(reqwest::redirect::Policy::none())

@@ -489,10 +489,10 @@ mod tests {
             record(None, Right::RoleGiven(crate::Role::Admin)).line(9),
             "change=role_given actor=jit-hub person=bob role=admin seq=9"
         );
-        let taken = record(None, Right::RoleTaken(crate::Role::Auditor));
-        assert_eq!(taken.line(10), "change=role_taken actor=jit-hub person=bob role=auditor seq=10");
-        let json = serde_json::to_string(&taken).unwrap();
-        assert_eq!(serde_json::from_str::<Record>(&json).unwrap(), taken);
+        let last = record(None, Right::RoleTaken(crate::Role::Auditor));
+        assert_eq!(last.line(10), "change=role_taken actor=jit-hub person=bob role=auditor seq=10");
+        let json = serde_json::to_string(&last).unwrap();
+        assert_eq!(serde_json::from_str::<Record>(&json).unwrap(), last);
     }
 
     #[test]

@@ -31,7 +31,7 @@ impl Hosts {
     /// A nonce for the next call of this host.
     pub fn nonce(&self, host: HostName, now: Time) -> Result<Nonce, DeskError> {
         let mut bytes = [0; 16];
-        getrandom::fill(&mut bytes).map_err(|why| random(&why))?;
+        getrandom::fill(&mut bytes).map_err(random)?;
         let nonce = Nonce::from_random(bytes);
         let mut nonces = self.nonces.lock().unwrap_or_else(PoisonError::into_inner);
         if nonces.len() >= limits::NONCES {
@@ -74,7 +74,7 @@ impl Site {
             return Err(DeskError::BadRequest(format!("a token lets 1 to {} hosts in", limits::JOIN_USES)));
         }
         let mut secret = [0; 32];
-        getrandom::fill(&mut secret).map_err(|why| random(&why))?;
+        getrandom::fill(&mut secret).map_err(random)?;
         let token = Token::new(self.url.clone(), self.hub.clone(), self.root, secret)
             .map_err(|why| DeskError::BadRequest(why.to_string()))?;
         let (at, hash) = (self.clock.time(), token.hash());

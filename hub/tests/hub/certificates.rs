@@ -25,9 +25,9 @@ fn certify(folder: &Path) -> String {
 fn new_certificates_are_shown_after_a_hangup_and_broken_ones_never() {
     let files = tempfile::tempdir().unwrap();
     let first = certify(files.path());
-    let tls = |name: &str| files.path().join(name);
+    let tls = |name: &str| files.path().join(name).display().to_string();
     let mut hub =
-        Hub::set_up(&format!("[tls]\ncertificate = {:?}\nkey = {:?}", tls("tls.crt"), tls("tls.key")));
+        Hub::set_up(&format!("[tls]\ncertificate = '{}'\nkey = '{}'", tls("tls.crt"), tls("tls.key")));
     hub.serve();
     assert!(hub.connect(&first).is_ok() && hub.connect(&hub.ca()).is_err());
 

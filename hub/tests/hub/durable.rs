@@ -1,7 +1,7 @@
 //! What was acknowledged is there, whatever happens to the process.
 
 use crate::room::Hub;
-use access::{Span, Text};
+use access::{Person, Span, Text};
 use api::{NewToken, Scope};
 use rustix::process::Signal;
 
@@ -15,7 +15,7 @@ fn a_hub_that_is_killed_keeps_everything_that_it_acknowledged() {
         let making = std::thread::spawn(move || {
             let new = NewToken {
                 name: Text::parse("a test").unwrap(),
-                person: None,
+                person: Some(Person::parse(&format!("person{round}")).unwrap()),
                 scopes: [Scope::Read].into(),
                 length: Span::parse("1d").unwrap(),
             };

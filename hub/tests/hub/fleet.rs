@@ -176,6 +176,35 @@ fn a_second_init_changes_nothing_also_while_the_hub_serves() {
 }
 
 #[test]
+fn init_makes_what_is_missing_and_says_what_to_type_next() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let done = std::process::Command::new(env!("CARGO_BIN_EXE_jit-hub"))
+        .arg("init")
+        .args(["--name", "hub.example.org", "--admin", "alice", "--config"])
+        .arg(path("etc/hub.toml"))
+        .arg("--state")
+        .arg(path("state"))
+        .output()
+        .unwrap();
+    let (token, said) = (text(&done.stdout), text(&done.stderr));
+    assert!(
+        done.status.success() && token.starts_with("jit_") && token.lines().count() == 1,
+        "{token}{said}"
+    );
+    for line in [
+        "A token for alice, who is administrator.",
+        "  systemctl enable --now jit-hub",
+        "  jit login --hub https://hub.example.org:8443 --ca ca.crt --token-stdin",
+    ] {
+        assert!(said.contains(line), "{line} is not in\n{said}");
+    }
+    let config = std::fs::read_to_string(path("etc/hub.toml")).unwrap();
+    assert!(config.contains("\nnames = [\"hub.example.org\"]\n"), "{config}");
+    assert!(path("state/ca.crt").exists() && path("state/hub.db").exists());
+}
+
+#[test]
 fn a_token_does_what_its_scopes_say_and_never_more_than_its_person_may() {
     let hub = Hub::with_policy();
     let alice = |scopes: &[Scope]| hub.client(&hub.token("alice", scopes, "1d").secret);

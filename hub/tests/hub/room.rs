@@ -3,7 +3,7 @@
 use rustix::process::{Pid, Signal, kill_process};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName};
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{BufReader, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
@@ -46,12 +46,9 @@ impl Hub {
         let folder = tempfile::tempdir().unwrap();
         let log = UnixDatagram::bind(folder.path().join("log")).unwrap();
         let config = format!(
-            "listen = \"127.0.0.1:0\"\nnames = [\"localhost\"]\nstate = {:?}\n{more}\n[signer]\nstate = {:?}\nsocket = {:?}\n\
-             [syslog]\nsocket = {:?}\n",
-            folder.path().join("state"),
-            folder.path().join("signer"),
-            folder.path().join("signer.sock"),
-            folder.path().join("log")
+            "listen = \"127.0.0.1:0\"\nnames = [\"localhost\"]\nstate = '{0}/state'\n{more}\n[signer]\nstate = '{0}/signer'\n\
+             socket = '{0}/signer.sock'\n[syslog]\nsocket = '{0}/log'\n",
+            folder.path().display()
         );
         std::fs::write(folder.path().join("hub.toml"), config).unwrap();
         let mut hub = Self { folder, admin: String::new(), served: None, signer: None, _log: log };
