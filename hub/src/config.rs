@@ -219,7 +219,7 @@ mod tests {
         };
         let all_on = parse(&SHIPPED.lines().map(set).collect::<Vec<_>>().join("\n")).unwrap();
         assert!(!all_on.names.is_empty() && all_on.tls.is_some());
-        assert_eq!(Config { names: Vec::new(), tls: None, ..all_on }, Config::default());
+        assert_eq!(Config { names: Vec::new(), tls: None, url: None, ..all_on }, Config::default());
     }
 
     #[test]

@@ -115,3 +115,6 @@ pub const FEED_LIFE: Duration = Duration::from_secs(3600);
 pub const MANIFEST_RENEWED: TimeDelta = TimeDelta::days(1);
 /// See [`MANIFEST_RENEWED`].
 pub const MANIFEST_AGAIN: TimeDelta = TimeDelta::hours(1);
+
+/// How often signed grants that no host needs to know of any more are taken away.
+pub const FORGET_EVERY: Duration = Duration::from_secs(3600);

@@ -50,7 +50,11 @@ impl Policies {
     }
 
     fn of(hosts: Hosts, applied: Applied) -> Self {
-        Self { hosts: ArcSwap::from_pointee(hosts), applied: ArcSwap::from_pointee(applied), made: Mutex::new(None) }
+        Self {
+            hosts: ArcSwap::from_pointee(hosts),
+            applied: ArcSwap::from_pointee(applied),
+            made: Mutex::new(None),
+        }
     }
 
     /// These are the hosts from now on.

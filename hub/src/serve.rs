@@ -14,8 +14,8 @@ use crate::signer::Client;
 use crate::site::Site;
 use crate::{door, limits, rows, say};
 use access::{HostName, Time};
-use arc_swap::ArcSwap;
 use api::{Mark, MarkRecord, Record};
+use arc_swap::ArcSwap;
 use chrono::TimeDelta;
 use desk::{Committed, Desk, SqliteStore};
 use loglines::{Faults, Level, Log, Tells};
@@ -259,10 +259,18 @@ fn tick(
             _ => {}
         }
     };
-    let asked = Arc::new(AtomicBool::new(false));
+    let (asked, mut forgotten) = (Arc::new(AtomicBool::new(false)), Instant::now());
     while ended.recv_timeout(limits::TICK) == Err(std::sync::mpsc::RecvTimeoutError::Timeout) {
         if site.is_manifest_old() {
-            told("renewing the keys that hosts believe", site.renew_manifest(signer).map_err(|why| why.to_string()));
+            told(
+                "renewing the keys that hosts believe",
+                site.renew_manifest(signer).map_err(|why| why.to_string()),
+            );
+        }
+        if forgotten.elapsed() >= limits::FORGET_EVERY {
+            forgotten = Instant::now();
+            let done = site.ledger.forget_signed(site.clock.time());
+            told("forgetting what was signed long ago", done.map_err(|why| why.to_string()));
         }
         told("closing what is over", site.desk.tick().map(drop).map_err(|why| why.to_string()));
         if certificates.is_old() {

@@ -152,7 +152,8 @@ impl Signer {
             Ask::Grant { grant, request } => match is_due(&grant, &request) {
                 Ok(()) => {
                     let (id, version, person) = (grant.id, grant.version, grant.person.clone());
-                    let signed = SignedGrant::sign(&Body { hub: self.hub.clone(), grant: *grant }, &self.grant);
+                    let signed =
+                        SignedGrant::sign(&Body { hub: self.hub.clone(), grant: *grant }, &self.grant);
                     let what = format!("signer: signed grant={id} version={version} user={person}");
                     self.log.put(Level::Notice, format!("{what} request={}", request.ask.id));
                     Answer::Grant(signed.envelope)
@@ -202,9 +203,10 @@ fn is_due(grant: &Grant, request: &Request) -> Result<(), &'static str> {
             return Err("nobody else agreed to it");
         }
         let agreed = |person: &access::Person| {
-            request.reviews.iter().any(|review| {
-                review.by == *person && matches!(review.verdict, ReviewVerdict::Approve { .. })
-            })
+            request
+                .reviews
+                .iter()
+                .any(|review| review.by == *person && matches!(review.verdict, ReviewVerdict::Approve { .. }))
         };
         if !people.iter().all(agreed) {
             return Err("who is said to have agreed did not");

@@ -2,12 +2,12 @@
 
 use crate::address::{Seats, Tries};
 use crate::clock::Clock;
+use crate::error::HubError;
 use crate::feed::{Hosts, Wakes};
 use crate::ledger::Ledger;
+use crate::limits;
 use crate::metrics::Metrics;
 use crate::policy::Policies;
-use crate::error::HubError;
-use crate::limits;
 use crate::signer::Client;
 use access::{HostName, Time};
 use arc_swap::ArcSwap;

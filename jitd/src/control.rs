@@ -188,7 +188,8 @@ impl Site {
     /// Whether this call is one for this host's own desk. Where a hub decides, none that changes anything there is.
     fn decides<B>(&self, call: &hyper::Request<B>) -> Result<(), Refused> {
         let path = call.uri().path();
-        let of_the_desk = ["/v1/requests", "/v1/grants", "/v1/policy"].iter().any(|desk| path.starts_with(desk));
+        let of_the_desk =
+            ["/v1/requests", "/v1/grants", "/v1/policy"].iter().any(|desk| path.starts_with(desk));
         match self.source.hub() {
             Some(url) if of_the_desk && call.method() != hyper::Method::GET => {
                 Err(Refused(ProblemCode::Forbidden.because(format!(

@@ -482,7 +482,11 @@ pub fn host(config: &Config) -> Result<HostName, DaemonError> {
 }
 
 fn options(config: &Config) -> Options {
-    Options { path: config.state.join("jitd.db"), max_bytes: config.journal.max_bytes, tables: include_str!("tables.sql") }
+    Options {
+        path: config.state.join("jitd.db"),
+        max_bytes: config.journal.max_bytes,
+        tables: include_str!("tables.sql"),
+    }
 }
 
 /// The first record of a log.

@@ -268,12 +268,20 @@ impl Ledger {
             if changes.is_empty() {
                 return Ok(());
             }
-            let (put, removed) = (count(&changes, |change| matches!(change, sync::Change::Put(_))), count(&changes, |change| matches!(change, sync::Change::Removed(_))));
-            let detail = format!("era={} revision={} put={put} removed={removed}", served.manifest.era, served.revision);
-            let seq = entry.record(Record::Mark(Box::new(MarkRecord { at, mark: Mark::ViewApplied, detail })))?;
+            let (put, removed) = (
+                count(&changes, |change| matches!(change, sync::Change::Put(_))),
+                count(&changes, |change| matches!(change, sync::Change::Removed(_))),
+            );
+            let detail = format!(
+                "era={} revision={} put={put} removed={removed}",
+                served.manifest.era, served.revision
+            );
+            let seq =
+                entry.record(Record::Mark(Box::new(MarkRecord { at, mark: Mark::ViewApplied, detail })))?;
             let connection = entry.tx.connection();
             for change in &changes {
-                let (sync::Change::Put(id) | sync::Change::Removed(id) | sync::Change::Forgotten(id)) = change;
+                let (sync::Change::Put(id) | sync::Change::Removed(id) | sync::Change::Forgotten(id)) =
+                    change;
                 match state.grants.get(id) {
                     Some(known) => source::put_known(connection, *id, known)?,
                     None => source::forget_known(connection, *id)?,

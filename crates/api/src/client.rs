@@ -2,9 +2,9 @@
 
 use crate::{
     AppliedPolicy, AskExplain, AskGrants, AskJournal, AskRequests, Check, CheckQuery, EndGrant, EndSession,
-    GrantView, HostToken, HostView, JournalRow, MadeToken, NewExtension, NewHostToken, NewPolicy, NewReplay, NewRequest, NewReview, NewToken,
-    Opened, PolicyView, Problem, Replayed, Removed, RequestView, Reviewed, Roles, SessionView, Status, Token,
-    TokenView, WatchReport, limits,
+    GrantView, HostToken, HostView, JournalRow, MadeToken, NewExtension, NewHostToken, NewPolicy, NewReplay,
+    NewRequest, NewReview, NewToken, Opened, PolicyView, Problem, Removed, Replayed, RequestView, Reviewed,
+    Roles, SessionView, Status, Token, TokenView, WatchReport, limits,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;

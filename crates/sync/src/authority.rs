@@ -41,7 +41,11 @@ impl SignedAuthority {
         self.roots.verify(Part::Authority, Kind::Authority, &self.envelope)?;
         let authority: Authority = self.envelope.open(Part::Authority)?;
         if authority.hub != *hub {
-            return Err(Rejected::OtherHub { part: Part::Authority, found: authority.hub, held: hub.clone() });
+            return Err(Rejected::OtherHub {
+                part: Part::Authority,
+                found: authority.hub,
+                held: hub.clone(),
+            });
         }
         Ok(authority)
     }

@@ -9,5 +9,5 @@ mod wakes;
 
 pub use hosts::{Hosts, no_host};
 pub use routes::{for_hosts, for_people};
-pub use signing::{Signing, Signs, Waiting};
+pub use signing::{Signing, Signs};
 pub use wakes::Wakes;

@@ -6,8 +6,8 @@ use crate::site::Site;
 use access::{HostName, Person};
 use api::{AskFeed, HostToken, HostView, Join, NewHostToken, Nonced, ProblemCode, Removed};
 use axum::body::{Body, Bytes};
-use axum::extract::{DefaultBodyLimit, Extension, OriginalUri, Path, State};
-use axum::http::{HeaderMap, header};
+use axum::extract::{DefaultBodyLimit, Extension, Path, State};
+use axum::http::{HeaderMap, Uri, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
@@ -59,12 +59,7 @@ async fn nonce(State(site): Shared, Path(host): Path<String>) -> Answer<Nonced> 
     .await
 }
 
-async fn feed(
-    State(site): Shared,
-    OriginalUri(uri): OriginalUri,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Result<Response, Refused> {
+async fn feed(State(site): Shared, uri: Uri, headers: HeaderMap, body: Bytes) -> Result<Response, Refused> {
     let ask: AskFeed = read("what the host holds", &body)?;
     let stopping = || Refused(ProblemCode::Unavailable.because("the hub is stopping: try again"));
     let looked = Arc::clone(&site);

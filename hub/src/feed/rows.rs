@@ -40,7 +40,9 @@ pub fn put_join_token(
     seq: u64,
 ) -> Result<(), DeskError> {
     connection
-        .prepare_cached("INSERT INTO join_token (hash, labels, uses, expires_ms, seq) VALUES (?1, ?2, ?3, ?4, ?5)")?
+        .prepare_cached(
+            "INSERT INTO join_token (hash, labels, uses, expires_ms, seq) VALUES (?1, ?2, ?3, ?4, ?5)",
+        )?
         .execute(params![hash.as_bytes(), text(labels)?, uses, expires.timestamp_millis(), seq])?;
     Ok(())
 }
@@ -158,7 +160,8 @@ fn request_of(connection: &Connection, grant: &Grant) -> Result<Request, DeskErr
         .prepare_cached("SELECT body FROM request WHERE id = ?1")?
         .query_row([grant.request.bits()], |row| row.get(0))
         .optional()?;
-    let body = body.ok_or_else(|| unreadable("a grant", &format!("its request {} is gone", grant.request)))?;
+    let body =
+        body.ok_or_else(|| unreadable("a grant", &format!("its request {} is gone", grant.request)))?;
     json("a request", &body)
 }
 
@@ -177,8 +180,8 @@ pub fn put_signed(connection: &Connection, grant: &Grant, signed: &SignedGrant) 
             text(&signed.envelope)?,
             until.timestamp_millis()
         ])?;
-    let mut insert =
-        connection.prepare_cached("INSERT INTO signed_host (host, id) VALUES (?1, ?2) ON CONFLICT DO NOTHING")?;
+    let mut insert = connection
+        .prepare_cached("INSERT INTO signed_host (host, id) VALUES (?1, ?2) ON CONFLICT DO NOTHING")?;
     for host in &grant.hosts {
         insert.execute(params![host.as_str(), grant.id.bits()])?;
     }

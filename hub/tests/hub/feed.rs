@@ -35,8 +35,12 @@ impl Host {
 
     /// What the hub answers when it joins by this token.
     fn join(&self, hub: &Hub, token: &Token) -> String {
-        let join =
-            Join { token: token.hash(), host: self.name.clone(), machine: self.machine, key: self.key.public() };
+        let join = Join {
+            token: token.hash(),
+            host: self.name.clone(),
+            machine: self.machine,
+            key: self.key.public(),
+        };
         hub.raw("POST /v1/hosts", "", &serde_json::to_string(&join).unwrap())
     }
 
@@ -68,7 +72,11 @@ impl Host {
         let signed = self.signed(self.nonce(hub), &path, &body);
         let mut stream = hub.connect(&hub.ca()).unwrap();
         let length = body.len();
-        write!(stream, "POST {path} HTTP/1.1\r\nhost: localhost\r\ncontent-length: {length}\r\n{signed}\r\n{body}").unwrap();
+        write!(
+            stream,
+            "POST {path} HTTP/1.1\r\nhost: localhost\r\ncontent-length: {length}\r\n{signed}\r\n{body}"
+        )
+        .unwrap();
         BufReader::new(stream)
     }
 
@@ -87,7 +95,7 @@ impl Host {
 
 fn ask_for(host: &str) -> NewRequest {
     serde_json::from_value(serde_json::json!({
-        "hosts": [host], "services": ["ssh"], "reason": "the import hangs", "length": "1h"
+        "hosts": [host], "services": ["ssh"], "reason": "the import hangs", "for": "1h"
     }))
     .unwrap()
 }
@@ -206,7 +214,8 @@ fn a_host_that_is_removed_hears_nothing_more() {
     let said = hub.raw(&format!("POST {path}"), &host.signed(nonce, path, &body), &body);
     assert!(said.contains("no host of this hub is called db-7"), "{said}");
     until("it is listed no more", || {
-        let hosts: BTreeSet<_> = hub.client(&hub.admin).hosts().unwrap().into_iter().map(|view| view.host).collect();
+        let hosts: BTreeSet<_> =
+            hub.client(&hub.admin).hosts().unwrap().into_iter().map(|view| view.host).collect();
         !hosts.contains(&host.name)
     });
 }

@@ -95,14 +95,17 @@ impl Caller {
         }
         let status = answer.status();
         let body = capped(answer, limits::HUB_ANSWER).unwrap_or_default();
-        let why = serde_json::from_slice::<Problem>(&body).map_or_else(|_| status.to_string(), |said| said.detail);
+        let why =
+            serde_json::from_slice::<Problem>(&body).map_or_else(|_| status.to_string(), |said| said.detail);
         Err(format!("{}{path} answered: {why}", self.url))
     }
 
     fn read<T: DeserializeOwned>(&self, path: &str, answer: reqwest::Result<Response>) -> Answer<T> {
         let answer = self.good(path, answer)?;
-        let body = capped(answer, limits::HUB_ANSWER).map_err(|why| format!("reading {}{path}: {why}", self.url))?;
-        serde_json::from_slice(&body).map_err(|why| format!("{}{path} answered something else: {why}", self.url))
+        let body =
+            capped(answer, limits::HUB_ANSWER).map_err(|why| format!("reading {}{path}: {why}", self.url))?;
+        serde_json::from_slice(&body)
+            .map_err(|why| format!("{}{path} answered something else: {why}", self.url))
     }
 }
 

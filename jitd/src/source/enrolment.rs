@@ -87,9 +87,9 @@ pub fn enrol(path: &Path, text: &str) -> Result<(), DaemonError> {
     let key = key(state)?;
     // Nothing is sent there before its certificate is known to be the one that the token's root signed.
     let authority = Caller::stranger(&token.url).and_then(|caller| caller.authority()).map_err(refused)?;
-    let authority = authority.verify(&token.hub, &token.root).map_err(|why| {
-        refused(format!("{} is not the hub that the token is of: {why}", token.url))
-    })?;
+    let authority = authority
+        .verify(&token.hub, &token.root)
+        .map_err(|why| refused(format!("{} is not the hub that the token is of: {why}", token.url)))?;
     let enrolment = Enrolment {
         url: token.url.clone(),
         hub: token.hub.clone(),
@@ -135,7 +135,8 @@ fn put(state: &Path, name: &str, text: &str) -> Result<(), DaemonError> {
     let (path, beside) = (state.join(name), state.join(format!("{name}.new")));
     let failed = || os(format!("writing {}", path.display()));
     let mut options = std::fs::OpenOptions::new();
-    let mut file = options.create(true).truncate(true).write(true).mode(0o600).open(&beside).map_err(failed())?;
+    let mut file =
+        options.create(true).truncate(true).write(true).mode(0o600).open(&beside).map_err(failed())?;
     file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(failed())?;
     let folder = std::fs::metadata(state).map_err(failed())?;
     let (user, group) =

@@ -107,9 +107,10 @@ impl Follower {
             self.site.log.put(Level::Err, format!("the hub: {alarm}"));
         }
         let state = applied.state.clone();
-        self.site.ledger.follow(applied, now.trusted).map_err(|why| {
-            Ended::WantsAll(format!("what it says could not be written down: {why}"))
-        })?;
+        self.site
+            .ledger
+            .follow(applied, now.trusted)
+            .map_err(|why| Ended::WantsAll(format!("what it says could not be written down: {why}")))?;
         self.site.source.heard(state.served.as_ref().map(|served| served.as_of));
         self.state = state;
         Ok(())

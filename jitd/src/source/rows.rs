@@ -33,7 +33,9 @@ pub fn state(connection: &Connection, enrolment: &Enrolment) -> Result<State, St
 /// Keeps the last message but for its grants.
 pub fn put_served(connection: &Connection, served: &Served) -> Result<(), StoreError> {
     connection
-        .prepare_cached("INSERT INTO served (one, body) VALUES (1, ?1) ON CONFLICT (one) DO UPDATE SET body = ?1")?
+        .prepare_cached(
+            "INSERT INTO served (one, body) VALUES (1, ?1) ON CONFLICT (one) DO UPDATE SET body = ?1",
+        )?
         .execute([json(served)?])?;
     Ok(())
 }
@@ -41,7 +43,9 @@ pub fn put_served(connection: &Connection, served: &Served) -> Result<(), StoreE
 /// Keeps what is known of a grant.
 pub fn put_known(connection: &Connection, id: GrantId, known: &Known) -> Result<(), StoreError> {
     connection
-        .prepare_cached("INSERT INTO known (id, body) VALUES (?1, ?2) ON CONFLICT (id) DO UPDATE SET body = ?2")?
+        .prepare_cached(
+            "INSERT INTO known (id, body) VALUES (?1, ?2) ON CONFLICT (id) DO UPDATE SET body = ?2",
+        )?
         .execute(params![id.bits(), json(known)?])?;
     Ok(())
 }

@@ -33,7 +33,9 @@ impl Fleet {
             .root("systemd-sysusers && jit-hub init --name localhost --admin admin > /root/admin.token && systemctl daemon-reload && systemctl start jit-hub")
             .ends_with(0);
         fleet.logs_in("admin", "cat /root/admin.token");
-        fleet.at_the_hub("admin", "policy apply --policy /root/policy.toml --people /root/people.toml").ends_with(0);
+        fleet
+            .at_the_hub("admin", "policy apply --policy /root/policy.toml --people /root/people.toml")
+            .ends_with(0);
         for who in ["alice", "bob"] {
             fleet.logs_in(
                 who,
@@ -72,13 +74,16 @@ fn what_is_approved_at_the_hub_opens_the_host_and_what_is_revoked_there_ends_the
     let host = &fleet.host;
     let alice = host.person("alice", &[]).unwrap();
     alice.ssh("true").is_refused_with("jit request --host web-1 --user alice --service ssh --reason TEXT");
-    let asked = fleet.at_the_hub("alice", "request --host web-1 --service ssh,sudo --for 1h --reason 'the import hangs'");
+    let asked = fleet
+        .at_the_hub("alice", "request --host web-1 --service ssh,sudo --for 1h --reason 'the import hangs'");
     let grant = fleet.at_the_hub("bob", &format!("approve {}", asked.id("R-"))).id("G-");
     host.soon("the host has heard of it", || alice.ssh("true").code == 0);
     alice.ssh("sudo -n id -un").is_in();
     host.soon("the decision says where the grant came from", || {
         host.log_lines().iter().any(|line| {
-            line.contains("decision=allow reason=granted") && line.contains(&grant) && line.contains("source=hub staleness=")
+            line.contains("decision=allow reason=granted")
+                && line.contains(&grant)
+                && line.contains("source=hub staleness=")
         })
     });
     let mut stays = alice.stays(&[], "sleep 1000");
@@ -110,6 +115,8 @@ fn a_host_goes_on_by_what_it_knows_while_the_hub_is_away() {
 fn nothing_is_asked_or_decided_on_a_host_whose_desk_is_the_hub() {
     let fleet = Fleet::new();
     let bob = fleet.host.person("bob", &["jit-approvers"]).unwrap();
-    fleet.root("jit request --user alice --reason x").says("takes its grants from the hub at https://localhost:8443");
+    fleet
+        .root("jit request --user alice --reason x")
+        .says("takes its grants from the hub at https://localhost:8443");
     bob.ssh("true").is_refused_with("no grant");
 }
