@@ -1,13 +1,14 @@
 //! The one definition of the command line: parser, help, man page and completions all come from it.
 
-use access::{HostName, Login, Service, Span, Text, Time};
+use access::{HostName, Login, Person, Service, Span, Text, Time};
+use api::Scope;
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 use std::path::PathBuf;
 
 /// Just-in-time access: ask for it, approve it, see who has it.
 ///
-/// Exit codes: 0 done; 1 refused or not allowed; 2 usage; 3 daemon unreachable; 4 no such thing;
+/// Exit codes: 0 done; 1 refused or not allowed; 2 usage; 3 daemon or hub unreachable; 4 no such thing;
 /// 5 conflict, somebody else decided first; 130 a wait was interrupted, and the request stays.
 #[derive(Debug, Parser)]
 #[command(name = "jit", version, max_term_width = 100)]
@@ -15,9 +16,10 @@ pub struct Arguments {
     /// Answer in JSON, for programs.
     #[arg(long, global = true)]
     pub json: bool,
-    /// The daemon's control socket.
-    #[arg(long, global = true, value_name = "PATH", default_value = "/run/jitd/control.sock")]
-    pub socket: PathBuf,
+    /// Ask the daemon on this control socket. Left out: the hub that one is logged in to, else the daemon of
+    /// this machine, on /run/jitd/control.sock.
+    #[arg(long, global = true, value_name = "PATH")]
+    pub socket: Option<PathBuf>,
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
@@ -109,6 +111,23 @@ pub enum Command {
     /// The record of every decision and change.
     #[command(subcommand)]
     Audit(Audit),
+    /// Go to a hub from now on, with every command that names no --socket.
+    ///
+    /// What is needed for that is kept in ~/.config/jit/hub.toml, for oneself alone to read.
+    Login(LogIn),
+    /// Forget the hub. The token stays good until it is over or revoked: see `jit token`.
+    Logout,
+    /// Tokens of a hub: what programs and people show at its door.
+    #[command(subcommand)]
+    Token(Token),
+    /// Roles of a hub: who sees and does more than their own affairs.
+    #[command(subcommand)]
+    Role(Role),
+    /// List the hosts of a hub.
+    Hosts,
+    /// Let a host into a hub, or take one away.
+    #[command(subcommand)]
+    Host(Host),
     /// Print completions for a shell.
     Completions {
         /// The shell.
@@ -162,6 +181,82 @@ fn label(text: &str) -> Result<(String, String), String> {
     Ok((key.to_owned(), value.to_owned()))
 }
 
+/// `jit login`
+#[derive(Debug, Args)]
+pub struct LogIn {
+    /// The hub's address, like https://hub.example.org:8443.
+    #[arg(long, value_name = "URL")]
+    pub hub: String,
+    /// Read the token from standard input.
+    #[arg(long, required = true)]
+    pub token_stdin: bool,
+    /// Believe a certificate of this authority alone, in PEM; those that this machine trusts if left out.
+    #[arg(long, value_name = "FILE")]
+    pub ca: Option<PathBuf>,
+}
+
+/// `jit token`
+#[derive(Debug, Subcommand)]
+pub enum Token {
+    /// List tokens: one's own, or everybody's for who sees everything.
+    List,
+    /// Make a token. It is shown this once.
+    Make {
+        /// What it is for: "laptop", "backup job".
+        name: Text,
+        /// What it may be used for at most: read, request, review, operate, admin.
+        #[arg(long, value_delimiter = ',', default_value = "read,request", value_name = "LIST")]
+        scope: Vec<Scope>,
+        /// For so long, at most 90d.
+        #[arg(long = "for", default_value = "90d", value_name = "LENGTH")]
+        length: Span,
+        /// For this person; administrators alone make one for somebody else.
+        #[arg(long, value_name = "PERSON")]
+        person: Option<Person>,
+    },
+    /// Revoke a token: it opens nothing any more.
+    Revoke {
+        /// Its id.
+        token: String,
+    },
+}
+
+/// `jit host`
+#[derive(Debug, Subcommand)]
+pub enum Host {
+    /// Make a token that lets new hosts in. It is shown this once.
+    Token {
+        /// A label of the hosts that join by it. Can be repeated.
+        #[arg(long = "label", value_name = "KEY=VALUE", value_parser = label)]
+        labels: Vec<(String, String)>,
+        /// Good for so long.
+        #[arg(long, default_value = "1h", value_name = "LENGTH")]
+        ttl: Span,
+        /// Lets so many hosts in.
+        #[arg(long, default_value_t = 1, value_name = "N")]
+        uses: u32,
+    },
+    /// Take a host away: it hears of no new grants, and may join again by a new token.
+    Remove {
+        /// Its name.
+        host: HostName,
+    },
+}
+
+/// `jit role`
+#[derive(Debug, Subcommand)]
+pub enum Role {
+    /// List who has which role.
+    List,
+    /// Give a person exactly these roles.
+    Set {
+        /// Who.
+        person: Person,
+        /// auditor, operator, admin; none of them takes all away.
+        roles: Vec<api::Role>,
+    },
+}
+
 /// `jit extend`
 #[derive(Debug, Args)]
 pub struct Extend {
@@ -186,7 +281,7 @@ pub struct Extend {
 pub enum Policy {
     /// Show the policy in force, and who applied it when.
     Show,
-    /// Put a policy in force. Root alone can.
+    /// Put a policy in force. Root alone can, and administrators of a hub.
     Apply {
         /// The rules.
         #[arg(default_value = "/etc/jitd/policy.toml", value_name = "FILE")]

@@ -43,9 +43,13 @@ pub fn status(client: &Client, left: bool, out: &mut Output) -> Result<(), CliEr
         }));
         let roles = if status.roles.is_empty() { "no role".to_owned() } else { status.roles.join(", ") };
         let count = |count: u64, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
-        lines.push(format!("host      {}, grants from its own desk", status.host));
-        let gated = if status.gated.is_empty() { "nothing".to_owned() } else { status.gated.join(", ") };
-        lines.push(format!("gated     {gated}"));
+        if status.source == "hub" {
+            lines.push(format!("hub       {}", status.host));
+        } else {
+            lines.push(format!("host      {}, grants from its own desk", status.host));
+            let gated = if status.gated.is_empty() { "nothing".to_owned() } else { status.gated.join(", ") };
+            lines.push(format!("gated     {gated}"));
+        }
         lines.push(format!("you       {} ({roles})", status.you));
         lines.extend(status.session.iter().map(|here| format!("session   {}", sessions::here(here, now()))));
         lines.push(format!("clock     {}", status.clock));

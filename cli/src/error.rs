@@ -21,6 +21,14 @@ pub enum CliError {
         /// What happened.
         why: std::io::Error,
     },
+    /// The file of the hub that one is logged in to.
+    #[error("{path}: {why}")]
+    HubFile {
+        /// Which.
+        path: PathBuf,
+        /// What is wrong, and what to do.
+        why: String,
+    },
     /// A line of an export.
     #[error("{path}:{line}: not a row of a journal: {why}")]
     Row {
@@ -64,7 +72,11 @@ impl CliError {
     pub fn exit(&self) -> u8 {
         match self {
             Self::Client(error) => error.exit(),
-            Self::Usage(_) | Self::Policy(_) | Self::File { .. } | Self::Row { .. } => 2,
+            Self::Usage(_)
+            | Self::Policy(_)
+            | Self::File { .. }
+            | Self::HubFile { .. }
+            | Self::Row { .. } => 2,
             Self::Broken(_)
             | Self::NotApproved(_)
             | Self::NotMet(_)

@@ -7,6 +7,8 @@ mod audit;
 mod check;
 mod error;
 mod grants;
+mod hosts;
+mod hub;
 pub mod limits;
 mod news;
 mod output;
@@ -18,6 +20,7 @@ mod sample;
 mod sessions;
 mod stop;
 mod table;
+mod tokens;
 mod wait;
 mod watch;
 mod words;
@@ -46,7 +49,7 @@ pub fn run() -> ExitCode {
 }
 
 fn dispatch(arguments: Arguments, out: &mut Output) -> Result<(), CliError> {
-    let client = || api::Client::on_socket(&arguments.socket).map_err(CliError::from);
+    let client = || hub::client(arguments.socket.as_deref());
     match arguments.command {
         Command::Request(request) => requests::request(&client()?, request, out),
         Command::Requests(which) => requests::list(&client()?, &which, out),
@@ -58,7 +61,7 @@ fn dispatch(arguments: Arguments, out: &mut Output) -> Result<(), CliError> {
         Command::Revoke { grant, reason } => grants::revoke(&client()?, &grant, reason, out),
         Command::Release { grant } => grants::release(&client()?, &grant, out),
         Command::Extend(extend) => requests::extend(&client()?, extend, out),
-        Command::Watch => watch::watch(&arguments.socket, out),
+        Command::Watch => watch::watch(client()?, out),
         Command::Policy(arguments::Policy::Show) => policy::show(&client()?, out),
         Command::Policy(arguments::Policy::Apply { policy, people }) => {
             policy::apply(&client()?, &policy, people.as_deref(), out)
@@ -80,6 +83,12 @@ fn dispatch(arguments: Arguments, out: &mut Output) -> Result<(), CliError> {
         Command::Audit(arguments::Audit::Verify { file: None, witness }) => {
             audit::verify(&client()?, witness.as_deref(), out)
         }
+        Command::Login(log_in) => hub::log_in(&log_in, out),
+        Command::Logout => hub::log_out(out),
+        Command::Token(token) => tokens::token(&client()?, token, out),
+        Command::Role(role) => tokens::role(&client()?, role, out),
+        Command::Hosts => hosts::list(&client()?, out),
+        Command::Host(host) => hosts::host(&client()?, host, out),
         Command::Completions { shell } => {
             let mut bytes = Vec::new();
             clap_complete::generate(shell, &mut Arguments::command(), "jit", &mut bytes);

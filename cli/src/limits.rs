@@ -5,6 +5,9 @@ use std::time::Duration;
 /// How often a waiting command looks again: a person notices half a second, the daemon does not.
 pub const LOOK_AGAIN: Duration = Duration::from_millis(500);
 
+/// Bytes of the file that says which hub one is logged in to, of a token, and of a certificate authority.
+pub const HUB: u64 = 256 * 1024;
+
 /// Rows fetched at once when a journal is verified.
 pub const PAGE: u32 = 1000;
 

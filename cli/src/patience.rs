@@ -34,7 +34,7 @@ pub fn passes(error: &ClientError) -> bool {
     match error {
         ClientError::Unreachable { .. } => true,
         ClientError::Refused(problem) => problem.code == ProblemCode::Unavailable,
-        ClientError::Garbled { .. } => false,
+        ClientError::Garbled { .. } | ClientError::Unusable(_) => false,
     }
 }
 
@@ -57,10 +57,11 @@ mod tests {
 
     #[test]
     fn what_will_not_pass_is_not_waited_for() {
+        let door = || api::Door::Socket("/d".into());
         let refused = |code: ProblemCode| ClientError::Refused(code.because("no"));
         assert!(passes(&refused(ProblemCode::Unavailable)));
-        assert!(passes(&ClientError::Unreachable { door: "/d".into(), why: "gone".into() }));
+        assert!(passes(&ClientError::Unreachable { door: door(), why: "gone".into() }));
         assert!(!passes(&refused(ProblemCode::NotFound)) && !passes(&refused(ProblemCode::Forbidden)));
-        assert!(!passes(&ClientError::Garbled { door: "/d".into(), why: "html".into() }));
+        assert!(!passes(&ClientError::Garbled { door: door(), why: "html".into() }));
     }
 }

@@ -1,10 +1,9 @@
 //! The control socket: API v1 for people on this machine, who are known by what the kernel says of them.
 
-use crate::log::Level;
 use crate::peer::{self, Peer};
 use crate::sessions::routes::routes;
 use crate::site::Site;
-use crate::{kernel, limits, process, rows};
+use crate::{kernel, limits, process};
 use access::{Login, Phase, Question};
 use api::{AskJournal, Check, CheckQuery, JournalRow, ProblemCode, Status, Which};
 use axum::extract::{DefaultBodyLimit, Extension, Query, State};
@@ -14,6 +13,7 @@ use chrono::TimeDelta;
 use desk::{Answer, Caller, DeskError, Refused, Roles, Worlds as _, blocking};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use loglines::Level;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::net::{UnixListener, UnixStream};
@@ -41,7 +41,7 @@ pub async fn serve(site: Arc<Site>, listener: UnixListener) {
             Ok((stream, _)) => stream,
             Err(why) => {
                 site.log.put(Level::Warning, format!("control: accepting a connection: {why}"));
-                tokio::time::sleep(limits::LOG_RETRY.0).await;
+                tokio::time::sleep(loglines::limits::RETRY.0).await;
                 continue;
             }
         };
@@ -77,7 +77,7 @@ async fn connection(site: Arc<Site>, routes: Router, stream: UnixStream, peer: P
     let service = tower::service_fn(move |mut call: hyper::Request<hyper::body::Incoming>| {
         let (site, routes, peer) = (Arc::clone(&site), routes.clone(), peer.clone());
         async move {
-            match site.caller(&peer) {
+            match site.caller(&peer).and_then(|caller| site.decides(&call).map(|()| caller)) {
                 Ok(caller) => {
                     call.extensions_mut().insert(caller);
                     call.extensions_mut().insert(Here(peer.audit_session));
@@ -185,6 +185,21 @@ impl Drop for Seat {
 }
 
 impl Site {
+    /// Whether this call is one for this host's own desk. Where a hub decides, none that changes anything there is.
+    fn decides<B>(&self, call: &hyper::Request<B>) -> Result<(), Refused> {
+        let path = call.uri().path();
+        let of_the_desk =
+            ["/v1/requests", "/v1/grants", "/v1/policy"].iter().any(|desk| path.starts_with(desk));
+        match self.source.hub() {
+            Some(url) if of_the_desk && call.method() != hyper::Method::GET => {
+                Err(Refused(ProblemCode::Forbidden.because(format!(
+                    "this host takes its grants from the hub at {url}: ask and decide there, after `jit login --hub {url}`"
+                ))))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// The person behind a connection, with the rights of this moment.
     fn caller(&self, peer: &Peer) -> Result<Caller, Refused> {
         let accounts = self.accounts.now();
@@ -237,15 +252,28 @@ impl Site {
         let counts = self.memory.counts(now);
         let world = self.policies.world();
         let approvers = world.approvers(now);
-        let findings = workflow::findings(&world, now);
-        let worth = |finding: &&workflow::Finding| finding.weight > workflow::Weight::Note;
-        let mut warnings: Vec<String> = findings.iter().filter(worth).map(ToString::to_string).collect();
-        match approvers.len() {
-            0 => warnings.push("nobody can approve: put somebody into a group that the policy names, with `usermod -aG jit-approvers NAME`".to_owned()),
-            1 => warnings.push("there is one approver, who cannot approve their own requests: name a second one".to_owned()),
-            _ => {}
+        let mut warnings = Vec::new();
+        if self.source.hub().is_none() {
+            let findings = workflow::findings(&world, now);
+            let worth = |finding: &&workflow::Finding| finding.weight > workflow::Weight::Note;
+            warnings.extend(findings.iter().filter(worth).map(ToString::to_string));
+            match approvers.len() {
+                0 => warnings.push("nobody can approve: put somebody into a group that the policy names, with `usermod -aG jit-approvers NAME`".to_owned()),
+                1 => warnings.push("there is one approver, who cannot approve their own requests: name a second one".to_owned()),
+                _ => {}
+            }
         }
-        if !self.policies.is_readable() {
+        if self.source.hub().is_some() {
+            match self.source.staleness_s(now.trusted) {
+                None => warnings.push(
+                    "nothing was heard from the hub yet, so nobody is let in: see `journalctl -u jitd`".to_owned(),
+                ),
+                Some(stale) if stale > limits::STALE_TOLD_S => warnings.push(format!(
+                    "the hub was heard last {stale} s ago: grants that are known stay good, and nothing new is heard of"
+                )),
+                Some(_) => {}
+            }
+        } else if !self.policies.is_readable() {
             let why = if self.policies.version().is_some() {
                 "the policy in force cannot be read by this release"
             } else {
@@ -289,7 +317,7 @@ impl Site {
         Ok(Status {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             host: self.host.clone(),
-            source: "local".to_owned(),
+            source: self.source.name().to_owned(),
             now: now.trusted,
             clock_confirmed: !now.provisional,
             clock: self.clock.words(),
@@ -441,7 +469,7 @@ async fn journal(
             ));
         }
         let limit = query.limit.unwrap_or(desk::limits::LIST).min(api::limits::PAGE);
-        rows::journal_page(&site.ledger, query.after, limit)
+        site.ledger.read(|connection| desk::journal_page(connection, query.after, limit))
     })
     .await
 }

@@ -3,20 +3,20 @@
 use crate::accounts::{AccountBook, AccountsError};
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError};
-use crate::fault::{Faults, Tells};
 use crate::gate::Gate;
 use crate::ledger::{self, Keeper, Ledger, LedgerError};
-use crate::log::{Level, Log};
 use crate::looks::Looks;
 use crate::policy::Policies;
 use crate::sessions::{Left, Warden};
 use crate::site::Site;
-use crate::{control, kernel, limits, repair, vital};
+use crate::source::{Enrolment, Source, follow};
+use crate::{control, kernel, limits, repair};
 use access::HostName;
 use api::{Mark, MarkRecord, Record};
 use arc_swap::ArcSwap;
 use desk::{Desk, PolicyVersion, SqliteStore, Worlds as _};
 use journal::LogId;
+use loglines::{Faults, Level, Log, Tells};
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
@@ -60,7 +60,14 @@ pub enum DaemonError {
     Refused(String),
 }
 
-fn os(doing: impl Into<String>) -> impl FnOnce(std::io::Error) -> DaemonError {
+/// Whether the gate cannot do without a thread of this name: a gate thread that is gone is one answer fewer at a
+/// time.
+fn is_vital(name: &str) -> bool {
+    matches!(name, "writer" | "tick" | "watch" | "warden" | "log") || name.starts_with("gate-")
+}
+
+/// The machine did not let us do this.
+pub fn os(doing: impl Into<String>) -> impl FnOnce(std::io::Error) -> DaemonError {
     let doing = doing.into();
     move |why| DaemonError::Os { doing, why }
 }
@@ -90,8 +97,8 @@ pub fn run(path: &Path) -> Result<(), DaemonError> {
     let config = Config::load(path)?;
     let host = host(&config)?;
     let accounts = Arc::new(AccountBook::open(&config.accounts)?);
-    let log = Log::to(&config.syslog.socket).map_err(os("starting the log's thread"))?;
-    vital::abort_on_panic(log.clone());
+    let log = Log::to(&config.syslog.socket, "jitd").map_err(os("starting the log's thread"))?;
+    loglines::abort_on_panic(log.clone(), "jitd", is_vital);
     let boot = kernel::boot_id().map_err(os("reading the kernel's boot id"))?;
     let options = options(&config);
     let result = start(path, config, host, accounts, &log, boot, &options);
@@ -127,6 +134,8 @@ fn start(
     let ledger = Arc::new(Ledger::new(writer.clone(), Arc::clone(&memory), reader()?, log.clone()));
     ledger.keep_clock(&clock)?;
 
+    let state = config.state.clone();
+    let source = Source::of(Enrolment::load(&state)?);
     let config = Arc::new(ArcSwap::from_pointee(config));
     let policies = Arc::new(policies(&host, &config, &accounts, &reader()?, log)?);
     let desk = |wait| -> Result<_, StoreError> {
@@ -134,7 +143,7 @@ fn start(
         Ok(Arc::new(Desk::new(store, policies, Arc::<Clock>::clone(&clock), host.clone())))
     };
     let (hasty, desk) = (desk(limits::LOGIN_REQUEST_WAIT)?, desk(limits::DESK_WAIT)?);
-    if policies.is_readable() {
+    if policies.is_readable() && source.hub().is_none() {
         desk.begin().map_err(|why| DaemonError::Refused(why.to_string()))?;
     }
     let log = log.clone();
@@ -151,6 +160,7 @@ fn start(
         ending,
         over,
         left,
+        source,
         log,
     });
     let gate = Arc::new(Gate {
@@ -178,6 +188,7 @@ fn start(
         loss: Mutex::default(),
         faults: Mutex::default(),
     });
+    follow(&daemon.site, &state)?;
     daemon.serve(sockets)
 }
 
@@ -309,7 +320,7 @@ impl Daemon {
     /// Brings requests and grants in line with people and policy, where those changed. What that takes back
     /// never returns, so two looks a tick apart must agree: somebody may be writing the accounts just now.
     fn reconcile(&self) -> Result<(), desk::DeskError> {
-        if !self.site.policies.is_readable() {
+        if !self.site.policies.is_readable() || self.site.source.hub().is_some() {
             return Ok(());
         }
         let ground = self.site.policies.ground();
@@ -461,7 +472,8 @@ fn notify(state: &[sd_notify::NotifyState<'_>]) {
     let _ = sd_notify::notify(state);
 }
 
-fn host(config: &Config) -> Result<HostName, DaemonError> {
+/// What this host is called.
+pub fn host(config: &Config) -> Result<HostName, DaemonError> {
     if let Some(host) = &config.host {
         return Ok(host.clone());
     }
@@ -470,7 +482,11 @@ fn host(config: &Config) -> Result<HostName, DaemonError> {
 }
 
 fn options(config: &Config) -> Options {
-    Options { path: config.state.join("jitd.db"), max_bytes: config.journal.max_bytes }
+    Options {
+        path: config.state.join("jitd.db"),
+        max_bytes: config.journal.max_bytes,
+        tables: include_str!("tables.sql"),
+    }
 }
 
 /// The first record of a log.

@@ -8,7 +8,6 @@ mod prompt;
 
 use crate::config::Config;
 use crate::line::{self, Command, Next};
-use crate::log::Level;
 use crate::memory::Changed;
 use crate::process::{self, NO_SESSION};
 use crate::refusal::BadQuestion;
@@ -22,6 +21,7 @@ use api::{DecisionRecord, Record, Session};
 use chrono::TimeDelta;
 use desk::{AtTheDoor, Desk, Hint, Knock, SqliteStore, Worlds as _};
 use frame::{Answer, Mode, Notice, Pairs, Verdict};
+use loglines::Level;
 use std::io::{Read as _, Write as _};
 use std::net::IpAddr;
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -255,7 +255,7 @@ impl Gate {
             Phase::Account | Phase::Auth => None,
         };
         let (question, clock) = (asked.question.clone(), Arc::clone(&self.site.clock));
-        let template = asked.template(&self.site.host);
+        let template = self.template(asked);
         self.site.ledger.append(asked.left(), move |entry| {
             let now = clock.now();
             let decision = entry.memory().decide(&question, now);
@@ -309,10 +309,11 @@ impl Gate {
         let knock = asked.knock();
         let hint = |hint: Hint| {
             let (user, service) = (knock.login.clone(), knock.service.clone());
-            Next::Ask(Command { user, service, run_as: knock.run_as.cloned(), ticket: hint.ticket })
+            let host = self.site.source.hub().map(|_| self.site.host.clone());
+            Next::Ask(Command { user, service, host, run_as: knock.run_as.cloned(), ticket: hint.ticket })
         };
         // By then account has let in, so what is missing is whom to become, and that is asked for by name.
-        if asked.question.phase == Phase::Open {
+        if asked.question.phase == Phase::Open || self.site.source.hub().is_some() {
             return hint(Hint::default());
         }
         let Some(reason) = asked.own_words() else {
@@ -408,7 +409,14 @@ impl Gate {
     }
 
     fn record(&self, asked: &Asked, decision: &Decision, now: Now) -> DecisionRecord {
-        filled(asked.template(&self.site.host), decision, now)
+        filled(self.template(asked), decision, now)
+    }
+
+    /// The record of a question before its answer.
+    fn template(&self, asked: &Asked) -> DecisionRecord {
+        let source = self.site.source.name().to_owned();
+        let staleness_s = self.site.source.staleness_s(self.site.clock.now().trusted).unwrap_or_default();
+        DecisionRecord { source, staleness_s, ..asked.template(&self.site.host) }
     }
 
     /// Who approves follows from the policy and the people, and is worked out when one changed, or when an
@@ -425,7 +433,8 @@ impl Gate {
             return;
         }
         let mut approvers = std::collections::HashSet::new();
-        if config.gate.approvers_log_in {
+        // Where a hub decides, nobody needs to come in here to approve.
+        if config.gate.approvers_log_in && self.site.source.hub().is_none() {
             for person in world.approvers(self.site.clock.now()) {
                 approvers.extend(world.people.get(&person).into_iter().flat_map(|human| human.names.clone()));
             }

@@ -1,14 +1,14 @@
 //! The daemon's side of the store: records and what goes with them, in one transaction each.
 
 use crate::clock::{Clock, Confirmed};
-use crate::fault::{Faults, Tells};
-use crate::log::{Level, Log};
 use crate::memory::{Changed, Memory};
+use crate::source::rows as source;
 use crate::{limits, rows};
 use access::{Claim, GrantId, HostName, Reason, SessionId, Time, View};
 use api::{Mark, MarkRecord, Record, Session, SessionChange, SessionRecord};
 use desk::{Committed, DeskError};
 use journal::{Checkpoint, Stamp};
+use loglines::{Faults, Level, Log, Tells};
 use rusqlite::Connection;
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -259,6 +259,56 @@ impl Ledger {
         Ok(at)
     }
 
+    /// Takes in what the hub says must be held, with a record where that is not what was held before.
+    pub fn follow(&self, applied: sync::Applied, at: Time) -> Result<(), LedgerError> {
+        self.append(limits::DESK_WAIT, move |entry| {
+            let sync::Applied { state, changes, .. } = applied;
+            let Some(served) = &state.served else { return Ok(()) };
+            source::put_served(entry.tx.connection(), served)?;
+            if changes.is_empty() {
+                return Ok(());
+            }
+            let (put, removed) = (
+                count(&changes, |change| matches!(change, sync::Change::Put(_))),
+                count(&changes, |change| matches!(change, sync::Change::Removed(_))),
+            );
+            let detail = format!(
+                "era={} revision={} put={put} removed={removed}",
+                served.manifest.era, served.revision
+            );
+            let seq =
+                entry.record(Record::Mark(Box::new(MarkRecord { at, mark: Mark::ViewApplied, detail })))?;
+            let connection = entry.tx.connection();
+            for change in &changes {
+                let (sync::Change::Put(id) | sync::Change::Removed(id) | sync::Change::Forgotten(id)) =
+                    change;
+                match state.grants.get(id) {
+                    Some(known) => source::put_known(connection, *id, known)?,
+                    None => source::forget_known(connection, *id)?,
+                }
+            }
+            for change in changes {
+                match change {
+                    sync::Change::Put(id) => {
+                        let held = state.grants.get(&id).and_then(|known| known.held.as_ref());
+                        let Some(sync::Held { grant, .. }) = held else { continue };
+                        desk::keep_grant(entry.tx.connection(), grant, grant.ended.is_some(), seq)
+                            .map_err(|why| LedgerError::Unwritable(why.to_string()))?;
+                        entry.tx.event(Committed::Grant(Box::new(grant.clone())).into());
+                    }
+                    sync::Change::Removed(id) => {
+                        rows::withdraw(entry.tx.connection(), id)?;
+                        entry.tx.event(Changed::Withdrawn(id));
+                    }
+                    sync::Change::Forgotten(_) => {}
+                }
+            }
+            // The next decision must see it.
+            entry.tx.end_group();
+            Ok(())
+        })
+    }
+
     /// Writes the clock down.
     pub fn keep_clock(&self, clock: &Clock) -> Result<(), LedgerError> {
         let kept = clock.to_keep();
@@ -358,6 +408,10 @@ pub fn load(connection: &Connection, host: &HostName, log: &Log) -> Result<Memor
     Ok(Memory::new(view, loaded.claims, sessions, seq, log.clone()))
 }
 
+fn count<T>(all: &[T], is: impl Fn(&&T) -> bool) -> usize {
+    all.iter().filter(is).count()
+}
+
 /// When things are written down.
 pub fn stamps(boot: String) -> store::Stamps {
     Box::new(move || Stamp {
@@ -390,8 +444,8 @@ mod tests {
     fn a_session_that_cannot_be_closed_is_one_line_and_not_one_for_each_try() {
         let folder = tempfile::tempdir().unwrap();
         let lines = UnixDatagram::bind(folder.path().join("log")).unwrap();
-        let log = Log::to(&folder.path().join("log")).unwrap();
-        let options = store::Options { path: folder.path().join("x.db"), max_bytes: 64 << 20 };
+        let log = Log::to(&folder.path().join("log"), "jitd").unwrap();
+        let options = store::Options { path: folder.path().join("x.db"), max_bytes: 64 << 20, tables: "" };
         let file = store::File::open(options.clone(), |_| (stamps("b".into())(), "{}".into())).unwrap();
         let host = HostName::parse("web-1").unwrap();
         let memory = Arc::new(load(file.connection(), &host, &log).unwrap());

@@ -7,13 +7,11 @@ mod config;
 mod control;
 mod daemon;
 mod doors;
-mod fault;
 mod gate;
 mod kernel;
 mod ledger;
 mod limits;
 mod line;
-mod log;
 mod looks;
 mod memory;
 mod pause;
@@ -27,8 +25,8 @@ mod rows;
 mod seats;
 mod sessions;
 mod site;
+mod source;
 mod throttle;
-mod vital;
 mod watch;
 
 pub use config::{Config, ConfigError};
@@ -58,6 +56,12 @@ enum Command {
     /// Look where the daemon's own user may not, and tell it: jobs that people left for later. Root only; the
     /// service jit-watch does it.
     Watch,
+    /// Take this host's grants from a hub, by a token from `jit host token`. Root only; `-` reads it from standard
+    /// input.
+    Enrol {
+        /// The token.
+        token: String,
+    },
     /// Clocks of this host.
     #[command(subcommand)]
     Clock(ClockCommand),
@@ -78,6 +82,7 @@ pub fn run() -> ExitCode {
         None if arguments.check_config => daemon::check_config(&arguments.config),
         None => daemon::run(&arguments.config),
         Some(Command::Repair) => daemon::repair(&arguments.config),
+        Some(Command::Enrol { token }) => enrol(&arguments.config, &token),
         Some(Command::Watch) => watch::watch(&arguments.config),
         Some(Command::Clock(ClockCommand::Accept)) => daemon::accept_clock(&arguments.config),
     };
@@ -91,4 +96,14 @@ pub fn run() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn enrol(config: &std::path::Path, token: &str) -> Result<(), daemon::DaemonError> {
+    if token != "-" {
+        return source::enrol(config, token);
+    }
+    let mut line = String::new();
+    let read = std::io::stdin().read_line(&mut line);
+    read.map_err(daemon::os("reading the token from standard input"))?;
+    source::enrol(config, &line)
 }

@@ -43,23 +43,8 @@ pub const CONTROL_HEAD_WAIT: Duration = Duration::from_secs(5);
 /// A connection to the control socket lives at most this long; `jit` opens one for each command.
 pub const CONTROL_LIFE: Duration = Duration::from_secs(60);
 
-/// Log lines that wait for a syslog daemon that does not read: some minutes of a busy host, 5 MB at most.
-pub const LOG_QUEUE: usize = 10_000;
-
-/// Bytes of a log line: what every syslog daemon takes (RFC 5424, section 6.1, says 2048).
-pub const LOG_LINE: usize = 2048;
-
-/// First and longest wait before the log is tried again.
-pub const LOG_RETRY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
-
 /// The loss of log lines is recorded at most this often: a log that drops all day costs 1440 records.
 pub const LOSS_EVERY: Duration = Duration::from_secs(60);
-
-/// A fault that lasts is told again after this long: a journal that fails all night is some hundred lines.
-pub const FAULT_EVERY: Duration = Duration::from_secs(300);
-
-/// A daemon that stops waits at most this long for its last lines to go out.
-pub const LOG_FLUSH: Duration = Duration::from_secs(1);
 
 /// Equal refusals within this are one record with a count.
 pub const REPEAT_WINDOW: Duration = Duration::from_secs(60);
@@ -87,9 +72,6 @@ pub const SEATS_MOST: usize = 1000;
 /// Bytes of a configuration file: the shipped one is 3 KiB.
 pub const CONFIG: u64 = 256 * 1024;
 
-/// Bytes of an on-call schedule: years of shifts.
-pub const SCHEDULE: u64 = 4 * 1024 * 1024;
-
 /// Who may come in to approve is worked out anew at least this often: an absence ends by time alone.
 pub const APPROVERS_EVERY: Duration = Duration::from_secs(60);
 
@@ -116,6 +98,22 @@ pub const EMPTY_LOOKS: u32 = 3;
 
 /// Tries to catch a program that starts itself again and again: 5 ms in all where there is none.
 pub const CHASE_ROUNDS: u32 = 500;
+
+/// A connection to the hub stands within this.
+pub const HUB_CONNECT: Duration = Duration::from_secs(10);
+
+/// The hub says nothing for so long, though it repeats itself every 20 s: the connection is dead.
+pub const HUB_SILENCE: Duration = Duration::from_secs(50);
+
+/// The longest pause before the hub is called again, at first and in the end; some part of it, so that a fleet does
+/// not come back all at once.
+pub const HUB_AGAIN: (Duration, Duration) = (Duration::from_secs(10), Duration::from_secs(90));
+
+/// Seconds after which it is told that the hub is not heard: its truth is good for 90.
+pub const STALE_TOLD_S: u64 = 90;
+
+/// Bytes of an answer of the hub that is no stream.
+pub const HUB_ANSWER: u64 = 1024 * 1024;
 
 /// A line on somebody's terminal goes by way of sshd, which drops what is on its way once it is told to end.
 pub const SHOWN: Duration = Duration::from_millis(100);

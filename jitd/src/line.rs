@@ -1,6 +1,6 @@
 //! The one line that a refused person reads: what was wrong, and what to do next.
 
-use access::{Login, Service, Span, Time, for_people};
+use access::{HostName, Login, Service, Span, Time, for_people};
 use api::{Opened, RequestView};
 use frame::Offer;
 use workflow::{Refusal, RequestState};
@@ -54,6 +54,8 @@ pub struct Command {
     pub user: Login,
     /// At which door.
     pub service: Service,
+    /// At which host, where it is asked for elsewhere.
+    pub host: Option<HostName>,
     /// Whom they would become, where that is known and not root.
     pub run_as: Option<Login>,
     /// What the ticket looks like, where one is wanted.
@@ -64,7 +66,8 @@ impl Command {
     /// In a sentence. Whoever was refused at the front door has nowhere to type it, so it is for those who are
     /// in too.
     fn sentence(&self) -> String {
-        let Self { user, service, run_as, ticket } = self;
+        let Self { user, service, host, run_as, ticket } = self;
+        let host = host.as_ref().map(|host| format!(" --host {host}")).unwrap_or_default();
         let (lead, whose) = match (service.switches(), user.as_str()) {
             (true, _) => ("Ask for it", String::new()),
             // A shared name is asked for by a person.
@@ -76,7 +79,7 @@ impl Command {
             Some(like) => (" --ticket ID", format!(", with a ticket like {like}")),
             None => ("", String::new()),
         };
-        format!("{lead}{like}: jit request{whose} --service {service}{run_as}{ticket} --reason TEXT")
+        format!("{lead}{like}: jit request{host}{whose} --service {service}{run_as}{ticket} --reason TEXT")
     }
 }
 
@@ -198,6 +201,7 @@ mod tests {
         let line = |next: &Next| refusal("alice holds no grant for ssh on db-1", next, now);
         let asks = |user: &str, service: &str, run_as: Option<&str>, ticket: Option<&str>| {
             line(&Next::Ask(Command {
+                host: None,
                 user: Login::parse(user).unwrap(),
                 service: Service::parse(service).unwrap(),
                 run_as: run_as.map(|login| Login::parse(login).unwrap()),

@@ -1,10 +1,10 @@
 //! What is committed, as the gate reads it: a decision touches no disk.
 
 use crate::limits;
-use crate::log::{Level, Log};
 use access::{Claim, Decision, Grant, GrantId, Local, Login, Now, Question, Reason, SessionId, View};
 use api::{EndCause, Mark, Record, Session, SessionChange};
 use desk::Committed;
+use loglines::{Level, Log};
 use std::collections::{HashMap, HashSet};
 use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
@@ -14,6 +14,8 @@ use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 pub enum Changed {
     /// By the desk, or a record.
     Desk(Committed),
+    /// A grant that this host must not go by any more, whatever it was.
+    Withdrawn(GrantId),
     /// A first-use clock started.
     Claimed(GrantId, Claim),
     /// A session opened, or is another by now.
@@ -129,6 +131,7 @@ impl Memory {
                 held.view.put(*grant);
             }
             Changed::Desk(Committed::Request(_)) => {}
+            Changed::Withdrawn(id) => held.view.remove(id),
             Changed::Claimed(grant, claim) => {
                 held.local.claims.entry(grant).or_insert(claim);
             }
@@ -277,7 +280,7 @@ fn level(record: &Record) -> Level {
             (_, Some(EndCause::GrantLost)) => Level::Err,
             _ => Level::Notice,
         },
-        Record::Change(_) | Record::Mark(_) => Level::Notice,
+        Record::Change(_) | Record::Right(_) | Record::Mark(_) => Level::Notice,
     }
 }
 
@@ -289,7 +292,7 @@ mod tests {
     use chrono::TimeDelta;
 
     fn memory(sessions: Vec<Session>) -> Memory {
-        let log = Log::to(std::path::Path::new("/nonexistent")).unwrap();
+        let log = Log::to(std::path::Path::new("/nonexistent"), "jitd").unwrap();
         let mut view = View::of(HostName::parse("web-1").unwrap());
         view.put(grant(100));
         Memory::new(view, HashMap::new(), sessions, 0, log)

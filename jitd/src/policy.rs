@@ -2,16 +2,14 @@
 
 use crate::accounts::AccountBook;
 use crate::config::Config;
-use crate::{kernel, limits};
-use access::{HostName, Time};
+use crate::kernel;
+use access::HostName;
 use arc_swap::ArcSwap;
-use desk::PolicyVersion;
+use desk::{PolicyVersion, Stamps};
 use std::collections::BTreeMap;
-use std::io::Read as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::SystemTime;
-use workflow::{Accounts, Hosts, OnCall, People, Policy, Schedule, World};
+use workflow::{Accounts, Hosts, People, Policy, World};
 
 /// Makes the world of this moment, anew only where something changed.
 pub struct Policies {
@@ -38,12 +36,9 @@ struct Made {
     applied: Arc<Applied>,
     accounts: Arc<Accounts>,
     config: Arc<Config>,
-    schedules: Vec<Stamp>,
+    schedules: Stamps,
     world: World,
 }
-
-/// A file as it was looked at: its time and length, and the day its recurring shifts were worked out for.
-type Stamp = (PathBuf, Option<(SystemTime, u64)>, chrono::NaiveDate);
 
 impl Policies {
     /// The policy in force on this host.
@@ -102,7 +97,7 @@ impl desk::Worlds for Policies {
     fn world(&self) -> World {
         let (applied, accounts, config) =
             (self.applied.load_full(), self.accounts.now(), self.config.load_full());
-        let schedules = stamps(&applied.policy);
+        let schedules = Stamps::of(&applied.policy, kernel::wall());
         let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(made) = &*made
             && Arc::ptr_eq(&made.applied, &applied)
@@ -115,7 +110,7 @@ impl desk::Worlds for Policies {
         let world = World {
             policy: Arc::clone(&applied.policy),
             people: Arc::new(people(applied.listed.clone(), &accounts)),
-            schedules: Arc::new(read_all(&applied.policy)),
+            schedules: Arc::new(desk::schedules(&applied.policy, kernel::wall())),
             hosts: Arc::new(self.hosts(&config)),
         };
         *made = Some(Made { applied, accounts, config, schedules, world: world.clone() });
@@ -131,7 +126,7 @@ impl desk::Worlds for Policies {
         let listed = listed.transpose().map_err(|why| why.to_string())?;
         Ok(World {
             people: Arc::new(people(listed, &self.accounts.now())),
-            schedules: Arc::new(read_all(&policy)),
+            schedules: Arc::new(desk::schedules(&policy, kernel::wall())),
             hosts: Arc::new(self.hosts(&self.config.load())),
             policy: Arc::new(policy),
         })
@@ -151,37 +146,6 @@ fn people(listed: Option<People>, accounts: &Accounts) -> People {
         Some(listed) => listed.over(&system),
         None => system,
     }
-}
-
-fn stamps(policy: &Policy) -> Vec<Stamp> {
-    let today = kernel::wall().date_naive();
-    let stamp = |path: &Path| {
-        let meta = std::fs::metadata(path).ok()?;
-        Some((meta.modified().ok()?, meta.len()))
-    };
-    policy.schedules.values().map(|source| (source.file.clone(), stamp(&source.file), today)).collect()
-}
-
-fn read_all(policy: &Policy) -> BTreeMap<String, OnCall> {
-    policy
-        .schedules
-        .iter()
-        .map(|(name, source)| (name.clone(), read(&source.file).unwrap_or_else(OnCall::Unknown)))
-        .collect()
-}
-
-/// A schedule as its file has it; what is not to be had is not believed, and the daemon goes on.
-fn read(path: &Path) -> Result<OnCall, String> {
-    let wrong = |why: std::io::Error| format!("reading {}: {why}", path.display());
-    let file = std::fs::File::open(path).map_err(wrong)?;
-    let as_of: Time = file.metadata().and_then(|meta| meta.modified()).map_err(wrong)?.into();
-    let mut text = String::new();
-    file.take(limits::SCHEDULE + 1).read_to_string(&mut text).map_err(wrong)?;
-    if text.len() as u64 > limits::SCHEDULE {
-        return Err(format!("{} is larger than {} bytes", path.display(), limits::SCHEDULE));
-    }
-    let schedule = Schedule::parse(&text, path, kernel::wall()).map_err(|why| why.to_string())?;
-    Ok(OnCall::Known(schedule, as_of))
 }
 
 #[cfg(test)]

@@ -70,7 +70,7 @@ impl store::Judge for Bodies {
             Ok(Record::Mark(mark)) if mark.mark == Mark::Carried => {
                 Says { ended: None, used: claim_in(&mark.detail) }
             }
-            Ok(Record::Session(_) | Record::Mark(_)) | Err(_) => Says::default(),
+            Ok(Record::Session(_) | Record::Right(_) | Record::Mark(_)) | Err(_) => Says::default(),
         }
     }
 

@@ -1,10 +1,8 @@
-//! The daemon's own rows: claims, sessions, the clock; and pages of the journal.
+//! The daemon's own rows: claims, sessions, the clock.
 
 use crate::clock::Kept;
-use crate::ledger::Ledger;
 use access::{Claim, GrantId, SessionId, Time};
-use api::{JournalRow, Record, Session};
-use desk::DeskError;
+use api::Session;
 use rusqlite::{Connection, OptionalExtension as _, params};
 use store::StoreError;
 
@@ -18,6 +16,12 @@ pub fn claim(connection: &Connection, grant: GrantId, claim: Claim, seq: u64) ->
             "INSERT INTO claim (grant_id, started_ms, ends_ms, seq) VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING",
         )?
         .execute(params![grant.bits(), claim.started.timestamp_millis(), claim.ends.timestamp_millis(), seq])?;
+    Ok(())
+}
+
+/// A grant that this host must not go by any more.
+pub fn withdraw(connection: &Connection, grant: GrantId) -> Result<(), StoreError> {
+    connection.prepare_cached("DELETE FROM grants WHERE id = ?1")?.execute([grant.bits()])?;
     Ok(())
 }
 
@@ -117,28 +121,4 @@ pub fn clock(connection: &Connection) -> Result<Option<Kept>, StoreError> {
             .map_err(|why| StoreError::Full(format!("the clock's row cannot be read: {why}")))
     })
     .transpose()
-}
-
-/// Records after `after`, or the last ones.
-pub fn journal_page(ledger: &Ledger, after: Option<u64>, limit: u32) -> Result<Vec<JournalRow>, DeskError> {
-    ledger.read(|connection| {
-        let after = match after {
-            Some(after) => after,
-            None => store::last_seq(connection)?.saturating_sub(u64::from(limit)),
-        };
-        let rows = store::journal_after(connection, after, u64::from(limit))?;
-        rows.into_iter()
-            .map(|row| {
-                let line = match serde_json::from_str::<Record>(&row.body) {
-                    Ok(record) => record.line(row.seq),
-                    Err(_) => {
-                        format!("mark=unreadable detail=\"written by another release\" seq={}", row.seq)
-                    }
-                };
-                let seq = row.seq;
-                let row = serde_json::to_value(&row).map_err(|why| DeskError::Store(why.to_string()))?;
-                Ok(JournalRow { seq, row, line })
-            })
-            .collect()
-    })
 }

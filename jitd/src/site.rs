@@ -4,13 +4,14 @@ use crate::accounts::AccountBook;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::ledger::Ledger;
-use crate::log::Log;
 use crate::memory::{Changed, Memory};
 use crate::policy::Policies;
 use crate::sessions::Left;
+use crate::source::Source;
 use access::{HostName, SessionId};
 use arc_swap::ArcSwap;
 use desk::{Desk, SqliteStore};
+use loglines::Log;
 use std::collections::{BTreeSet, HashSet};
 use std::sync::{Arc, Mutex};
 
@@ -38,6 +39,8 @@ pub struct Site {
     pub over: Mutex<BTreeSet<u32>>,
     /// What runs on that no session carries.
     pub left: Left,
+    /// Where grants come from.
+    pub source: Source,
     /// For what cannot be recorded.
     pub log: Log,
 }

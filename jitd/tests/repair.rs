@@ -109,7 +109,7 @@ impl State {
     }
 
     fn open(&self) -> Result<File, StoreError> {
-        let options = Options { path: self.file(), max_bytes: 64 << 20 };
+        let options = Options { path: self.file(), max_bytes: 64 << 20, tables: "" };
         File::open(options, |_| unreachable!("a database is never replaced by an empty one"))
     }
 
@@ -214,7 +214,7 @@ type Work = Box<dyn FnOnce(&mut Tx<'_, ()>) -> Result<(), StoreError> + Send>;
 /// What a daemon wrote in two minutes.
 fn live(path: &Path) -> Writer<()> {
     let stamp = |at: i64| Stamp { boot: BOOT.into(), wall_ms: at, boot_ms: HOUR + at - NOON };
-    let options = Options { path: path.into(), max_bytes: 64 << 20 };
+    let options = Options { path: path.into(), max_bytes: 64 << 20, tables: "" };
     let file = File::open(options, |_| (stamp(NOON), mark("opened", "x"))).unwrap();
     let clock = Arc::new(AtomicI64::new(NOON));
     let now = Arc::clone(&clock);

@@ -11,7 +11,7 @@ pub fn dist() -> Result<PathBuf> {
     {
         let _progress = testbed::Progress::begin("building pam_jit.so, jitd and jit");
         cargo(&["build", "--quiet", "--profile", "module", "-p", "pam-module"])?;
-        cargo(&["build", "--quiet", "--release", "-p", "jitd", "-p", "jit"])?;
+        cargo(&["build", "--quiet", "--release", "-p", "jitd", "-p", "jit", "-p", "hub"])?;
     }
     let target = testbed::repository().join("target");
     std::fs::copy(target.join("module/libpam_jit.so"), target.join("module/pam_jit.so"))

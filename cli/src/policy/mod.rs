@@ -9,7 +9,7 @@ mod test;
 pub use check::check;
 pub use diff::diff;
 pub use explain::explain;
-pub use offline::Files;
+pub use offline::{Files, text};
 pub use test::test;
 
 use crate::output::Output;
@@ -53,13 +53,13 @@ pub fn apply(
 pub fn read(policy: &Path, people: Option<&Path>) -> Result<NewPolicy, CliError> {
     let beside = policy.with_file_name("people.toml");
     let people = match people {
-        Some(people) => Some(text(people)?),
-        None if beside.exists() => Some(text(&beside)?),
+        Some(people) => Some(rules(people)?),
+        None if beside.exists() => Some(rules(&beside)?),
         None => None,
     };
-    Ok(NewPolicy { policy: text(policy)?, people })
+    Ok(NewPolicy { policy: rules(policy)?, people })
 }
 
-fn text(path: &Path) -> Result<String, CliError> {
-    offline::text(path, api::limits::POLICY as u64)
+fn rules(path: &Path) -> Result<String, CliError> {
+    text(path, api::limits::POLICY as u64)
 }

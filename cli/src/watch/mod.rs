@@ -20,14 +20,12 @@ use keys::Key;
 use ratatui::crossterm::event;
 use screen::Screen;
 use std::io::IsTerminal as _;
-use std::path::Path;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::Instant;
 
-pub fn watch(socket: &Path, out: &mut Output) -> Result<(), CliError> {
-    let client = Client::on_socket(socket)?;
-    // Where nobody answers at the start it is mostly the wrong socket, and a screen would not help.
+pub fn watch(client: Client, out: &mut Output) -> Result<(), CliError> {
+    // Where nobody answers at the start it is mostly the wrong door, and a screen would not help.
     let status = client.status()?;
     let on_terminal = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
     if out.is_json() || !on_terminal { follow(&client, &status) } else { inbox(client, &status) }
@@ -125,7 +123,7 @@ fn follow(client: &Client, status: &Status) -> Result<(), CliError> {
         match look(client, newest, &mut follow) {
             Ok(told) => {
                 if patience.answered() {
-                    Output::aside("jitd answers again.");
+                    Output::aside(&format!("{} answers again.", client.door().name()));
                 }
                 for (change, request) in &told {
                     Output::json(&Line { change, request })?;

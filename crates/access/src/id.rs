@@ -125,6 +125,10 @@ id! {
     /// A session.
     SessionId, 'S', "session", "S-7K2Q9-M4XTB"
 }
+id! {
+    /// A token of a hub, not the secret itself.
+    TokenId, 'T', "token", "T-7K2Q9-M4XTB"
+}
 
 /// The values of at most ten digits after `letter`, dashes and case aside.
 fn prefix_digits(text: &str, letter: char) -> Option<Vec<u8>> {

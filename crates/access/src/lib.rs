@@ -20,7 +20,7 @@ mod view;
 pub use decide::{Decision, decide};
 pub use explain::{explain, for_people};
 pub use grant::{Claim, Ended, EndedHow, Grant, GrantState, Window};
-pub use id::{GrantId, IdError, RANDOM_BITS, RequestId, SessionId};
+pub use id::{GrantId, IdError, RANDOM_BITS, RequestId, SessionId, TokenId};
 pub use name::{HostName, Login, NameError, Person, Service};
 pub use question::{Now, Phase, Question};
 pub use reason::Reason;

@@ -2,11 +2,13 @@
 
 use crate::{
     AppliedPolicy, AskExplain, AskGrants, AskJournal, AskRequests, Check, CheckQuery, EndGrant, EndSession,
-    GrantView, JournalRow, NewExtension, NewPolicy, NewReplay, NewRequest, NewReview, Opened, PolicyView,
-    Problem, Replayed, RequestView, Reviewed, SessionView, Status, WatchReport, limits,
+    GrantView, HostToken, HostView, JournalRow, MadeToken, NewExtension, NewHostToken, NewPolicy, NewReplay,
+    NewRequest, NewReview, NewToken, Opened, PolicyView, Problem, Removed, Replayed, RequestView, Reviewed,
+    Roles, SessionView, Status, Token, TokenView, WatchReport, limits,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use std::fmt;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -14,7 +16,48 @@ use std::time::Duration;
 /// Calls the desk over one door.
 pub struct Client {
     http: reqwest::blocking::Client,
-    door: PathBuf,
+    base: String,
+    door: Door,
+}
+
+/// Where a desk answers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Door {
+    /// The control socket of this machine's `jitd`.
+    Socket(PathBuf),
+    /// A hub at this address.
+    Hub(String),
+}
+
+impl fmt::Display for Door {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Socket(path) => write!(f, "jitd on {}", path.display()),
+            Self::Hub(url) => write!(f, "the hub at {url}"),
+        }
+    }
+}
+
+impl Door {
+    /// Who answers there.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Socket(_) => "jitd",
+            Self::Hub(_) => "the hub",
+        }
+    }
+
+    /// What to look at when nobody answers.
+    fn hint(&self) -> &'static str {
+        match self {
+            Self::Socket(_) => {
+                "is it running? See `systemctl status jitd`, or name another socket with --socket"
+            }
+            Self::Hub(_) => {
+                "is it up, and is this still its address and its certificate? Log in anew with `jit login` where they changed"
+            }
+        }
+    }
 }
 
 /// Why a call has no answer.
@@ -22,26 +65,28 @@ pub struct Client {
 pub enum ClientError {
     /// Nobody answered.
     #[error(
-        "asking jitd on {}: {why}: is it running? See `systemctl status jitd`, or name another socket with --socket",
-        door.display()
+        "asking {door}: {why}: {}", door.hint()
     )]
     Unreachable {
-        /// The socket.
-        door: PathBuf,
+        /// Where.
+        door: Door,
         /// What happened.
         why: String,
     },
     /// An answer that is none of ours.
-    #[error("jitd on {} answered something this jit does not understand: {why}: are both of the same release?", door.display())]
+    #[error("{door} answered something this jit does not understand: {why}: are both of the same release?")]
     Garbled {
-        /// The socket.
-        door: PathBuf,
+        /// Where.
+        door: Door,
         /// What was wrong.
         why: String,
     },
     /// A refusal.
     #[error("{}", .0.detail)]
     Refused(Problem),
+    /// An address, token or certificate that is none.
+    #[error("{0}")]
+    Unusable(String),
 }
 
 impl ClientError {
@@ -50,6 +95,7 @@ impl ClientError {
         match self {
             Self::Unreachable { .. } | Self::Garbled { .. } => 3,
             Self::Refused(problem) => problem.code.exit(),
+            Self::Unusable(_) => 2,
         }
     }
 }
@@ -58,15 +104,54 @@ impl ClientError {
 type Answer<T> = Result<T, ClientError>;
 
 impl Client {
-    /// A client of the control socket at `door`.
-    pub fn on_socket(door: &Path) -> Answer<Self> {
-        let http = reqwest::blocking::Client::builder()
-            .unix_socket(door)
-            .timeout(Duration::from_secs(limits::WAIT_S))
-            .redirect(reqwest::redirect::Policy::none())
-            .build()
-            .map_err(|why| ClientError::Unreachable { door: door.into(), why: chain(&why) })?;
-        Ok(Self { http, door: door.into() })
+    /// A client of the control socket at `path`.
+    pub fn on_socket(path: &Path) -> Answer<Self> {
+        // The host part is never looked up: every call goes to the socket.
+        // Nor is TLS spoken there, so that a machine without any authorities it trusts has its daemon all the same.
+        let no_authorities = std::iter::empty::<reqwest::Certificate>();
+        let http = builder().unix_socket(path).tls_certs_only(no_authorities);
+        Self::of(Door::Socket(path.into()), "http://jitd.invalid", http)
+    }
+
+    /// A client of the hub at `url`, known there by `token`. With `ca`, in PEM, only a certificate of that
+    /// authority is believed; without it those that this machine trusts are.
+    pub fn on_hub(url: &str, token: &str, ca: Option<&str>) -> Answer<Self> {
+        let url = url.trim_end_matches('/');
+        let unusable =
+            |what: &str| ClientError::Unusable(format!("{what}: write it as https://hub.example.org:8443"));
+        let parsed =
+            reqwest::Url::parse(url).map_err(|why| unusable(&format!("{url} is no address ({why})")))?;
+        if parsed.scheme() != "https" || parsed.path() != "/" || parsed.query().is_some() {
+            return Err(unusable(&format!("{url} is not the address of a hub")));
+        }
+        let mut bearer = reqwest::header::HeaderValue::from_str(&format!("Bearer {token}"))
+            .map_err(|_| ClientError::Unusable("the token has characters that no token has".to_owned()))?;
+        bearer.set_sensitive(true);
+        let headers = [(reqwest::header::AUTHORIZATION, bearer)].into_iter().collect();
+        let mut http = builder().https_only(true).default_headers(headers);
+        if let Some(ca) = ca {
+            let wrong = |why: &dyn fmt::Display| {
+                ClientError::Unusable(format!("reading the hub's certificate authority: {why}"))
+            };
+            let trusted = reqwest::Certificate::from_pem_bundle(ca.as_bytes()).map_err(|why| wrong(&why))?;
+            if trusted.is_empty() {
+                return Err(wrong(&"there is no certificate in it"));
+            }
+            http = http.tls_certs_only(trusted);
+        }
+        Self::of(Door::Hub(url.to_owned()), url, http)
+    }
+
+    fn of(door: Door, base: &str, http: reqwest::blocking::ClientBuilder) -> Answer<Self> {
+        match http.build() {
+            Ok(http) => Ok(Self { http, base: base.to_owned(), door }),
+            Err(why) => Err(ClientError::Unreachable { door, why: chain(&why) }),
+        }
+    }
+
+    /// Where it calls.
+    pub fn door(&self) -> &Door {
+        &self.door
     }
 
     /// `GET /v1/status`.
@@ -162,12 +247,52 @@ impl Client {
     /// `POST /v1/policy/replay`.
     pub fn replay(&self, body: &NewReplay) -> Answer<Replayed> {
         let wait = Duration::from_secs(limits::REPLAY_WAIT_S);
-        self.call(self.http.post(url("policy/replay")).timeout(wait).json(body))
+        self.call(self.http.post(self.url("policy/replay")).timeout(wait).json(body))
+    }
+
+    /// `GET /v1/fleet`.
+    pub fn hosts(&self) -> Answer<Vec<HostView>> {
+        self.get("fleet", &())
+    }
+
+    /// `POST /v1/fleet/token`.
+    pub fn host_token(&self, body: &NewHostToken) -> Answer<HostToken> {
+        self.post("fleet/token", body)
+    }
+
+    /// `POST /v1/fleet/{host}/remove`.
+    pub fn remove_host(&self, host: &access::HostName) -> Answer<Removed> {
+        self.post(&format!("fleet/{host}/remove"), &serde_json::json!({}))
     }
 
     /// `GET /v1/journal`.
     pub fn journal(&self, query: &AskJournal) -> Answer<Vec<JournalRow>> {
         self.get("journal", query)
+    }
+
+    /// `GET /v1/tokens`.
+    pub fn tokens(&self) -> Answer<Vec<TokenView>> {
+        self.get("tokens", &())
+    }
+
+    /// `POST /v1/tokens`.
+    pub fn make_token(&self, body: &NewToken) -> Answer<MadeToken> {
+        self.post("tokens", body)
+    }
+
+    /// `POST /v1/tokens/{id}/revoke`.
+    pub fn revoke_token(&self, id: &str) -> Answer<Token> {
+        self.post(&format!("tokens/{}/revoke", segment(id)), &serde_json::json!({}))
+    }
+
+    /// `GET /v1/roles`.
+    pub fn roles(&self) -> Answer<Vec<Roles>> {
+        self.get("roles", &())
+    }
+
+    /// `POST /v1/roles`.
+    pub fn set_roles(&self, body: &Roles) -> Answer<Roles> {
+        self.post("roles", body)
     }
 
     /// `POST /v1/clock/accept`: the time from then on.
@@ -180,15 +305,19 @@ impl Client {
         Ok(accepted.now)
     }
 
+    fn url(&self, path: &str) -> String {
+        format!("{}/v1/{path}", self.base)
+    }
+
     fn get<T: DeserializeOwned>(&self, path: &str, query: &impl Serialize) -> Answer<T> {
-        self.call(self.http.get(url(path)).query(query))
+        self.call(self.http.get(self.url(path)).query(query))
     }
 
     fn post<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Answer<T> {
         let mut key = [0; 16];
         getrandom::fill(&mut key)
             .map_err(|why| ClientError::Unreachable { door: self.door.clone(), why: why.to_string() })?;
-        self.call(self.http.post(url(path)).header("Idempotency-Key", workflow::hex(&key)).json(body))
+        self.call(self.http.post(self.url(path)).header("Idempotency-Key", workflow::hex(&key)).json(body))
     }
 
     fn call<T: DeserializeOwned>(&self, call: reqwest::blocking::RequestBuilder) -> Answer<T> {
@@ -211,9 +340,13 @@ impl Client {
     }
 }
 
-/// The host part is never looked up: every call goes to the socket.
-fn url(path: &str) -> String {
-    format!("http://jitd.invalid/v1/{path}")
+/// What every call has in common.
+fn builder() -> reqwest::blocking::ClientBuilder {
+    // Whoever was first has chosen the same one.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    reqwest::blocking::Client::builder()
+        .timeout(Duration::from_secs(limits::WAIT_S))
+        .redirect(reqwest::redirect::Policy::none())
 }
 
 /// Text from a command line as one path segment: ids have no character that needs more than this.

@@ -21,25 +21,42 @@
 //! | `POST /v1/policy` | [`NewPolicy`] | [`AppliedPolicy`] |
 //! | `POST /v1/policy/explain` | [`AskExplain`] | [`workflow::Explained`] |
 //! | `POST /v1/policy/replay` | [`NewReplay`] | [`Replayed`] |
+//! | `GET /v1/tokens` | | `[`[`TokenView`]`]`; a hub alone, as what follows |
+//! | `POST /v1/tokens` | [`NewToken`] | [`MadeToken`] |
+//! | `POST /v1/tokens/{id}/revoke` | | [`Token`] |
+//! | `GET /v1/roles` | | `[`[`Roles`]`]` |
+//! | `POST /v1/roles` | [`Roles`] | [`Roles`] |
+//! | `GET /v1/fleet` | | `[`[`HostView`]`]` |
+//! | `POST /v1/fleet/token` | [`NewHostToken`] | [`HostToken`] |
+//! | `POST /v1/fleet/{host}/remove` | | [`Removed`] |
+//! | `GET /v1/authority` | | [`sync::SignedAuthority`]; by anybody |
+//! | `POST /v1/hosts` | [`Join`] | [`HostView`]; by a new host, as what follows by one that joined |
+//! | `POST /v1/hosts/{host}/nonce` | | [`Nonced`] |
+//! | `POST /v1/hosts/{host}/feed` | [`AskFeed`] | server-sent events, a [`sync::Message`] each |
 //! | `GET /v1/journal?after=&limit=` | | `[`[`JournalRow`]`]` |
 //!
 //! Ids may be cut short where one thing alone starts like that. Everything that changes something takes an `Idempotency-Key`
-//! header; repeated with the same key by the same person it changes nothing and answers the same. What
+//! header; repeated with the same key by the same person it changes nothing and answers the same (tokens aside, whose
+//! secret is told once). What
 //! is refused answers with a [`Problem`].
 #![forbid(unsafe_code)]
 
 #[cfg(feature = "client")]
 mod client;
+mod fleet;
 pub mod limits;
 mod problem;
 mod record;
+mod right;
 mod session;
 mod types;
 
 #[cfg(feature = "client")]
-pub use client::{Client, ClientError};
+pub use client::{Client, ClientError, Door};
+pub use fleet::{AskFeed, HostToken, HostView, Join, NewHostToken, Nonced, Removed, SIGNED};
 pub use problem::{Problem, ProblemCode};
 pub use record::{ChangeRecord, DecisionRecord, Mark, MarkRecord, PolicyApplied, Record};
+pub use right::{MadeToken, NewToken, Right, RightRecord, Role, Roles, Scope, Token, TokenView};
 pub use session::{
     EndAsked, EndCause, EndSession, HowEnded, LeftOver, Session, SessionChange, SessionRecord, SessionState,
     SessionView, WatchReport,

@@ -25,6 +25,8 @@ pub struct Problem {
 pub enum ProblemCode {
     /// The rules say no.
     Refused,
+    /// Nobody knows who asks.
+    Unauthorized,
     /// Who asks may not.
     Forbidden,
     /// The call makes no sense.
@@ -44,6 +46,7 @@ impl ProblemCode {
     pub const fn status(self) -> u16 {
         match self {
             Self::Refused => 422,
+            Self::Unauthorized => 401,
             Self::Forbidden => 403,
             Self::BadRequest => 400,
             Self::NotFound => 404,
@@ -56,7 +59,7 @@ impl ProblemCode {
     /// Exit code of `jit`.
     pub const fn exit(self) -> u8 {
         match self {
-            Self::Refused | Self::Forbidden | Self::RateLimited => 1,
+            Self::Refused | Self::Unauthorized | Self::Forbidden | Self::RateLimited => 1,
             Self::BadRequest => 2,
             Self::Unavailable => 3,
             Self::NotFound => 4,
@@ -80,6 +83,7 @@ mod tests {
     fn exit_codes_are_those_of_the_contract() {
         let exits = [
             (ProblemCode::Refused, 1),
+            (ProblemCode::Unauthorized, 1),
             (ProblemCode::Forbidden, 1),
             (ProblemCode::RateLimited, 1),
             (ProblemCode::BadRequest, 2),

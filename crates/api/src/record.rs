@@ -1,6 +1,6 @@
 //! What the journal holds, and the one line each record is in syslog.
 
-use crate::{EndCause, Session, SessionRecord, Used, limits};
+use crate::{EndCause, Right, RightRecord, Session, SessionRecord, Used, limits};
 use access::{Grant, GrantId, Login, Person, Reason, RequestId, Service, Text, Time};
 use chrono::SecondsFormat;
 use serde::{Deserialize, Serialize};
@@ -18,6 +18,8 @@ pub enum Record {
     Change(Box<ChangeRecord>),
     /// A session changed.
     Session(Box<SessionRecord>),
+    /// A token or a role changed.
+    Right(Box<RightRecord>),
     /// Something happened to the daemon itself.
     Mark(Box<MarkRecord>),
 }
@@ -149,6 +151,14 @@ pub enum Mark {
     LeftOver,
     /// A first use was taken over from a damaged database.
     Carried,
+    /// A hub made a token that lets hosts in.
+    HostTokenMade,
+    /// A host joined its hub.
+    HostJoined,
+    /// A host was taken away from its hub.
+    HostRemoved,
+    /// A host took in what its hub says must be held.
+    ViewApplied,
 }
 
 impl Mark {
@@ -163,6 +173,10 @@ impl Mark {
             Self::LinesDropped => "lines_dropped",
             Self::LeftOver => "left_over",
             Self::Carried => "carried",
+            Self::HostTokenMade => "host_token_made",
+            Self::HostJoined => "host_joined",
+            Self::HostRemoved => "host_removed",
+            Self::ViewApplied => "view_applied",
         }
     }
 }
@@ -174,6 +188,7 @@ impl Record {
             Self::Decision(record) => record.at,
             Self::Change(record) => record.at,
             Self::Session(record) => record.at,
+            Self::Right(record) => record.at,
             Self::Mark(record) => record.at,
         }
     }
@@ -185,6 +200,7 @@ impl Record {
             Self::Decision(record) => decision(&mut line, record),
             Self::Change(record) => change(&mut line, record),
             Self::Session(record) => session(&mut line, record),
+            Self::Right(record) => right(&mut line, record),
             Self::Mark(record) => {
                 line.put("mark", record.mark.code());
                 line.put("detail", &record.detail);
@@ -286,6 +302,21 @@ fn session(line: &mut Line, record: &SessionRecord) {
     line.put_some("comment", record.comment.as_ref());
     if !record.detail.is_empty() {
         line.put("detail", &record.detail);
+    }
+}
+
+fn right(line: &mut Line, record: &RightRecord) {
+    line.put("change", record.right.code());
+    line.put("actor", record.actor.as_ref().map_or("jit-hub", Person::as_str));
+    line.put("person", record.person.as_str());
+    match &record.right {
+        Right::TokenMade(token) | Right::TokenRevoked(token) => {
+            line.put("token", &token.id.to_string());
+            line.put("name", token.name.as_str());
+            line.put("scopes", &joined(&token.scopes));
+            line.put("expires", &iso(token.expires));
+        }
+        Right::RoleGiven(role) | Right::RoleTaken(role) => line.put("role", role.code()),
     }
 }
 
@@ -427,6 +458,41 @@ mod tests {
              rhost=203.0.113.5 tty=ssh grant=G-00000-00001 request=R-00000-00002 approved_by=bob,carol \
              expires=2026-11-24T15:04:00Z source=local staleness=0s phase=account seq=812"
         );
+    }
+
+    #[test]
+    fn a_token_and_a_role_are_lines_that_say_who_can_do_what_from_now_on() {
+        let token = crate::Token {
+            id: access::TokenId::from_random(3),
+            person: Person::parse("bob").unwrap(),
+            name: Text::parse("bob's laptop").unwrap(),
+            scopes: [crate::Scope::Review, crate::Scope::Read].into(),
+            made: "2026-11-24T14:04:00Z".parse().unwrap(),
+            made_by: None,
+            expires: "2027-02-22T14:04:00Z".parse().unwrap(),
+            revoked: None,
+        };
+        let record = |actor: Option<&str>, right| {
+            let actor = actor.map(|name| Person::parse(name).unwrap());
+            let person = Person::parse("bob").unwrap();
+            Record::Right(Box::new(RightRecord { at: token.made, actor, person, right }))
+        };
+        assert_eq!(
+            record(Some("alice"), Right::TokenMade(token.clone())).line(7),
+            "change=token_made actor=alice person=bob token=T-00000-00003 name=\"bob's laptop\" \
+             scopes=read,review expires=2027-02-22T14:04:00Z seq=7"
+        );
+        assert!(
+            record(None, Right::TokenRevoked(token.clone())).line(8).starts_with("change=token_revoked ")
+        );
+        assert_eq!(
+            record(None, Right::RoleGiven(crate::Role::Admin)).line(9),
+            "change=role_given actor=jit-hub person=bob role=admin seq=9"
+        );
+        let last = record(None, Right::RoleTaken(crate::Role::Auditor));
+        assert_eq!(last.line(10), "change=role_taken actor=jit-hub person=bob role=auditor seq=10");
+        let json = serde_json::to_string(&last).unwrap();
+        assert_eq!(serde_json::from_str::<Record>(&json).unwrap(), last);
     }
 
     #[test]

@@ -175,7 +175,7 @@ impl<S: Store> Desk<S> {
         labels: &BTreeMap<String, String>,
     ) -> Result<BTreeSet<HostName>, DeskError> {
         if labels.is_empty() {
-            return Ok(if named.is_empty() { BTreeSet::from([self.host.clone()]) } else { named });
+            return self.named(named);
         }
         if !named.is_empty() {
             return Err(DeskError::BadRequest(

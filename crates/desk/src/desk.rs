@@ -6,6 +6,7 @@ use access::{Grant, GrantId, HostName, Now, Person, RequestId, Text, Time};
 use api::{Change, ChangeRecord, GrantView, RequestView};
 use serde::{Serialize, de::DeserializeOwned};
 use sha2::{Digest as _, Sha256};
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use workflow::{
     Ask, Channel, Decider, Facts, Held, Kind, Narrowing, Refusal, Request, RequestState, Rule, Stepped,
@@ -17,7 +18,7 @@ pub struct Desk<S> {
     pub(crate) store: S,
     pub(crate) worlds: Arc<dyn Worlds>,
     pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) host: HostName,
+    pub(crate) host: Option<HostName>,
     /// Held by the one replay that runs: each keeps a core busy for seconds.
     pub(crate) replaying: Mutex<()>,
 }
@@ -53,9 +54,25 @@ impl Said {
 }
 
 impl<S: Store> Desk<S> {
-    /// A desk on `store`; `host` is meant where a request names none.
-    pub fn new(store: S, worlds: Arc<dyn Worlds>, clock: Arc<dyn Clock>, host: HostName) -> Self {
-        Self { store, worlds, clock, host, replaying: Mutex::new(()) }
+    /// A desk on `store`; `host` is meant where a request names none. Without it every request has to.
+    pub fn new(
+        store: S,
+        worlds: Arc<dyn Worlds>,
+        clock: Arc<dyn Clock>,
+        host: impl Into<Option<HostName>>,
+    ) -> Self {
+        Self { store, worlds, clock, host: host.into(), replaying: Mutex::new(()) }
+    }
+
+    /// The hosts that are meant by these names.
+    pub(crate) fn named(&self, hosts: BTreeSet<HostName>) -> Result<BTreeSet<HostName>, DeskError> {
+        match &self.host {
+            _ if !hosts.is_empty() => Ok(hosts),
+            Some(here) => Ok([here.clone()].into()),
+            None => Err(DeskError::BadRequest(
+                "a hub is no host itself: say where, with --host NAME or --label KEY=VALUE".to_owned(),
+            )),
+        }
     }
 
     /// Does `work`, a look at the rules and a write that rests on it, over the policy in force. Where another

@@ -191,7 +191,7 @@ impl<S: Store> Desk<S> {
             asked_by: caller.person.clone(),
             person: caller.person.clone(),
             names: caller.names.clone(),
-            hosts: BTreeSet::from([self.host.clone()]),
+            hosts: self.named(BTreeSet::new())?,
             labels: BTreeMap::new(),
             services: BTreeSet::from([knock.service.clone()]),
             run_as: knock.run_as.cloned(),

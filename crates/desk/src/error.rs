@@ -31,7 +31,7 @@ pub enum DeskError {
         id: String,
     },
     /// Nobody of that name.
-    #[error("there is no account {0} on this host")]
+    #[error("there is no account {0} here: whoever keeps the policy can name them in people.toml")]
     NoAccount(String),
     /// The door is not sure who it is.
     #[error("this review does not count: {0}")]

@@ -4,7 +4,6 @@ use crate::desk::facts;
 use crate::{Caller, Desk, DeskError, Store};
 use access::Now;
 use api::AskExplain;
-use std::collections::BTreeSet;
 use workflow::{Explained, Wish, explained};
 
 impl<S: Store> Desk<S> {
@@ -21,7 +20,7 @@ impl<S: Store> Desk<S> {
         }
         // Facts are as fresh as they are now, whatever time is asked about.
         let at = ask.at.map_or(now, |at| Now { trusted: at, ..now });
-        let hosts = if ask.hosts.is_empty() { BTreeSet::from([self.host.clone()]) } else { ask.hosts };
+        let hosts = self.named(ask.hosts)?;
         let wish = Wish { user, hosts, services: ask.services, run_as: ask.run_as, length: ask.length };
         let asked = wish.ask(&world, at).ok_or_else(|| DeskError::NoAccount(wish.user.to_string()))?;
         let rule = world.rule(&asked, at).ok();

@@ -21,6 +21,7 @@ mod replaying;
 mod reviewing;
 mod routes;
 mod ruling;
+mod schedules;
 mod sqlite;
 mod store;
 
@@ -30,7 +31,8 @@ pub use door::{AtTheDoor, AtThePrompt, Hint, Knock, Words};
 pub use error::DeskError;
 pub use policy::{Clock, Ground, Worlds};
 pub use routes::{Answer, Refused, blocking, routes};
-pub use sqlite::{Loaded, SqliteStore, load, policy_in_force, reopen};
+pub use schedules::{Stamps, schedules};
+pub use sqlite::{Loaded, SqliteStore, journal_page, keep_grant, load, policy_in_force, reopen};
 pub use store::{
     After, Asked, Committed, GrantAfter, PolicyVersion, Queries, RequestFilter, Store, Transaction,
 };

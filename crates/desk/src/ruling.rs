@@ -52,7 +52,7 @@ impl<S: Store> Desk<S> {
     pub fn apply(&self, caller: &Caller, new: NewPolicy, key: &Key) -> Result<AppliedPolicy, DeskError> {
         if !caller.roles.admin {
             return Err(DeskError::Forbidden(
-                "only an administrator puts a policy in force: on this machine, root".to_owned(),
+                "only an administrator puts a policy in force: root on one machine, who has the role admin on a hub".to_owned(),
             ));
         }
         let world = self.tried(&new)?;

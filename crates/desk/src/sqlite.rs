@@ -5,7 +5,7 @@ use crate::store::{
 };
 use crate::{DeskError, limits};
 use access::{Claim, Grant, GrantId, HostName, Person, RequestId, Time};
-use api::{Change, ChangeRecord, Record, Used};
+use api::{Change, ChangeRecord, JournalRow, Record, Used};
 use rusqlite::{Connection, OptionalExtension as _, ToSql, params};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -97,6 +97,33 @@ pub fn policy_in_force(connection: &Connection) -> Result<Option<PolicyVersion>,
     Ok(began.then(PolicyVersion::shipped))
 }
 
+/// Records after `after`, or the last ones, at most `limit`.
+pub fn journal_page(
+    connection: &Connection,
+    after: Option<u64>,
+    limit: u32,
+) -> Result<Vec<JournalRow>, DeskError> {
+    let limit = limit.min(api::limits::PAGE);
+    let after = match after {
+        Some(after) => after,
+        None => store::last_seq(connection)?.saturating_sub(u64::from(limit)),
+    };
+    let rows = store::journal_after(connection, after, u64::from(limit))?;
+    rows.into_iter()
+        .map(|row| {
+            let line = match serde_json::from_str::<Record>(&row.body) {
+                Ok(record) => record.line(row.seq),
+                Err(_) => {
+                    format!("mark=unreadable detail=\"written by another release\" seq={}", row.seq)
+                }
+            };
+            let seq = row.seq;
+            let row = serde_json::to_value(&row).map_err(|why| DeskError::Store(why.to_string()))?;
+            Ok(JournalRow { seq, row, line })
+        })
+        .collect()
+}
+
 /// Opens grants again that time had closed and that are not over at `now` after all: the clock was wrong.
 /// What people ended stays ended. Each comes with its first use on this host.
 pub fn reopen(connection: &Connection, now: Time) -> Result<Vec<(Grant, Option<Claim>)>, DeskError> {
@@ -116,6 +143,36 @@ pub fn reopen(connection: &Connection, now: Time) -> Result<Vec<(Grant, Option<C
         }
     }
     Ok(open)
+}
+
+/// Keeps a grant, new or changed, that the record `seq` is about.
+pub fn keep_grant(connection: &Connection, grant: &Grant, closed: bool, seq: u64) -> Result<(), DeskError> {
+    let body = json(grant)?;
+    connection
+        .prepare_cached(
+            "INSERT INTO grants (id, person, closed, latest_ms, at_ms, body, digest, seq) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT (id) DO UPDATE \
+             SET closed = ?3, latest_ms = ?4, body = ?6, digest = ?7, seq = ?8",
+        )?
+        .execute(params![
+            grant.id.bits(),
+            grant.person.as_str(),
+            closed,
+            grant.window.latest_end().timestamp_millis(),
+            grant.approved_at.timestamp_millis(),
+            body,
+            digest_of(&body),
+            seq
+        ])?;
+    // An extension moves the end of a clock that a first use has started.
+    if let Some(claim) = Look(connection).claim(grant.id)?
+        && let Some(moved) = Claim::start(&grant.window, claim.started)
+    {
+        connection
+            .prepare_cached("UPDATE claim SET ends_ms = ?2 WHERE grant_id = ?1")?
+            .execute(params![grant.id.bits(), moved.ends.timestamp_millis()])?;
+    }
+    Ok(())
 }
 
 /// Looks things up over any connection.
@@ -391,33 +448,7 @@ impl<E: From<Committed>> Transaction for Writing<'_, '_, E> {
     }
 
     fn put_grant(&mut self, grant: &Grant, closed: bool) -> Result<(), DeskError> {
-        let body = json(grant)?;
-        self.tx
-            .connection()
-            .prepare_cached(
-                "INSERT INTO grants (id, person, closed, latest_ms, at_ms, body, digest, seq) \
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT (id) DO UPDATE \
-                 SET closed = ?3, latest_ms = ?4, body = ?6, digest = ?7, seq = ?8",
-            )?
-            .execute(params![
-                grant.id.bits(),
-                grant.person.as_str(),
-                closed,
-                grant.window.latest_end().timestamp_millis(),
-                grant.approved_at.timestamp_millis(),
-                body,
-                digest_of(&body),
-                self.voucher()?
-            ])?;
-        // An extension moves the end of a clock that a first use has started.
-        if let Some(claim) = self.look().claim(grant.id)?
-            && let Some(moved) = Claim::start(&grant.window, claim.started)
-        {
-            self.tx
-                .connection()
-                .prepare_cached("UPDATE claim SET ends_ms = ?2 WHERE grant_id = ?1")?
-                .execute(params![grant.id.bits(), moved.ends.timestamp_millis()])?;
-        }
+        keep_grant(self.tx.connection(), grant, closed, self.voucher()?)?;
         // The next decision must see it.
         self.tx.end_group();
         self.tx.event(Committed::Grant(Box::new(grant.clone())).into());

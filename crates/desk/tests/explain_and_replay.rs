@@ -143,7 +143,7 @@ impl Room {
 
 fn room() -> Room {
     let folder = tempfile::tempdir().unwrap();
-    let options = Options { path: folder.path().join("x.db"), max_bytes: 64 << 20 };
+    let options = Options { path: folder.path().join("x.db"), max_bytes: 64 << 20, tables: "" };
     let stamp = || Stamp { boot: "b".into(), wall_ms: 1, boot_ms: 1 };
     let file = File::open(options.clone(), |_| (stamp(), "{}".into())).unwrap();
     let heard = Heard::default();

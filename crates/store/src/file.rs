@@ -13,13 +13,15 @@ pub const SCHEMA: i64 = 1;
 /// SQLite before this could lose a commit when it reset its write-ahead log (sqlite.org, "WAL-reset bug").
 const OLDEST_SQLITE: i32 = 3_051_003;
 
-/// Where the file is and how large it may become.
+/// Where the file is, how large it may become, and what it holds beside what every daemon's does.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// The file.
     pub path: PathBuf,
     /// Bytes it may grow to.
     pub max_bytes: u64,
+    /// SQL that makes the tables of this daemon alone in a new file.
+    pub tables: &'static str,
 }
 
 /// An open file that belongs to this process alone.
@@ -44,7 +46,7 @@ impl File {
         }
         let connection = connect(&options)?;
         let head = if is_new(&connection)? {
-            create(&connection, opening)?
+            create(&connection, options.tables, opening)?
         } else {
             let found: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
             if found > SCHEMA {
@@ -148,6 +150,7 @@ fn is_new(connection: &Connection) -> Result<bool, StoreError> {
 /// Everything a new file needs, in one transaction: half a file is no file.
 pub(crate) fn create(
     connection: &Connection,
+    tables: &str,
     opening: impl FnOnce(LogId) -> (journal::Stamp, String),
 ) -> Result<Head, StoreError> {
     let mut bytes = [0; 16];
@@ -156,6 +159,7 @@ pub(crate) fn create(
     let log = LogId(bytes);
     let transaction = connection.unchecked_transaction()?;
     transaction.execute_batch(include_str!("schema.sql"))?;
+    transaction.execute_batch(tables)?;
     transaction.pragma_update(None, "user_version", SCHEMA)?;
     rows::set_meta(&transaction, "log", &log.to_string())?;
     let (stamp, body) = opening(log);

@@ -143,7 +143,7 @@ pub fn repair(
 
     let fresh = options.path.with_extension("new");
     aside::discard(&fresh)?;
-    let built = build(&fresh, kept, salvaged, opening, judge);
+    let built = build(&Options { path: fresh.clone(), ..options.clone() }, kept, salvaged, opening, judge);
     if built.is_err() {
         // Whatever room there is belongs to the next try.
         let _ = aside::discard(&fresh);
@@ -159,7 +159,7 @@ pub fn repair(
 }
 
 fn build(
-    fresh: &std::path::Path,
+    fresh: &Options,
     kept: PathBuf,
     salvaged: Salvaged,
     opening: impl FnOnce(&Repaired, LogId) -> (Stamp, String),
@@ -214,9 +214,9 @@ fn build(
     *repaired.taken.entry("meta").or_insert(0) += u64::from(repaired.clock.is_some());
 
     // The allowance is for what is to come: a repair that does not fit into it would be none.
-    let connection = connect(&Options { path: fresh.to_owned(), max_bytes: i64::MAX.unsigned_abs() })?;
+    let connection = connect(&Options { max_bytes: i64::MAX.unsigned_abs(), ..fresh.clone() })?;
     let mut stamp = None;
-    let mut head = create(&connection, |log| {
+    let mut head = create(&connection, fresh.tables, |log| {
         let (first, body) = opening(&repaired, log);
         stamp = Some(first.clone());
         (first, body)

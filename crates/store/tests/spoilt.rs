@@ -13,7 +13,7 @@ const BASE: usize = 4;
 const LOGGED: usize = 40;
 
 fn options(folder: &Path) -> Options {
-    Options { path: folder.join("x.db"), max_bytes: 64 << 20 }
+    Options { path: folder.join("x.db"), max_bytes: 64 << 20, tables: "" }
 }
 
 fn stamp(wall_ms: i64) -> Stamp {

@@ -29,7 +29,7 @@ fn stamp() -> Stamp {
 }
 
 fn open(folder: &Path) -> File {
-    let options = Options { path: folder.join("x.db"), max_bytes: 64 << 20 };
+    let options = Options { path: folder.join("x.db"), max_bytes: 64 << 20, tables: "" };
     File::open(options, |_| (stamp(), "opened".into())).unwrap()
 }
 

@@ -38,7 +38,7 @@ impl Observer<String> for Heard {
 }
 
 fn options(folder: &Path) -> Options {
-    Options { path: folder.join("x.db"), max_bytes: 64 << 20 }
+    Options { path: folder.join("x.db"), max_bytes: 64 << 20, tables: "" }
 }
 
 fn stamp(wall_ms: i64) -> Stamp {

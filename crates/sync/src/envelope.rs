@@ -18,6 +18,8 @@ pub enum Kind {
     View,
     /// A [`crate::Body`].
     Grant,
+    /// A [`crate::Authority`].
+    Authority,
 }
 
 impl From<Kind> for &'static str {
@@ -26,6 +28,7 @@ impl From<Kind> for &'static str {
             Kind::Manifest => "application/vnd.jit.manifest.v1+json",
             Kind::View => "application/vnd.jit.view.v1+json",
             Kind::Grant => "application/vnd.jit.grant.v1+json",
+            Kind::Authority => "application/vnd.jit.authority.v1+json",
         }
     }
 }
@@ -33,7 +36,7 @@ impl From<Kind> for &'static str {
 impl TryFrom<String> for Kind {
     type Error = &'static str;
     fn try_from(text: String) -> Result<Self, &'static str> {
-        let kinds = [Self::Manifest, Self::View, Self::Grant];
+        let kinds = [Self::Manifest, Self::View, Self::Grant, Self::Authority];
         kinds
             .into_iter()
             .find(|kind| <&str>::from(*kind) == text)
@@ -47,6 +50,7 @@ impl Kind {
             Self::Manifest => limits::MANIFEST,
             Self::View => limits::VIEW,
             Self::Grant => limits::GRANT,
+            Self::Authority => limits::AUTHORITY,
         }
     }
 }

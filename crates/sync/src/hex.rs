@@ -77,8 +77,9 @@ macro_rules! bytes {
                 &self.0
             }
 
+            /// That of these bytes.
             #[allow(clippy::unnecessary_wraps)] // a public key is not any bytes
-            const fn from_bytes(bytes: &[u8; $bytes]) -> Option<Self> {
+            pub const fn from_bytes(bytes: &[u8; $bytes]) -> Option<Self> {
                 Some(Self(*bytes))
             }
         }

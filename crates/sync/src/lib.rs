@@ -14,6 +14,7 @@
 #![forbid(unsafe_code)]
 
 mod apply;
+mod authority;
 mod digest;
 mod envelope;
 mod grant;
@@ -29,6 +30,7 @@ mod token;
 mod view;
 
 pub use apply::{Alarm, Applied, Change, LocalTime, apply};
+pub use authority::{Authority, SignedAuthority};
 pub use digest::Digest;
 pub use envelope::{Envelope, Kind};
 pub use grant::{Body, Entry, SignedGrant};

@@ -9,6 +9,9 @@ pub const MESSAGE: usize = 16 * 1024 * 1024;
 /// Bytes of a manifest: its keys, 64 each in hex.
 pub const MANIFEST: usize = 16 * 1024;
 
+/// Bytes of an authority: one certificate in PEM is 1 KiB.
+pub const AUTHORITY: usize = 16 * 1024;
+
 /// Bytes of a view: its ids, 130 each.
 pub const VIEW: usize = 2 * 1024 * 1024;
 

@@ -66,15 +66,15 @@ impl Roots {
         Digest::of(&pae(&parts))
     }
 
-    fn verify(&self, manifest: &Envelope) -> Result<(), Rejected> {
-        let signers = manifest.signers(Part::Manifest, Kind::Manifest, &self.keys)?.len();
+    pub(crate) fn verify(&self, part: Part, kind: Kind, envelope: &Envelope) -> Result<(), Rejected> {
+        let signers = envelope.signers(part, kind, &self.keys)?.len();
         if signers < self.threshold {
             return Err(Rejected::BelowThreshold { signers, threshold: self.threshold });
         }
         Ok(())
     }
 
-    fn check(&self) -> Result<(), &'static str> {
+    pub(crate) fn check(&self) -> Result<(), &'static str> {
         once("root", &self.keys)?;
         let enough = (1..=self.keys.len()).contains(&self.threshold);
         enough.then_some(()).ok_or("its threshold is not between 1 and the number of its root keys")
@@ -122,10 +122,10 @@ impl SignedManifest {
         if held.is_none() && roots.fingerprint() != *pin {
             return Err(Rejected::OtherRoot { found: roots.fingerprint(), pinned: *pin });
         }
-        roots.verify(&self.envelope)?;
+        roots.verify(Part::Manifest, Kind::Manifest, &self.envelope)?;
         let manifest: Manifest = self.envelope.open(Part::Manifest)?;
         manifest.check().map_err(malformed)?;
-        manifest.roots.verify(&self.envelope)?;
+        manifest.roots.verify(Part::Manifest, Kind::Manifest, &self.envelope)?;
         Ok(manifest)
     }
 }

@@ -15,6 +15,8 @@ pub enum Part {
     View,
     /// A grant's body.
     Body,
+    /// The authority of the hub's certificates.
+    Authority,
 }
 
 impl fmt::Display for Part {
@@ -24,6 +26,7 @@ impl fmt::Display for Part {
             Self::Manifest => "manifest",
             Self::View => "view",
             Self::Body => "grant",
+            Self::Authority => "authority",
         })
     }
 }

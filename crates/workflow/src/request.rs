@@ -121,6 +121,8 @@ pub enum Channel {
     Login,
     /// The policy itself.
     Policy,
+    /// A token, over HTTPS: `jit` on a laptop, or a program.
+    Token,
 }
 
 impl Channel {
@@ -130,6 +132,7 @@ impl Channel {
             Self::Terminal => "terminal",
             Self::Login => "login",
             Self::Policy => "policy",
+            Self::Token => "token",
         }
     }
 }

@@ -41,7 +41,11 @@ impl Gate {
 
     /// Whether this question comes from a prompt that the configuration lets be one.
     fn prompts(&self, asked: &Asked) -> bool {
-        asked.frame.can_prompt && asked.frame.mode == Mode::Enforce && self.site.config.load().prompt.enabled
+        // A hub's desk is asked at the hub.
+        let here = self.site.source.hub().is_none();
+        here && asked.frame.can_prompt
+            && asked.frame.mode == Mode::Enforce
+            && self.site.config.load().prompt.enabled
     }
 
     fn seat(&self, asked: &Asked, refused: Reason) -> Option<Seat> {

@@ -3,12 +3,12 @@
 //! that they are the session's; it tells of them, once, and shows them for as long as they are there.
 
 use crate::limits;
-use crate::log::Level;
 use crate::site::Site;
 use access::Login;
 use api::{LeftOver, Mark, MarkRecord, Record};
 use desk::Worlds as _;
 use frame::Pairs;
+use loglines::Level;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;

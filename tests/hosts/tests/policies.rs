@@ -79,7 +79,7 @@ fn a_small_team_approves_one_another_and_whoever_leaves_it_is_out() {
         person
             .jit("policy apply")
             .ends_with(1)
-            .says("only an administrator puts a policy in force: on this machine, root");
+            .says("only an administrator puts a policy in force: root on one machine, who has the role admin on a hub");
     }
     alice.jit("policy show").ends_with(0).says("id = \"team\"").says("applied by root");
 

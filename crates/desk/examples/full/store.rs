@@ -27,7 +27,7 @@ impl Observer<Committed> for Deaf {
 
 /// A store in `folder` with all that was asked.
 pub fn full(folder: &Path, asked: Asked) -> SqliteStore<Committed> {
-    let options = Options { path: folder.join("x.db"), max_bytes: 4 << 30 };
+    let options = Options { path: folder.join("x.db"), max_bytes: 4 << 30, tables: "" };
     let stamp = || Stamp { boot: "b".into(), wall_ms: 1, boot_ms: 1 };
     let file = File::open(options.clone(), |_| (stamp(), "{}".into())).unwrap();
     let (writer, _) = Writer::start(file, Box::new(stamp), Deaf).unwrap();

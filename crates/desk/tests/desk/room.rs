@@ -194,7 +194,7 @@ impl Paper {
     }
 
     fn within(folder: tempfile::TempDir, max_bytes: u64) -> Self {
-        let options = Options { path: folder.path().join("x.db"), max_bytes };
+        let options = Options { path: folder.path().join("x.db"), max_bytes, tables: "" };
         let stamp = || Stamp { boot: "b".into(), wall_ms: 1, boot_ms: 1 };
         let file = File::open(options.clone(), |_| (stamp(), "{}".into())).unwrap();
         let heard = Heard::default();

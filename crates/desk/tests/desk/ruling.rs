@@ -21,7 +21,10 @@ fn an_administrator_alone_puts_a_policy_in_force_and_the_journal_says_who_and_wh
     for name in ["alice", "bob", "mallory"] {
         let refused = room.desk.apply(&caller(name), written(SUDO_ALONE), &key());
         assert_eq!(code(&refused), Some(ProblemCode::Forbidden));
-        assert_eq!(said(refused), "only an administrator puts a policy in force: on this machine, root");
+        assert_eq!(
+            said(refused),
+            "only an administrator puts a policy in force: root on one machine, who has the role admin on a hub"
+        );
     }
     assert!(room.paper.heard.lines().is_empty());
     assert_eq!(room.desk.policy(&caller("alice")).unwrap().version, 1);

@@ -12,8 +12,6 @@ use super::chase::chase;
 use super::ending::{Ending, TO_OPENER};
 use super::fate::{Fate, Over, fate};
 use super::{terminal, warning};
-use crate::fault::{Faults, Tells};
-use crate::log::Level;
 use crate::memory::Carried;
 use crate::process::{self, NO_SESSION, Process};
 use crate::site::Site;
@@ -21,6 +19,7 @@ use crate::{ledger::LedgerError, limits};
 use access::{Login, Now, Phase, Question, SessionId, Time};
 use api::{EndCause, HowEnded, Session, SessionChange, SessionRecord};
 use chrono::TimeDelta;
+use loglines::{Faults, Level, Tells};
 use rustix::process::Signal;
 use std::collections::{HashMap, HashSet};
 use std::os::fd::OwnedFd;
@@ -495,7 +494,7 @@ impl Warden {
             let names: Vec<String> = members.iter().map(|process| named(process)).collect();
             let blows = ending.kill(&members);
             blows.iter().for_each(|process| signal(process, &[Signal::KILL]));
-            if !names.is_empty() && ending.tells(at, limits::STUCK_AFTER, limits::FAULT_EVERY) {
+            if !names.is_empty() && ending.tells(at, limits::STUCK_AFTER, loglines::limits::FAULT_EVERY) {
                 let what = format!("session {} does not end: {} run on", session.id, names.join(", "));
                 self.site.log.put(Level::Err, what);
             }

@@ -55,11 +55,12 @@ struct Counts {
 }
 
 impl Log {
-    /// A log that writes to the syslog daemon behind this socket, whenever there is one.
-    pub fn to(socket: &Path) -> std::io::Result<Self> {
-        let (queue, lines) = sync_channel(limits::LOG_QUEUE);
+    /// A log of `daemon`, as lines are tagged, that writes to the syslog daemon behind this socket, whenever
+    /// there is one.
+    pub fn to(socket: &Path, daemon: &'static str) -> std::io::Result<Self> {
+        let (queue, lines) = sync_channel(limits::QUEUE);
         let counts = Arc::new(Counts::default());
-        let writer = Writer { socket: socket.into(), lines, counts: Arc::clone(&counts) };
+        let writer = Writer { socket: socket.into(), daemon, lines, counts: Arc::clone(&counts) };
         std::thread::Builder::new().name("log".into()).spawn(move || writer.run())?;
         Ok(Self { queue, counts })
     }
@@ -67,8 +68,8 @@ impl Log {
     /// Queues a line; counts it when the queue is full. Never blocks.
     pub fn put(&self, level: Level, mut text: String) {
         text.retain(|c| !c.is_control());
-        if text.len() > limits::LOG_LINE {
-            text.truncate(text.floor_char_boundary(limits::LOG_LINE));
+        if text.len() > limits::LINE {
+            text.truncate(text.floor_char_boundary(limits::LINE));
         }
         self.queue(Line { level, text, checkpoint: None });
     }
@@ -93,9 +94,9 @@ impl Log {
         self.counts.witnessed.load(Ordering::Acquire)
     }
 
-    /// Waits until every line is out, at most [`limits::LOG_FLUSH`]: for a daemon that stops.
+    /// Waits until every line is out, at most [`limits::FLUSH`]: for a daemon that stops.
     pub fn flush(&self) {
-        let deadline = Instant::now() + limits::LOG_FLUSH;
+        let deadline = Instant::now() + limits::FLUSH;
         while self.counts.waiting.load(Ordering::Relaxed) > 0 && Instant::now() < deadline {
             std::thread::sleep(Duration::from_millis(1));
         }
@@ -114,6 +115,7 @@ impl Log {
 
 struct Writer {
     socket: PathBuf,
+    daemon: &'static str,
     lines: Receiver<Line>,
     counts: Arc<Counts>,
 }
@@ -135,10 +137,10 @@ impl Writer {
     /// Tries until the line is out. A syslog daemon that is away is tried again ever more slowly; one
     /// that is stopped blocks this thread alone.
     fn deliver(&self, logger: &mut Option<Logger<LoggerBackend, Formatter3164>>, level: Level, line: &str) {
-        let (mut wait, longest) = limits::LOG_RETRY;
+        let (mut wait, longest) = limits::RETRY;
         loop {
             if logger.is_none() {
-                *logger = syslog::unix_custom(formatter(), &self.socket).ok();
+                *logger = syslog::unix_custom(formatter(self.daemon), &self.socket).ok();
             }
             if let Some(open) = logger {
                 let sent = match level {
@@ -158,11 +160,11 @@ impl Writer {
     }
 }
 
-fn formatter() -> Formatter3164 {
+fn formatter(daemon: &str) -> Formatter3164 {
     Formatter3164 {
         facility: Facility::LOG_AUTHPRIV,
         hostname: None,
-        process: "jitd".to_owned(),
+        process: daemon.to_owned(),
         pid: std::process::id(),
     }
 }
@@ -180,11 +182,11 @@ mod tests {
     }
 
     #[test]
-    fn a_line_is_one_datagram_of_facility_authpriv_and_tag_jitd() {
+    fn a_line_is_one_datagram_of_facility_authpriv_and_the_tag_of_its_daemon() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("log");
         let socket = UnixDatagram::bind(&path).unwrap();
-        let log = Log::to(&path).unwrap();
+        let log = Log::to(&path, "jitd").unwrap();
         log.put(Level::Notice, "decision=deny\nfaked=1".into());
         let line = receive(&socket);
         // authpriv (10) * 8 + notice (5)
@@ -196,7 +198,7 @@ mod tests {
     fn lines_of_the_time_without_a_syslog_daemon_arrive_when_it_is_back() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("log");
-        let log = Log::to(&path).unwrap();
+        let log = Log::to(&path, "jitd").unwrap();
         log.put(Level::Info, "one".into());
         log.put(Level::Info, "two".into());
         let socket = UnixDatagram::bind(&path).unwrap();
@@ -213,8 +215,8 @@ mod tests {
     fn a_stopped_syslog_daemon_costs_lines_and_never_time_and_the_loss_is_known_once_lines_flow() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("log");
-        let log = Log::to(&path).unwrap();
-        for n in 0..limits::LOG_QUEUE * 2 {
+        let log = Log::to(&path, "jitd").unwrap();
+        for n in 0..limits::QUEUE * 2 {
             log.put(Level::Info, format!("line {n}"));
         }
         let dropped = log.dropped();
@@ -231,7 +233,7 @@ mod tests {
     fn a_checkpoint_is_witnessed_once_the_syslog_daemon_has_it_and_not_before() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("log");
-        let log = Log::to(&path).unwrap();
+        let log = Log::to(&path, "jitd").unwrap();
         let checkpoint =
             |seq| Checkpoint(journal::Head { log: journal::LogId([7; 16]), seq, hash: journal::Hash::NONE });
         log.checkpoint(checkpoint(256));
@@ -244,7 +246,7 @@ mod tests {
         drop(socket);
         std::fs::remove_file(&path).unwrap();
         // Until the thread has one in its hands and the queue is full.
-        while log.counts.waiting.load(Ordering::Relaxed) <= limits::LOG_QUEUE as u64 {
+        while log.counts.waiting.load(Ordering::Relaxed) <= limits::QUEUE as u64 {
             log.put(Level::Info, "a flood".into());
         }
         let dropped = log.dropped();

@@ -1,0 +1,101 @@
+//! Hosts of a hub: how they join, what they ask for, and what people see of them.
+
+use access::{HostName, Person, Span, Time};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+use sync::{Digest, Nonce, PublicKey};
+
+/// `POST /v1/hosts/token`: a word that lets new hosts in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NewHostToken {
+    /// Labels of the hosts that join by it.
+    pub labels: BTreeMap<String, String>,
+    /// How long it is good.
+    pub length: Span,
+    /// How many hosts it lets in.
+    pub uses: u32,
+}
+
+/// The answer, told this once.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HostToken {
+    /// What `jitd enrol` takes.
+    pub token: String,
+    /// First instant it lets nobody in any more.
+    pub expires: Time,
+}
+
+/// `POST /v1/hosts`: a new host joins.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Join {
+    /// The hash of the token's secret ([`sync::Token::hash`]).
+    pub token: Digest,
+    /// What it is called.
+    pub host: HostName,
+    /// SHA-256 of its machine id (machine-id(5)), so that a copy of its disk is noticed.
+    pub machine: Digest,
+    /// What it signs its calls with from now on.
+    pub key: PublicKey,
+}
+
+/// A host of the hub.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HostView {
+    /// Its name.
+    pub host: HostName,
+    /// Its labels, which the hub decides.
+    pub labels: BTreeMap<String, String>,
+    /// When it joined.
+    pub joined: Time,
+    /// Whether it listens now.
+    pub connected: bool,
+    /// When it was heard of last, since the hub started.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seen: Option<Time>,
+    /// The revision that it said it holds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revision: Option<u64>,
+    /// Its release.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+}
+
+/// `POST /v1/hosts/{host}/nonce`: what to sign the next call with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Nonced {
+    /// Good once, and for a minute.
+    pub nonce: Nonce,
+}
+
+/// `POST /v1/hosts/{host}/feed`: the stream of views, as server-sent events whose data is one
+/// [`sync::Message`] each.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AskFeed {
+    /// Bodies that need not be sent.
+    pub holds: BTreeSet<Digest>,
+    /// The revision that it holds.
+    pub revision: u64,
+    /// SHA-256 of its machine id.
+    pub machine: Digest,
+    /// Its release.
+    pub version: String,
+}
+
+/// `POST /v1/hosts/{host}/remove`
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Removed {
+    /// The host that was.
+    pub host: HostName,
+    /// Who removed it.
+    pub by: Person,
+}
+
+/// The header that a host signs a call with: `HOST NONCE SIGNATURE`.
+pub const SIGNED: &str = "jit-host";

@@ -1,0 +1,159 @@
+//! Who calls: whoever a token was made for, with the rights that both have.
+
+use crate::address::Address;
+use crate::site::Site;
+use crate::{limits, rows, secret};
+use access::Login;
+use api::{Problem, ProblemCode, Role, Scope, Token};
+use axum::http::{HeaderMap, Method, header};
+use desk::{Caller, DeskError, Refused, Roles, Worlds as _};
+use loglines::Level;
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+use std::time::Instant;
+use workflow::Channel;
+
+impl Site {
+    /// The caller that the head of a call shows a token of. Blocks.
+    pub fn caller(&self, headers: &HeaderMap, from: IpAddr) -> Result<(Caller, Token), Refused> {
+        let shown = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+        let Some(shown) = shown else {
+            return Err(self.stranger(from, "no token was shown"));
+        };
+        let hash = shown.split_once(' ').filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
+        let Some(hash) = hash.and_then(|(_, token)| secret::hash(token.trim())) else {
+            return Err(self.stranger(from, "what was shown is no token of a hub"));
+        };
+        let now = self.clock.time();
+        let look = |connection: &rusqlite::Connection| {
+            let Some(found) = rows::token_of(connection, &hash)? else { return Ok(None) };
+            let roles = rows::roles_of(connection, &found.token.person)?;
+            Ok(Some((found, roles)))
+        };
+        let Some((found, roles)) = self.ledger.read(look)? else {
+            return Err(self.stranger(from, "no token of this hub is like the one that was shown"));
+        };
+        let token = found.token;
+        if !token.is_good(now) {
+            let how = if token.revoked.is_some() { "was revoked" } else { "is over" };
+            return Err(self.stranger(from, &format!("token {} of {} {how}", token.id, token.person)));
+        }
+        if found.used.is_none_or(|used| (now - used).num_milliseconds() >= limits::USED_EVERY_MS) {
+            self.ledger.used(token.id, now);
+        }
+        Ok((self.behind(&token, &roles, from)?, token))
+    }
+
+    /// The person behind a token, as the policy knows them now.
+    fn behind(&self, token: &Token, roles: &BTreeSet<Role>, from: IpAddr) -> Result<Caller, DeskError> {
+        let world = self.policies.world();
+        let own = || Login::parse(token.person.as_str()).map_err(|why| DeskError::Store(why.to_string()));
+        let names = world.people.get(&token.person).map(|human| human.names.clone()).unwrap_or_default();
+        let login = match names.get(token.person.as_str()).or_else(|| names.first()) {
+            Some(login) => login.clone(),
+            None => own()?,
+        };
+        let has = |scope| token.scopes.contains(&scope);
+        let reviews = if has(Scope::Review) { Ok(()) } else { Err(lacks(token, &[Scope::Review])) };
+        Ok(Caller {
+            person: token.person.clone(),
+            login,
+            names,
+            source: Some(from.to_canonical()),
+            roles: Roles {
+                auditor: has(Scope::Read) && !roles.is_empty(),
+                operator: has(Scope::Operate)
+                    && (roles.contains(&Role::Operator) || roles.contains(&Role::Admin)),
+                admin: has(Scope::Admin) && roles.contains(&Role::Admin),
+            },
+            channel: Channel::Token,
+            reviews,
+        })
+    }
+
+    /// Nobody that is known. Whoever tries again and again is told so, and the log hears of the first tries alone.
+    fn stranger(&self, from: IpAddr, why: &str) -> Refused {
+        self.metrics.unknown();
+        let address = Address::of(from);
+        if self.failed.told(address, Instant::now()) {
+            self.log.put(Level::Warning, format!("refused {address}: {why}"));
+            let fix = "get a token from an administrator of this hub (jit token make), and log in with it (jit login)";
+            return Refused(ProblemCode::Unauthorized.because(format!("{why}: {fix}")));
+        }
+        let often = limits::FAILED_TRIES;
+        Refused(ProblemCode::RateLimited.because(format!(
+            "{why}, and there were more than {often} such tries from {address} within a minute: wait a minute"
+        )))
+    }
+}
+
+/// Whether a token may be used for this call at all.
+pub fn admits(token: &Token, method: &Method, path: &str) -> Result<(), Problem> {
+    let needs = needs(method, path);
+    if needs.is_empty() || needs.iter().any(|scope| token.scopes.contains(scope)) {
+        return Ok(());
+    }
+    Err(ProblemCode::Forbidden.because(lacks(token, needs)))
+}
+
+fn lacks(token: &Token, needs: &[Scope]) -> String {
+    let needs: Vec<&str> = needs.iter().map(|scope| scope.code()).collect();
+    let has: Vec<&str> = token.scopes.iter().map(|scope| scope.code()).collect();
+    format!(
+        "token {} is for {} and not for {}: use one that is (jit token make --scope {})",
+        token.id,
+        has.join(", "),
+        needs.join(" or "),
+        needs.first().unwrap_or(&"read")
+    )
+}
+
+/// The scopes of which a call needs one; none where any token will do. A call that is not known here needs the
+/// most.
+fn needs(method: &Method, path: &str) -> &'static [Scope] {
+    if method == Method::GET || method == Method::HEAD {
+        return &[];
+    }
+    let parts: Vec<&str> = path.split('/').skip(1).collect();
+    match parts.as_slice() {
+        ["v1", "requests"] | ["v1", "requests", _, "cancel"] | ["v1", "grants", _, "release" | "extend"] => {
+            &[Scope::Request]
+        }
+        ["v1", "requests", _, "reviews"] => &[Scope::Review],
+        ["v1", "grants", _, "revoke"] => &[Scope::Operate, Scope::Review],
+        // Questions, too large for a query; and what a token may make and revoke depends on which.
+        ["v1", "policy", "explain" | "replay"] | ["v1", "tokens"] | ["v1", "tokens", _, "revoke"] => &[],
+        _ => &[Scope::Admin],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_write_needs_its_scope_and_one_that_nobody_thought_of_needs_the_most() {
+        for (path, scopes) in [
+            ("/v1/requests", "request"),
+            ("/v1/requests/R-1/reviews", "review"),
+            ("/v1/requests/R-1/cancel", "request"),
+            ("/v1/grants/G-1/revoke", "operate review"),
+            ("/v1/grants/G-1/release", "request"),
+            ("/v1/grants/G-1/extend", "request"),
+            ("/v1/policy", "admin"),
+            ("/v1/policy/explain", ""),
+            ("/v1/policy/replay", ""),
+            ("/v1/tokens", ""),
+            ("/v1/tokens/T-1/revoke", ""),
+            ("/v1/roles", "admin"),
+            ("/v1/requests/R-1/reviews/", "admin"),
+            ("/v2/requests", "admin"),
+            ("", "admin"),
+        ] {
+            let said: Vec<&str> = needs(&Method::POST, path).iter().map(|scope| scope.code()).collect();
+            assert_eq!(said.join(" "), scopes, "{path}");
+            assert!(needs(&Method::GET, path).is_empty(), "a GET decides nothing (W4)");
+        }
+        assert_eq!(needs(&Method::DELETE, "/v1/requests"), needs(&Method::POST, "/v1/requests"));
+    }
+}

@@ -1,0 +1,205 @@
+//! The certificate that the hub shows: files of somebody else's, or one by an authority of its own.
+//!
+//! The authority is made once and pinned by everybody who logs in. What it signs is never kept: each start makes
+//! a new certificate, and so does a hub that runs on for long, so none is ever over and there is none to renew.
+
+use crate::config::{Config, Tls};
+use crate::error::{HubError, os};
+use crate::{clock, limits};
+use access::Time;
+use arc_swap::ArcSwap;
+use chrono::{Datelike as _, TimeDelta};
+use rcgen::{
+    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
+    KeyUsagePurpose,
+};
+use rustls::crypto::CryptoProvider;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::sign::CertifiedKey;
+use std::fs::OpenOptions;
+use std::io::{Read as _, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+fn wrong<E: std::fmt::Display>(doing: impl Into<String>) -> impl FnOnce(E) -> HubError {
+    let doing = doing.into();
+    move |why| HubError::Certificate { doing, why: why.to_string() }
+}
+
+/// The hub's own certificate authority, in its state folder.
+pub struct Authority {
+    certificate: PathBuf,
+    key: PathBuf,
+}
+
+impl Authority {
+    /// That of this folder.
+    pub fn of(state: &Path) -> Self {
+        Self { certificate: state.join("ca.crt"), key: state.join("ca.key") }
+    }
+
+    /// What people pin, in PEM.
+    pub fn certificate(&self) -> &Path {
+        &self.certificate
+    }
+
+    /// Makes it where there is none. A key that an earlier try left alone gets its certificate.
+    pub fn make(&self) -> Result<(), HubError> {
+        if self.certificate.exists() {
+            return Ok(());
+        }
+        let doing = "making the certificate authority";
+        if !self.key.exists() {
+            let key = KeyPair::generate().map_err(wrong(doing))?;
+            put(&self.key, 0o600, &key.serialize_pem())?;
+        }
+        let certificate =
+            params().and_then(|params| params.self_signed(&self.key()?).map_err(wrong(doing)))?;
+        put(&self.certificate, 0o644, &certificate.pem())
+    }
+
+    fn key(&self) -> Result<KeyPair, HubError> {
+        KeyPair::from_pem(&text(&self.key)?).map_err(wrong(format!("reading {}", self.key.display())))
+    }
+
+    /// A new certificate for these names, and this machine's own.
+    fn sign(&self, names: &[String], now: Time) -> Result<CertifiedKey, HubError> {
+        let doing = || format!("making a certificate for {}", names.join(", "));
+        let own = ["localhost", "127.0.0.1", "::1"].map(str::to_owned);
+        let mut all: Vec<String> = names.iter().cloned().chain(own).collect();
+        all.sort();
+        all.dedup();
+        let mut params = CertificateParams::new(all).map_err(wrong(doing()))?;
+        params.distinguished_name.push(DnType::CommonName, "jit-hub");
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+        params.use_authority_key_identifier_extension = true;
+        lasts(&mut params, now, limits::CERTIFICATE_DAYS.0);
+        let key = KeyPair::generate().map_err(wrong(doing()))?;
+        let issuer = Issuer::new(self::params()?, self.key()?);
+        let certificate = params.signed_by(&key, &issuer).map_err(wrong(doing()))?;
+        let key = PrivatePkcs8KeyDer::from(key.serialize_der()).into();
+        certified(vec![certificate.into()], key).map_err(wrong(doing()))
+    }
+}
+
+/// What the authority's certificate says. It is the same each time but for its days, so that what is signed names
+/// its signer.
+fn params() -> Result<CertificateParams, HubError> {
+    let mut params = CertificateParams::new([]).map_err(wrong("making the certificate authority"))?;
+    params.distinguished_name.push(DnType::CommonName, "jit-hub authority");
+    params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+    params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
+    lasts(&mut params, clock::wall(), limits::AUTHORITY_DAYS);
+    Ok(params)
+}
+
+/// Good from the day before, for clocks that are behind.
+fn lasts(params: &mut CertificateParams, now: Time, days: i64) {
+    let day = |after: i64| {
+        let day = (now + TimeDelta::days(after)).date_naive();
+        // Months and days of a month are under 32.
+        let small = |number: u32| u8::try_from(number).unwrap_or(1);
+        rcgen::date_time_ymd(day.year(), small(day.month()), small(day.day()))
+    };
+    params.not_before = day(-1);
+    params.not_after = day(days);
+}
+
+fn certified(
+    chain: Vec<CertificateDer<'static>>,
+    key: PrivateKeyDer<'static>,
+) -> Result<CertifiedKey, rustls::Error> {
+    let certified = CertifiedKey::from_der(chain, key, &provider())?;
+    certified.keys_match()?;
+    Ok(certified)
+}
+
+/// The one implementation of cryptography for TLS here.
+pub fn provider() -> Arc<CryptoProvider> {
+    Arc::new(rustls::crypto::ring::default_provider())
+}
+
+/// The certificate of the moment.
+#[derive(Debug)]
+pub struct Certificates {
+    names: Vec<String>,
+    state: PathBuf,
+    files: Option<Tls>,
+    shown: ArcSwap<CertifiedKey>,
+    made: ArcSwap<Time>,
+}
+
+impl Certificates {
+    /// As this configuration says.
+    pub fn open(config: &Config) -> Result<Self, HubError> {
+        let (names, state, files) = (config.names.clone(), config.state.clone(), config.tls.clone());
+        let now = clock::wall();
+        let shown = read(&names, &state, files.as_ref(), now)?;
+        Ok(Self {
+            names,
+            state,
+            files,
+            shown: ArcSwap::from_pointee(shown),
+            made: ArcSwap::from_pointee(now),
+        })
+    }
+
+    /// Shows what the files hold now, or a new one. What cannot be read changes nothing.
+    pub fn reload(&self) -> Result<(), HubError> {
+        let now = clock::wall();
+        let shown = read(&self.names, &self.state, self.files.as_ref(), now)?;
+        self.shown.store(Arc::new(shown));
+        self.made.store(Arc::new(now));
+        Ok(())
+    }
+
+    /// Whether it is time for a new one of our own.
+    pub fn is_old(&self) -> bool {
+        let age = clock::wall() - **self.made.load();
+        self.files.is_none() && age.abs() >= TimeDelta::days(limits::CERTIFICATE_DAYS.1)
+    }
+}
+
+impl ResolvesServerCert for Certificates {
+    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        Some(self.shown.load_full())
+    }
+}
+
+fn read(names: &[String], state: &Path, files: Option<&Tls>, now: Time) -> Result<CertifiedKey, HubError> {
+    let Some(Tls { certificate, key }) = files else {
+        return Authority::of(state).sign(names, now);
+    };
+    let doing = |path: &Path| format!("reading {}", path.display());
+    let chain = CertificateDer::pem_slice_iter(text(certificate)?.as_bytes()).collect::<Result<Vec<_>, _>>();
+    let chain = chain.map_err(wrong(doing(certificate)))?;
+    let private = PrivateKeyDer::from_pem_slice(text(key)?.as_bytes()).map_err(wrong(doing(key)))?;
+    certified(chain, private).map_err(wrong(format!(
+        "using {} with {}",
+        certificate.display(),
+        key.display()
+    )))
+}
+
+fn text(path: &Path) -> Result<String, HubError> {
+    let failed = || os(format!("reading {}", path.display()));
+    let mut text = String::new();
+    let file = std::fs::File::open(path).map_err(failed())?;
+    file.take(limits::FILE).read_to_string(&mut text).map_err(failed())?;
+    Ok(text)
+}
+
+/// A new file, whole or not at all.
+pub fn put(path: &Path, mode: u32, text: &str) -> Result<(), HubError> {
+    let failed = || os(format!("writing {}", path.display()));
+    let beside = path.with_extension("new");
+    let mut options = OpenOptions::new();
+    let mut file =
+        options.write(true).create(true).truncate(true).mode(mode).open(&beside).map_err(failed())?;
+    file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(failed())?;
+    std::fs::rename(&beside, path).map_err(failed())
+}

@@ -1,0 +1,243 @@
+//! `hub.toml`: read whole and checked whole before anything is opened.
+
+use crate::limits;
+use serde::Deserialize;
+use std::io::Read as _;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+/// Where the file is unless told otherwise.
+pub const DEFAULT_PATH: &str = "/etc/jit-hub/hub.toml";
+
+/// As it is shipped: every key with its default.
+const SHIPPED: &str = include_str!("../../config/hub.toml");
+
+/// The configuration.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Where it answers.
+    pub listen: SocketAddr,
+    /// Names and addresses that its own certificate is for.
+    pub names: Vec<String>,
+    /// Folder of the database and of its own certificate authority.
+    pub state: PathBuf,
+    /// A certificate of somebody else's.
+    pub tls: Option<Tls>,
+    /// How hosts call it, where that is not the first of its names with the port it answers on.
+    pub url: Option<String>,
+    /// The process that signs.
+    pub signer: Signer,
+    /// The record.
+    pub journal: Journal,
+    /// Log lines.
+    pub syslog: Syslog,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([0; 16], 8443)),
+            names: Vec::new(),
+            state: "/var/lib/jit-hub".into(),
+            tls: None,
+            url: None,
+            signer: Signer::default(),
+            journal: Journal::default(),
+            syslog: Syslog::default(),
+        }
+    }
+}
+
+/// `[tls]`
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tls {
+    /// The certificate and those between it and its authority, in PEM.
+    pub certificate: PathBuf,
+    /// Its private key, in PEM.
+    pub key: PathBuf,
+}
+
+/// `[signer]`
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Signer {
+    /// Folder of the root and of the key that signs grants.
+    pub state: PathBuf,
+    /// Where it is asked.
+    pub socket: PathBuf,
+}
+
+impl Default for Signer {
+    fn default() -> Self {
+        Self { state: "/var/lib/jit-hub-signer".into(), socket: "/run/jit-hub-signer/signer.sock".into() }
+    }
+}
+
+/// `[journal]`
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Journal {
+    /// The database grows to at most so many bytes.
+    pub max_bytes: u64,
+}
+
+impl Default for Journal {
+    fn default() -> Self {
+        Self { max_bytes: 16 * 1024 * 1024 * 1024 }
+    }
+}
+
+/// `[syslog]`
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Syslog {
+    /// The socket of the local syslog daemon.
+    pub socket: PathBuf,
+}
+
+impl Default for Syslog {
+    fn default() -> Self {
+        Self { socket: "/dev/log".into() }
+    }
+}
+
+/// A configuration that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("reading {path}: {why}; `jit-hub init` makes one")]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What happened.
+        why: std::io::Error,
+    },
+    /// A line is wrong.
+    #[error("{path}:{line}: {what}")]
+    Line {
+        /// The file.
+        path: PathBuf,
+        /// Counted from 1.
+        line: usize,
+        /// What is wrong, and what would be right.
+        what: String,
+    },
+    /// A value is wrong.
+    #[error("{path}: {what}")]
+    Value {
+        /// The file.
+        path: PathBuf,
+        /// The key, what is wrong, and what would be right.
+        what: String,
+    },
+}
+
+impl Config {
+    /// The configuration in this file.
+    pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        let unreadable = |why| ConfigError::Unreadable { path: path.into(), why };
+        let mut text = String::new();
+        let file = std::fs::File::open(path).map_err(unreadable)?;
+        file.take(limits::FILE).read_to_string(&mut text).map_err(unreadable)?;
+        Self::parse(&text, path)
+    }
+
+    fn parse(text: &str, path: &Path) -> Result<Self, ConfigError> {
+        let config: Self = toml::from_str(text).map_err(|error| {
+            let at = error.span().map_or(0, |span| span.start);
+            let line = text.get(..at).unwrap_or(text).matches('\n').count() + 1;
+            ConfigError::Line { path: path.into(), line, what: error.message().trim().replace('\n', "; ") }
+        })?;
+        config.check().map_err(|what| ConfigError::Value { path: path.into(), what })?;
+        Ok(config)
+    }
+
+    /// What types cannot tell.
+    fn check(&self) -> Result<(), String> {
+        if !self.state.is_absolute() {
+            return Err(format!("state: {} is not an absolute path: start it with /", self.state.display()));
+        }
+        if self.journal.max_bytes < limits::JOURNAL_LEAST {
+            let least = limits::JOURNAL_LEAST;
+            return Err(format!("journal.max_bytes: it needs at least {least} bytes (16 MiB) to be of use"));
+        }
+        Ok(())
+    }
+
+    /// The text of a new file: the shipped one, for these names and this folder.
+    pub fn text(names: &[String], state: &Path) -> String {
+        let mut text = String::new();
+        for line in SHIPPED.lines() {
+            let set = match line.split_once(" = ") {
+                Some(("#names", _)) => Some(format!("names = {names:?}")),
+                Some(("#state", _)) if state != Self::default().state => {
+                    Some(format!("state = {:?}", state.display().to_string()))
+                }
+                _ => None,
+            };
+            text.push_str(set.as_deref().unwrap_or(line));
+            text.push('\n');
+        }
+        text
+    }
+
+    /// The same in another folder, with all that is elsewhere by default in it.
+    pub fn in_folder(mut self, state: &Path) -> Self {
+        self.signer.state = state.join("signer");
+        self.signer.socket = state.join("signer.sock");
+        self.state = state.into();
+        self
+    }
+
+    /// The database.
+    pub fn database(&self) -> store::Options {
+        store::Options {
+            path: self.state.join("hub.db"),
+            max_bytes: self.journal.max_bytes,
+            tables: include_str!("tables.sql"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<Config, String> {
+        Config::parse(text, Path::new("hub.toml")).map_err(|why| why.to_string())
+    }
+
+    #[test]
+    fn the_shipped_file_says_what_the_defaults_are() {
+        assert_eq!(parse("").unwrap(), Config::default());
+        assert_eq!(parse(SHIPPED).unwrap(), Config::default());
+        let set = |line: &'static str| match line.strip_prefix('#') {
+            Some(set) if !set.starts_with([' ', '#']) && !set.is_empty() => set,
+            _ => line,
+        };
+        let all_on = parse(&SHIPPED.lines().map(set).collect::<Vec<_>>().join("\n")).unwrap();
+        assert!(!all_on.names.is_empty() && all_on.tls.is_some());
+        assert_eq!(Config { names: Vec::new(), tls: None, url: None, ..all_on }, Config::default());
+    }
+
+    #[test]
+    fn a_new_file_holds_what_the_hub_was_set_up_with() {
+        let names = ["hub-1".to_owned(), "10.0.0.1".to_owned()];
+        let made = parse(&Config::text(&names, Path::new("/srv/hub"))).unwrap();
+        assert_eq!((made.names.as_slice(), made.state.as_path()), (&names[..], Path::new("/srv/hub")));
+        assert_eq!(
+            parse(&Config::text(&names, Path::new("/var/lib/jit-hub"))).unwrap().state,
+            Config::default().state
+        );
+    }
+
+    #[test]
+    fn an_error_names_file_line_and_fix() {
+        assert!(parse("listen = \"8443\"\n").unwrap_err().starts_with("hub.toml:1: "));
+        assert!(parse("\ncolour = 1\n").unwrap_err().starts_with("hub.toml:2: unknown field `colour`"));
+        assert!(parse("state = \"var\"\n").unwrap_err().contains("state: var is not an absolute path"));
+        assert!(parse("[journal]\nmax_bytes = 1\n").unwrap_err().contains("(16 MiB) to be of use"));
+    }
+}

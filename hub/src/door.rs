@@ -1,0 +1,184 @@
+//! The door: HTTPS, who calls, and every bound that keeps one client from taking the place of others.
+
+use crate::address::Address;
+use crate::bearer;
+use crate::certificate::{Certificates, provider};
+use crate::error::HubError;
+use crate::site::Site;
+use crate::{limits, routes};
+use api::ProblemCode;
+use axum::Router;
+use axum::body::Body;
+use axum::http::Response;
+use axum::response::IntoResponse as _;
+use desk::Refused;
+use hyper::body::Incoming;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use loglines::Level;
+use std::convert::Infallible;
+use std::net::{IpAddr, SocketAddr};
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, watch};
+use tokio_rustls::TlsAcceptor;
+use tower::ServiceExt as _;
+
+/// TLS 1.3 and 1.2 with the certificate of the moment.
+pub fn tls(certificates: Arc<Certificates>) -> Result<TlsAcceptor, HubError> {
+    let mut config = rustls::ServerConfig::builder_with_provider(provider())
+        .with_safe_default_protocol_versions()
+        .map_err(|why| HubError::Certificate { doing: "setting up TLS".to_owned(), why: why.to_string() })?
+        .with_no_client_auth()
+        .with_cert_resolver(certificates);
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(TlsAcceptor::from(Arc::new(config)))
+}
+
+/// Every call, and where it goes.
+struct Hall {
+    site: Arc<Site>,
+    inside: Router,
+    outside: Router,
+    tls: TlsAcceptor,
+}
+
+/// Serves connections until `stop` says so, and then those calls that are being answered.
+pub async fn serve(site: Arc<Site>, listener: TcpListener, tls: TlsAcceptor, stop: watch::Receiver<bool>) {
+    let (inside, outside) = (routes::inside(&site), routes::outside(&site));
+    let hall = Arc::new(Hall { site: Arc::clone(&site), inside, outside, tls });
+    let places = Arc::new(Semaphore::new(limits::CONNECTIONS));
+    let mut stopped = stop.clone();
+    loop {
+        let accepted = async {
+            let place = Arc::clone(&places).acquire_owned().await;
+            (place, listener.accept().await)
+        };
+        let (place, accepted) = tokio::select! {
+            accepted = accepted => accepted,
+            _ = stopped.wait_for(|stop| *stop) => break,
+        };
+        let (stream, from) = match accepted {
+            Ok(accepted) => accepted,
+            Err(why) => {
+                site.log.put(Level::Warning, format!("accepting a connection: {why}"));
+                tokio::time::sleep(limits::ACCEPT_AGAIN).await;
+                continue;
+            }
+        };
+        let address = Address::of(from.ip());
+        let Some(seat) = site.seats.seat(address) else {
+            site.metrics.turned_away();
+            if site.turned_away.told(address, Instant::now()) {
+                let most = limits::PER_ADDRESS;
+                site.log
+                    .put(Level::Warning, format!("{address} has {most} connections open and gets no more"));
+            }
+            continue;
+        };
+        let held = (place, seat, site.metrics.connected());
+        let (hall, stop) = (Arc::clone(&hall), stop.clone());
+        tokio::spawn(async move {
+            let _held = held;
+            hall.connection(stream, from, stop).await;
+        });
+    }
+    drop(listener);
+    // Whoever is being answered gets their answer; a place is free again when its connection is gone.
+    let all = u32::try_from(limits::CONNECTIONS).unwrap_or(u32::MAX);
+    let _ = tokio::time::timeout(limits::GRACE, places.acquire_many(all)).await;
+}
+
+impl Hall {
+    async fn connection(
+        self: Arc<Self>,
+        stream: TcpStream,
+        from: SocketAddr,
+        mut stop: watch::Receiver<bool>,
+    ) {
+        let _ = stream.set_nodelay(true);
+        let Ok(Ok(stream)) = tokio::time::timeout(limits::HANDSHAKE, self.tls.accept(stream)).await else {
+            // A client that breaks off or talks nonsense has nobody to tell.
+            return;
+        };
+        let feeds = Arc::new(AtomicBool::new(false));
+        let service = {
+            let feeds = Arc::clone(&feeds);
+            tower::service_fn(move |call: hyper::Request<Incoming>| {
+                feeds.fetch_or(call.uri().path().ends_with("/feed"), Ordering::Relaxed);
+                Arc::clone(&self).call(call, from.ip())
+            })
+        };
+        let mut connection = pin!(
+            hyper::server::conn::http1::Builder::new()
+                .timer(TokioTimer::new())
+                .header_read_timeout(limits::HEAD_WAIT)
+                .max_buf_size(limits::HEAD)
+                .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service))
+        );
+        tokio::select! {
+            _ = connection.as_mut() => return,
+            _ = stop.wait_for(|stop| *stop) => {}
+            () = life(&feeds) => {}
+        }
+        connection.as_mut().graceful_shutdown();
+        let _ = tokio::time::timeout(limits::GRACE, connection).await;
+    }
+
+    async fn call(
+        self: Arc<Self>,
+        call: hyper::Request<Incoming>,
+        from: IpAddr,
+    ) -> Result<Response<Body>, Infallible> {
+        let site = Arc::clone(&self.site);
+        let answer = tokio::time::timeout(limits::CALL, self.answer(call.map(Body::new), from)).await;
+        let answer = answer.unwrap_or_else(|_| {
+            let late = format!("the call took longer than {} s: try again", limits::CALL.as_secs());
+            Refused(ProblemCode::Unavailable.because(late)).into_response()
+        });
+        site.metrics.answered(answer.status().as_u16());
+        Ok(answer)
+    }
+
+    async fn answer(self: Arc<Self>, mut call: axum::extract::Request, from: IpAddr) -> Response<Body> {
+        let path = call.uri().path();
+        // Who joins shows a token in the body, and who has joined signs: neither has one of a person's.
+        if matches!(path, "/healthz" | "/readyz" | "/v1/authority") || path.starts_with("/v1/hosts") {
+            return routed(self.outside.clone(), call).await;
+        }
+        let (site, headers) = (Arc::clone(&self.site), call.headers().clone());
+        let caller = tokio::task::spawn_blocking(move || site.caller(&headers, from)).await;
+        let (caller, token) = match caller {
+            Ok(Ok(caller)) => caller,
+            Ok(Err(refused)) => return refused.into_response(),
+            Err(_) => {
+                return Refused(ProblemCode::Unavailable.because("the hub is stopping: try again"))
+                    .into_response();
+            }
+        };
+        if let Err(problem) = bearer::admits(&token, call.method(), call.uri().path()) {
+            return Refused(problem).into_response();
+        }
+        call.extensions_mut().insert(caller);
+        call.extensions_mut().insert(token);
+        routed(self.inside.clone(), call).await
+    }
+}
+
+/// How long a connection lives: longer where a host listens on it.
+async fn life(feeds: &AtomicBool) {
+    tokio::time::sleep(limits::CONNECTION_LIFE).await;
+    if feeds.load(Ordering::Relaxed) {
+        tokio::time::sleep(limits::FEED_LIFE).await;
+    }
+}
+
+async fn routed(router: Router, call: axum::extract::Request) -> Response<Body> {
+    match router.oneshot(call).await {
+        Ok(answer) => answer,
+        Err(never) => match never {},
+    }
+}

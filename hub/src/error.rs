@@ -1,0 +1,55 @@
+//! Why the hub does not do what it was told by its own command line.
+
+use crate::config::ConfigError;
+use std::path::PathBuf;
+use store::StoreError;
+
+/// Said once, at the edge, behind `error: `.
+#[derive(Debug, thiserror::Error)]
+pub enum HubError {
+    /// The configuration.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The desk.
+    #[error(transparent)]
+    Desk(#[from] desk::DeskError),
+    /// There is no database yet.
+    #[error("there is no hub in {}: set one up with `jit-hub init`", .0.display())]
+    NotSetUp(PathBuf),
+    /// Nothing to call it by.
+    #[error(
+        "the name of this machine, {0:?}, cannot be used: write names = [\"hub.example.org\"] in hub.toml"
+    )]
+    NoName(String),
+    /// A certificate, or its key.
+    #[error("{doing}: {why}")]
+    Certificate {
+        /// What was being done.
+        doing: String,
+        /// What happened.
+        why: String,
+    },
+    /// A key that cannot be used.
+    #[error("{0}; the keys of a hub are made by `jit-hub init` and restored from a backup, never by hand")]
+    Keys(String),
+    /// The signer does not sign.
+    #[error("{0}")]
+    Signer(String),
+    /// The machine.
+    #[error("{doing}: {why}")]
+    Os {
+        /// What was being done.
+        doing: String,
+        /// What happened.
+        why: std::io::Error,
+    },
+}
+
+/// The machine did not let us do this.
+pub fn os(doing: impl Into<String>) -> impl FnOnce(std::io::Error) -> HubError {
+    let doing = doing.into();
+    move |why| HubError::Os { doing, why }
+}

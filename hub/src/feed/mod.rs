@@ -1,0 +1,13 @@
+//! What hosts hear: who joins, what is signed, and the stream of the truth for each.
+
+mod hosts;
+mod routes;
+pub mod rows;
+mod signing;
+mod stream;
+mod wakes;
+
+pub use hosts::{Hosts, no_host};
+pub use routes::{for_hosts, for_people};
+pub use signing::{Signing, Signs};
+pub use wakes::Wakes;

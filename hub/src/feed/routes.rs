@@ -1,0 +1,120 @@
+//! The calls of hosts, and those of people about hosts.
+
+use super::stream::Stream;
+use crate::limits;
+use crate::site::Site;
+use access::{HostName, Person};
+use api::{AskFeed, HostToken, HostView, Join, NewHostToken, Nonced, ProblemCode, Removed};
+use axum::body::{Body, Bytes};
+use axum::extract::{DefaultBodyLimit, Extension, Path, State};
+use axum::http::{HeaderMap, Uri, header};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use desk::{Answer, Caller, DeskError, Refused, blocking};
+use futures_util::stream::unfold;
+use std::sync::Arc;
+use sync::SignedAuthority;
+
+type Shared = State<Arc<Site>>;
+
+/// What hosts call: known by their signature, or by the token that lets them in.
+pub fn for_hosts(site: &Arc<Site>) -> Router {
+    Router::new()
+        .route("/v1/authority", get(authority))
+        .route("/v1/hosts", post(join))
+        .route("/v1/hosts/{host}/nonce", post(nonce))
+        .route("/v1/hosts/{host}/feed", post(feed).layer(DefaultBodyLimit::max(limits::FEED_BODY)))
+        .with_state(Arc::clone(site))
+}
+
+/// What people call about hosts.
+pub fn for_people(site: &Arc<Site>) -> Router {
+    Router::new()
+        .route("/v1/fleet", get(hosts))
+        .route("/v1/fleet/token", post(token))
+        .route("/v1/fleet/{host}/remove", post(remove))
+        .with_state(Arc::clone(site))
+}
+
+async fn authority(State(site): Shared) -> Json<SignedAuthority> {
+    Json(site.authority.clone())
+}
+
+fn read<T: serde::de::DeserializeOwned>(what: &str, body: &[u8]) -> Result<T, Refused> {
+    let bad = |why: serde_json::Error| ProblemCode::BadRequest.because(format!("reading {what}: {why}"));
+    serde_json::from_slice(body).map_err(|why| Refused(bad(why)))
+}
+
+async fn join(State(site): Shared, body: Bytes) -> Answer<HostView> {
+    let join: Join = read("the host that joins", &body)?;
+    blocking(move || site.join(join)).await
+}
+
+async fn nonce(State(site): Shared, Path(host): Path<String>) -> Answer<Nonced> {
+    blocking(move || {
+        let host = HostName::parse(&host).map_err(|why| DeskError::BadRequest(why.to_string()))?;
+        Ok(Nonced { nonce: site.hosts.nonce(host, site.clock.time())? })
+    })
+    .await
+}
+
+async fn feed(State(site): Shared, uri: Uri, headers: HeaderMap, body: Bytes) -> Result<Response, Refused> {
+    let ask: AskFeed = read("what the host holds", &body)?;
+    let stopping = || Refused(ProblemCode::Unavailable.because("the hub is stopping: try again"));
+    let looked = Arc::clone(&site);
+    let known = tokio::task::spawn_blocking(move || {
+        let (host, known) = looked.host_of(&headers, "POST", uri.path(), &body)?;
+        if known.machine != ask.machine {
+            let why = format!(
+                "host {host} joined on another machine: where this is a copy of its disk give it a name of its own and enrol it; \
+                 where the machine was replaced enrol it anew"
+            );
+            looked.log.put(loglines::Level::Err, why.clone());
+            return Err(Refused(ProblemCode::Forbidden.because(why)));
+        }
+        looked.hosts.heard(host.clone(), looked.clock.time(), ask.revision, ask.version);
+        Ok((host, known.joined))
+    });
+    let (host, joined) = known.await.map_err(|_| stopping())??;
+    let events = unfold(Stream::of(&site, host, joined, ask.holds), |stream| async {
+        let (event, stream) = stream.next().await?;
+        Some((Ok::<_, std::convert::Infallible>(event), stream))
+    });
+    let head = [(header::CONTENT_TYPE, "text/event-stream"), (header::CACHE_CONTROL, "no-store")];
+    Ok((head, Body::from_stream(events)).into_response())
+}
+
+async fn hosts(State(site): Shared) -> Answer<Vec<HostView>> {
+    blocking(move || site.host_views()).await
+}
+
+fn admin(caller: &Caller, what: &str) -> Result<Person, DeskError> {
+    if caller.roles.admin {
+        return Ok(caller.person.clone());
+    }
+    Err(DeskError::Forbidden(format!("only an administrator {what}, by a token with scope admin")))
+}
+
+async fn token(State(site): Shared, Extension(caller): Extension<Caller>, body: Bytes) -> Answer<HostToken> {
+    let new: NewHostToken = read("the token to make", &body)?;
+    blocking(move || {
+        let actor = admin(&caller, "lets hosts in")?;
+        site.host_token(new, actor)
+    })
+    .await
+}
+
+async fn remove(
+    State(site): Shared,
+    Extension(caller): Extension<Caller>,
+    Path(host): Path<String>,
+) -> Answer<Removed> {
+    blocking(move || {
+        let by = admin(&caller, "removes hosts")?;
+        let host = HostName::parse(&host).map_err(|why| DeskError::BadRequest(why.to_string()))?;
+        let host = site.remove_host(host, by.clone())?;
+        Ok(Removed { host, by })
+    })
+    .await
+}

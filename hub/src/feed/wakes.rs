@@ -1,0 +1,39 @@
+//! Who waits for news: a change wakes the hosts that it is about, and no others.
+
+use access::HostName;
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+use tokio::sync::watch;
+
+/// Streams by host.
+#[derive(Default)]
+pub struct Wakes {
+    hosts: Mutex<HashMap<HostName, watch::Sender<u64>>>,
+}
+
+impl Wakes {
+    /// What tells this host's streams of a change. The last value is the revision of the newest.
+    pub fn of(&self, host: &HostName) -> watch::Receiver<u64> {
+        let mut hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
+        hosts.entry(host.clone()).or_insert_with(|| watch::channel(0).0).subscribe()
+    }
+
+    /// Something changed for these hosts.
+    pub fn wake<'a>(&self, hosts: impl IntoIterator<Item = &'a HostName>, revision: u64) {
+        let streams = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
+        for stream in hosts.into_iter().filter_map(|host| streams.get(host)) {
+            stream.send_replace(revision);
+        }
+    }
+
+    /// Whether this host listens.
+    pub fn listens(&self, host: &HostName) -> bool {
+        let hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
+        hosts.get(host).is_some_and(|stream| stream.receiver_count() > 0)
+    }
+
+    /// A host that is none any more: its streams end.
+    pub fn forget(&self, host: &HostName) {
+        self.hosts.lock().unwrap_or_else(PoisonError::into_inner).remove(host);
+    }
+}

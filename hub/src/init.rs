@@ -1,0 +1,123 @@
+//! `jit-hub init`: everything a hub needs to be served, made once.
+
+use crate::certificate::{Authority, put};
+use crate::config::Config;
+use crate::error::{HubError, os};
+use crate::feed::Signing;
+use crate::keys::Keys;
+use crate::{clock, machine, routes, rows, say, serve};
+use access::Person;
+use api::MadeToken;
+use loglines::Log;
+use std::io::Write as _;
+use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
+use std::path::Path;
+use store::StoreError;
+
+/// Makes what is missing, in this order: a broken off try goes on where it stood.
+pub fn init(path: &Path, state: Option<&Path>, names: Vec<String>, admin: Person) -> Result<(), HubError> {
+    let names = if names.is_empty() { vec![machine()] } else { names };
+    if !path.exists() {
+        let folder = path.parent().unwrap_or(Path::new("/"));
+        std::fs::create_dir_all(folder).map_err(os(format!("making {}", folder.display())))?;
+        let default = Config::default().state;
+        put(path, 0o644, &Config::text(&names, state.unwrap_or(&default)))?;
+    }
+    let mut config = Config::load(path)?;
+    if let Some(state) = state {
+        config = config.in_folder(state);
+    }
+    private(&config.state)?;
+    private(&config.signer.state)?;
+    let authority = Authority::of(&config.state);
+    authority.make()?;
+    // Who has a certificate of somebody else's has one that hosts' systems trust.
+    let pinned = match &config.tls {
+        Some(_) => None,
+        None => {
+            let path = authority.certificate();
+            Some(std::fs::read_to_string(path).map_err(os(format!("reading {}", path.display())))?)
+        }
+    };
+    Keys::of(&config).make(crate::hub_id(&config)?, pinned)?;
+    let made = match first_admin(&config, admin) {
+        // Whoever has it open was set up.
+        Err(HubError::Store(StoreError::Locked { .. })) => None,
+        made => made?,
+    };
+    let Some(made) = made else {
+        say(&format!("The hub in {} is set up already: nothing was changed.", config.state.display()));
+        return Ok(());
+    };
+    say(&format!(
+        "The hub is set up: {} says how, and {} holds its state.",
+        path.display(),
+        config.state.display()
+    ));
+    tell(&made);
+    let name = config.names.first().map_or("localhost", String::as_str);
+    let host = if name.contains(':') { format!("[{name}]") } else { name.to_owned() };
+    let port = config.listen.port();
+    let ca = authority.certificate().display();
+    say(&format!(
+        "\nNext, here:\n  systemctl enable --now jit-hub-signer jit-hub\n\
+         and where you work, with a copy of {ca}:\n  \
+         jit login --hub https://{host}:{port} --ca ca.crt --token-stdin\n  \
+         jit policy check && jit policy apply\n  \
+         jit token make \"laptop of bob\" --person bob --scope read,request,review\n  \
+         jit host token --label env=prod    # and on the host: jitd enrol TOKEN"
+    ));
+    Ok(())
+}
+
+/// Makes somebody administrator of a hub that is stopped.
+pub fn admin(config: &Config, person: Person) -> Result<(), HubError> {
+    if !config.database().path.exists() {
+        return Err(HubError::NotSetUp(config.state.clone()));
+    }
+    let log = log(config)?;
+    let (ledger, ..) = serve::open(config, &log, Signing::new().0)?;
+    let made = ledger.make_admin(routes::admin_token(person, clock::wall())?)?;
+    log.flush();
+    tell(&made);
+    Ok(())
+}
+
+/// The first administrator's token; none where there is an administrator.
+fn first_admin(config: &Config, person: Person) -> Result<Option<MadeToken>, HubError> {
+    let log = log(config)?;
+    let (ledger, _, read) = serve::open(config, &log, Signing::new().0)?;
+    if rows::roles(&read)?.values().any(|roles| roles.contains(&api::Role::Admin)) {
+        return Ok(None);
+    }
+    let made = ledger.make_admin(routes::admin_token(person, clock::wall())?)?;
+    log.flush();
+    Ok(Some(made))
+}
+
+fn log(config: &Config) -> Result<Log, HubError> {
+    Log::to(&config.syslog.socket, "jit-hub").map_err(os("starting the log's thread"))
+}
+
+/// A folder that is its owner's alone.
+fn private(folder: &Path) -> Result<(), HubError> {
+    let failed = || os(format!("making {}", folder.display()));
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(failed())?;
+    let mode = std::fs::metadata(folder).map_err(failed())?.permissions().mode();
+    if mode & 0o077 != 0 {
+        std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o700)).map_err(failed())?;
+    }
+    Ok(())
+}
+
+/// The secret alone goes to standard output, so that it can be handed on without being seen.
+fn tell(made: &MadeToken) {
+    let token = &made.token;
+    say(&format!(
+        "A token for {}, who is administrator. It is shown this once, and good until {}:",
+        token.person,
+        token.expires.format("%F")
+    ));
+    // Where nobody reads, `jit-hub admin` makes another.
+    let _ = writeln!(std::io::stdout(), "{}", made.secret);
+}

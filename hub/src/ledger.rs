@@ -1,0 +1,317 @@
+//! The hub's side of the store: tokens and roles with their records, in one transaction each.
+
+use crate::feed::{self, Signing};
+use crate::secret::Hash;
+use crate::{limits, rows, secret};
+use access::{Grant, HostName, Person, Time, TokenId};
+use api::{Join, MadeToken, Mark, MarkRecord, Record, Right, RightRecord, Role, Roles, Token, TokenView};
+use desk::{Committed, DeskError};
+use journal::Checkpoint;
+use loglines::{Faults, Level, Log, Tells};
+use rusqlite::Connection;
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+use store::{Observer, StoreError, Tx, Writer};
+use sync::{Digest, SignedGrant};
+
+/// Changes who may do what, and says so in the journal.
+pub struct Ledger {
+    writer: Writer<Committed>,
+    reader: Mutex<Connection>,
+    seq: Arc<AtomicU64>,
+}
+
+impl Ledger {
+    /// A ledger over `writer`, with a connection of its own to read by.
+    pub fn new(writer: Writer<Committed>, reader: Connection, seq: Arc<AtomicU64>) -> Self {
+        Self { writer, reader: Mutex::new(reader), seq }
+    }
+
+    fn write<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Tx<'_, Committed>) -> Result<T, DeskError> + Send + 'static,
+    ) -> Result<T, DeskError> {
+        self.writer.run(limits::WRITE_WAIT, work)
+    }
+
+    /// Looks something up in what is committed.
+    pub fn read<T>(&self, look: impl FnOnce(&Connection) -> Result<T, DeskError>) -> Result<T, DeskError> {
+        look(&self.reader.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The place of the last record.
+    pub fn seq(&self) -> u64 {
+        self.seq.load(Ordering::Relaxed)
+    }
+
+    /// Whether the file takes writes. After one that failed this tries another, so that a disk that has room
+    /// again is noticed without anybody's doing.
+    pub fn works(&self) -> Result<(), DeskError> {
+        if self.writer.works() {
+            return Ok(());
+        }
+        self.write(|tx| Ok(store::set_meta(tx.connection(), "tried", &tx.seq().to_string())?))
+    }
+
+    /// Has `tell` called by the writer thread when its turn comes.
+    pub fn beat(&self, tell: impl FnOnce() + Send + 'static) -> Result<(), StoreError> {
+        self.writer.beat(tell)
+    }
+
+    /// Records something about the hub itself.
+    pub fn mark(&self, mark: Mark, detail: String, at: Time) -> Result<(), DeskError> {
+        self.write(move |tx| self::mark(tx, mark, detail, at).map(drop))
+    }
+
+    /// Makes a token, whose secret is told this once.
+    pub fn make_token(&self, token: Token) -> Result<MadeToken, DeskError> {
+        let (secret, hash) = secret::make().map_err(random)?;
+        let token = self.write(move |tx| put_token(tx, token, &hash))?;
+        Ok(MadeToken { secret, token })
+    }
+
+    /// Revokes a token. One that is revoked already stays as it is.
+    pub fn revoke_token(&self, id: TokenId, actor: Person, at: Time) -> Result<Token, DeskError> {
+        self.write(move |tx| {
+            let Some(TokenView { token, .. }) = rows::token(tx.connection(), id)? else {
+                return Err(no_token(&id.to_string()));
+            };
+            if token.revoked.is_some() {
+                return Ok(token);
+            }
+            let token = Token { revoked: Some(at), ..token };
+            let right = Right::TokenRevoked(token.clone());
+            let seq = right_record(tx, at, Some(actor), token.person.clone(), right)?;
+            rows::put_token(tx.connection(), &token, None, seq)?;
+            Ok(token)
+        })
+    }
+
+    /// A person has these roles from now on, and no others.
+    pub fn set_roles(&self, new: Roles, actor: Person, at: Time) -> Result<Roles, DeskError> {
+        self.write(move |tx| {
+            let Roles { person, roles } = new;
+            let before = rows::roles_of(tx.connection(), &person)?;
+            for role in Role::ALL {
+                let given = roles.contains(&role);
+                if given != before.contains(&role) {
+                    put_role(tx, at, Some(actor.clone()), &person, role, given)?;
+                }
+            }
+            let all = rows::roles(tx.connection())?;
+            if !all.values().any(|roles| roles.contains(&Role::Admin)) {
+                return Err(DeskError::BadRequest(format!(
+                    "{person} is the last administrator: make somebody else one first"
+                )));
+            }
+            Ok(Roles { person, roles })
+        })
+    }
+
+    /// Writes down that a token was used. Nobody waits for it.
+    pub fn used(&self, id: TokenId, now: Time) {
+        // A use that is not written down is missed by nobody.
+        let _ =
+            self.writer.submit(move |tx| rows::used(tx.connection(), id, now), drop::<Result<(), DeskError>>);
+    }
+
+    /// Keeps a token that lets hosts in.
+    pub fn put_join_token(
+        &self,
+        hash: Digest,
+        labels: BTreeMap<String, String>,
+        uses: u32,
+        expires: Time,
+        actor: Person,
+        at: Time,
+    ) -> Result<(), DeskError> {
+        self.write(move |tx| {
+            let labelled: Vec<String> = labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
+            let detail = format!("by={actor} uses={uses} labels={}", labelled.join(","));
+            let seq = mark(tx, Mark::HostTokenMade, detail, at)?;
+            feed::rows::put_join_token(tx.connection(), &hash, &labels, uses, expires, seq)
+        })
+    }
+
+    /// A host joins. One that is there already does with the same key alone.
+    pub fn join(&self, join: Join, at: Time) -> Result<(), DeskError> {
+        self.write(move |tx| {
+            match feed::rows::host(tx.connection(), &join.host)? {
+                Some(host) if host.key == join.key && host.joined == join.token => return Ok(()),
+                Some(host) if host.key != join.key => {
+                    return Err(DeskError::Forbidden(format!(
+                        "a host called {0} has joined with another key: where this is the same host set up anew, take the old one away \
+                         with `jit host remove {0}`; else give this one another name",
+                        join.host
+                    )));
+                }
+                _ => {}
+            }
+            let Some(labels) = feed::rows::use_join_token(tx.connection(), &join.token, at)? else {
+                return Err(DeskError::Forbidden(
+                    "this token lets nobody in: it is used up, over, or not of this hub; make another with `jit host token`"
+                        .to_owned(),
+                ));
+            };
+            let detail = format!("host={} key={}", join.host, join.key.id());
+            let seq = mark(tx, Mark::HostJoined, detail, at)?;
+            feed::rows::put_host(tx.connection(), &join, &labels, at, seq)?;
+            feed::rows::rise(tx.connection()).map(drop)
+        })
+    }
+
+    /// Takes a host away.
+    pub fn remove_host(&self, host: HostName, actor: Person, at: Time) -> Result<(), DeskError> {
+        self.write(move |tx| {
+            if feed::rows::host(tx.connection(), &host)?.is_none() {
+                return Err(feed::no_host(&host));
+            }
+            mark(tx, Mark::HostRemoved, format!("host={host} by={actor}"), at)?;
+            feed::rows::remove_host(tx.connection(), &host).map(drop)
+        })
+    }
+
+    /// Keeps a grant as it was signed, at the next revision, which this is.
+    pub fn put_signed(&self, grant: Grant, signed: SignedGrant) -> Result<u64, DeskError> {
+        self.write(move |tx| feed::rows::put_signed(tx.connection(), &grant, &signed))
+    }
+
+    /// Forgets what was signed and is over for so long that no host needs to know.
+    pub fn forget_signed(&self, now: Time) -> Result<(), DeskError> {
+        self.write(move |tx| feed::rows::forget_signed(tx.connection(), now).map(drop))
+    }
+
+    /// Makes a person administrator, with a token for all that an administrator does.
+    pub fn make_admin(&self, token: Token) -> Result<MadeToken, DeskError> {
+        let (secret, hash) = secret::make().map_err(random)?;
+        let token = self.write(move |tx| {
+            if !rows::roles_of(tx.connection(), &token.person)?.contains(&Role::Admin) {
+                put_role(tx, token.made, None, &token.person, Role::Admin, true)?;
+            }
+            put_token(tx, token, &hash)
+        })?;
+        Ok(MadeToken { secret, token })
+    }
+}
+
+fn put_token(tx: &mut Tx<'_, Committed>, mut token: Token, hash: &Hash) -> Result<Token, DeskError> {
+    if rows::good_tokens(tx.connection(), &token.person, token.made)? >= limits::TOKENS_PER_PERSON {
+        return Err(DeskError::BadRequest(format!(
+            "{} has {} good tokens, which is as many as one person can have: revoke some",
+            token.person,
+            limits::TOKENS_PER_PERSON
+        )));
+    }
+    while rows::token(tx.connection(), token.id)?.is_some() {
+        token.id = new_id()?;
+    }
+    let right = Right::TokenMade(token.clone());
+    let seq = right_record(tx, token.made, token.made_by.clone(), token.person.clone(), right)?;
+    rows::put_token(tx.connection(), &token, Some(hash), seq)?;
+    Ok(token)
+}
+
+fn put_role(
+    tx: &mut Tx<'_, Committed>,
+    at: Time,
+    actor: Option<Person>,
+    person: &Person,
+    role: Role,
+    given: bool,
+) -> Result<(), DeskError> {
+    let right = if given { Right::RoleGiven(role) } else { Right::RoleTaken(role) };
+    let seq = right_record(tx, at, actor, person.clone(), right)?;
+    if given {
+        rows::give_role(tx.connection(), person, role, seq)
+    } else {
+        rows::take_role(tx.connection(), person, role)
+    }
+}
+
+fn right_record(
+    tx: &mut Tx<'_, Committed>,
+    at: Time,
+    actor: Option<Person>,
+    person: Person,
+    right: Right,
+) -> Result<u64, DeskError> {
+    record(tx, Record::Right(Box::new(RightRecord { at, actor, person, right })))
+}
+
+fn mark(tx: &mut Tx<'_, Committed>, mark: Mark, detail: String, at: Time) -> Result<u64, DeskError> {
+    record(tx, Record::Mark(Box::new(MarkRecord { at, mark, detail })))
+}
+
+fn record(tx: &mut Tx<'_, Committed>, record: Record) -> Result<u64, DeskError> {
+    let body = serde_json::to_string(&record).map_err(|why| DeskError::Store(why.to_string()))?;
+    let seq = tx.record(body)?;
+    tx.event(Committed::Record { seq, record: Box::new(record) });
+    Ok(seq)
+}
+
+/// A new id for a token.
+pub fn new_id() -> Result<TokenId, DeskError> {
+    Ok(TokenId::from_random(getrandom::u64().map_err(random)?))
+}
+
+/// The kernel gives none.
+pub fn random(why: getrandom::Error) -> DeskError {
+    DeskError::Store(format!("the kernel gives no random numbers: {why}"))
+}
+
+/// No token of this id, or none for these eyes.
+pub fn no_token(id: &str) -> DeskError {
+    DeskError::NotFound { what: "token", id: id.to_owned(), list: "token list" }
+}
+
+/// Logs what is committed.
+pub struct Keeper {
+    log: Log,
+    seq: Arc<AtomicU64>,
+    signing: Signing,
+    faults: Faults,
+}
+
+impl Keeper {
+    /// Tells the log, and keeps the place of the last record.
+    pub fn new(log: Log, seq: Arc<AtomicU64>, signing: Signing) -> Self {
+        Self { log, seq, signing, faults: Faults::default() }
+    }
+}
+
+/// As [`Keeper`] tells of it.
+const WRITING: &str = "the journal";
+
+impl Observer<Committed> for Keeper {
+    fn committed(&mut self, events: Vec<Committed>) {
+        if !events.is_empty() && self.faults.take(WRITING, true, Instant::now()) == Tells::Works {
+            self.log.put(Level::Notice, "the journal takes records again".to_owned());
+        }
+        for event in events {
+            if matches!(event, Committed::Grant(_)) {
+                self.signing.wake();
+            }
+            let Committed::Record { seq, record } = event else { continue };
+            let loud = matches!(&*record, Record::Change(change) if change.change.is_loud());
+            self.log.put(if loud { Level::Err } else { Level::Notice }, record.line(seq));
+            self.seq.store(seq, Ordering::Relaxed);
+        }
+    }
+
+    fn checkpoint(&mut self, checkpoint: Checkpoint) {
+        self.log.checkpoint(checkpoint);
+    }
+
+    fn reopened(&mut self, connection: &Connection) -> Result<(), StoreError> {
+        self.seq.store(store::last_seq(connection)?, Ordering::Relaxed);
+        Ok(())
+    }
+
+    fn failed(&mut self, error: &StoreError) {
+        if self.faults.take(WRITING, false, Instant::now()) == Tells::Fails {
+            self.log.put(Level::Err, format!("the journal takes no records, so nothing is granted: {error}"));
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! The hub: the desk of a fleet, over HTTPS, on one database.
+//!
+//! `door` knows connections, `bearer` knows who calls, the desk knows the rules; the hub has none of its own.
+#![forbid(unsafe_code)]
+
+mod address;
+mod bearer;
+mod certificate;
+mod clock;
+mod config;
+mod door;
+mod error;
+mod feed;
+mod init;
+mod keys;
+mod ledger;
+mod limits;
+mod metrics;
+mod policy;
+mod routes;
+mod rows;
+mod secret;
+mod serve;
+mod signer;
+mod site;
+
+use access::Person;
+use clap::{Args, Parser, Subcommand};
+use config::Config;
+use error::HubError;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// The central source of grants for many hosts.
+#[derive(Parser)]
+#[command(name = "jit-hub", version, about)]
+struct Arguments {
+    /// The configuration.
+    #[arg(long, value_name = "FILE", default_value = config::DEFAULT_PATH, global = true)]
+    config: PathBuf,
+    /// Folder of the database and of the certificate authority, in place of the one that the configuration names.
+    #[arg(long, value_name = "FOLDER", global = true)]
+    state: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Set a hub up: configuration, certificate authority, database and first administrator. Asks nothing, and
+    /// changes nothing that is there.
+    Init(Init),
+    /// Serve, until it is told to stop.
+    Serve,
+    /// Sign what the server says was approved, after a look at it; a user and a process of its own.
+    Signer,
+    /// Make somebody administrator, with a new token, where every administrator's is lost. The hub must be stopped.
+    Admin {
+        /// Who.
+        person: Person,
+    },
+}
+
+/// `jit-hub init`
+#[derive(Args)]
+struct Init {
+    /// A name or address that people and hosts call it by; the machine's name if left out. Can be repeated.
+    #[arg(long = "name", value_name = "NAME")]
+    names: Vec<String>,
+    /// The first administrator.
+    #[arg(long, value_name = "PERSON", default_value = "admin")]
+    admin: Person,
+}
+
+/// Runs the command line of this process.
+pub fn run() -> ExitCode {
+    let Arguments { config, state, command } = Arguments::parse();
+    let load = || -> Result<Config, HubError> {
+        let mut loaded = Config::load(&config)?;
+        if let Some(state) = &state {
+            loaded = loaded.in_folder(state);
+        }
+        Ok(loaded)
+    };
+    let done = match command {
+        Command::Init(Init { names, admin }) => init::init(&config, state.as_deref(), names, admin),
+        Command::Serve => load().and_then(|config| serve::serve(&config)),
+        Command::Signer => load().and_then(|config| signer::serve(&config, hub_id(&config)?)),
+        Command::Admin { person } => load().and_then(|config| init::admin(&config, person)),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(why) => {
+            say(&format!("error: {why}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// What a hub signs as: the first of its names that could be a host's.
+fn hub_id(config: &Config) -> Result<sync::HubId, HubError> {
+    serve::name(config).map(sync::HubId::new)
+}
+
+/// To whoever runs the command.
+fn say(line: &str) {
+    use std::io::Write as _;
+    // Nobody reads: nothing to do about it.
+    let _ = writeln!(std::io::stderr(), "{line}");
+}
+
+/// The name of this machine.
+fn machine() -> String {
+    rustix::system::uname().nodename().to_string_lossy().to_lowercase()
+}

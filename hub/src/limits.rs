@@ -1,0 +1,120 @@
+//! Every bound of the hub, with its unit and reason.
+
+use chrono::TimeDelta;
+use std::time::Duration;
+
+/// Connections at once: some kilobytes each, and under the 65,536 files that the unit gives.
+pub const CONNECTIONS: usize = 8192;
+
+/// Connections from one address at once (of IPv6 from one /64, which is one customer): an office behind one
+/// address, and no more than a hundredth of all.
+pub const PER_ADDRESS: usize = 64;
+
+/// Addresses whose failed tries are remembered at once, a minute each; more forget the rest.
+pub const ADDRESSES: usize = 10_000;
+
+/// Failed tries of one address in [`WINDOW`] that are answered and logged one by one; further ones are counted.
+pub const FAILED_TRIES: u32 = 10;
+
+/// The span of [`FAILED_TRIES`], and how often it is told how many connections were turned away.
+pub const WINDOW: Duration = Duration::from_secs(60);
+
+/// A client has finished the TLS handshake within this: three round trips over a bad line.
+pub const HANDSHAKE: Duration = Duration::from_secs(10);
+
+/// A client has sent the head of a call within this, and a connection without a call lives so long.
+pub const HEAD_WAIT: Duration = Duration::from_secs(10);
+
+/// Bytes of the head of a call: a token, a key and a long query are under 2 KB.
+pub const HEAD: usize = 16 * 1024;
+
+/// A call is read and answered within this, a body that trickles in included: the longest is a replay
+/// ([`api::limits::REPLAY_WAIT_S`]).
+pub const CALL: Duration = Duration::from_secs(60);
+
+/// A connection lives so long, however busy: what reads no answers does not stay.
+pub const CONNECTION_LIFE: Duration = Duration::from_secs(300);
+
+/// A hub that stops, and a connection whose life is over, wait so long for calls that are being answered.
+pub const GRACE: Duration = Duration::from_secs(5);
+
+/// Threads for calls that wait for the disk: reads share one connection, writes one commit.
+pub const THREADS: usize = 32;
+
+/// A write is durable within this, or the caller is told to try again.
+pub const WRITE_WAIT: Duration = Duration::from_secs(5);
+
+/// How often time-driven work is done.
+pub const TICK: Duration = Duration::from_secs(1);
+
+/// A pause after a connection that could not be accepted, for want of files mostly.
+pub const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
+
+/// The longest life of a token: a quarter of a year, after which somebody must want it again.
+pub const TOKEN_DAYS: i64 = 90;
+
+/// Good tokens of one person at once: some machines and some programs.
+pub const TOKENS_PER_PERSON: u64 = 50;
+
+/// The use of a token is written down at most so often, in milliseconds: a person reads minutes.
+pub const USED_EVERY_MS: i64 = 60_000;
+
+/// Days that the certificate authority of [`crate::certificate`] is good for: longer than any machine here.
+pub const AUTHORITY_DAYS: i64 = 20 * 365;
+
+/// Days that a certificate by it is good for, and how old it gets before the next one is made: a hub that runs
+/// on, and one whose clock is a little wrong, never shows one that is over.
+pub const CERTIFICATE_DAYS: (i64, i64) = (90, 30);
+
+/// Bytes of the configuration, and of a certificate file.
+pub const FILE: u64 = 256 * 1024;
+
+/// Bytes that the database may grow to at least: below that a busy day fills it.
+pub const JOURNAL_LEAST: u64 = 16 * 1024 * 1024;
+
+/// The wall clock may be so far behind the last record at a start, in milliseconds: more is a clock that was wrong
+/// then or is wrong now, and the hub goes by what it has now and says so.
+pub const CLOCK_BACK_MS: i64 = 600_000;
+
+/// The signer answers within this: it reads, looks, and signs in 25 us.
+pub const SIGNER_WAIT: Duration = Duration::from_secs(2);
+
+/// Bytes of one line to or from the signer: a grant of 256 hosts with its request, and as much again.
+pub const SIGNER_LINE: u64 = 512 * 1024;
+
+/// Grants signed in one round, and how often is looked for some although nobody said so.
+pub const SIGN_AT_ONCE: u32 = 256;
+/// See [`SIGN_AT_ONCE`].
+pub const SIGN_AGAIN: Duration = Duration::from_secs(5);
+
+/// Nonces that wait to be used: a fleet that comes back at once.
+pub const NONCES: usize = 200_000;
+
+/// A nonce is used within this: two calls in a row over a bad line.
+pub const NONCE_LIFE: TimeDelta = TimeDelta::seconds(60);
+
+/// The longest life of a token for hosts, and how many it lets in at most: an image that is rolled out.
+pub const JOIN_LONGEST: TimeDelta = TimeDelta::days(30);
+/// See [`JOIN_LONGEST`].
+pub const JOIN_USES: u32 = 10_000;
+
+/// Bytes of the digests that a host says it holds: [`sync::limits::GRANTS`] of 67.
+pub const FEED_BODY: usize = 1024 * 1024;
+
+/// How often a host hears that nothing changed: proxies cut streams that are silent for 30 s.
+pub const KEEP_ALIVE: Duration = Duration::from_secs(20);
+
+/// What a host was told is the truth for so long: four keep-alives, so that one that is lost makes nothing stale.
+pub const FRESH: TimeDelta = TimeDelta::seconds(90);
+
+/// A host's stream lives so long, and then comes anew, perhaps to a replica that has less to do.
+pub const FEED_LIFE: Duration = Duration::from_secs(3600);
+
+/// How old a manifest gets before the root signs the next, and how soon it is tried again: one that is over stops
+/// every host, so there are weeks in which to notice that the signer is away.
+pub const MANIFEST_RENEWED: TimeDelta = TimeDelta::days(1);
+/// See [`MANIFEST_RENEWED`].
+pub const MANIFEST_AGAIN: TimeDelta = TimeDelta::hours(1);
+
+/// How often signed grants that no host needs to know of any more are taken away.
+pub const FORGET_EVERY: Duration = Duration::from_secs(3600);

@@ -1,0 +1,5 @@
+//! `jit-hub`.
+
+fn main() -> std::process::ExitCode {
+    hub::run()
+}

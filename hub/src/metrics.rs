@@ -1,0 +1,128 @@
+//! What the hub counts, in the text format of Prometheus (version 0.0.4).
+
+use std::fmt::Write as _;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Counts since the hub started.
+#[derive(Default)]
+pub struct Metrics {
+    calls: [AtomicU64; 5],
+    accepted: AtomicU64,
+    closed: AtomicU64,
+    turned_away: AtomicU64,
+    unknown: AtomicU64,
+}
+
+/// What is looked up for each reading.
+pub struct Levels {
+    /// Requests that wait.
+    pub pending: u64,
+    /// Grants that are good or will be.
+    pub grants: u64,
+    /// The place of the last record.
+    pub seq: u64,
+    /// Whether the file takes writes.
+    pub works: bool,
+    /// Log lines that were dropped.
+    pub lines_dropped: u64,
+}
+
+impl Metrics {
+    /// A call was answered with this HTTP status.
+    pub fn answered(&self, status: u16) {
+        let class = usize::from(status / 100).wrapping_sub(1);
+        if let Some(count) = self.calls.get(class) {
+            count.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// A connection was accepted; it counts until the guard is dropped.
+    pub fn connected(self: &std::sync::Arc<Self>) -> Connected {
+        self.accepted.fetch_add(1, Ordering::Relaxed);
+        Connected(std::sync::Arc::clone(self))
+    }
+
+    /// A connection found no place.
+    pub fn turned_away(&self) {
+        self.turned_away.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A token was shown that opens nothing.
+    pub fn unknown(&self) {
+        self.unknown.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// The text.
+    pub fn text(&self, levels: &Levels) -> String {
+        let mut text = String::new();
+        let load = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        let mut put = |name: &str, kind: &str, help: &str, values: &[(String, u64)]| {
+            let _ = writeln!(text, "# HELP jit_hub_{name} {help}\n# TYPE jit_hub_{name} {kind}");
+            for (label, value) in values {
+                let _ = writeln!(text, "jit_hub_{name}{label} {value}");
+            }
+        };
+        let one = |value: u64| [(String::new(), value)];
+        let calls =
+            (1..).zip(&self.calls).map(|(class, count)| (format!("{{status=\"{class}xx\"}}"), load(count)));
+        put("calls_total", "counter", "Calls answered, by class of HTTP status.", &calls.collect::<Vec<_>>());
+        let open = load(&self.accepted).saturating_sub(load(&self.closed));
+        put("connections", "gauge", "Connections that are open.", &one(open));
+        put("connections_total", "counter", "Connections accepted.", &one(load(&self.accepted)));
+        put(
+            "turned_away_total",
+            "counter",
+            "Connections that found no place.",
+            &one(load(&self.turned_away)),
+        );
+        put("unknown_tokens_total", "counter", "Tokens shown that open nothing.", &one(load(&self.unknown)));
+        put("requests_pending", "gauge", "Requests that wait.", &one(levels.pending));
+        put("grants", "gauge", "Grants that are good or will be.", &one(levels.grants));
+        put("journal_seq", "counter", "Place of the last record of the journal.", &one(levels.seq));
+        put("journal_works", "gauge", "Whether the journal takes records.", &one(levels.works.into()));
+        put(
+            "lines_dropped_total",
+            "counter",
+            "Log lines that syslog did not take.",
+            &one(levels.lines_dropped),
+        );
+        text
+    }
+}
+
+/// An open connection.
+pub struct Connected(std::sync::Arc<Metrics>);
+
+impl Drop for Connected {
+    fn drop(&mut self) {
+        self.0.closed.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+
+    #[test]
+    fn what_is_counted_reads_like_this() {
+        let metrics = Arc::new(Metrics::default());
+        let open = metrics.connected();
+        drop(metrics.connected());
+        [200, 201, 401, 0, 999].into_iter().for_each(|status| metrics.answered(status));
+        let text = metrics.text(&Levels { pending: 2, grants: 3, seq: 4, works: true, lines_dropped: 0 });
+        drop(open);
+        for line in [
+            "# TYPE jit_hub_calls_total counter",
+            "jit_hub_calls_total{status=\"2xx\"} 2",
+            "jit_hub_calls_total{status=\"4xx\"} 1",
+            "jit_hub_connections 1",
+            "jit_hub_requests_pending 2",
+            "jit_hub_grants 3",
+            "jit_hub_journal_seq 4",
+            "jit_hub_journal_works 1",
+        ] {
+            assert!(text.lines().any(|said| said == line), "{line} is not in\n{text}");
+        }
+    }
+}

@@ -1,0 +1,312 @@
+//! The calls that the hub answers beside those of the desk.
+
+use crate::feed;
+use crate::ledger::{new_id, no_token};
+use crate::metrics::Levels;
+use crate::site::Site;
+use crate::{limits, rows};
+use access::{Person, TokenId};
+use api::{
+    AskJournal, JournalRow, MadeToken, NewToken, ProblemCode, Roles, Scope, Status, Token, TokenView, Which,
+};
+use axum::extract::{DefaultBodyLimit, Extension, Path, Query, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use chrono::TimeDelta;
+use desk::{Answer, Caller, DeskError, Refused, Worlds as _, blocking};
+use std::sync::Arc;
+
+type Shared = State<Arc<Site>>;
+
+/// Everything behind the door: who calls is in the call's extensions.
+pub fn inside(site: &Arc<Site>) -> Router {
+    let own = Router::new()
+        .route("/v1/status", get(status))
+        .route("/v1/journal", get(journal))
+        .route("/v1/tokens", get(tokens).post(make_token))
+        .route("/v1/tokens/{id}/revoke", post(revoke_token))
+        .route("/v1/roles", get(roles).post(set_roles))
+        .route("/metrics", get(metrics))
+        .with_state(Arc::clone(site));
+    desk::routes(Arc::clone(&site.desk))
+        .merge(own)
+        .merge(feed::for_people(site))
+        .fallback(nothing)
+        .layer(DefaultBodyLimit::max(api::limits::BODY))
+}
+
+/// What anybody may ask: whether the hub lives, and whether it works.
+pub fn outside(site: &Arc<Site>) -> Router {
+    Router::new()
+        .route("/healthz", get(async || "alive\n"))
+        .route("/readyz", get(ready))
+        .with_state(Arc::clone(site))
+        .merge(feed::for_hosts(site))
+        .layer(DefaultBodyLimit::max(api::limits::BODY))
+}
+
+async fn ready(State(site): Shared) -> Response {
+    match tokio::task::spawn_blocking(move || site.ledger.works()).await {
+        Ok(Ok(())) => "ready\n".into_response(),
+        Ok(Err(why)) => (StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {why}\n")).into_response(),
+        Err(_) => (StatusCode::SERVICE_UNAVAILABLE, "not ready: it is stopping\n").into_response(),
+    }
+}
+
+async fn metrics(State(site): Shared, Extension(caller): Extension<Caller>) -> Result<Response, Refused> {
+    let Json(text) = blocking(move || {
+        sees_all(&caller, "counts of this hub are")?;
+        let (pending, grants) = site.ledger.read(rows::counts)?;
+        let works = site.ledger.works().is_ok();
+        let (seq, lines_dropped) = (site.ledger.seq(), site.log.dropped());
+        Ok(site.metrics.text(&Levels { pending, grants, seq, works, lines_dropped }))
+    })
+    .await?;
+    Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response())
+}
+
+async fn journal(
+    State(site): Shared,
+    Extension(caller): Extension<Caller>,
+    Query(query): Query<AskJournal>,
+) -> Answer<Vec<JournalRow>> {
+    blocking(move || {
+        sees_all(&caller, "the journal is")?;
+        let limit = query.limit.unwrap_or(desk::limits::LIST);
+        site.ledger.read(|connection| desk::journal_page(connection, query.after, limit))
+    })
+    .await
+}
+
+fn sees_all(caller: &Caller, what: &str) -> Result<(), DeskError> {
+    if caller.roles.sees_all() {
+        return Ok(());
+    }
+    Err(DeskError::Forbidden(format!(
+        "{what} for auditors, operators and administrators, by a token with scope read: ask an administrator"
+    )))
+}
+
+async fn status(State(site): Shared, Extension(caller): Extension<Caller>) -> Answer<Status> {
+    blocking(move || site.status(&caller)).await
+}
+
+impl Site {
+    fn status(&self, caller: &Caller) -> Result<Status, DeskError> {
+        let now = desk::Clock::now(&*self.clock);
+        let world = self.policies.world();
+        let approvers = world.approvers(now);
+        let mut warnings = Vec::new();
+        if !self.policies.is_readable() {
+            warnings.push(
+                "the policy in force cannot be read by this release, so nobody can ask for anything: apply one with `jit policy apply`"
+                    .to_owned(),
+            );
+        } else if world.people.all().next().is_none() {
+            warnings.push(
+                "nobody can ask for anything, for there are no people: write policy.toml and people.toml and run `jit policy apply`"
+                    .to_owned(),
+            );
+        } else {
+            let findings = workflow::findings(&world, now);
+            let worth = findings.iter().filter(|finding| finding.weight > workflow::Weight::Note);
+            warnings.extend(worth.map(ToString::to_string));
+        }
+        let journal_ok = self.ledger.works().is_ok();
+        if !journal_ok {
+            warnings.push(
+                "the journal takes no records, so nothing is granted: see `journalctl -u jit-hub`".to_owned(),
+            );
+        }
+        if self.log.dropped() > 0 {
+            warnings.push(format!(
+                "{} log lines were dropped because the syslog daemon did not read: the journal has them",
+                self.log.dropped()
+            ));
+        }
+        let mut roles = caller.roles.names();
+        if approvers.contains(&caller.person) && caller.reviews.is_ok() {
+            roles.insert(0, "approver".to_owned());
+        }
+        Ok(Status {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            host: self.name.clone(),
+            source: "hub".to_owned(),
+            now: now.trusted,
+            clock_confirmed: !now.provisional,
+            clock: "the hub's own, which others go by".to_owned(),
+            journal_seq: self.ledger.seq(),
+            journal_ok,
+            lines_dropped: self.log.dropped(),
+            pending: self.desk.requests(caller, Which::Pending, api::limits::PAGE)?.len() as u64,
+            grants: self.ledger.read(rows::counts)?.1,
+            sessions: 0,
+            gated: Vec::new(),
+            warnings,
+            session: None,
+            left_over: Vec::new(),
+            you: caller.person.clone(),
+            roles,
+        })
+    }
+
+    /// Makes a token for oneself, no wider and no longer than the one that asks; an administrator's asks for any.
+    fn make_token(&self, caller: &Caller, shown: &Token, new: NewToken) -> Result<MadeToken, DeskError> {
+        let person = new.person.unwrap_or_else(|| caller.person.clone());
+        let made = self.clock.time();
+        let expires = made + new.length.delta();
+        if new.scopes.is_empty() {
+            return Err(DeskError::BadRequest(
+                "a token without a scope opens nothing: name at least read".to_owned(),
+            ));
+        }
+        if new.length.delta() > TimeDelta::days(limits::TOKEN_DAYS) {
+            let most = limits::TOKEN_DAYS;
+            return Err(DeskError::BadRequest(format!(
+                "{} is too long: a token lasts at most {most}d",
+                new.length
+            )));
+        }
+        if !caller.roles.admin {
+            let wider: Vec<&str> = new.scopes.difference(&shown.scopes).map(|scope| scope.code()).collect();
+            if person != caller.person {
+                return Err(DeskError::Forbidden(format!(
+                    "only an administrator makes tokens for others: leave out {person}"
+                )));
+            }
+            if !wider.is_empty() {
+                let wider = wider.join(", ");
+                return Err(DeskError::Forbidden(format!(
+                    "token {} is not for {wider}, so it makes none that is: ask an administrator",
+                    shown.id
+                )));
+            }
+            if expires > shown.expires {
+                return Err(DeskError::Forbidden(format!(
+                    "token {} is good until {}, so it makes none that is for longer: ask an administrator",
+                    shown.id,
+                    shown.expires.format("%F %R UTC")
+                )));
+            }
+        }
+        let (name, scopes, made_by) = (new.name, new.scopes, Some(caller.person.clone()));
+        self.ledger.make_token(Token {
+            id: new_id()?,
+            person,
+            name,
+            scopes,
+            made,
+            made_by,
+            expires,
+            revoked: None,
+        })
+    }
+
+    /// One's own, or with scope admin anybody's.
+    fn revoke_token(&self, caller: &Caller, shown: &Token, id: &str) -> Result<Token, DeskError> {
+        let (low, high) = TokenId::range(id).map_err(|why| DeskError::BadRequest(why.to_string()))?;
+        let found =
+            self.ledger.read(|connection| match rows::token_ids(connection, low, high)?.as_slice() {
+                [] => Err(no_token(id)),
+                [one] => rows::token(connection, *one)?.ok_or_else(|| no_token(id)),
+                _ => Err(DeskError::Ambiguous { what: "token", id: id.to_owned() }),
+            })?;
+        if found.token.person != caller.person && !caller.roles.admin {
+            return Err(no_token(id));
+        }
+        // Who found a narrow token must not shut its person out by it.
+        let narrow = found.token.id != shown.id && !found.token.scopes.is_subset(&shown.scopes);
+        if narrow && !caller.roles.admin {
+            return Err(DeskError::Forbidden(format!(
+                "token {} can do more than token {}, which was shown: use that one, or ask an administrator",
+                found.token.id, shown.id
+            )));
+        }
+        self.ledger.revoke_token(found.token.id, caller.person.clone(), self.clock.time())
+    }
+}
+
+async fn tokens(State(site): Shared, Extension(caller): Extension<Caller>) -> Answer<Vec<TokenView>> {
+    blocking(move || {
+        let own = (!caller.roles.sees_all()).then_some(&caller.person);
+        site.ledger.read(|connection| rows::tokens(connection, own))
+    })
+    .await
+}
+
+async fn make_token(
+    State(site): Shared,
+    Extension(caller): Extension<Caller>,
+    Extension(shown): Extension<Token>,
+    body: Body<NewToken>,
+) -> Answer<MadeToken> {
+    blocking(move || site.make_token(&caller, &shown, body.0)).await
+}
+
+async fn revoke_token(
+    State(site): Shared,
+    Extension(caller): Extension<Caller>,
+    Extension(shown): Extension<Token>,
+    Path(id): Path<String>,
+) -> Answer<Token> {
+    blocking(move || site.revoke_token(&caller, &shown, &id)).await
+}
+
+async fn roles(State(site): Shared, Extension(caller): Extension<Caller>) -> Answer<Vec<Roles>> {
+    blocking(move || {
+        sees_all(&caller, "who has which role is")?;
+        let all = site.ledger.read(rows::roles)?;
+        Ok(all.into_iter().map(|(person, roles)| Roles { person, roles }).collect())
+    })
+    .await
+}
+
+async fn set_roles(
+    State(site): Shared,
+    Extension(caller): Extension<Caller>,
+    body: Body<Roles>,
+) -> Answer<Roles> {
+    blocking(move || {
+        if !caller.roles.admin {
+            return Err(DeskError::Forbidden("only an administrator gives and takes roles".to_owned()));
+        }
+        site.ledger.set_roles(body.0, caller.person.clone(), site.clock.time())
+    })
+    .await
+}
+
+/// A body of JSON, refused in the words of this API.
+struct Body<T>(T);
+
+impl<S: Send + Sync, T: serde::de::DeserializeOwned> axum::extract::FromRequest<S> for Body<T> {
+    type Rejection = Refused;
+
+    async fn from_request(call: axum::extract::Request, state: &S) -> Result<Self, Refused> {
+        let bad = |why: String| Refused(ProblemCode::BadRequest.because(why));
+        let path = call.uri().path().to_owned();
+        let bytes = axum::body::Bytes::from_request(call, state).await.map_err(|why| bad(why.to_string()))?;
+        let read = serde_json::from_slice(&bytes);
+        read.map(Self).map_err(|why| bad(format!("reading the body of {path}: {why}")))
+    }
+}
+
+async fn nothing() -> Result<Json<()>, Refused> {
+    Err(Refused(ProblemCode::NotFound.because("there is no such call in API v1")))
+}
+
+/// The first token of an administrator.
+pub fn admin_token(person: Person, made: access::Time) -> Result<Token, DeskError> {
+    let name = access::Text::parse("made by jit-hub").map_err(|why| DeskError::Store(why.to_string()))?;
+    Ok(Token {
+        id: new_id()?,
+        person,
+        name,
+        scopes: Scope::ALL.into(),
+        made,
+        made_by: None,
+        expires: made + TimeDelta::days(limits::TOKEN_DAYS),
+        revoked: None,
+    })
+}

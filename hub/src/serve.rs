@@ -1,0 +1,297 @@
+//! `jit-hub serve`: everything checked, then opened, then served, until it is told to stop.
+
+use crate::address::{Seats, Tries};
+use crate::certificate::Certificates;
+use crate::clock::{self, Clock};
+use crate::config::Config;
+use crate::error::{HubError, os};
+use crate::feed::{Hosts, Signing, Signs};
+use crate::keys::Keys;
+use crate::ledger::{Keeper, Ledger};
+use crate::metrics::Metrics;
+use crate::policy::Policies;
+use crate::signer::Client;
+use crate::site::Site;
+use crate::{door, limits, rows, say};
+use access::{HostName, Time};
+use api::{Mark, MarkRecord, Record};
+use arc_swap::ArcSwap;
+use chrono::TimeDelta;
+use desk::{Committed, Desk, SqliteStore};
+use loglines::{Faults, Level, Log, Tells};
+use rusqlite::Connection;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+use store::{File, Writer};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+
+/// Serves until it is told to stop.
+pub fn serve(config: &Config) -> Result<(), HubError> {
+    let log = Log::to(&config.syslog.socket, "jit-hub").map_err(os("starting the log's thread"))?;
+    loglines::abort_on_panic(log.clone(), "jit-hub", |name| matches!(name, "writer" | "tick" | "log"));
+    let served = start(config, &log);
+    if let Err(why) = &served {
+        log.put(Level::Err, format!("jit-hub does not run, so nothing new is granted: {why}"));
+    }
+    log.flush();
+    served
+}
+
+fn start(config: &Config, log: &Log) -> Result<(), HubError> {
+    let options = config.database();
+    if !options.path.exists() {
+        return Err(HubError::NotSetUp(config.state.clone()));
+    }
+    let certificates = Arc::new(Certificates::open(config)?);
+    let (signing, waiting) = Signing::new();
+    let (ledger, writer, read) = open(config, log, signing)?;
+    let ledger = Arc::new(ledger);
+    let (keys, hub) = (Keys::of(config), crate::hub_id(config)?);
+    let (view_key, authority) = (keys.view()?, keys.authority()?);
+    let signer = Client::at(&config.signer.socket);
+    let manifest = signer.manifest(vec![view_key.public()])?;
+    let root = manifest.roots.fingerprint();
+    let reader = || store::read_only(&options.path);
+    let clock = Arc::new(Clock::since(floor(&read, log)?));
+    let policies = Arc::new(policies(&read, log)?);
+    let store = SqliteStore::new(writer, reader()?, limits::WRITE_WAIT);
+    let desk =
+        Arc::new(Desk::new(store, Arc::<Policies>::clone(&policies), Arc::<Clock>::clone(&clock), None));
+    if policies.is_readable() {
+        desk.begin()?;
+        // What was applied just before a stop may not have been followed to its end.
+        desk.reconcile()?;
+    }
+    ledger.mark(Mark::Started, format!("version={}", env!("CARGO_PKG_VERSION")), clock.time())?;
+    let site = Arc::new(Site {
+        name: name(config)?,
+        desk,
+        ledger,
+        policies,
+        clock,
+        log: log.clone(),
+        metrics: Arc::new(Metrics::default()),
+        seats: Arc::new(Seats::default()),
+        failed: Tries::telling(limits::FAILED_TRIES),
+        turned_away: Tries::telling(1),
+        url: url(config),
+        hub,
+        root,
+        authority,
+        manifest: ArcSwap::from_pointee(manifest),
+        renewed: Mutex::new(clock::wall()),
+        view_key,
+        hosts: Hosts::default(),
+        wakes: Arc::default(),
+    });
+    let signs = Signs {
+        ledger: Arc::clone(&site.ledger),
+        wakes: Arc::clone(&site.wakes),
+        signer: Client::at(&config.signer.socket),
+        log: log.clone(),
+    };
+    signs.start(waiting).map_err(os("starting the thread that has grants signed"))?;
+    run(config, &site, &certificates)
+}
+
+/// The database with its one writer, and a connection to read by.
+pub fn open(
+    config: &Config,
+    log: &Log,
+    signing: Signing,
+) -> Result<(Ledger, Writer<Committed>, Connection), HubError> {
+    let options = config.database();
+    let stamps = || clock::stamps().map_err(os("reading the kernel's boot id"));
+    let first = stamps()?;
+    let file = File::open(options.clone(), |log| {
+        let detail = format!("log={log} by=jit-hub-{}", env!("CARGO_PKG_VERSION"));
+        let record = MarkRecord { at: clock::wall(), mark: Mark::Opened, detail };
+        // Plain data always serialises.
+        (first(), serde_json::to_string(&Record::Mark(Box::new(record))).unwrap_or_default())
+    })?;
+    let seq = Arc::new(AtomicU64::new(file.head().seq));
+    let keeper = Keeper::new(log.clone(), Arc::clone(&seq), signing);
+    let (writer, _) = Writer::start(file, stamps()?, keeper).map_err(os("starting the writer's thread"))?;
+    let reader = || store::read_only(&options.path);
+    Ok((Ledger::new(writer.clone(), reader()?, seq), writer, reader()?))
+}
+
+/// When the last record was written: the hub's time does not go back over a restart.
+fn floor(read: &Connection, log: &Log) -> Result<Time, HubError> {
+    let last = store::journal_after(read, store::last_seq(read)?.saturating_sub(1), 1)?.pop();
+    let last = last.and_then(|row| Time::from_timestamp_millis(row.stamp.wall_ms)).unwrap_or_default();
+    let wall = clock::wall();
+    if last - wall > TimeDelta::milliseconds(limits::CLOCK_BACK_MS) {
+        // To go by a clock that was once far ahead would keep everybody's grants in the future for ever.
+        log.put(
+            Level::Err,
+            format!("the clock says {wall}, and the last record is of {last}: one of the two is wrong, see to the clock"),
+        );
+        return Ok(wall);
+    }
+    Ok(last)
+}
+
+/// The policy that was applied last, over the hosts there are.
+fn policies(read: &Connection, log: &Log) -> Result<Policies, HubError> {
+    let applied = desk::policy_in_force(read)?;
+    let made = match &applied {
+        Some(version) => Policies::new(rows::hosts(read)?, version),
+        None => Err("it was lost by a repair".to_owned()),
+    };
+    match made {
+        Ok(policies) => Ok(policies),
+        Err(why) => {
+            let until = "so nobody can ask for anything until an administrator runs `jit policy apply`";
+            log.put(Level::Err, format!("the policy in force cannot be read, {until}: {why}"));
+            Ok(Policies::unreadable(rows::hosts(read)?, applied.map(|version| version.version)))
+        }
+    }
+}
+
+/// What the hub is called: the first of its names that could be a host's.
+pub fn name(config: &Config) -> Result<HostName, HubError> {
+    let machine = crate::machine();
+    let mut names = config.names.iter().chain([&machine]);
+    names.find_map(|name| HostName::parse(name).ok()).ok_or_else(|| HubError::NoName(machine.clone()))
+}
+
+/// How hosts call it.
+fn url(config: &Config) -> String {
+    let machine = crate::machine();
+    let name = config.names.first().unwrap_or(&machine);
+    let name = if name.contains(':') { format!("[{name}]") } else { name.clone() };
+    config.url.clone().unwrap_or_else(|| format!("https://{name}:{}", config.listen.port()))
+}
+
+fn run(config: &Config, site: &Arc<Site>, certificates: &Arc<Certificates>) -> Result<(), HubError> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .max_blocking_threads(limits::THREADS)
+        .build()
+        .map_err(os("starting the runtime"))?;
+    let (ended, ticks) = std::sync::mpsc::channel::<()>();
+    let ticker = {
+        let (site, certificates) = (Arc::clone(site), Arc::clone(certificates));
+        let signer = Client::at(&config.signer.socket);
+        std::thread::Builder::new()
+            .name("tick".into())
+            .spawn(move || tick(&site, &certificates, &signer, &ticks))
+            .map_err(os("starting the clock's thread"))?
+    };
+    let served = runtime.block_on(until_stopped(config, site, certificates));
+    notify(&[sd_notify::NotifyState::Stopping]);
+    drop(ended);
+    // A panic of its has ended the process.
+    let _ = ticker.join();
+    served
+}
+
+async fn until_stopped(
+    config: &Config,
+    site: &Arc<Site>,
+    certificates: &Arc<Certificates>,
+) -> Result<(), HubError> {
+    let listening = || os(format!("listening on {}", config.listen));
+    let listener = tokio::net::TcpListener::bind(config.listen).await.map_err(listening())?;
+    let at = listener.local_addr().map_err(listening())?;
+    let handle = |kind| signal(kind).map_err(os("setting a signal handler"));
+    let (mut term, mut int, mut hup) =
+        (handle(SignalKind::terminate())?, handle(SignalKind::interrupt())?, handle(SignalKind::hangup())?);
+    let (stop, stopped) = watch::channel(false);
+    let tls = door::tls(Arc::clone(certificates))?;
+    let door = tokio::spawn(door::serve(Arc::clone(site), listener, tls, stopped));
+    notify(&[sd_notify::NotifyState::Ready]);
+    say(&format!("jit-hub answers on {at}"));
+    loop {
+        tokio::select! {
+            _ = term.recv() => break,
+            _ = int.recv() => break,
+            _ = hup.recv() => reload(site, certificates).await,
+        }
+    }
+    let _ = stop.send(true);
+    // A panic of the door has been told; there is nothing more to stop.
+    let _ = door.await;
+    Ok(())
+}
+
+/// Shows what the certificate's files hold now.
+async fn reload(site: &Arc<Site>, certificates: &Arc<Certificates>) {
+    let (site, certificates) = (Arc::clone(site), Arc::clone(certificates));
+    let told = move || {
+        let done = match certificates.reload() {
+            Ok(()) => {
+                let at = site.clock.time();
+                let mark = site.ledger.mark(Mark::Reloaded, "the certificate was read anew".to_owned(), at);
+                mark.map_err(|why| why.to_string())
+            }
+            Err(why) => Err(format!("{why}; the certificate of before stays in use")),
+        };
+        match done {
+            Ok(()) => say("jit-hub has read its certificate anew"),
+            Err(why) => {
+                site.log.put(Level::Err, format!("reloading: {why}"));
+                say(&format!("reloading: {why}"));
+            }
+        }
+    };
+    // A reload that panicked changed nothing.
+    let _ = tokio::task::spawn_blocking(told).await;
+}
+
+/// What time alone makes due, until the other end is dropped; and the service manager's watchdog, fed each time the
+/// writer thread has come by.
+fn tick(
+    site: &Arc<Site>,
+    certificates: &Certificates,
+    signer: &Client,
+    ended: &std::sync::mpsc::Receiver<()>,
+) {
+    let faults = Mutex::new(Faults::default());
+    let told = |doing: &'static str, outcome: Result<(), String>| {
+        let mut faults = faults.lock().unwrap_or_else(PoisonError::into_inner);
+        match (faults.take(doing, outcome.is_ok(), Instant::now()), outcome) {
+            (Tells::Fails, Err(why)) => site.log.put(Level::Warning, format!("{doing}: {why}")),
+            (Tells::Works, _) => site.log.put(Level::Notice, format!("{doing}: works again")),
+            _ => {}
+        }
+    };
+    let (asked, mut forgotten) = (Arc::new(AtomicBool::new(false)), Instant::now());
+    while ended.recv_timeout(limits::TICK) == Err(std::sync::mpsc::RecvTimeoutError::Timeout) {
+        if site.is_manifest_old() {
+            told(
+                "renewing the keys that hosts believe",
+                site.renew_manifest(signer).map_err(|why| why.to_string()),
+            );
+        }
+        if forgotten.elapsed() >= limits::FORGET_EVERY {
+            forgotten = Instant::now();
+            let done = site.ledger.forget_signed(site.clock.time());
+            told("forgetting what was signed long ago", done.map_err(|why| why.to_string()));
+        }
+        told("closing what is over", site.desk.tick().map(drop).map_err(|why| why.to_string()));
+        if certificates.is_old() {
+            told("making a new certificate", certificates.reload().map_err(|why| why.to_string()));
+        }
+        if asked.swap(true, Ordering::Relaxed) {
+            continue;
+        }
+        let answered = Arc::clone(&asked);
+        let submitted = site.ledger.beat(move || {
+            notify(&[sd_notify::NotifyState::Watchdog]);
+            answered.store(false, Ordering::Relaxed);
+        });
+        if submitted.is_err() {
+            // The queue is full: asked again at the next round.
+            asked.store(false, Ordering::Relaxed);
+        }
+    }
+}
+
+fn notify(state: &[sd_notify::NotifyState<'_>]) {
+    // Without systemd there is nobody to tell.
+    let _ = sd_notify::notify(state);
+}

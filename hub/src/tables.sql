@@ -1,0 +1,59 @@
+-- Tables of the hub alone, beside those that every daemon's file has. Times are milliseconds after the Unix epoch;
+-- seq is the record that last changed the row.
+
+-- Of a token only the SHA-256 is here: who reads this file cannot use it.
+CREATE TABLE token (
+    id         INTEGER PRIMARY KEY,
+    hash       BLOB NOT NULL UNIQUE,
+    person     TEXT NOT NULL,
+    expires_ms INTEGER NOT NULL,
+    revoked    INTEGER NOT NULL DEFAULT 0,
+    used_ms    INTEGER,
+    body       TEXT NOT NULL,
+    seq        INTEGER NOT NULL
+) STRICT;
+CREATE INDEX token_person ON token (person);
+
+CREATE TABLE role (
+    person TEXT NOT NULL,
+    role   TEXT NOT NULL,
+    seq    INTEGER NOT NULL,
+    PRIMARY KEY (person, role)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE host (
+    name   TEXT PRIMARY KEY,
+    labels TEXT NOT NULL, -- a JSON object
+    key    TEXT NOT NULL, -- what it signs its calls with
+    machine TEXT NOT NULL, -- SHA-256 of its machine id: another machine with the same key is a copy
+    joined BLOB NOT NULL, -- the hash of the token that let it in
+    joined_ms INTEGER NOT NULL,
+    seq    INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- What lets new hosts in: only the SHA-256 is here.
+CREATE TABLE join_token (
+    hash       BLOB PRIMARY KEY,
+    labels     TEXT NOT NULL,
+    uses       INTEGER NOT NULL, -- that are left
+    expires_ms INTEGER NOT NULL,
+    seq        INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- The newest version of each grant as it was signed. Bodies are never written anew.
+CREATE TABLE signed (
+    id       INTEGER PRIMARY KEY,
+    version  INTEGER NOT NULL,
+    digest   TEXT NOT NULL,
+    envelope TEXT NOT NULL,
+    until_ms INTEGER NOT NULL    -- it is listed until then, so that what ended is known to have
+) STRICT;
+CREATE TABLE signed_host (
+    host TEXT NOT NULL,
+    id   INTEGER NOT NULL,
+    PRIMARY KEY (host, id)
+) STRICT, WITHOUT ROWID;
+
+-- One row: rises with every change that hosts must hear of, in the order of commits.
+CREATE TABLE head (one INTEGER PRIMARY KEY CHECK (one = 1), revision INTEGER NOT NULL) STRICT;
+INSERT INTO head (one, revision) VALUES (1, 0);

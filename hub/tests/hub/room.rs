@@ -1,0 +1,257 @@
+//! A hub of its own for each test, on a port that the kernel chose.
+
+use rustix::process::{Pid, Signal, kill_process};
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, ServerName};
+use std::io::{BufReader, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::os::unix::net::UnixDatagram;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStderr, Command, Output, Stdio};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Longer than anything takes that is not broken.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+pub const POLICY: &str = r#"
+[[rule]]
+id = "production"
+who = { groups = ["dev"] }
+where = { hosts = ["db-*"] }
+what = { services = ["ssh", "sudo"] }
+approve = [{ from = ["group:leads"] }]
+"#;
+
+pub const PEOPLE: &str =
+    "[alice]\ngroups = [\"dev\"]\n[bob]\ngroups = [\"leads\"]\n[carol]\ngroups = [\"leads\"]\n";
+
+pub struct Hub {
+    pub folder: tempfile::TempDir,
+    pub admin: String,
+    served: Option<Served>,
+    signer: Option<Child>,
+    _log: UnixDatagram,
+}
+
+struct Served {
+    child: Child,
+    said: BufReader<ChildStderr>,
+    at: SocketAddr,
+}
+
+impl Hub {
+    /// One that is set up and does not serve yet, with further lines of configuration.
+    pub fn set_up(more: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let log = UnixDatagram::bind(folder.path().join("log")).unwrap();
+        let config = format!(
+            "listen = \"127.0.0.1:0\"\nnames = [\"localhost\"]\nstate = '{0}/state'\n{more}\n[signer]\nstate = '{0}/signer'\n\
+             socket = '{0}/signer.sock'\n[syslog]\nsocket = '{0}/log'\n",
+            folder.path().display()
+        );
+        std::fs::write(folder.path().join("hub.toml"), config).unwrap();
+        let mut hub = Self { folder, admin: String::new(), served: None, signer: None, _log: log };
+        let done = hub.command("init").output().unwrap();
+        assert!(done.status.success(), "{}", text(&done.stderr));
+        text(&done.stdout).trim().clone_into(&mut hub.admin);
+        hub.sql("INSERT INTO host (name, labels, key, machine, joined, joined_ms, seq) VALUES ('db-1', '{\"env\":\"prod\"}', '', '', x'', 0, 1)");
+        hub
+    }
+
+    /// One that serves.
+    pub fn new() -> Self {
+        let mut hub = Self::set_up("");
+        hub.serve();
+        hub
+    }
+
+    /// One that serves, with [`POLICY`] over [`PEOPLE`] in force.
+    pub fn with_policy() -> Self {
+        let hub = Self::new();
+        let new = api::NewPolicy { policy: POLICY.to_owned(), people: Some(PEOPLE.to_owned()) };
+        assert_eq!(hub.client(&hub.admin).apply_policy(&new).unwrap().version, 1);
+        hub
+    }
+
+    pub fn command(&self, name: &str) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_jit-hub"));
+        command.arg(name).arg("--config").arg(self.path("hub.toml"));
+        command
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub fn sql(&self, statement: &str) {
+        let connection = rusqlite::Connection::open(self.path("state/hub.db")).unwrap();
+        connection.execute(statement, []).unwrap();
+    }
+
+    /// The process that signs, where there is none.
+    pub fn sign(&mut self) {
+        if self.signer.is_none() {
+            let mut child = self.command("signer").stderr(Stdio::piped()).spawn().unwrap();
+            next_line(&mut BufReader::new(child.stderr.take().unwrap()), "jit-hub signer answers on ");
+            self.signer = Some(child);
+        }
+    }
+
+    pub fn stop_signing(&mut self) {
+        let mut child = self.signer.take().unwrap();
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+
+    pub fn serve(&mut self) {
+        self.sign();
+        let mut child = self.command("serve").stderr(Stdio::piped()).spawn().unwrap();
+        let mut said = BufReader::new(child.stderr.take().unwrap());
+        let line = next_line(&mut said, "jit-hub answers on ");
+        let at = line.rsplit(' ').next().unwrap().parse().unwrap();
+        self.served = Some(Served { child, said, at });
+    }
+
+    fn served(&mut self) -> &mut Served {
+        self.served.as_mut().unwrap()
+    }
+
+    pub fn at(&self) -> SocketAddr {
+        self.served.as_ref().unwrap().at
+    }
+
+    pub fn url(&self) -> String {
+        format!("https://localhost:{}", self.at().port())
+    }
+
+    pub fn signal(&mut self, signal: Signal) {
+        kill_process(Pid::from_child(&self.served().child), signal).unwrap();
+    }
+
+    /// The next line of standard error that has these words.
+    pub fn says(&mut self, words: &str) -> String {
+        next_line(&mut self.served().said, words)
+    }
+
+    /// It ends by itself or by a signal; whether well.
+    pub fn ends(&mut self) -> bool {
+        self.served.take().unwrap().child.wait().unwrap().success()
+    }
+
+    pub fn ca(&self) -> String {
+        std::fs::read_to_string(self.path("state/ca.crt")).unwrap()
+    }
+
+    pub fn client(&self, token: &str) -> api::Client {
+        api::Client::on_hub(&self.url(), token, Some(&self.ca())).unwrap()
+    }
+
+    /// A token for this person and these scopes.
+    pub fn token(&self, person: &str, scopes: &[api::Scope], length: &str) -> api::MadeToken {
+        let new = api::NewToken {
+            name: access::Text::parse("a test").unwrap(),
+            person: Some(access::Person::parse(person).unwrap()),
+            scopes: scopes.iter().copied().collect(),
+            length: access::Span::parse(length).unwrap(),
+        };
+        self.client(&self.admin).make_token(&new).unwrap()
+    }
+
+    /// A TLS connection as it is, from a client that believes this authority.
+    pub fn connect(&self, ca: &str) -> std::io::Result<Tls> {
+        let mut roots = rustls::RootCertStore::empty();
+        roots.add(CertificateDer::from_pem_slice(ca.as_bytes()).unwrap()).unwrap();
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = rustls::ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let name = ServerName::try_from("localhost").unwrap();
+        let stream = TcpStream::connect(self.at())?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        let mut tls = Tls::new(rustls::ClientConnection::new(Arc::new(config), name).unwrap(), stream);
+        tls.conn.complete_io(&mut tls.sock)?;
+        Ok(tls)
+    }
+
+    /// The whole answer to a call of these heads and this body.
+    pub fn raw(&self, call: &str, heads: &str, body: &str) -> String {
+        let mut stream = self.connect(&self.ca()).unwrap();
+        let length = body.len();
+        let call = format!(
+            "{call} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-length: {length}\r\n{heads}\r\n{body}"
+        );
+        // A hub that has seen enough may stop reading before we have sent all.
+        let _ = stream.write_all(call.as_bytes());
+        rest(&mut stream)
+    }
+
+    /// `jit` of somebody whose configuration is in this folder.
+    pub fn jit(&self, who: &str, arguments: &[&str], input: &str) -> Output {
+        let mut child = Command::new(jit())
+            .args(arguments)
+            .env("XDG_CONFIG_HOME", self.path(who))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        // One that refuses at once reads nothing.
+        let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+        child.wait_with_output().unwrap()
+    }
+}
+
+pub type Tls = rustls::StreamOwned<rustls::ClientConnection, TcpStream>;
+
+impl Drop for Hub {
+    fn drop(&mut self) {
+        let served = self.served.take().map(|served| served.child);
+        for mut child in served.into_iter().chain(self.signer.take()) {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+/// The command beside the hub; of the same build.
+fn jit() -> PathBuf {
+    let jit = Path::new(env!("CARGO_BIN_EXE_jit-hub")).with_file_name("jit");
+    assert!(jit.exists(), "build it too: cargo test -p hub -p jit");
+    jit
+}
+
+fn next_line(said: &mut impl std::io::BufRead, words: &str) -> String {
+    let mut all = String::new();
+    loop {
+        let mut line = String::new();
+        assert!(said.read_line(&mut line).unwrap() > 0, "it ended without \"{words}\":\n{all}");
+        if line.contains(words) {
+            return line.trim().to_owned();
+        }
+        all.push_str(&line);
+    }
+}
+
+/// What comes until the other end closes.
+pub fn rest(stream: &mut impl std::io::Read) -> String {
+    let mut bytes = Vec::new();
+    // Closed without a goodbye is closed.
+    let _ = stream.read_to_end(&mut bytes);
+    text(&bytes)
+}
+
+pub fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// Tries until it is so.
+pub fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let begun = Instant::now();
+    while !is_so() {
+        assert!(begun.elapsed() < PATIENCE, "{what}");
+        std::thread::yield_now();
+    }
+}

@@ -1,0 +1,146 @@
+//! Belonging to a hub: what a token pinned, in a file of this daemon's own.
+
+use super::call::Caller;
+use crate::config::Config;
+use crate::daemon::{DaemonError, os, say};
+use access::HostName;
+use api::Join;
+use serde::{Deserialize, Serialize};
+use std::io::Write as _;
+use std::os::unix::fs::{OpenOptionsExt as _, chown};
+use std::path::Path;
+use sync::{Digest, HubId, SecretKey, Token};
+
+/// The hub that this host belongs to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Enrolment {
+    /// Where it is.
+    pub url: String,
+    /// What it signs as.
+    pub hub: HubId,
+    /// The fingerprint of its root.
+    pub root: Digest,
+    /// This host's name there.
+    pub host: HostName,
+    /// The certificate authority to believe there, in PEM; none: those that this machine trusts.
+    pub certificate: Option<String>,
+}
+
+const FILE: &str = "enrolment.json";
+const KEY: &str = "host.pem";
+
+/// What gives the daemon's unit a network, and where.
+const DROP_IN: (&str, &str) =
+    ("/etc/systemd/system/jitd.service.d/hub.conf", include_str!("../../../packaging/systemd/jitd-hub.conf"));
+
+impl Enrolment {
+    /// That of the daemon whose folder this is, if it was enrolled.
+    pub fn load(state: &Path) -> Result<Option<Self>, DaemonError> {
+        let path = state.join(FILE);
+        let text = match std::fs::read_to_string(&path) {
+            Err(why) if why.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            text => text.map_err(os(format!("reading {}", path.display())))?,
+        };
+        let anew = "enrol this host anew with `jitd enrol TOKEN`";
+        serde_json::from_str(&text)
+            .map(Some)
+            .map_err(|why| DaemonError::Refused(format!("{} does not read: {why}; {anew}", path.display())))
+    }
+}
+
+/// What this host signs its calls with.
+pub fn key(state: &Path) -> Result<SecretKey, DaemonError> {
+    let path = state.join(KEY);
+    let text = std::fs::read_to_string(&path).map_err(os(format!("reading {}", path.display())))?;
+    SecretKey::from_pem(&text).map_err(|why| DaemonError::Refused(format!("{}: {why}", path.display())))
+}
+
+/// What tells this machine from a copy of its disk (machine-id(5)).
+pub fn machine() -> Result<Digest, DaemonError> {
+    let id = std::fs::read("/etc/machine-id").map_err(os("reading /etc/machine-id"))?;
+    Ok(Digest::of(&[b"jit machine v1\n".as_slice(), &id].concat()))
+}
+
+/// `jitd enrol TOKEN`: makes this host one of a hub's. Broken off anywhere it can be done again.
+pub fn enrol(path: &Path, text: &str) -> Result<(), DaemonError> {
+    let config = Config::load(path)?;
+    let host = crate::daemon::host(&config)?;
+    let refused = |why: String| DaemonError::Refused(why);
+    let token = Token::parse(text).map_err(|why| refused(why.to_string()))?;
+    let state = &config.state;
+    if let Some(before) = Enrolment::load(state)?
+        && before.hub != token.hub
+    {
+        return Err(refused(format!(
+            "this host belongs to hub {} already: take it away there with `jit host remove {}`, and remove {}",
+            before.hub,
+            before.host,
+            state.join(FILE).display()
+        )));
+    }
+    if !state.join(KEY).exists() {
+        let mut bytes = [0; 32];
+        getrandom::fill(&mut bytes).map_err(|why| refused(format!("drawing a key: {why}")))?;
+        put(state, KEY, &SecretKey::from_random(&bytes).to_pem())?;
+    }
+    let key = key(state)?;
+    // Nothing is sent there before its certificate is known to be the one that the token's root signed.
+    let authority = Caller::stranger(&token.url).and_then(|caller| caller.authority()).map_err(refused)?;
+    let authority = authority
+        .verify(&token.hub, &token.root)
+        .map_err(|why| refused(format!("{} is not the hub that the token is of: {why}", token.url)))?;
+    let enrolment = Enrolment {
+        url: token.url.clone(),
+        hub: token.hub.clone(),
+        root: token.root,
+        host: host.clone(),
+        certificate: authority.certificate,
+    };
+    let caller = Caller::of(&enrolment).map_err(refused)?;
+    let join = Join { token: token.hash(), host, machine: machine()?, key: key.public() };
+    let joined = caller.join(&join).map_err(refused)?;
+    let text = serde_json::to_string_pretty(&enrolment).map_err(|why| refused(why.to_string()))?;
+    put(state, FILE, &text)?;
+    let labels: Vec<String> = joined.labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
+    say(&format!(
+        "This host is {} of hub {}{}{}.",
+        joined.host,
+        enrolment.hub,
+        if labels.is_empty() { "" } else { ", with labels " },
+        labels.join(" ")
+    ));
+    open_network()?;
+    say("Its grants come from there once the daemon is started anew:  systemctl restart jitd");
+    Ok(())
+}
+
+/// Lets the daemon's unit call the hub, where systemd keeps it from all networks.
+fn open_network() -> Result<(), DaemonError> {
+    if !Path::new("/run/systemd/system").is_dir() {
+        return Ok(());
+    }
+    let (path, text) = DROP_IN;
+    let failed = || os(format!("writing {path}"));
+    if let Some(folder) = Path::new(path).parent() {
+        std::fs::create_dir_all(folder).map_err(failed())?;
+    }
+    std::fs::write(path, text).map_err(failed())?;
+    let reloaded = std::process::Command::new("systemctl").arg("daemon-reload").status();
+    reloaded.map(drop).map_err(os("having systemd read its units anew"))
+}
+
+/// A file of the daemon's own in its folder, whole or not at all.
+fn put(state: &Path, name: &str, text: &str) -> Result<(), DaemonError> {
+    let (path, beside) = (state.join(name), state.join(format!("{name}.new")));
+    let failed = || os(format!("writing {}", path.display()));
+    let mut options = std::fs::OpenOptions::new();
+    let mut file =
+        options.create(true).truncate(true).write(true).mode(0o600).open(&beside).map_err(failed())?;
+    file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(failed())?;
+    let folder = std::fs::metadata(state).map_err(failed())?;
+    let (user, group) =
+        (std::os::unix::fs::MetadataExt::uid(&folder), std::os::unix::fs::MetadataExt::gid(&folder));
+    chown(&beside, Some(user), Some(group)).map_err(failed())?;
+    std::fs::rename(&beside, &path).map_err(failed())
+}

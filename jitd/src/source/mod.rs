@@ -1,0 +1,57 @@
+//! Where this host's grants come from: its own desk, or a hub.
+
+mod call;
+mod enrolment;
+mod follow;
+pub mod rows;
+
+pub use enrolment::{Enrolment, enrol};
+pub use follow::follow;
+
+use access::Time;
+use std::sync::{Mutex, PoisonError};
+
+/// The source of a running daemon.
+pub struct Source {
+    hub: Option<Hub>,
+}
+
+/// A hub that is followed.
+struct Hub {
+    enrolment: Enrolment,
+    /// As of when its truth is known.
+    as_of: Mutex<Option<Time>>,
+}
+
+impl Source {
+    /// A hub, where this host was enrolled at one; else its own desk.
+    pub fn of(enrolment: Option<Enrolment>) -> Self {
+        Self { hub: enrolment.map(|enrolment| Hub { enrolment, as_of: Mutex::new(None) }) }
+    }
+
+    /// The name in records.
+    pub const fn name(&self) -> &'static str {
+        match self.hub {
+            Some(_) => "hub",
+            None => "local",
+        }
+    }
+
+    /// The address of the hub, where there is one: requests are made there.
+    pub fn hub(&self) -> Option<&str> {
+        self.hub.as_ref().map(|hub| hub.enrolment.url.as_str())
+    }
+
+    fn heard(&self, as_of: Option<Time>) {
+        if let Some(hub) = &self.hub {
+            *hub.as_of.lock().unwrap_or_else(PoisonError::into_inner) = as_of;
+        }
+    }
+
+    /// How old what is known is, in seconds: nothing of one's own desk is. None where nothing was ever heard.
+    pub fn staleness_s(&self, now: Time) -> Option<u64> {
+        let Some(hub) = &self.hub else { return Some(0) };
+        let as_of = *hub.as_of.lock().unwrap_or_else(PoisonError::into_inner);
+        as_of.map(|as_of| u64::try_from((now - as_of).num_seconds()).unwrap_or(0))
+    }
+}
