@@ -17,12 +17,12 @@ pub fn list(client: &Client, out: &mut Output) -> Result<(), CliError> {
         let mut table = table::table(&["HOST", "STATE", "LABELS", "JOINED", "HEARD", "REVISION", "RELEASE"]);
         for view in &hosts {
             let HostView { host, labels, joined, connected, seen, revision, version } = view;
-            let state = if *connected { "listens" } else { "away" };
+            let (code, state) = if *connected { ("active", "listens") } else { ("expired", "away") };
             let labels: Vec<String> = labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
             let or = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
             table.add_row(vec![
                 Cell::new(host),
-                table::state(state, if *connected { "active" } else { "expired" }, colour),
+                table::state(code, state, colour),
                 Cell::new(labels.join(" ")),
                 Cell::new(words::when(*joined, now())),
                 Cell::new(or(seen.map(|seen| words::when(seen, now())))),

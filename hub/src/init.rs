@@ -32,12 +32,11 @@ pub fn init(path: &Path, state: Option<&Path>, names: Vec<String>, admin: Person
     let authority = Authority::of(&config.state);
     authority.make()?;
     // Who has a certificate of somebody else's has one that hosts' systems trust.
-    let pinned = match &config.tls {
-        Some(_) => None,
-        None => {
-            let path = authority.certificate();
-            Some(std::fs::read_to_string(path).map_err(os(format!("reading {}", path.display())))?)
-        }
+    let pinned = if config.tls.is_some() {
+        None
+    } else {
+        let path = authority.certificate();
+        Some(std::fs::read_to_string(path).map_err(os(format!("reading {}", path.display())))?)
     };
     Keys::of(&config).make(crate::hub_id(&config)?, pinned)?;
     let made = match first_admin(&config, admin) {

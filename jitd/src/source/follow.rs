@@ -7,6 +7,7 @@ use crate::limits;
 use crate::site::Site;
 use api::AskFeed;
 use loglines::{Faults, Level, Tells};
+use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Read as _};
 use std::path::Path;
 use std::sync::Arc;
@@ -69,7 +70,7 @@ impl Follower {
 
     fn listen(&mut self, all: bool) -> Ended {
         let ask = AskFeed {
-            holds: if all { Default::default() } else { self.state.holds() },
+            holds: if all { BTreeSet::new() } else { self.state.holds() },
             revision: self.state.watermark().map_or(0, |(_, revision)| revision),
             machine: self.machine,
             version: env!("CARGO_PKG_VERSION").to_owned(),
