@@ -27,7 +27,7 @@ pub fn list(client: &Client, out: &mut Output) -> Result<(), CliError> {
                 Cell::new(words::when(*joined, now())),
                 Cell::new(or(seen.map(|seen| words::when(seen, now())))),
                 Cell::new(or(revision.map(|revision| revision.to_string()))),
-                Cell::new(or(version.clone())),
+                Cell::new(or(version.as_ref().map(ToString::to_string))),
             ]);
         }
         table.to_string()

@@ -55,7 +55,15 @@ fn read(path: &Path) -> Result<Option<Kept>, CliError> {
     let mut text = String::new();
     let file = match std::fs::File::open(path) {
         Ok(file) => file,
-        Err(why) if matches!(why.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => return Ok(None),
+        // Who became somebody else and kept their folders has logged in nowhere either.
+        Err(why)
+            if matches!(
+                why.kind(),
+                ErrorKind::NotFound | ErrorKind::NotADirectory | ErrorKind::PermissionDenied
+            ) =>
+        {
+            return Ok(None);
+        }
         Err(why) => return Err(wrong(path, why)),
     };
     let mode = file.metadata().map_err(|why| wrong(path, why))?.permissions().mode();

@@ -108,8 +108,13 @@ impl Hall {
         let service = {
             let feeds = Arc::clone(&feeds);
             tower::service_fn(move |call: hyper::Request<Incoming>| {
-                feeds.fetch_or(call.uri().path().ends_with("/feed"), Ordering::Relaxed);
-                Arc::clone(&self).call(call, from.ip())
+                let (hall, feeds) = (Arc::clone(&self), Arc::clone(&feeds));
+                async move {
+                    let listens = call.uri().path().ends_with("/feed");
+                    let answer = hall.call(call, from.ip()).await?;
+                    feeds.fetch_or(listens && answer.status().is_success(), Ordering::Relaxed);
+                    Ok::<_, Infallible>(answer)
+                }
             })
         };
         let mut connection = pin!(

@@ -131,23 +131,25 @@ impl Ledger {
             let labelled: Vec<String> = labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
             let detail = format!("by={actor} uses={uses} labels={}", labelled.join(","));
             let seq = mark(tx, Mark::HostTokenMade, detail, at)?;
-            feed::rows::put_join_token(tx.connection(), &hash, &labels, uses, expires, seq)
+            feed::rows::put_join_token(
+                tx.connection(),
+                &Digest::of(hash.as_bytes()),
+                &labels,
+                uses,
+                expires,
+                seq,
+            )
         })
     }
 
     /// A host joins. One that is there already does with the same key alone.
     pub fn join(&self, join: Join, at: Time) -> Result<(), DeskError> {
         self.write(move |tx| {
-            match feed::rows::host(tx.connection(), &join.host)? {
-                Some(host) if host.key == join.key && host.joined == join.token => return Ok(()),
-                Some(host) if host.key != join.key => {
-                    return Err(DeskError::Forbidden(format!(
-                        "a host called {0} has joined with another key: where this is the same host set up anew, take the old one away \
-                         with `jit host remove {0}`; else give this one another name",
-                        join.host
-                    )));
-                }
-                _ => {}
+            // What is kept opens nothing: who reads the database has no token by that.
+            let join = Join { token: Digest::of(join.token.as_bytes()), ..join };
+            let before = feed::rows::host(tx.connection(), &join.host)?;
+            if before.as_ref().is_some_and(|host| host.key == join.key && host.joined == join.token) {
+                return Ok(());
             }
             let Some(labels) = feed::rows::use_join_token(tx.connection(), &join.token, at)? else {
                 return Err(DeskError::Forbidden(
@@ -155,6 +157,13 @@ impl Ledger {
                         .to_owned(),
                 ));
             };
+            if before.is_some_and(|host| host.key != join.key) {
+                return Err(DeskError::Forbidden(format!(
+                    "a host called {0} has joined with another key: where this is the same host set up anew, take the old one away \
+                     with `jit host remove {0}`; else give this one another name",
+                    join.host
+                )));
+            }
             let detail = format!("host={} key={}", join.host, join.key.id());
             let seq = mark(tx, Mark::HostJoined, detail, at)?;
             feed::rows::put_host(tx.connection(), &join, &labels, at, seq)?;

@@ -82,12 +82,12 @@ pub const SIGNER_WAIT: Duration = Duration::from_secs(2);
 /// Bytes of one line to or from the signer: a grant of 256 hosts with its request, and as much again.
 pub const SIGNER_LINE: u64 = 512 * 1024;
 
-/// Grants signed in one round, and how often is looked for some although nobody said so.
-pub const SIGN_AT_ONCE: u32 = 256;
+/// Grants signed in one round: more than any that are refused could fill, and how often is looked for some although nobody said so.
+pub const SIGN_AT_ONCE: u32 = 10_000;
 /// See [`SIGN_AT_ONCE`].
 pub const SIGN_AGAIN: Duration = Duration::from_secs(5);
 
-/// Nonces that wait to be used: a fleet that comes back at once.
+/// Nonces used within [`NONCE_LIFE`], which are remembered: a fleet that comes back at once, twice.
 pub const NONCES: usize = 200_000;
 
 /// A nonce is used within this: two calls in a row over a bad line.
@@ -118,3 +118,8 @@ pub const MANIFEST_AGAIN: TimeDelta = TimeDelta::hours(1);
 
 /// How often signed grants that no host needs to know of any more are taken away.
 pub const FORGET_EVERY: Duration = Duration::from_secs(3600);
+
+/// Labels of a host, and bytes of a key or a value: they are shown in one line of a table.
+pub const LABELS: usize = 32;
+/// See [`LABELS`].
+pub const LABEL: usize = 100;

@@ -30,7 +30,9 @@ use tokio::sync::watch;
 /// Serves until it is told to stop.
 pub fn serve(config: &Config) -> Result<(), HubError> {
     let log = Log::to(&config.syslog.socket, "jit-hub").map_err(os("starting the log's thread"))?;
-    loglines::abort_on_panic(log.clone(), "jit-hub", |name| matches!(name, "writer" | "tick" | "log"));
+    loglines::abort_on_panic(log.clone(), "jit-hub", |name| {
+        matches!(name, "writer" | "tick" | "log" | "signing")
+    });
     let served = start(config, &log);
     if let Err(why) = &served {
         log.put(Level::Err, format!("jit-hub does not run, so nothing new is granted: {why}"));
@@ -83,7 +85,7 @@ fn start(config: &Config, log: &Log) -> Result<(), HubError> {
         manifest: ArcSwap::from_pointee(manifest),
         renewed: Mutex::new(clock::wall()),
         view_key,
-        hosts: Hosts::default(),
+        hosts: Hosts::new()?,
         wakes: Arc::default(),
     });
     let signs = Signs {

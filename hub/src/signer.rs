@@ -187,7 +187,7 @@ fn is_due(grant: &Grant, request: &Request) -> Result<(), &'static str> {
         return Ok(());
     }
     let ask = &request.ask;
-    let RequestState::Approved { grant: id, by, .. } = &request.state else {
+    let RequestState::Approved { at, grant: id, by } = &request.state else {
         return Err("the request was not approved");
     };
     if *id != grant.id || ask.person != grant.person {
@@ -212,8 +212,18 @@ fn is_due(grant: &Grant, request: &Request) -> Result<(), &'static str> {
             return Err("who is said to have agreed did not");
         }
     }
-    if matches!(ask.kind, Kind::Extend { .. }) {
+    if grant.names != ask.names {
+        return Err("it is for other names than asked");
+    }
+    // What it was before is not known here; and a standing grant is for what its request cannot say exactly.
+    if matches!(ask.kind, Kind::Extend { .. } | Kind::Standing) {
         return Ok(());
+    }
+    if grant.logins != ask.logins() {
+        return Err("it opens other logins than were asked for");
+    }
+    if grant.approved_at != *at || grant.window.not_before() > ask.starts.unwrap_or(*at).max(*at) {
+        return Err("its times are not those of the approval");
     }
     if !grant.hosts.is_subset(&ask.hosts) || !grant.services.is_subset(&ask.services) {
         return Err("it is for more than was asked");
@@ -231,4 +241,135 @@ fn is_due(grant: &Grant, request: &Request) -> Result<(), &'static str> {
         return Err("it is longer than was asked");
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use access::{GrantId, HostName, Login, Person, RequestId, Service, Span, Text, Window};
+    use chrono::TimeDelta;
+    use std::collections::{BTreeMap, BTreeSet};
+    use workflow::{Ask, Channel, Narrowing, Review};
+
+    fn at() -> Time {
+        Time::from_timestamp(1_800_000_000, 0).unwrap()
+    }
+
+    fn person(name: &str) -> Person {
+        Person::parse(name).unwrap()
+    }
+
+    /// What alice asked for, and bob agreed to.
+    fn approved() -> (Grant, Request) {
+        let id = GrantId::from_random(7);
+        let alice: BTreeSet<Login> = [Login::parse("alice").unwrap()].into();
+        let ask = Ask {
+            id: RequestId::from_random(5),
+            kind: Kind::Access,
+            asked_by: person("alice"),
+            person: person("alice"),
+            names: alice.clone(),
+            hosts: [HostName::parse("db-1").unwrap()].into(),
+            labels: BTreeMap::new(),
+            services: [Service::parse("ssh").unwrap()].into(),
+            run_as: None,
+            length: Span::parse("1h").unwrap(),
+            starts: None,
+            reason: Text::parse("why").unwrap(),
+            ticket: None,
+            source: None,
+            channel: Channel::Token,
+            asked_at: at(),
+        };
+        let review = Review {
+            by: person("bob"),
+            verdict: ReviewVerdict::Approve { narrowing: Narrowing::default() },
+            comment: None,
+            channel: Channel::Token,
+            at: at(),
+            digest: String::new(),
+        };
+        let request = Request {
+            ask: ask.clone(),
+            rule: "prod".to_owned(),
+            state: RequestState::Approved { at: at(), grant: id, by: Decider::People(vec![person("bob")]) },
+            reviews: vec![review],
+            escalated: None,
+            escalates: None,
+            afterwards: None,
+        };
+        let grant = Grant {
+            id,
+            version: 1,
+            request: ask.id,
+            person: ask.person,
+            names: alice.clone(),
+            logins: alice,
+            hosts: ask.hosts,
+            services: ask.services,
+            run_as: BTreeSet::new(),
+            window: Window::Approval { not_before: at(), expires: at() + TimeDelta::hours(1) },
+            source: None,
+            sessions: None,
+            approved_at: at(),
+            approved_by: vec![person("bob")],
+            rule: "prod".to_owned(),
+            policy: String::new(),
+            break_glass: false,
+            extended: 0,
+            ended: None,
+        };
+        (grant, request)
+    }
+
+    #[test]
+    fn what_was_asked_and_agreed_to_is_signed_and_nothing_more_is() {
+        let (grant, request) = approved();
+        assert_eq!(is_due(&grant, &request), Ok(()));
+        let mallory: BTreeSet<Login> = [Login::parse("mallory").unwrap()].into();
+        let wider: [(&str, Grant); 7] = [
+            ("another host", Grant { hosts: [HostName::parse("db-2").unwrap()].into(), ..grant.clone() }),
+            (
+                "another service",
+                Grant { services: [Service::parse("sudo").unwrap()].into(), ..grant.clone() },
+            ),
+            ("becoming somebody", Grant { run_as: mallory.clone(), ..grant.clone() }),
+            ("other names", Grant { names: mallory.clone(), ..grant.clone() }),
+            ("other logins", Grant { logins: mallory, ..grant.clone() }),
+            ("another person", Grant { person: person("mallory"), ..grant.clone() }),
+            (
+                "longer",
+                Grant {
+                    window: Window::Approval { not_before: at(), expires: at() + TimeDelta::hours(2) },
+                    ..grant.clone()
+                },
+            ),
+        ];
+        for (what, grant) in wider {
+            assert!(is_due(&grant, &request).is_err(), "{what}");
+        }
+        let later = at() + TimeDelta::days(1);
+        let again = Window::Approval { not_before: later, expires: later + TimeDelta::hours(1) };
+        assert!(
+            is_due(&Grant { window: again, ..grant.clone() }, &request).is_err(),
+            "an old approval used again"
+        );
+    }
+
+    #[test]
+    fn nobody_agrees_to_their_own_and_nobody_is_said_to_have_who_did_not() {
+        let (grant, request) = approved();
+        let by = |names: &[&str]| {
+            let by = Decider::People(names.iter().map(|name| person(name)).collect());
+            Request { state: RequestState::Approved { at: at(), grant: grant.id, by }, ..request.clone() }
+        };
+        for people in [&[][..], &["alice"], &["carol"], &["bob", "carol"]] {
+            assert!(is_due(&grant, &by(people)).is_err(), "{people:?}");
+        }
+        let pending = RequestState::Pending { until: at() };
+        assert!(is_due(&grant, &Request { state: pending, ..request.clone() }).is_err());
+        let ended = access::Ended { how: access::EndedHow::Revoked, at: at(), by: None, reason: None };
+        let denied = Request { state: RequestState::Expired { at: at() }, ..request };
+        assert_eq!(is_due(&Grant { ended: Some(ended), ..grant }, &denied), Ok(()), "an end opens nothing");
+    }
 }

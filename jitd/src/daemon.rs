@@ -9,7 +9,7 @@ use crate::looks::Looks;
 use crate::policy::Policies;
 use crate::sessions::{Left, Warden};
 use crate::site::Site;
-use crate::source::{Enrolment, Source, follow};
+use crate::source::{Source, follow};
 use crate::{control, kernel, limits, repair};
 use access::HostName;
 use api::{Mark, MarkRecord, Record};
@@ -95,13 +95,14 @@ struct Loss {
 /// Runs the daemon until it is told to stop.
 pub fn run(path: &Path) -> Result<(), DaemonError> {
     let config = Config::load(path)?;
-    let host = host(&config)?;
+    let source = Source::of(&config.state);
+    // Grants of a hub name this host as it joined there, whatever it is called since.
+    let host = source.host().map_or_else(|| host(&config), |host| Ok(host.clone()))?;
     let accounts = Arc::new(AccountBook::open(&config.accounts)?);
     let log = Log::to(&config.syslog.socket, "jitd").map_err(os("starting the log's thread"))?;
     loglines::abort_on_panic(log.clone(), "jitd", is_vital);
-    let boot = kernel::boot_id().map_err(os("reading the kernel's boot id"))?;
     let options = options(&config);
-    let result = start(path, config, host, accounts, &log, boot, &options);
+    let result = start(path, config, host, source, accounts, &log, &options);
     if let Err(why) = &result {
         log.put(Level::Err, format!("jitd does not run, so nobody is let in but by spare keys: {why}"));
         log.flush();
@@ -113,11 +114,12 @@ fn start(
     path: &Path,
     config: Config,
     host: HostName,
+    source: Source,
     accounts: Arc<AccountBook>,
     log: &Log,
-    boot: String,
     options: &Options,
 ) -> Result<(), DaemonError> {
+    let boot = kernel::boot_id().map_err(os("reading the kernel's boot id"))?;
     let file = store::File::open(options.clone(), |log| {
         let detail = format!("log={log} by=jitd-{}", env!("CARGO_PKG_VERSION"));
         (ledger::stamps(boot.clone())(), opening(Mark::Opened, detail))
@@ -135,7 +137,6 @@ fn start(
     ledger.keep_clock(&clock)?;
 
     let state = config.state.clone();
-    let source = Source::of(Enrolment::load(&state)?);
     let config = Arc::new(ArcSwap::from_pointee(config));
     let policies = Arc::new(policies(&host, &config, &accounts, &reader()?, log)?);
     let desk = |wait| -> Result<_, StoreError> {
@@ -188,7 +189,11 @@ fn start(
         loss: Mutex::default(),
         faults: Mutex::default(),
     });
-    follow(&daemon.site, &state)?;
+    if let Err(why) = follow(&daemon.site, &state) {
+        // Not to start would refuse everybody.
+        let what = "grants that are known stay good, and nothing new is heard of: enrol this host anew with `jitd enrol TOKEN`";
+        daemon.site.log.put(Level::Err, format!("the hub is not listened to: {why}; {what}"));
+    }
     daemon.serve(sockets)
 }
 

@@ -2,7 +2,7 @@
 
 use crate::clock::{Clock, Confirmed};
 use crate::memory::{Changed, Memory};
-use crate::source::rows as source;
+use crate::source::{Enrolment, rows as source};
 use crate::{limits, rows};
 use access::{Claim, GrantId, HostName, Reason, SessionId, Time, View};
 use api::{Mark, MarkRecord, Record, Session, SessionChange, SessionRecord};
@@ -257,6 +257,24 @@ impl Ledger {
         })?;
         clock.adopt(kept);
         Ok(at)
+    }
+
+    /// From now on this host goes by its hub, and by nothing that it held from elsewhere.
+    pub fn settle(&self, enrolment: Enrolment, at: Time) -> Result<(), LedgerError> {
+        self.append(limits::DESK_WAIT, move |entry| {
+            let others = source::settle(entry.tx.connection(), &enrolment)?;
+            if others.is_empty() {
+                return Ok(());
+            }
+            let detail = format!("hub={} withdrawn={}", enrolment.hub, others.len());
+            entry.record(Record::Mark(Box::new(MarkRecord { at, mark: Mark::ViewApplied, detail })))?;
+            for id in others {
+                rows::withdraw(entry.tx.connection(), id)?;
+                entry.tx.event(Changed::Withdrawn(id));
+            }
+            entry.tx.end_group();
+            Ok(())
+        })
     }
 
     /// Takes in what the hub says must be held, with a record where that is not what was held before.

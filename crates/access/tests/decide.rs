@@ -567,3 +567,14 @@ fn the_body_of_a_grant_never_changes_its_form() {
     assert!(serde_json::from_str::<Grant>(&json.replacen('{', "{\"more\":1,", 1)).is_err(), "unknown keys");
     assert!(serde_json::from_str::<Grant>(&json.replacen('{', "{\"version\":1,", 1)).is_err(), "keys twice");
 }
+
+#[test]
+fn a_grant_says_how_often_it_was_extended_once_it_was() {
+    let grant = grant(1);
+    let text = |extended| serde_json::to_string(&Grant { extended, ..grant.clone() }).unwrap();
+    assert!(!text(0).contains("extended") && text(2).contains("\"extended\":2"));
+    for extended in [0, 2] {
+        let again: Grant = serde_json::from_str(&text(extended)).unwrap();
+        assert_eq!(again, Grant { extended, ..grant.clone() });
+    }
+}

@@ -1,11 +1,11 @@
 //! Hosts of a hub: how they join, what they ask for, and what people see of them.
 
-use access::{HostName, Person, Span, Time};
+use access::{HostName, Person, Span, Text, Time};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use sync::{Digest, Nonce, PublicKey};
 
-/// `POST /v1/hosts/token`: a word that lets new hosts in.
+/// `POST /v1/fleet/token`: a word that lets new hosts in.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NewHostToken {
@@ -61,7 +61,7 @@ pub struct HostView {
     pub revision: Option<u64>,
     /// Its release.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub version: Option<String>,
+    pub version: Option<Text>,
 }
 
 /// `POST /v1/hosts/{host}/nonce`: what to sign the next call with.
@@ -84,10 +84,10 @@ pub struct AskFeed {
     /// SHA-256 of its machine id.
     pub machine: Digest,
     /// Its release.
-    pub version: String,
+    pub version: Text,
 }
 
-/// `POST /v1/hosts/{host}/remove`
+/// `POST /v1/fleet/{host}/remove`
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Removed {

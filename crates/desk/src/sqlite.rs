@@ -145,14 +145,15 @@ pub fn reopen(connection: &Connection, now: Time) -> Result<Vec<(Grant, Option<C
     Ok(open)
 }
 
-/// Keeps a grant, new or changed, that the record `seq` is about.
+/// Keeps a grant, new or changed, that the record `seq` is about. A version never goes back.
 pub fn keep_grant(connection: &Connection, grant: &Grant, closed: bool, seq: u64) -> Result<(), DeskError> {
     let body = json(grant)?;
     connection
         .prepare_cached(
             "INSERT INTO grants (id, person, closed, latest_ms, at_ms, body, digest, seq) \
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT (id) DO UPDATE \
-             SET closed = ?3, latest_ms = ?4, body = ?6, digest = ?7, seq = ?8",
+             SET closed = ?3, latest_ms = ?4, body = ?6, digest = ?7, seq = ?8 \
+             WHERE json_extract(grants.body, '$.version') <= json_extract(?6, '$.version')",
         )?
         .execute(params![
             grant.id.bits(),

@@ -4,7 +4,7 @@ use super::rows;
 use crate::ledger::random;
 use crate::limits;
 use crate::site::Site;
-use access::{HostName, Person, Time};
+use access::{HostName, Person, Text, Time};
 use api::{HostToken, HostView, Join, NewHostToken, ProblemCode};
 use axum::http::HeaderMap;
 use desk::{DeskError, Refused};
@@ -13,9 +13,10 @@ use std::sync::{Mutex, PoisonError};
 use sync::{Digest, Nonce, Request, Signature, Token};
 
 /// What is known of hosts beside the database: gone with the process.
-#[derive(Default)]
 pub struct Hosts {
-    nonces: Mutex<HashMap<Nonce, (HostName, Time)>>,
+    /// What nonces are known by: none is kept before it is used, so that nobody fills a store by asking.
+    secret: [u8; 32],
+    used: Mutex<HashMap<Nonce, Time>>,
     seen: Mutex<HashMap<HostName, Seen>>,
 }
 
@@ -24,34 +25,55 @@ pub struct Hosts {
 struct Seen {
     at: Time,
     revision: u64,
-    version: String,
+    version: Text,
 }
 
 impl Hosts {
-    /// A nonce for the next call of this host.
-    pub fn nonce(&self, host: HostName, now: Time) -> Result<Nonce, DeskError> {
-        let mut bytes = [0; 16];
-        getrandom::fill(&mut bytes).map_err(random)?;
-        let nonce = Nonce::from_random(bytes);
-        let mut nonces = self.nonces.lock().unwrap_or_else(PoisonError::into_inner);
-        if nonces.len() >= limits::NONCES {
-            nonces.retain(|_, (_, until)| *until > now);
-        }
-        if nonces.len() >= limits::NONCES {
-            return Err(DeskError::Store("too many hosts call at once: try again in a minute".to_owned()));
-        }
-        nonces.insert(nonce, (host, now + limits::NONCE_LIFE));
-        Ok(nonce)
+    /// With a secret of its own.
+    pub fn new() -> Result<Self, DeskError> {
+        let mut secret = [0; 32];
+        getrandom::fill(&mut secret).map_err(random)?;
+        Ok(Self { secret, used: Mutex::default(), seen: Mutex::default() })
     }
 
-    /// Uses a nonce up. Whether it was given to this host, lately.
+    /// A nonce for the next call of this host.
+    pub fn nonce(&self, host: &HostName, now: Time) -> Result<Nonce, DeskError> {
+        let mut salt = [0; 4];
+        getrandom::fill(&mut salt).map_err(random)?;
+        // Of this century.
+        let seconds = u32::try_from(now.timestamp()).unwrap_or(u32::MAX).to_be_bytes();
+        Ok(self.minted(seconds, salt, host))
+    }
+
+    /// Four bytes of seconds, four of salt, and eight of what only this process can make of them.
+    fn minted(&self, seconds: [u8; 4], salt: [u8; 4], host: &HostName) -> Nonce {
+        let head = [seconds, salt].concat();
+        let mark = Digest::of(&[&self.secret, head.as_slice(), host.as_str().as_bytes()].concat());
+        let mut bytes = [0; 16];
+        for (to, from) in bytes.iter_mut().zip(head.iter().chain(mark.as_bytes())) {
+            *to = *from;
+        }
+        Nonce::from_random(bytes)
+    }
+
+    /// Uses a nonce up, once its caller is known. Whether it was given to this host, lately, and not used.
     fn take(&self, nonce: Nonce, host: &HostName, now: Time) -> bool {
-        let taken = self.nonces.lock().unwrap_or_else(PoisonError::into_inner).remove(&nonce);
-        taken.is_some_and(|(of, until)| of == *host && until > now)
+        let part = |at: usize| nonce.as_bytes().chunks_exact(4).nth(at).and_then(|part| part.try_into().ok());
+        let (seconds, salt): ([u8; 4], [u8; 4]) = (part(0).unwrap_or_default(), part(1).unwrap_or_default());
+        let until = Time::from_timestamp(u32::from_be_bytes(seconds).into(), 0).unwrap_or_default()
+            + limits::NONCE_LIFE;
+        if self.minted(seconds, salt, host) != nonce || until <= now {
+            return false;
+        }
+        let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
+        if used.len() >= limits::NONCES {
+            used.retain(|_, until| *until > now);
+        }
+        used.len() < limits::NONCES && used.insert(nonce, until).is_none()
     }
 
     /// Notes what a host says of itself.
-    pub fn heard(&self, host: HostName, at: Time, revision: u64, version: String) {
+    pub fn heard(&self, host: HostName, at: Time, revision: u64, version: Text) {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner).insert(host, Seen { at, revision, version });
     }
 
@@ -68,6 +90,16 @@ impl Site {
             return Err(DeskError::BadRequest(format!(
                 "{} is too long: a token for hosts lasts at most {most}d",
                 new.length
+            )));
+        }
+        let is_label = |text: &str| Text::parse(text).is_ok() && text.len() <= limits::LABEL;
+        if new.labels.len() > limits::LABELS
+            || !new.labels.iter().all(|(key, value)| is_label(key) && is_label(value))
+        {
+            return Err(DeskError::BadRequest(format!(
+                "a host has at most {} labels, each of plain words of at most {} bytes",
+                limits::LABELS,
+                limits::LABEL
             )));
         }
         if !(1..=limits::JOIN_USES).contains(&new.uses) {
@@ -101,10 +133,14 @@ impl Site {
         Ok(host)
     }
 
-    /// Who asks for access may name the hosts of this moment.
+    /// Who asks for access may name the hosts of this moment, and automation accounts get at them.
     fn hosts_changed(&self) -> Result<(), DeskError> {
-        self.policies.set_hosts(self.ledger.read(crate::rows::hosts)?);
-        Ok(())
+        // Within the look, so that of two that join the later one is not forgotten.
+        self.ledger.read(|connection| {
+            self.policies.set_hosts(crate::rows::hosts(connection)?);
+            Ok(())
+        })?;
+        if self.policies.is_readable() { self.desk.reconcile() } else { Ok(()) }
     }
 
     /// All hosts, with what is known of them now.
@@ -147,14 +183,14 @@ impl Site {
         let Some(found) = found else {
             return Err(stranger(&format!("no host of this hub is called {host}")));
         };
+        let request = Request { host: &host, method, path, body: Digest::of(body), nonce };
+        if !request.is_signed(&found.key, &signature) {
+            return Err(stranger(&format!("host {host} did not sign this call with the key it joined with")));
+        }
         if !self.hosts.take(nonce, &host, self.clock.time()) {
             return Err(Refused(ProblemCode::Unauthorized.because(
                 "the nonce of this call was not given to this host, was used, or is over: ask for another".to_owned(),
             )));
-        }
-        let request = Request { host: &host, method, path, body: Digest::of(body), nonce };
-        if !request.is_signed(&found.key, &signature) {
-            return Err(stranger(&format!("host {host} did not sign this call with the key it joined with")));
         }
         Ok((host, found))
     }

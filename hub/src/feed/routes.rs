@@ -54,17 +54,17 @@ async fn join(State(site): Shared, body: Bytes) -> Answer<HostView> {
 async fn nonce(State(site): Shared, Path(host): Path<String>) -> Answer<Nonced> {
     blocking(move || {
         let host = HostName::parse(&host).map_err(|why| DeskError::BadRequest(why.to_string()))?;
-        Ok(Nonced { nonce: site.hosts.nonce(host, site.clock.time())? })
+        Ok(Nonced { nonce: site.hosts.nonce(&host, site.clock.time())? })
     })
     .await
 }
 
 async fn feed(State(site): Shared, uri: Uri, headers: HeaderMap, body: Bytes) -> Result<Response, Refused> {
-    let ask: AskFeed = read("what the host holds", &body)?;
     let stopping = || Refused(ProblemCode::Unavailable.because("the hub is stopping: try again"));
     let looked = Arc::clone(&site);
     let known = tokio::task::spawn_blocking(move || {
         let (host, known) = looked.host_of(&headers, "POST", uri.path(), &body)?;
+        let ask: AskFeed = read("what the host holds", &body)?;
         if known.machine != ask.machine {
             let why = format!(
                 "host {host} joined on another machine: where this is a copy of its disk give it a name of its own and enrol it; \
@@ -74,10 +74,10 @@ async fn feed(State(site): Shared, uri: Uri, headers: HeaderMap, body: Bytes) ->
             return Err(Refused(ProblemCode::Forbidden.because(why)));
         }
         looked.hosts.heard(host.clone(), looked.clock.time(), ask.revision, ask.version);
-        Ok((host, known.joined))
+        Ok((host, known.joined, ask.holds))
     });
-    let (host, joined) = known.await.map_err(|_| stopping())??;
-    let events = unfold(Stream::of(&site, host, joined, ask.holds), |stream| async {
+    let (host, joined, holds) = known.await.map_err(|_| stopping())??;
+    let events = unfold(Stream::of(&site, host, joined, holds), |stream| async {
         let (event, stream) = stream.next().await?;
         Some((Ok::<_, std::convert::Infallible>(event), stream))
     });

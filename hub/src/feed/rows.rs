@@ -130,16 +130,24 @@ pub fn hosts(connection: &Connection) -> Result<Vec<HostView>, DeskError> {
     .collect()
 }
 
-/// Grants that hosts must hear of and that are not signed as they are, each with the request that gave it its
-/// newest version.
-pub fn unsigned(connection: &Connection, now: Time, limit: u32) -> Result<Vec<(Grant, Request)>, DeskError> {
+/// A grant with the request that gave it its newest version, or why it cannot be read.
+pub type Unsigned = Result<(Grant, Request), DeskError>;
+
+/// Grants that hosts must hear of and that are not signed as they are; those that ended first.
+pub fn unsigned(connection: &Connection, now: Time, limit: u32) -> Result<Vec<Unsigned>, DeskError> {
     let mut select = connection.prepare_cached(
         "SELECT g.body FROM grants g LEFT JOIN signed s ON s.id = g.id \
-         WHERE g.latest_ms > ?1 AND (s.id IS NULL OR s.version < json_extract(g.body, '$.version')) LIMIT ?2",
+         WHERE g.latest_ms > ?1 AND (s.id IS NULL OR s.version < json_extract(g.body, '$.version')) \
+         ORDER BY json_extract(g.body, '$.ended') IS NULL, g.id LIMIT ?2",
     )?;
     let rows = select.query_map(params![now.timestamp_millis(), limit], |row| row.get::<_, String>(0))?;
-    let grants = rows.map(|row| json("a grant", &row?)).collect::<Result<Vec<Grant>, DeskError>>()?;
-    grants.into_iter().map(|grant| Ok((grant.clone(), request_of(connection, &grant)?))).collect()
+    let bodies = rows.collect::<Result<Vec<String>, _>>()?;
+    let read = |body: String| {
+        let grant: Grant = json("a grant", &body)?;
+        let request = request_of(connection, &grant)?;
+        Ok((grant, request))
+    };
+    Ok(bodies.into_iter().map(read).collect())
 }
 
 /// The request that gave a grant its newest version: its last extension, else the one that opened it.
@@ -204,9 +212,14 @@ pub fn forget_signed(connection: &Connection, now: Time) -> Result<usize, DeskEr
     connection
         .prepare_cached("DELETE FROM signed_host WHERE id IN (SELECT id FROM signed WHERE until_ms <= ?1)")?
         .execute([now.timestamp_millis()])?;
-    Ok(connection
+    let gone = connection
         .prepare_cached("DELETE FROM signed WHERE until_ms <= ?1")?
-        .execute([now.timestamp_millis()])?)
+        .execute([now.timestamp_millis()])?;
+    if gone > 0 {
+        // Another list under the same revision is what a fork looks like.
+        rise(connection)?;
+    }
+    Ok(gone)
 }
 
 /// What one host must hold, by rising id, and the revision that this is of: both from one look at the database.
@@ -230,4 +243,25 @@ pub fn truth(connection: &Connection, host: &HostName) -> Result<(u64, Vec<Signe
     let signed = signed.collect::<Result<_, DeskError>>()?;
     drop(select);
     Ok((revision, signed))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_never_changes_under_the_same_revision_also_where_what_is_long_over_goes() {
+        let connection = Connection::open_in_memory().unwrap();
+        connection.execute_batch(include_str!("../tables.sql")).unwrap();
+        connection
+            .execute_batch(
+                "INSERT INTO signed VALUES (1, 1, '', '', 1000); INSERT INTO signed_host VALUES ('a', 1)",
+            )
+            .unwrap();
+        let at = |ms| Time::from_timestamp_millis(ms).unwrap();
+        assert_eq!((forget_signed(&connection, at(999)).unwrap(), revision(&connection).unwrap()), (0, 0));
+        assert_eq!((forget_signed(&connection, at(1000)).unwrap(), revision(&connection).unwrap()), (1, 1));
+        let host = HostName::parse("a").unwrap();
+        assert_eq!(truth(&connection, &host).unwrap(), (1, Vec::new()));
+    }
 }

@@ -78,8 +78,11 @@ impl Signs {
             .ledger
             .read(|connection| rows::unsigned(connection, clock::wall(), limits::SIGN_AT_ONCE))
             .map_err(|why| why.to_string())?;
-        for (grant, request) in due {
-            if let Err(why) = self.sign(grant, request) {
+        for unsigned in due {
+            let signed = unsigned
+                .map_err(|why| why.to_string())
+                .and_then(|(grant, request)| self.sign(grant, request));
+            if let Err(why) = signed {
                 refused = Some(why);
             }
         }

@@ -7,7 +7,7 @@ use access::HostName;
 use api::Join;
 use serde::{Deserialize, Serialize};
 use std::io::Write as _;
-use std::os::unix::fs::{OpenOptionsExt as _, chown};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, fchown};
 use std::path::Path;
 use sync::{Digest, HubId, SecretKey, Token};
 
@@ -130,17 +130,23 @@ fn open_network() -> Result<(), DaemonError> {
     reloaded.map(drop).map_err(os("having systemd read its units anew"))
 }
 
-/// A file of the daemon's own in its folder, whole or not at all.
+/// A file of the daemon's own in its folder, whole or not at all. The folder is the daemon's too, which may have been
+/// taken over: nothing that lies there is followed or given away.
 fn put(state: &Path, name: &str, text: &str) -> Result<(), DaemonError> {
     let (path, beside) = (state.join(name), state.join(format!("{name}.new")));
     let failed = || os(format!("writing {}", path.display()));
+    match std::fs::remove_file(&beside) {
+        Err(why) if why.kind() != std::io::ErrorKind::NotFound => return Err(failed()(why)),
+        _ => {}
+    }
     let mut options = std::fs::OpenOptions::new();
-    let mut file =
-        options.create(true).truncate(true).write(true).mode(0o600).open(&beside).map_err(failed())?;
-    file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(failed())?;
-    let folder = std::fs::metadata(state).map_err(failed())?;
-    let (user, group) =
-        (std::os::unix::fs::MetadataExt::uid(&folder), std::os::unix::fs::MetadataExt::gid(&folder));
-    chown(&beside, Some(user), Some(group)).map_err(failed())?;
-    std::fs::rename(&beside, &path).map_err(failed())
+    let mut file = options.create_new(true).write(true).mode(0o600).open(&beside).map_err(failed())?;
+    file.write_all(text.as_bytes()).map_err(failed())?;
+    let folder = std::fs::File::open(state).map_err(failed())?;
+    let owner = folder.metadata().map_err(failed())?;
+    fchown(&file, Some(owner.uid()), Some(owner.gid())).map_err(failed())?;
+    file.sync_all().map_err(failed())?;
+    std::fs::rename(&beside, &path).map_err(failed())?;
+    // What the hub binds this host's name to must outlast a power cut.
+    folder.sync_all().map_err(failed())
 }

@@ -5,10 +5,12 @@ use super::{enrolment, rows};
 use crate::daemon::DaemonError;
 use crate::limits;
 use crate::site::Site;
+use access::Text;
 use api::AskFeed;
 use loglines::{Faults, Level, Tells};
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Read as _};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -17,16 +19,33 @@ use sync::{Digest, LocalTime, SecretKey, State};
 /// Starts the thread, where this host belongs to a hub.
 pub fn follow(site: &Arc<Site>, state: &Path) -> Result<(), DaemonError> {
     let Some(hub) = &site.source.hub else { return Ok(()) };
+    site.ledger.settle(hub.enrolment.clone(), site.clock.now().trusted)?;
     let known = site.ledger.read(|connection| rows::state(connection, &hub.enrolment))?;
     site.source.heard(known.served.as_ref().map(|served| served.as_of));
-    let follower = Follower {
+    let mut follower = Follower {
         caller: Caller::of(&hub.enrolment).map_err(DaemonError::Refused)?,
         key: enrolment::key(state)?,
         machine: enrolment::machine()?,
+        version: Text::parse(env!("CARGO_PKG_VERSION"))
+            .map_err(|why| DaemonError::Refused(why.to_string()))?,
         state: known,
         site: Arc::clone(site),
     };
-    let spawned = std::thread::Builder::new().name("source".into()).spawn(move || follower.run());
+    let listens = move || {
+        loop {
+            // A message that no release should stumble over must not end the listening, and not the deciding either.
+            let ended = catch_unwind(AssertUnwindSafe(|| follower.run()));
+            if ended.is_err() {
+                follower
+                    .site
+                    .log
+                    .put(Level::Err, "listening to the hub broke off, and is begun anew".to_owned());
+            }
+            std::thread::sleep(limits::HUB_AGAIN.0);
+            follower.read_again();
+        }
+    };
+    let spawned = std::thread::Builder::new().name("source".into()).spawn(listens);
     spawned.map(drop).map_err(crate::daemon::os("starting the thread that listens to the hub"))
 }
 
@@ -35,12 +54,13 @@ struct Follower {
     caller: Caller,
     key: SecretKey,
     machine: Digest,
+    version: Text,
     state: State,
 }
 
 impl Follower {
     /// Listens, and comes again when the stream ends: soon at first and not all hosts at once.
-    fn run(mut self) {
+    fn run(&mut self) {
         let (mut faults, mut wait, mut all) = (Faults::default(), limits::HUB_AGAIN.0, false);
         loop {
             let began = self.state.served.as_ref().map(|served| served.as_of);
@@ -73,7 +93,7 @@ impl Follower {
             holds: if all { BTreeSet::new() } else { self.state.holds() },
             revision: self.state.watermark().map_or(0, |(_, revision)| revision),
             machine: self.machine,
-            version: env!("CARGO_PKG_VERSION").to_owned(),
+            version: self.version.clone(),
         };
         let stream = match self.caller.feed(&self.state.host, &self.key, &ask) {
             Ok(stream) => stream,
@@ -90,6 +110,14 @@ impl Follower {
                 Ok(None) => return Ended::ByTheHub,
                 Err(why) => return Ended::Failed(format!("reading what it says: {why}")),
             }
+        }
+    }
+
+    /// What is committed, where that may be more than this knows.
+    fn read_again(&mut self) {
+        let Some(hub) = &self.site.source.hub else { return };
+        if let Ok(state) = self.site.ledger.read(|connection| rows::state(connection, &hub.enrolment)) {
+            self.state = state;
         }
     }
 

@@ -8,12 +8,15 @@ pub mod rows;
 pub use enrolment::{Enrolment, enrol};
 pub use follow::follow;
 
-use access::Time;
+use access::{HostName, Time};
+use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
 /// The source of a running daemon.
 pub struct Source {
     hub: Option<Hub>,
+    /// Why what this host belongs to cannot be read. Then its own desk does not decide either.
+    lost: Option<String>,
 }
 
 /// A hub that is followed.
@@ -25,21 +28,32 @@ struct Hub {
 
 impl Source {
     /// A hub, where this host was enrolled at one; else its own desk.
-    pub fn of(enrolment: Option<Enrolment>) -> Self {
-        Self { hub: enrolment.map(|enrolment| Hub { enrolment, as_of: Mutex::new(None) }) }
+    pub fn of(state: &Path) -> Self {
+        match Enrolment::load(state) {
+            Ok(enrolment) => Self {
+                hub: enrolment.map(|enrolment| Hub { enrolment, as_of: Mutex::new(None) }),
+                lost: None,
+            },
+            Err(why) => Self { hub: None, lost: Some(why.to_string()) },
+        }
+    }
+
+    /// What this host is called at its hub, where it has one.
+    pub fn host(&self) -> Option<&HostName> {
+        self.hub.as_ref().map(|hub| &hub.enrolment.host)
     }
 
     /// The name in records.
     pub const fn name(&self) -> &'static str {
-        match self.hub {
-            Some(_) => "hub",
-            None => "local",
-        }
+        if self.hub.is_some() || self.lost.is_some() { "hub" } else { "local" }
     }
 
     /// The address of the hub, where there is one: requests are made there.
     pub fn hub(&self) -> Option<&str> {
-        self.hub.as_ref().map(|hub| hub.enrolment.url.as_str())
+        match &self.hub {
+            Some(hub) => Some(&hub.enrolment.url),
+            None => self.lost.as_ref().map(|_| "an address that cannot be read"),
+        }
     }
 
     fn heard(&self, as_of: Option<Time>) {
@@ -50,7 +64,7 @@ impl Source {
 
     /// How old what is known is, in seconds: nothing of one's own desk is. None where nothing was ever heard.
     pub fn staleness_s(&self, now: Time) -> Option<u64> {
-        let Some(hub) = &self.hub else { return Some(0) };
+        let Some(hub) = &self.hub else { return self.lost.is_none().then_some(0) };
         let as_of = *hub.as_of.lock().unwrap_or_else(PoisonError::into_inner);
         as_of.map(|as_of| u64::try_from((now - as_of).num_seconds()).unwrap_or(0))
     }

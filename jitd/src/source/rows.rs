@@ -3,16 +3,39 @@
 use super::Enrolment;
 use access::GrantId;
 use rusqlite::{Connection, OptionalExtension as _, params};
+use std::collections::HashSet;
 use store::StoreError;
 use sync::{Known, Served, State};
 
 fn json(value: &impl serde::Serialize) -> Result<String, StoreError> {
-    serde_json::to_string(value).map_err(|why| StoreError::Full(why.to_string()))
+    serde_json::to_string(value).map_err(|why| unusable(&why))
+}
+
+fn unusable(why: &dyn std::fmt::Display) -> StoreError {
+    StoreError::Full(format!("what is known from the hub cannot be kept or read: {why}"))
 }
 
 fn read<T: serde::de::DeserializeOwned>(body: &str) -> Result<T, StoreError> {
-    serde_json::from_str(body)
-        .map_err(|why| StoreError::Full(format!("what is known from the hub cannot be read: {why}")))
+    serde_json::from_str(body).map_err(|why| unusable(&why))
+}
+
+/// The key of `meta` that says whose `served` and `known` are.
+const ORIGIN: &str = "hub";
+
+/// Forgets what another hub said, or this one under another root, and gives the grants that this host must not go by:
+/// all that the hub of now did not give it.
+pub fn settle(connection: &Connection, enrolment: &Enrolment) -> Result<Vec<GrantId>, StoreError> {
+    let origin = format!("{} {} {}", enrolment.hub, enrolment.root, enrolment.host);
+    if store::meta(connection, ORIGIN)?.as_ref() != Some(&origin) {
+        connection.execute_batch("DELETE FROM served; DELETE FROM known;")?;
+        store::set_meta(connection, ORIGIN, &origin)?;
+    }
+    let state = state(connection, enrolment)?;
+    let held: HashSet<GrantId> = state.grants().map(|grant| grant.id).collect();
+    let mut select = connection.prepare("SELECT id FROM grants")?;
+    let ids = select.query_map([], |row| row.get::<_, u64>(0))?;
+    let ids = ids.map(|id| id.map(GrantId::from_random)).collect::<Result<Vec<_>, _>>()?;
+    Ok(ids.into_iter().filter(|id| !held.contains(id)).collect())
 }
 
 /// What was known last.

@@ -19,6 +19,11 @@ impl Fleet {
         let host = Host::gated("web-1").unwrap();
         host.person("alice", &["staff"]).unwrap();
         host.jitd_is_up();
+        Self::around(host)
+    }
+
+    /// This host becomes one of a hub's.
+    fn around(host: Host) -> Self {
         for (from, to) in [
             ("target/release/jit-hub", "usr/sbin/jit-hub"),
             ("packaging/systemd/jit-hub.service", "etc/systemd/system/jit-hub.service"),
@@ -118,4 +123,25 @@ fn nothing_is_asked_or_decided_on_a_host_whose_desk_is_the_hub() {
         .root("jit request --user alice --reason x")
         .says("takes its grants from the hub at https://localhost:8443");
     bob.ssh("true").is_refused_with("no grant");
+}
+
+#[test]
+fn what_a_host_granted_by_itself_counts_no_more_once_it_is_a_hubs() {
+    let host = Host::gated("web-1").unwrap();
+    let alice = host.person("alice", &["staff"]).unwrap();
+    let bob = host.person("bob", &["jit-approvers"]).unwrap();
+    host.jitd_is_up();
+    let asked = alice.ssh("true").id("R-");
+    bob.jit(&format!("approve {asked}")).ends_with(0);
+    alice.ssh("true").is_in();
+    drop((alice, bob));
+    let fleet = Fleet::around(host);
+    let alice = fleet.host.person("alice", &[]).unwrap();
+    alice.ssh("true").is_refused_with("no grant");
+    // What it is called since makes no difference to the hub's grants.
+    fleet.root("hostname renamed && systemctl restart jitd").ends_with(0);
+    fleet.host.jitd_is_up();
+    let asked = fleet.at_the_hub("alice", "request --host web-1 --for 1h --reason 'the import hangs'");
+    fleet.at_the_hub("bob", &format!("approve {}", asked.id("R-"))).ends_with(0);
+    fleet.host.soon("the host has heard of it", || alice.ssh("true").code == 0);
 }
