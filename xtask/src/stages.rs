@@ -60,7 +60,7 @@ const LONG: &[Stage] = &[
         tests(tally, &["cargo", "test", "--release", "-p", "store"], &[("PROPTEST_CASES", SEEDS_ON_DISK)])
     }),
     ("kills", |tally| {
-        tests(tally, &["cargo", "test", "-p", "hosts", "--test", "faults", "killed"], &[("JIT_KILLS", "200")])
+        tests(tally, &["cargo", "test", "-p", "hosts", "--test", "kills"], &[("JIT_KILLS", "200")])
     }),
     ("crossings", |tally| {
         let line = ["cargo", "test", "-p", "hosts", "--features", "long", "--test", "crossings"];

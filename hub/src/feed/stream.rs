@@ -5,6 +5,7 @@ use crate::limits;
 use crate::site::Site;
 use access::{HostName, Time};
 use desk::DeskError;
+use loglines::Level;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use sync::{Digest, Entry, Era, Message, SignedGrant, View, whole};
@@ -55,7 +56,13 @@ impl Stream {
         match told.await {
             Ok((Ok(event), stream)) => Some((event, stream)),
             // The host comes again, and hears why not then.
-            _ => None,
+            Ok((Err(why), stream)) => {
+                let what = format!("telling {} what it must hold: {why}", stream.host);
+                stream.site.log.put(Level::Warning, what);
+                None
+            }
+            // The hub is stopping.
+            Err(_) => None,
         }
     }
 

@@ -2,31 +2,14 @@
 //! locked out.
 #![allow(clippy::unwrap_used)] // a wrong step must stop the story
 
+use hosts::asking::{granted, let_in, records};
 use rusqlite::{Connection, params};
 use std::collections::BTreeMap;
-use std::io::{Read as _, Write as _};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
-use testbed::{Host, Person, SPARE};
+use testbed::{Host, SPARE};
 
 const DOES_NOT_ANSWER: &str = "this host's access daemon does not answer";
-
-/// A host on which alice holds grants for ssh and sudo.
-fn granted(host: &Host) -> (Person<'_>, Person<'_>) {
-    let alice = host.person("alice", &["staff"]).unwrap();
-    let bob = host.person("bob", &["jit-approvers"]).unwrap();
-    host.jitd_is_up();
-    bob.jit(&format!("approve {}", alice.ssh("true").id("R-"))).ends_with(0);
-    bob.jit(&format!("approve {}", alice.ssh("sudo -n true").id("R-"))).ends_with(0);
-    alice.ssh("sudo -n true").is_in();
-    (alice, bob)
-}
-
-/// Records in the journal.
-fn records(host: &Host) -> u64 {
-    let status = host.root("jit status --json").out;
-    status.split("\"journal_seq\":").nth(1).and_then(|rest| rest.split(',').next()?.parse().ok()).unwrap()
-}
 
 /// Everything that the daemon has acknowledged: each record, grant and request, as its file has them now.
 fn acknowledged(host: &Host) -> BTreeMap<String, String> {
@@ -425,168 +408,6 @@ fn syslog_away_costs_no_time_and_no_line() {
         .filter_map(|line| line.rsplit_once(" seq=")?.1.split(' ').next()?.parse().ok())
         .collect();
     assert!(seqs.len() > 20 && seqs.windows(2).all(|pair| pair[0] < pair[1]), "{seqs:?}");
-}
-
-/// What one asker was answered, by the terminal that its question named.
-type Answers = BTreeMap<String, bool>;
-
-/// A question of an account that holds a grant, straight to the gate, and whether it was let in. Tries until
-/// there is an answer: a daemon that is killed hangs up.
-fn let_in(host: &Host, tty: &str) -> bool {
-    let question = frame::Question {
-        nonce: [7; 16],
-        phase: frame::Phase::Account,
-        service: b"sshd".to_vec(),
-        subject: b"alice".to_vec(),
-        target: b"alice".to_vec(),
-        rhost: Vec::new(),
-        address: Vec::new(),
-        tty: tty.into(),
-        uid: 0,
-        pid: std::process::id(),
-        start_ticks: 0,
-        audit_session: u32::MAX,
-        mode: frame::Mode::Enforce,
-        notice: frame::Notice::None,
-        outer_session: u32::MAX,
-        can_prompt: false,
-        wish: frame::Wish::default(),
-    };
-    let ask = || -> Option<frame::Answer> {
-        let mut gate = host.connect("/run/jitd/gate.sock").ok()?;
-        gate.set_read_timeout(Some(Duration::from_secs(5))).ok()?;
-        gate.write_all(&question.encode().ok()?).ok()?;
-        let mut bytes = Vec::new();
-        gate.read_to_end(&mut bytes).ok()?;
-        frame::Answer::decode(&bytes).ok()
-    };
-    until(ask).verdict == frame::Verdict::Allow
-}
-
-/// The control socket answers.
-fn desk_answers(host: &Host) {
-    let call = || -> Option<()> {
-        let mut control = host.connect("/run/jitd/control.sock").ok()?;
-        control.set_read_timeout(Some(Duration::from_secs(5))).ok()?;
-        control.write_all(b"GET /v1/status HTTP/1.1\r\nhost: jitd\r\nconnection: close\r\n\r\n").ok()?;
-        let mut head = [0; 12];
-        control.read_exact(&mut head).ok()?;
-        (&head == b"HTTP/1.1 200").then_some(())
-    };
-    until(call);
-}
-
-/// Tries without pause until it works.
-#[track_caller]
-fn until<T>(works: impl Fn() -> Option<T>) -> T {
-    let deadline = Instant::now() + Duration::from_secs(20);
-    loop {
-        if let Some(made) = works() {
-            return made;
-        }
-        assert!(Instant::now() < deadline, "no answer within 20 s");
-    }
-}
-
-/// 64 programs that ask without end, each question by a terminal of its own, until told to stop.
-const ASKERS: &str = "#!/bin/sh
-mkdir -p /var/tmp/askers
-for asker in $(seq 64); do
-  ( n=0
-    while [ ! -e /var/tmp/stop ]; do
-      n=$((n + 1))
-      echo a$asker-$n $(/opt/driver /etc/pam.d sshd alice acct tty=a$asker-$n | grep '^acct')
-    done > /var/tmp/askers/$asker ) &
-done
-wait
-";
-
-#[test]
-fn killed_again_and_again_under_64_askers_every_allow_has_its_record() {
-    let kills: usize = std::env::var("JIT_KILLS").ok().and_then(|kills| kills.parse().ok()).unwrap_or(20);
-    let host = Host::gated("web-1").unwrap();
-    let (_alice, _bob) = granted(&host);
-    std::fs::copy(module_tests::driver(), host.path("opt/driver")).unwrap();
-    std::fs::write(host.path("opt/askers"), ASKERS).unwrap();
-    let before = i64::try_from(records(&host)).unwrap();
-    let init = host.init().to_string();
-    let mut askers = std::process::Command::new("nsenter")
-        .args(["--all", "--root", "-t", &init, "/bin/sh", "/opt/askers"])
-        .stdin(std::process::Stdio::null())
-        .spawn()
-        .unwrap();
-    let mut answers = Answers::new();
-    let mut back: Vec<Duration> = Vec::new();
-    for kill in 0..kills {
-        // Among others that are answered, so that the kill falls into the thick of it.
-        for n in 0..5 {
-            let tty = format!("k{kill}-{n}");
-            answers.insert(tty.clone(), let_in(&host, &tty));
-        }
-        let since = Instant::now();
-        assert!(host.kill("jitd"), "it runs");
-        let tty = format!("back-{kill}");
-        answers.insert(tty.clone(), let_in(&host, &tty));
-        desk_answers(&host);
-        back.push(since.elapsed());
-    }
-    std::fs::write(host.path("var/tmp/stop"), "").unwrap();
-    askers.wait().unwrap();
-    assert!(answers.values().all(|allowed| *allowed), "{answers:?}");
-
-    let (mut allowed, mut unanswered) = (0, 0);
-    for asker in 1..=64 {
-        let text = std::fs::read_to_string(host.path(&format!("var/tmp/askers/{asker}"))).unwrap();
-        for line in text.lines() {
-            let words: Vec<&str> = line.split(' ').collect();
-            // SUCCESS or AUTHINFO_UNAVAIL: nobody with a grant is told that they have none.
-            match words.as_slice() {
-                [tty, "acct", "0", _] => {
-                    allowed += 1;
-                    answers.insert((*tty).to_owned(), true);
-                }
-                [tty, "acct", "9", _] => {
-                    unanswered += 1;
-                    answers.insert((*tty).to_owned(), false);
-                }
-                _ => panic!("asker {asker}: {line}"),
-            }
-        }
-    }
-    assert!(allowed > 100, "{allowed} were let in");
-    host.root("jit audit verify --witness /var/log/auth.log").ends_with(0);
-    host.root("systemctl stop jitd-gate.socket jitd-control.socket jitd");
-    let db = Connection::open(host.path("var/lib/jitd/jitd.db")).unwrap();
-    let mut rows = db
-        .prepare(
-            "SELECT json_extract(body, '$.tty') FROM journal WHERE seq > ?1
-             AND json_extract(body, '$.kind') = 'decision' AND json_extract(body, '$.reason') = 'granted'
-             AND json_extract(body, '$.user') = 'alice' AND json_extract(body, '$.phase') = 'account'",
-        )
-        .unwrap();
-    let mut recorded: BTreeMap<String, u32> = BTreeMap::new();
-    for tty in rows.query_map([before], |row| row.get::<_, String>(0)).unwrap() {
-        *recorded.entry(tty.unwrap()).or_default() += 1;
-    }
-    for (tty, allowed) in &answers {
-        let records = recorded.remove(tty).unwrap_or(0);
-        // The one that waited for a new daemon may have been asked of the old one too.
-        let most = if tty.starts_with(['k', 'b']) { u32::MAX } else { 1 };
-        assert!(records <= most, "{tty} was asked once and is recorded {records} times");
-        assert!(!*allowed || records >= 1, "{tty} was let in and is not recorded");
-    }
-    assert!(recorded.is_empty(), "recorded and never asked: {recorded:?}");
-    back.sort();
-    let (middle, worst) = (back[back.len() / 2], back[back.len() - 1]);
-    eprintln!(
-        "{kills} kills: {allowed} let in, each with its record; {unanswered} without an answer; back within {middle:?} in the middle and {worst:?} at worst"
-    );
-    // Other hosts share the processors with this one, but in the long run.
-    let most = Duration::from_secs(if std::env::var_os("JIT_KILLS").is_some() { 1 } else { 5 });
-    assert!(
-        middle < Duration::from_secs(1) && worst < most,
-        "back within {middle:?}, {worst:?} at worst: {back:?}"
-    );
 }
 
 #[test]

@@ -1,0 +1,67 @@
+//! Asking the gate, by people who hold grants and straight.
+
+use std::io::{Read as _, Write as _};
+use std::time::{Duration, Instant};
+use testbed::{Host, Person};
+
+/// A host on which alice holds grants for ssh and sudo.
+pub fn granted(host: &Host) -> (Person<'_>, Person<'_>) {
+    let alice = host.person("alice", &["staff"]).unwrap();
+    let bob = host.person("bob", &["jit-approvers"]).unwrap();
+    host.jitd_is_up();
+    bob.jit(&format!("approve {}", alice.ssh("true").id("R-"))).ends_with(0);
+    bob.jit(&format!("approve {}", alice.ssh("sudo -n true").id("R-"))).ends_with(0);
+    alice.ssh("sudo -n true").is_in();
+    (alice, bob)
+}
+
+/// Records in the journal.
+pub fn records(host: &Host) -> u64 {
+    let status = host.root("jit status --json").out;
+    status.split("\"journal_seq\":").nth(1).and_then(|rest| rest.split(',').next()?.parse().ok()).unwrap()
+}
+
+/// A question of an account that holds a grant, straight to the gate, and whether it was let in. Tries until
+/// there is an answer: a daemon that is killed hangs up.
+pub fn let_in(host: &Host, tty: &str) -> bool {
+    let question = frame::Question {
+        nonce: [7; 16],
+        phase: frame::Phase::Account,
+        service: b"sshd".to_vec(),
+        subject: b"alice".to_vec(),
+        target: b"alice".to_vec(),
+        rhost: Vec::new(),
+        address: Vec::new(),
+        tty: tty.into(),
+        uid: 0,
+        pid: std::process::id(),
+        start_ticks: 0,
+        audit_session: u32::MAX,
+        mode: frame::Mode::Enforce,
+        notice: frame::Notice::None,
+        outer_session: u32::MAX,
+        can_prompt: false,
+        wish: frame::Wish::default(),
+    };
+    let ask = || -> Option<frame::Answer> {
+        let mut gate = host.connect("/run/jitd/gate.sock").ok()?;
+        gate.set_read_timeout(Some(Duration::from_secs(5))).ok()?;
+        gate.write_all(&question.encode().ok()?).ok()?;
+        let mut bytes = Vec::new();
+        gate.read_to_end(&mut bytes).ok()?;
+        frame::Answer::decode(&bytes).ok()
+    };
+    until(ask).verdict == frame::Verdict::Allow
+}
+
+/// Tries without pause until it works.
+#[track_caller]
+pub fn until<T>(works: impl Fn() -> Option<T>) -> T {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    loop {
+        if let Some(made) = works() {
+            return made;
+        }
+        assert!(Instant::now() < deadline, "no answer within 20 s");
+    }
+}
