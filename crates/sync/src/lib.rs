@@ -39,7 +39,7 @@ pub use manifest::{Era, HubId, Manifest, Roots, SignedManifest};
 pub use message::Message;
 pub use rejected::{Part, Rejected};
 pub use request::{Nonce, Request};
-pub use state::{Freshness, Held, Known, Served, State};
+pub use state::{Held, Known, Served, State};
 pub use token::{Token, TokenError};
 pub use view::{View, whole};
 

@@ -3,6 +3,7 @@
 use super::rows;
 use crate::limits;
 use crate::site::Site;
+use crate::voice::Voice;
 use access::{HostName, Time};
 use desk::DeskError;
 use loglines::Level;
@@ -20,6 +21,8 @@ pub struct Stream {
     wakes: watch::Receiver<u64>,
     /// The bodies it has been sent.
     holds: BTreeSet<Digest>,
+    /// The era they were sent in: signatures of before may be good no longer.
+    era: Era,
     /// What it was told last.
     truth: Option<Truth>,
 }
@@ -35,7 +38,8 @@ impl Stream {
     /// The stream of this host, that holds these bodies.
     pub fn of(site: &Arc<Site>, host: HostName, joined: Digest, holds: BTreeSet<Digest>) -> Self {
         let wakes = site.wakes.of(&host);
-        Self { site: Arc::clone(site), host, joined, wakes, holds, truth: None }
+        let era = site.voice.load().manifest.era;
+        Self { site: Arc::clone(site), host, joined, wakes, holds, era, truth: None }
     }
 
     /// The next event, when there is one; none when the stream is over.
@@ -80,7 +84,12 @@ impl Stream {
             self.truth = Some(Truth { revision, whole, grants });
         }
         let Some(truth) = &self.truth else { return Err(DeskError::Store("nothing to tell".to_owned())) };
-        let message = message(&self.site, &self.host, truth, &self.holds, self.site.clock.time());
+        let voice = self.site.voice.load_full();
+        if voice.manifest.era != self.era {
+            self.era = voice.manifest.era;
+            self.holds.clear();
+        }
+        let message = message(&self.site, &voice, &self.host, truth, &self.holds, self.site.clock.time());
         self.holds = truth.grants.iter().map(|grant| grant.entry.digest).collect();
         // JSON has no line's end in it, which is the one thing that an event's data must not have.
         let json = String::from_utf8_lossy(&message.to_bytes()).into_owned();
@@ -88,17 +97,23 @@ impl Stream {
     }
 }
 
-fn message(site: &Site, host: &HostName, truth: &Truth, holds: &BTreeSet<Digest>, now: Time) -> Message {
-    let manifest = site.manifest.load();
+fn message(
+    site: &Site,
+    voice: &Voice,
+    host: &HostName,
+    truth: &Truth,
+    holds: &BTreeSet<Digest>,
+    now: Time,
+) -> Message {
     let view = View {
         hub: site.hub.clone(),
         host: host.clone(),
-        era: Era { incarnation: 1, epoch: 1 },
+        era: voice.manifest.era,
         revision: truth.revision,
         issued_at: now,
         fresh_until: now + limits::FRESH,
         whole: truth.whole,
         grants: truth.grants.iter().map(|grant| grant.entry).collect(),
     };
-    Message::new(Some((**manifest).clone()), view.sign(&site.view_key), &truth.grants, holds)
+    Message::new(Some(voice.signed.clone()), view.sign(&voice.key), &truth.grants, holds)
 }

@@ -6,5 +6,7 @@ mod certificates;
 mod durable;
 mod feed;
 mod fleet;
+mod host;
+mod keys;
 mod room;
 mod strangers;

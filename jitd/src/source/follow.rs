@@ -21,7 +21,7 @@ pub fn follow(site: &Arc<Site>, state: &Path) -> Result<(), DaemonError> {
     let Some(hub) = &site.source.hub else { return Ok(()) };
     site.ledger.settle(hub.enrolment.clone(), site.clock.now().trusted)?;
     let known = site.ledger.read(|connection| rows::state(connection, &hub.enrolment))?;
-    site.source.heard(known.served.as_ref().map(|served| served.as_of));
+    heard(site, &known);
     let mut follower = Follower {
         caller: Caller::of(&hub.enrolment).map_err(DaemonError::Refused)?,
         key: enrolment::key(state)?,
@@ -140,10 +140,16 @@ impl Follower {
             .ledger
             .follow(applied, now.trusted)
             .map_err(|why| Ended::WantsAll(format!("what it says could not be written down: {why}")))?;
-        self.site.source.heard(state.served.as_ref().map(|served| served.as_of));
+        heard(&self.site, &state);
         self.state = state;
         Ok(())
     }
+}
+
+fn heard(site: &Site, state: &State) {
+    let as_of = state.served.as_ref().map(|served| served.as_of);
+    site.source.heard(as_of);
+    site.memory.heard(as_of);
 }
 
 /// How listening ended.
