@@ -83,7 +83,11 @@ fn start(config: &Config, log: &Log) -> Result<(), HubError> {
         hub,
         root,
         authority,
-        renew_at: Mutex::new(if voice.renewed { clock::wall() + limits::MANIFEST_RENEWED } else { Time::MIN_UTC }),
+        renew_at: Mutex::new(if voice.renewed {
+            clock::wall() + limits::MANIFEST_RENEWED
+        } else {
+            Time::MIN_UTC
+        }),
         voice: ArcSwap::from_pointee(voice),
         keys,
         signer,
@@ -245,11 +249,7 @@ async fn reload(site: &Arc<Site>, certificates: &Arc<Certificates>) {
 
 /// What time alone makes due, until the other end is dropped; and the service manager's watchdog, fed each time the
 /// writer thread has come by.
-fn tick(
-    site: &Arc<Site>,
-    certificates: &Certificates,
-    ended: &std::sync::mpsc::Receiver<()>,
-) {
+fn tick(site: &Arc<Site>, certificates: &Certificates, ended: &std::sync::mpsc::Receiver<()>) {
     let faults = Mutex::new(Faults::default());
     let told = |doing: &'static str, outcome: Result<(), String>| {
         let mut faults = faults.lock().unwrap_or_else(PoisonError::into_inner);

@@ -3,8 +3,8 @@
 use crate::address::{Seats, Tries};
 use crate::clock::Clock;
 use crate::error::HubError;
-use crate::keys::ServerKeys;
 use crate::feed::{Hosts, Signing, Wakes};
+use crate::keys::ServerKeys;
 use crate::ledger::Ledger;
 use crate::limits;
 use crate::metrics::Metrics;

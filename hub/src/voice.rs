@@ -35,12 +35,7 @@ impl Voice {
         Ok(renewed)
     }
 
-    fn of(
-        signed: SignedManifest,
-        keys: &ServerKeys,
-        root: &Digest,
-        renewed: bool,
-    ) -> Result<Self, HubError> {
+    fn of(signed: SignedManifest, keys: &ServerKeys, root: &Digest, renewed: bool) -> Result<Self, HubError> {
         let wrong = |why| HubError::Keys(format!("the manifest of the signer is not of this hub: {why}"));
         let manifest = signed.verify(root, None).map_err(wrong)?;
         let key = keys.view(&manifest.view_keys)?;

@@ -2,8 +2,8 @@
 #![allow(clippy::unwrap_used, clippy::print_stderr, clippy::panic)] // also in the functions that tests share
 
 use access::{
-    Claim, Decision, Ended, EndedHow, Freshness, Grant, GrantId, HostName, Local, Login, Now, Person, Phase, Question,
-    Reason, RequestId, Service, Span, Time, View, Window, decide,
+    Claim, Decision, Ended, EndedHow, Freshness, Grant, GrantId, HostName, Local, Login, Now, Person, Phase,
+    Question, Reason, RequestId, Service, Span, Time, View, Window, decide,
 };
 use chrono::TimeDelta;
 use proptest::prelude::*;
@@ -120,8 +120,7 @@ fn is_right(
     let too_old = |longest: &TimeDelta| as_of.is_none_or(|as_of| now.trusted - as_of >= *longest);
     let stale = strict.get(&question.service).is_some_and(too_old);
     let approver = question.service.as_str() == "ssh" && approvers.contains(&question.subject);
-    let allowed =
-        local.enrolled && ((!carrying.is_empty() && !stale) || (carrying.is_empty() && approver));
+    let allowed = local.enrolled && ((!carrying.is_empty() && !stale) || (carrying.is_empty() && approver));
     if decision.allows() != allowed {
         return Err(format!("allowed should be {allowed}"));
     }
@@ -338,7 +337,11 @@ fn any_local() -> impl Strategy<Value = Local> {
         prop::collection::hash_map(0u64..6, (0i64..60, 1i64..20), 0..3),
         prop::collection::hash_map(0u64..6, 0u32..3, 0..3),
         prop::option::of(0i64..80),
-        prop::collection::btree_map(prop::sample::select(vec![service("ssh"), service("sudo")]), (0i64..60).prop_map(TimeDelta::seconds), 0..2),
+        prop::collection::btree_map(
+            prop::sample::select(vec![service("ssh"), service("sudo")]),
+            (0i64..60).prop_map(TimeDelta::seconds),
+            0..2,
+        ),
         0u8..8,
     )
         .prop_map(|(claims, sessions, as_of, strict, enrolled)| Local {

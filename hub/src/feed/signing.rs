@@ -9,8 +9,8 @@ use access::{GrantId, HostName};
 use loglines::{Faults, Level, Tells};
 use rusqlite::Connection;
 use std::collections::BTreeSet;
-use std::sync::{Arc, PoisonError};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::{Arc, PoisonError};
 use std::time::Instant;
 use sync::{Manifest, PublicKey};
 
@@ -137,8 +137,12 @@ impl Signs {
                 }
             }
         }
-        let hosts: BTreeSet<HostName> =
-            signed.iter().map(|(grant, _)| grant).chain(&hidden).flat_map(|grant| grant.hosts.clone()).collect();
+        let hosts: BTreeSet<HostName> = signed
+            .iter()
+            .map(|(grant, _)| grant)
+            .chain(&hidden)
+            .flat_map(|grant| grant.hosts.clone())
+            .collect();
         if let Some(key) = key.filter(|_| !hosts.is_empty())
             && let Some(revision) = self.site.ledger.put_signed(signed, hidden, key)?
         {

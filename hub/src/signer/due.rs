@@ -226,7 +226,7 @@ mod tests {
             assert!(due(&grant, &by(people)).is_err(), "{people:?}");
         }
         let pending = RequestState::Pending { until: at() };
-        assert!(is_due(&grant, &Request { state: pending, ..request.clone() }).is_err());
+        assert!(due(&grant, &Request { state: pending, ..request.clone() }).is_err());
         let ended = access::Ended { how: access::EndedHow::Revoked, at: at(), by: None, reason: None };
         let denied = Request { state: RequestState::Expired { at: at() }, ..request };
         assert_eq!(due(&Grant { ended: Some(ended), ..grant }, &denied), Ok(()), "an end opens nothing");
@@ -274,6 +274,9 @@ mod tests {
         assert!(is_due(&grant, &[opening.clone(), of_another]).is_err());
         let own = Decider::People(vec![person("alice")]);
         let own = RequestState::Approved { at: at(), grant: grant.id, by: own };
-        assert!(is_due(&grant, &[opening, Request { state: own, ..extension }]).is_err(), "agreed to by herself");
+        assert!(
+            is_due(&grant, &[opening, Request { state: own, ..extension }]).is_err(),
+            "agreed to by herself"
+        );
     }
 }

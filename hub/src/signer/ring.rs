@@ -110,7 +110,8 @@ impl Ring {
 
 fn kept(keys: &[Listed], stolen: bool, now: Time) -> Vec<Listed> {
     let until = now + limits::ROTATED_KEPT;
-    let over = |listed: &Listed| Listed { until: Some(listed.until.map_or(until, |at| at.min(until))), ..*listed };
+    let over =
+        |listed: &Listed| Listed { until: Some(listed.until.map_or(until, |at| at.min(until))), ..*listed };
     if stolen { Vec::new() } else { keys.iter().map(over).collect() }
 }
 

@@ -30,10 +30,15 @@ fn keys_are_rotated_while_a_host_listens_and_its_grants_stay() {
         state.served.as_ref().is_some_and(|served| served.manifest.era > before.era)
     });
     let after = host.state.served.as_ref().unwrap().manifest.clone();
-    assert_eq!((after.grant_keys[0], after.grant_keys.len()), (before.grant_keys[0], 2), "the old one for a while");
+    assert_eq!(
+        (after.grant_keys[0], after.grant_keys.len()),
+        (before.grant_keys[0], 2),
+        "the old one for a while"
+    );
     assert_eq!((after.view_keys[0], after.view_keys.len()), (before.view_keys[0], 2));
     assert_eq!(host.state.grants().count(), 1);
-    let held: BTreeSet<_> = host.state.grants.values().filter_map(|known| known.held.as_ref()).map(|held| held.signer).collect();
+    let held: BTreeSet<_> =
+        host.state.grants.values().filter_map(|known| known.held.as_ref()).map(|held| held.signer).collect();
     assert_eq!(held, [after.grant_keys[1]].into(), "what the old one signed is signed anew");
 
     let shown = hub.command("keys").args(["status", "--json"]).output().unwrap();
@@ -58,9 +63,13 @@ fn a_stolen_key_is_believed_no_more_and_what_was_granted_stays() {
     }
     let after = host.state.served.as_ref().unwrap().manifest.clone();
     assert!(!lost, "no moment without what was granted");
-    assert!(after.grant_keys.iter().chain(&after.view_keys).all(|key| {
-        !before.grant_keys.contains(key) && !before.view_keys.contains(key)
-    }));
+    assert!(
+        after
+            .grant_keys
+            .iter()
+            .chain(&after.view_keys)
+            .all(|key| { !before.grant_keys.contains(key) && !before.view_keys.contains(key) })
+    );
     // Both processes go on by the new keys when they are started anew.
     hub.stop_signing();
     hub.signal(Signal::TERM);

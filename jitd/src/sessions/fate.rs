@@ -152,6 +152,9 @@ mod tests {
 
     #[test]
     fn a_grant_that_is_gone_carries_nothing() {
-        assert_eq!(over(fate(&session(1), None, None, None, Now::exactly(at(9)))), (EndCause::GrantLost, at(9)));
+        assert_eq!(
+            over(fate(&session(1), None, None, None, Now::exactly(at(9)))),
+            (EndCause::GrantLost, at(9))
+        );
     }
 }

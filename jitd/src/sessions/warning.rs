@@ -95,7 +95,10 @@ mod tests {
             (EndCause::Released, "jit: grant G-00000-00001 was released by bob. Your ssh session ends now."),
             (EndCause::Asked, "jit: bob ends your ssh session: wrong host."),
             (EndCause::GrantLost, "jit: grant G-00000-00001 is lost. Your ssh session ends now."),
-            (EndCause::Stale, "jit: this host was cut off from its hub for too long. Your ssh session ends now."),
+            (
+                EndCause::Stale,
+                "jit: this host was cut off from its hub for too long. Your ssh session ends now.",
+            ),
         ] {
             assert_eq!(said(cause).as_deref(), Some(words));
         }

@@ -7,6 +7,7 @@ pub mod rows;
 
 pub use enrolment::{Enrolment, enrol};
 pub use follow::follow;
+pub use rows::ORIGIN;
 
 use access::{HostName, Time};
 use std::path::Path;
