@@ -143,7 +143,7 @@ impl Ledger {
     }
 
     /// A host joins. One that is there already does with the same key alone.
-    pub fn join(&self, join: Join, at: Time) -> Result<(), DeskError> {
+    pub fn join(&self, join: Join, incarnation: u64, at: Time) -> Result<(), DeskError> {
         self.write(move |tx| {
             // What is kept opens nothing: who reads the database has no token by that.
             let join = Join { token: Digest::of(join.token.as_bytes()), ..join };
@@ -166,8 +166,16 @@ impl Ledger {
             }
             let detail = format!("host={} key={}", join.host, join.key.id());
             let seq = mark(tx, Mark::HostJoined, detail, at)?;
-            feed::rows::put_host(tx.connection(), &join, &labels, at, seq)?;
+            feed::rows::put_host(tx.connection(), &join, &labels, at, incarnation, seq)?;
             feed::rows::rise(tx.connection()).map(drop)
+        })
+    }
+
+    /// A host has given back all that it knew of earlier incarnations.
+    pub fn gave_back(&self, host: HostName, incarnation: u64, at: Time) -> Result<(), DeskError> {
+        self.write(move |tx| {
+            mark(tx, Mark::HostGaveBack, format!("host={host} incarnation={incarnation}"), at)?;
+            feed::rows::gave_back(tx.connection(), &host, incarnation)
         })
     }
 
@@ -182,19 +190,18 @@ impl Ledger {
         })
     }
 
-    /// Keeps grants as they were signed by this key, and hides those from hosts that ended and could not be signed;
+    /// Keeps grants as they were signed, each with the key that did, and hides those from hosts that ended and could not be signed;
     /// at the next revision, which this is, where something changed.
     pub fn put_signed(
         &self,
-        signed: Vec<(Grant, Envelope)>,
+        signed: Vec<(Grant, Envelope, PublicKey)>,
         hidden: Vec<Grant>,
-        key: PublicKey,
     ) -> Result<Option<u64>, DeskError> {
         self.write(move |tx| {
             let connection = tx.connection();
             let mut changed = false;
-            for (grant, envelope) in &signed {
-                changed |= feed::rows::put_signed(connection, grant, envelope, &key)?;
+            for (grant, envelope, key) in &signed {
+                changed |= feed::rows::put_signed(connection, grant, envelope, key)?;
             }
             for grant in &hidden {
                 changed |= feed::rows::hide(connection, grant)?;

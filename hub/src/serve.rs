@@ -92,7 +92,8 @@ fn start(config: &Config, log: &Log) -> Result<(), HubError> {
         keys,
         signer,
         signing,
-        unsigned: Mutex::new(None),
+        unsigned: Mutex::default(),
+        lost: Mutex::default(),
         hosts: Hosts::new()?,
         wakes: Arc::default(),
     });

@@ -61,6 +61,8 @@ pub struct Site {
     pub signing: Signing,
     /// Why grants are not signed, while they are not.
     pub unsigned: Mutex<Option<String>>,
+    /// What shows that the database lost commits, where a host does.
+    pub lost: Mutex<Option<String>>,
     /// Tokens that opened nothing, by address.
     pub failed: Tries,
     /// Connections that found no place, by address.
@@ -84,6 +86,7 @@ impl Site {
         let era = voice.manifest.era;
         self.renew_in(limits::MANIFEST_RENEWED);
         if self.voice.swap(Arc::new(voice)).manifest.era != era {
+            *self.lost.lock().unwrap_or_else(PoisonError::into_inner) = None;
             self.wakes.wake_all();
         }
     }

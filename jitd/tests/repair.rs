@@ -590,7 +590,11 @@ fn of_a_hub(db: &Connection) {
     db.execute("INSERT INTO served (one, body) VALUES (1, ?1)", [serde_json::to_string(&served).unwrap()])
         .unwrap();
     let known = |id: &str, held: Option<Grant>| {
-        let held = held.map(|grant| sync::Held { grant, signer: key(2) });
+        let held = held.map(|grant| sync::Held {
+            grant,
+            signer: key(2),
+            signature: sync::SecretKey::from_random(&[2; 32]).sign(b""),
+        });
         let digest = sync::Digest::of(id.as_bytes());
         let known = sync::Known { version: 1, digest, ended: None, until: time(NOON + HOUR), held };
         let body = serde_json::to_string(&known).unwrap();

@@ -29,6 +29,8 @@ pub struct Host {
     pub machine: Digest,
     /// The token that let it in.
     pub joined: Digest,
+    /// The incarnation of the hub that it has given back to what it knew.
+    pub incarnation: u64,
 }
 
 /// Keeps a token for new hosts, after its record.
@@ -69,11 +71,12 @@ pub fn put_host(
     join: &Join,
     labels: &BTreeMap<String, String>,
     now: Time,
+    incarnation: u64,
     seq: u64,
 ) -> Result<(), DeskError> {
     connection
         .prepare_cached(
-            "INSERT INTO host (name, labels, key, machine, joined, joined_ms, seq) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) \
+            "INSERT INTO host (name, labels, key, machine, joined, joined_ms, seq, incarnation) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) \
              ON CONFLICT (name) DO UPDATE SET labels = ?2, key = ?3, machine = ?4, joined = ?5, joined_ms = ?6, seq = ?7",
         )?
         .execute(params![
@@ -83,9 +86,24 @@ pub fn put_host(
             join.machine.to_string(),
             join.token.as_bytes(),
             now.timestamp_millis(),
-            seq
+            seq,
+            incarnation
         ])?;
     Ok(())
+}
+
+/// A host has given back what it knew, to this incarnation.
+pub fn gave_back(connection: &Connection, host: &HostName, incarnation: u64) -> Result<(), DeskError> {
+    connection
+        .prepare_cached("UPDATE host SET incarnation = ?2 WHERE name = ?1 AND incarnation < ?2")?
+        .execute(params![host.as_str(), incarnation])?;
+    Ok(())
+}
+
+/// Hosts that have not given back yet what they know, to this incarnation.
+pub fn still_to_give_back(connection: &Connection, incarnation: u64) -> Result<u64, DeskError> {
+    let mut select = connection.prepare_cached("SELECT count(*) FROM host WHERE incarnation < ?1")?;
+    Ok(select.query_row([incarnation], |row| row.get(0))?)
 }
 
 /// Takes a host away, after its record. Whether there was one.
@@ -95,16 +113,17 @@ pub fn remove_host(connection: &Connection, host: &HostName) -> Result<bool, Des
 
 /// The host of this name.
 pub fn host(connection: &Connection, host: &HostName) -> Result<Option<Host>, DeskError> {
-    let row: Option<(String, String, [u8; 32])> = connection
-        .prepare_cached("SELECT key, machine, joined FROM host WHERE name = ?1")?
-        .query_row([host.as_str()], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+    let row: Option<(String, String, [u8; 32], u64)> = connection
+        .prepare_cached("SELECT key, machine, joined, incarnation FROM host WHERE name = ?1")?
+        .query_row([host.as_str()], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))
         .optional()?;
-    row.map(|(key, machine, joined)| {
+    row.map(|(key, machine, joined, incarnation)| {
         let wrong = |why: &dyn std::fmt::Display| unreadable("a host", why);
         Ok(Host {
             key: key.parse().map_err(|why| wrong(&why))?,
             machine: machine.parse().map_err(|why| wrong(&why))?,
             joined: Digest::from_bytes(&joined).ok_or_else(|| wrong(&"it is no digest"))?,
+            incarnation,
         })
     })
     .transpose()
@@ -149,7 +168,7 @@ pub type Unsigned = Result<ToSign, DeskError>;
 pub fn unsigned(
     connection: &Connection,
     now: Time,
-    key: Option<PublicKey>,
+    key: &PublicKey,
     ended: bool,
     after: Option<GrantId>,
 ) -> Result<Vec<(GrantId, Unsigned)>, DeskError> {
@@ -158,9 +177,8 @@ pub fn unsigned(
          WHERE g.latest_ms > ?1 AND g.id > ?2 AND (json_extract(g.body, '$.ended') IS NOT NULL) = ?3 \
          AND (s.id IS NULL OR s.version < json_extract(g.body, '$.version') OR s.key <> ?4) ORDER BY g.id LIMIT ?5",
     )?;
-    let key = key.map(|key| key.to_string());
     let after = after.map_or(-1, |after| i64::try_from(after.bits()).unwrap_or(i64::MAX));
-    let wanted = params![now.timestamp_millis(), after, ended, key, limits::SIGN_AT_ONCE];
+    let wanted = params![now.timestamp_millis(), after, ended, key.to_string(), limits::SIGN_AT_ONCE];
     let rows = select.query_map(wanted, |row| {
         Ok((row.get::<_, u64>(0)?, row.get::<_, String>(1)?, row.get::<_, Option<String>>(2)?))
     })?;
@@ -180,8 +198,8 @@ fn requests_of(connection: &Connection, grant: &Grant) -> Result<Vec<Request>, D
         .prepare_cached("SELECT body FROM request WHERE id = ?1")?
         .query_row([grant.request.bits()], |row| row.get(0))
         .optional()?;
-    let body =
-        body.ok_or_else(|| unreadable("a grant", &format!("its request {} is gone", grant.request)))?;
+    // That of a grant which a host gave back is gone: its end is signed all the same.
+    let Some(body) = body else { return Ok(Vec::new()) };
     let mut requests: Vec<Request> = vec![json("a request", &body)?];
     if grant.extended > 0 {
         let mut select = connection.prepare_cached(

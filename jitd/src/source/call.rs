@@ -2,7 +2,7 @@
 
 use super::Enrolment;
 use crate::limits;
-use api::{AskFeed, HostView, Join, Nonced, Problem};
+use api::{AskFeed, HostView, Join, Known, Nonced, Problem, TakenBack};
 use reqwest::blocking::{Client, Response};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -66,6 +66,13 @@ impl Caller {
     pub fn feed(&self, host: &access::HostName, key: &SecretKey, ask: &AskFeed) -> Answer<Response> {
         let path = format!("/v1/hosts/{host}/feed");
         self.signed(host, key, &path, ask)
+    }
+
+    /// Gives back some of what this host knows.
+    pub fn give_back(&self, host: &access::HostName, key: &SecretKey, known: &Known) -> Answer<TakenBack> {
+        let path = format!("/v1/hosts/{host}/known");
+        let answer = self.signed(host, key, &path, known)?;
+        self.read(&path, Ok(answer))
     }
 
     fn signed(
