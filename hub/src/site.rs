@@ -11,7 +11,7 @@ use crate::policy::Policies;
 use crate::signer::Client;
 use access::{HostName, Time};
 use arc_swap::ArcSwap;
-use desk::{Committed, Desk, SqliteStore};
+use desk::{Committed, Desk, SqlStore};
 use loglines::Log;
 use std::sync::{Arc, Mutex, PoisonError};
 use sync::{Digest, HubId, SecretKey, SignedAuthority, SignedManifest};
@@ -21,7 +21,7 @@ pub struct Site {
     /// What the hub is called.
     pub name: HostName,
     /// Requests, reviews, grants.
-    pub desk: Arc<Desk<SqliteStore<Committed>>>,
+    pub desk: Arc<Desk<SqlStore<Committed>>>,
     /// Tokens and roles.
     pub ledger: Arc<Ledger>,
     /// The policy in force, over people and hosts as they are.

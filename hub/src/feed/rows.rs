@@ -3,8 +3,8 @@
 use access::{Grant, GrantId, HostName, Time};
 use api::{HostView, Join};
 use desk::DeskError;
-use rusqlite::{Connection, OptionalExtension as _, params};
 use std::collections::BTreeMap;
+use store::Sql;
 use sync::{Digest, Entry, Envelope, PublicKey, SignedGrant};
 use workflow::{Kind, Request};
 
@@ -32,72 +32,66 @@ pub struct Host {
 
 /// Keeps a token for new hosts, after its record.
 pub fn put_join_token(
-    connection: &Connection,
+    connection: &dyn Sql,
     hash: &Digest,
     labels: &BTreeMap<String, String>,
     uses: u32,
     expires: Time,
     seq: u64,
 ) -> Result<(), DeskError> {
-    connection
-        .prepare_cached(
-            "INSERT INTO join_token (hash, labels, uses, expires_ms, seq) VALUES (?1, ?2, ?3, ?4, ?5)",
-        )?
-        .execute(params![hash.as_bytes(), text(labels)?, uses, expires.timestamp_millis(), seq])?;
+    connection.execute(
+        "INSERT INTO join_token (hash, labels, uses, expires_ms, seq) VALUES (?1, ?2, ?3, ?4, ?5)",
+        &[hash.as_bytes(), &text(labels)?, &uses, &expires.timestamp_millis(), &seq],
+    )?;
     Ok(())
 }
 
 /// Uses a token up by one. Its labels; none where it lets nobody in.
 pub fn use_join_token(
-    connection: &Connection,
+    connection: &dyn Sql,
     hash: &Digest,
     now: Time,
 ) -> Result<Option<BTreeMap<String, String>>, DeskError> {
-    let labels: Option<String> = connection
-        .prepare_cached(
-            "UPDATE join_token SET uses = uses - 1 WHERE hash = ?1 AND uses > 0 AND expires_ms > ?2 RETURNING labels",
-        )?
-        .query_row(params![hash.as_bytes(), now.timestamp_millis()], |row| row.get(0))
-        .optional()?;
+    let labels: Option<String> = connection.row(
+        "UPDATE join_token SET uses = uses - 1 WHERE hash = ?1 AND uses > 0 AND expires_ms > ?2 RETURNING labels",
+        &[hash.as_bytes(), &now.timestamp_millis()],
+    )?;
     labels.map(|labels| json("a join token", &labels)).transpose()
 }
 
 /// Keeps a host, new or joined again, after its record.
 pub fn put_host(
-    connection: &Connection,
+    connection: &dyn Sql,
     join: &Join,
     labels: &BTreeMap<String, String>,
     now: Time,
     seq: u64,
 ) -> Result<(), DeskError> {
-    connection
-        .prepare_cached(
-            "INSERT INTO host (name, labels, key, machine, joined, joined_ms, seq) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) \
-             ON CONFLICT (name) DO UPDATE SET labels = ?2, key = ?3, machine = ?4, joined = ?5, joined_ms = ?6, seq = ?7",
-        )?
-        .execute(params![
-            join.host.as_str(),
-            text(labels)?,
-            join.key.to_string(),
-            join.machine.to_string(),
+    connection.execute(
+        "INSERT INTO host (name, labels, key, machine, joined, joined_ms, seq) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) \
+         ON CONFLICT (name) DO UPDATE SET labels = ?2, key = ?3, machine = ?4, joined = ?5, joined_ms = ?6, seq = ?7",
+        &[
+            &join.host.as_str(),
+            &text(labels)?,
+            &join.key.to_string(),
+            &join.machine.to_string(),
             join.token.as_bytes(),
-            now.timestamp_millis(),
-            seq
-        ])?;
+            &now.timestamp_millis(),
+            &seq,
+        ],
+    )?;
     Ok(())
 }
 
 /// Takes a host away, after its record. Whether there was one.
-pub fn remove_host(connection: &Connection, host: &HostName) -> Result<bool, DeskError> {
-    Ok(connection.prepare_cached("DELETE FROM host WHERE name = ?1")?.execute([host.as_str()])? == 1)
+pub fn remove_host(connection: &dyn Sql, host: &HostName) -> Result<bool, DeskError> {
+    Ok(connection.execute("DELETE FROM host WHERE name = ?1", &[&host.as_str()])? == 1)
 }
 
 /// The host of this name.
-pub fn host(connection: &Connection, host: &HostName) -> Result<Option<Host>, DeskError> {
-    let row: Option<(String, String, [u8; 32])> = connection
-        .prepare_cached("SELECT key, machine, joined FROM host WHERE name = ?1")?
-        .query_row([host.as_str()], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
-        .optional()?;
+pub fn host(connection: &dyn Sql, host: &HostName) -> Result<Option<Host>, DeskError> {
+    let row: Option<(String, String, [u8; 32])> =
+        connection.row("SELECT key, machine, joined FROM host WHERE name = ?1", &[&host.as_str()])?;
     row.map(|(key, machine, joined)| {
         let wrong = |why: &dyn std::fmt::Display| unreadable("a host", why);
         Ok(Host {
@@ -110,13 +104,10 @@ pub fn host(connection: &Connection, host: &HostName) -> Result<Option<Host>, De
 }
 
 /// All hosts, by name, as the database knows them.
-pub fn hosts(connection: &Connection) -> Result<Vec<HostView>, DeskError> {
-    let mut select = connection.prepare_cached("SELECT name, labels, joined_ms FROM host ORDER BY name")?;
-    let rows = select.query_map([], |row| {
-        Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?, row.get::<_, i64>(2)?))
-    })?;
-    rows.map(|row| {
-        let (name, labels, joined) = row?;
+pub fn hosts(connection: &dyn Sql) -> Result<Vec<HostView>, DeskError> {
+    let rows: Vec<(String, String, i64)> =
+        connection.rows("SELECT name, labels, joined_ms FROM host ORDER BY name", &[])?;
+    let view = |(name, labels, joined): (String, String, i64)| {
         Ok(HostView {
             host: HostName::parse(&name).map_err(|why| unreadable("a host", &why))?,
             labels: json("a host", &labels)?,
@@ -126,22 +117,20 @@ pub fn hosts(connection: &Connection) -> Result<Vec<HostView>, DeskError> {
             revision: None,
             version: None,
         })
-    })
-    .collect()
+    };
+    rows.into_iter().map(view).collect()
 }
 
 /// A grant with the request that gave it its newest version, or why it cannot be read.
 pub type Unsigned = Result<(Grant, Request), DeskError>;
 
 /// Grants that hosts must hear of and that are not signed as they are; those that ended first.
-pub fn unsigned(connection: &Connection, now: Time, limit: u32) -> Result<Vec<Unsigned>, DeskError> {
-    let mut select = connection.prepare_cached(
+pub fn unsigned(connection: &dyn Sql, now: Time, limit: u32) -> Result<Vec<Unsigned>, DeskError> {
+    let bodies: Vec<String> = connection.rows(
         "SELECT g.body FROM grants g LEFT JOIN signed s ON s.id = g.id \
-         WHERE g.latest_ms > ?1 AND (s.id IS NULL OR s.version < json_extract(g.body, '$.version')) \
-         ORDER BY json_extract(g.body, '$.ended') IS NULL, g.id LIMIT ?2",
+         WHERE g.latest_ms > ?1 AND (s.id IS NULL OR s.version < g.version) ORDER BY g.closed DESC, g.id LIMIT ?2",
+        &[&now.timestamp_millis(), &limit],
     )?;
-    let rows = select.query_map(params![now.timestamp_millis(), limit], |row| row.get::<_, String>(0))?;
-    let bodies = rows.collect::<Result<Vec<String>, _>>()?;
     let read = |body: String| {
         let grant: Grant = json("a grant", &body)?;
         let request = request_of(connection, &grant)?;
@@ -151,70 +140,69 @@ pub fn unsigned(connection: &Connection, now: Time, limit: u32) -> Result<Vec<Un
 }
 
 /// The request that gave a grant its newest version: its last extension, else the one that opened it.
-fn request_of(connection: &Connection, grant: &Grant) -> Result<Request, DeskError> {
+fn request_of(connection: &dyn Sql, grant: &Grant) -> Result<Request, DeskError> {
     if grant.extended > 0 && grant.ended.is_none() {
-        let mut select = connection.prepare_cached(
+        let bodies: Vec<String> = connection.rows(
             "SELECT body FROM request WHERE person = ?1 AND state = 'approved' ORDER BY asked_ms DESC",
+            &[&grant.person.as_str()],
         )?;
-        let rows = select.query_map([grant.person.as_str()], |row| row.get::<_, String>(0))?;
-        for row in rows {
-            let request: Request = json("a request", &row?)?;
+        for body in bodies {
+            let request: Request = json("a request", &body)?;
             if request.ask.kind == (Kind::Extend { grant: grant.id }) {
                 return Ok(request);
             }
         }
     }
-    let body: Option<String> = connection
-        .prepare_cached("SELECT body FROM request WHERE id = ?1")?
-        .query_row([grant.request.bits()], |row| row.get(0))
-        .optional()?;
+    let body: Option<String> =
+        connection.row("SELECT body FROM request WHERE id = ?1", &[&grant.request.bits()])?;
     let body =
         body.ok_or_else(|| unreadable("a grant", &format!("its request {} is gone", grant.request)))?;
     json("a request", &body)
 }
 
 /// Keeps a signed grant at the next revision, which it gives back.
-pub fn put_signed(connection: &Connection, grant: &Grant, signed: &SignedGrant) -> Result<u64, DeskError> {
+pub fn put_signed(connection: &dyn Sql, grant: &Grant, signed: &SignedGrant) -> Result<u64, DeskError> {
     let until = grant.window.latest_end() + sync::limits::TOMBSTONE;
-    connection
-        .prepare_cached(
-            "INSERT INTO signed (id, version, digest, envelope, until_ms) VALUES (?1, ?2, ?3, ?4, ?5) \
-             ON CONFLICT (id) DO UPDATE SET version = ?2, digest = ?3, envelope = ?4, until_ms = ?5 WHERE version < ?2",
-        )?
-        .execute(params![
-            grant.id.bits(),
-            grant.version,
-            signed.entry.digest.to_string(),
-            text(&signed.envelope)?,
-            until.timestamp_millis()
-        ])?;
-    let mut insert = connection
-        .prepare_cached("INSERT INTO signed_host (host, id) VALUES (?1, ?2) ON CONFLICT DO NOTHING")?;
+    connection.execute(
+        "INSERT INTO signed (id, version, digest, envelope, until_ms) VALUES (?1, ?2, ?3, ?4, ?5) \
+         ON CONFLICT (id) DO UPDATE SET version = ?2, digest = ?3, envelope = ?4, until_ms = ?5 \
+         WHERE signed.version < ?2",
+        &[
+            &grant.id.bits(),
+            &grant.version,
+            &signed.entry.digest.to_string(),
+            &text(&signed.envelope)?,
+            &until.timestamp_millis(),
+        ],
+    )?;
     for host in &grant.hosts {
-        insert.execute(params![host.as_str(), grant.id.bits()])?;
+        connection.execute(
+            "INSERT INTO signed_host (host, id) VALUES (?1, ?2) ON CONFLICT DO NOTHING",
+            &[&host.as_str(), &grant.id.bits()],
+        )?;
     }
     rise(connection)
 }
 
 /// The next revision.
-pub fn rise(connection: &Connection) -> Result<u64, DeskError> {
-    connection.prepare_cached("UPDATE head SET revision = revision + 1")?.execute([])?;
+pub fn rise(connection: &dyn Sql) -> Result<u64, DeskError> {
+    connection.execute("UPDATE head SET revision = revision + 1", &[])?;
     revision(connection)
 }
 
 /// The revision.
-pub fn revision(connection: &Connection) -> Result<u64, DeskError> {
-    Ok(connection.prepare_cached("SELECT revision FROM head")?.query_row([], |row| row.get(0))?)
+pub fn revision(connection: &dyn Sql) -> Result<u64, DeskError> {
+    Ok(connection.one("SELECT revision FROM head", &[])?)
 }
 
 /// Takes away what is over for so long that no host needs to know. How many.
-pub fn forget_signed(connection: &Connection, now: Time) -> Result<usize, DeskError> {
-    connection
-        .prepare_cached("DELETE FROM signed_host WHERE id IN (SELECT id FROM signed WHERE until_ms <= ?1)")?
-        .execute([now.timestamp_millis()])?;
-    let gone = connection
-        .prepare_cached("DELETE FROM signed WHERE until_ms <= ?1")?
-        .execute([now.timestamp_millis()])?;
+pub fn forget_signed(connection: &dyn Sql, now: Time) -> Result<usize, DeskError> {
+    let now = now.timestamp_millis();
+    connection.execute(
+        "DELETE FROM signed_host WHERE id IN (SELECT id FROM signed WHERE until_ms <= ?1)",
+        &[&now],
+    )?;
+    let gone = connection.execute("DELETE FROM signed WHERE until_ms <= ?1", &[&now])?;
     if gone > 0 {
         // Another list under the same revision is what a fork looks like.
         rise(connection)?;
@@ -223,25 +211,24 @@ pub fn forget_signed(connection: &Connection, now: Time) -> Result<usize, DeskEr
 }
 
 /// What one host must hold, by rising id, and the revision that this is of: both from one look at the database.
-pub fn truth(connection: &Connection, host: &HostName) -> Result<(u64, Vec<SignedGrant>), DeskError> {
-    let look = connection.unchecked_transaction()?;
-    let revision = revision(&look)?;
-    let mut select = look.prepare_cached(
-        "SELECT s.id, s.version, s.digest, s.envelope FROM signed_host h JOIN signed s ON s.id = h.id \
-         WHERE h.host = ?1 ORDER BY s.id LIMIT ?2",
-    )?;
+pub fn truth(connection: &dyn Sql, host: &HostName) -> Result<(u64, Vec<SignedGrant>), DeskError> {
+    type Signed = (u64, Option<u64>, Option<u32>, Option<String>, Option<String>);
     let most = u32::try_from(sync::limits::GRANTS).unwrap_or(u32::MAX);
-    let rows = select.query_map(params![host.as_str(), most], |row| {
-        Ok((row.get::<_, u64>(0)?, row.get::<_, u32>(1)?, row.get::<_, String>(2)?, row.get::<_, String>(3)?))
-    })?;
-    let signed = rows.map(|row| {
-        let (id, version, digest, envelope) = row?;
+    // One statement sees one state, in every database; and the revision is there also where nothing is signed.
+    let rows: Vec<Signed> = connection.rows(
+        "SELECT head.revision, s.id, s.version, s.digest, s.envelope FROM head LEFT JOIN \
+         (SELECT signed.* FROM signed_host JOIN signed ON signed.id = signed_host.id \
+          WHERE signed_host.host = ?1 ORDER BY signed.id LIMIT ?2) AS s ON 1 = 1 ORDER BY s.id",
+        &[&host.as_str(), &most],
+    )?;
+    let Some((revision, ..)) = rows.first() else { return Err(unreadable("the head", &"it is gone")) };
+    let (revision, mut signed) = (*revision, Vec::with_capacity(rows.len()));
+    for row in rows {
+        let (_, Some(id), Some(version), Some(digest), Some(envelope)) = row else { continue };
         let digest = digest.parse().map_err(|why| unreadable("a signed grant", &why))?;
         let envelope: Envelope = json("a signed grant", &envelope)?;
-        Ok(SignedGrant { entry: Entry { id: GrantId::from_random(id), version, digest }, envelope })
-    });
-    let signed = signed.collect::<Result<_, DeskError>>()?;
-    drop(select);
+        signed.push(SignedGrant { entry: Entry { id: GrantId::from_random(id), version, digest }, envelope });
+    }
     Ok((revision, signed))
 }
 
@@ -251,7 +238,7 @@ mod tests {
 
     #[test]
     fn a_list_never_changes_under_the_same_revision_also_where_what_is_long_over_goes() {
-        let connection = Connection::open_in_memory().unwrap();
+        let connection = rusqlite::Connection::open_in_memory().unwrap();
         connection.execute_batch(include_str!("../tables.sql")).unwrap();
         connection
             .execute_batch(
