@@ -8,25 +8,24 @@ use api::{Join, MadeToken, Mark, MarkRecord, Record, Right, RightRecord, Role, R
 use desk::{Committed, DeskError};
 use journal::Checkpoint;
 use loglines::{Faults, Level, Log, Tells};
-use rusqlite::Connection;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
-use store::{Observer, StoreError, Tx, Writer};
+use store::{Observer, Reader, Sql, StoreError, Tx, Writer};
 use sync::{Digest, Envelope, PublicKey};
 
 /// Changes who may do what, and says so in the journal.
 pub struct Ledger {
     writer: Writer<Committed>,
-    reader: Mutex<Connection>,
+    reader: Reader,
     seq: Arc<AtomicU64>,
 }
 
 impl Ledger {
-    /// A ledger over `writer`, with a connection of its own to read by.
-    pub fn new(writer: Writer<Committed>, reader: Connection, seq: Arc<AtomicU64>) -> Self {
-        Self { writer, reader: Mutex::new(reader), seq }
+    /// A ledger over `writer`, with connections of its own to read by.
+    pub fn new(writer: Writer<Committed>, reader: Reader, seq: Arc<AtomicU64>) -> Self {
+        Self { writer, reader, seq }
     }
 
     fn write<T: Send + 'static>(
@@ -37,8 +36,8 @@ impl Ledger {
     }
 
     /// Looks something up in what is committed.
-    pub fn read<T>(&self, look: impl FnOnce(&Connection) -> Result<T, DeskError>) -> Result<T, DeskError> {
-        look(&self.reader.lock().unwrap_or_else(PoisonError::into_inner))
+    pub fn read<T>(&self, look: impl FnOnce(&dyn Sql) -> Result<T, DeskError>) -> Result<T, DeskError> {
+        self.reader.read(look)
     }
 
     /// The place of the last record.
@@ -336,7 +335,7 @@ impl Observer<Committed> for Keeper {
         self.log.checkpoint(checkpoint);
     }
 
-    fn reopened(&mut self, connection: &Connection) -> Result<(), StoreError> {
+    fn reopened(&mut self, connection: &dyn Sql) -> Result<(), StoreError> {
         self.seq.store(store::last_seq(connection)?, Ordering::Relaxed);
         Ok(())
     }

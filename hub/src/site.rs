@@ -14,7 +14,7 @@ use crate::voice::Voice;
 use access::{HostName, Time};
 use arc_swap::ArcSwap;
 use chrono::TimeDelta;
-use desk::{Committed, Desk, SqliteStore};
+use desk::{Committed, Desk, SqlStore};
 use loglines::Log;
 use std::sync::{Arc, Mutex, PoisonError};
 use sync::{Digest, HubId, SignedAuthority};
@@ -24,7 +24,7 @@ pub struct Site {
     /// What the hub is called.
     pub name: HostName,
     /// Requests, reviews, grants.
-    pub desk: Arc<Desk<SqliteStore<Committed>>>,
+    pub desk: Arc<Desk<SqlStore<Committed>>>,
     /// Tokens and roles.
     pub ledger: Arc<Ledger>,
     /// The policy in force, over people and hosts as they are.

@@ -248,14 +248,14 @@ fn build(
     };
     let transaction = connection.unchecked_transaction()?;
     if let Some(clock) = &repaired.clock {
-        rows::set_meta(&transaction, "clock", clock)?;
+        rows::set_meta(&*transaction, "clock", clock)?;
     }
     put_own(&transaction, own, meta, &keep, judge, &mut repaired)?;
     for (table, found, _) in keep {
         let record = judge.vouch(Taken::Row { table, body: found.text("body").unwrap_or_default() });
         match insert(&transaction, table, found.columns, head.seq + 1) {
             Ok(()) => {
-                head = rows::append(&transaction, head, stamp.clone(), record)?;
+                head = rows::append(&*transaction, head, stamp.clone(), record)?;
                 *repaired.taken.entry(table).or_insert(0) += 1;
             }
             Err(StoreError::Sql(why)) if why.sqlite_error_code() == Some(ErrorCode::ConstraintViolation) => {
@@ -268,7 +268,7 @@ fn build(
         transaction
             .prepare_cached("INSERT INTO claim (grant_id, started_ms, ends_ms, seq) VALUES (?1, ?2, ?3, ?4)")?
             .execute(rusqlite::params![use_.grant, use_.started_ms, use_.ends_ms, head.seq + 1])?;
-        head = rows::append(&transaction, head, stamp.clone(), judge.vouch(Taken::Claim(use_)))?;
+        head = rows::append(&*transaction, head, stamp.clone(), judge.vouch(Taken::Claim(use_)))?;
         *repaired.taken.entry("claim").or_insert(0) += 1;
     }
     transaction.commit()?;

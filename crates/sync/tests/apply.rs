@@ -139,7 +139,7 @@ fn no_view_raises_a_version_that_no_grant_key_signed() {
         match apply(&served(), &news(&view).to_bytes(), clock(20)) {
             Err(why) => assert_eq!(why, Rejected::MissingBody { id: id(1) }),
             Ok(applied) => {
-                assert_eq!((applied.state.grants.values().next().unwrap().version, version), (1, 0))
+                assert_eq!((applied.state.grants.values().next().unwrap().version, version), (1, 0));
             }
         }
     }

@@ -7,11 +7,11 @@ use crate::site::Site;
 use crate::{clock, limits};
 use access::{GrantId, HostName};
 use loglines::{Faults, Level, Tells};
-use rusqlite::Connection;
 use std::collections::BTreeSet;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, PoisonError};
 use std::time::Instant;
+use store::Sql;
 use sync::{Manifest, PublicKey};
 
 /// Tells the thread that signs that there is something.
@@ -93,7 +93,7 @@ impl Signs {
         let key = *manifest.grant_keys.last().ok_or("the manifest names no key for grants")?;
         loop {
             let now = clock::wall();
-            let look = |connection: &Connection| rows::unsigned(connection, now, &key, ended, after);
+            let look = |connection: &dyn Sql| rows::unsigned(connection, now, &key, ended, after);
             let page = self.site.ledger.read(look).map_err(|why| why.to_string())?;
             let Some(last) = page.last() else { break };
             after = Some(last.0);

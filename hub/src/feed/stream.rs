@@ -73,7 +73,7 @@ impl Stream {
     fn event(&mut self, changed: bool) -> Result<String, DeskError> {
         if changed {
             self.wakes.mark_unchanged();
-            let look = |connection: &rusqlite::Connection| {
+            let look = |connection: &dyn store::Sql| {
                 let host = rows::host(connection, &self.host)?.filter(|host| host.joined == self.joined);
                 host.ok_or_else(|| super::hosts::no_host(&self.host))?;
                 rows::truth(connection, &self.host)

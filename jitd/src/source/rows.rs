@@ -2,9 +2,8 @@
 
 use super::Enrolment;
 use access::GrantId;
-use rusqlite::{Connection, OptionalExtension as _, params};
 use std::collections::HashSet;
-use store::StoreError;
+use store::{Sql, StoreError};
 use sync::{Known, Served, State};
 
 fn json(value: &impl serde::Serialize) -> Result<String, StoreError> {
@@ -24,57 +23,50 @@ pub const ORIGIN: &str = "hub";
 
 /// Forgets what another hub said, or this one under another root, and gives the grants that this host must not go by:
 /// all that the hub of now did not give it.
-pub fn settle(connection: &Connection, enrolment: &Enrolment) -> Result<Vec<GrantId>, StoreError> {
+pub fn settle(connection: &dyn Sql, enrolment: &Enrolment) -> Result<Vec<GrantId>, StoreError> {
     let origin = format!("{} {} {}", enrolment.hub, enrolment.root, enrolment.host);
     if store::meta(connection, ORIGIN)?.as_ref() != Some(&origin) {
-        connection.execute_batch("DELETE FROM served; DELETE FROM known;")?;
+        connection.batch("DELETE FROM served; DELETE FROM known;")?;
         store::set_meta(connection, ORIGIN, &origin)?;
     }
     let state = state(connection, enrolment)?;
     let held: HashSet<GrantId> = state.grants().map(|grant| grant.id).collect();
-    let mut select = connection.prepare("SELECT id FROM grants")?;
-    let ids = select.query_map([], |row| row.get::<_, u64>(0))?;
-    let ids = ids.map(|id| id.map(GrantId::from_random)).collect::<Result<Vec<_>, _>>()?;
-    Ok(ids.into_iter().filter(|id| !held.contains(id)).collect())
+    let ids: Vec<u64> = connection.rows("SELECT id FROM grants", &[])?;
+    Ok(ids.into_iter().map(GrantId::from_random).filter(|id| !held.contains(id)).collect())
 }
 
 /// What was known last.
-pub fn state(connection: &Connection, enrolment: &Enrolment) -> Result<State, StoreError> {
+pub fn state(connection: &dyn Sql, enrolment: &Enrolment) -> Result<State, StoreError> {
     let mut state = State::new(enrolment.hub.clone(), enrolment.root, enrolment.host.clone());
-    let served: Option<String> =
-        connection.query_row("SELECT body FROM served", [], |row| row.get(0)).optional()?;
+    let served: Option<String> = connection.row("SELECT body FROM served", &[])?;
     state.served = served.map(|body| read::<Served>(&body)).transpose()?;
-    let mut select = connection.prepare("SELECT id, body FROM known")?;
-    let rows = select.query_map([], |row| Ok((row.get::<_, u64>(0)?, row.get::<_, String>(1)?)))?;
-    for row in rows {
-        let (id, body) = row?;
+    let rows: Vec<(u64, String)> = connection.rows("SELECT id, body FROM known", &[])?;
+    for (id, body) in rows {
         state.grants.insert(GrantId::from_random(id), read(&body)?);
     }
     Ok(state)
 }
 
 /// Keeps the last message but for its grants.
-pub fn put_served(connection: &Connection, served: &Served) -> Result<(), StoreError> {
-    connection
-        .prepare_cached(
-            "INSERT INTO served (one, body) VALUES (1, ?1) ON CONFLICT (one) DO UPDATE SET body = ?1",
-        )?
-        .execute([json(served)?])?;
+pub fn put_served(connection: &dyn Sql, served: &Served) -> Result<(), StoreError> {
+    connection.execute(
+        "INSERT INTO served (one, body) VALUES (1, ?1) ON CONFLICT (one) DO UPDATE SET body = ?1",
+        &[&json(served)?],
+    )?;
     Ok(())
 }
 
 /// Keeps what is known of a grant.
-pub fn put_known(connection: &Connection, id: GrantId, known: &Known) -> Result<(), StoreError> {
-    connection
-        .prepare_cached(
-            "INSERT INTO known (id, body) VALUES (?1, ?2) ON CONFLICT (id) DO UPDATE SET body = ?2",
-        )?
-        .execute(params![id.bits(), json(known)?])?;
+pub fn put_known(connection: &dyn Sql, id: GrantId, known: &Known) -> Result<(), StoreError> {
+    connection.execute(
+        "INSERT INTO known (id, body) VALUES (?1, ?2) ON CONFLICT (id) DO UPDATE SET body = ?2",
+        &[&id.bits(), &json(known)?],
+    )?;
     Ok(())
 }
 
 /// Forgets a grant.
-pub fn forget_known(connection: &Connection, id: GrantId) -> Result<(), StoreError> {
-    connection.prepare_cached("DELETE FROM known WHERE id = ?1")?.execute([id.bits()])?;
+pub fn forget_known(connection: &dyn Sql, id: GrantId) -> Result<(), StoreError> {
+    connection.execute("DELETE FROM known WHERE id = ?1", &[&id.bits()])?;
     Ok(())
 }
