@@ -163,8 +163,10 @@ pub fn unsigned(
     ended: bool,
     after: Option<GrantId>,
 ) -> Result<Vec<(GrantId, Unsigned)>, DeskError> {
+    /// Id, body and version; version and envelope as they were signed last.
+    type Found = (u64, String, u32, Option<u32>, Option<String>);
     let after = after.map_or(-1, |after| i64::try_from(after.bits()).unwrap_or(i64::MAX));
-    let rows: Vec<(u64, String, u32, Option<u32>, Option<String>)> = connection.rows(
+    let rows: Vec<Found> = connection.rows(
         "SELECT g.id, g.body, g.version, s.version, s.envelope FROM grants g LEFT JOIN signed s ON s.id = g.id \
          WHERE g.latest_ms > ?1 AND g.id > ?2 AND g.closed = ?3 \
          AND (s.id IS NULL OR s.version < g.version OR s.key <> ?4) ORDER BY g.id LIMIT ?5",
@@ -176,7 +178,7 @@ pub fn unsigned(
         let before = before.map(|before| json("a signed grant", &before)).transpose()?;
         Ok(ToSign { grant, requests, before })
     };
-    let row = |(id, body, version, signed, before): (u64, String, u32, Option<u32>, Option<String>)| {
+    let row = |(id, body, version, signed, before): Found| {
         (GrantId::from_random(id), read(body, before.filter(|_| signed == Some(version))))
     };
     Ok(rows.into_iter().map(row).collect())
