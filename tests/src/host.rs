@@ -61,7 +61,7 @@ impl Host {
     /// A host with the built package, and the gate before ssh, sudo and su.
     pub fn gated(name: &str) -> Result<Self> {
         let host = Self::boot(name)?;
-        host.install(&package()?)?;
+        host.install(&package("jitd")?)?;
         host.root("groupadd -f jit-approvers");
         host.person(SPARE, &["staff"])?;
         for service in ["sshd", "sudo", "sudo-i", "su", "su-l"] {

@@ -16,6 +16,7 @@
 
 mod host;
 mod image;
+mod lan;
 pub mod limits;
 mod machine;
 mod person;
@@ -27,6 +28,7 @@ mod seen;
 
 pub use host::{Host, PASSWORD, SPARE};
 pub use image::image;
+pub use lan::Lan;
 pub use machine::{cache, install, package, repository, root_or_explain, run};
 pub use person::{Client, Person, Terminal};
 pub use progress::Progress;

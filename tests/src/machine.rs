@@ -32,8 +32,9 @@ pub fn root_or_explain() -> Result<()> {
     Ok(())
 }
 
-/// The built package.
-pub fn package() -> Result<PathBuf> {
+/// The built package of this name.
+pub fn package(name: &str) -> Result<PathBuf> {
+    let start = format!("{name}_");
     let folder = repository().join("target/deb");
     let newest = std::fs::read_dir(&folder)
         .into_iter()
@@ -41,8 +42,11 @@ pub fn package() -> Result<PathBuf> {
         .flatten()
         .map(|entry| entry.path())
         .filter(|path| path.extension().is_some_and(|extension| extension == "deb"))
+        .filter(|path| path.file_name().is_some_and(|file| file.to_string_lossy().starts_with(&start)))
         .max_by_key(|path| path.metadata().and_then(|meta| meta.modified()).ok());
-    newest.with_context(|| format!("no package in {}: build it with `cargo xtask dist`", folder.display()))
+    newest.with_context(|| {
+        format!("no package {name} in {}: build it with `cargo xtask dist`", folder.display())
+    })
 }
 
 /// Installs the Debian packages that bring these programs or files, where they are missing.

@@ -5,11 +5,11 @@ use anyhow::{Context as _, Result, ensure};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Builds module, daemon and command, and packs them.
+/// Builds module, daemon and command, and packs them; and the hub in a package of its own. Gives the former.
 pub fn dist() -> Result<PathBuf> {
     build_packages()?;
     {
-        let _progress = testbed::Progress::begin("building pam_jit.so, jitd and jit");
+        let _progress = testbed::Progress::begin("building pam_jit.so, jitd, jit and jit-hub");
         cargo(&["build", "--quiet", "--profile", "module", "-p", "pam-module"])?;
         cargo(&["build", "--quiet", "--release", "-p", "jitd", "-p", "jit", "-p", "hub"])?;
     }
@@ -20,16 +20,20 @@ pub fn dist() -> Result<PathBuf> {
     let cargo_deb = cargo_tool("cargo-deb", "3.8.0")?;
     let folder = target.join("deb");
     std::fs::create_dir_all(&folder)?;
-    testbed::run(
-        Command::new(cargo_deb)
-            .args(["--quiet", "-p", "jitd", "--variant", std::env::consts::ARCH])
-            .args(["--no-build", "--no-strip", "--output"])
-            .arg(&folder)
-            .current_dir(testbed::repository()),
-    )?;
-    let package = testbed::package()?;
+    for what in [&["-p", "jitd", "--variant", std::env::consts::ARCH][..], &["-p", "hub"]] {
+        testbed::run(
+            Command::new(&cargo_deb)
+                .arg("--quiet")
+                .args(what)
+                .args(["--no-build", "--no-strip", "--output"])
+                .arg(&folder)
+                .current_dir(testbed::repository()),
+        )?;
+    }
+    let package = testbed::package("jitd")?;
     holds_the_module(&package)?;
-    names_its_libc(&package)?;
+    names_its_libc(&package, &["module/pam_jit.so", "release/jitd", "release/jit"])?;
+    names_its_libc(&testbed::package("jit-hub")?, &["release/jit-hub"])?;
     Ok(package)
 }
 
@@ -44,14 +48,14 @@ fn holds_the_module(package: &Path) -> Result<()> {
 
 /// On a host with an older libc than it was built with the module would not load, and every gated service
 /// refuse, spare keys too: dpkg has to refuse first. cargo-deb only warns where it cannot tell a version.
-fn names_its_libc(package: &Path) -> Result<()> {
+fn names_its_libc(package: &Path, files: &[&str]) -> Result<()> {
     let depends = Command::new("dpkg-deb").arg("-f").arg(package).arg("Depends").output();
     let depends = depends.context("running dpkg-deb")?;
     let depends = String::from_utf8_lossy(&depends.stdout);
     let versions =
         depends.split(", ").filter_map(|one| one.trim().strip_prefix("libc6 (>= ")?.strip_suffix(')'));
     let target = testbed::repository().join("target");
-    for file in ["module/pam_jit.so", "release/jitd", "release/jit"] {
+    for file in files {
         let needs = libc_of(&target.join(file))?;
         ensure!(
             versions.clone().any(|version| numbers(version) >= numbers(&needs)),

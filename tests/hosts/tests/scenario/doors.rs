@@ -30,7 +30,7 @@ fn installing_the_package_changes_no_login() {
     let host = Host::boot("fresh").unwrap();
     let alice = host.person("alice", &["staff"]).unwrap();
     let before = host.root("sha256sum /etc/pam.d/* /etc/ssh/sshd_config /etc/sudoers").out;
-    host.install(&testbed::package().unwrap()).unwrap();
+    host.install(&testbed::package("jitd").unwrap()).unwrap();
     assert_eq!(host.root("sha256sum /etc/pam.d/* /etc/ssh/sshd_config /etc/sudoers").out, before);
     alice.ssh("sudo -n id -un").is_in().says("root");
     host.jitd_is_up();

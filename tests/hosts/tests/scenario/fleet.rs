@@ -23,19 +23,12 @@ impl Fleet {
 
     /// This host becomes one of a hub's.
     fn around(host: Host) -> Self {
-        for (from, to) in [
-            ("target/release/jit-hub", "usr/sbin/jit-hub"),
-            ("packaging/systemd/jit-hub.service", "etc/systemd/system/jit-hub.service"),
-            ("packaging/systemd/jit-hub-signer.service", "etc/systemd/system/jit-hub-signer.service"),
-            ("packaging/sysusers-hub.conf", "usr/lib/sysusers.d/jit-hub.conf"),
-        ] {
-            std::fs::copy(testbed::repository().join(from), host.path(to)).unwrap();
-        }
+        std::fs::copy(testbed::package("jit-hub").unwrap(), host.path("root/jit-hub.deb")).unwrap();
         std::fs::write(host.path("root/policy.toml"), POLICY).unwrap();
         std::fs::write(host.path("root/people.toml"), PEOPLE).unwrap();
         let fleet = Self { host };
         fleet
-            .root("systemd-sysusers && jit-hub init --name localhost --admin admin > /root/admin.token && systemctl daemon-reload && (systemctl start jit-hub || (journalctl -n 40 -u jit-hub -u jit-hub-signer >&2; false))")
+            .root("dpkg -i /root/jit-hub.deb >&2 && jit-hub init --name localhost --admin admin > /root/admin.token && (systemctl start jit-hub || (journalctl -n 40 -u jit-hub -u jit-hub-signer >&2; false))")
             .ends_with(0);
         fleet.logs_in("admin", "cat /root/admin.token");
         fleet.at_the_hub("admin", "policy apply /root/policy.toml --people /root/people.toml").ends_with(0);

@@ -8,6 +8,7 @@ mod escapes;
 mod faults;
 mod fleet;
 mod life;
+mod many;
 mod modes;
 mod policies;
 mod prompt;
