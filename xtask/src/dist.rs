@@ -5,8 +5,17 @@ use anyhow::{Context as _, Result, ensure};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+/// Whom packages are for: those that nobody downloads are packed in seconds and are larger.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum For {
+    /// People.
+    People,
+    /// The hosts of tests.
+    Tests,
+}
+
 /// Builds module, daemon and command, and packs them; and the hub in a package of its own. Gives the former.
-pub fn dist() -> Result<PathBuf> {
+pub fn dist(for_whom: For) -> Result<PathBuf> {
     build_packages()?;
     {
         let _progress = testbed::Progress::begin("building pam_jit.so, jitd, jit and jit-hub");
@@ -25,6 +34,7 @@ pub fn dist() -> Result<PathBuf> {
             Command::new(&cargo_deb)
                 .arg("--quiet")
                 .args(what)
+                .args(if for_whom == For::Tests { Some("--fast") } else { None })
                 .args(["--no-build", "--no-strip", "--output"])
                 .arg(&folder)
                 .current_dir(testbed::repository()),

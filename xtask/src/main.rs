@@ -45,6 +45,6 @@ fn main() -> anyhow::Result<()> {
         Chore::Demo { keep } => demo::demo(keep),
         Chore::Test { long, only } => stages::test(long, &only),
         Chore::Bench(bench) => bench::bench(bench),
-        Chore::Dist => dist::dist().map(|package| println!("{}", package.display())),
+        Chore::Dist => dist::dist(dist::For::People).map(|package| println!("{}", package.display())),
     }
 }

@@ -4,14 +4,17 @@ use crate::tools::{build_packages, cargo_tool};
 use crate::{bench, dist};
 use anyhow::{Context as _, Result, bail};
 use std::io::{BufRead as _, BufReader};
-use std::process::{Command, Stdio};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-/// Seconds that each fuzz target runs for.
-const FUZZ_S: u32 = 60;
+/// Seconds that each fuzz target runs for, two at a time: on what the scenarios leave of two processors, which wait for
+/// half of their time, that is a minute of work for each.
+const FUZZ_S: u32 = 110;
 
 /// Fuzz targets, those of a line at the same time.
-const FUZZ: &[&[&str]] = &[&["frame_question", "frame_answer", "policy"], &["config", "sync", "schedule"]];
+const FUZZ: &[[&str; 2]] = &[["frame_question", "frame_answer"], ["policy", "config"], ["sync", "schedule"]];
 
 /// Cases that each property is tried with in the long run; in the short one it is some thousand.
 const SEEDS: &str = "200000";
@@ -22,6 +25,8 @@ const SEEDS_ON_DISK: &str = "5000";
 struct Tally {
     passed: u64,
     failed: u64,
+    /// The fuzzers, which run beside the stages after theirs.
+    fuzzers: Option<JoinHandle<Result<()>>>,
 }
 
 /// One stage: its name, and what it does.
@@ -43,11 +48,19 @@ const STAGES: &[Stage] = &[
             &[],
         )
     }),
-    ("package", |_| dist::dist().map(drop)),
+    ("package", |_| dist::dist(dist::For::Tests).map(drop)),
     ("module", |tally| tests(tally, &["cargo", "test", "-p", "module-tests"], &[])),
-    ("fuzz", |_| fuzz()),
+    ("fuzz", |tally| {
+        tally.fuzzers = Some(fuzz()?);
+        Ok(())
+    }),
     ("hosts", |tally| {
-        tests(tally, &["cargo", "test", "-p", "hosts", "--no-fail-fast", "--", "--test-threads=3"], &[])
+        tests(tally, &["cargo", "test", "-p", "hosts", "--no-fail-fast", "--", "--test-threads=4"], &[])
+    }),
+    ("fuzzed", |tally| match tally.fuzzers.take().map(JoinHandle::join) {
+        Some(Ok(done)) => done,
+        Some(Err(_)) => bail!("the thread of the fuzzers panicked"),
+        None => Ok(()),
     }),
 ];
 
@@ -82,13 +95,16 @@ pub fn test(long: bool, only: &[String]) -> Result<()> {
     let stages: Vec<&Stage> = STAGES
         .iter()
         .chain(if long { LONG } else { &[] })
-        .filter(|(name, _)| only.is_empty() || only.iter().any(|wanted| wanted == name))
+        .filter(|(name, _)| {
+            let wanted = |wanted: &String| wanted == name || (wanted == "fuzz" && *name == "fuzzed");
+            only.is_empty() || only.iter().any(wanted)
+        })
         .collect();
     if stages.is_empty() {
         let names: Vec<&str> = STAGES.iter().chain(LONG).map(|(name, _)| *name).collect();
         bail!("no such stage: there are {}", names.join(" "));
     }
-    let mut tally = Tally { passed: 0, failed: 0 };
+    let mut tally = Tally { passed: 0, failed: 0, fuzzers: None };
     let mut times: Vec<(&str, Duration)> = Vec::new();
     let mut result = Ok(());
     for (name, run) in stages {
@@ -189,10 +205,10 @@ fn licenses() -> Result<()> {
     Ok(())
 }
 
-/// Every fuzz target for a minute, two at a time. cargo-fuzz asks for a nightly compiler; the flag lets this
-/// one do.
-fn fuzz() -> Result<()> {
-    testbed::install(&[("c++", "g++")])?;
+/// Builds the fuzz targets and runs them, on what others leave of the processors. cargo-fuzz asks for a nightly
+/// compiler; the flag lets this one do.
+fn fuzz() -> Result<JoinHandle<Result<()>>> {
+    testbed::install(&[("c++", "g++"), ("chrt", "util-linux")])?;
     let fuzz = cargo_tool("cargo-fuzz", "0.13.2")?;
     let folder = testbed::repository().join("fuzz");
     let built = Command::new(&fuzz)
@@ -210,31 +226,37 @@ fn fuzz() -> Result<()> {
         .map(|entry| entry.path().join("release"))
         .find(|path| path.join("frame_question").exists())
         .context("the built fuzz targets are not where cargo-fuzz puts them")?;
+    Ok(std::thread::spawn(move || FUZZ.iter().try_for_each(|some| run_fuzzers(some, &folder, &host))))
+}
+
+fn run_fuzzers(some: &[&str], folder: &Path, built: &Path) -> Result<()> {
+    println!("fuzzing {} for {FUZZ_S} s, beside the rest", some.join(" and "));
     let seeds = testbed::repository().join("crates/workflow/tests/oncall");
-    for some in FUZZ {
-        println!("fuzzing {} for {FUZZ_S} s", some.join(", "));
-        let running: Vec<_> = some
-            .iter()
-            .map(|target| {
-                let (corpus, artifacts) =
-                    (folder.join("corpus").join(target), folder.join("artifacts").join(target));
-                std::fs::create_dir_all(&corpus)?;
-                std::fs::create_dir_all(&artifacts)?;
-                let child = Command::new(host.join(target))
-                    .arg(format!("-max_total_time={FUZZ_S}"))
-                    .arg(format!("-artifact_prefix={}/", artifacts.display()))
-                    .arg("-verbosity=0")
-                    .arg(&corpus)
-                    .args(if *target == "schedule" { Some(&seeds) } else { None })
-                    .stdin(Stdio::null())
-                    .spawn()?;
-                Ok((target, child))
-            })
-            .collect::<Result<_>>()?;
-        for (target, mut child) in running {
-            if !child.wait()?.success() {
-                bail!("the fuzzer broke {target}: its input is in fuzz/artifacts/{target}");
-            }
+    let start = |target: &&str| -> Result<Child> {
+        let (corpus, artifacts) = (folder.join("corpus").join(target), folder.join("artifacts").join(target));
+        std::fs::create_dir_all(&corpus)?;
+        std::fs::create_dir_all(&artifacts)?;
+        let log = std::fs::File::create(artifacts.join("log"))?;
+        let child = Command::new("chrt")
+            .args(["--idle", "0"])
+            .arg(built.join(target))
+            .arg(format!("-max_total_time={FUZZ_S}"))
+            .arg(format!("-artifact_prefix={}/", artifacts.display()))
+            .args(["-verbosity=0", "-print_final_stats=1"])
+            .arg(&corpus)
+            .args(if *target == "schedule" { Some(&seeds) } else { None })
+            .stdin(Stdio::null())
+            .stdout(log.try_clone()?)
+            .stderr(log)
+            .spawn()?;
+        Ok(child)
+    };
+    let running = some.iter().map(start).collect::<Result<Vec<Child>>>()?;
+    for (target, mut child) in some.iter().zip(running) {
+        if !child.wait()?.success() {
+            let log = folder.join("artifacts").join(target).join("log");
+            let said = std::fs::read_to_string(log).unwrap_or_default();
+            bail!("the fuzzer broke {target}: its input is in fuzz/artifacts/{target}\n{said}");
         }
     }
     Ok(())

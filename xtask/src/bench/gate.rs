@@ -17,7 +17,7 @@ const CALLS: u32 = 100;
 pub fn gate() -> Result<()> {
     testbed::root_or_explain()?;
     build_packages()?;
-    dist::dist()?;
+    dist::dist(dist::For::Tests)?;
     let place = Place::new()?;
     let jitd = place.granted_jitd()?;
     let program = place.compile("gate.c", "gate", &["-lpam"])?;

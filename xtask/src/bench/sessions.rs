@@ -27,7 +27,7 @@ const SERVICE: &str = "opener";
 pub fn sessions() -> Result<()> {
     testbed::root_or_explain()?;
     build_packages()?;
-    dist::dist()?;
+    dist::dist(dist::For::Tests)?;
     let host = Host::gated("web-1")?;
     host.person("alice", &[])?;
     host.person("bob", &["jit-approvers"])?;
