@@ -101,6 +101,15 @@ pub const JOIN_USES: u32 = 10_000;
 /// Bytes of the digests that a host says it holds: [`sync::limits::GRANTS`] of 67.
 pub const FEED_BODY: usize = 1024 * 1024;
 
+/// Bytes of a part of a host's journal: the largest record there can be, escaped, with the chain around it.
+pub const JOURNAL_BODY: usize = journal::limits::EXPORT_LINE + 4096;
+
+/// Bytes of the sessions of one host: [`api::limits::PAGE`] of 1 KiB, and as much again.
+pub const SESSIONS_BODY: usize = 2 * 1024 * 1024;
+
+/// Records of hosts are kept for so long: an audit looks back a year.
+pub const HOST_RECORDS_KEPT: TimeDelta = TimeDelta::days(400);
+
 /// How often a host hears that nothing changed: proxies cut streams that are silent for 30 s.
 pub const KEEP_ALIVE: Duration = Duration::from_secs(20);
 

@@ -271,8 +271,8 @@ fn tick(
         }
         if forgotten.elapsed() >= limits::FORGET_EVERY {
             forgotten = Instant::now();
-            let done = site.ledger.forget_signed(site.clock.time());
-            told("forgetting what was signed long ago", done.map_err(|why| why.to_string()));
+            let done = site.ledger.forget(site.clock.time());
+            told("forgetting what was long ago", done.map_err(|why| why.to_string()));
         }
         told("closing what is over", site.desk.tick().map(drop).map_err(|why| why.to_string()));
         if certificates.is_old() {

@@ -7,7 +7,7 @@ use crate::{limits, rows};
 use access::{Claim, GrantId, HostName, Reason, SessionId, Time, View};
 use api::{Mark, MarkRecord, Record, Session, SessionChange, SessionRecord};
 use desk::{Committed, DeskError};
-use journal::{Checkpoint, Stamp};
+use journal::{Checkpoint, LogId, Stamp};
 use loglines::{Faults, Level, Log, Tells};
 use rusqlite::Connection;
 use std::collections::HashSet;
@@ -42,6 +42,9 @@ pub struct Ledger {
     closing: Arc<Mutex<HashSet<SessionId>>>,
 }
 
+/// The key of `meta` that says which record of which log the hub has.
+const UPLOADED: &str = "uploaded";
+
 /// One transaction of the writer.
 pub struct Entry<'a, 'b> {
     tx: &'a mut Tx<'b, Changed>,
@@ -60,6 +63,18 @@ impl Entry<'_, '_> {
         self.seq = self.tx.record(json(&record)?)?;
         self.tx.event(Committed::Record { seq: self.seq, record: Box::new(record) }.into());
         Ok(self.seq)
+    }
+
+    /// The same for what anybody can bring about at will: never into the room that is kept for logins.
+    pub fn record_repeatable(&mut self, record: Record) -> Result<u64, LedgerError> {
+        self.seq = self.tx.record_refusal(json(&record)?)?;
+        self.tx.event(Committed::Record { seq: self.seq, record: Box::new(record) }.into());
+        Ok(self.seq)
+    }
+
+    /// For rows of other rooms.
+    pub fn connection(&self) -> &Connection {
+        self.tx.connection()
     }
 
     /// Starts a first-use clock; the next decision must see it.
@@ -343,6 +358,19 @@ impl Ledger {
             return Ok(0);
         }
         self.append(limits::DESK_WAIT, move |entry| Ok(store::prune(entry.tx.connection(), &prune)?))
+    }
+
+    /// The last record of this log that the hub has for sure.
+    pub fn uploaded(&self, log: LogId) -> Result<u64, LedgerError> {
+        let told = self.read(|connection| store::meta(connection, UPLOADED))?;
+        let of = told.as_deref().and_then(|told| told.split_once(' ')).filter(|(of, _)| *of == log.to_string());
+        Ok(of.and_then(|(_, seq)| seq.parse().ok()).unwrap_or(0))
+    }
+
+    /// The hub has the records of this log up to this one.
+    pub fn set_uploaded(&self, log: LogId, seq: u64) -> Result<(), LedgerError> {
+        let text = format!("{log} {seq}");
+        self.append(limits::DESK_WAIT, move |entry| Ok(store::set_meta(entry.tx.connection(), UPLOADED, &text)?))
     }
 
     /// Looks something up in what is committed.

@@ -65,6 +65,12 @@ pub(crate) fn last_checkpoint(connection: &Connection, log: LogId) -> Result<Opt
     Ok(select.query_row([], head).optional()?)
 }
 
+/// The place of the last checkpoint up to this record; 0 without one.
+pub fn checkpoint_up_to(connection: &Connection, seq: u64) -> Result<u64, StoreError> {
+    let mut select = connection.prepare_cached("SELECT coalesce(max(seq), 0) FROM checkpoint WHERE seq <= ?1")?;
+    Ok(select.query_row([seq], |row| row.get(0))?)
+}
+
 /// The name of the log.
 pub fn log_id(connection: &Connection) -> Result<LogId, StoreError> {
     let text = meta(connection, "log")?.unwrap_or_default();

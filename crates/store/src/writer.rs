@@ -194,13 +194,19 @@ impl<E> Tx<'_, E> {
     /// [`Self::record`] for a refusal that anybody can repeat at will: never into the last quarter of the
     /// allowance or the reserve of the disk.
     pub fn record_refusal(&mut self, body: String) -> Result<u64, StoreError> {
+        self.keep_room()?;
+        self.record(body)
+    }
+
+    /// Whether there is more room than is kept for what must not be refused: else this is to wait.
+    pub fn keep_room(&self) -> Result<(), StoreError> {
         let used = rows::used_bytes(self.connection)?;
         let free =
             rustix::fs::statvfs(self.path).map_or(0, |disk| disk.f_bavail.saturating_mul(disk.f_frsize));
         if used > self.max_bytes / 4 * 3 || free < limits::RESERVE {
             return Err(StoreError::Reserved);
         }
-        self.record(body)
+        Ok(())
     }
 
     /// The place of the last record.

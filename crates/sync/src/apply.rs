@@ -69,6 +69,14 @@ impl Alarm {
             Self::EndTakenBack { .. } => "end_taken_back",
         }
     }
+
+    /// The grant that it is about.
+    pub const fn grant(&self) -> Option<GrantId> {
+        match self {
+            Self::TimeAhead { .. } => None,
+            Self::LowerVersion { id, .. } | Self::OtherBody { id, .. } | Self::EndTakenBack { id, .. } => Some(*id),
+        }
+    }
 }
 
 /// What a host in `state` knows after these bytes, if it believes all of them.

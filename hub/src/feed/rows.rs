@@ -125,6 +125,8 @@ pub fn hosts(connection: &Connection) -> Result<Vec<HostView>, DeskError> {
             seen: None,
             revision: None,
             version: None,
+            journal: None,
+            alarm: None,
         })
     })
     .collect()

@@ -3,7 +3,7 @@
 use super::rows;
 use crate::limits;
 use crate::site::Site;
-use access::{HostName, Time};
+use access::{HostName, SessionId, Time};
 use desk::DeskError;
 use loglines::Level;
 use std::collections::BTreeSet;
@@ -22,6 +22,8 @@ pub struct Stream {
     holds: BTreeSet<Digest>,
     /// What it was told last.
     truth: Option<Truth>,
+    /// Sessions that it was told to end.
+    ended: BTreeSet<SessionId>,
 }
 
 /// What a host must hold, as of a revision.
@@ -35,7 +37,7 @@ impl Stream {
     /// The stream of this host, that holds these bodies.
     pub fn of(site: &Arc<Site>, host: HostName, joined: Digest, holds: BTreeSet<Digest>) -> Self {
         let wakes = site.wakes.of(&host);
-        Self { site: Arc::clone(site), host, joined, wakes, holds, truth: None }
+        Self { site: Arc::clone(site), host, joined, wakes, holds, truth: None, ended: BTreeSet::new() }
     }
 
     /// The next event, when there is one; none when the stream is over.
@@ -67,14 +69,21 @@ impl Stream {
     }
 
     fn event(&mut self, changed: bool) -> Result<String, DeskError> {
+        let (mut events, mut told) = (String::new(), BTreeSet::new());
         if changed {
             self.wakes.mark_unchanged();
             let look = |connection: &rusqlite::Connection| {
                 let host = rows::host(connection, &self.host)?.filter(|host| host.joined == self.joined);
                 host.ok_or_else(|| super::hosts::no_host(&self.host))?;
-                rows::truth(connection, &self.host)
+                let (revision, grants) = rows::truth(connection, &self.host)?;
+                Ok((revision, grants, crate::inbox::rows::ending(connection, &self.host)?))
             };
-            let (revision, grants) = self.site.ledger.read(look)?;
+            let (revision, grants, ending) = self.site.ledger.read(look)?;
+            for end in ending.into_iter().filter(|end| !self.ended.contains(&end.session)) {
+                let data = serde_json::to_string(&end).map_err(|why| DeskError::Store(why.to_string()))?;
+                events.push_str(&format!("event: end\ndata: {data}\n\n"));
+                told.insert(end.session);
+            }
             let entries: Vec<Entry> = grants.iter().map(|grant| grant.entry).collect();
             let whole = whole(&self.host, &entries);
             self.truth = Some(Truth { revision, whole, grants });
@@ -84,7 +93,10 @@ impl Stream {
         self.holds = truth.grants.iter().map(|grant| grant.entry.digest).collect();
         // JSON has no line's end in it, which is the one thing that an event's data must not have.
         let json = String::from_utf8_lossy(&message.to_bytes()).into_owned();
-        Ok(format!("event: view\ndata: {json}\n\n"))
+        self.ended.append(&mut told);
+        // What ends is told first: a view can be large.
+        events.push_str(&format!("event: view\ndata: {json}\n\n"));
+        Ok(events)
     }
 }
 

@@ -1,0 +1,202 @@
+//! Rows of hosts' journals and of sessions that are open on them.
+
+use access::{HostName, SessionId, Time};
+use api::{EndThere, SessionView};
+use desk::DeskError;
+use journal::{Hash, Head, LogId, Row};
+use rusqlite::{Connection, OptionalExtension as _, params};
+use std::collections::BTreeMap;
+
+fn unreadable(what: &str, why: &dyn std::fmt::Display) -> DeskError {
+    DeskError::Store(format!("the row of {what} cannot be read: {why}"))
+}
+
+/// A log as far as it was taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Log {
+    /// Its end.
+    pub head: Head,
+    /// What is wrong with it.
+    pub alarm: Option<String>,
+}
+
+/// A log of a host.
+pub fn log(connection: &Connection, host: &HostName, log: LogId) -> Result<Option<Log>, DeskError> {
+    let mut select =
+        connection.prepare_cached("SELECT size, hash, alarm FROM host_log WHERE host = ?1 AND log = ?2")?;
+    let row: Option<(u64, [u8; 32], Option<String>)> = select
+        .query_row(params![host.as_str(), log.to_string()], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+        .optional()?;
+    Ok(row.map(|(seq, hash, alarm)| Log { head: Head { log, seq, hash: Hash(hash) }, alarm }))
+}
+
+/// The hash of a record that was taken, if it is still here.
+pub fn hash_of(connection: &Connection, host: &HostName, log: LogId, seq: u64) -> Result<Option<Hash>, DeskError> {
+    let mut select = connection
+        .prepare_cached("SELECT hash FROM host_record WHERE host = ?1 AND log = ?2 AND seq = ?3")?;
+    let hash: Option<[u8; 32]> =
+        select.query_row(params![host.as_str(), log.to_string(), seq], |row| row.get(0)).optional()?;
+    Ok(hash.map(Hash))
+}
+
+/// Keeps a record.
+pub fn put_record(connection: &Connection, host: &HostName, row: &Row) -> Result<(), DeskError> {
+    connection
+        .prepare_cached(
+            "INSERT INTO host_record (host, log, seq, boot, wall_ms, boot_ms, body, prev, hash) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+        )?
+        .execute(params![
+            host.as_str(),
+            row.log.to_string(),
+            row.seq,
+            row.stamp.boot,
+            row.stamp.wall_ms,
+            row.stamp.boot_ms,
+            row.body,
+            row.prev.0,
+            row.hash.0
+        ])?;
+    Ok(())
+}
+
+/// A log goes to `head` now, and begins with `first` where it is new.
+pub fn put_log(
+    connection: &Connection,
+    host: &HostName,
+    head: Head,
+    first: u64,
+    now: Time,
+) -> Result<(), DeskError> {
+    connection
+        .prepare_cached(
+            "INSERT INTO host_log (host, log, first, size, hash, heard_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6) \
+             ON CONFLICT (host, log) DO UPDATE SET size = ?4, hash = ?5, heard_ms = ?6",
+        )?
+        .execute(params![
+            host.as_str(),
+            head.log.to_string(),
+            first,
+            head.seq,
+            head.hash.0,
+            now.timestamp_millis()
+        ])?;
+    Ok(())
+}
+
+/// Something is wrong with a log that is there.
+pub fn set_alarm(connection: &Connection, host: &HostName, log: LogId, alarm: &str) -> Result<(), DeskError> {
+    connection
+        .prepare_cached("UPDATE host_log SET alarm = ?3 WHERE host = ?1 AND log = ?2")?
+        .execute(params![host.as_str(), log.to_string(), alarm])?;
+    Ok(())
+}
+
+/// Of each host the log that was heard of last: its size, and what is wrong with it.
+pub fn logs(connection: &Connection) -> Result<BTreeMap<String, (u64, Option<String>)>, DeskError> {
+    let mut select = connection.prepare_cached("SELECT host, size, alarm FROM host_log ORDER BY heard_ms, log")?;
+    let rows = select.query_map([], |row| Ok((row.get(0)?, (row.get(1)?, row.get(2)?))))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Takes away records that were written before this.
+pub fn forget_records(connection: &Connection, before: Time) -> Result<usize, DeskError> {
+    Ok(connection
+        .prepare_cached("DELETE FROM host_record WHERE wall_ms < ?1")?
+        .execute([before.timestamp_millis()])?)
+}
+
+/// A session on a host.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct There {
+    /// Where.
+    pub host: HostName,
+    /// As the host told of it.
+    pub view: SessionView,
+    /// Who wants it ended.
+    pub ending: Option<EndThere>,
+}
+
+/// These are open on a host, and no others.
+pub fn put_sessions(connection: &Connection, host: &HostName, open: &[SessionView]) -> Result<(), DeskError> {
+    let mut gone: Vec<u64> = {
+        let mut select = connection.prepare_cached("SELECT id FROM host_session WHERE host = ?1")?;
+        let ids = select.query_map([host.as_str()], |row| row.get(0))?;
+        ids.collect::<Result<_, _>>()?
+    };
+    gone.retain(|id| !open.iter().any(|view| view.session.id.bits() == *id));
+    let mut delete = connection.prepare_cached("DELETE FROM host_session WHERE host = ?1 AND id = ?2")?;
+    for id in gone {
+        delete.execute(params![host.as_str(), id])?;
+    }
+    let mut put = connection.prepare_cached(
+        "INSERT INTO host_session (host, id, opened_ms, body) VALUES (?1, ?2, ?3, ?4) \
+         ON CONFLICT (host, id) DO UPDATE SET opened_ms = ?3, body = ?4",
+    )?;
+    for view in open {
+        let body = serde_json::to_string(view).map_err(|why| DeskError::Store(why.to_string()))?;
+        let (id, opened) = (view.session.id.bits(), view.session.opened.timestamp_millis());
+        put.execute(params![host.as_str(), id, opened, body])?;
+    }
+    Ok(())
+}
+
+fn there(row: &rusqlite::Row<'_>) -> rusqlite::Result<(String, String, Option<String>)> {
+    Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+}
+
+fn read((host, body, ending): (String, String, Option<String>)) -> Result<There, DeskError> {
+    let wrong = |why: &dyn std::fmt::Display| unreadable("a session", why);
+    Ok(There {
+        host: HostName::parse(&host).map_err(|why| wrong(&why))?,
+        view: serde_json::from_str(&body).map_err(|why| wrong(&why))?,
+        ending: ending.map(|ending| serde_json::from_str(&ending)).transpose().map_err(|why| wrong(&why))?,
+    })
+}
+
+/// Sessions on all hosts, the newest first.
+pub fn sessions(connection: &Connection, limit: u32) -> Result<Vec<There>, DeskError> {
+    let mut select = connection.prepare_cached(
+        "SELECT host, body, ending FROM host_session ORDER BY opened_ms DESC, id LIMIT ?1",
+    )?;
+    let rows = select.query_map([limit], there)?;
+    rows.map(|row| read(row?)).collect()
+}
+
+/// Sessions whose ids are from `low` to `high`, some of them.
+pub fn sessions_within(connection: &Connection, low: SessionId, high: SessionId) -> Result<Vec<There>, DeskError> {
+    let mut select = connection
+        .prepare_cached("SELECT host, body, ending FROM host_session WHERE id BETWEEN ?1 AND ?2 LIMIT 100")?;
+    let rows = select.query_map([low.bits(), high.bits()], there)?;
+    rows.map(|row| read(row?)).collect()
+}
+
+/// Somebody wants a session ended; whoever was first stays. Whether it is there.
+pub fn end_session(connection: &Connection, host: &HostName, end: &EndThere) -> Result<bool, DeskError> {
+    let ending = serde_json::to_string(end).map_err(|why| DeskError::Store(why.to_string()))?;
+    let found = connection
+        .prepare_cached("UPDATE host_session SET ending = coalesce(ending, ?3) WHERE host = ?1 AND id = ?2")?
+        .execute(params![host.as_str(), end.session.bits(), ending])?;
+    Ok(found == 1)
+}
+
+/// Sessions of a host that somebody wants ended.
+pub fn ending(connection: &Connection, host: &HostName) -> Result<Vec<EndThere>, DeskError> {
+    let mut select = connection
+        .prepare_cached("SELECT ending FROM host_session WHERE host = ?1 AND ending IS NOT NULL ORDER BY id")?;
+    let rows = select.query_map([host.as_str()], |row| row.get::<_, String>(0))?;
+    rows.map(|row| serde_json::from_str(&row?).map_err(|why| unreadable("a session", &why))).collect()
+}
+
+/// How many sessions are open on all hosts.
+pub fn count_sessions(connection: &Connection) -> Result<u64, DeskError> {
+    let mut select = connection.prepare_cached("SELECT count(*) FROM host_session")?;
+    Ok(select.query_row([], |row| row.get(0))?)
+}
+
+/// A host that is none any more has no sessions.
+pub fn forget_sessions(connection: &Connection, host: &HostName) -> Result<(), DeskError> {
+    connection.prepare_cached("DELETE FROM host_session WHERE host = ?1")?.execute([host.as_str()])?;
+    Ok(())
+}
+
