@@ -194,6 +194,7 @@ impl Ledger {
     pub fn forget(&self, now: Time) -> Result<(), DeskError> {
         self.write(move |tx| {
             inbox::rows::forget_records(tx.connection(), now - limits::HOST_RECORDS_KEPT)?;
+            inbox::rows::forget_permits(tx.connection(), now - limits::PERMITS_KEPT)?;
             feed::rows::forget_signed(tx.connection(), now).map(drop)
         })
     }

@@ -14,7 +14,9 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
-use sync::{Body, Envelope, Era, HubId, Manifest, PublicKey, Roots, SecretKey, SignedGrant, SignedManifest};
+use sync::{
+    Body, Envelope, Era, HubId, Manifest, Permit, PublicKey, Roots, SecretKey, SignedGrant, SignedManifest, SignedPermit,
+};
 use workflow::{Decider, Kind, Request, RequestState, ReviewVerdict};
 
 /// What the server asks.
@@ -28,6 +30,11 @@ pub enum Ask {
         /// The request of its last version; the one that opened it where it ended.
         request: Box<Request>,
     },
+    /// To sign a permit.
+    Permit {
+        /// What it becomes.
+        grant: Box<Grant>,
+    },
     /// To let these keys sign views.
     Manifest {
         /// The servers'.
@@ -40,6 +47,7 @@ pub enum Ask {
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 enum Answer {
     Grant(Envelope),
+    Permit(Envelope),
     Manifest(SignedManifest),
     No(String),
 }
@@ -59,6 +67,14 @@ impl Client {
     pub fn grant(&self, grant: Grant, request: Request) -> Result<Envelope, HubError> {
         match self.ask(&Ask::Grant { grant: Box::new(grant), request: Box::new(request) })? {
             Answer::Grant(envelope) => Ok(envelope),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// A permit, signed.
+    pub fn permit(&self, grant: Grant) -> Result<Envelope, HubError> {
+        match self.ask(&Ask::Permit { grant: Box::new(grant) })? {
+            Answer::Permit(envelope) => Ok(envelope),
             other => Err(unexpected(&other)),
         }
     }
@@ -88,7 +104,7 @@ impl Client {
 fn unexpected(answer: &Answer) -> HubError {
     HubError::Signer(match answer {
         Answer::No(why) => format!("the signer does not sign: {why}"),
-        Answer::Grant(_) | Answer::Manifest(_) => "the signer answered something else".to_owned(),
+        Answer::Grant(_) | Answer::Permit(_) | Answer::Manifest(_) => "the signer answered something else".to_owned(),
     })
 }
 
@@ -160,6 +176,15 @@ impl Signer {
                 }
                 Err(why) => Answer::No(format!("grant {} of request {}: {why}", grant.id, request.ask.id)),
             },
+            Ask::Permit { grant } => match may_be_permitted(&grant, now) {
+                Ok(()) => {
+                    let what = format!("signer: signed permit={} user={}", grant.id, grant.person);
+                    let permit = Permit { hub: self.hub.clone(), grant: *grant };
+                    self.log.put(Level::Notice, what);
+                    Answer::Permit(SignedPermit::sign(&permit, &self.grant).envelope)
+                }
+                Err(why) => Answer::No(format!("permit {} of {}: {why}", grant.id, grant.person)),
+            },
             Ask::Manifest { view_keys } => {
                 let manifest = Manifest {
                     hub: self.hub.clone(),
@@ -177,6 +202,25 @@ impl Signer {
             }
         }
     }
+}
+
+/// Whether a permit may say this, as far as it tells by itself: for one host, for a while, and not for long.
+fn may_be_permitted(grant: &Grant, now: Time) -> Result<(), &'static str> {
+    let host = grant.hosts.first().ok_or("it is for no host")?;
+    Permit { hub: sync::HubId::new(host.clone()), grant: grant.clone() }.check(host)?;
+    let access::Window::FirstUse { claim_by, length, .. } = &grant.window else {
+        return Err("it has no time in which it can be used");
+    };
+    if *claim_by > now + limits::PERMIT_GOOD + sync::limits::SKEW {
+        return Err("it could be used for too long");
+    }
+    if length.delta() > limits::PERMIT_LONGEST {
+        return Err("it lets in for too long");
+    }
+    if !grant.approved_by.is_empty() {
+        return Err("nobody approves a permit");
+    }
+    Ok(())
 }
 
 /// Whether this grant may come of this request, as far as the two of them tell: nothing wider or longer than was

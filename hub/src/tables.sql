@@ -79,6 +79,18 @@ CREATE TABLE host_record (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX host_record_wall ON host_record (wall_ms);
 
+-- What lets a person break glass on a host while the hub is away, as it was signed.
+CREATE TABLE permit (
+    id       INTEGER PRIMARY KEY, -- the grant's that it becomes
+    host     TEXT NOT NULL,
+    listed   INTEGER NOT NULL,    -- 0: used, taken back or renewed
+    digest   TEXT NOT NULL,
+    envelope TEXT NOT NULL,
+    body     TEXT NOT NULL,
+    until_ms INTEGER NOT NULL
+) STRICT;
+CREATE INDEX permit_host ON permit (host, id) WHERE listed = 1;
+
 -- What is open on hosts, as they told last.
 CREATE TABLE host_session (
     host      TEXT NOT NULL,

@@ -4,7 +4,7 @@ use crate::clock::{Clock, Confirmed};
 use crate::memory::{Changed, Memory};
 use crate::source::{Enrolment, rows as source};
 use crate::{limits, rows};
-use access::{Claim, GrantId, HostName, Reason, SessionId, Time, View};
+use access::{Claim, Grant, GrantId, HostName, Reason, SessionId, Time, View};
 use api::{Mark, MarkRecord, Record, Session, SessionChange, SessionRecord};
 use desk::{Committed, DeskError};
 use journal::{Checkpoint, LogId, Stamp};
@@ -70,6 +70,23 @@ impl Entry<'_, '_> {
         self.seq = self.tx.record_refusal(json(&record)?)?;
         self.tx.event(Committed::Record { seq: self.seq, record: Box::new(record) }.into());
         Ok(self.seq)
+    }
+
+    /// Keeps a grant of this host's own making, after its record; the next decision must see it.
+    pub fn grant(&mut self, grant: &Grant) -> Result<(), LedgerError> {
+        desk::keep_grant(self.tx.connection(), grant, false, self.seq)
+            .map_err(|why| LedgerError::Unwritable(why.to_string()))?;
+        self.tx.event(Committed::Grant(Box::new(grant.clone())).into());
+        self.tx.end_group();
+        Ok(())
+    }
+
+    /// Goes by a grant no more; the next decision must see it.
+    pub fn withdraw(&mut self, id: GrantId) -> Result<(), LedgerError> {
+        rows::withdraw(self.tx.connection(), id)?;
+        self.tx.event(Changed::Withdrawn(id));
+        self.tx.end_group();
+        Ok(())
     }
 
     /// For rows of other rooms.
@@ -283,21 +300,19 @@ impl Ledger {
             }
             let detail = format!("hub={} withdrawn={}", enrolment.hub, others.len());
             entry.record(Record::Mark(Box::new(MarkRecord { at, mark: Mark::ViewApplied, detail })))?;
-            for id in others {
-                rows::withdraw(entry.tx.connection(), id)?;
-                entry.tx.event(Changed::Withdrawn(id));
-            }
-            entry.tx.end_group();
-            Ok(())
+            others.into_iter().try_for_each(|id| entry.withdraw(id))
         })
     }
 
     /// Takes in what the hub says must be held, with a record where that is not what was held before.
     pub fn follow(&self, applied: sync::Applied, at: Time) -> Result<(), LedgerError> {
         self.append(limits::DESK_WAIT, move |entry| {
-            let sync::Applied { state, changes, .. } = applied;
+            let sync::Applied { state, changes, permits, .. } = applied;
             let Some(served) = &state.served else { return Ok(()) };
             source::put_served(entry.tx.connection(), served)?;
+            if permits {
+                source::put_permits(entry.tx.connection(), &state.permits)?;
+            }
             if changes.is_empty() {
                 return Ok(());
             }
@@ -329,10 +344,7 @@ impl Ledger {
                             .map_err(|why| LedgerError::Unwritable(why.to_string()))?;
                         entry.tx.event(Committed::Grant(Box::new(grant.clone())).into());
                     }
-                    sync::Change::Removed(id) => {
-                        rows::withdraw(entry.tx.connection(), id)?;
-                        entry.tx.event(Changed::Withdrawn(id));
-                    }
+                    sync::Change::Removed(id) => entry.withdraw(id)?,
                     sync::Change::Forgotten(_) => {}
                 }
             }

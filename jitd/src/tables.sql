@@ -16,3 +16,7 @@ CREATE TABLE ask (
 CREATE UNIQUE INDEX ask_key ON ask (login, key) WHERE key IS NOT NULL;
 CREATE INDEX ask_waits ON ask (n) WHERE answer IS NULL;
 CREATE INDEX ask_answered ON ask (answered_ms) WHERE answered_ms IS NOT NULL;
+
+-- What lets people break glass here while the hub is away; and which of it was used, for ever.
+CREATE TABLE permit (id INTEGER PRIMARY KEY, body TEXT NOT NULL) STRICT;
+CREATE TABLE glass (id INTEGER PRIMARY KEY, at_ms INTEGER NOT NULL) STRICT;

@@ -2,7 +2,7 @@
 //! itself. Its word counts for that host alone.
 
 use crate::{EndGrant, NewExtension, NewRequest, NewReview, Opened, Problem, SessionView, Which};
-use access::{GrantId, Login, Person, RequestId, Service, SessionId, Span, Text, Time};
+use access::{Grant, Login, Person, RequestId, Service, SessionId, Span, Text, Time};
 use journal::{LogId, Row};
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
@@ -52,11 +52,8 @@ pub enum HostWish {
     },
     /// They have broken glass by a permit ([`sync::Permit`]) while the hub was away.
     Glass {
-        /// The permit, and the grant that it became.
-        permit: GrantId,
-        /// For so long from [`HostAsk::asked_at`] on.
-        #[serde(rename = "for")]
-        length: Span,
+        /// The grant that the host made of the permit of the same id.
+        grant: Box<Grant>,
         /// Why.
         reason: Text,
         /// The ticket it belongs to.

@@ -1,11 +1,12 @@
 //! Rows of hosts, of what lets them in, and of what was signed for them.
 
+use crate::inbox;
 use access::{Grant, GrantId, HostName, Time};
 use api::{HostView, Join};
 use desk::DeskError;
 use rusqlite::{Connection, OptionalExtension as _, params};
 use std::collections::BTreeMap;
-use sync::{Digest, Entry, Envelope, PublicKey, SignedGrant};
+use sync::{Digest, Entry, Envelope, PublicKey, SignedGrant, SignedPermit};
 use workflow::{Kind, Request};
 
 fn unreadable(what: &str, why: &dyn std::fmt::Display) -> DeskError {
@@ -224,8 +225,19 @@ pub fn forget_signed(connection: &Connection, now: Time) -> Result<usize, DeskEr
     Ok(gone)
 }
 
-/// What one host must hold, by rising id, and the revision that this is of: both from one look at the database.
-pub fn truth(connection: &Connection, host: &HostName) -> Result<(u64, Vec<SignedGrant>), DeskError> {
+/// What one host must hold, as of a revision.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Truth {
+    /// The revision.
+    pub revision: u64,
+    /// The grants, by rising id.
+    pub grants: Vec<SignedGrant>,
+    /// The permits, by rising id.
+    pub permits: Vec<SignedPermit>,
+}
+
+/// What one host must hold, all from one look at the database.
+pub fn truth(connection: &Connection, host: &HostName) -> Result<Truth, DeskError> {
     let look = connection.unchecked_transaction()?;
     let revision = revision(&look)?;
     let mut select = look.prepare_cached(
@@ -242,9 +254,8 @@ pub fn truth(connection: &Connection, host: &HostName) -> Result<(u64, Vec<Signe
         let envelope: Envelope = json("a signed grant", &envelope)?;
         Ok(SignedGrant { entry: Entry { id: GrantId::from_random(id), version, digest }, envelope })
     });
-    let signed = signed.collect::<Result<_, DeskError>>()?;
-    drop(select);
-    Ok((revision, signed))
+    let grants = signed.collect::<Result<_, DeskError>>()?;
+    Ok(Truth { revision, grants, permits: inbox::rows::signed_permits(&look, host)? })
 }
 
 #[cfg(test)]
@@ -264,6 +275,7 @@ mod tests {
         assert_eq!((forget_signed(&connection, at(999)).unwrap(), revision(&connection).unwrap()), (0, 0));
         assert_eq!((forget_signed(&connection, at(1000)).unwrap(), revision(&connection).unwrap()), (1, 1));
         let host = HostName::parse("a").unwrap();
-        assert_eq!(truth(&connection, &host).unwrap(), (1, Vec::new()));
+        let nothing = Truth { revision: 1, grants: Vec::new(), permits: Vec::new() };
+        assert_eq!(truth(&connection, &host).unwrap(), nothing);
     }
 }

@@ -1,6 +1,7 @@
 //! One host's stream: the whole truth when it changes, and the same again so that the host knows it is.
 
 use super::rows;
+use crate::inbox;
 use crate::limits;
 use crate::site::Site;
 use access::{HostName, SessionId, Time};
@@ -8,7 +9,7 @@ use desk::DeskError;
 use loglines::Level;
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use sync::{Digest, Entry, Era, Message, SignedGrant, View, whole};
+use sync::{Digest, Entry, Era, Message, View, whole_with};
 use tokio::sync::watch;
 
 /// What one host is told.
@@ -26,11 +27,12 @@ pub struct Stream {
     ended: BTreeSet<SessionId>,
 }
 
-/// What a host must hold, as of a revision.
+/// What a host must hold, with what its view says of it.
 struct Truth {
-    revision: u64,
+    of: rows::Truth,
     whole: Digest,
-    grants: Vec<SignedGrant>,
+    grants: Vec<Entry>,
+    permits: Vec<Entry>,
 }
 
 impl Stream {
@@ -75,22 +77,22 @@ impl Stream {
             let look = |connection: &rusqlite::Connection| {
                 let host = rows::host(connection, &self.host)?.filter(|host| host.joined == self.joined);
                 host.ok_or_else(|| super::hosts::no_host(&self.host))?;
-                let (revision, grants) = rows::truth(connection, &self.host)?;
-                Ok((revision, grants, crate::inbox::rows::ending(connection, &self.host)?))
+                Ok((rows::truth(connection, &self.host)?, inbox::rows::ending(connection, &self.host)?))
             };
-            let (revision, grants, ending) = self.site.ledger.read(look)?;
+            let (of, ending) = self.site.ledger.read(look)?;
             for end in ending.into_iter().filter(|end| !self.ended.contains(&end.session)) {
                 let data = serde_json::to_string(&end).map_err(|why| DeskError::Store(why.to_string()))?;
                 events.push_str(&format!("event: end\ndata: {data}\n\n"));
                 told.insert(end.session);
             }
-            let entries: Vec<Entry> = grants.iter().map(|grant| grant.entry).collect();
-            let whole = whole(&self.host, &entries);
-            self.truth = Some(Truth { revision, whole, grants });
+            let grants: Vec<Entry> = of.grants.iter().map(|grant| grant.entry).collect();
+            let permits: Vec<Entry> = of.permits.iter().map(|permit| permit.entry).collect();
+            let whole = whole_with(&self.host, &grants, &permits);
+            self.truth = Some(Truth { of, whole, grants, permits });
         }
         let Some(truth) = &self.truth else { return Err(DeskError::Store("nothing to tell".to_owned())) };
         let message = message(&self.site, &self.host, truth, &self.holds, self.site.clock.time());
-        self.holds = truth.grants.iter().map(|grant| grant.entry.digest).collect();
+        self.holds = truth.grants.iter().chain(&truth.permits).map(|entry| entry.digest).collect();
         // JSON has no line's end in it, which is the one thing that an event's data must not have.
         let json = String::from_utf8_lossy(&message.to_bytes()).into_owned();
         self.ended.append(&mut told);
@@ -106,11 +108,13 @@ fn message(site: &Site, host: &HostName, truth: &Truth, holds: &BTreeSet<Digest>
         hub: site.hub.clone(),
         host: host.clone(),
         era: Era { incarnation: 1, epoch: 1 },
-        revision: truth.revision,
+        revision: truth.of.revision,
         issued_at: now,
         fresh_until: now + limits::FRESH,
         whole: truth.whole,
-        grants: truth.grants.iter().map(|grant| grant.entry).collect(),
+        grants: truth.grants.clone(),
+        permits: truth.permits.clone(),
     };
-    Message::new(Some((**manifest).clone()), view.sign(&site.view_key), &truth.grants, holds)
+    let signed = view.sign(&site.view_key);
+    Message::new(Some((**manifest).clone()), signed, &truth.of.grants, holds).with_permits(&truth.of.permits, holds)
 }

@@ -3,7 +3,7 @@
 use super::people::knock;
 use crate::site::Site;
 use access::HostName;
-use api::{HostAnswer, HostAsk, HostWish, NewRequest, ProblemCode};
+use api::{HostAnswer, HostAsk, HostWish, NewRequest};
 use desk::{AtTheDoor, DeskError, Key, Words};
 use loglines::Level;
 
@@ -27,7 +27,7 @@ impl Site {
     }
 
     fn asked_on(&self, host: &HostName, ask: HostAsk, key: &Key) -> Result<HostAnswer, DeskError> {
-        let HostAsk { login, source, wish, .. } = ask;
+        let HostAsk { login, source, wish, .. } = ask.clone();
         let opened = match wish {
             HostWish::Command { new, unsure } => {
                 let new = self.for_it_alone(host, *new)?;
@@ -47,10 +47,7 @@ impl Site {
                 let words = Words { reason: knocks.reason.clone(), length, ticket };
                 self.desk.request_at_prompt(knock(host, &login, source, &knocks), &words, true, Some(key))?
             }
-            HostWish::Glass { .. } => {
-                let why = "this hub gave no permit to break glass with";
-                return Ok(HostAnswer::Refused(ProblemCode::Refused.because(why)));
-            }
+            HostWish::Glass { .. } => return self.was_broken(host, ask, key),
         };
         Ok(HostAnswer::Opened(Box::new(opened)))
     }

@@ -3,8 +3,10 @@
 mod asks;
 mod journal;
 mod people;
+mod permits;
 mod routes;
 pub mod rows;
 mod sessions;
 
+pub use permits::Permits;
 pub use routes::{for_hosts, for_people};

@@ -1,11 +1,12 @@
 //! Rows of hosts' journals and of sessions that are open on them.
 
-use access::{HostName, SessionId, Time};
+use access::{Grant, GrantId, HostName, SessionId, Time};
 use api::{EndThere, SessionView};
 use desk::DeskError;
 use journal::{Hash, Head, LogId, Row};
 use rusqlite::{Connection, OptionalExtension as _, params};
 use std::collections::BTreeMap;
+use sync::{Entry, SignedPermit};
 
 fn unreadable(what: &str, why: &dyn std::fmt::Display) -> DeskError {
     DeskError::Store(format!("the row of {what} cannot be read: {why}"))
@@ -104,6 +105,82 @@ pub fn forget_records(connection: &Connection, before: Time) -> Result<usize, De
     Ok(connection
         .prepare_cached("DELETE FROM host_record WHERE wall_ms < ?1")?
         .execute([before.timestamp_millis()])?)
+}
+
+/// Keeps a permit of a host, which is listed from now on.
+pub fn put_permit(
+    connection: &Connection,
+    host: &HostName,
+    grant: &Grant,
+    signed: &SignedPermit,
+) -> Result<(), DeskError> {
+    let json = |why: serde_json::Error| DeskError::Store(why.to_string());
+    connection
+        .prepare_cached(
+            "INSERT INTO permit (id, host, listed, digest, envelope, body, until_ms) VALUES (?1, ?2, 1, ?3, ?4, ?5, ?6)",
+        )?
+        .execute(params![
+            grant.id.bits(),
+            host.as_str(),
+            signed.entry.digest.to_string(),
+            serde_json::to_string(&signed.envelope).map_err(json)?,
+            serde_json::to_string(grant).map_err(json)?,
+            grant.window.latest_end().timestamp_millis()
+        ])?;
+    Ok(())
+}
+
+/// A permit is listed no more. Whether it was.
+pub fn unlist_permit(connection: &Connection, id: GrantId) -> Result<bool, DeskError> {
+    let mut update = connection.prepare_cached("UPDATE permit SET listed = 0 WHERE id = ?1 AND listed = 1")?;
+    Ok(update.execute([id.bits()])? == 1)
+}
+
+fn grant(body: &str) -> Result<Grant, DeskError> {
+    serde_json::from_str(body).map_err(|why| unreadable("a permit", &why))
+}
+
+/// All permits that are listed.
+pub fn permits(connection: &Connection) -> Result<Vec<Grant>, DeskError> {
+    let mut select = connection.prepare_cached("SELECT body FROM permit WHERE listed = 1 ORDER BY id")?;
+    let bodies = select.query_map([], |row| row.get::<_, String>(0))?;
+    bodies.map(|body| grant(&body?)).collect()
+}
+
+/// A permit that this host was given, listed or not.
+pub fn permit(connection: &Connection, host: &HostName, id: GrantId) -> Result<Option<Grant>, DeskError> {
+    let mut select = connection.prepare_cached("SELECT body FROM permit WHERE id = ?1 AND host = ?2")?;
+    let body: Option<String> =
+        select.query_row(params![id.bits(), host.as_str()], |row| row.get(0)).optional()?;
+    body.map(|body| grant(&body)).transpose()
+}
+
+/// The permits of one host as they were signed, by rising id.
+pub fn signed_permits(connection: &Connection, host: &HostName) -> Result<Vec<SignedPermit>, DeskError> {
+    let most = u32::try_from(sync::limits::PERMITS).unwrap_or(u32::MAX);
+    let mut select = connection.prepare_cached(
+        "SELECT id, digest, envelope FROM permit WHERE host = ?1 AND listed = 1 ORDER BY id LIMIT ?2",
+    )?;
+    let rows = select.query_map(params![host.as_str(), most], |row| {
+        Ok((row.get::<_, u64>(0)?, row.get::<_, String>(1)?, row.get::<_, String>(2)?))
+    })?;
+    rows.map(|row| {
+        let (id, digest, envelope) = row?;
+        let wrong = |why: &dyn std::fmt::Display| unreadable("a permit", why);
+        let digest = digest.parse().map_err(|why| wrong(&why))?;
+        let envelope = serde_json::from_str(&envelope).map_err(|why| wrong(&why))?;
+        // A permit has one version.
+        Ok(SignedPermit { entry: Entry { id: GrantId::from_random(id), version: 1, digest }, envelope })
+    })
+    .collect()
+}
+
+/// Takes away permits that are listed no more and were over before this.
+pub fn forget_permits(connection: &Connection, before: Time) -> Result<(), DeskError> {
+    connection
+        .prepare_cached("DELETE FROM permit WHERE listed = 0 AND until_ms < ?1")?
+        .execute([before.timestamp_millis()])?;
+    Ok(())
 }
 
 /// A session on a host.

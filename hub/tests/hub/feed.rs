@@ -1,103 +1,11 @@
 //! Hosts of the hub: who joins, what they hear, and who is not believed to be one.
 
-use crate::room::{Hub, Tls, rest, until};
-use access::{HostName, Time};
-use api::{AskFeed, HostToken, Join, NewHostToken, NewRequest, NewReview, NewVerdict, Nonced, Scope};
+use crate::host::{Host, token};
+use crate::room::{Hub, rest, until};
+use api::{AskFeed, NewRequest, NewReview, NewVerdict, Scope};
 use std::collections::BTreeSet;
-use std::io::{BufRead as _, BufReader, Write as _};
-use sync::{Digest, LocalTime, Request, SecretKey, State, Token};
-
-/// A host as far as the hub sees one.
-struct Host {
-    name: HostName,
-    key: SecretKey,
-    machine: Digest,
-    state: State,
-}
-
-fn token(hub: &Hub, uses: u32) -> Token {
-    let labels = [("env".to_owned(), "prod".to_owned())].into();
-    let new = NewHostToken { labels, length: access::Span::parse("1h").unwrap(), uses };
-    let HostToken { token, .. } = hub.client(&hub.admin).host_token(&new).unwrap();
-    Token::parse(&token).unwrap()
-}
-
-impl Host {
-    fn new(name: &str, token: &Token) -> Self {
-        let name = HostName::parse(name).unwrap();
-        Self {
-            key: SecretKey::from_random(Digest::of(name.as_str().as_bytes()).as_bytes()),
-            machine: Digest::of(name.as_str().as_bytes()),
-            state: State::new(token.hub.clone(), token.root, name.clone()),
-            name,
-        }
-    }
-
-    /// What the hub answers when it joins by this token.
-    fn join(&self, hub: &Hub, token: &Token) -> String {
-        let join = Join {
-            token: token.hash(),
-            host: self.name.clone(),
-            machine: self.machine,
-            key: self.key.public(),
-        };
-        hub.raw("POST /v1/hosts", "", &serde_json::to_string(&join).unwrap())
-    }
-
-    fn nonce(&self, hub: &Hub) -> sync::Nonce {
-        let answer = hub.raw(&format!("POST /v1/hosts/{}/nonce", self.name), "", "");
-        let Nonced { nonce } = serde_json::from_str(answer.split("\r\n\r\n").nth(1).unwrap()).unwrap();
-        nonce
-    }
-
-    fn ask(&self) -> String {
-        let ask = AskFeed {
-            holds: self.state.holds(),
-            revision: self.state.watermark().map_or(0, |(_, revision)| revision),
-            machine: self.machine,
-            version: access::Text::parse("9.9.9").unwrap(),
-        };
-        serde_json::to_string(&ask).unwrap()
-    }
-
-    fn signed(&self, nonce: sync::Nonce, path: &str, body: &str) -> String {
-        let body = Digest::of(body.as_bytes());
-        let request = Request { host: &self.name, method: "POST", path, body, nonce };
-        format!("jit-host: {} {nonce} {}\r\n", self.name, request.sign(&self.key))
-    }
-
-    /// Begins to listen.
-    fn listen(&self, hub: &Hub) -> BufReader<Tls> {
-        let (path, body) = (format!("/v1/hosts/{}/feed", self.name), self.ask());
-        let signed = self.signed(self.nonce(hub), &path, &body);
-        Self::listen_by(hub, &path, &signed, &body)
-    }
-
-    /// The same by this signature.
-    fn listen_by(hub: &Hub, path: &str, signed: &str, body: &str) -> BufReader<Tls> {
-        let mut stream = hub.connect(&hub.ca()).unwrap();
-        let length = body.len();
-        write!(
-            stream,
-            "POST {path} HTTP/1.1\r\nhost: localhost\r\ncontent-length: {length}\r\n{signed}\r\n{body}"
-        )
-        .unwrap();
-        BufReader::new(stream)
-    }
-
-    /// Takes the next event in.
-    fn hears(&mut self, stream: &mut BufReader<Tls>) {
-        let mut line = String::new();
-        while !line.starts_with("data: ") {
-            line.clear();
-            assert!(stream.read_line(&mut line).unwrap() > 0, "the stream ended");
-        }
-        #[allow(clippy::disallowed_methods)] // a host has a clock of its own
-        let now = Time::from(std::time::SystemTime::now());
-        let message = line.trim_start_matches("data: ").trim_end().as_bytes();
-        self.state = sync::apply(&self.state, message, LocalTime { own: now, latest: now }).unwrap().state;
-    }
-}
+use std::io::BufRead as _;
+use sync::{Digest, SecretKey};
 
 fn ask_for(host: &str) -> NewRequest {
     serde_json::from_value(serde_json::json!({

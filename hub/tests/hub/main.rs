@@ -5,6 +5,8 @@ mod abuse;
 mod certificates;
 mod durable;
 mod feed;
+mod host;
+mod inbox;
 mod fleet;
 mod room;
 mod strangers;

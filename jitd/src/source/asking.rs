@@ -2,6 +2,7 @@
 
 use super::call::Unheard;
 use super::outbox::{self, Kept};
+use crate::ledger::{Entry, LedgerError};
 use crate::limits;
 use crate::site::Site;
 use access::{Login, Person, RequestId, Span, Time};
@@ -77,7 +78,7 @@ impl Site {
 
     /// What was asked under this id, as far as it is known here.
     pub fn kept(&self, id: RequestId) -> Result<Option<Kept>, DeskError> {
-        Ok(self.ledger.read(|connection| outbox::find(connection, id)).map_err(crate::ledger::LedgerError::from)?)
+        Ok(self.ledger.read(|connection| outbox::find(connection, id)).map_err(LedgerError::from)?)
     }
 
     /// What of this login's waits for the hub.
@@ -85,7 +86,7 @@ impl Site {
         Ok(self
             .ledger
             .read(|connection| outbox::waiting(connection, login))
-            .map_err(crate::ledger::LedgerError::from)?)
+            .map_err(LedgerError::from)?)
     }
 
     /// Writes it down with its record, in one transaction.
@@ -130,14 +131,7 @@ impl Site {
     /// Takes back what the hub has not heard of. Whether it was there; it can be on its way all the same.
     pub fn forget_ask(&self, id: RequestId, why: &'static str) -> Result<bool, DeskError> {
         let at = self.clock.now().trusted;
-        Ok(self.ledger.append(limits::DESK_WAIT, move |entry| {
-            let gone = outbox::forget(entry.connection(), id)?;
-            if gone {
-                let detail = format!("request={id} why=\"{why}\"");
-                entry.record(Record::Mark(Box::new(MarkRecord { at, mark: Mark::AskDropped, detail })))?;
-            }
-            Ok(gone)
-        })?)
+        Ok(self.ledger.append(limits::DESK_WAIT, move |entry| drop_ask(entry, id, why, at))?)
     }
 
     /// Has the hub do something for somebody on this host, by this host's word.
@@ -198,9 +192,11 @@ impl Site {
                 ask.length = length.unwrap_or(ask.length);
                 ask.ticket.clone_from(ticket);
             }
-            HostWish::Glass { length, ticket, .. } => {
+            HostWish::Glass { grant, ticket, .. } => {
                 ask.kind = Kind::BreakGlass;
-                ask.length = *length;
+                ask.services.clone_from(&grant.services);
+                let length = (grant.window.latest_end() - grant.window.not_before()).num_seconds();
+                ask.length = u32::try_from(length).ok().and_then(Span::seconds).unwrap_or(ask.length);
                 ask.ticket.clone_from(ticket);
             }
         }
@@ -236,6 +232,21 @@ impl Site {
     }
 }
 
+/// Takes an ask back, with its record. Whether it was there and waited.
+pub(super) fn drop_ask(
+    entry: &mut Entry<'_, '_>,
+    id: RequestId,
+    why: &'static str,
+    at: Time,
+) -> Result<bool, LedgerError> {
+    let gone = outbox::forget(entry.connection(), id)?;
+    if gone {
+        let detail = format!("request={id} why=\"{why}\"");
+        entry.record(Record::Mark(Box::new(MarkRecord { at, mark: Mark::AskDropped, detail })))?;
+    }
+    Ok(gone)
+}
+
 /// Whether one of the two is enough: those of refused logins come again and again.
 fn is_equal(one: &HostWish, other: &HostWish) -> bool {
     let knock = |wish: &HostWish| match wish {
@@ -265,6 +276,6 @@ fn in_short(wish: &HostWish) -> String {
         }
         HostWish::Login(knock) => knocked("login", knock),
         HostWish::Prompt { knock, .. } => knocked("prompt", knock),
-        HostWish::Glass { permit, .. } => format!("how=break_glass grant={permit}"),
+        HostWish::Glass { grant, .. } => format!("how=break_glass grant={}", grant.id),
     }
 }

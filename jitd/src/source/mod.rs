@@ -4,6 +4,7 @@ mod asking;
 mod call;
 mod enrolment;
 mod follow;
+mod glass;
 pub mod outbox;
 mod outward;
 mod reports;

@@ -6,7 +6,8 @@ use super::outbox::{self, Kept};
 use crate::ledger::LedgerError;
 use crate::limits;
 use crate::site::Site;
-use api::{HostAnswer, JournalHas, JournalPart, Mark, MarkRecord, OpenSessions, Record, SessionView};
+use access::GrantId;
+use api::{HostAnswer, HostAsk, HostWish, JournalHas, JournalPart, Mark, MarkRecord, OpenSessions, Record, SessionView};
 use journal::{LogId, Row};
 use loglines::{Faults, Level, Tells};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -141,9 +142,15 @@ impl Reports {
             }
             let answer: HostAnswer = self.say("asks", &ask, limits::HUB_CALL)?;
             let (id, at, kept) = (ask.id, self.site.clock.now().trusted, answer.clone());
+            let gone = not_taken(&ask, &answer);
+            if let (Some(grant), HostAnswer::Refused(problem)) = (gone, &answer) {
+                let what = format!("the glass that was broken with {grant} is taken back");
+                self.site.log.put(Level::Err, format!("{what}: {}", problem.detail));
+            }
             self.site.ledger.append(limits::DESK_WAIT, move |entry| {
                 let detail = format!("request={id} {}", in_short(&kept));
                 entry.record(Record::Mark(Box::new(MarkRecord { at, mark: Mark::AskAnswered, detail })))?;
+                gone.map_or(Ok(()), |grant| entry.withdraw(grant))?;
                 Ok(outbox::answered(entry.connection(), id, &kept, at, at - limits::ANSWER_KEPT)?)
             })?;
             if let Ok(outward) = self.site.source.outward() {
@@ -212,6 +219,14 @@ fn shortened(rows: &mut Vec<Row>, most: usize) -> bool {
     let cut = fit < rows.len();
     rows.truncate(fit);
     cut
+}
+
+/// What was broken by a permit and the hub does not take: it is no grant of its any more.
+fn not_taken(ask: &HostAsk, answer: &HostAnswer) -> Option<GrantId> {
+    match (&ask.wish, answer) {
+        (HostWish::Glass { grant, .. }, HostAnswer::Refused(_)) => Some(grant.id),
+        _ => None,
+    }
 }
 
 /// For the record.

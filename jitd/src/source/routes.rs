@@ -19,7 +19,7 @@ use desk::{Answer, Caller, DeskError, Refused, Roles};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::sync::Arc;
-use workflow::{Decider, RequestState};
+use workflow::RequestState;
 
 type Shared = State<Arc<Site>>;
 
@@ -53,7 +53,7 @@ where
 }
 
 impl Asker {
-    fn of(caller: &Caller) -> Self {
+    pub(super) fn of(caller: &Caller) -> Self {
         Self { login: caller.login.clone(), source: caller.source }
     }
 }
@@ -208,7 +208,7 @@ async fn show_grant(
     .await
 }
 
-fn seeing_all(caller: &Caller) -> Caller {
+pub(super) fn seeing_all(caller: &Caller) -> Caller {
     Caller { roles: Roles { auditor: true, ..caller.roles }, ..caller.clone() }
 }
 
@@ -288,15 +288,8 @@ impl Site {
             Told::Answered(HostAnswer::Hint { .. } | HostAnswer::Silent) => {
                 Err(DeskError::Store("the hub answered something else".to_owned()).into())
             }
-            Told::Unsent { kept, why } if new.break_glass => Ok(self.break_glass_here(caller, &new, &kept, &why)?),
+            Told::Unsent { kept, why } if new.break_glass => self.break_glass_here(caller, &new, &kept, &why),
             Told::Unsent { kept, why } => Ok(self.unsent_opened(&kept, why, &caller.person, &caller.names)),
         }
-    }
-}
-
-impl Site {
-    fn break_glass_here(&self, _caller: &Caller, _new: &NewRequest, kept: &Kept, why: &str) -> Result<Opened, DeskError> {
-        self.forget_ask(kept.ask.id, "glass is broken now or not at all")?;
-        Err(DeskError::Store(why.to_owned()))
     }
 }

@@ -1,11 +1,11 @@
 //! Rows of what is known from the hub.
 
 use super::Enrolment;
-use access::GrantId;
+use access::{Grant, GrantId, Time};
 use rusqlite::{Connection, OptionalExtension as _, params};
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use store::StoreError;
-use sync::{Known, Served, State};
+use sync::{Known, KnownPermit, Served, State};
 
 fn json(value: &impl serde::Serialize) -> Result<String, StoreError> {
     serde_json::to_string(value).map_err(|why| unusable(&why))
@@ -27,11 +27,17 @@ const ORIGIN: &str = "hub";
 pub fn settle(connection: &Connection, enrolment: &Enrolment) -> Result<Vec<GrantId>, StoreError> {
     let origin = format!("{} {} {}", enrolment.hub, enrolment.root, enrolment.host);
     if store::meta(connection, ORIGIN)?.as_ref() != Some(&origin) {
-        connection.execute_batch("DELETE FROM served; DELETE FROM known;")?;
+        connection.execute_batch(
+            "DELETE FROM served; DELETE FROM known; DELETE FROM permit; DELETE FROM glass;",
+        )?;
         store::set_meta(connection, ORIGIN, &origin)?;
     }
     let state = state(connection, enrolment)?;
-    let held: HashSet<GrantId> = state.grants().map(|grant| grant.id).collect();
+    let mut held: HashSet<GrantId> = state.grants().map(|grant| grant.id).collect();
+    let mut select = connection.prepare("SELECT id FROM glass")?;
+    let broken = select.query_map([], |row| row.get::<_, u64>(0))?;
+    // What was broken by its permit is good before it has heard of that.
+    held.extend(broken.map(|id| id.map(GrantId::from_random)).collect::<Result<Vec<_>, _>>()?);
     let mut select = connection.prepare("SELECT id FROM grants")?;
     let ids = select.query_map([], |row| row.get::<_, u64>(0))?;
     let ids = ids.map(|id| id.map(GrantId::from_random)).collect::<Result<Vec<_>, _>>()?;
@@ -50,7 +56,52 @@ pub fn state(connection: &Connection, enrolment: &Enrolment) -> Result<State, St
         let (id, body) = row?;
         state.grants.insert(GrantId::from_random(id), read(&body)?);
     }
+    state.permits = permits(connection)?;
     Ok(state)
+}
+
+fn permits(connection: &Connection) -> Result<BTreeMap<GrantId, KnownPermit>, StoreError> {
+    let mut select = connection.prepare_cached("SELECT id, body FROM permit")?;
+    let rows = select.query_map([], |row| Ok((row.get::<_, u64>(0)?, row.get::<_, String>(1)?)))?;
+    rows.map(|row| {
+        let (id, body) = row?;
+        Ok((GrantId::from_random(id), read(&body)?))
+    })
+    .collect()
+}
+
+/// Keeps what is known of permits.
+pub fn put_permits(
+    connection: &Connection,
+    permits: &BTreeMap<GrantId, KnownPermit>,
+) -> Result<(), StoreError> {
+    connection.prepare_cached("DELETE FROM permit")?.execute([])?;
+    let mut insert = connection.prepare_cached("INSERT INTO permit (id, body) VALUES (?1, ?2)")?;
+    for (id, permit) in permits {
+        insert.execute(params![id.bits(), json(permit)?])?;
+    }
+    Ok(())
+}
+
+/// Permits that are listed and that were never used here.
+pub fn unused_permits(connection: &Connection) -> Result<Vec<Grant>, StoreError> {
+    let mut select = connection.prepare_cached("SELECT EXISTS (SELECT 1 FROM glass WHERE id = ?1)")?;
+    let mut unused = Vec::new();
+    for (id, permit) in permits(connection)? {
+        let Some(held) = permit.held else { continue };
+        if !select.query_row([id.bits()], |row| row.get::<_, bool>(0))? {
+            unused.push(held.grant);
+        }
+    }
+    Ok(unused)
+}
+
+/// A permit is used, for ever.
+pub fn use_permit(connection: &Connection, id: GrantId, at: Time) -> Result<(), StoreError> {
+    connection
+        .prepare_cached("INSERT INTO glass (id, at_ms) VALUES (?1, ?2)")?
+        .execute(params![id.bits(), at.timestamp_millis()])?;
+    Ok(())
 }
 
 /// Keeps the last message but for its grants.

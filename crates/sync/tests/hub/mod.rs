@@ -108,6 +108,7 @@ pub fn view(era: Era, revision: u64, seconds: i64, grants: &[SignedGrant]) -> Vi
         fresh_until: at(seconds + 90),
         whole: whole(&name("web-1"), &grants),
         grants,
+        permits: Vec::new(),
     }
 }
 
