@@ -4,8 +4,7 @@ use crate::certificate::{Authority, put};
 use crate::config::Config;
 use crate::error::{HubError, os};
 use crate::feed::Signing;
-use crate::keys::Keys;
-use crate::{clock, machine, routes, rows, say, serve};
+use crate::{clock, keys, machine, routes, rows, say, serve};
 use access::Person;
 use api::MadeToken;
 use loglines::Log;
@@ -38,7 +37,7 @@ pub fn init(path: &Path, state: Option<&Path>, names: Vec<String>, admin: Person
         let path = authority.certificate();
         Some(std::fs::read_to_string(path).map_err(os(format!("reading {}", path.display())))?)
     };
-    Keys::of(&config).make(crate::hub_id(&config)?, pinned)?;
+    keys::make(&config, crate::hub_id(&config)?, pinned)?;
     let made = match first_admin(&config, admin) {
         // Whoever has it open was set up.
         Err(HubError::Store(StoreError::Locked { .. })) => None,

@@ -1,77 +1,264 @@
-//! The keys that hosts believe. The root and the grant key are the signer's, the view key is the server's.
+//! The keys that hosts believe, in files. The root and the key for grants are the signer's, the view key is the
+//! server's.
 
 use crate::certificate::put;
 use crate::config::Config;
 use crate::error::{HubError, os};
-use getrandom::fill;
+use crate::{clock, signer};
+use signer::Ring;
+use std::io::Write as _;
+use std::os::unix::fs::{MetadataExt as _, chown};
 use std::path::{Path, PathBuf};
-use sync::{Authority, HubId, Roots, SecretKey, SignedAuthority};
+use sync::{Authority, HubId, PublicKey, Roots, SecretKey, SignedAuthority, SignedManifest};
 
-/// Where the keys of a hub are.
-pub struct Keys {
-    root: PathBuf,
-    grant: PathBuf,
-    view: PathBuf,
-    authority: PathBuf,
+/// What the signer alone reads.
+pub struct SignerKeys {
+    folder: PathBuf,
 }
 
-impl Keys {
+impl SignerKeys {
     /// Those of this hub.
     pub fn of(config: &Config) -> Self {
-        let signer = &config.signer.state;
-        Self {
-            root: signer.join("root.pem"),
-            grant: signer.join("grant.pem"),
-            view: config.state.join("view.pem"),
-            authority: config.state.join("authority.json"),
-        }
+        Self { folder: config.signer.state.clone() }
     }
 
-    /// Makes those that are missing, and has the root sign which certificates hosts believe: those of the
-    /// `authority` in PEM, or of the authorities that their own system trusts.
-    pub fn make(&self, hub: HubId, authority: Option<String>) -> Result<(), HubError> {
-        for path in [&self.root, &self.grant, &self.view] {
-            if !path.exists() {
-                let mut bytes = [0; 32];
-                fill(&mut bytes).map_err(|why| HubError::Keys(format!("drawing a key: {why}")))?;
-                put(path, 0o600, &SecretKey::from_random(&bytes).to_pem())?;
-            }
-        }
-        if !self.authority.exists() {
-            let root = read(&self.root)?;
-            let authority = Authority { hub, certificate: authority };
-            let signed = authority.sign(Roots::one(root.public()), &root);
-            let text = serde_json::to_string(&signed).map_err(|why| HubError::Keys(why.to_string()))?;
-            put(&self.authority, 0o644, &text)?;
-        }
-        Ok(())
+    fn path_of_root(&self) -> PathBuf {
+        self.folder.join("root.pem")
     }
 
-    /// The root's, for the signer alone.
+    fn path_of_ring(&self) -> PathBuf {
+        self.folder.join("ring.json")
+    }
+
+    fn path_of_grant(&self, key: &PublicKey) -> PathBuf {
+        self.folder.join(format!("grant-{}.pem", key.id()))
+    }
+
+    /// The root's.
     pub fn root(&self) -> Result<SecretKey, HubError> {
-        read(&self.root)
+        read(&self.path_of_root())
     }
 
-    /// The one that signs grants, for the signer alone.
-    pub fn grant(&self) -> Result<SecretKey, HubError> {
-        read(&self.grant)
+    /// Which keys hosts believe.
+    pub fn ring(&self) -> Result<Ring, HubError> {
+        json(&self.path_of_ring())
     }
 
-    /// The one that signs views.
-    pub fn view(&self) -> Result<SecretKey, HubError> {
-        read(&self.view)
+    /// The one that signs grants.
+    pub fn grant(&self, ring: &Ring) -> Result<SecretKey, HubError> {
+        let empty = || HubError::Keys(format!("{} names no key for grants", self.path_of_ring().display()));
+        let public = ring.signs().ok_or_else(empty)?;
+        let path = self.path_of_grant(&public);
+        let key = read(&path)?;
+        if key.public() != public {
+            return Err(HubError::Keys(format!("{} holds another key than its name says", path.display())));
+        }
+        Ok(key)
+    }
+
+    /// Keeps a key for grants, before it is named.
+    pub fn put_grant(&self, key: &SecretKey) -> Result<(), HubError> {
+        put(&self.path_of_grant(&key.public()), 0o600, &key.to_pem())
+    }
+
+    /// Keeps which keys hosts believe.
+    pub fn put_ring(&self, ring: &Ring) -> Result<(), HubError> {
+        put(&self.path_of_ring(), 0o600, &text(ring)?)
+    }
+}
+
+/// What the server reads.
+pub struct ServerKeys {
+    folder: PathBuf,
+}
+
+impl ServerKeys {
+    /// Those of this hub.
+    pub fn of(config: &Config) -> Self {
+        Self { folder: config.state.clone() }
+    }
+
+    fn path_of_view(&self) -> PathBuf {
+        self.folder.join("view.pem")
+    }
+
+    /// Where the next one waits until hosts are told to believe it.
+    fn path_of_next(&self) -> PathBuf {
+        self.folder.join("view.next.pem")
+    }
+
+    fn path_of_authority(&self) -> PathBuf {
+        self.folder.join("authority.json")
+    }
+
+    fn path_of_manifest(&self) -> PathBuf {
+        self.folder.join("manifest.json")
+    }
+
+    /// The key that signs views, of those that hosts are told to believe: the next one from then on.
+    pub fn view(&self, believed: &[PublicKey]) -> Result<SecretKey, HubError> {
+        let (path, next) = (self.path_of_view(), self.path_of_next());
+        if next.exists() && believed.contains(&read(&next)?.public()) {
+            std::fs::rename(&next, &path).map_err(os(format!("renaming {}", next.display())))?;
+        }
+        let key = read(&path)?;
+        if believed.contains(&key.public()) {
+            return Ok(key);
+        }
+        Err(HubError::Keys(format!(
+            "hosts are not told to believe the key {} in {}",
+            key.public().id(),
+            path.display()
+        )))
+    }
+
+    /// The key that signs views now.
+    pub fn current(&self) -> Result<PublicKey, HubError> {
+        read(&self.path_of_view()).map(|key| key.public())
+    }
+
+    /// Makes the next one, for whom the folder belongs to.
+    pub fn draw_next(&self) -> Result<PublicKey, HubError> {
+        let (key, path) = (draw()?, self.path_of_next());
+        put(&path, 0o600, &key.to_pem())?;
+        let failed = || os(format!("giving {} to its reader", path.display()));
+        let owner = std::fs::metadata(&self.folder).map_err(failed())?;
+        chown(&path, Some(owner.uid()), Some(owner.gid())).map_err(failed())?;
+        Ok(key.public())
     }
 
     /// What hosts fetch before they trust anything here.
     pub fn authority(&self) -> Result<SignedAuthority, HubError> {
-        let path = &self.authority;
-        let text = std::fs::read_to_string(path).map_err(os(format!("reading {}", path.display())))?;
-        serde_json::from_str(&text)
-            .map_err(|why| HubError::Keys(format!("{} does not read: {why}", path.display())))
+        json(&self.path_of_authority())
+    }
+
+    /// The manifest that was told last: it is good while the signer is away.
+    pub fn manifest(&self) -> Result<SignedManifest, HubError> {
+        json(&self.path_of_manifest())
+    }
+
+    /// Keeps it.
+    pub fn put_manifest(&self, manifest: &SignedManifest) -> Result<(), HubError> {
+        put(&self.path_of_manifest(), 0o644, &text(manifest)?)
     }
 }
 
+/// Makes the keys that are missing, and has the root sign which certificates hosts believe: those of the `authority`
+/// in PEM, or of the authorities that their own system trusts.
+pub fn make(config: &Config, hub: HubId, authority: Option<String>) -> Result<(), HubError> {
+    let (signers, servers) = (SignerKeys::of(config), ServerKeys::of(config));
+    for path in [signers.path_of_root(), servers.path_of_view()] {
+        if !path.exists() {
+            put(&path, 0o600, &draw()?.to_pem())?;
+        }
+    }
+    if !signers.path_of_ring().exists() {
+        let grant = draw()?;
+        signers.put_grant(&grant)?;
+        signers.put_ring(&Ring::first(grant.public(), servers.current()?, clock::wall()))?;
+    }
+    if !servers.path_of_authority().exists() {
+        let root = signers.root()?;
+        let signed = Authority { hub, certificate: authority }.sign(Roots::one(root.public()), &root);
+        put(&servers.path_of_authority(), 0o644, &text(&signed)?)?;
+    }
+    Ok(())
+}
+
+/// A new key.
+pub fn draw() -> Result<SecretKey, HubError> {
+    let mut bytes = zeroize::Zeroizing::new([0; 32]);
+    getrandom::fill(&mut *bytes).map_err(|why| HubError::Keys(format!("drawing a key: {why}")))?;
+    Ok(SecretKey::from_random(&bytes))
+}
+
+fn text(value: &impl serde::Serialize) -> Result<String, HubError> {
+    serde_json::to_string(value).map_err(|why| HubError::Keys(why.to_string()))
+}
+
+fn json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T, HubError> {
+    let text = std::fs::read_to_string(path).map_err(os(format!("reading {}", path.display())))?;
+    serde_json::from_str(&text)
+        .map_err(|why| HubError::Keys(format!("{} does not read: {why}", path.display())))
+}
+
 fn read(path: &Path) -> Result<SecretKey, HubError> {
-    let text = std::fs::read_to_string(path).map_err(os(format!("reading the key {}", path.display())))?;
+    let text = std::fs::read_to_string(path).map(zeroize::Zeroizing::new);
+    let text = text.map_err(os(format!("reading the key {}", path.display())))?;
     SecretKey::from_pem(&text).map_err(|why| HubError::Keys(format!("{}: {why}", path.display())))
+}
+
+/// `jit-hub keys`
+#[derive(clap::Subcommand)]
+pub enum Command {
+    /// Show them.
+    Status {
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Draw new ones. Hosts hear of them by the stream, and none is started anew. To be run as root, where the signer
+    /// and the server are.
+    Rotate {
+        /// The one that signs grants, the one that signs views, or both.
+        #[arg(value_enum, default_value = "all")]
+        which: Which,
+        /// The old ones are in wrong hands: hosts stop believing them as soon as they hear of it.
+        #[arg(long)]
+        stolen: bool,
+    },
+}
+
+/// Which keys to rotate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Which {
+    /// What signs grants.
+    Grant,
+    /// What signs views.
+    View,
+    /// Both.
+    All,
+}
+
+/// Runs `jit-hub keys`.
+pub fn run(config: &Config, command: &Command) -> Result<(), HubError> {
+    let client = signer::Client::at(&config.signer.socket);
+    match command {
+        Command::Status { json } => show(config, &client.ring()?, *json),
+        Command::Rotate { which, stolen } => {
+            let servers = ServerKeys::of(config);
+            let view = match which {
+                Which::Grant => Vec::new(),
+                Which::View | Which::All => vec![(servers.current()?, servers.draw_next()?)],
+            };
+            let grant = *which != Which::View;
+            let ring = client.rotate(signer::Rotate { grant, view, stolen: *stolen })?;
+            show(config, &ring, false)?;
+            crate::say(
+                "\nHosts hear of it once the server has read it:  systemctl reload jit-hub\n\
+                 Make a backup of the signer's folder: what was saved before lacks the new keys.",
+            );
+            Ok(())
+        }
+    }
+}
+
+fn show(config: &Config, ring: &Ring, json: bool) -> Result<(), HubError> {
+    let root = ServerKeys::of(config).authority()?.roots.fingerprint();
+    let mut out = std::io::stdout().lock();
+    let failed = || os("writing to standard output");
+    if json {
+        let shown = serde_json::json!({ "root": root, "ring": ring });
+        return writeln!(out, "{shown}").map_err(failed());
+    }
+    let mut lines = vec![format!("root {root}"), format!("era  {}", ring.era), String::new()];
+    lines.push(format!("{:<6} {:<17} {:<21} UNTIL", "SIGNS", "KEY", "SINCE"));
+    for (what, keys) in [("grants", &ring.grant), ("views", &ring.view)] {
+        for signer::Listed { key, since, until } in keys {
+            let since = since.format("%F %R UTC").to_string();
+            let until = until.map_or_else(|| "-".to_owned(), |until| until.format("%F %R UTC").to_string());
+            lines.push(format!("{what:<6} {:<17} {since:<21} {until}", key.id().to_string()));
+        }
+    }
+    writeln!(out, "{}", lines.join("\n")).map_err(failed())
 }

@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 use store::{Observer, StoreError, Tx, Writer};
-use sync::{Digest, SignedGrant};
+use sync::{Digest, Envelope, PublicKey};
 
 /// Changes who may do what, and says so in the journal.
 pub struct Ledger {
@@ -184,9 +184,25 @@ impl Ledger {
         })
     }
 
-    /// Keeps a grant as it was signed, at the next revision, which this is.
-    pub fn put_signed(&self, grant: Grant, signed: SignedGrant) -> Result<u64, DeskError> {
-        self.write(move |tx| feed::rows::put_signed(tx.connection(), &grant, &signed))
+    /// Keeps grants as they were signed by this key, and hides those from hosts that ended and could not be signed;
+    /// at the next revision, which this is, where something changed.
+    pub fn put_signed(
+        &self,
+        signed: Vec<(Grant, Envelope)>,
+        hidden: Vec<Grant>,
+        key: PublicKey,
+    ) -> Result<Option<u64>, DeskError> {
+        self.write(move |tx| {
+            let connection = tx.connection();
+            let mut changed = false;
+            for (grant, envelope) in &signed {
+                changed |= feed::rows::put_signed(connection, grant, envelope, &key)?;
+            }
+            for grant in &hidden {
+                changed |= feed::rows::hide(connection, grant)?;
+            }
+            if changed { feed::rows::rise(connection).map(Some) } else { Ok(None) }
+        })
     }
 
     /// Forgets what was signed and is over for so long that no host needs to know, and what hosts did so long ago that

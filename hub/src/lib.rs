@@ -24,6 +24,7 @@ mod secret;
 mod serve;
 mod signer;
 mod site;
+mod voice;
 
 use access::Person;
 use clap::{Args, Parser, Subcommand};
@@ -55,6 +56,9 @@ enum Command {
     Serve,
     /// Sign what the server says was approved, after a look at it; a user and a process of its own.
     Signer,
+    /// Which keys hosts believe, and other ones in their place.
+    #[command(subcommand)]
+    Keys(keys::Command),
     /// Make somebody administrator, with a new token, where every administrator's is lost. The hub must be stopped.
     Admin {
         /// Who.
@@ -87,6 +91,7 @@ pub fn run() -> ExitCode {
         Command::Init(Init { names, admin }) => init::init(&config, state.as_deref(), names, admin),
         Command::Serve => load().and_then(|config| serve::serve(&config)),
         Command::Signer => load().and_then(|config| signer::serve(&config, hub_id(&config)?)),
+        Command::Keys(command) => load().and_then(|config| keys::run(&config, &command)),
         Command::Admin { person } => load().and_then(|config| init::admin(&config, person)),
     };
     match done {

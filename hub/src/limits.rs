@@ -82,8 +82,21 @@ pub const SIGNER_WAIT: Duration = Duration::from_secs(2);
 /// Bytes of one line to or from the signer: a grant of 256 hosts with its request, and as much again.
 pub const SIGNER_LINE: u64 = 512 * 1024;
 
-/// Grants signed in one round: more than any that are refused could fill, and how often is looked for some although nobody said so.
-pub const SIGN_AT_ONCE: u32 = 10_000;
+/// Callers of the signer at once: the server asks with one thread, and a command beside it.
+pub const SIGNER_CALLERS: usize = 8;
+
+/// Grants signed at once, and a minute after that: a fleet's busiest hour begun again after a day without the signer,
+/// and what people and their programs ask for.
+pub const SIGNED_AT_ONCE: u32 = 20_000;
+/// See [`SIGNED_AT_ONCE`].
+pub const SIGNED_A_MINUTE: u32 = 1200;
+
+/// A key that was rotated out is believed for so long: what it signed is signed anew meanwhile, and replicas have
+/// changed over.
+pub const ROTATED_KEPT: TimeDelta = TimeDelta::days(1);
+
+/// Grants read, signed and written down at once, and how often is looked for some although nobody said so.
+pub const SIGN_AT_ONCE: u32 = 500;
 /// See [`SIGN_AT_ONCE`].
 pub const SIGN_AGAIN: Duration = Duration::from_secs(5);
 
@@ -139,9 +152,9 @@ pub const FEED_LIFE: Duration = Duration::from_secs(3600);
 
 /// How old a manifest gets before the root signs the next, and how soon it is tried again: one that is over stops
 /// every host, so there are weeks in which to notice that the signer is away.
-pub const MANIFEST_RENEWED: TimeDelta = TimeDelta::days(1);
+pub const MANIFEST_RENEWED: TimeDelta = TimeDelta::hours(1);
 /// See [`MANIFEST_RENEWED`].
-pub const MANIFEST_AGAIN: TimeDelta = TimeDelta::hours(1);
+pub const MANIFEST_AGAIN: TimeDelta = TimeDelta::minutes(1);
 
 /// How often signed grants that no host needs to know of any more are taken away.
 pub const FORGET_EVERY: Duration = Duration::from_secs(3600);

@@ -17,7 +17,7 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use chrono::TimeDelta;
 use desk::{Answer, Caller, DeskError, Refused, Worlds as _, blocking};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 type Shared = State<Arc<Site>>;
 
@@ -122,6 +122,11 @@ impl Site {
             warnings.push(
                 "the journal takes no records, so nothing is granted: see `journalctl -u jit-hub`".to_owned(),
             );
+        }
+        if let Some(why) = &*self.unsigned.lock().unwrap_or_else(PoisonError::into_inner) {
+            warnings.push(format!(
+                "not everything is signed, so hosts do not hear of all that was granted: {why}; see `systemctl status jit-hub-signer`"
+            ));
         }
         if self.log.dropped() > 0 {
             warnings.push(format!(

@@ -7,12 +7,13 @@ use crate::config::Config;
 use crate::error::{HubError, os};
 use crate::feed::{Hosts, Signing, Signs};
 use crate::inbox::Permits;
-use crate::keys::Keys;
+use crate::keys::ServerKeys;
 use crate::ledger::{Keeper, Ledger};
 use crate::metrics::Metrics;
 use crate::policy::Policies;
 use crate::signer::Client;
 use crate::site::Site;
+use crate::voice::Voice;
 use crate::{door, limits, rows, say};
 use access::{HostName, Time};
 use api::{Mark, MarkRecord, Record};
@@ -49,13 +50,13 @@ fn start(config: &Config, log: &Log) -> Result<(), HubError> {
     }
     let certificates = Arc::new(Certificates::open(config)?);
     let (signing, waiting) = Signing::new();
-    let (ledger, writer, read) = open(config, log, signing)?;
+    let (ledger, writer, read) = open(config, log, signing.clone())?;
     let ledger = Arc::new(ledger);
-    let (keys, hub) = (Keys::of(config), crate::hub_id(config)?);
-    let (view_key, authority) = (keys.view()?, keys.authority()?);
-    let signer = Client::at(&config.signer.socket);
-    let manifest = signer.manifest(vec![view_key.public()])?;
-    let root = manifest.roots.fingerprint();
+    let (keys, hub, signer) =
+        (ServerKeys::of(config), crate::hub_id(config)?, Client::at(&config.signer.socket));
+    let authority = keys.authority()?;
+    let root = authority.roots.fingerprint();
+    let voice = Voice::find(&keys, &signer, &root, clock::wall())?;
     let reader = || store::read_only(&options.path);
     let clock = Arc::new(Clock::since(floor(&read, log)?));
     let policies = Arc::new(policies(&read, log)?);
@@ -83,18 +84,20 @@ fn start(config: &Config, log: &Log) -> Result<(), HubError> {
         hub,
         root,
         authority,
-        manifest: ArcSwap::from_pointee(manifest),
-        renewed: Mutex::new(clock::wall()),
-        view_key,
+        renew_at: Mutex::new(if voice.renewed {
+            clock::wall() + limits::MANIFEST_RENEWED
+        } else {
+            Time::MIN_UTC
+        }),
+        voice: ArcSwap::from_pointee(voice),
+        keys,
+        signer,
+        signing,
+        unsigned: Mutex::new(None),
         hosts: Hosts::new()?,
         wakes: Arc::default(),
     });
-    let signs = Signs {
-        ledger: Arc::clone(&site.ledger),
-        wakes: Arc::clone(&site.wakes),
-        signer: Client::at(&config.signer.socket),
-        log: log.clone(),
-    };
+    let signs = Signs { site: Arc::clone(&site) };
     signs.start(waiting).map_err(os("starting the thread that has grants signed"))?;
     run(config, &site, &certificates)
 }
@@ -178,10 +181,9 @@ fn run(config: &Config, site: &Arc<Site>, certificates: &Arc<Certificates>) -> R
     let (ended, ticks) = std::sync::mpsc::channel::<()>();
     let ticker = {
         let (site, certificates) = (Arc::clone(site), Arc::clone(certificates));
-        let signer = Client::at(&config.signer.socket);
         std::thread::Builder::new()
             .name("tick".into())
-            .spawn(move || tick(&site, &certificates, &signer, &ticks))
+            .spawn(move || tick(&site, &certificates, &ticks))
             .map_err(os("starting the clock's thread"))?
     };
     let served = runtime.block_on(until_stopped(config, site, certificates));
@@ -221,9 +223,10 @@ async fn until_stopped(
     Ok(())
 }
 
-/// Shows what the certificate's files hold now.
+/// Shows what the certificate's files hold now, and looks whether there are other keys.
 async fn reload(site: &Arc<Site>, certificates: &Arc<Certificates>) {
     let (site, certificates) = (Arc::clone(site), Arc::clone(certificates));
+    site.renew_voice_now();
     let told = move || {
         let done = match certificates.reload() {
             Ok(()) => {
@@ -247,12 +250,7 @@ async fn reload(site: &Arc<Site>, certificates: &Arc<Certificates>) {
 
 /// What time alone makes due, until the other end is dropped; and the service manager's watchdog, fed each time the
 /// writer thread has come by.
-fn tick(
-    site: &Arc<Site>,
-    certificates: &Certificates,
-    signer: &Client,
-    ended: &std::sync::mpsc::Receiver<()>,
-) {
+fn tick(site: &Arc<Site>, certificates: &Certificates, ended: &std::sync::mpsc::Receiver<()>) {
     let faults = Mutex::new(Faults::default());
     let told = |doing: &'static str, outcome: Result<(), String>| {
         let mut faults = faults.lock().unwrap_or_else(PoisonError::into_inner);
@@ -265,12 +263,6 @@ fn tick(
     let (asked, mut forgotten) = (Arc::new(AtomicBool::new(false)), Instant::now());
     let (mut permits, mut permitted) = (Permits::default(), None::<Instant>);
     while ended.recv_timeout(limits::TICK) == Err(std::sync::mpsc::RecvTimeoutError::Timeout) {
-        if site.is_manifest_old() {
-            told(
-                "renewing the keys that hosts believe",
-                site.renew_manifest(signer).map_err(|why| why.to_string()),
-            );
-        }
         if forgotten.elapsed() >= limits::FORGET_EVERY {
             forgotten = Instant::now();
             let done = site.ledger.forget(site.clock.time());
@@ -278,7 +270,7 @@ fn tick(
         }
         if permitted.is_none_or(|at| at.elapsed() >= limits::PERMITS_EVERY) {
             permitted = Some(Instant::now());
-            told("making permits for when this hub is away", permits.round(site, signer));
+            told("making permits for when this hub is away", permits.round(site));
         }
         told("closing what is over", site.desk.tick().map(drop).map_err(|why| why.to_string()));
         if certificates.is_old() {

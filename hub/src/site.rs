@@ -3,18 +3,21 @@
 use crate::address::{Seats, Tries};
 use crate::clock::Clock;
 use crate::error::HubError;
-use crate::feed::{Hosts, Wakes};
+use crate::feed::{Hosts, Signing, Wakes};
+use crate::keys::ServerKeys;
 use crate::ledger::Ledger;
 use crate::limits;
 use crate::metrics::Metrics;
 use crate::policy::Policies;
 use crate::signer::Client;
+use crate::voice::Voice;
 use access::{HostName, Time};
 use arc_swap::ArcSwap;
+use chrono::TimeDelta;
 use desk::{Committed, Desk, SqliteStore};
 use loglines::Log;
 use std::sync::{Arc, Mutex, PoisonError};
-use sync::{Digest, HubId, SecretKey, SignedAuthority, SignedManifest};
+use sync::{Digest, HubId, SignedAuthority};
 
 /// This hub.
 pub struct Site {
@@ -42,16 +45,22 @@ pub struct Site {
     pub root: Digest,
     /// The certificates that hosts believe here.
     pub authority: SignedAuthority,
-    /// The keys of this era, as the root signed them last.
-    pub manifest: ArcSwap<SignedManifest>,
-    /// When they were.
-    pub renewed: Mutex<Time>,
-    /// What signs views.
-    pub view_key: SecretKey,
+    /// What views are signed by.
+    pub voice: ArcSwap<Voice>,
+    /// When that is looked at again.
+    pub renew_at: Mutex<Time>,
+    /// Where its key is.
+    pub keys: ServerKeys,
+    /// Who signs grants, and says which keys hosts believe.
+    pub signer: Client,
     /// What is known of hosts beside the database.
     pub hosts: Hosts,
     /// Hosts that listen.
     pub wakes: Arc<Wakes>,
+    /// What tells the thread that has grants signed.
+    pub signing: Signing,
+    /// Why grants are not signed, while they are not.
+    pub unsigned: Mutex<Option<String>>,
     /// Tokens that opened nothing, by address.
     pub failed: Tries,
     /// Connections that found no place, by address.
@@ -59,19 +68,33 @@ pub struct Site {
 }
 
 impl Site {
-    /// Whether the root should sign the keys again: each day, of the thirty that a manifest is good for.
-    pub fn is_manifest_old(&self) -> bool {
-        let age = self.clock.time() - *self.renewed.lock().unwrap_or_else(PoisonError::into_inner);
-        age >= limits::MANIFEST_RENEWED
+    /// Whether it is time for the root to sign the keys again.
+    pub fn is_voice_old(&self) -> bool {
+        self.clock.time() >= *self.renew_at.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Has the root sign the keys again. Tried once an hour while the signer is away.
-    pub fn renew_manifest(&self, signer: &Client) -> Result<(), HubError> {
-        let now = self.clock.time();
-        let again = now - limits::MANIFEST_RENEWED + limits::MANIFEST_AGAIN;
-        *self.renewed.lock().unwrap_or_else(PoisonError::into_inner) = again;
-        self.manifest.store(Arc::new(signer.manifest(vec![self.view_key.public()])?));
-        *self.renewed.lock().unwrap_or_else(PoisonError::into_inner) = now;
-        Ok(())
+    /// What views are to be signed by, once all that it speaks of is signed.
+    pub fn next_voice(&self) -> Result<Voice, HubError> {
+        self.renew_in(limits::MANIFEST_AGAIN);
+        Voice::renew(&self.keys, &self.signer, &self.root)
+    }
+
+    /// Signs views by this from now on.
+    pub fn speak_by(&self, voice: Voice) {
+        let era = voice.manifest.era;
+        self.renew_in(limits::MANIFEST_RENEWED);
+        if self.voice.swap(Arc::new(voice)).manifest.era != era {
+            self.wakes.wake_all();
+        }
+    }
+
+    fn renew_in(&self, wait: TimeDelta) {
+        *self.renew_at.lock().unwrap_or_else(PoisonError::into_inner) = self.clock.time() + wait;
+    }
+
+    /// Looks at once whether there are other keys.
+    pub fn renew_voice_now(&self) {
+        *self.renew_at.lock().unwrap_or_else(PoisonError::into_inner) = Time::MIN_UTC;
+        self.signing.wake();
     }
 }

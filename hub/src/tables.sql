@@ -46,6 +46,8 @@ CREATE TABLE signed (
     version  INTEGER NOT NULL,
     digest   TEXT NOT NULL,
     envelope TEXT NOT NULL,
+    key      TEXT NOT NULL, -- what signed it
+    hidden   INTEGER NOT NULL DEFAULT 0, -- it ended, and could not be signed as ended yet
     until_ms INTEGER NOT NULL    -- it is listed until then, so that what ended is known to have
 ) STRICT;
 CREATE TABLE signed_host (
@@ -86,6 +88,7 @@ CREATE TABLE permit (
     listed   INTEGER NOT NULL,    -- 0: used, taken back or renewed
     digest   TEXT NOT NULL,
     envelope TEXT NOT NULL,
+    key      TEXT NOT NULL,       -- that signed it
     body     TEXT NOT NULL,
     until_ms INTEGER NOT NULL
 ) STRICT;

@@ -1,7 +1,7 @@
 //! `jitd.toml`: read whole and checked whole before anything is opened.
 
 use crate::limits;
-use access::{HostName, Login, Span};
+use access::{HostName, Login, Service, Span};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::io::Read as _;
@@ -27,6 +27,8 @@ pub struct Config {
     pub control: Control,
     /// Sessions and their end.
     pub sessions: Sessions,
+    /// How this host goes by its hub, where it has one.
+    pub hub: Hub,
     /// Who may do what beside their own affairs.
     pub roles: Roles,
     /// Where requests are reviewed.
@@ -52,6 +54,7 @@ impl Default for Config {
             prompt: Prompt::default(),
             control: Control::default(),
             sessions: Sessions::default(),
+            hub: Hub::default(),
             roles: Roles::default(),
             approvals: Approvals::default(),
             labels: BTreeMap::new(),
@@ -168,6 +171,15 @@ impl TryFrom<String> for Grace {
             )),
         }
     }
+}
+
+/// `[hub]`
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Hub {
+    /// For how long services open doors, and keep them open, after the hub was heard last. Those that are not named do
+    /// for as long as a grant is good.
+    pub max_staleness: BTreeMap<Service, Span>,
 }
 
 /// `[roles]`. Who reviews what is the policy's to say.

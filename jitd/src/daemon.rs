@@ -164,6 +164,7 @@ fn start(
         source,
         log,
     });
+    site.be_strict();
     let gate = Arc::new(Gate {
         site: Arc::clone(&site),
         desk: hasty,
@@ -391,6 +392,7 @@ impl Daemon {
                     || old.accounts != config.accounts
                     || old.journal != config.journal;
                 self.site.config.store(Arc::new(config));
+                self.site.be_strict();
                 let detail = if fixed {
                     "in force, but for paths, host and journal limits, which need a restart"
                 } else {

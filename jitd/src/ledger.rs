@@ -5,7 +5,7 @@ use crate::memory::{Changed, Memory};
 use crate::source::{Enrolment, rows as source};
 use crate::{limits, rows};
 use access::{Claim, Grant, GrantId, HostName, Reason, SessionId, Time, View};
-use api::{Mark, MarkRecord, Record, Session, SessionChange, SessionRecord};
+use api::{Change, ChangeRecord, Mark, MarkRecord, Record, Session, SessionChange, SessionRecord};
 use desk::{Committed, DeskError};
 use journal::{Checkpoint, LogId, Stamp};
 use loglines::{Faults, Level, Log, Tells};
@@ -81,10 +81,11 @@ impl Entry<'_, '_> {
         Ok(())
     }
 
-    /// Goes by a grant no more; the next decision must see it.
-    pub fn withdraw(&mut self, id: GrantId) -> Result<(), LedgerError> {
-        rows::withdraw(self.tx.connection(), id)?;
-        self.tx.event(Changed::Withdrawn(id));
+    /// Goes by a grant no more, if it is there; the next decision must see it.
+    pub fn take_back(&mut self, id: GrantId, at: Time) -> Result<(), LedgerError> {
+        if let Some(grant) = rows::grant(self.tx.connection(), id)? {
+            self.withdraw(grant, at)?;
+        }
         self.tx.end_group();
         Ok(())
     }
@@ -122,6 +123,24 @@ impl Entry<'_, '_> {
         rows::change_session(self.tx.connection(), &before, Some(&after), self.seq, at)?;
         self.keep(after);
         Ok(true)
+    }
+
+    /// Goes by a grant of the hub from now on.
+    fn receive(&mut self, grant: &Grant, at: Time) -> Result<(), LedgerError> {
+        let seq = self.record(of_hub(Change::Received, grant.clone(), at))?;
+        desk::keep_grant(self.tx.connection(), grant, grant.ended.is_some(), seq)
+            .map_err(|why| LedgerError::Unwritable(why.to_string()))?;
+        self.tx.event(Committed::Grant(Box::new(grant.clone())).into());
+        Ok(())
+    }
+
+    /// Goes by a grant no more.
+    fn withdraw(&mut self, grant: Grant, at: Time) -> Result<(), LedgerError> {
+        let id = grant.id;
+        self.record(of_hub(Change::Withdrawn, grant, at))?;
+        rows::withdraw(self.tx.connection(), id)?;
+        self.tx.event(Changed::Withdrawn(id));
+        Ok(())
     }
 
     fn keep(&mut self, session: Session) {
@@ -300,7 +319,13 @@ impl Ledger {
             }
             let detail = format!("hub={} withdrawn={}", enrolment.hub, others.len());
             entry.record(Record::Mark(Box::new(MarkRecord { at, mark: Mark::ViewApplied, detail })))?;
-            others.into_iter().try_for_each(|id| entry.withdraw(id))
+            for id in others {
+                if let Some(grant) = rows::grant(entry.tx.connection(), id)? {
+                    entry.withdraw(grant, at)?;
+                }
+            }
+            entry.tx.end_group();
+            Ok(())
         })
     }
 
@@ -324,28 +349,26 @@ impl Ledger {
                 "era={} revision={} put={put} removed={removed}",
                 served.manifest.era, served.revision
             );
-            let seq =
-                entry.record(Record::Mark(Box::new(MarkRecord { at, mark: Mark::ViewApplied, detail })))?;
-            let connection = entry.tx.connection();
-            for change in &changes {
+            entry.record(Record::Mark(Box::new(MarkRecord { at, mark: Mark::ViewApplied, detail })))?;
+            for change in changes {
                 let (sync::Change::Put(id) | sync::Change::Removed(id) | sync::Change::Forgotten(id)) =
                     change;
-                match state.grants.get(id) {
-                    Some(known) => source::put_known(connection, *id, known)?,
-                    None => source::forget_known(connection, *id)?,
+                let known = state.grants.get(&id);
+                let connection = entry.tx.connection();
+                match known {
+                    Some(known) => source::put_known(connection, id, known)?,
+                    None => source::forget_known(connection, id)?,
                 }
-            }
-            for change in changes {
-                match change {
-                    sync::Change::Put(id) => {
-                        let held = state.grants.get(&id).and_then(|known| known.held.as_ref());
-                        let Some(sync::Held { grant, .. }) = held else { continue };
-                        desk::keep_grant(entry.tx.connection(), grant, grant.ended.is_some(), seq)
-                            .map_err(|why| LedgerError::Unwritable(why.to_string()))?;
-                        entry.tx.event(Committed::Grant(Box::new(grant.clone())).into());
+                let before = rows::grant(connection, id)?;
+                match known.and_then(|known| known.held.as_ref()).map(|held| &held.grant) {
+                    // Another key has signed the same.
+                    Some(grant) if before.as_ref() == Some(grant) => {}
+                    Some(grant) => entry.receive(grant, at)?,
+                    None => {
+                        if let Some(grant) = before {
+                            entry.withdraw(grant, at)?;
+                        }
                     }
-                    sync::Change::Removed(id) => entry.withdraw(id)?,
-                    sync::Change::Forgotten(_) => {}
                 }
             }
             // The next decision must see it.
@@ -483,6 +506,21 @@ pub fn stamps(boot: String) -> store::Stamps {
 pub fn random() -> Result<u64, LedgerError> {
     getrandom::u64()
         .map_err(|why| LedgerError::Unwritable(format!("the kernel gives no random numbers: {why}")))
+}
+
+/// What a hub says of a grant.
+fn of_hub(change: Change, grant: Grant, at: Time) -> Record {
+    Record::Change(Box::new(ChangeRecord {
+        at,
+        change,
+        actor: None,
+        channel: None,
+        comment: None,
+        request: None,
+        grant: Some(grant),
+        used: None,
+        policy: None,
+    }))
 }
 
 fn json(value: &impl serde::Serialize) -> Result<String, LedgerError> {

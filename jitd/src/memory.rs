@@ -1,11 +1,14 @@
 //! What is committed, as the gate reads it: a decision touches no disk.
 
 use crate::limits;
-use access::{Claim, Decision, Grant, GrantId, Local, Login, Now, Question, Reason, SessionId, View};
+use access::{
+    Claim, Decision, Grant, GrantId, Local, Login, Now, Question, Reason, Service, SessionId, Time, View,
+};
 use api::{EndCause, Mark, Record, Session, SessionChange};
+use chrono::TimeDelta;
 use desk::Committed;
 use loglines::{Level, Log};
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
@@ -54,6 +57,8 @@ pub struct Carried {
     pub grant: Option<Arc<Grant>>,
     /// When that was used first.
     pub claim: Option<Claim>,
+    /// Until when what is known is new enough for its service, where that matters.
+    pub fresh: Option<Time>,
 }
 
 impl Memory {
@@ -87,13 +92,15 @@ impl Memory {
         let _ = self.wake.set(wake);
     }
 
-    /// Replaces everything but the approvers by what the store holds.
+    /// Replaces everything that the store holds by what is in it.
     pub fn reload(&self, loaded: Self) {
         let loaded = loaded.held.into_inner().unwrap_or_else(PoisonError::into_inner);
         let mut held = self.held.write().unwrap_or_else(PoisonError::into_inner);
         let approvers = std::mem::take(&mut held.view.approvers);
+        let freshness = std::mem::take(&mut held.local.freshness);
         *held = loaded;
         held.view.approvers = approvers;
+        held.local.freshness = freshness;
         drop(held);
         self.tell();
     }
@@ -147,6 +154,16 @@ impl Memory {
         }
     }
 
+    /// As of when the truth is known.
+    pub fn heard(&self, as_of: Option<Time>) {
+        self.held.write().unwrap_or_else(PoisonError::into_inner).local.freshness.as_of = as_of;
+    }
+
+    /// For which services it must be known as of how long ago.
+    pub fn be_strict(&self, strict: BTreeMap<Service, TimeDelta>) {
+        self.held.write().unwrap_or_else(PoisonError::into_inner).local.freshness.strict = strict;
+    }
+
     /// Decides a question.
     pub fn decide(&self, question: &Question, now: Now) -> Decision {
         self.read(|held| access::decide(&held.view, &held.local, question, now))
@@ -195,6 +212,7 @@ impl Memory {
                 session: Arc::clone(session),
                 grant: session.grant.and_then(|id| held.view.grant(id)).cloned(),
                 claim: session.grant.and_then(|id| held.local.claims.get(&id)).copied(),
+                fresh: held.local.freshness.until(&session.service),
             };
             held.sessions.values().map(carried).collect()
         })
@@ -277,7 +295,7 @@ fn level(record: &Record) -> Level {
         Record::Mark(mark) if matches!(mark.mark, Mark::LinesDropped | Mark::LeftOver) => Level::Err,
         Record::Session(session) => match (session.change, session.end.map(|end| end.cause)) {
             (SessionChange::Closed, _) => Level::Info,
-            (_, Some(EndCause::GrantLost)) => Level::Err,
+            (_, Some(EndCause::GrantLost | EndCause::Stale)) => Level::Err,
             _ => Level::Notice,
         },
         Record::Change(_) | Record::Right(_) | Record::Mark(_) => Level::Notice,

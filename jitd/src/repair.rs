@@ -63,7 +63,8 @@ impl store::Judge for Bodies {
     fn says(&self, record: &str) -> Says {
         match serde_json::from_str::<Record>(record) {
             Ok(Record::Change(change)) => {
-                let ended = change.grant.filter(|grant| grant.ended.is_some());
+                let gone = change.change == Change::Withdrawn;
+                let ended = change.grant.filter(|grant| gone || grant.ended.is_some());
                 Says { ended: ended.map(|grant| grant.id.bits()), used: None }
             }
             Ok(Record::Decision(decision)) => Says { ended: None, used: used(&decision) },
@@ -71,6 +72,29 @@ impl store::Judge for Bodies {
                 Says { ended: None, used: claim_in(&mark.detail) }
             }
             Ok(Record::Session(_) | Record::Right(_) | Record::Mark(_)) | Err(_) => Says::default(),
+        }
+    }
+
+    fn own(&self) -> store::Own {
+        store::Own {
+            meta: &[crate::source::ORIGIN],
+            // Permits come again with the next view; that one was used must stay.
+            tables: &[("served", "one"), ("known", "id"), ("ask", "n"), ("glass", "id")],
+        }
+    }
+
+    fn stands(&self, table: &str, body: &str, grant: Option<&str>) -> bool {
+        match table {
+            "served" => serde_json::from_str::<sync::Served>(body).is_ok(),
+            // What is to be honoured stands by the grant that its own record vouches for; a memory of one that is not
+            // can only refuse.
+            "known" => serde_json::from_str::<sync::Known>(body).is_ok_and(|known| {
+                let same = |grant: &str| serde_json::from_str(grant).ok();
+                known.held.is_none_or(|held| grant.and_then(same) == Some(held.grant))
+            }),
+            "ask" => serde_json::from_str::<api::HostAsk>(body).is_ok(),
+            "glass" => true,
+            _ => false,
         }
     }
 

@@ -1,7 +1,7 @@
 //! The daemon's own rows: claims, sessions, the clock.
 
 use crate::clock::Kept;
-use access::{Claim, GrantId, SessionId, Time};
+use access::{Claim, Grant, GrantId, SessionId, Time};
 use api::Session;
 use rusqlite::{Connection, OptionalExtension as _, params};
 use store::StoreError;
@@ -17,6 +17,16 @@ pub fn claim(connection: &Connection, grant: GrantId, claim: Claim, seq: u64) ->
         )?
         .execute(params![grant.bits(), claim.started.timestamp_millis(), claim.ends.timestamp_millis(), seq])?;
     Ok(())
+}
+
+/// A grant as it is kept.
+pub fn grant(connection: &Connection, id: GrantId) -> Result<Option<Grant>, StoreError> {
+    let body: Option<String> = connection
+        .prepare_cached("SELECT body FROM grants WHERE id = ?1")?
+        .query_row([id.bits()], |row| row.get(0))
+        .optional()?;
+    let wrong = |why| StoreError::Full(format!("the row of grant {id} cannot be read: {why}"));
+    body.map(|body| serde_json::from_str(&body).map_err(wrong)).transpose()
 }
 
 /// A grant that this host must not go by any more.

@@ -12,7 +12,7 @@ use access::{HostName, SessionId};
 use arc_swap::ArcSwap;
 use desk::{Desk, SqliteStore};
 use loglines::Log;
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::{Arc, Mutex};
 
 /// This host, and everything that answers for it.
@@ -43,4 +43,16 @@ pub struct Site {
     pub source: Source,
     /// For what cannot be recorded.
     pub log: Log,
+}
+
+impl Site {
+    /// What the configuration says of how old may be what is known from a hub.
+    pub fn be_strict(&self) {
+        let strict = match self.source.hub() {
+            Some(_) => self.config.load().hub.max_staleness.clone(),
+            None => BTreeMap::new(),
+        };
+        let strict = strict.into_iter().map(|(service, longest)| (service, longest.delta()));
+        self.memory.be_strict(strict.collect());
+    }
 }

@@ -525,7 +525,11 @@ fn a_first_use_never_gets_a_second_clock() {
     let said = state.repaired();
     assert!(said.contains("no record tells of this use"), "{said}");
     assert!(!state.has_grant(UNUSED) && state.has_grant(USED));
-    assert!(state.has_the_claim());
+    let file = state.opened();
+    let ends =
+        |id| format!("SELECT count(*) FROM claim WHERE grant_id = {} AND ends_ms - started_ms = ", bits(id));
+    assert!(has_one(&file, &format!("{} {HOUR}", ends(USED))), "as its record tells it");
+    assert!(has_one(&file, &format!("{} 0", ends(UNUSED))), "used up: nobody knows until when it was good");
 }
 
 #[test]
@@ -555,4 +559,78 @@ fn a_revocation_stays_whatever_its_row_says() {
         assert!(!state.has_grant(REVOKED), "{said}");
         assert_eq!(state.has_grant(GIVEN), lost == 2, "what nobody touched is taken over: {said}");
     }
+}
+
+/// What a host of a hub keeps beside: the last message, a grant that is honoured, one that another body is remembered
+/// of, and the memory of one that ended.
+fn of_a_hub(db: &Connection) {
+    edited(db);
+    db.execute_batch(include_str!("../src/tables.sql")).unwrap();
+    store::set_meta(db, "hub", "a hub, its root, and this host").unwrap();
+    let key = |seed| sync::SecretKey::from_random(&[seed; 32]).public();
+    let time = |ms| access::Time::from_timestamp_millis(ms).unwrap();
+    let manifest = sync::Manifest {
+        hub: sync::HubId::new(access::HostName::parse("hub").unwrap()),
+        era: sync::Era { incarnation: 1, epoch: 1 },
+        roots: sync::Roots::one(key(1)),
+        grant_keys: vec![key(2)],
+        view_keys: vec![key(3)],
+        issued_at: time(NOON),
+        expires: time(NOON + HOUR),
+    };
+    let served = sync::Served {
+        manifest,
+        retired: Vec::new(),
+        revision: 7,
+        whole: sync::Digest::of(b"whole"),
+        as_of: time(NOON),
+        fresh_until: time(NOON + HOUR),
+        signed_time: None,
+    };
+    db.execute("INSERT INTO served (one, body) VALUES (1, ?1)", [serde_json::to_string(&served).unwrap()])
+        .unwrap();
+    let known = |id: &str, held: Option<Grant>| {
+        let held = held.map(|grant| sync::Held { grant, signer: key(2) });
+        let digest = sync::Digest::of(id.as_bytes());
+        let known = sync::Known { version: 1, digest, ended: None, until: time(NOON + HOUR), held };
+        let body = serde_json::to_string(&known).unwrap();
+        db.execute("INSERT INTO known (id, body) VALUES (?1, ?2)", params![bits(id), body]).unwrap();
+    };
+    known(GIVEN, Some(grant(GIVEN, false, false)));
+    known(UNUSED, Some(Grant { rule: "wider".into(), ..grant(UNUSED, true, false) }));
+    known("G-00000-00009", None);
+}
+
+#[test]
+fn what_a_hub_said_is_taken_over_where_it_is_what_the_records_say() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let state = State::damaged(of_a_hub);
+    let said = state.repaired();
+    assert!(said.contains("taken over: 2 of known") && said.contains("taken over: 1 of served"), "{said}");
+    assert!(said.contains(&format!("lost: known {}", bits(UNUSED))), "{said}");
+    let file = state.opened();
+    assert!(has_one(&file, "SELECT count(*) FROM meta WHERE key = 'hub'"));
+    assert!(has_one(&file, &format!("SELECT count(*) FROM known WHERE id = {}", bits(GIVEN))));
+}
+
+#[test]
+fn a_grant_that_is_given_again_gets_no_second_clock() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let state = State::damaged(|db| {
+        edited(db);
+        db.execute("DELETE FROM grants WHERE id = ?1", [bits(USED)]).unwrap();
+    });
+    let said = state.repaired();
+    assert!(state.has_the_claim(), "as its record tells it: {said}");
+
+    let state = State::damaged(|db| {
+        edited(db);
+        db.execute("DELETE FROM grants WHERE id = ?1", [bits(USED)]).unwrap();
+        db.execute("UPDATE journal SET body = body || ' ' WHERE body LIKE '%\"granted\"%'", []).unwrap();
+    });
+    let said = state.repaired();
+    assert!(said.contains("no record tells until when its grant is good"), "{said}");
+    let used_up =
+        format!("SELECT count(*) FROM claim WHERE grant_id = {} AND ends_ms = started_ms", bits(USED));
+    assert!(has_one(&state.opened(), &used_up));
 }

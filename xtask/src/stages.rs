@@ -69,7 +69,7 @@ const LONG: &[Stage] = &[
     ("settles", |tally| {
         tests(
             tally,
-            &["cargo", "test", "-p", "hosts", "--test", "clock", "ten_minutes"],
+            &["cargo", "test", "-p", "hosts", "--test", "scenario", "ten_minutes"],
             &[("JIT_SETTLES", "1")],
         )
     }),

@@ -65,7 +65,7 @@ pub fn decide(view: &View, local: &Local, question: &Question, now: Now) -> Deci
         .max_by_key(|(fit, ends, id, grant)| (*fit, !is_over(grant, *ends, now), *ends, *id));
 
     if let Some((Fit::Carries, ends, _, grant)) = best {
-        if local.stale {
+        if local.freshness.until(&question.service).is_some_and(|until| now.trusted >= until) {
             return Decision {
                 reason: Reason::Stale,
                 grant: Some(Arc::clone(grant)),

@@ -26,7 +26,7 @@ pub use question::{Now, Phase, Question};
 pub use reason::Reason;
 pub use span::{Span, SpanError};
 pub use text::{Text, TextError};
-pub use view::{Local, View};
+pub use view::{Freshness, Local, View};
 
 /// An instant, in UTC. Stored and signed in whole milliseconds.
 pub type Time = chrono::DateTime<chrono::Utc>;

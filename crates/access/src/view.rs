@@ -1,7 +1,8 @@
 //! What one host knows when it is asked.
 
-use crate::{Claim, Grant, GrantId, HostName, Login};
-use std::collections::{HashMap, HashSet};
+use crate::{Claim, Grant, GrantId, HostName, Login, Service, Time};
+use chrono::TimeDelta;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 /// The grants one host must hold, found by login name, and who may come in to approve.
@@ -84,14 +85,32 @@ pub struct Local {
     pub claims: HashMap<GrantId, Claim>,
     /// Live sessions per grant.
     pub sessions: HashMap<GrantId, u32>,
-    /// Whether the view is older than this question's service allows.
-    pub stale: bool,
+    /// How old what is known may be.
+    pub freshness: Freshness,
     /// Whether the host belongs to a source.
     pub enrolled: bool,
 }
 
 impl Default for Local {
     fn default() -> Self {
-        Self { claims: HashMap::new(), sessions: HashMap::new(), stale: false, enrolled: true }
+        let (claims, sessions) = (HashMap::new(), HashMap::new());
+        Self { claims, sessions, freshness: Freshness::default(), enrolled: true }
+    }
+}
+
+/// How old what a host knows is, and may be.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Freshness {
+    /// As of when the truth is known; none where it never was.
+    pub as_of: Option<Time>,
+    /// How old that may be, for services that are strict about it. Others go by what was known last.
+    pub strict: BTreeMap<Service, TimeDelta>,
+}
+
+impl Freshness {
+    /// First instant, in trusted time, that what is known is too old for this service; none where no age is.
+    pub fn until(&self, service: &Service) -> Option<Time> {
+        let longest = *self.strict.get(service)?;
+        Some(self.as_of.map_or(Time::MIN_UTC, |as_of| as_of + longest))
     }
 }

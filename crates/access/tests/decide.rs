@@ -2,8 +2,8 @@
 #![allow(clippy::unwrap_used, clippy::print_stderr, clippy::panic)] // also in the functions that tests share
 
 use access::{
-    Claim, Decision, Ended, EndedHow, Grant, GrantId, HostName, Local, Login, Now, Person, Phase, Question,
-    Reason, RequestId, Service, Span, Time, View, Window, decide,
+    Claim, Decision, Ended, EndedHow, Freshness, Grant, GrantId, HostName, Local, Login, Now, Person, Phase,
+    Question, Reason, RequestId, Service, Span, Time, View, Window, decide,
 };
 use chrono::TimeDelta;
 use proptest::prelude::*;
@@ -116,15 +116,17 @@ fn is_right(
     decision: &Decision,
 ) -> Result<(), String> {
     let carrying: Vec<&Grant> = grants.iter().filter(|grant| carries(grant, local, question, now)).collect();
+    let Freshness { as_of, strict } = &local.freshness;
+    let too_old = |longest: &TimeDelta| as_of.is_none_or(|as_of| now.trusted - as_of >= *longest);
+    let stale = strict.get(&question.service).is_some_and(too_old);
     let approver = question.service.as_str() == "ssh" && approvers.contains(&question.subject);
-    let allowed =
-        local.enrolled && ((!carrying.is_empty() && !local.stale) || (carrying.is_empty() && approver));
+    let allowed = local.enrolled && ((!carrying.is_empty() && !stale) || (carrying.is_empty() && approver));
     if decision.allows() != allowed {
         return Err(format!("allowed should be {allowed}"));
     }
     let fine = match decision.reason {
         Reason::NotEnrolled => !local.enrolled,
-        Reason::Stale => local.stale && !carrying.is_empty(),
+        Reason::Stale => stale && !carrying.is_empty(),
         Reason::Approver => approver && decision.grant.is_none(),
         Reason::NoGrant => !grants
             .iter()
@@ -229,7 +231,10 @@ fn every_question(grant: &Grant) -> u64 {
         for (carried, stale, enrolled) in
             [(0, false, true), (1, false, true), (0, true, true), (0, false, false)]
         {
-            let mut local = Local { stale, enrolled, ..Local::default() };
+            let doors = if stale { ["ssh", "sudo", "su"].as_slice() } else { &[] };
+            let strict = doors.iter().map(|door| (service(door), TimeDelta::minutes(1))).collect();
+            let freshness = Freshness { as_of: Some(at(0)), strict };
+            let mut local = Local { freshness, enrolled, ..Local::default() };
             claim.map(|claim| local.claims.insert(grant.id, claim));
             local.sessions.insert(grant.id, carried);
             for ((trusted, latest), provisional) in
@@ -331,10 +336,15 @@ fn any_local() -> impl Strategy<Value = Local> {
     (
         prop::collection::hash_map(0u64..6, (0i64..60, 1i64..20), 0..3),
         prop::collection::hash_map(0u64..6, 0u32..3, 0..3),
-        0u8..8,
+        prop::option::of(0i64..80),
+        prop::collection::btree_map(
+            prop::sample::select(vec![service("ssh"), service("sudo")]),
+            (0i64..60).prop_map(TimeDelta::seconds),
+            0..2,
+        ),
         0u8..8,
     )
-        .prop_map(|(claims, sessions, stale, enrolled)| Local {
+        .prop_map(|(claims, sessions, as_of, strict, enrolled)| Local {
             claims: claims
                 .into_iter()
                 .map(|(id, (from, long))| {
@@ -342,7 +352,7 @@ fn any_local() -> impl Strategy<Value = Local> {
                 })
                 .collect(),
             sessions: sessions.into_iter().map(|(id, count)| (GrantId::from_random(id), count)).collect(),
-            stale: stale == 0,
+            freshness: Freshness { as_of: as_of.map(at), strict },
             enrolled: enrolled != 0,
         })
 }

@@ -92,6 +92,8 @@ pub enum EndCause {
     LoginEnded,
     /// Its grant is not there any more: a repair lost it.
     GrantLost,
+    /// The hub was not heard for longer than its service allows.
+    Stale,
 }
 
 impl EndCause {
@@ -104,6 +106,7 @@ impl EndCause {
             Self::Asked => "asked",
             Self::LoginEnded => "login_ended",
             Self::GrantLost => "grant_lost",
+            Self::Stale => "stale",
         }
     }
 }

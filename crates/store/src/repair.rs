@@ -24,11 +24,12 @@ use journal::{Hash, Head, LogId, Row, Stamp};
 use rusqlite::types::Value;
 use rusqlite::{Connection, ErrorCode};
 use salvage::{Found, Salvaged, salvage};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 /// The table of which the last row is in force.
 const POLICY: &str = "policy";
+const GRANTS: &str = "grants";
 
 /// What became of a damaged file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,6 +74,18 @@ pub trait Judge {
     /// What a record says, whatever row it belongs to.
     fn says(&self, record: &str) -> Says;
 
+    /// What the daemon keeps beside the tables that all have.
+    fn own(&self) -> Own {
+        Own::default()
+    }
+
+    /// Whether a row of one of those tables can be believed by its body, and by the grant of its id where that is
+    /// taken over.
+    fn stands(&self, table: &str, body: &str, grant: Option<&str>) -> bool {
+        let _ = (table, body, grant);
+        false
+    }
+
     /// The clock's row: at least as late as these records prove, in their order, and no value that cannot
     /// be read. Also says what was wrong with the row.
     fn clock(
@@ -83,6 +96,15 @@ pub trait Judge {
 
     /// The record that vouches for something in the new log.
     fn vouch(&self, taken: Taken<'_>) -> String;
+}
+
+/// What one daemon alone keeps.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Own {
+    /// Keys of `meta`.
+    pub meta: &'static [&'static str],
+    /// Tables whose rows have a `body`, each with its key.
+    pub tables: &'static [(&'static str, &'static str)],
 }
 
 /// What a grant's body says.
@@ -138,7 +160,7 @@ pub fn repair(
     let _lock = lock(&options.path)?;
     aside::give_to_owner(&options.path.with_extension("lock"))?;
     let kept = aside::move_aside(&options.path)?;
-    let salvaged = salvage(&kept)?;
+    let salvaged = salvage(&kept, judge.own())?;
     aside::remove(&crate::file::beside(&kept, "-shm"))?;
 
     let fresh = options.path.with_extension("new");
@@ -165,7 +187,7 @@ fn build(
     opening: impl FnOnce(&Repaired, LogId) -> (Stamp, String),
     judge: &dyn Judge,
 ) -> Result<Repaired, StoreError> {
-    let Salvaged { log, records, last_there, checkpoint, rows, claims, clock, lost } = salvaged;
+    let Salvaged { log, records, last_there, checkpoint, rows, claims, clock, own, meta, lost } = salvaged;
     let mut repaired = Repaired {
         kept,
         old: log,
@@ -227,6 +249,26 @@ fn build(
     let transaction = connection.unchecked_transaction()?;
     if let Some(clock) = &repaired.clock {
         rows::set_meta(&transaction, "clock", clock)?;
+    }
+    for (key, value) in meta {
+        rows::set_meta(&transaction, key, &value)?;
+    }
+    let of_grant = |(table, found, _): &(&'static str, Found, _)| {
+        (*table == GRANTS).then(|| Some((found.id, found.text("body")?.to_owned()))).flatten()
+    };
+    let grants: BTreeMap<i64, String> = keep.iter().filter_map(of_grant).collect();
+    for (table, found) in own {
+        let grant = grants.get(&found.id).map(String::as_str);
+        if judge.stands(table, found.text("body").unwrap_or_default(), grant) {
+            insert(&transaction, table, found.columns, 0)?;
+            *repaired.taken.entry(table).or_insert(0) += 1;
+        } else {
+            repaired.lose(
+                table,
+                found.id.to_string(),
+                "it cannot be read, or is about a grant that is lost".into(),
+            );
+        }
     }
     for (table, found, _) in keep {
         let record = judge.vouch(Taken::Row { table, body: found.text("body").unwrap_or_default() });
@@ -309,7 +351,7 @@ impl<'a> Told<'a> {
         {
             return Err(format!("record {gap} is lost and could have replaced it"));
         }
-        if table != "grants" {
+        if table != GRANTS {
             return Ok(None);
         }
         let says = judge.grant(body).ok_or("it cannot be read")?;
@@ -380,15 +422,31 @@ impl<'a> Told<'a> {
                 }
             }
         });
-        for id in claims.keys() {
-            let known = uses.iter().any(|use_| use_.grant == *id);
-            if !known
-                && !repaired.lost.iter().any(|lost| lost.table == "claim" && lost.which == id.to_string())
-            {
-                repaired.lose("claim", id.to_string(), "its grant is not taken over".into());
+        self.uses_of_others(&mut uses, claims, repaired);
+        uses
+    }
+
+    /// First uses of grants that are not kept here: a hub may give such a grant again, and its clock must not start
+    /// anew. Where no record tells until when it was good, it is used up.
+    fn uses_of_others(&self, uses: &mut Vec<Use>, claims: &BTreeMap<u64, Found>, repaired: &mut Repaired) {
+        let last_ms = self.records.last_key_value().map_or(0, |(_, row)| row.stamp.wall_ms);
+        let mut known: BTreeSet<u64> = uses.iter().map(|use_| use_.grant).collect();
+        for (id, (_, told)) in &self.first_use {
+            if claims.contains_key(id) && told.ends_ms > last_ms && known.insert(*id) {
+                uses.push(*told);
             }
         }
-        uses
+        for (id, row) in claims {
+            if self.first_use.contains_key(id) || !known.insert(*id) {
+                continue;
+            }
+            let started_ms = row.number("started_ms").unwrap_or(last_ms);
+            uses.push(Use { grant: *id, started_ms, ends_ms: started_ms });
+            if !repaired.lost.iter().any(|lost| lost.table == "claim" && lost.which == id.to_string()) {
+                let why = "no record tells until when its grant is good, which is used up so";
+                repaired.lose("claim", id.to_string(), why.into());
+            }
+        }
     }
 }
 

@@ -93,6 +93,14 @@ impl Envelope {
         self.sigs.push(sig);
     }
 
+    /// The same with a signature by this key after the last one; what signed before that is rotated out.
+    pub(crate) fn signed_too(&self, key: &SecretKey) -> Self {
+        let last = self.sigs.last().cloned();
+        let mut envelope = Self { sigs: last.into_iter().collect(), ..self.clone() };
+        envelope.sign(key);
+        envelope
+    }
+
     /// The bytes that were signed for, verified or not.
     pub fn payload(&self) -> &[u8] {
         &self.payload

@@ -1,6 +1,6 @@
 //! Grants as they are signed, and as they are named.
 
-use crate::{Digest, Envelope, HubId, Kind, SecretKey};
+use crate::{Digest, Envelope, HubId, Kind, Part, Rejected, SecretKey};
 use access::{Grant, GrantId};
 use serde::{Deserialize, Serialize};
 
@@ -42,5 +42,14 @@ impl SignedGrant {
         let envelope = Envelope::seal(Kind::Grant, body, key);
         let Grant { id, version, .. } = body.grant;
         Self { entry: Entry { id, version, digest: Digest::of(envelope.payload()) }, envelope }
+    }
+
+    /// Signs what was signed before, as the same bytes: for a host that holds them the grant stays what it was. Fails
+    /// where they say something else than this body.
+    pub fn sign_again(body: &Body, before: &Envelope, key: &SecretKey) -> Result<Envelope, Rejected> {
+        if before.open::<Body>(Part::Body)? != *body {
+            return Err(Rejected::malformed(Part::Body, "what was signed before says something else"));
+        }
+        Ok(before.signed_too(key))
     }
 }

@@ -44,7 +44,7 @@ pub use message::Message;
 pub use permit::{Permit, SignedPermit};
 pub use rejected::{Part, Rejected};
 pub use request::{Nonce, Request};
-pub use state::{Freshness, Held, HeldPermit, Known, KnownPermit, Served, State};
+pub use state::{Held, HeldPermit, Known, KnownPermit, Served, State};
 pub use token::{Token, TokenError};
 pub use view::{View, whole, whole_with};
 

@@ -115,7 +115,7 @@ pub struct SignedManifest {
 impl SignedManifest {
     /// Takes the signed manifest in, on a host that pinned `pin` and holds `held`: what it holds, renewed or
     /// followed by a later era.
-    pub(crate) fn verify(&self, pin: &Digest, held: Option<&Manifest>) -> Result<Manifest, Rejected> {
+    pub fn verify(&self, pin: &Digest, held: Option<&Manifest>) -> Result<Manifest, Rejected> {
         let malformed = |why| Rejected::malformed(Part::Manifest, why);
         let roots = held.map_or(&self.roots, |held| &held.roots);
         roots.check().map_err(malformed)?;

@@ -1,7 +1,7 @@
 //! What a host keeps over restarts.
 
 use crate::{Digest, Entry, Era, HubId, KeyId, Manifest, PublicKey};
-use access::{Ended, Grant, GrantId, HostName, Span, Time};
+use access::{Ended, Grant, GrantId, HostName, Time};
 use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -136,30 +136,5 @@ impl State {
     /// How long ago the truth was last known, in trusted time; unknown before the first message.
     pub fn staleness(&self, now: Time) -> Option<TimeDelta> {
         self.served.as_ref().map(|served| (now - served.as_of).max(TimeDelta::zero()))
-    }
-}
-
-/// How up to date a host must be to let somebody in by a service.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "freshness", rename_all = "snake_case", deny_unknown_fields)]
-pub enum Freshness {
-    /// Grants are good to their end, also while the hub is away.
-    BestEffort,
-    /// Only while the truth is known as of so long ago.
-    Strict {
-        /// How long.
-        max_staleness: Span,
-    },
-}
-
-impl Freshness {
-    /// Whether what the host knows is too old, in trusted time.
-    pub fn is_stale(self, state: &State, now: Time) -> bool {
-        match self {
-            Self::BestEffort => false,
-            Self::Strict { max_staleness } => {
-                state.staleness(now).is_none_or(|age| age > max_staleness.delta())
-            }
-        }
     }
 }

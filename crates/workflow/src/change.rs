@@ -40,6 +40,10 @@ pub enum Change {
     PolicyApplied,
     /// It was taken over from a damaged database, as it is now.
     Carried,
+    /// A hub gave this host a grant, or a new version of one.
+    Received,
+    /// A hub lists a grant no more, so this host goes by it no more.
+    Withdrawn,
 }
 
 impl Change {
@@ -63,6 +67,8 @@ impl Change {
             Self::Expired => "expired",
             Self::PolicyApplied => "policy_applied",
             Self::Carried => "carried",
+            Self::Received => "received",
+            Self::Withdrawn => "withdrawn",
         }
     }
 

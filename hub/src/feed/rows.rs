@@ -1,12 +1,13 @@
 //! Rows of hosts, of what lets them in, and of what was signed for them.
 
 use crate::inbox;
+use crate::limits;
 use access::{Grant, GrantId, HostName, Time};
 use api::{HostView, Join};
 use desk::DeskError;
 use rusqlite::{Connection, OptionalExtension as _, params};
 use std::collections::BTreeMap;
-use sync::{Digest, Entry, Envelope, PublicKey, SignedGrant, SignedPermit};
+use sync::{Digest, Entry, Envelope, PublicKey, SignedGrant};
 use workflow::{Kind, Request};
 
 fn unreadable(what: &str, why: &dyn std::fmt::Display) -> DeskError {
@@ -133,62 +134,94 @@ pub fn hosts(connection: &Connection) -> Result<Vec<HostView>, DeskError> {
     .collect()
 }
 
-/// A grant with the request that gave it its newest version, or why it cannot be read.
-pub type Unsigned = Result<(Grant, Request), DeskError>;
-
-/// Grants that hosts must hear of and that are not signed as they are; those that ended first.
-pub fn unsigned(connection: &Connection, now: Time, limit: u32) -> Result<Vec<Unsigned>, DeskError> {
-    let mut select = connection.prepare_cached(
-        "SELECT g.body FROM grants g LEFT JOIN signed s ON s.id = g.id \
-         WHERE g.latest_ms > ?1 AND (s.id IS NULL OR s.version < json_extract(g.body, '$.version')) \
-         ORDER BY json_extract(g.body, '$.ended') IS NULL, g.id LIMIT ?2",
-    )?;
-    let rows = select.query_map(params![now.timestamp_millis(), limit], |row| row.get::<_, String>(0))?;
-    let bodies = rows.collect::<Result<Vec<String>, _>>()?;
-    let read = |body: String| {
-        let grant: Grant = json("a grant", &body)?;
-        let request = request_of(connection, &grant)?;
-        Ok((grant, request))
-    };
-    Ok(bodies.into_iter().map(read).collect())
+/// A grant that hosts must hear of.
+pub struct ToSign {
+    /// The grant.
+    pub grant: Grant,
+    /// The request that opened it, and then those that extended it.
+    pub requests: Vec<Request>,
+    /// This very version, where another key signed it.
+    pub before: Option<Envelope>,
 }
 
-/// The request that gave a grant its newest version: its last extension, else the one that opened it.
-fn request_of(connection: &Connection, grant: &Grant) -> Result<Request, DeskError> {
-    if grant.extended > 0 && grant.ended.is_none() {
-        let mut select = connection.prepare_cached(
-            "SELECT body FROM request WHERE person = ?1 AND state = 'approved' ORDER BY asked_ms DESC",
-        )?;
-        let rows = select.query_map([grant.person.as_str()], |row| row.get::<_, String>(0))?;
-        for row in rows {
-            let request: Request = json("a request", &row?)?;
-            if request.ask.kind == (Kind::Extend { grant: grant.id }) {
-                return Ok(request);
-            }
-        }
-    }
+/// The same, or why it cannot be read.
+pub type Unsigned = Result<ToSign, DeskError>;
+
+/// Grants that hosts must hear of and that are not signed as they are by this key: those that ended, or those that did
+/// not, by rising id after this one.
+pub fn unsigned(
+    connection: &Connection,
+    now: Time,
+    key: Option<PublicKey>,
+    ended: bool,
+    after: Option<GrantId>,
+) -> Result<Vec<(GrantId, Unsigned)>, DeskError> {
+    let mut select = connection.prepare_cached(
+        "SELECT g.id, g.body, iif(s.version = json_extract(g.body, '$.version'), s.envelope, NULL) FROM grants g LEFT JOIN signed s ON s.id = g.id \
+         WHERE g.latest_ms > ?1 AND g.id > ?2 AND (json_extract(g.body, '$.ended') IS NOT NULL) = ?3 \
+         AND (s.id IS NULL OR s.version < json_extract(g.body, '$.version') OR s.key <> ?4) ORDER BY g.id LIMIT ?5",
+    )?;
+    let key = key.map(|key| key.to_string());
+    let after = after.map_or(-1, |after| i64::try_from(after.bits()).unwrap_or(i64::MAX));
+    let wanted = params![now.timestamp_millis(), after, ended, key, limits::SIGN_AT_ONCE];
+    let rows = select.query_map(wanted, |row| {
+        Ok((row.get::<_, u64>(0)?, row.get::<_, String>(1)?, row.get::<_, Option<String>>(2)?))
+    })?;
+    let rows = rows.collect::<Result<Vec<_>, _>>()?;
+    let read = |body: String, before: Option<String>| {
+        let grant: Grant = json("a grant", &body)?;
+        let requests = requests_of(connection, &grant)?;
+        let before = before.map(|before| json("a signed grant", &before)).transpose()?;
+        Ok(ToSign { grant, requests, before })
+    };
+    Ok(rows.into_iter().map(|(id, body, before)| (GrantId::from_random(id), read(body, before))).collect())
+}
+
+/// The request that opened a grant, and then those that extended it.
+fn requests_of(connection: &Connection, grant: &Grant) -> Result<Vec<Request>, DeskError> {
     let body: Option<String> = connection
         .prepare_cached("SELECT body FROM request WHERE id = ?1")?
         .query_row([grant.request.bits()], |row| row.get(0))
         .optional()?;
     let body =
         body.ok_or_else(|| unreadable("a grant", &format!("its request {} is gone", grant.request)))?;
-    json("a request", &body)
+    let mut requests: Vec<Request> = vec![json("a request", &body)?];
+    if grant.extended > 0 {
+        let mut select = connection.prepare_cached(
+            "SELECT body FROM request WHERE person = ?1 AND state = 'approved' AND asked_ms >= ?2 ORDER BY asked_ms, id",
+        )?;
+        let since = grant.approved_at.timestamp_millis();
+        let rows = select.query_map(params![grant.person.as_str(), since], |row| row.get::<_, String>(0))?;
+        for row in rows {
+            let request: Request = json("a request", &row?)?;
+            if request.ask.kind == (Kind::Extend { grant: grant.id }) {
+                requests.push(request);
+            }
+        }
+    }
+    Ok(requests)
 }
 
-/// Keeps a signed grant at the next revision, which it gives back.
-pub fn put_signed(connection: &Connection, grant: &Grant, signed: &SignedGrant) -> Result<u64, DeskError> {
+/// Keeps a grant as this key signed it. Whether that is another than was kept.
+pub fn put_signed(
+    connection: &Connection,
+    grant: &Grant,
+    envelope: &Envelope,
+    key: &PublicKey,
+) -> Result<bool, DeskError> {
     let until = grant.window.latest_end() + sync::limits::TOMBSTONE;
-    connection
+    let kept = connection
         .prepare_cached(
-            "INSERT INTO signed (id, version, digest, envelope, until_ms) VALUES (?1, ?2, ?3, ?4, ?5) \
-             ON CONFLICT (id) DO UPDATE SET version = ?2, digest = ?3, envelope = ?4, until_ms = ?5 WHERE version < ?2",
+            "INSERT INTO signed (id, version, digest, envelope, key, until_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6) \
+             ON CONFLICT (id) DO UPDATE SET version = ?2, digest = ?3, envelope = ?4, key = ?5, until_ms = ?6, hidden = 0 \
+             WHERE version < ?2 OR (version = ?2 AND key <> ?5)",
         )?
         .execute(params![
             grant.id.bits(),
             grant.version,
-            signed.entry.digest.to_string(),
-            text(&signed.envelope)?,
+            Digest::of(envelope.payload()).to_string(),
+            text(envelope)?,
+            key.to_string(),
             until.timestamp_millis()
         ])?;
     let mut insert = connection
@@ -196,7 +229,15 @@ pub fn put_signed(connection: &Connection, grant: &Grant, signed: &SignedGrant) 
     for host in &grant.hosts {
         insert.execute(params![host.as_str(), grant.id.bits()])?;
     }
-    rise(connection)
+    Ok(kept > 0)
+}
+
+/// Hides a grant that ended and is not signed as ended. Whether hosts saw it until now.
+pub fn hide(connection: &Connection, grant: &Grant) -> Result<bool, DeskError> {
+    let hidden = connection
+        .prepare_cached("UPDATE signed SET hidden = 1 WHERE id = ?1 AND version < ?2 AND hidden = 0")?
+        .execute(params![grant.id.bits(), grant.version])?;
+    Ok(hidden > 0)
 }
 
 /// The next revision.
@@ -233,7 +274,7 @@ pub struct Truth {
     /// The grants, by rising id.
     pub grants: Vec<SignedGrant>,
     /// The permits, by rising id.
-    pub permits: Vec<SignedPermit>,
+    pub permits: Vec<inbox::rows::KeptPermit>,
 }
 
 /// What one host must hold, all from one look at the database.
@@ -242,7 +283,7 @@ pub fn truth(connection: &Connection, host: &HostName) -> Result<Truth, DeskErro
     let revision = revision(&look)?;
     let mut select = look.prepare_cached(
         "SELECT s.id, s.version, s.digest, s.envelope FROM signed_host h JOIN signed s ON s.id = h.id \
-         WHERE h.host = ?1 ORDER BY s.id LIMIT ?2",
+         WHERE h.host = ?1 AND s.hidden = 0 ORDER BY s.id LIMIT ?2",
     )?;
     let most = u32::try_from(sync::limits::GRANTS).unwrap_or(u32::MAX);
     let rows = select.query_map(params![host.as_str(), most], |row| {
@@ -268,7 +309,7 @@ mod tests {
         connection.execute_batch(include_str!("../tables.sql")).unwrap();
         connection
             .execute_batch(
-                "INSERT INTO signed VALUES (1, 1, '', '', 1000); INSERT INTO signed_host VALUES ('a', 1)",
+                "INSERT INTO signed VALUES (1, 1, '', '', '', 0, 1000); INSERT INTO signed_host VALUES ('a', 1)",
             )
             .unwrap();
         let at = |ms| Time::from_timestamp_millis(ms).unwrap();

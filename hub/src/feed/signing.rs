@@ -1,17 +1,18 @@
 //! What was granted or ended goes to the signer, and signed to the hosts: at the next revision, in the order of
 //! commits.
 
-use super::{Wakes, rows};
-use crate::ledger::Ledger;
-use crate::signer::Client;
+use super::rows;
+use crate::error::HubError;
+use crate::site::Site;
 use crate::{clock, limits};
-use access::Grant;
-use loglines::{Faults, Level, Log, Tells};
-use std::sync::Arc;
+use access::{GrantId, HostName};
+use loglines::{Faults, Level, Tells};
+use rusqlite::Connection;
+use std::collections::BTreeSet;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::{Arc, PoisonError};
 use std::time::Instant;
-use sync::{Digest, Entry, SignedGrant};
-use workflow::Request;
+use sync::{Manifest, PublicKey};
 
 /// Tells the thread that signs that there is something.
 #[derive(Clone)]
@@ -36,14 +37,8 @@ impl Signing {
 
 /// The thread that has grants signed.
 pub struct Signs {
-    /// The database.
-    pub ledger: Arc<Ledger>,
-    /// Whom to tell.
-    pub wakes: Arc<Wakes>,
-    /// Who signs.
-    pub signer: Client,
-    /// Where faults are told.
-    pub log: Log,
+    /// The hub.
+    pub site: Arc<Site>,
 }
 
 impl Signs {
@@ -59,11 +54,14 @@ impl Signs {
             match (faults.take("signing grants", outcome.is_ok(), Instant::now()), &outcome) {
                 (Tells::Fails, Err(why)) => {
                     let what = "signing grants, of which no host hears meanwhile";
-                    self.log.put(Level::Err, format!("{what}: {why}"));
+                    self.site.log.put(Level::Err, format!("{what}: {why}"));
                 }
-                (Tells::Works, _) => self.log.put(Level::Notice, "signing grants: works again".to_owned()),
+                (Tells::Works, _) => {
+                    self.site.log.put(Level::Notice, "signing grants: works again".to_owned());
+                }
                 _ => {}
             }
+            *self.site.unsigned.lock().unwrap_or_else(PoisonError::into_inner) = outcome.err();
             match told.recv_timeout(limits::SIGN_AGAIN) {
                 Ok(()) | Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return,
@@ -71,30 +69,85 @@ impl Signs {
         }
     }
 
-    /// Signs all there is to sign. One grant that the signer refuses does not hold others up.
+    /// Signs all there is to sign; where keys changed by the new one, before hosts hear of the change.
     fn round(&self) -> Result<(), String> {
-        let mut refused = None;
-        let due = self
-            .ledger
-            .read(|connection| rows::unsigned(connection, clock::wall(), limits::SIGN_AT_ONCE))
-            .map_err(|why| why.to_string())?;
-        for unsigned in due {
-            let signed = unsigned
-                .map_err(|why| why.to_string())
-                .and_then(|(grant, request)| self.sign(grant, request));
-            if let Err(why) = signed {
-                refused = Some(why);
+        let next = if self.site.is_voice_old() { Some(self.site.next_voice()) } else { None };
+        let (next, away) = match next {
+            Some(Err(why)) => (None, Some(why.to_string())),
+            Some(Ok(voice)) => (Some(voice), None),
+            None => (None, None),
+        };
+        let held = self.site.voice.load_full();
+        let manifest = next.as_ref().map_or(&held.manifest, |voice| &voice.manifest);
+        let ended = self.pass(manifest, true);
+        let live = self.pass(manifest, false);
+        if let Some(voice) = next {
+            self.site.speak_by(voice);
+        }
+        away.map_or(Ok(()), Err).and(ended).and(live)
+    }
+
+    /// All that ended, or all that did not, page by page. One that the signer refuses does not hold others up.
+    fn pass(&self, manifest: &Manifest, ended: bool) -> Result<(), String> {
+        let (mut after, mut refused) = (None, None);
+        let key = manifest.grant_keys.last().copied();
+        loop {
+            let now = clock::wall();
+            let look = |connection: &Connection| rows::unsigned(connection, now, key, ended, after);
+            let page = self.site.ledger.read(look).map_err(|why| why.to_string())?;
+            let Some(last) = page.last() else { break };
+            after = Some(last.0);
+            let outcome = self.page(page, key, ended);
+            match outcome {
+                Err(HubError::Signer(why)) => refused = Some(why),
+                outcome => outcome.map_err(|why| why.to_string())?,
             }
         }
         refused.map_or(Ok(()), Err)
     }
 
-    fn sign(&self, grant: Grant, request: Request) -> Result<(), String> {
-        let envelope = self.signer.grant(grant.clone(), request).map_err(|why| why.to_string())?;
-        let entry = Entry { id: grant.id, version: grant.version, digest: Digest::of(envelope.payload()) };
-        let (signed, hosts) = (SignedGrant { entry, envelope }, grant.hosts.clone());
-        let revision = self.ledger.put_signed(grant, signed).map_err(|why| why.to_string())?;
-        self.wakes.wake(&hosts, revision);
-        Ok(())
+    /// What could be signed of these is written down at once. An end that cannot be signed is hidden from hosts, which
+    /// is as good, but that it is not known for an end.
+    fn page(
+        &self,
+        page: Vec<(GrantId, rows::Unsigned)>,
+        key: Option<PublicKey>,
+        ended: bool,
+    ) -> Result<(), HubError> {
+        let (mut signed, mut hidden, mut wrong) = (Vec::new(), Vec::new(), Ok(()));
+        for (id, unsigned) in page {
+            let rows::ToSign { grant, requests, before } = match unsigned {
+                Ok(read) => read,
+                Err(why) => {
+                    wrong = Err(HubError::Signer(format!("grant {id}: {why}")));
+                    continue;
+                }
+            };
+            match self.site.signer.grant(grant.clone(), requests, before) {
+                Ok(envelope) => signed.push((grant, envelope)),
+                Err(why) => {
+                    if ended {
+                        hidden.push(grant);
+                    }
+                    let away = !matches!(why, HubError::Signer(_));
+                    wrong = Err(why);
+                    if away && !ended {
+                        break;
+                    }
+                }
+            }
+        }
+        let hosts: BTreeSet<HostName> = signed
+            .iter()
+            .map(|(grant, _)| grant)
+            .chain(&hidden)
+            .flat_map(|grant| grant.hosts.clone())
+            .collect();
+        if let Some(key) = key.filter(|_| !hosts.is_empty())
+            && let Some(revision) = self.site.ledger.put_signed(signed, hidden, key)?
+        {
+            self.site.wakes.wake(&hosts, revision);
+        }
+        wrong
     }
 }

@@ -4,12 +4,13 @@ use super::rows;
 use crate::inbox;
 use crate::limits;
 use crate::site::Site;
-use access::{HostName, SessionId, Time};
+use crate::voice::Voice;
+use access::{HostName, SessionId};
 use desk::DeskError;
 use loglines::Level;
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use sync::{Digest, Entry, Era, Message, View, whole_with};
+use sync::{Digest, Entry, Era, Message, SignedPermit, View, whole_with};
 use tokio::sync::watch;
 
 /// What one host is told.
@@ -21,25 +22,20 @@ pub struct Stream {
     wakes: watch::Receiver<u64>,
     /// The bodies it has been sent.
     holds: BTreeSet<Digest>,
+    /// The era they were sent in: signatures of before may be good no longer.
+    era: Era,
     /// What it was told last.
-    truth: Option<Truth>,
+    truth: Option<rows::Truth>,
     /// Sessions that it was told to end.
     ended: BTreeSet<SessionId>,
-}
-
-/// What a host must hold, with what its view says of it.
-struct Truth {
-    of: rows::Truth,
-    whole: Digest,
-    grants: Vec<Entry>,
-    permits: Vec<Entry>,
 }
 
 impl Stream {
     /// The stream of this host, that holds these bodies.
     pub fn of(site: &Arc<Site>, host: HostName, joined: Digest, holds: BTreeSet<Digest>) -> Self {
         let wakes = site.wakes.of(&host);
-        Self { site: Arc::clone(site), host, joined, wakes, holds, truth: None, ended: BTreeSet::new() }
+        let era = site.voice.load().manifest.era;
+        Self { site: Arc::clone(site), host, joined, wakes, holds, era, truth: None, ended: BTreeSet::new() }
     }
 
     /// The next event, when there is one; none when the stream is over.
@@ -79,20 +75,22 @@ impl Stream {
                 host.ok_or_else(|| super::hosts::no_host(&self.host))?;
                 Ok((rows::truth(connection, &self.host)?, inbox::rows::ending(connection, &self.host)?))
             };
-            let (of, ending) = self.site.ledger.read(look)?;
+            let (truth, ending) = self.site.ledger.read(look)?;
             for end in ending.into_iter().filter(|end| !self.ended.contains(&end.session)) {
                 let data = serde_json::to_string(&end).map_err(|why| DeskError::Store(why.to_string()))?;
                 events.push_str(&format!("event: end\ndata: {data}\n\n"));
                 told.insert(end.session);
             }
-            let grants: Vec<Entry> = of.grants.iter().map(|grant| grant.entry).collect();
-            let permits: Vec<Entry> = of.permits.iter().map(|permit| permit.entry).collect();
-            let whole = whole_with(&self.host, &grants, &permits);
-            self.truth = Some(Truth { of, whole, grants, permits });
+            self.truth = Some(truth);
         }
         let Some(truth) = &self.truth else { return Err(DeskError::Store("nothing to tell".to_owned())) };
-        let message = message(&self.site, &self.host, truth, &self.holds, self.site.clock.time());
-        self.holds = truth.grants.iter().chain(&truth.permits).map(|entry| entry.digest).collect();
+        let voice = self.site.voice.load_full();
+        if voice.manifest.era != self.era {
+            self.era = voice.manifest.era;
+            self.holds.clear();
+        }
+        let (message, holds) = message(&self.site, &voice, &self.host, truth, &self.holds);
+        self.holds = holds;
         // JSON has no line's end in it, which is the one thing that an event's data must not have.
         let json = String::from_utf8_lossy(&message.to_bytes()).into_owned();
         self.ended.append(&mut told);
@@ -102,19 +100,33 @@ impl Stream {
     }
 }
 
-fn message(site: &Site, host: &HostName, truth: &Truth, holds: &BTreeSet<Digest>, now: Time) -> Message {
-    let manifest = site.manifest.load();
+/// The truth as this voice tells it, and what the host holds then. Permits that another key signed are none until they are
+/// made anew.
+fn message(
+    site: &Site,
+    voice: &Voice,
+    host: &HostName,
+    truth: &rows::Truth,
+    holds: &BTreeSet<Digest>,
+) -> (Message, BTreeSet<Digest>) {
+    let now = site.clock.time();
+    let is_good = |permit: &&inbox::rows::KeptPermit| voice.manifest.grant_keys.contains(&permit.key);
+    let good: Vec<SignedPermit> =
+        truth.permits.iter().filter(is_good).map(|permit| permit.signed.clone()).collect();
+    let grants: Vec<Entry> = truth.grants.iter().map(|grant| grant.entry).collect();
+    let permits: Vec<Entry> = good.iter().map(|permit| permit.entry).collect();
+    let held = grants.iter().chain(&permits).map(|entry| entry.digest).collect();
     let view = View {
         hub: site.hub.clone(),
         host: host.clone(),
-        era: Era { incarnation: 1, epoch: 1 },
-        revision: truth.of.revision,
+        era: voice.manifest.era,
+        revision: truth.revision,
         issued_at: now,
         fresh_until: now + limits::FRESH,
-        whole: truth.whole,
-        grants: truth.grants.clone(),
-        permits: truth.permits.clone(),
+        whole: whole_with(host, &grants, &permits),
+        grants,
+        permits,
     };
-    let signed = view.sign(&site.view_key);
-    Message::new(Some((**manifest).clone()), signed, &truth.of.grants, holds).with_permits(&truth.of.permits, holds)
+    let message = Message::new(Some(voice.signed.clone()), view.sign(&voice.key), &truth.grants, holds);
+    (message.with_permits(&good, holds), held)
 }

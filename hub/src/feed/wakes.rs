@@ -26,6 +26,12 @@ impl Wakes {
         }
     }
 
+    /// Something changed for all of them.
+    pub fn wake_all(&self) {
+        let streams = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
+        streams.values().for_each(|stream| stream.send_modify(|_| ()));
+    }
+
     /// Whether this host listens.
     pub fn listens(&self, host: &HostName) -> bool {
         let hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);

@@ -2,11 +2,10 @@
 //! names, renewed long before it is over, taken back with the right to it, and the next one only once somebody has
 //! looked at what the last one was for.
 
-use super::rows;
+use super::rows::{self, KeptPermit};
 use crate::feed;
 use crate::ledger::{Ledger, mark};
 use crate::limits;
-use crate::signer::Client;
 use crate::site::Site;
 use access::{Grant, HostName, Person, Time};
 use api::{HostAnswer, HostAsk, HostWish, Mark, ProblemCode};
@@ -14,36 +13,39 @@ use desk::{Broken, DeskError, Key, Worlds as _};
 use loglines::Level;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
-use sync::{Entry, SignedPermit};
+use sync::{Entry, Era, PublicKey, SignedPermit};
 use workflow::World;
 
 /// What permits were last brought in line with.
 #[derive(Default)]
 pub struct Permits {
-    /// The world, whoever has broken glass that nobody has looked at, and when.
-    done: Option<(World, BTreeSet<Person>, Instant)>,
+    /// The world, whoever has broken glass that nobody has looked at, which keys hosts believed, and when.
+    done: Option<(World, BTreeSet<Person>, Era, Instant)>,
 }
 
 impl Permits {
     /// Brings them in line with the policy, people and hosts of this moment, where those changed or time went by.
-    pub fn round(&mut self, site: &Site, signer: &Client) -> Result<(), String> {
+    pub fn round(&mut self, site: &Site) -> Result<(), String> {
         if !site.policies.is_readable() {
             return Ok(());
         }
         let world = site.policies.world();
         let unseen = site.unseen(&world).map_err(|why| why.to_string())?;
-        let is_same = |(before, seen, at): &(World, BTreeSet<Person>, Instant)| {
+        let manifest = &site.voice.load_full().manifest;
+        let is_same = |(before, seen, era, at): &(World, BTreeSet<Person>, Era, Instant)| {
             std::sync::Arc::ptr_eq(&before.policy, &world.policy)
                 && std::sync::Arc::ptr_eq(&before.people, &world.people)
                 && std::sync::Arc::ptr_eq(&before.hosts, &world.hosts)
                 && *seen == unseen
+                && *era == manifest.era
                 && at.elapsed() < limits::PERMITS_AGAIN
         };
         if self.done.as_ref().is_some_and(is_same) {
             return Ok(());
         }
-        if site.bring_permits_in_line(&world, signer)? {
-            self.done = Some((world, unseen, Instant::now()));
+        let Some(key) = manifest.grant_keys.last() else { return Ok(()) };
+        if site.bring_permits_in_line(&world, key)? {
+            self.done = Some((world, unseen, manifest.era, Instant::now()));
         }
         Ok(())
     }
@@ -61,31 +63,36 @@ impl Site {
     }
 
     /// Whether all of it is done; a large fleet takes some rounds.
-    fn bring_permits_in_line(&self, world: &World, signer: &Client) -> Result<bool, String> {
-        let now = self.clock.time();
-        let mut listed: BTreeMap<(HostName, Person), Grant> = self
+    fn bring_permits_in_line(&self, world: &World, key: &PublicKey) -> Result<bool, String> {
+        let (now, by) = (self.clock.time(), key.to_string());
+        let mut listed: BTreeMap<(HostName, Person), (Grant, String)> = self
             .ledger
             .read(rows::permits)
             .map_err(|why| why.to_string())?
             .into_iter()
-            .filter_map(|permit| Some(((permit.hosts.first()?.clone(), permit.person.clone()), permit)))
+            .filter_map(|(permit, by)| {
+                Some(((permit.hosts.first()?.clone(), permit.person.clone()), (permit, by)))
+            })
             .collect();
         let mut changed = 0;
         for host in world.hosts.labels.keys() {
             let wanted = self.desk.could_break(host, limits::PERMIT_GOOD).map_err(|why| why.to_string())?;
             for wanted in wanted {
                 let before = listed.remove(&(host.clone(), wanted.person.clone()));
-                if before.as_ref().is_some_and(|before| is_as(before, &wanted) && !is_old(before, now)) {
+                let is_good = |(before, by_key): &(Grant, String)| {
+                    *by_key == by && is_as(before, &wanted) && !is_old(before, now)
+                };
+                if before.as_ref().is_some_and(is_good) {
                     continue;
                 }
                 if changed >= limits::PERMITS_AT_ONCE {
                     return Ok(false);
                 }
                 changed += 1;
-                self.permit(host, wanted, before, signer)?;
+                self.permit(host, wanted, before.map(|(before, _)| before))?;
             }
         }
-        for ((host, _), gone) in listed {
+        for ((host, _), (gone, _)) in listed {
             let ledger = &self.ledger;
             ledger.take_permit(host.clone(), gone, now).map_err(|why| why.to_string())?;
             self.wakes.wake([&host], 0);
@@ -99,15 +106,15 @@ impl Site {
         host: &HostName,
         wanted: Grant,
         before: Option<Grant>,
-        signer: &Client,
     ) -> Result<(), String> {
         let id = self.desk.mint_permit().map_err(|why| why.to_string())?;
         let grant = Grant { id, ..wanted };
-        let envelope = signer.permit(grant.clone()).map_err(|why| why.to_string())?;
+        let (envelope, key) = self.signer.permit(grant.clone()).map_err(|why| why.to_string())?;
         let digest = sync::Digest::of(envelope.payload());
-        let signed = SignedPermit { entry: Entry { id, version: grant.version, digest }, envelope };
+        let entry = Entry { id, version: grant.version, digest };
+        let kept = KeptPermit { signed: SignedPermit { entry, envelope }, key };
         let now = self.clock.time();
-        self.ledger.put_permit(host.clone(), grant, signed, before, now).map_err(|why| why.to_string())?;
+        self.ledger.put_permit(host.clone(), grant, kept, before, now).map_err(|why| why.to_string())?;
         self.wakes.wake([host], 0);
         Ok(())
     }
@@ -196,7 +203,7 @@ impl Ledger {
         &self,
         host: HostName,
         grant: Grant,
-        signed: SignedPermit,
+        kept: KeptPermit,
         before: Option<Grant>,
         at: Time,
     ) -> Result<(), DeskError> {
@@ -206,7 +213,7 @@ impl Ledger {
             if let Some(before) = before {
                 rows::unlist_permit(tx.connection(), before.id)?;
             }
-            rows::put_permit(tx.connection(), &host, &grant, &signed)?;
+            rows::put_permit(tx.connection(), &host, &grant, &kept)?;
             feed::rows::rise(tx.connection()).map(drop)
         })
     }

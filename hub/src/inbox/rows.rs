@@ -6,7 +6,7 @@ use desk::DeskError;
 use journal::{Hash, Head, LogId, Row};
 use rusqlite::{Connection, OptionalExtension as _, params};
 use std::collections::BTreeMap;
-use sync::{Entry, SignedPermit};
+use sync::{Entry, PublicKey, SignedPermit};
 
 fn unreadable(what: &str, why: &dyn std::fmt::Display) -> DeskError {
     DeskError::Store(format!("the row of {what} cannot be read: {why}"))
@@ -112,18 +112,20 @@ pub fn put_permit(
     connection: &Connection,
     host: &HostName,
     grant: &Grant,
-    signed: &SignedPermit,
+    kept: &KeptPermit,
 ) -> Result<(), DeskError> {
+    let KeptPermit { signed, key } = kept;
     let json = |why: serde_json::Error| DeskError::Store(why.to_string());
     connection
         .prepare_cached(
-            "INSERT INTO permit (id, host, listed, digest, envelope, body, until_ms) VALUES (?1, ?2, 1, ?3, ?4, ?5, ?6)",
+            "INSERT INTO permit (id, host, listed, digest, envelope, key, body, until_ms) VALUES (?1, ?2, 1, ?3, ?4, ?5, ?6, ?7)",
         )?
         .execute(params![
             grant.id.bits(),
             host.as_str(),
             signed.entry.digest.to_string(),
             serde_json::to_string(&signed.envelope).map_err(json)?,
+            key.to_string(),
             serde_json::to_string(grant).map_err(json)?,
             grant.window.latest_end().timestamp_millis()
         ])?;
@@ -140,11 +142,15 @@ fn grant(body: &str) -> Result<Grant, DeskError> {
     serde_json::from_str(body).map_err(|why| unreadable("a permit", &why))
 }
 
-/// All permits that are listed.
-pub fn permits(connection: &Connection) -> Result<Vec<Grant>, DeskError> {
-    let mut select = connection.prepare_cached("SELECT body FROM permit WHERE listed = 1 ORDER BY id")?;
-    let bodies = select.query_map([], |row| row.get::<_, String>(0))?;
-    bodies.map(|body| grant(&body?)).collect()
+/// All permits that are listed, each with the key that signed it.
+pub fn permits(connection: &Connection) -> Result<Vec<(Grant, String)>, DeskError> {
+    let mut select = connection.prepare_cached("SELECT body, key FROM permit WHERE listed = 1 ORDER BY id")?;
+    let rows = select.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?)))?;
+    rows.map(|row| {
+        let (body, key) = row?;
+        Ok((grant(&body)?, key))
+    })
+    .collect()
 }
 
 /// A permit that this host was given, listed or not.
@@ -155,22 +161,33 @@ pub fn permit(connection: &Connection, host: &HostName, id: GrantId) -> Result<O
     body.map(|body| grant(&body)).transpose()
 }
 
+/// A permit as it was signed, and by which key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeptPermit {
+    /// The permit.
+    pub signed: SignedPermit,
+    /// The key.
+    pub key: PublicKey,
+}
+
 /// The permits of one host as they were signed, by rising id.
-pub fn signed_permits(connection: &Connection, host: &HostName) -> Result<Vec<SignedPermit>, DeskError> {
+pub fn signed_permits(connection: &Connection, host: &HostName) -> Result<Vec<KeptPermit>, DeskError> {
     let most = u32::try_from(sync::limits::PERMITS).unwrap_or(u32::MAX);
     let mut select = connection.prepare_cached(
-        "SELECT id, digest, envelope FROM permit WHERE host = ?1 AND listed = 1 ORDER BY id LIMIT ?2",
+        "SELECT id, digest, envelope, key FROM permit WHERE host = ?1 AND listed = 1 ORDER BY id LIMIT ?2",
     )?;
     let rows = select.query_map(params![host.as_str(), most], |row| {
-        Ok((row.get::<_, u64>(0)?, row.get::<_, String>(1)?, row.get::<_, String>(2)?))
+        Ok((row.get::<_, u64>(0)?, row.get::<_, String>(1)?, row.get::<_, String>(2)?, row.get::<_, String>(3)?))
     })?;
     rows.map(|row| {
-        let (id, digest, envelope) = row?;
+        let (id, digest, envelope, key) = row?;
         let wrong = |why: &dyn std::fmt::Display| unreadable("a permit", why);
         let digest = digest.parse().map_err(|why| wrong(&why))?;
         let envelope = serde_json::from_str(&envelope).map_err(|why| wrong(&why))?;
         // A permit has one version.
-        Ok(SignedPermit { entry: Entry { id: GrantId::from_random(id), version: 1, digest }, envelope })
+        let entry = Entry { id: GrantId::from_random(id), version: 1, digest };
+        let key = key.parse().map_err(|why| wrong(&why))?;
+        Ok(KeptPermit { signed: SignedPermit { entry, envelope }, key })
     })
     .collect()
 }

@@ -1,42 +1,28 @@
 //! Hosts of the hub: who joins, what they hear, and who is not believed to be one.
 
-use crate::host::{Host, token};
+use crate::host::{Host, granted, joined, token};
 use crate::room::{Hub, rest, until};
-use api::{AskFeed, NewRequest, NewReview, NewVerdict, Scope};
+use api::{AskFeed, Scope};
 use std::collections::BTreeSet;
 use std::io::BufRead as _;
 use sync::{Digest, SecretKey};
 
-fn ask_for(host: &str) -> NewRequest {
-    serde_json::from_value(serde_json::json!({
-        "hosts": [host], "services": ["ssh"], "reason": "the import hangs", "for": "1h"
-    }))
-    .unwrap()
-}
-
 #[test]
 fn a_host_joins_and_hears_of_a_grant_for_it_and_of_its_end() {
     let hub = Hub::with_policy();
-    let joining = token(&hub, 1);
-    let mut host = Host::new("db-7", &joining);
-    assert!(host.join(&hub, &joining).starts_with("HTTP/1.1 200"));
+    let mut host = joined(&hub, "db-7");
     let mut stream = host.listen(&hub);
     host.hears(&mut stream);
     assert_eq!(host.state.grants().count(), 0);
 
-    let alice = hub.client(&hub.token("alice", &[Scope::Request], "1h").secret);
-    let bob = hub.client(&hub.token("bob", &[Scope::Review], "1h").secret);
-    let opened = alice.request(&ask_for("db-7")).unwrap();
-    let id = opened.request.ask.id.to_string();
-    let digest = bob.show_request(&id).unwrap().digest;
-    let narrowing = workflow::Narrowing::default();
-    bob.review(&id, &NewReview { verdict: NewVerdict::Approve, digest, narrowing, comment: None }).unwrap();
+    granted(&hub, "db-7");
     host.hears(&mut stream);
     let held: Vec<_> = host.state.grants().cloned().collect();
     assert_eq!(held.len(), 1);
     assert_eq!((held[0].person.as_str(), held[0].approved_by[0].as_str()), ("alice", "bob"));
 
     let end = api::EndGrant { reason: access::Text::parse("wrong host").ok() };
+    let bob = hub.client(&hub.token("bob", &[Scope::Review], "1h").secret);
     bob.revoke(&held[0].id.to_string(), &end).unwrap();
     host.hears(&mut stream);
     assert!(host.state.grants().all(|grant| grant.ended.is_some()));
@@ -50,19 +36,10 @@ fn a_host_joins_and_hears_of_a_grant_for_it_and_of_its_end() {
 #[test]
 fn a_host_that_comes_again_is_not_sent_what_it_holds() {
     let hub = Hub::with_policy();
-    let joining = token(&hub, 1);
-    let mut host = Host::new("db-7", &joining);
-    host.join(&hub, &joining);
-    let alice = hub.client(&hub.token("alice", &[Scope::Request], "1h").secret);
-    let bob = hub.client(&hub.token("bob", &[Scope::Review], "1h").secret);
-    let id = alice.request(&ask_for("db-7")).unwrap().request.ask.id.to_string();
-    let digest = bob.show_request(&id).unwrap().digest;
-    let narrowing = workflow::Narrowing::default();
-    bob.review(&id, &NewReview { verdict: NewVerdict::Approve, digest, narrowing, comment: None }).unwrap();
+    let mut host = joined(&hub, "db-7");
+    granted(&hub, "db-7");
     let mut stream = host.listen(&hub);
-    while host.state.grants().count() == 0 {
-        host.hears(&mut stream);
-    }
+    host.hears_until(&mut stream, |state| state.grants().count() > 0);
     drop(stream);
     assert_eq!(serde_json::from_str::<AskFeed>(&host.ask()).unwrap().holds.len(), 1);
     let mut stream = host.listen(&hub);
@@ -116,9 +93,7 @@ fn nobody_is_believed_to_be_a_host_who_does_not_sign_this_very_call_now() {
 #[test]
 fn a_host_that_is_removed_hears_nothing_more() {
     let hub = Hub::new();
-    let joining = token(&hub, 1);
-    let mut host = Host::new("db-7", &joining);
-    host.join(&hub, &joining);
+    let mut host = joined(&hub, "db-7");
     let mut stream = host.listen(&hub);
     host.hears(&mut stream);
     hub.client(&hub.admin).remove_host(&host.name).unwrap();
@@ -137,21 +112,12 @@ fn a_host_that_is_removed_hears_nothing_more() {
 #[test]
 fn what_was_granted_while_the_signer_was_away_is_signed_when_it_is_back() {
     let mut hub = Hub::with_policy();
-    let joining = token(&hub, 1);
-    let mut host = Host::new("db-7", &joining);
-    host.join(&hub, &joining);
+    let mut host = joined(&hub, "db-7");
     hub.stop_signing();
-    let alice = hub.client(&hub.token("alice", &[Scope::Request], "1h").secret);
-    let bob = hub.client(&hub.token("bob", &[Scope::Review], "1h").secret);
-    let id = alice.request(&ask_for("db-7")).unwrap().request.ask.id.to_string();
-    let digest = bob.show_request(&id).unwrap().digest;
-    let narrowing = workflow::Narrowing::default();
-    bob.review(&id, &NewReview { verdict: NewVerdict::Approve, digest, narrowing, comment: None }).unwrap();
+    granted(&hub, "db-7");
     let mut stream = host.listen(&hub);
     host.hears(&mut stream);
     assert_eq!(host.state.grants().count(), 0, "nothing that is not signed is told");
     hub.sign();
-    while host.state.grants().count() == 0 {
-        host.hears(&mut stream);
-    }
+    host.hears_until(&mut stream, |state| state.grants().count() > 0);
 }

@@ -106,6 +106,11 @@ impl Hub {
 
     pub fn serve(&mut self) {
         self.sign();
+        self.serve_unsigned();
+    }
+
+    /// Serves without the process that signs.
+    pub fn serve_unsigned(&mut self) {
         let mut child = self.command("serve").stderr(Stdio::piped()).spawn().unwrap();
         let mut said = BufReader::new(child.stderr.take().unwrap());
         let line = next_line(&mut said, "jit-hub answers on ");

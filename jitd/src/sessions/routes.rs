@@ -70,8 +70,8 @@ impl Site {
             || grant.as_ref().is_some_and(|grant| self.desk.may_see(&self.policies.world(), grant, caller))
     }
 
-    fn session_view(&self, Carried { session, grant, claim }: &Carried) -> SessionView {
-        let ends = match fate(session, grant.as_deref(), *claim, self.clock.now()) {
+    fn session_view(&self, Carried { session, grant, claim, fresh }: &Carried) -> SessionView {
+        let ends = match fate(session, grant.as_deref(), *claim, *fresh, self.clock.now()) {
             Fate::Until(ends) => Some(ends),
             Fate::Free | Fate::Over(_) => None,
         };

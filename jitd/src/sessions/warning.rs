@@ -43,6 +43,7 @@ pub fn ends_now(session: &Session, over: &Over) -> Option<String> {
         EndCause::Released => format!("jit: {grant} was released by {by}. {ends}"),
         EndCause::Asked => format!("jit: {by} ends your {} session{why}.", session.service),
         EndCause::GrantLost => format!("jit: {grant} is lost. {ends}"),
+        EndCause::Stale => format!("jit: this host was cut off from its hub for too long. {ends}"),
         EndCause::LoginEnded => return None,
     })
 }
@@ -94,6 +95,10 @@ mod tests {
             (EndCause::Released, "jit: grant G-00000-00001 was released by bob. Your ssh session ends now."),
             (EndCause::Asked, "jit: bob ends your ssh session: wrong host."),
             (EndCause::GrantLost, "jit: grant G-00000-00001 is lost. Your ssh session ends now."),
+            (
+                EndCause::Stale,
+                "jit: this host was cut off from its hub for too long. Your ssh session ends now.",
+            ),
         ] {
             assert_eq!(said(cause).as_deref(), Some(words));
         }

@@ -21,7 +21,7 @@ pub fn follow(site: &Arc<Site>, state: &Path) -> Result<(), DaemonError> {
     let Some(hub) = &site.source.hub else { return Ok(()) };
     site.ledger.settle(hub.enrolment.clone(), site.clock.now().trusted)?;
     let known = site.ledger.read(|connection| rows::state(connection, &hub.enrolment))?;
-    site.source.heard(known.served.as_ref().map(|served| served.as_of));
+    heard(site, &known);
     let voice = Voice::of(&hub.enrolment, enrolment::key(state)?).map_err(DaemonError::Refused)?;
     // The daemon starts once.
     let _ = hub.outward.voice.set(voice);
@@ -153,13 +153,11 @@ impl Follower {
             .ledger
             .follow(applied, now.trusted)
             .map_err(|why| Ended::WantsAll(format!("what it says could not be written down: {why}")))?;
-        self.site.source.heard(state.served.as_ref().map(|served| served.as_of));
+        heard(&self.site, &state);
         self.state = state;
         Ok(())
     }
-}
 
-impl Follower {
     /// Somebody at the hub wants a session of this host ended. One that is none any more is what they want.
     fn end(&self, said: &[u8]) {
         let ended = serde_json::from_slice::<EndThere>(said)
@@ -170,6 +168,12 @@ impl Follower {
             self.site.log.put(Level::Err, format!("{what}: {why}"));
         }
     }
+}
+
+fn heard(site: &Site, state: &State) {
+    let as_of = state.served.as_ref().map(|served| served.as_of);
+    site.source.heard(as_of);
+    site.memory.heard(as_of);
 }
 
 /// How listening ended.

@@ -16,6 +16,7 @@ pub use enrolment::{Enrolment, enrol};
 pub use follow::follow;
 pub use outward::Outward;
 pub use routes::routes;
+pub use rows::ORIGIN;
 
 use access::{HostName, Time};
 use call::Voice;

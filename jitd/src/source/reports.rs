@@ -150,7 +150,7 @@ impl Reports {
             self.site.ledger.append(limits::DESK_WAIT, move |entry| {
                 let detail = format!("request={id} {}", in_short(&kept));
                 entry.record(Record::Mark(Box::new(MarkRecord { at, mark: Mark::AskAnswered, detail })))?;
-                gone.map_or(Ok(()), |grant| entry.withdraw(grant))?;
+                gone.map_or(Ok(()), |grant| entry.take_back(grant, at))?;
                 Ok(outbox::answered(entry.connection(), id, &kept, at, at - limits::ANSWER_KEPT)?)
             })?;
             if let Ok(outward) = self.site.source.outward() {

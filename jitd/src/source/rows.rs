@@ -20,7 +20,7 @@ fn read<T: serde::de::DeserializeOwned>(body: &str) -> Result<T, StoreError> {
 }
 
 /// The key of `meta` that says whose `served` and `known` are.
-const ORIGIN: &str = "hub";
+pub const ORIGIN: &str = "hub";
 
 /// Forgets what another hub said, or this one under another root, and gives the grants that this host must not go by:
 /// all that the hub of now did not give it.

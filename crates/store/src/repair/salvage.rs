@@ -3,7 +3,7 @@
 //! Only damage is read around. What fails for another reason (no room for SQLite's index of the write-ahead
 //! log, no memory) ends the repair: a row must never be given up because the machine was short of something.
 
-use super::Lost;
+use super::{Lost, Own};
 use crate::file::read_only;
 use crate::{StoreError, rows};
 use journal::{Head, LogId, Row};
@@ -31,6 +31,10 @@ pub(super) struct Salvaged {
     pub(super) claims: BTreeMap<u64, Found>,
     /// The clock's row.
     pub(super) clock: Option<String>,
+    /// Rows of the daemon's own.
+    pub(super) own: Vec<(&'static str, Found)>,
+    /// Values of `meta` of the daemon's own.
+    pub(super) meta: Vec<(&'static str, String)>,
     /// What could not be read.
     pub(super) lost: Vec<Lost>,
 }
@@ -74,7 +78,7 @@ impl Found {
 }
 
 /// Reads everything that can be read. The file is not changed.
-pub(super) fn salvage(kept: &Path) -> Result<Salvaged, StoreError> {
+pub(super) fn salvage(kept: &Path, theirs: Own) -> Result<Salvaged, StoreError> {
     let damaged = read_only(kept)?;
     let mut lost = Vec::new();
     // The first look has SQLite index the write-ahead log: whatever it needs for that, it needs here.
@@ -98,7 +102,22 @@ pub(super) fn salvage(kept: &Path) -> Result<Salvaged, StoreError> {
             None
         }
     };
-    Ok(Salvaged { log, records, last_there, checkpoint, rows, claims, clock, lost })
+    let (mut own, mut meta) = (Vec::new(), Vec::new());
+    for (table, key) in theirs.tables {
+        // A database of before they were has none.
+        let there = damaged.table_exists(None, *table);
+        if unless_damaged(there)?.unwrap_or(true) {
+            let found = table_rows(&damaged, table, key, &mut lost)?;
+            own.extend(found.into_iter().map(|found| (*table, found)));
+        }
+    }
+    for key in theirs.meta {
+        match unless_damaged(rows::meta(&damaged, key))? {
+            Ok(value) => meta.extend(value.map(|value| (*key, value))),
+            Err(why) => lost.push(Lost { table: "meta", which: (*key).into(), why }),
+        }
+    }
+    Ok(Salvaged { log, records, last_there, checkpoint, rows, claims, clock, own, meta, lost })
 }
 
 /// Every record that is whole by its own hash, wherever pages can be read, and the place of the last one that

@@ -175,11 +175,11 @@ impl Warden {
     /// Warns whose end comes near, and finds whose is there.
     fn judge(&mut self, all: &[Carried], now: Now, next: &mut Next) -> Due {
         let mut due = Due::new();
-        for Carried { session, grant, claim } in all {
+        for Carried { session, grant, claim, fresh } in all {
             if self.is_ending(session.id) {
                 continue;
             }
-            match fate(session, grant.as_deref(), *claim, now) {
+            match fate(session, grant.as_deref(), *claim, *fresh, now) {
                 Fate::Free => {}
                 Fate::Until(ends) => {
                     next.by(Instant::now() + (ends - now.latest).to_std().unwrap_or_default());

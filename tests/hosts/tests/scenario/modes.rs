@@ -1,5 +1,4 @@
 //! What the PAM lines and the configuration can say, each in a sandbox of its own where systemd has no part.
-#![allow(clippy::unwrap_used)] // a wrong step must stop the story
 
 use testbed::{Host, PASSWORD, Person};
 

@@ -1,5 +1,4 @@
 //! Programs that do not want to end with their session, and processes that only look as if they belonged to it.
-#![allow(clippy::unwrap_used)] // a wrong step must stop the story
 
 use hosts::{Work, holders};
 use std::path::Path;

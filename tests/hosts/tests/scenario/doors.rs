@@ -1,5 +1,4 @@
 //! Every door that sshd, sudo and su know, with and without a grant.
-#![allow(clippy::unwrap_used)] // a wrong step must stop the story
 
 use testbed::{Host, PASSWORD, Person, Seen};
 

@@ -1,5 +1,4 @@
 //! Policies looked at and tried before they are applied, over what was really asked.
-#![allow(clippy::unwrap_used)] // a wrong step must stop the story
 
 use testbed::Host;
 

@@ -1,5 +1,4 @@
 //! A disk that hangs for a while, and one that hangs for good: made from outside, by strace.
-#![allow(clippy::unwrap_used)] // a wrong step must stop the story
 
 use std::time::{Duration, Instant};
 use testbed::{Host, Person};

@@ -1,5 +1,4 @@
 //! The policies that are shipped as examples, each played by real people with real ssh and sudo.
-#![allow(clippy::unwrap_used)] // a wrong step must stop the story
 
 use std::time::Instant;
 use testbed::{Host, Person, Seen, limits};

@@ -1,5 +1,4 @@
 //! Clocks that are wrong, set back, set forward, or just started.
-#![allow(clippy::unwrap_used)] // a wrong step must stop the story
 
 use std::time::{Duration, Instant};
 use testbed::Host;

@@ -1,5 +1,4 @@
 //! Approvers at their terminals: the inbox, and two of them who answer at once.
-#![allow(clippy::unwrap_used)] // a wrong step must stop the story
 
 use testbed::{Host, Seen};
 

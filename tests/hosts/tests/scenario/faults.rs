@@ -1,6 +1,5 @@
 //! What goes wrong on a host: refused with one clear line, nothing acknowledged lost, and never the owner
 //! locked out.
-#![allow(clippy::unwrap_used)] // a wrong step must stop the story
 
 use hosts::asking::{granted, let_in, records};
 use rusqlite::{Connection, params};

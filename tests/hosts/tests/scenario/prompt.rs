@@ -1,5 +1,4 @@
 //! Asking and waiting right where somebody is refused: real sshd, sudo and su, on terminals.
-#![allow(clippy::unwrap_used)] // a wrong step must stop the story
 
 use std::time::{Duration, Instant};
 use testbed::{Host, PASSWORD, Person, Terminal};

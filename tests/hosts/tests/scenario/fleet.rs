@@ -1,5 +1,4 @@
 //! A host that takes its grants from a hub: asked and approved there, let in and thrown out here.
-#![allow(clippy::unwrap_used)] // a wrong step must stop the story
 
 use std::cell::RefCell;
 use testbed::{Host, Seen};

@@ -1,0 +1,44 @@
+//! What views are signed by: a key, and the root's word that hosts may believe it.
+
+use crate::error::HubError;
+use crate::keys::ServerKeys;
+use crate::signer::Client;
+use access::Time;
+use sync::{Digest, Manifest, SecretKey, SignedManifest};
+
+/// The keys of an era, with the one of them that signs views here.
+pub struct Voice {
+    /// As it is told to hosts.
+    pub signed: SignedManifest,
+    /// What it says.
+    pub manifest: Manifest,
+    /// One of its view keys.
+    pub key: SecretKey,
+    /// Whether the signer said so just now; else it is what it said last.
+    pub renewed: bool,
+}
+
+impl Voice {
+    /// What the signer says, which is kept; while it is away what it said last, as long as that is good.
+    pub fn find(keys: &ServerKeys, signer: &Client, root: &Digest, now: Time) -> Result<Self, HubError> {
+        let renewed = Self::renew(keys, signer, root);
+        renewed.or_else(|why| {
+            let kept = keys.manifest().and_then(|kept| Self::of(kept, keys, root, false));
+            kept.ok().filter(|kept| now < kept.manifest.expires).ok_or(why)
+        })
+    }
+
+    /// What the signer says.
+    pub fn renew(keys: &ServerKeys, signer: &Client, root: &Digest) -> Result<Self, HubError> {
+        let renewed = Self::of(signer.manifest()?, keys, root, true)?;
+        keys.put_manifest(&renewed.signed)?;
+        Ok(renewed)
+    }
+
+    fn of(signed: SignedManifest, keys: &ServerKeys, root: &Digest, renewed: bool) -> Result<Self, HubError> {
+        let wrong = |why| HubError::Keys(format!("the manifest of the signer is not of this hub: {why}"));
+        let manifest = signed.verify(root, None).map_err(wrong)?;
+        let key = keys.view(&manifest.view_keys)?;
+        Ok(Self { signed, manifest, key, renewed })
+    }
+}

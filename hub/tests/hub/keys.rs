@@ -1,0 +1,117 @@
+//! Which keys hosts believe: what changes them, and what goes on without the process that signs.
+
+use crate::host::{granted, joined};
+use crate::room::{Hub, text};
+use api::EndGrant;
+use rustix::process::Signal;
+use std::collections::BTreeSet;
+
+fn rotate(hub: &mut Hub, arguments: &[&str]) {
+    let done = hub.command("keys").arg("rotate").args(arguments).output().unwrap();
+    assert!(done.status.success(), "{}", text(&done.stderr));
+    hub.signal(Signal::HUP);
+    hub.says("jit-hub has read its certificate anew");
+}
+
+fn end() -> EndGrant {
+    EndGrant { reason: access::Text::parse("wrong host").ok() }
+}
+
+#[test]
+fn keys_are_rotated_while_a_host_listens_and_its_grants_stay() {
+    let mut hub = Hub::with_policy();
+    let mut host = joined(&hub, "db-7");
+    granted(&hub, "db-7");
+    let mut stream = host.listen(&hub);
+    host.hears_until(&mut stream, |state| state.grants().count() == 1);
+    let before = host.state.served.as_ref().unwrap().manifest.clone();
+    rotate(&mut hub, &[]);
+    host.hears_until(&mut stream, |state| {
+        state.served.as_ref().is_some_and(|served| served.manifest.era > before.era)
+    });
+    let after = host.state.served.as_ref().unwrap().manifest.clone();
+    assert_eq!(
+        (after.grant_keys[0], after.grant_keys.len()),
+        (before.grant_keys[0], 2),
+        "the old one for a while"
+    );
+    assert_eq!((after.view_keys[0], after.view_keys.len()), (before.view_keys[0], 2));
+    assert_eq!(host.state.grants().count(), 1);
+    let held: BTreeSet<_> =
+        host.state.grants.values().filter_map(|known| known.held.as_ref()).map(|held| held.signer).collect();
+    assert_eq!(held, [after.grant_keys[1]].into(), "what the old one signed is signed anew");
+
+    let shown = hub.command("keys").args(["status", "--json"]).output().unwrap();
+    let shown: serde_json::Value = serde_json::from_slice(&shown.stdout).unwrap();
+    assert_eq!(shown["ring"]["grant"].as_array().unwrap().len(), 2, "{shown}");
+    assert!(shown["ring"]["grant"][0]["until"].is_string() && shown["ring"]["grant"][1]["until"].is_null());
+}
+
+#[test]
+fn a_stolen_key_is_believed_no_more_and_what_was_granted_stays() {
+    let mut hub = Hub::with_policy();
+    let mut host = joined(&hub, "db-7");
+    granted(&hub, "db-7");
+    let mut stream = host.listen(&hub);
+    host.hears_until(&mut stream, |state| state.grants().count() == 1);
+    let before = host.state.served.as_ref().unwrap().manifest.clone();
+    rotate(&mut hub, &["all", "--stolen"]);
+    let mut lost = false;
+    while host.state.served.as_ref().unwrap().manifest.era == before.era {
+        host.hears(&mut stream);
+        lost |= host.state.grants().count() == 0;
+    }
+    let after = host.state.served.as_ref().unwrap().manifest.clone();
+    assert!(!lost, "no moment without what was granted");
+    assert!(
+        after
+            .grant_keys
+            .iter()
+            .chain(&after.view_keys)
+            .all(|key| { !before.grant_keys.contains(key) && !before.view_keys.contains(key) })
+    );
+    // Both processes go on by the new keys when they are started anew.
+    hub.stop_signing();
+    hub.signal(Signal::TERM);
+    assert!(hub.ends());
+    hub.serve();
+    let mut stream = host.listen(&hub);
+    let heard = host.state.served.clone();
+    host.hears_until(&mut stream, |state| state.served != heard);
+    assert_eq!(host.state.grants().count(), 1);
+}
+
+#[test]
+fn the_hub_starts_without_its_signer_and_tells_hosts_what_was_signed() {
+    let mut hub = Hub::with_policy();
+    let mut host = joined(&hub, "db-7");
+    granted(&hub, "db-7");
+    let mut stream = host.listen(&hub);
+    host.hears_until(&mut stream, |state| state.grants().count() == 1);
+    hub.stop_signing();
+    hub.signal(Signal::TERM);
+    assert!(hub.ends());
+    hub.serve_unsigned();
+    let mut stream = host.listen(&hub);
+    let heard = host.state.served.clone();
+    host.hears_until(&mut stream, |state| state.served != heard);
+    assert_eq!(host.state.grants().count(), 1);
+    let status = hub.client(&hub.admin).status().unwrap();
+    assert!(status.warnings.iter().any(|said| said.contains("jit-hub-signer")), "{:?}", status.warnings);
+}
+
+#[test]
+fn what_is_revoked_while_the_signer_is_away_opens_nothing_and_is_signed_when_it_is_back() {
+    let mut hub = Hub::with_policy();
+    let mut host = joined(&hub, "db-7");
+    let grant = granted(&hub, "db-7");
+    let mut stream = host.listen(&hub);
+    host.hears_until(&mut stream, |state| state.grants().count() == 1);
+    hub.stop_signing();
+    let bob = hub.client(&hub.token("bob", &[api::Scope::Review], "1h").secret);
+    bob.revoke(&grant.to_string(), &end()).unwrap();
+    host.hears_until(&mut stream, |state| state.grants().count() == 0);
+    assert!(host.state.grants[&grant].ended.is_none(), "hidden, and not known for an end");
+    hub.sign();
+    host.hears_until(&mut stream, |state| state.grants[&grant].ended.is_some());
+}

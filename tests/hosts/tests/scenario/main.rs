@@ -1,0 +1,16 @@
+//! What people live through on booted hosts. One program, so that several hosts are up at a time to the end.
+#![allow(clippy::unwrap_used)] // a wrong step must stop the story
+
+mod approvers;
+mod clock;
+mod doors;
+mod escapes;
+mod faults;
+mod fleet;
+mod life;
+mod modes;
+mod policies;
+mod prompt;
+mod sessions;
+mod stalls;
+mod trying;
