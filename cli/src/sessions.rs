@@ -16,7 +16,8 @@ pub fn list(client: &Client, out: &mut Output) -> Result<(), CliError> {
         }
         let of_a_hub = sessions.iter().any(|view| view.host.is_some());
         let heads = ["SESSION", "STATE", "WHO", "DOOR", "FROM", "SINCE", "ENDS", "GRANT", "IN", "HOST"];
-        let mut table = table::table(if of_a_hub { &heads } else { heads.split_last().map_or(&[][..], |of| of.1) });
+        let mut table =
+            table::table(if of_a_hub { &heads } else { heads.split_last().map_or(&[][..], |of| of.1) });
         for view in &sessions {
             let session = &view.session;
             let id = |id: Option<&dyn std::fmt::Display>| id.map_or("-".to_owned(), ToString::to_string);

@@ -272,7 +272,12 @@ fn right_record(
     record(tx, Record::Right(Box::new(RightRecord { at, actor, person, right })))
 }
 
-pub(crate) fn mark(tx: &mut Tx<'_, Committed>, mark: Mark, detail: String, at: Time) -> Result<u64, DeskError> {
+pub(crate) fn mark(
+    tx: &mut Tx<'_, Committed>,
+    mark: Mark,
+    detail: String,
+    at: Time,
+) -> Result<u64, DeskError> {
     record(tx, Record::Mark(Box::new(MarkRecord { at, mark, detail })))
 }
 

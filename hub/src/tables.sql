@@ -56,19 +56,22 @@ CREATE TABLE signed_host (
     PRIMARY KEY (host, id)
 ) STRICT, WITHOUT ROWID;
 
--- Journals of hosts as far as they were taken, by the log's name: a host that joins anew begins another.
+-- Journals of hosts as far as they were taken, by the log's name and by how the host joined: one that joins anew begins
+-- anew here, and what was taken before stays as it is.
 CREATE TABLE host_log (
     host     TEXT NOT NULL,
+    joined   BLOB NOT NULL,
     log      TEXT NOT NULL,
     first    INTEGER NOT NULL,   -- the place of the first record that the host still had
     size     INTEGER NOT NULL,   -- the place of the last one
     hash     BLOB NOT NULL,      -- and its hash: what the host must go on from
     alarm    TEXT,               -- what is wrong with it
     heard_ms INTEGER NOT NULL,
-    PRIMARY KEY (host, log)
+    PRIMARY KEY (host, joined, log)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE host_record (
     host    TEXT NOT NULL,
+    joined  BLOB NOT NULL,
     log     TEXT NOT NULL,
     seq     INTEGER NOT NULL,
     boot    TEXT NOT NULL,
@@ -77,7 +80,7 @@ CREATE TABLE host_record (
     body    TEXT NOT NULL,
     prev    BLOB NOT NULL,
     hash    BLOB NOT NULL,
-    PRIMARY KEY (host, log, seq)
+    PRIMARY KEY (host, joined, log, seq)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX host_record_wall ON host_record (wall_ms);
 

@@ -253,10 +253,13 @@ impl Site {
             }
         }
         if self.source.hub().is_some() {
-            let waiting = self.ledger.read(crate::source::outbox::count).map_err(crate::ledger::LedgerError::from)?;
+            let waiting =
+                self.ledger.read(crate::source::outbox::count).map_err(crate::ledger::LedgerError::from)?;
             if waiting > 0 {
                 let why = self.source.outward()?.why_away();
-                warnings.push(format!("{waiting} requests of people here wait until the hub hears of them: {why}"));
+                warnings.push(format!(
+                    "{waiting} requests of people here wait until the hub hears of them: {why}"
+                ));
             }
             match self.source.staleness_s(now.trusted) {
                 None => warnings.push(

@@ -352,7 +352,9 @@ impl Daemon {
             before_boot_ms: (kernel::since_boot() - keep).num_milliseconds(),
         });
         let witnessed = match uploaded {
-            Some(uploaded) => self.site.ledger.read(|connection| store::checkpoint_up_to(connection, uploaded))?,
+            Some(uploaded) => {
+                self.site.ledger.read(|connection| store::checkpoint_up_to(connection, uploaded))?
+            }
             None => self.site.log.witnessed(),
         };
         self.site.ledger.prune(store::Prune { witnessed, age, max_bytes: self.max_bytes })

@@ -398,14 +398,17 @@ impl Ledger {
     /// The last record of this log that the hub has for sure.
     pub fn uploaded(&self, log: LogId) -> Result<u64, LedgerError> {
         let told = self.read(|connection| store::meta(connection, UPLOADED))?;
-        let of = told.as_deref().and_then(|told| told.split_once(' ')).filter(|(of, _)| *of == log.to_string());
+        let of =
+            told.as_deref().and_then(|told| told.split_once(' ')).filter(|(of, _)| *of == log.to_string());
         Ok(of.and_then(|(_, seq)| seq.parse().ok()).unwrap_or(0))
     }
 
     /// The hub has the records of this log up to this one.
     pub fn set_uploaded(&self, log: LogId, seq: u64) -> Result<(), LedgerError> {
         let text = format!("{log} {seq}");
-        self.append(limits::DESK_WAIT, move |entry| Ok(store::set_meta(entry.tx.connection(), UPLOADED, &text)?))
+        self.append(limits::DESK_WAIT, move |entry| {
+            Ok(store::set_meta(entry.tx.connection(), UPLOADED, &text)?)
+        })
     }
 
     /// Looks something up in what is committed.

@@ -116,6 +116,10 @@ pub const STALE_TOLD_S: u64 = 90;
 /// what is left of 700 ms is for the disk.
 pub const HUB_HASTY: Duration = Duration::from_millis(600);
 
+/// Questions of the gate that wait for the hub at once: a quarter of its threads, so that logins which need no hub are
+/// answered however many are refused while it is away.
+pub const HUB_WAITS: usize = GATE_THREADS / 4;
+
 /// A grant of the hub is here so soon after its approval, or something is wrong with the way.
 pub const ON_ITS_WAY: chrono::TimeDelta = chrono::TimeDelta::seconds(10);
 

@@ -57,8 +57,8 @@ mod session;
 mod types;
 
 pub use attested::{
-    EndThere, HostAnswer, HostAsk, HostCall, HostDoes, HostKnock, HostOffer, HostWish, JournalHas, JournalPart,
-    OpenSessions,
+    EndThere, HostAnswer, HostAsk, HostCall, HostDoes, HostKnock, HostOffer, HostWish, JournalHas,
+    JournalPart, OpenSessions,
 };
 #[cfg(feature = "client")]
 pub use client::{Client, ClientError, Door};

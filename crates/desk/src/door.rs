@@ -99,9 +99,8 @@ impl<S: Store> Desk<S> {
             OnRefusal::Open if may_open => {}
             OnRefusal::Open => {
                 let waits = self.store.read(|store| self.equal_one(ground, store, &ask, &rule, &caller))?;
-                return Ok(waits.map_or(AtTheDoor::Hint(hint), |request| {
-                    AtTheDoor::Opened(Box::new(waiting(request)))
-                }));
+                return Ok(waits
+                    .map_or(AtTheDoor::Hint(hint), |request| AtTheDoor::Opened(Box::new(waiting(request)))));
             }
         }
         match self.open(ground, ask, rule, &caller, key) {

@@ -9,7 +9,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 use workflow::{
-    Afterwards, Ask, Change, Channel, Decider, Facts, Kind, Request, RequestState, Rule, Stepped, Wants, World, open,
+    Afterwards, Ask, Change, Channel, Decider, Facts, Kind, Request, RequestState, Rule, Stepped, Wants,
+    World, open,
 };
 
 /// Services that a permit is for, as many of these together as one rule gives.
@@ -61,7 +62,8 @@ impl<S: Store> Desk<S> {
         let Broken { request: id, grant, reason, ticket, source } = broken;
         let at = grant.approved_at;
         let length = grant.window.latest_end() - grant.window.not_before();
-        let length = u32::try_from(length.num_seconds()).ok().and_then(Span::seconds).unwrap_or(Span::SHORTEST);
+        let length =
+            u32::try_from(length.num_seconds()).ok().and_then(Span::seconds).unwrap_or(Span::SHORTEST);
         let rule = world.rule_named(&grant.rule, &grant.person, now);
         let within = rule.as_ref().and_then(|rule| Some(rule.break_glass.as_ref()?.within.delta()));
         let ask = Ask {
@@ -97,7 +99,8 @@ impl<S: Store> Desk<S> {
                 review: None,
             }),
         };
-        let stepped = Stepped { request, grant: Some(grant), changes: vec![Change::Requested, Change::BreakGlass] };
+        let stepped =
+            Stepped { request, grant: Some(grant), changes: vec![Change::Requested, Change::BreakGlass] };
         let (reader, clock) = (caller.clone(), Arc::clone(&self.clock));
         self.once(caller, Some(key), move |store| {
             if store.request(stepped.request.ask.id)?.is_some() {
@@ -122,7 +125,8 @@ impl<S: Store> Desk<S> {
 /// The break glass of this person at this host.
 fn ask_for(world: &World, person: &Person, host: &HostName, services: &[&str], now: Time) -> Option<Ask> {
     let human = world.people.get(person)?;
-    let services: Result<BTreeSet<Service>, _> = services.iter().map(|service| Service::parse(service)).collect();
+    let services: Result<BTreeSet<Service>, _> =
+        services.iter().map(|service| Service::parse(service)).collect();
     Some(Ask {
         id: RequestId::from_random(random().ok()?),
         kind: Kind::BreakGlass,
@@ -152,6 +156,7 @@ fn permit(ask: Ask, rule: Rule, good: TimeDelta, now: Time) -> Option<Grant> {
     let rule = Rule { wants: Wants::default(), ..rule };
     let stepped = open(ask, &rule, &Facts::default(), GrantId::from_random(0), now).ok()?;
     let claim_by = now + good;
-    let window = Window::FirstUse { not_before: now, claim_by, length, latest_end: claim_by + length.delta() };
+    let window =
+        Window::FirstUse { not_before: now, claim_by, length, latest_end: claim_by + length.delta() };
     Some(Grant { window, ..stepped.grant? })
 }

@@ -15,5 +15,8 @@ mod writer;
 pub use error::StoreError;
 pub use file::{File, Options, SCHEMA, read_only};
 pub use repair::{GrantSays, Judge, Lost, Own, Repaired, Says, Taken, Use, repair};
-pub use rows::{Age, Prune, checkpoint_up_to, journal_after, last_seq, log_id, meta, prunable, prune, set_meta, used_bytes};
+pub use rows::{
+    Age, Prune, checkpoint_up_to, journal_after, last_seq, log_id, meta, prunable, prune, set_meta,
+    used_bytes,
+};
 pub use writer::{Observer, Stamps, Tx, Writer};

@@ -67,7 +67,8 @@ pub(crate) fn last_checkpoint(connection: &Connection, log: LogId) -> Result<Opt
 
 /// The place of the last checkpoint up to this record; 0 without one.
 pub fn checkpoint_up_to(connection: &Connection, seq: u64) -> Result<u64, StoreError> {
-    let mut select = connection.prepare_cached("SELECT coalesce(max(seq), 0) FROM checkpoint WHERE seq <= ?1")?;
+    let mut select =
+        connection.prepare_cached("SELECT coalesce(max(seq), 0) FROM checkpoint WHERE seq <= ?1")?;
     Ok(select.query_row([seq], |row| row.get(0))?)
 }
 

@@ -1,8 +1,8 @@
 //! From what a host knows, by a message, to what it knows then.
 
 use crate::{
-    Body, Digest, Entry, Envelope, Held, HeldPermit, Kind, Known, KnownPermit, Manifest, Message, Part, Permit, PublicKey, Rejected,
-    Served, State, View, limits, plausible, whole_with,
+    Body, Digest, Entry, Envelope, Held, HeldPermit, Kind, Known, KnownPermit, Manifest, Message, Part,
+    Permit, PublicKey, Rejected, Served, State, View, limits, plausible, whole_with,
 };
 use access::{Grant, GrantId, Time};
 use std::collections::BTreeMap;
@@ -76,7 +76,9 @@ impl Alarm {
     pub const fn grant(&self) -> Option<GrantId> {
         match self {
             Self::TimeAhead { .. } => None,
-            Self::LowerVersion { id, .. } | Self::OtherBody { id, .. } | Self::EndTakenBack { id, .. } => Some(*id),
+            Self::LowerVersion { id, .. } | Self::OtherBody { id, .. } | Self::EndTakenBack { id, .. } => {
+                Some(*id)
+            }
         }
     }
 }

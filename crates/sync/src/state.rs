@@ -118,7 +118,8 @@ impl State {
     /// The bodies it holds: what the hub need not send.
     pub fn holds(&self) -> BTreeSet<Digest> {
         let grants = self.grants.values().filter(|known| known.held.is_some()).map(|known| known.digest);
-        let permits = self.permits.values().filter(|permit| permit.held.is_some()).map(|permit| permit.digest);
+        let permits =
+            self.permits.values().filter(|permit| permit.held.is_some()).map(|permit| permit.digest);
         grants.chain(permits).collect()
     }
 

@@ -3,7 +3,7 @@
 
 mod hub;
 
-use access::{Grant, GrantId, Span, Time, Window};
+use access::{Grant, GrantId, Time, Window};
 use chrono::TimeDelta;
 use hub::*;
 use std::collections::BTreeSet;

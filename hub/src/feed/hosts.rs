@@ -145,9 +145,9 @@ impl Site {
 
     /// All hosts, with what is known of them now.
     pub fn host_views(&self) -> Result<Vec<HostView>, DeskError> {
-        let (mut views, logs) = self.ledger.read(|connection| {
-            Ok((rows::hosts(connection)?, crate::inbox::rows::logs(connection)?))
-        })?;
+        let (mut views, logs) = self
+            .ledger
+            .read(|connection| Ok((rows::hosts(connection)?, crate::inbox::rows::logs(connection)?)))?;
         for view in &mut views {
             if let Some((size, alarm)) = logs.get(view.host.as_str()) {
                 view.journal = Some(*size);

@@ -18,9 +18,9 @@ impl Site {
     ) -> Result<HostAnswer, DeskError> {
         let key = Key::minted(ask.id, path, body);
         match self.asked_on(host, ask, &key) {
-            Err(why @ (DeskError::Store(_) | DeskError::Busy(_) | DeskError::Overtaken | DeskError::NoPolicy)) => {
-                Err(why)
-            }
+            Err(
+                why @ (DeskError::Store(_) | DeskError::Busy(_) | DeskError::Overtaken | DeskError::NoPolicy),
+            ) => Err(why),
             Err(why) => Ok(HostAnswer::Refused(why.problem())),
             Ok(answer) => Ok(answer),
         }
@@ -56,9 +56,14 @@ impl Site {
     fn for_it_alone(&self, host: &HostName, new: NewRequest) -> Result<NewRequest, DeskError> {
         if !new.labels.is_empty() || new.hosts.iter().any(|named| named != host) {
             let named: Vec<String> = new.hosts.iter().map(ToString::to_string).collect();
-            let what = format!("host {host} asks for others ({}), which it must not: was it taken over?", named.join(", "));
+            let what = format!(
+                "host {host} asks for others ({}), which it must not: was it taken over?",
+                named.join(", ")
+            );
             self.log.put(Level::Err, what);
-            return Err(DeskError::Forbidden(format!("the word of {host} counts for itself alone: ask at the hub")));
+            return Err(DeskError::Forbidden(format!(
+                "the word of {host} counts for itself alone: ask at the hub"
+            )));
         }
         Ok(NewRequest { hosts: [host.clone()].into(), ..new })
     }

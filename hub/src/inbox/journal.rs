@@ -1,12 +1,13 @@
 //! Journals of hosts: taken in whole ranges, each record once, and compared with what was taken before.
 
-use super::rows::{self, Log};
+use super::rows::{self, Log, Whose};
 use crate::ledger::{Ledger, mark};
 use crate::site::Site;
 use access::{HostName, Time};
 use api::{JournalHas, JournalPart, Mark};
 use desk::DeskError;
 use journal::{Broken, Head, Verifier, Witness};
+use sync::Digest;
 
 /// What became of a part of a journal.
 enum Taken {
@@ -17,9 +18,15 @@ enum Taken {
 
 impl Site {
     /// Takes a part in, durably; what is there already changes nothing.
-    pub(super) fn host_journal(&self, host: HostName, part: JournalPart) -> Result<JournalHas, DeskError> {
+    pub(super) fn host_journal(
+        &self,
+        host: HostName,
+        joined: Digest,
+        part: JournalPart,
+    ) -> Result<JournalHas, DeskError> {
         is_whole(&part)?;
-        match self.ledger.take_journal(host, part, self.clock.time())? {
+        let whose = Whose { host, joined, log: part.log };
+        match self.ledger.take_journal(whose, part, self.clock.time())? {
             Taken::Has(through) => Ok(JournalHas { through }),
             Taken::Forked(why) => Err(DeskError::BadRequest(why)),
         }
@@ -28,7 +35,8 @@ impl Site {
 
 /// Whether the rows follow each other and are what was hashed, and whether they are of this log.
 fn is_whole(part: &JournalPart) -> Result<(), DeskError> {
-    let wrong = |why: &dyn std::fmt::Display| DeskError::BadRequest(format!("the part of the journal: {why}"));
+    let wrong =
+        |why: &dyn std::fmt::Display| DeskError::BadRequest(format!("the part of the journal: {why}"));
     let Some(first) = part.rows.first() else { return Err(wrong(&"it is empty")) };
     if first.log != part.log {
         return Err(wrong(&"its records are of another log"));
@@ -41,13 +49,12 @@ fn is_whole(part: &JournalPart) -> Result<(), DeskError> {
 }
 
 impl Ledger {
-    fn take_journal(&self, host: HostName, part: JournalPart, now: Time) -> Result<Taken, DeskError> {
+    fn take_journal(&self, whose: Whose, part: JournalPart, now: Time) -> Result<Taken, DeskError> {
         self.write(move |tx| {
             tx.keep_room()?;
-            let before = rows::log(tx.connection(), &host, part.log)?;
-            let (judged, fresh) = judge(before.as_ref(), &part, |seq| {
-                rows::hash_of(tx.connection(), &host, part.log, seq)
-            })?;
+            let before = rows::log(tx.connection(), &whose)?;
+            let known = |seq| rows::hash_of(tx.connection(), &whose, seq);
+            let (judged, fresh) = judge(before.as_ref(), &part, known)?;
             let alarm = match judged {
                 Judged::Wants(through) => return Ok(Taken::Has(through)),
                 Judged::Follows => None,
@@ -56,8 +63,8 @@ impl Ledger {
             if let Some((why, _)) = &alarm
                 && before.as_ref().and_then(|log| log.alarm.as_ref()) != Some(why)
             {
-                mark(tx, Mark::HostJournal, format!("host={host} log={} {why}", part.log), now)?;
-                rows::set_alarm(tx.connection(), &host, part.log, why)?;
+                mark(tx, Mark::HostJournal, format!("host={} log={} {why}", whose.host, whose.log), now)?;
+                rows::set_alarm(tx.connection(), &whose, why)?;
             }
             if let Some((why, true)) = alarm {
                 return Ok(Taken::Forked(why));
@@ -65,12 +72,12 @@ impl Ledger {
             let Some(last) = part.rows.last() else { return Ok(Taken::Has(0)) };
             let new = part.rows.get(fresh.unwrap_or_default()..).unwrap_or_default();
             for row in new {
-                rows::put_record(tx.connection(), &host, row)?;
+                rows::put_record(tx.connection(), &whose, row)?;
             }
             let through = before.as_ref().map_or(last.seq, |log| log.head.seq.max(last.seq));
             if !new.is_empty() {
                 let first = part.rows.first().map_or(last.seq, |row| row.seq);
-                rows::put_log(tx.connection(), &host, Head::of(last), first, now)?;
+                rows::put_log(tx.connection(), &whose, Head::of(last), first, now)?;
             }
             Ok(Taken::Has(through))
         })
@@ -117,7 +124,8 @@ fn judge(
         1 => (Judged::Forked(fork(size)), None),
         _ if !part.oldest => (Judged::Wants(size), None),
         _ => {
-            let why = format!("records {} to {} are gone: neither host nor hub has them", size + 1, next.seq - 1);
+            let why =
+                format!("records {} to {} are gone: neither host nor hub has them", size + 1, next.seq - 1);
             (Judged::Gap(why), fresh)
         }
     })
@@ -169,7 +177,11 @@ mod tests {
         let all = rows(Head::start(LOG), 9, "a");
         assert_eq!(judged(&all, 0, &all[..3], false), ("follows", Some(0)));
         assert_eq!(judged(&all, 0, &all[2..3], false), ("wants", None));
-        assert_eq!(judged(&all, 0, &all[2..3], true), ("follows", Some(0)), "what was pruned before it joined");
+        assert_eq!(
+            judged(&all, 0, &all[2..3], true),
+            ("follows", Some(0)),
+            "what was pruned before it joined"
+        );
         assert_eq!(judged(&all, 3, &all[3..5], false), ("follows", Some(0)));
         assert_eq!(judged(&all, 3, &all[..5], false), ("follows", Some(3)), "some of it again");
         assert_eq!(judged(&all, 5, &all[1..3], false), ("follows", Some(2)), "all of it again");

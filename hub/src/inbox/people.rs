@@ -65,7 +65,11 @@ impl Site {
             _ => Err("a host's word is for this call alone".to_owned()),
         };
         let caller = &self.on_host(login, *source, reviews)?;
-        let no = |what: &'static str, id: &str, list: &'static str| DeskError::NotFound { what, id: id.to_owned(), list };
+        let no = |what: &'static str, id: &str, list: &'static str| DeskError::NotFound {
+            what,
+            id: id.to_owned(),
+            list,
+        };
         let seen = |id: &str| {
             let view = self.desk.show_request(caller, id)?;
             if view.ask.hosts.contains(host) { Ok(view) } else { Err(no("request", id, "requests --all")) }

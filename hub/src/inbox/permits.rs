@@ -12,6 +12,7 @@ use api::{HostAnswer, HostAsk, HostWish, Mark, ProblemCode};
 use desk::{Broken, DeskError, Key, Worlds as _};
 use loglines::Level;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Instant;
 use sync::{Entry, Era, PublicKey, SignedPermit};
 use workflow::World;
@@ -19,47 +20,61 @@ use workflow::World;
 /// What permits were last brought in line with.
 #[derive(Default)]
 pub struct Permits {
-    /// The world, whoever has broken glass that nobody has looked at, which keys hosts believed, and when.
-    done: Option<(World, BTreeSet<Person>, Era, Instant)>,
+    done: Option<(Ground, Instant)>,
+}
+
+/// What they follow from.
+struct Ground {
+    world: World,
+    /// Whoever has broken glass that nobody has looked at.
+    unseen: BTreeSet<Person>,
+    /// Which keys hosts believe.
+    era: Era,
+    /// How many are listed: one that was used is one fewer.
+    listed: u64,
+}
+
+impl Ground {
+    fn is(&self, other: &Self) -> bool {
+        let (one, two) = (&self.world, &other.world);
+        Arc::ptr_eq(&one.policy, &two.policy)
+            && Arc::ptr_eq(&one.people, &two.people)
+            && Arc::ptr_eq(&one.hosts, &two.hosts)
+            && (&self.unseen, self.era, self.listed) == (&other.unseen, other.era, other.listed)
+    }
 }
 
 impl Permits {
-    /// Brings them in line with the policy, people and hosts of this moment, where those changed or time went by.
+    /// Brings them in line with the policy, people, hosts and keys of this moment, where those changed or time went by.
     pub fn round(&mut self, site: &Site) -> Result<(), String> {
         if !site.policies.is_readable() {
             return Ok(());
         }
-        let world = site.policies.world();
-        let unseen = site.unseen(&world).map_err(|why| why.to_string())?;
-        let manifest = &site.voice.load_full().manifest;
-        let is_same = |(before, seen, era, at): &(World, BTreeSet<Person>, Era, Instant)| {
-            std::sync::Arc::ptr_eq(&before.policy, &world.policy)
-                && std::sync::Arc::ptr_eq(&before.people, &world.people)
-                && std::sync::Arc::ptr_eq(&before.hosts, &world.hosts)
-                && *seen == unseen
-                && *era == manifest.era
-                && at.elapsed() < limits::PERMITS_AGAIN
-        };
-        if self.done.as_ref().is_some_and(is_same) {
+        let ground = site.ground().map_err(|why| why.to_string())?;
+        let done = self.done.as_ref();
+        if done.is_some_and(|(done, at)| done.is(&ground) && at.elapsed() < limits::PERMITS_AGAIN) {
             return Ok(());
         }
-        let Some(key) = manifest.grant_keys.last() else { return Ok(()) };
-        if site.bring_permits_in_line(&world, key)? {
-            self.done = Some((world, unseen, manifest.era, Instant::now()));
+        let voice = site.voice.load_full();
+        let Some(key) = voice.manifest.grant_keys.last() else { return Ok(()) };
+        if site.bring_permits_in_line(&ground.world, key)? {
+            let listed = site.ledger.read(rows::count_permits).map_err(|why| why.to_string())?;
+            self.done = Some((Ground { listed, ..ground }, Instant::now()));
         }
         Ok(())
     }
 }
 
 impl Site {
-    fn unseen(&self, world: &World) -> Result<BTreeSet<Person>, DeskError> {
+    fn ground(&self) -> Result<Ground, DeskError> {
+        let (world, era) = (self.policies.world(), self.voice.load().manifest.era);
         let mut unseen = BTreeSet::new();
         for person in world.breakers() {
             if self.desk.has_unseen(&person)? {
                 unseen.insert(person);
             }
         }
-        Ok(unseen)
+        Ok(Ground { world, unseen, era, listed: self.ledger.read(rows::count_permits)? })
     }
 
     /// Whether all of it is done; a large fleet takes some rounds.
@@ -101,12 +116,7 @@ impl Site {
     }
 
     /// Has a permit signed and listed, in place of the one before.
-    fn permit(
-        &self,
-        host: &HostName,
-        wanted: Grant,
-        before: Option<Grant>,
-    ) -> Result<(), String> {
+    fn permit(&self, host: &HostName, wanted: Grant, before: Option<Grant>) -> Result<(), String> {
         let id = self.desk.mint_permit().map_err(|why| why.to_string())?;
         let grant = Grant { id, ..wanted };
         let (envelope, key) = self.signer.permit(grant.clone()).map_err(|why| why.to_string())?;
@@ -120,13 +130,19 @@ impl Site {
     }
 
     /// Takes in that glass was broken on a host by a permit of this hub's, once.
-    pub(super) fn was_broken(&self, host: &HostName, ask: HostAsk, key: &Key) -> Result<HostAnswer, DeskError> {
+    pub(super) fn was_broken(
+        &self,
+        host: &HostName,
+        ask: HostAsk,
+        key: &Key,
+    ) -> Result<HostAnswer, DeskError> {
         let HostAsk { id, login, source, wish, .. } = ask;
         let HostWish::Glass { grant, reason, ticket } = wish else {
             return Err(DeskError::BadRequest("no glass was broken by that".to_owned()));
         };
         let refused = |why: &str| {
-            let line = format!("host {host} says that {login} broke glass there with {}, and {why}", grant.id);
+            let line =
+                format!("host {host} says that {login} broke glass there with {}, and {why}", grant.id);
             self.log.put(Level::Err, line);
             Ok(HostAnswer::Refused(ProblemCode::Refused.because(format!("the hub does not take it: {why}"))))
         };

@@ -6,7 +6,7 @@ use desk::DeskError;
 use journal::{Hash, Head, LogId, Row};
 use rusqlite::{Connection, OptionalExtension as _, params};
 use std::collections::BTreeMap;
-use sync::{Entry, PublicKey, SignedPermit};
+use sync::{Digest, Entry, PublicKey, SignedPermit};
 
 fn unreadable(what: &str, why: &dyn std::fmt::Display) -> DeskError {
     DeskError::Store(format!("the row of {what} cannot be read: {why}"))
@@ -21,42 +21,66 @@ pub struct Log {
     pub alarm: Option<String>,
 }
 
+/// Whose log it is.
+#[derive(Clone, Debug)]
+pub struct Whose {
+    /// The host.
+    pub host: HostName,
+    /// The token that it joined by: one that joined anew begins anew.
+    pub joined: Digest,
+    /// The log.
+    pub log: LogId,
+}
+
+impl Whose {
+    fn key(&self) -> (&str, &[u8], String) {
+        (self.host.as_str(), self.joined.as_bytes(), self.log.to_string())
+    }
+}
+
 /// A log of a host.
-pub fn log(connection: &Connection, host: &HostName, log: LogId) -> Result<Option<Log>, DeskError> {
-    let mut select =
-        connection.prepare_cached("SELECT size, hash, alarm FROM host_log WHERE host = ?1 AND log = ?2")?;
+pub fn log(connection: &Connection, whose: &Whose) -> Result<Option<Log>, DeskError> {
+    let (host, joined, log) = whose.key();
+    let mut select = connection.prepare_cached(
+        "SELECT size, hash, alarm FROM host_log WHERE host = ?1 AND joined = ?2 AND log = ?3",
+    )?;
     let row: Option<(u64, [u8; 32], Option<String>)> = select
-        .query_row(params![host.as_str(), log.to_string()], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+        .query_row(params![host, joined, log], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
         .optional()?;
-    Ok(row.map(|(seq, hash, alarm)| Log { head: Head { log, seq, hash: Hash(hash) }, alarm }))
+    Ok(row.map(|(seq, hash, alarm)| Log { head: Head { log: whose.log, seq, hash: Hash(hash) }, alarm }))
 }
 
 /// The hash of a record that was taken, if it is still here.
-pub fn hash_of(connection: &Connection, host: &HostName, log: LogId, seq: u64) -> Result<Option<Hash>, DeskError> {
-    let mut select = connection
-        .prepare_cached("SELECT hash FROM host_record WHERE host = ?1 AND log = ?2 AND seq = ?3")?;
+pub fn hash_of(connection: &Connection, whose: &Whose, seq: u64) -> Result<Option<Hash>, DeskError> {
+    let (host, joined, log) = whose.key();
+    let mut select = connection.prepare_cached(
+        "SELECT hash FROM host_record WHERE host = ?1 AND joined = ?2 AND log = ?3 AND seq = ?4",
+    )?;
     let hash: Option<[u8; 32]> =
-        select.query_row(params![host.as_str(), log.to_string(), seq], |row| row.get(0)).optional()?;
+        select.query_row(params![host, joined, log, seq], |row| row.get(0)).optional()?;
     Ok(hash.map(Hash))
 }
 
 /// Keeps a record.
-pub fn put_record(connection: &Connection, host: &HostName, row: &Row) -> Result<(), DeskError> {
+pub fn put_record(connection: &Connection, whose: &Whose, row: &Row) -> Result<(), DeskError> {
+    let (host, joined, log) = whose.key();
+    let Row { seq, stamp, body, prev, hash, .. } = row;
     connection
         .prepare_cached(
-            "INSERT INTO host_record (host, log, seq, boot, wall_ms, boot_ms, body, prev, hash) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+            "INSERT INTO host_record (host, joined, log, seq, boot, wall_ms, boot_ms, body, prev, hash) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
         )?
         .execute(params![
-            host.as_str(),
-            row.log.to_string(),
-            row.seq,
-            row.stamp.boot,
-            row.stamp.wall_ms,
-            row.stamp.boot_ms,
-            row.body,
-            row.prev.0,
-            row.hash.0
+            host,
+            joined,
+            log,
+            seq,
+            stamp.boot,
+            stamp.wall_ms,
+            stamp.boot_ms,
+            body,
+            prev.0,
+            hash.0
         ])?;
     Ok(())
 }
@@ -64,38 +88,34 @@ pub fn put_record(connection: &Connection, host: &HostName, row: &Row) -> Result
 /// A log goes to `head` now, and begins with `first` where it is new.
 pub fn put_log(
     connection: &Connection,
-    host: &HostName,
+    whose: &Whose,
     head: Head,
     first: u64,
     now: Time,
 ) -> Result<(), DeskError> {
+    let (host, joined, log) = whose.key();
     connection
         .prepare_cached(
-            "INSERT INTO host_log (host, log, first, size, hash, heard_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6) \
-             ON CONFLICT (host, log) DO UPDATE SET size = ?4, hash = ?5, heard_ms = ?6",
+            "INSERT INTO host_log (host, joined, log, first, size, hash, heard_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) \
+             ON CONFLICT (host, joined, log) DO UPDATE SET size = ?5, hash = ?6, heard_ms = ?7",
         )?
-        .execute(params![
-            host.as_str(),
-            head.log.to_string(),
-            first,
-            head.seq,
-            head.hash.0,
-            now.timestamp_millis()
-        ])?;
+        .execute(params![host, joined, log, first, head.seq, head.hash.0, now.timestamp_millis()])?;
     Ok(())
 }
 
 /// Something is wrong with a log that is there.
-pub fn set_alarm(connection: &Connection, host: &HostName, log: LogId, alarm: &str) -> Result<(), DeskError> {
+pub fn set_alarm(connection: &Connection, whose: &Whose, alarm: &str) -> Result<(), DeskError> {
+    let (host, joined, log) = whose.key();
     connection
-        .prepare_cached("UPDATE host_log SET alarm = ?3 WHERE host = ?1 AND log = ?2")?
-        .execute(params![host.as_str(), log.to_string(), alarm])?;
+        .prepare_cached("UPDATE host_log SET alarm = ?4 WHERE host = ?1 AND joined = ?2 AND log = ?3")?
+        .execute(params![host, joined, log, alarm])?;
     Ok(())
 }
 
 /// Of each host the log that was heard of last: its size, and what is wrong with it.
 pub fn logs(connection: &Connection) -> Result<BTreeMap<String, (u64, Option<String>)>, DeskError> {
-    let mut select = connection.prepare_cached("SELECT host, size, alarm FROM host_log ORDER BY heard_ms, log")?;
+    let mut select =
+        connection.prepare_cached("SELECT host, size, alarm FROM host_log ORDER BY heard_ms, log")?;
     let rows = select.query_map([], |row| Ok((row.get(0)?, (row.get(1)?, row.get(2)?))))?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
@@ -134,7 +154,8 @@ pub fn put_permit(
 
 /// A permit is listed no more. Whether it was.
 pub fn unlist_permit(connection: &Connection, id: GrantId) -> Result<bool, DeskError> {
-    let mut update = connection.prepare_cached("UPDATE permit SET listed = 0 WHERE id = ?1 AND listed = 1")?;
+    let mut update =
+        connection.prepare_cached("UPDATE permit SET listed = 0 WHERE id = ?1 AND listed = 1")?;
     Ok(update.execute([id.bits()])? == 1)
 }
 
@@ -144,13 +165,20 @@ fn grant(body: &str) -> Result<Grant, DeskError> {
 
 /// All permits that are listed, each with the key that signed it.
 pub fn permits(connection: &Connection) -> Result<Vec<(Grant, String)>, DeskError> {
-    let mut select = connection.prepare_cached("SELECT body, key FROM permit WHERE listed = 1 ORDER BY id")?;
+    let mut select =
+        connection.prepare_cached("SELECT body, key FROM permit WHERE listed = 1 ORDER BY id")?;
     let rows = select.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?)))?;
     rows.map(|row| {
         let (body, key) = row?;
         Ok((grant(&body)?, key))
     })
     .collect()
+}
+
+/// How many are listed.
+pub fn count_permits(connection: &Connection) -> Result<u64, DeskError> {
+    let mut select = connection.prepare_cached("SELECT count(*) FROM permit WHERE listed = 1")?;
+    Ok(select.query_row([], |row| row.get(0))?)
 }
 
 /// A permit that this host was given, listed or not.
@@ -177,7 +205,12 @@ pub fn signed_permits(connection: &Connection, host: &HostName) -> Result<Vec<Ke
         "SELECT id, digest, envelope, key FROM permit WHERE host = ?1 AND listed = 1 ORDER BY id LIMIT ?2",
     )?;
     let rows = select.query_map(params![host.as_str(), most], |row| {
-        Ok((row.get::<_, u64>(0)?, row.get::<_, String>(1)?, row.get::<_, String>(2)?, row.get::<_, String>(3)?))
+        Ok((
+            row.get::<_, u64>(0)?,
+            row.get::<_, String>(1)?,
+            row.get::<_, String>(2)?,
+            row.get::<_, String>(3)?,
+        ))
     })?;
     rows.map(|row| {
         let (id, digest, envelope, key) = row?;
@@ -250,15 +283,18 @@ fn read((host, body, ending): (String, String, Option<String>)) -> Result<There,
 
 /// Sessions on all hosts, the newest first.
 pub fn sessions(connection: &Connection, limit: u32) -> Result<Vec<There>, DeskError> {
-    let mut select = connection.prepare_cached(
-        "SELECT host, body, ending FROM host_session ORDER BY opened_ms DESC, id LIMIT ?1",
-    )?;
+    let mut select = connection
+        .prepare_cached("SELECT host, body, ending FROM host_session ORDER BY opened_ms DESC, id LIMIT ?1")?;
     let rows = select.query_map([limit], there)?;
     rows.map(|row| read(row?)).collect()
 }
 
 /// Sessions whose ids are from `low` to `high`, some of them.
-pub fn sessions_within(connection: &Connection, low: SessionId, high: SessionId) -> Result<Vec<There>, DeskError> {
+pub fn sessions_within(
+    connection: &Connection,
+    low: SessionId,
+    high: SessionId,
+) -> Result<Vec<There>, DeskError> {
     let mut select = connection
         .prepare_cached("SELECT host, body, ending FROM host_session WHERE id BETWEEN ?1 AND ?2 LIMIT 100")?;
     let rows = select.query_map([low.bits(), high.bits()], there)?;
@@ -276,8 +312,9 @@ pub fn end_session(connection: &Connection, host: &HostName, end: &EndThere) -> 
 
 /// Sessions of a host that somebody wants ended.
 pub fn ending(connection: &Connection, host: &HostName) -> Result<Vec<EndThere>, DeskError> {
-    let mut select = connection
-        .prepare_cached("SELECT ending FROM host_session WHERE host = ?1 AND ending IS NOT NULL ORDER BY id")?;
+    let mut select = connection.prepare_cached(
+        "SELECT ending FROM host_session WHERE host = ?1 AND ending IS NOT NULL ORDER BY id",
+    )?;
     let rows = select.query_map([host.as_str()], |row| row.get::<_, String>(0))?;
     rows.map(|row| serde_json::from_str(&row?).map_err(|why| unreadable("a session", &why))).collect()
 }
@@ -293,4 +330,3 @@ pub fn forget_sessions(connection: &Connection, host: &HostName) -> Result<(), D
     connection.prepare_cached("DELETE FROM host_session WHERE host = ?1")?.execute([host.as_str()])?;
     Ok(())
 }
-

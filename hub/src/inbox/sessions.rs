@@ -5,7 +5,8 @@ use crate::ledger::{Ledger, record};
 use crate::site::Site;
 use access::{HostName, SessionId, Time};
 use api::{
-    EndAsked, EndSession, EndThere, OpenSessions, Record, Session, SessionChange, SessionRecord, SessionState, SessionView,
+    EndAsked, EndSession, EndThere, OpenSessions, Record, Session, SessionChange, SessionRecord,
+    SessionState, SessionView,
 };
 use desk::{Caller, DeskError, Worlds as _};
 
@@ -34,7 +35,12 @@ impl Site {
     }
 
     /// Has a host end a session of its own. It hears of it at once, or when it is back.
-    pub(super) fn end_there(&self, caller: &Caller, id: &str, body: EndSession) -> Result<SessionView, DeskError> {
+    pub(super) fn end_there(
+        &self,
+        caller: &Caller,
+        id: &str,
+        body: EndSession,
+    ) -> Result<SessionView, DeskError> {
         let none = || DeskError::NotFound { what: "session", id: id.to_owned(), list: "sessions" };
         let (low, high) = SessionId::range(id).map_err(|why| DeskError::BadRequest(why.to_string()))?;
         let mut found = self.ledger.read(|connection| rows::sessions_within(connection, low, high))?;

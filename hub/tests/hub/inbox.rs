@@ -1,11 +1,12 @@
 //! What hosts say: for people on them, and of themselves.
 
-use crate::host::{Host, joined};
+use crate::host::{Host, joined, token};
 use crate::room::{Hub, PEOPLE, POLICY};
 use access::{GrantId, Login, RequestId, SessionId, Text, Time, Window};
 use api::{
-    EndSession, HostAnswer, HostAsk, HostCall, HostDoes, HostKnock, HostWish, JournalHas, JournalPart, NewRequest,
-    NewReview, NewVerdict, OpenSessions, Opened, RequestView, Scope, SessionState, SessionView, Which,
+    EndSession, HostAnswer, HostAsk, HostCall, HostDoes, HostKnock, HostWish, JournalHas, JournalPart,
+    NewRequest, NewReview, NewVerdict, OpenSessions, Opened, RequestView, Scope, SessionState, SessionView,
+    Which,
 };
 use journal::{Head, LogId, Row, Stamp};
 use std::io::BufRead as _;
@@ -51,7 +52,12 @@ fn call(name: &str, what: HostDoes) -> HostCall {
 }
 
 fn yes(digest: String) -> NewReview {
-    NewReview { verdict: NewVerdict::Approve, digest, narrowing: workflow::Narrowing::default(), comment: None }
+    NewReview {
+        verdict: NewVerdict::Approve,
+        digest,
+        narrowing: workflow::Narrowing::default(),
+        comment: None,
+    }
 }
 
 #[test]
@@ -63,7 +69,9 @@ fn what_is_asked_on_a_host_is_one_request_for_it_however_often_it_is_said() {
     let request = opened(first.clone()).request;
     assert_eq!((request.ask.id, request.ask.channel), (asks.id, Channel::Host));
     assert_eq!((request.ask.person.as_str(), request.ask.hosts.len()), ("alice", 1));
-    assert!(request.state.is_pending() && request.could_approve.iter().any(|person| person.as_str() == "bob"));
+    assert!(
+        request.state.is_pending() && request.could_approve.iter().any(|person| person.as_str() == "bob")
+    );
     assert_eq!(host.is_heard::<HostAnswer>(&hub, "asks", &asks), first, "its answer may have been lost");
     let all = hub.client(&hub.admin).requests(&api::AskRequests { which: Which::All, limit: None }).unwrap();
     assert_eq!(all.len(), 1);
@@ -90,7 +98,8 @@ fn a_refused_login_opens_what_the_policy_of_the_hub_lets_it() {
         run_as: None,
         reason: text(reason),
     };
-    let answer = host.is_heard::<HostAnswer>(&hub, "asks", &ask(3, "alice", HostWish::Login(knock("refused ssh"))));
+    let answer =
+        host.is_heard::<HostAnswer>(&hub, "asks", &ask(3, "alice", HostWish::Login(knock("refused ssh"))));
     let request = opened(answer).request;
     assert_eq!((request.ask.channel, request.ask.id), (Channel::Login, RequestId::from_random(3)));
     let offer = call("alice", HostDoes::Offer(knock("x")));
@@ -99,7 +108,8 @@ fn a_refused_login_opens_what_the_policy_of_the_hub_lets_it() {
     let silent = POLICY.replace("approve =", "on_refusal = \"off\"\napprove =");
     let new = api::NewPolicy { policy: silent, people: Some(PEOPLE.to_owned()) };
     hub.client(&hub.admin).apply_policy(&new).unwrap();
-    let answer = host.is_heard::<HostAnswer>(&hub, "asks", &ask(4, "alice", HostWish::Login(knock("refused ssh"))));
+    let answer =
+        host.is_heard::<HostAnswer>(&hub, "asks", &ask(4, "alice", HostWish::Login(knock("refused ssh"))));
     assert_eq!(answer, HostAnswer::Silent);
 }
 
@@ -107,13 +117,18 @@ fn a_refused_login_opens_what_the_policy_of_the_hub_lets_it() {
 fn the_word_of_a_host_counts_for_itself_alone() {
     let hub = Hub::with_policy();
     let (host, other) = (joined(&hub, "db-7"), joined(&hub, "db-8"));
-    for hosts in [serde_json::json!({ "hosts": ["db-8"] }), serde_json::json!({ "hosts": ["db-7", "db-8"] })] {
+    for hosts in [serde_json::json!({ "hosts": ["db-8"] }), serde_json::json!({ "hosts": ["db-7", "db-8"] })]
+    {
         let answer = host.is_heard::<HostAnswer>(&hub, "asks", &command(7, "alice", &hosts));
-        assert!(matches!(&answer, HostAnswer::Refused(why) if why.detail.contains("counts for itself alone")), "{answer:?}");
+        assert!(
+            matches!(&answer, HostAnswer::Refused(why) if why.detail.contains("counts for itself alone")),
+            "{answer:?}"
+        );
     }
     let id = opened(host.is_heard(&hub, "asks", &command(7, "alice", &serde_json::json!({})))).request.ask.id;
     let id = id.to_string();
-    let asked: RequestView = host.is_heard(&hub, "calls", &call("alice", HostDoes::Request { id: id.clone() }));
+    let asked: RequestView =
+        host.is_heard(&hub, "calls", &call("alice", HostDoes::Request { id: id.clone() }));
     let seen = other.says(&hub, "calls", &call("alice", HostDoes::Request { id: id.clone() }));
     assert!(seen.contains("404"), "it is not about db-8: {seen}");
     let theirs: Vec<RequestView> =
@@ -121,20 +136,26 @@ fn the_word_of_a_host_counts_for_itself_alone() {
     assert!(theirs.is_empty());
     let taken = other.says(&hub, "calls", &call("alice", HostDoes::Cancel { id: id.clone() }));
     assert!(taken.contains("404"), "{taken}");
-    let by_other = other.says(&hub, "calls", &call("bob", HostDoes::Review { id: id.clone(), body: yes(asked.digest) }));
+    let by_other =
+        other.says(&hub, "calls", &call("bob", HostDoes::Review { id: id.clone(), body: yes(asked.digest) }));
     assert!(by_other.contains("404"), "{by_other}");
 
     // What is about it and another too is for the hub alone.
     let alice = hub.client(&hub.token("alice", &[Scope::Request], "1h").secret);
     let both = alice.request(&wants(&serde_json::json!({ "hosts": ["db-7", "db-8"] }))).unwrap().request;
     let wide = both.ask.id.to_string();
-    let digest = hub.client(&hub.token("bob", &[Scope::Review], "1h").secret).show_request(&wide).unwrap().digest;
+    let digest =
+        hub.client(&hub.token("bob", &[Scope::Review], "1h").secret).show_request(&wide).unwrap().digest;
     let refused = host.says(&hub, "calls", &call("bob", HostDoes::Review { id: wide, body: yes(digest) }));
     assert!(refused.contains("403") && refused.contains("other hosts than db-7 too"), "{refused}");
 
     // And what is about it alone it may attest, where the policy lets that person.
     let view: RequestView = host.is_heard(&hub, "calls", &call("bob", HostDoes::Request { id: id.clone() }));
-    let own = host.says(&hub, "calls", &call("alice", HostDoes::Review { id: id.clone(), body: yes(view.digest.clone()) }));
+    let own = host.says(
+        &hub,
+        "calls",
+        &call("alice", HostDoes::Review { id: id.clone(), body: yes(view.digest.clone()) }),
+    );
     assert!(own.starts_with("HTTP/1.1 403"), "alice approves nothing of her own: {own}");
     let done: api::Reviewed =
         host.is_heard(&hub, "calls", &call("bob", HostDoes::Review { id, body: yes(view.digest) }));
@@ -145,7 +166,10 @@ fn the_word_of_a_host_counts_for_itself_alone() {
 fn rows(after: Head, count: usize, word: &str) -> Vec<Row> {
     let mut head = after;
     let row = |n: usize| {
-        let row = head.next(Stamp { boot: "b".into(), wall_ms: now().timestamp_millis(), boot_ms: 1 }, format!("{word}{n}"));
+        let row = head.next(
+            Stamp { boot: "b".into(), wall_ms: now().timestamp_millis(), boot_ms: 1 },
+            format!("{word}{n}"),
+        );
         head = Head::of(&row);
         row
     };
@@ -177,6 +201,12 @@ fn a_journal_is_taken_once_over_kills_and_a_fork_of_it_is_shown() {
     assert!(view.alarm.as_ref().unwrap().contains("record 8 is not the one"), "{:?}", view.alarm);
     let edited = Row { body: "x".into(), ..all[8].clone() };
     assert!(host.says(&hub, "journal", &part(&[edited])).contains("was changed after it was written"));
+    let hub_again = token(&hub, 1);
+    assert!(host.join(&hub, &hub_again).starts_with("HTTP/1.1 200"));
+    let whole = [&all[..7], &fork].concat();
+    assert_eq!(through(&hub, &part(&whole)), 9, "a host that joined anew begins anew");
+    let hosts = hub.client(&hub.admin).hosts().unwrap();
+    assert_eq!(hosts.iter().find(|view| view.host == host.name).unwrap().alarm, None);
     let other = rows(Head::start(LogId([8; 16])), 3, "c");
     let anew = JournalPart { log: LogId([8; 16]), rows: other, oldest: false };
     assert_eq!(through(&hub, &anew), 3, "another log");
@@ -285,7 +315,11 @@ fn glass_is_broken_by_a_permit_once_and_the_next_one_is_made_when_somebody_has_l
     };
     let broke = |grant: access::Grant| HostAsk {
         asked_at: at,
-        ..ask(5, "alice", HostWish::Glass { grant: Box::new(grant), reason: text("the hub is gone"), ticket: None })
+        ..ask(
+            5,
+            "alice",
+            HostWish::Glass { grant: Box::new(grant), reason: text("the hub is gone"), ticket: None },
+        )
     };
     let longer = Window::Approval { not_before: at, expires: at + chrono::TimeDelta::minutes(31) };
     for wider in [
@@ -304,7 +338,10 @@ fn glass_is_broken_by_a_permit_once_and_the_next_one_is_made_when_somebody_has_l
     while host.state.permits().count() > 0 || host.state.grants().count() == 0 {
         host.hears(&mut stream);
     }
-    assert!(host.state.grants().any(|grant| grant.id == permit.id && grant.break_glass), "signed, as any grant");
+    assert!(
+        host.state.grants().any(|grant| grant.id == permit.id && grant.break_glass),
+        "signed, as any grant"
+    );
 
     let bob = hub.client(&hub.token("bob", &[Scope::Review], "1h").secret);
     let id = request.ask.id.to_string();

@@ -11,3 +11,4 @@ mod inbox;
 mod keys;
 mod room;
 mod strangers;
+mod there;

@@ -4,8 +4,8 @@ use super::{Asked, Gate};
 use crate::limits;
 use crate::source::{Asker, Told};
 use access::{RequestId, Text};
-use api::{HostAnswer, HostDoes, HostKnock, HostOffer, HostWish, Opened, RequestView};
-use desk::{AtThePrompt, AtTheDoor, DeskError, Hint, Refused, Words, Worlds as _};
+use api::{HostAnswer, HostDoes, HostKnock, HostOffer, HostWish, Opened, ProblemCode, RequestView};
+use desk::{AtTheDoor, AtThePrompt, DeskError, Hint, Refused, Words, Worlds as _};
 use std::time::Duration;
 
 impl Gate {
@@ -25,6 +25,9 @@ impl Gate {
 
     /// What the hub makes of a refused login, or that it will hear of it.
     pub(super) fn asked_of_the_hub(&self, asked: &Asked, reason: Text) -> Result<AtTheDoor, DeskError> {
+        let Some(_seat) = self.site.source.outward()?.place() else {
+            return Ok(AtTheDoor::Hint(Hint::default()));
+        };
         let Some(place) = self.reserve(asked) else { return Ok(AtTheDoor::Hint(Hint::default())) };
         let wish = HostWish::Login(Self::host_knock(asked, reason));
         let told = self.site.ask_hub(Self::asker(asked), wish, None, Self::for_the_hub(asked));
@@ -53,6 +56,7 @@ impl Gate {
 
     /// What the hub would let somebody do at a prompt.
     pub(super) fn offer_of_the_hub(&self, asked: &Asked, reason: Text) -> Option<AtThePrompt> {
+        let _seat = self.site.source.outward().ok()?.place()?;
         let does = HostDoes::Offer(Self::host_knock(asked, reason));
         let offer = self.site.call_hub(Self::asker(asked), "", does, Self::for_the_hub(asked)).ok()?;
         Some(match offer {
@@ -63,12 +67,19 @@ impl Gate {
     }
 
     /// What somebody says at a prompt, said to the hub.
-    pub(super) fn said_to_the_hub(&self, asked: &Asked, words: &Words, may_open: bool) -> Result<Opened, DeskError> {
+    pub(super) fn said_to_the_hub(
+        &self,
+        asked: &Asked,
+        words: &Words,
+        may_open: bool,
+    ) -> Result<Opened, DeskError> {
         if !may_open {
             return Err(DeskError::Busy(
                 "your refused logins opened as many requests as they can within an hour".into(),
             ));
         }
+        let busy = || DeskError::Busy("too many ask the hub by way of this host just now".into());
+        let _seat = self.site.source.outward()?.place().ok_or_else(busy)?;
         let wish = HostWish::Prompt {
             knock: Self::host_knock(asked, words.reason.clone()),
             length: words.length,
@@ -83,11 +94,18 @@ impl Gate {
         }
     }
 
-    /// A request as its person sees it, at the hub.
-    pub(super) fn seen_at_the_hub(&self, asked: &Asked, id: RequestId) -> Result<RequestView, DeskError> {
+    /// A request as its person sees it, at the hub; none where that cannot be asked just now.
+    pub(super) fn seen_at_the_hub(
+        &self,
+        asked: &Asked,
+        id: RequestId,
+    ) -> Result<Option<RequestView>, DeskError> {
+        let Some(_seat) = self.site.source.outward()?.place() else { return Ok(None) };
         let does = HostDoes::Request { id: id.to_string() };
-        self.site
-            .call_hub(Self::asker(asked), "", does, Self::for_the_hub(asked))
-            .map_err(|Refused(problem)| DeskError::NoRule(problem.detail))
+        match self.site.call_hub(Self::asker(asked), "", does, Self::for_the_hub(asked)) {
+            Ok(view) => Ok(Some(view)),
+            Err(Refused(problem)) if problem.code == ProblemCode::Unavailable => Ok(None),
+            Err(Refused(problem)) => Err(DeskError::NoRule(problem.detail)),
+        }
     }
 }

@@ -50,9 +50,7 @@ impl Gate {
 
     /// Whether this question comes from a prompt that the configuration lets be one.
     fn prompts(&self, asked: &Asked) -> bool {
-        asked.frame.can_prompt
-            && asked.frame.mode == Mode::Enforce
-            && self.site.config.load().prompt.enabled
+        asked.frame.can_prompt && asked.frame.mode == Mode::Enforce && self.site.config.load().prompt.enabled
     }
 
     fn seat(&self, asked: &Asked, refused: Reason) -> Option<Seat> {
@@ -140,10 +138,14 @@ impl Gate {
         let seen = if self.site.source.hub().is_some() {
             self.seen_at_the_hub(asked, id)
         } else {
-            self.desk.request_seen_by(&asked.question.subject, id)
+            self.desk.request_seen_by(&asked.question.subject, id).map(Some)
         };
         match seen {
-            Ok(request) => {
+            Ok(None) => {
+                let (line, offer) = line::unknown(id);
+                Self::not_yet(asked, &decision, &line, offer)
+            }
+            Ok(Some(request)) => {
                 let (line, offer) = self.stands(&request, now);
                 if offer == Offer::Nothing {
                     self.leave(asked);

@@ -148,8 +148,11 @@ impl Site {
 
     fn views(&self, seen: impl Fn(&Carried) -> bool) -> Vec<SessionView> {
         let carried = self.memory.carried();
-        let mut views: Vec<SessionView> =
-            carried.iter().filter(|carried| seen(carried)).map(|carried| self.session_view(carried)).collect();
+        let mut views: Vec<SessionView> = carried
+            .iter()
+            .filter(|carried| seen(carried))
+            .map(|carried| self.session_view(carried))
+            .collect();
         views.sort_unstable_by_key(|view| (std::cmp::Reverse(view.session.opened), view.session.id));
         views.truncate(api::limits::PAGE as usize);
         views

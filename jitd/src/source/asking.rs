@@ -7,8 +7,8 @@ use crate::limits;
 use crate::site::Site;
 use access::{Login, Person, RequestId, Span, Time};
 use api::{
-    HostAnswer, HostAsk, HostCall, HostDoes, HostKnock, HostWish, Mark, MarkRecord, Opened, ProblemCode, Record,
-    RequestView,
+    HostAnswer, HostAsk, HostCall, HostDoes, HostKnock, HostWish, Mark, MarkRecord, Opened, ProblemCode,
+    Record, RequestView,
 };
 use desk::{DeskError, Refused};
 use serde::de::DeserializeOwned;
@@ -83,10 +83,7 @@ impl Site {
 
     /// What of this login's waits for the hub.
     pub fn unsent(&self, login: &Login) -> Result<Vec<Kept>, DeskError> {
-        Ok(self
-            .ledger
-            .read(|connection| outbox::waiting(connection, login))
-            .map_err(LedgerError::from)?)
+        Ok(self.ledger.read(|connection| outbox::waiting(connection, login)).map_err(LedgerError::from)?)
     }
 
     /// Writes it down with its record, in one transaction.
@@ -106,16 +103,21 @@ impl Site {
                 return Ok(if same { Put::Kept(Box::new(before)) } else { Put::OtherCall });
             }
             let waiting = outbox::waiting(entry.connection(), &ask.login)?;
-            if let Some(equal) = waiting.iter().find(|kept| key.is_none() && is_equal(&kept.ask.wish, &ask.wish)) {
+            if let Some(equal) =
+                waiting.iter().find(|kept| key.is_none() && is_equal(&kept.ask.wish, &ask.wish))
+            {
                 return Ok(Put::Kept(Box::new(equal.clone())));
             }
             let (own, all) = limits::ASKS;
             if waiting.len() >= own {
-                let why = format!("{own} requests of yours wait here for the hub already, which is as many as can");
+                let why =
+                    format!("{own} requests of yours wait here for the hub already, which is as many as can");
                 return Ok(Put::TooMany(why));
             }
             if outbox::count(entry.connection())? >= all {
-                return Ok(Put::TooMany(format!("{all} requests wait on this host for the hub, which is all it keeps")));
+                return Ok(Put::TooMany(format!(
+                    "{all} requests wait on this host for the hub, which is all it keeps"
+                )));
             }
             let detail = format!("request={} user={} {}", ask.id, ask.login, in_short(&ask.wish));
             entry.record_repeatable(Record::Mark(Box::new(MarkRecord {

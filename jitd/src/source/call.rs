@@ -98,7 +98,8 @@ impl Caller {
     }
 
     fn good(&self, path: &str, call: RequestBuilder) -> Answer<Response> {
-        let away = |why: &reqwest::Error| Unheard::Away(format!("calling {}: {}", self.at(path), innermost(why)));
+        let away =
+            |why: &reqwest::Error| Unheard::Away(format!("calling {}: {}", self.at(path), innermost(why)));
         let answer = call.send().map_err(|why| away(&why))?;
         if answer.status().is_success() {
             return Ok(answer);

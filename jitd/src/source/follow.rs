@@ -100,7 +100,8 @@ impl Follower {
             machine: self.machine,
             version: self.version.clone(),
         };
-        let stream = self.site.source.voice().map_err(|why| why.to_string()).and_then(|voice| voice.feed(&ask));
+        let stream =
+            self.site.source.voice().map_err(|why| why.to_string()).and_then(|voice| voice.feed(&ask));
         let stream = match stream {
             Ok(stream) => stream,
             Err(why) => return Ended::Failed(why),
@@ -160,9 +161,9 @@ impl Follower {
 
     /// Somebody at the hub wants a session of this host ended. One that is none any more is what they want.
     fn end(&self, said: &[u8]) {
-        let ended = serde_json::from_slice::<EndThere>(said)
-            .map_err(|why| why.to_string())
-            .and_then(|end| self.site.ask_end(end.session, end.by, end.reason).map_err(|why| why.to_string()));
+        let ended = serde_json::from_slice::<EndThere>(said).map_err(|why| why.to_string()).and_then(|end| {
+            self.site.ask_end(end.session, end.by, end.reason).map_err(|why| why.to_string())
+        });
         if let Err(why) = ended {
             let what = "ending a session that somebody at the hub wants ended";
             self.site.log.put(Level::Err, format!("{what}: {why}"));
@@ -230,7 +231,8 @@ mod tests {
     #[test]
     fn a_stream_is_read_event_by_event_and_a_cut_one_is_no_event() {
         let mut stream =
-            "event: view\ndata: {\"a\":1}\n\n: nothing\n\nevent: end\ndata: 2\n\ndata: 3\n\ndata: cut".as_bytes();
+            "event: view\ndata: {\"a\":1}\n\n: nothing\n\nevent: end\ndata: 2\n\ndata: 3\n\ndata: cut"
+                .as_bytes();
         let mut next = || event(&mut stream);
         assert_eq!(next().unwrap(), Some(Event::View(b"{\"a\":1}".to_vec())));
         assert_eq!(next().unwrap(), Some(Event::End(b"2".to_vec())));

@@ -77,14 +77,15 @@ impl Site {
                 Err(DeskError::Store(format!("the hub cannot be asked ({away}), and {why}")).into())
             }
             Broke::By(grant, kept) => {
-                let saw = "by a permit: the hub hears of it when it is reachable, and somebody looks at it then";
+                let saw =
+                    "by a permit: the hub hears of it when it is reachable, and somebody looks at it then";
                 let by = Decider::Rule { saw: vec![saw.to_owned()] };
                 let state = RequestState::Approved { at: now.trusted, grant: grant.id, by };
-                let mut opened =
-                    self.unsent_opened(&kept, away.to_owned(), &caller.person, &caller.names);
+                let mut opened = self.unsent_opened(&kept, away.to_owned(), &caller.person, &caller.names);
                 opened.request.rule.clone_from(&grant.rule);
                 opened.request.state = state;
-                opened.grant = self.desk.show_grant(&super::routes::seeing_all(caller), &grant.id.to_string()).ok();
+                opened.grant =
+                    self.desk.show_grant(&super::routes::seeing_all(caller), &grant.id.to_string()).ok();
                 Ok(opened)
             }
         }
@@ -203,7 +204,12 @@ mod tests {
             (&own, none.clone(), 99, "holds no permit"),
             (&own, none.clone(), 1000, "holds no permit"),
             (&own, serde_json::json!({ "services": ["su"] }), 100, "is not for su"),
-            (&own, serde_json::json!({ "services": ["sudo"], "as": "postgres" }), 100, "not for becoming postgres"),
+            (
+                &own,
+                serde_json::json!({ "services": ["sudo"], "as": "postgres" }),
+                100,
+                "not for becoming postgres",
+            ),
             (&own, serde_json::json!({ "for": "2h" }), 100, "is for 1h at most"),
             (&own, serde_json::json!({ "user": "mallory" }), 100, "for oneself"),
             (&own, serde_json::json!({ "at": "2030-01-01T00:00:00Z" }), 100, "is broken now"),

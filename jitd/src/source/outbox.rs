@@ -35,12 +35,20 @@ fn read((body, until, answer): (String, i64, Option<String>)) -> Result<Kept, St
     })
 }
 
-fn one(connection: &Connection, sql: &str, values: &[&dyn rusqlite::ToSql]) -> Result<Option<Kept>, StoreError> {
+fn one(
+    connection: &Connection,
+    sql: &str,
+    values: &[&dyn rusqlite::ToSql],
+) -> Result<Option<Kept>, StoreError> {
     let mut select = connection.prepare_cached(&format!("{ROW} {sql}"))?;
     select.query_row(values, raw).optional()?.map(read).transpose()
 }
 
-fn some(connection: &Connection, sql: &str, values: &[&dyn rusqlite::ToSql]) -> Result<Vec<Kept>, StoreError> {
+fn some(
+    connection: &Connection,
+    sql: &str,
+    values: &[&dyn rusqlite::ToSql],
+) -> Result<Vec<Kept>, StoreError> {
     let mut select = connection.prepare_cached(&format!("{ROW} {sql}"))?;
     let rows = select.query_map(values, raw)?;
     rows.map(|row| read(row?)).collect()

@@ -1,9 +1,10 @@
 //! What people and the daemon have for the hub, and who waits for its answer.
 
 use super::call::Voice;
+use crate::limits;
 use access::RequestId;
 use api::HostAnswer;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
@@ -16,6 +17,8 @@ pub struct Outward {
     waits: Mutex<Vec<Waits>>,
     /// Tells those who wait apart.
     count: AtomicU64,
+    /// Questions of the gate that wait now.
+    gate: AtomicUsize,
     /// Why the last try failed.
     away: Mutex<Option<String>>,
     /// The last record that the hub has for sure.
@@ -29,7 +32,22 @@ struct Waits {
     tell: SyncSender<HostAnswer>,
 }
 
+/// A place among the questions of the gate that wait for the hub.
+pub struct Place<'a>(&'a AtomicUsize);
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 impl Outward {
+    /// A place for a question of the gate, where one is free.
+    pub fn place(&self) -> Option<Place<'_>> {
+        let place = Place(&self.gate);
+        (self.gate.fetch_add(1, Ordering::Relaxed) < limits::HUB_WAITS).then_some(place)
+    }
+
     /// Has `wake` told when there is something for the hub.
     pub(super) fn wakes(&self, wake: SyncSender<()>) {
         // There is one thread that tells it.

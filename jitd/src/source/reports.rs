@@ -7,7 +7,10 @@ use crate::ledger::LedgerError;
 use crate::limits;
 use crate::site::Site;
 use access::GrantId;
-use api::{HostAnswer, HostAsk, HostWish, JournalHas, JournalPart, Mark, MarkRecord, OpenSessions, Record, SessionView};
+use api::{
+    HostAnswer, HostAsk, HostWish, JournalHas, JournalPart, Mark, MarkRecord, OpenSessions, Record,
+    SessionView,
+};
 use journal::{LogId, Row};
 use loglines::{Faults, Level, Tells};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -193,7 +196,8 @@ impl Reports {
             return Ok(false);
         }
         let cut = shortened(&mut part, bytes);
-        let (Some(first), Some(last)) = (part.first().map(|row| row.seq), part.last().map(|row| row.seq)) else {
+        let (Some(first), Some(last)) = (part.first().map(|row| row.seq), part.last().map(|row| row.seq))
+        else {
             return Ok(false);
         };
         let oldest = first != after + 1;
@@ -250,11 +254,14 @@ mod tests {
     #[test]
     fn a_part_of_the_journal_has_as_much_as_fits_and_never_nothing() {
         let mut head = Head::start(LogId([7; 16]));
-        let rows: Vec<Row> = [3, 4, 9, 1].map(|length| {
-            let row = head.next(Stamp { boot: String::new(), wall_ms: 0, boot_ms: 0 }, "x".repeat(length));
-            head = Head::of(&row);
-            row
-        }).into();
+        let rows: Vec<Row> = [3, 4, 9, 1]
+            .map(|length| {
+                let row =
+                    head.next(Stamp { boot: String::new(), wall_ms: 0, boot_ms: 0 }, "x".repeat(length));
+                head = Head::of(&row);
+                row
+            })
+            .into();
         for (most, fit) in [(0, 1), (3, 1), (6, 1), (7, 2), (15, 2), (16, 3), (17, 4), (99, 4)] {
             let mut part = rows.clone();
             assert_eq!((shortened(&mut part, most), part.len()), (fit < 4, fit), "{most}");

@@ -7,8 +7,8 @@ use crate::limits;
 use crate::site::Site;
 use access::{GrantId, RequestId};
 use api::{
-    AskGrants, AskRequests, EndGrant, GrantView, HostAnswer, HostDoes, HostWish, NewExtension, NewRequest, NewReview,
-    Opened, ProblemCode, RequestView, Reviewed,
+    AskGrants, AskRequests, EndGrant, GrantView, HostAnswer, HostDoes, HostWish, NewExtension, NewRequest,
+    NewReview, Opened, ProblemCode, RequestView, Reviewed,
 };
 use axum::body::Bytes;
 use axum::extract::{Extension, Path, Query, State};
@@ -64,7 +64,10 @@ fn write<T: DeserializeOwned>(headers: &HeaderMap, body: &[u8]) -> Result<(Strin
     let key = headers.get("Idempotency-Key").and_then(|key| key.to_str().ok());
     let key = key.filter(|key| !key.is_empty() && key.len() <= api::limits::KEY);
     let key = key.ok_or_else(|| {
-        bad(format!("every write needs an Idempotency-Key header of at most {} bytes: a new random one", api::limits::KEY))
+        bad(format!(
+            "every write needs an Idempotency-Key header of at most {} bytes: a new random one",
+            api::limits::KEY
+        ))
     })?;
     let body = serde_json::from_slice(body).map_err(|why| bad(format!("reading the body: {why}")))?;
     Ok((key.to_owned(), body))
@@ -167,7 +170,9 @@ async fn review(
     blocking(move || {
         let (key, body) = write::<NewReview>(&headers, &body)?;
         if !site.config.load().approvals.here {
-            return Err(site.at_the_hub("requests are reviewed there, for [approvals] here is not set in jitd.toml"));
+            return Err(
+                site.at_the_hub("requests are reviewed there, for [approvals] here is not set in jitd.toml")
+            );
         }
         caller.reviews.clone().map_err(|why| Refused::from(DeskError::NotThem(why)))?;
         site.call_hub(Asker::of(&caller), &key, HostDoes::Review { id, body }, limits::HUB_CALL)
@@ -271,7 +276,10 @@ impl Site {
     /// `jit request` on this host.
     fn request_here(&self, caller: &Caller, new: NewRequest, key: String) -> Result<Opened, Refused> {
         if new.hosts.iter().any(|host| *host != self.host) || !new.labels.is_empty() {
-            return Err(self.at_the_hub(&format!("from here {} alone can be asked for, and other hosts there", self.host)));
+            return Err(self.at_the_hub(&format!(
+                "from here {} alone can be asked for, and other hosts there",
+                self.host
+            )));
         }
         let unsure = caller.reviews.clone().err();
         if new.break_glass

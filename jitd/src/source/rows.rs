@@ -27,9 +27,8 @@ pub const ORIGIN: &str = "hub";
 pub fn settle(connection: &Connection, enrolment: &Enrolment) -> Result<Vec<GrantId>, StoreError> {
     let origin = format!("{} {} {}", enrolment.hub, enrolment.root, enrolment.host);
     if store::meta(connection, ORIGIN)?.as_ref() != Some(&origin) {
-        connection.execute_batch(
-            "DELETE FROM served; DELETE FROM known; DELETE FROM permit; DELETE FROM glass;",
-        )?;
+        connection
+            .execute_batch("DELETE FROM served; DELETE FROM known; DELETE FROM permit; DELETE FROM glass;")?;
         store::set_meta(connection, ORIGIN, &origin)?;
     }
     let state = state(connection, enrolment)?;

@@ -42,7 +42,8 @@ fn an_offer_opens_nothing_and_what_is_then_said_is_the_request() {
     let offered = room.desk.offer(knock(&alice, &ssh), text("again")).unwrap();
     let AtThePrompt::Wait(waits) = offered else { panic!("{offered:?}") };
     assert_eq!(waits.ask.id, ask.id, "an equal one is waited for");
-    let again = room.desk.request_at_prompt(knock(&alice, &ssh), &words("more", None, None), true, None).unwrap();
+    let again =
+        room.desk.request_at_prompt(knock(&alice, &ssh), &words("more", None, None), true, None).unwrap();
     assert!(again.existed && again.request.ask.id == ask.id);
 
     let seen = room.desk.request_seen_by(&alice, ask.id).unwrap();
@@ -113,7 +114,8 @@ fn what_would_be_refused_whatever_they_say_is_refused_before_they_are_asked() {
         assert!(matches!(offered, AtThePrompt::Nothing), "{why}: {offered:?}");
     }
     let off = room_by(&rule(&format!("{approve}\non_refusal = \"off\"")));
-    let asked = off.desk.request_at_prompt(knock(&alice, &ssh), &words("all the same", None, None), true, None);
+    let asked =
+        off.desk.request_at_prompt(knock(&alice, &ssh), &words("all the same", None, None), true, None);
     assert!(said(asked).contains("is asked by jit request alone"));
     let hint = rule(&format!("{approve}\nauto = {{ max = \"2h\" }}\non_refusal = \"hint\""));
     let hint = room_by(&hint);
