@@ -92,6 +92,7 @@ CREATE TABLE permit (
     digest   TEXT NOT NULL,
     envelope TEXT NOT NULL,
     key      TEXT NOT NULL,       -- that signed it
+    era      TEXT NOT NULL,       -- of the keys that hosts believed then
     body     TEXT NOT NULL,
     until_ms INTEGER NOT NULL
 ) STRICT;

@@ -14,7 +14,7 @@ use loglines::Level;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Instant;
-use sync::{Entry, Era, PublicKey, SignedPermit};
+use sync::{Entry, Era, SignedPermit};
 use workflow::World;
 
 /// What permits were last brought in line with.
@@ -55,9 +55,7 @@ impl Permits {
         if done.is_some_and(|(done, at)| done.is(&ground) && at.elapsed() < limits::PERMITS_AGAIN) {
             return Ok(());
         }
-        let voice = site.voice.load_full();
-        let Some(key) = voice.manifest.grant_keys.last() else { return Ok(()) };
-        if site.bring_permits_in_line(&ground.world, key)? {
+        if site.bring_permits_in_line(&ground)? {
             let listed = site.ledger.read(rows::count_permits).map_err(|why| why.to_string())?;
             self.done = Some((Ground { listed, ..ground }, Instant::now()));
         }
@@ -78,24 +76,26 @@ impl Site {
     }
 
     /// Whether all of it is done; a large fleet takes some rounds.
-    fn bring_permits_in_line(&self, world: &World, key: &PublicKey) -> Result<bool, String> {
-        let (now, by) = (self.clock.time(), key.to_string());
+    fn bring_permits_in_line(&self, ground: &Ground) -> Result<bool, String> {
+        let (now, era) = (self.clock.time(), ground.era.to_string());
         let mut listed: BTreeMap<(HostName, Person), (Grant, String)> = self
             .ledger
             .read(rows::permits)
             .map_err(|why| why.to_string())?
             .into_iter()
-            .filter_map(|(permit, by)| {
-                Some(((permit.hosts.first()?.clone(), permit.person.clone()), (permit, by)))
+            .filter_map(|(permit, era)| {
+                Some(((permit.hosts.first()?.clone(), permit.person.clone()), (permit, era)))
             })
             .collect();
         let mut changed = 0;
-        for host in world.hosts.labels.keys() {
+        for host in ground.world.hosts.labels.keys() {
             let wanted = self.desk.could_break(host, limits::PERMIT_GOOD).map_err(|why| why.to_string())?;
             for wanted in wanted {
                 let before = listed.remove(&(host.clone(), wanted.person.clone()));
-                let is_good = |(before, by_key): &(Grant, String)| {
-                    *by_key == by && is_as(before, &wanted) && !is_old(before, now)
+                // What hosts no longer hold because of a thief, or of a database that came back, is theirs again with the
+                // next keys.
+                let is_good = |(before, made_in): &(Grant, String)| {
+                    *made_in == era && is_as(before, &wanted) && !is_old(before, now)
                 };
                 if before.as_ref().is_some_and(is_good) {
                     continue;
@@ -104,7 +104,7 @@ impl Site {
                     return Ok(false);
                 }
                 changed += 1;
-                self.permit(host, wanted, before.map(|(before, _)| before))?;
+                self.permit(host, wanted, before.map(|(before, _)| before), ground.era)?;
             }
         }
         for ((host, _), (gone, _)) in listed {
@@ -116,7 +116,7 @@ impl Site {
     }
 
     /// Has a permit signed and listed, in place of the one before.
-    fn permit(&self, host: &HostName, wanted: Grant, before: Option<Grant>) -> Result<(), String> {
+    fn permit(&self, host: &HostName, wanted: Grant, before: Option<Grant>, era: Era) -> Result<(), String> {
         let id = self.desk.mint_permit().map_err(|why| why.to_string())?;
         let grant = Grant { id, ..wanted };
         let (envelope, key) = self.signer.permit(grant.clone()).map_err(|why| why.to_string())?;
@@ -124,7 +124,7 @@ impl Site {
         let entry = Entry { id, version: grant.version, digest };
         let kept = KeptPermit { signed: SignedPermit { entry, envelope }, key };
         let now = self.clock.time();
-        self.ledger.put_permit(host.clone(), grant, kept, before, now).map_err(|why| why.to_string())?;
+        self.ledger.put_permit(host.clone(), grant, kept, era, before, now).map_err(|why| why.to_string())?;
         self.wakes.wake([host], 0);
         Ok(())
     }
@@ -220,6 +220,7 @@ impl Ledger {
         host: HostName,
         grant: Grant,
         kept: KeptPermit,
+        era: Era,
         before: Option<Grant>,
         at: Time,
     ) -> Result<(), DeskError> {
@@ -229,7 +230,7 @@ impl Ledger {
             if let Some(before) = before {
                 rows::unlist_permit(tx.connection(), before.id)?;
             }
-            rows::put_permit(tx.connection(), &host, &grant, &kept)?;
+            rows::put_permit(tx.connection(), &host, &grant, &kept, era)?;
             feed::rows::rise(tx.connection()).map(drop)
         })
     }

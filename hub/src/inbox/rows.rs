@@ -6,7 +6,7 @@ use desk::DeskError;
 use journal::{Hash, Head, LogId, Row};
 use rusqlite::{Connection, OptionalExtension as _, params};
 use std::collections::BTreeMap;
-use sync::{Digest, Entry, PublicKey, SignedPermit};
+use sync::{Digest, Entry, Era, PublicKey, SignedPermit};
 
 fn unreadable(what: &str, why: &dyn std::fmt::Display) -> DeskError {
     DeskError::Store(format!("the row of {what} cannot be read: {why}"))
@@ -133,12 +133,14 @@ pub fn put_permit(
     host: &HostName,
     grant: &Grant,
     kept: &KeptPermit,
+    era: Era,
 ) -> Result<(), DeskError> {
     let KeptPermit { signed, key } = kept;
     let json = |why: serde_json::Error| DeskError::Store(why.to_string());
     connection
         .prepare_cached(
-            "INSERT INTO permit (id, host, listed, digest, envelope, key, body, until_ms) VALUES (?1, ?2, 1, ?3, ?4, ?5, ?6, ?7)",
+            "INSERT INTO permit (id, host, listed, digest, envelope, key, era, body, until_ms) \
+             VALUES (?1, ?2, 1, ?3, ?4, ?5, ?6, ?7, ?8)",
         )?
         .execute(params![
             grant.id.bits(),
@@ -146,6 +148,7 @@ pub fn put_permit(
             signed.entry.digest.to_string(),
             serde_json::to_string(&signed.envelope).map_err(json)?,
             key.to_string(),
+            era.to_string(),
             serde_json::to_string(grant).map_err(json)?,
             grant.window.latest_end().timestamp_millis()
         ])?;
@@ -163,14 +166,14 @@ fn grant(body: &str) -> Result<Grant, DeskError> {
     serde_json::from_str(body).map_err(|why| unreadable("a permit", &why))
 }
 
-/// All permits that are listed, each with the key that signed it.
+/// All permits that are listed, each with the era that it was made in.
 pub fn permits(connection: &Connection) -> Result<Vec<(Grant, String)>, DeskError> {
     let mut select =
-        connection.prepare_cached("SELECT body, key FROM permit WHERE listed = 1 ORDER BY id")?;
+        connection.prepare_cached("SELECT body, era FROM permit WHERE listed = 1 ORDER BY id")?;
     let rows = select.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?)))?;
     rows.map(|row| {
-        let (body, key) = row?;
-        Ok((grant(&body)?, key))
+        let (body, era) = row?;
+        Ok((grant(&body)?, era))
     })
     .collect()
 }

@@ -114,8 +114,8 @@ fn chosen<'a>(permits: &'a [Grant], login: &Login, new: &NewRequest, now: Now) -
         Window::FirstUse { not_before, claim_by, .. } => *not_before <= now.trusted && now.latest < *claim_by,
         Window::Approval { .. } => false,
     };
-    let own = permits.iter().filter(|permit| permit.names.contains(login)).filter(in_time);
-    let permit = own.last().ok_or_else(|| {
+    let mut own = permits.iter().filter(|permit| permit.names.contains(login)).filter(in_time);
+    let permit = own.next_back().ok_or_else(|| {
         format!(
             "this host holds no permit for {login} to break glass with: the policy gives none, it was used, or it is over"
         )
@@ -180,7 +180,7 @@ mod tests {
         }
     }
 
-    fn wants(json: serde_json::Value) -> NewRequest {
+    fn wants(json: &serde_json::Value) -> NewRequest {
         let mut whole = serde_json::json!({ "services": ["ssh"], "reason": "fire", "break_glass": true });
         for (key, value) in json.as_object().unwrap() {
             whole[key] = value.clone();
@@ -195,7 +195,7 @@ mod tests {
         let other = Login::parse("mallory").unwrap();
         let now = |seconds| Now::exactly(at(seconds));
         let may = |login: &Login, new: serde_json::Value, seconds: i64| {
-            chosen(&permits, login, &wants(new), now(seconds)).map(|permit| permit.id)
+            chosen(&permits, login, &wants(&new), now(seconds)).map(|permit| permit.id)
         };
         assert_eq!(may(&own, none.clone(), 100), Ok(permits[0].id));
         assert!(may(&own, serde_json::json!({ "services": ["ssh", "sudo"], "for": "1h" }), 999).is_ok());
@@ -218,14 +218,14 @@ mod tests {
             assert!(said.contains(why), "{said}");
         }
         // One clock that is ahead and one that is behind: neither opens it outside of its time.
-        assert!(chosen(&permits, &own, &wants(none.clone()), Now { latest: at(1000), ..now(500) }).is_err());
-        assert!(chosen(&permits, &own, &wants(none), Now { latest: at(500), ..now(99) }).is_err());
+        assert!(chosen(&permits, &own, &wants(&none), Now { latest: at(1000), ..now(500) }).is_err());
+        assert!(chosen(&permits, &own, &wants(&none), Now { latest: at(500), ..now(99) }).is_err());
     }
 
     #[test]
     fn what_a_permit_becomes_starts_now_and_is_no_longer_and_no_wider_than_it_or_than_asked() {
         let request = RequestId::from_random(3);
-        let become_of = |new: serde_json::Value| becomes(&permit(), &wants(new), request, at(500));
+        let become_of = |new: serde_json::Value| becomes(&permit(), &wants(&new), request, at(500));
         let whole = become_of(serde_json::json!({ "services": ["ssh", "sudo"] }));
         assert_eq!(whole.window, Window::Approval { not_before: at(500), expires: at(4100) });
         assert_eq!((whole.id, whole.request, whole.run_as.len()), (permit().id, request, 1));

@@ -132,7 +132,7 @@ async fn request(
 ) -> Answer<Opened> {
     blocking(move || {
         let (key, new) = write::<NewRequest>(&headers, &body)?;
-        site.request_here(&caller, new, key)
+        site.request_here(&caller, &new, key)
     })
     .await
 }
@@ -274,7 +274,7 @@ impl Site {
     }
 
     /// `jit request` on this host.
-    fn request_here(&self, caller: &Caller, new: NewRequest, key: String) -> Result<Opened, Refused> {
+    fn request_here(&self, caller: &Caller, new: &NewRequest, key: String) -> Result<Opened, Refused> {
         if new.hosts.iter().any(|host| *host != self.host) || !new.labels.is_empty() {
             return Err(self.at_the_hub(&format!(
                 "from here {} alone can be asked for, and other hosts there",
@@ -296,7 +296,7 @@ impl Site {
             Told::Answered(HostAnswer::Hint { .. } | HostAnswer::Silent) => {
                 Err(DeskError::Store("the hub answered something else".to_owned()).into())
             }
-            Told::Unsent { kept, why } if new.break_glass => self.break_glass_here(caller, &new, &kept, &why),
+            Told::Unsent { kept, why } if new.break_glass => self.break_glass_here(caller, new, &kept, &why),
             Told::Unsent { kept, why } => Ok(self.unsent_opened(&kept, why, &caller.person, &caller.names)),
         }
     }
