@@ -375,13 +375,13 @@ impl Story {
     /// The permit is made anew where one is listed: under another name.
     fn permit_anew(&self, world: &mut World) {
         if world.db.permit.is_some() {
-            self.make_permit(world);
+            Self::make_permit(world);
             world.db.revision += 1;
             world.db.whole = self.whole(&world.db);
         }
     }
 
-    fn make_permit(&self, world: &mut World) {
+    fn make_permit(world: &mut World) {
         let id = world.permitted.last().map_or(11, |last| last + 1);
         world.permitted.insert(id);
         world.db.permit = Some(id);
@@ -390,7 +390,7 @@ impl Story {
     fn commit(&self, world: &mut World, write: Write, taken: u64) {
         if matches!(write, Write::TakePermit | Write::MakePermit) {
             match write {
-                Write::MakePermit => self.make_permit(world),
+                Write::MakePermit => Self::make_permit(world),
                 _ => world.db.permit = None,
             }
             world.db.revision += 1;
