@@ -25,7 +25,7 @@ impl Site {
             return Err(self.stranger(from, "what was shown is no token of a hub"));
         };
         let now = self.clock.time();
-        let look = |connection: &rusqlite::Connection| {
+        let look = |connection: &dyn store::Sql| {
             let Some(found) = rows::token_of(connection, &hash)? else { return Ok(None) };
             let roles = rows::roles_of(connection, &found.token.person)?;
             Ok(Some((found, roles)))

@@ -243,6 +243,18 @@ pub fn run(config: &Config, command: &Command) -> Result<(), HubError> {
     }
 }
 
+/// `jit-hub recover`: begins a new life of the database, in which hosts say first what they know of the one before.
+pub fn recover(config: &Config) -> Result<(), HubError> {
+    let ring = signer::Client::at(&config.signer.socket).raise()?;
+    crate::say(&format!(
+        "The database begins incarnation {}. Hosts give back what they know of the one before when they connect, once the\n\
+         server has read it:  systemctl reload jit-hub\n\
+         `jit status` says how many have still to. Requests that nobody had decided are asked for anew.",
+        ring.era.incarnation
+    ));
+    Ok(())
+}
+
 fn show(config: &Config, ring: &Ring, json: bool) -> Result<(), HubError> {
     let root = ServerKeys::of(config).authority()?.roots.fingerprint();
     let mut out = std::io::stdout().lock();

@@ -9,25 +9,24 @@ use api::{Join, MadeToken, Mark, MarkRecord, Record, Right, RightRecord, Role, R
 use desk::{Committed, DeskError};
 use journal::Checkpoint;
 use loglines::{Faults, Level, Log, Tells};
-use rusqlite::Connection;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
-use store::{Observer, StoreError, Tx, Writer};
+use store::{Observer, Reader, Sql, StoreError, Tx, Writer};
 use sync::{Digest, Envelope, PublicKey};
 
 /// Changes who may do what, and says so in the journal.
 pub struct Ledger {
     writer: Writer<Committed>,
-    reader: Mutex<Connection>,
+    reader: Reader,
     seq: Arc<AtomicU64>,
 }
 
 impl Ledger {
-    /// A ledger over `writer`, with a connection of its own to read by.
-    pub fn new(writer: Writer<Committed>, reader: Connection, seq: Arc<AtomicU64>) -> Self {
-        Self { writer, reader: Mutex::new(reader), seq }
+    /// A ledger over `writer`, with connections of its own to read by.
+    pub fn new(writer: Writer<Committed>, reader: Reader, seq: Arc<AtomicU64>) -> Self {
+        Self { writer, reader, seq }
     }
 
     pub(crate) fn write<T: Send + 'static>(
@@ -38,8 +37,8 @@ impl Ledger {
     }
 
     /// Looks something up in what is committed.
-    pub fn read<T>(&self, look: impl FnOnce(&Connection) -> Result<T, DeskError>) -> Result<T, DeskError> {
-        look(&self.reader.lock().unwrap_or_else(PoisonError::into_inner))
+    pub fn read<T>(&self, look: impl FnOnce(&dyn Sql) -> Result<T, DeskError>) -> Result<T, DeskError> {
+        self.reader.read(look)
     }
 
     /// The place of the last record.
@@ -144,7 +143,7 @@ impl Ledger {
     }
 
     /// A host joins. One that is there already does with the same key alone.
-    pub fn join(&self, join: Join, at: Time) -> Result<(), DeskError> {
+    pub fn join(&self, join: Join, incarnation: u64, at: Time) -> Result<(), DeskError> {
         self.write(move |tx| {
             // What is kept opens nothing: who reads the database has no token by that.
             let join = Join { token: Digest::of(join.token.as_bytes()), ..join };
@@ -167,8 +166,16 @@ impl Ledger {
             }
             let detail = format!("host={} key={}", join.host, join.key.id());
             let seq = mark(tx, Mark::HostJoined, detail, at)?;
-            feed::rows::put_host(tx.connection(), &join, &labels, at, seq)?;
+            feed::rows::put_host(tx.connection(), &join, &labels, at, incarnation, seq)?;
             feed::rows::rise(tx.connection()).map(drop)
+        })
+    }
+
+    /// A host has given back all that it knew of earlier incarnations.
+    pub fn gave_back(&self, host: HostName, incarnation: u64, at: Time) -> Result<(), DeskError> {
+        self.write(move |tx| {
+            mark(tx, Mark::HostGaveBack, format!("host={host} incarnation={incarnation}"), at)?;
+            feed::rows::gave_back(tx.connection(), &host, incarnation)
         })
     }
 
@@ -184,19 +191,18 @@ impl Ledger {
         })
     }
 
-    /// Keeps grants as they were signed by this key, and hides those from hosts that ended and could not be signed;
+    /// Keeps grants as they were signed, each with the key that did, and hides those from hosts that ended and could not be signed;
     /// at the next revision, which this is, where something changed.
     pub fn put_signed(
         &self,
-        signed: Vec<(Grant, Envelope)>,
+        signed: Vec<(Grant, Envelope, PublicKey)>,
         hidden: Vec<Grant>,
-        key: PublicKey,
     ) -> Result<Option<u64>, DeskError> {
         self.write(move |tx| {
             let connection = tx.connection();
             let mut changed = false;
-            for (grant, envelope) in &signed {
-                changed |= feed::rows::put_signed(connection, grant, envelope, &key)?;
+            for (grant, envelope, key) in &signed {
+                changed |= feed::rows::put_signed(connection, grant, envelope, key)?;
             }
             for grant in &hidden {
                 changed |= feed::rows::hide(connection, grant)?;
@@ -345,7 +351,7 @@ impl Observer<Committed> for Keeper {
         self.log.checkpoint(checkpoint);
     }
 
-    fn reopened(&mut self, connection: &Connection) -> Result<(), StoreError> {
+    fn reopened(&mut self, connection: &dyn Sql) -> Result<(), StoreError> {
         self.seq.store(store::last_seq(connection)?, Ordering::Relaxed);
         Ok(())
     }

@@ -59,6 +59,9 @@ enum Command {
     /// Which keys hosts believe, and other ones in their place.
     #[command(subcommand)]
     Keys(keys::Command),
+    /// After the database lost commits, by a restore or a failover: have hosts give back what was signed for them. To
+    /// be run as root, where the signer is.
+    Recover,
     /// Make somebody administrator, with a new token, where every administrator's is lost. The hub must be stopped.
     Admin {
         /// Who.
@@ -92,6 +95,7 @@ pub fn run() -> ExitCode {
         Command::Serve => load().and_then(|config| serve::serve(&config)),
         Command::Signer => load().and_then(|config| signer::serve(&config, hub_id(&config)?)),
         Command::Keys(command) => load().and_then(|config| keys::run(&config, &command)),
+        Command::Recover => load().and_then(|config| keys::recover(&config)),
         Command::Admin { person } => load().and_then(|config| init::admin(&config, person)),
     };
     match done {

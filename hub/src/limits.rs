@@ -141,6 +141,9 @@ pub const PERMITS_KEPT: TimeDelta = TimeDelta::days(365);
 /// Records of hosts are kept for so long: an audit looks back a year.
 pub const HOST_RECORDS_KEPT: TimeDelta = TimeDelta::days(400);
 
+/// Looks at what a host must hold until two agree on the revision: changes are some a second.
+pub const LOOKS: usize = 8;
+
 /// How often a host hears that nothing changed: proxies cut streams that are silent for 30 s.
 pub const KEEP_ALIVE: Duration = Duration::from_secs(20);
 

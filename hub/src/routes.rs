@@ -128,6 +128,16 @@ impl Site {
                 "not everything is signed, so hosts do not hear of all that was granted: {why}; see `systemctl status jit-hub-signer`"
             ));
         }
+        warnings.extend(self.lost.lock().unwrap_or_else(PoisonError::into_inner).clone());
+        let incarnation = self.voice.load().manifest.era.incarnation;
+        let to_come =
+            self.ledger.read(|connection| feed::rows::still_to_give_back(connection, incarnation))?;
+        if to_come > 0 {
+            let hosts = if to_come == 1 { "1 host has".to_owned() } else { format!("{to_come} hosts have") };
+            warnings.push(format!(
+                "{hosts} not given back yet what this database lost, which happens when they connect: see `jit hosts`"
+            ));
+        }
         if self.log.dropped() > 0 {
             warnings.push(format!(
                 "{} log lines were dropped because the syslog daemon did not read: the journal has them",

@@ -19,13 +19,12 @@ use access::{HostName, Time};
 use api::{Mark, MarkRecord, Record};
 use arc_swap::ArcSwap;
 use chrono::TimeDelta;
-use desk::{Committed, Desk, SqliteStore};
+use desk::{Committed, Desk, SqlStore};
 use loglines::{Faults, Level, Log, Tells};
-use rusqlite::Connection;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
-use store::{File, Writer};
+use store::{File, Reader, Sql, Writer};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
@@ -57,10 +56,9 @@ fn start(config: &Config, log: &Log) -> Result<(), HubError> {
     let authority = keys.authority()?;
     let root = authority.roots.fingerprint();
     let voice = Voice::find(&keys, &signer, &root, clock::wall())?;
-    let reader = || store::read_only(&options.path);
-    let clock = Arc::new(Clock::since(floor(&read, log)?));
-    let policies = Arc::new(policies(&read, log)?);
-    let store = SqliteStore::new(writer, reader()?, limits::WRITE_WAIT);
+    let clock = Arc::new(Clock::since(read.read(|read| floor(read, log))?));
+    let policies = Arc::new(read.read(|read| policies(read, log))?);
+    let store = SqlStore::new(writer, read, limits::WRITE_WAIT);
     let desk =
         Arc::new(Desk::new(store, Arc::<Policies>::clone(&policies), Arc::<Clock>::clone(&clock), None));
     if policies.is_readable() {
@@ -93,7 +91,8 @@ fn start(config: &Config, log: &Log) -> Result<(), HubError> {
         keys,
         signer,
         signing,
-        unsigned: Mutex::new(None),
+        unsigned: Mutex::default(),
+        lost: Mutex::default(),
         hosts: Hosts::new()?,
         wakes: Arc::default(),
     });
@@ -102,12 +101,12 @@ fn start(config: &Config, log: &Log) -> Result<(), HubError> {
     run(config, &site, &certificates)
 }
 
-/// The database with its one writer, and a connection to read by.
+/// The database with its one writer, and a way to read.
 pub fn open(
     config: &Config,
     log: &Log,
     signing: Signing,
-) -> Result<(Ledger, Writer<Committed>, Connection), HubError> {
+) -> Result<(Ledger, Writer<Committed>, Reader), HubError> {
     let options = config.database();
     let stamps = || clock::stamps().map_err(os("reading the kernel's boot id"));
     let first = stamps()?;
@@ -120,12 +119,12 @@ pub fn open(
     let seq = Arc::new(AtomicU64::new(file.head().seq));
     let keeper = Keeper::new(log.clone(), Arc::clone(&seq), signing);
     let (writer, _) = Writer::start(file, stamps()?, keeper).map_err(os("starting the writer's thread"))?;
-    let reader = || store::read_only(&options.path);
+    let reader = || store::read_only(&options.path).map(Reader::from);
     Ok((Ledger::new(writer.clone(), reader()?, seq), writer, reader()?))
 }
 
 /// When the last record was written: the hub's time does not go back over a restart.
-fn floor(read: &Connection, log: &Log) -> Result<Time, HubError> {
+fn floor(read: &dyn Sql, log: &Log) -> Result<Time, HubError> {
     let last = store::journal_after(read, store::last_seq(read)?.saturating_sub(1), 1)?.pop();
     let last = last.and_then(|row| Time::from_timestamp_millis(row.stamp.wall_ms)).unwrap_or_default();
     let wall = clock::wall();
@@ -141,7 +140,7 @@ fn floor(read: &Connection, log: &Log) -> Result<Time, HubError> {
 }
 
 /// The policy that was applied last, over the hosts there are.
-fn policies(read: &Connection, log: &Log) -> Result<Policies, HubError> {
+fn policies(read: &dyn Sql, log: &Log) -> Result<Policies, HubError> {
     let applied = desk::policy_in_force(read)?;
     let made = match &applied {
         Some(version) => Policies::new(rows::hosts(read)?, version),

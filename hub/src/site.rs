@@ -14,7 +14,7 @@ use crate::voice::Voice;
 use access::{HostName, Time};
 use arc_swap::ArcSwap;
 use chrono::TimeDelta;
-use desk::{Committed, Desk, SqliteStore};
+use desk::{Committed, Desk, SqlStore};
 use loglines::Log;
 use std::sync::{Arc, Mutex, PoisonError};
 use sync::{Digest, HubId, SignedAuthority};
@@ -24,7 +24,7 @@ pub struct Site {
     /// What the hub is called.
     pub name: HostName,
     /// Requests, reviews, grants.
-    pub desk: Arc<Desk<SqliteStore<Committed>>>,
+    pub desk: Arc<Desk<SqlStore<Committed>>>,
     /// Tokens and roles.
     pub ledger: Arc<Ledger>,
     /// The policy in force, over people and hosts as they are.
@@ -61,6 +61,8 @@ pub struct Site {
     pub signing: Signing,
     /// Why grants are not signed, while they are not.
     pub unsigned: Mutex<Option<String>>,
+    /// What shows that the database lost commits, where a host does.
+    pub lost: Mutex<Option<String>>,
     /// Tokens that opened nothing, by address.
     pub failed: Tries,
     /// Connections that found no place, by address.
@@ -84,6 +86,7 @@ impl Site {
         let era = voice.manifest.era;
         self.renew_in(limits::MANIFEST_RENEWED);
         if self.voice.swap(Arc::new(voice)).manifest.era != era {
+            *self.lost.lock().unwrap_or_else(PoisonError::into_inner) = None;
             self.wakes.wake_all();
         }
     }

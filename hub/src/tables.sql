@@ -28,6 +28,7 @@ CREATE TABLE host (
     machine TEXT NOT NULL, -- SHA-256 of its machine id: another machine with the same key is a copy
     joined BLOB NOT NULL, -- the hash of the token that let it in
     joined_ms INTEGER NOT NULL,
+    incarnation INTEGER NOT NULL DEFAULT 1, -- the life of this database that it gave back to what it knew of earlier ones
     seq    INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 

@@ -253,8 +253,10 @@ impl Site {
             }
         }
         if self.source.hub().is_some() {
-            let waiting =
-                self.ledger.read(crate::source::outbox::count).map_err(crate::ledger::LedgerError::from)?;
+            let waiting = self
+                .ledger
+                .read(|connection| crate::source::outbox::count(connection))
+                .map_err(crate::ledger::LedgerError::from)?;
             if waiting > 0 {
                 let why = self.source.outward()?.why_away();
                 warnings.push(format!(

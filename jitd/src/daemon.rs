@@ -14,7 +14,7 @@ use crate::{control, kernel, limits, repair};
 use access::HostName;
 use api::{Mark, MarkRecord, Record};
 use arc_swap::ArcSwap;
-use desk::{Desk, PolicyVersion, SqliteStore, Worlds as _};
+use desk::{Desk, PolicyVersion, SqlStore, Worlds as _};
 use journal::LogId;
 use loglines::{Faults, Level, Log, Tells};
 use std::os::unix::fs::PermissionsExt as _;
@@ -140,7 +140,7 @@ fn start(
     let config = Arc::new(ArcSwap::from_pointee(config));
     let policies = Arc::new(policies(&host, &config, &accounts, &reader()?, log)?);
     let desk = |wait| -> Result<_, StoreError> {
-        let (store, policies) = (SqliteStore::new(writer.clone(), reader()?, wait), Arc::clone(&policies));
+        let (store, policies) = (SqlStore::new(writer.clone(), reader()?, wait), Arc::clone(&policies));
         Ok(Arc::new(Desk::new(store, policies, Arc::<Clock>::clone(&clock), host.clone())))
     };
     let (hasty, desk) = (desk(limits::LOGIN_REQUEST_WAIT)?, desk(limits::DESK_WAIT)?);

@@ -20,7 +20,7 @@ use crate::{kernel, limits, peer};
 use access::{Decision, HostName, Login, Now, Person, Phase, Question, Reason, Service, SessionId, Text};
 use api::{DecisionRecord, Record, Session};
 use chrono::TimeDelta;
-use desk::{AtTheDoor, Desk, Hint, Knock, SqliteStore, Worlds as _};
+use desk::{AtTheDoor, Desk, Hint, Knock, SqlStore, Worlds as _};
 use frame::{Answer, Mode, Notice, Pairs, Verdict};
 use loglines::Level;
 use std::io::{Read as _, Write as _};
@@ -35,7 +35,7 @@ pub struct Gate {
     /// What it answers for.
     pub site: Arc<Site>,
     /// The same desk with less patience: a refused person waits for the request that it opens.
-    pub desk: Arc<Desk<SqliteStore<Changed>>>,
+    pub desk: Arc<Desk<SqlStore<Changed>>>,
     /// Counts equal refusals.
     pub repeats: Mutex<Repeats<DecisionRecord>>,
     /// Counts equal questions that make no sense.

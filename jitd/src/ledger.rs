@@ -13,7 +13,7 @@ use rusqlite::Connection;
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
-use store::{Observer, StoreError, Tx, Writer};
+use store::{Observer, Sql, StoreError, Tx, Writer};
 
 /// Why something is not in the journal.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -91,7 +91,7 @@ impl Entry<'_, '_> {
     }
 
     /// For rows of other rooms.
-    pub fn connection(&self) -> &Connection {
+    pub fn connection(&self) -> &dyn Sql {
         self.tx.connection()
     }
 
@@ -462,7 +462,7 @@ impl Observer<Changed> for Keeper {
         self.log.checkpoint(checkpoint);
     }
 
-    fn reopened(&mut self, connection: &Connection) -> Result<(), StoreError> {
+    fn reopened(&mut self, connection: &dyn Sql) -> Result<(), StoreError> {
         if let Some(memory) = self.memory.get() {
             memory.reload(load(connection, &self.host, &self.log)?);
         }
@@ -478,9 +478,10 @@ impl Observer<Changed> for Keeper {
 }
 
 /// Memory as the file has it.
-pub fn load(connection: &Connection, host: &HostName, log: &Log) -> Result<Memory, StoreError> {
+pub fn load(connection: &dyn Sql, host: &HostName, log: &Log) -> Result<Memory, StoreError> {
+    let path = connection.row::<String>("SELECT file FROM pragma_database_list WHERE name = 'main'", &[])?;
     let loaded = desk::load(connection).map_err(|why| StoreError::Damaged {
-        path: connection.path().unwrap_or_default().into(),
+        path: path.unwrap_or_default().into(),
         what: why.to_string(),
     })?;
     let mut view = View::of(host.clone());
@@ -559,7 +560,7 @@ mod tests {
         let hangs = move |tx: &mut Tx<'_, Changed>| -> Result<(), StoreError> {
             gate.recv().map_err(|_| StoreError::Closed)?;
             tx.end_group();
-            Ok(tx.connection().execute_batch("ROLLBACK")?)
+            tx.connection().batch("ROLLBACK")
         };
         let (tell, told) = channel();
         writer.submit(hangs, move |done| tell.send(done.is_err()).unwrap()).unwrap();

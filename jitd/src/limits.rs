@@ -233,3 +233,9 @@ pub const CLOCK_STRAYS: Duration = Duration::from_secs(600);
 
 /// How often the floor of time is written down while the clock is confirmed.
 pub const FLOOR_EVERY: Duration = Duration::from_secs(60);
+
+/// Bytes of grants, as they are signed, in one call to a hub that lost them: half of what it takes.
+pub const GIVEN: usize = 512 * 1024;
+
+/// Early ends in one such call: each with its reason, 500 bytes.
+pub const GIVEN_ENDS: usize = 1000;

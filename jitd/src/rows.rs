@@ -3,40 +3,35 @@
 use crate::clock::Kept;
 use access::{Claim, Grant, GrantId, SessionId, Time};
 use api::Session;
-use rusqlite::{Connection, OptionalExtension as _, params};
-use store::StoreError;
+use store::{Sql, StoreError};
 
 /// The key of `meta` that holds [`Kept`].
 pub const CLOCK: &str = "clock";
 
 /// Starts the clock of a grant; the first claim stays.
-pub fn claim(connection: &Connection, grant: GrantId, claim: Claim, seq: u64) -> Result<(), StoreError> {
-    connection
-        .prepare_cached(
-            "INSERT INTO claim (grant_id, started_ms, ends_ms, seq) VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING",
-        )?
-        .execute(params![grant.bits(), claim.started.timestamp_millis(), claim.ends.timestamp_millis(), seq])?;
+pub fn claim(connection: &dyn Sql, grant: GrantId, claim: Claim, seq: u64) -> Result<(), StoreError> {
+    connection.execute(
+        "INSERT INTO claim (grant_id, started_ms, ends_ms, seq) VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING",
+        &[&grant.bits(), &claim.started.timestamp_millis(), &claim.ends.timestamp_millis(), &seq],
+    )?;
     Ok(())
 }
 
 /// A grant as it is kept.
-pub fn grant(connection: &Connection, id: GrantId) -> Result<Option<Grant>, StoreError> {
-    let body: Option<String> = connection
-        .prepare_cached("SELECT body FROM grants WHERE id = ?1")?
-        .query_row([id.bits()], |row| row.get(0))
-        .optional()?;
+pub fn grant(connection: &dyn Sql, id: GrantId) -> Result<Option<Grant>, StoreError> {
+    let body: Option<String> = connection.row("SELECT body FROM grants WHERE id = ?1", &[&id.bits()])?;
     let wrong = |why| StoreError::Full(format!("the row of grant {id} cannot be read: {why}"));
     body.map(|body| serde_json::from_str(&body).map_err(wrong)).transpose()
 }
 
 /// A grant that this host must not go by any more.
-pub fn withdraw(connection: &Connection, grant: GrantId) -> Result<(), StoreError> {
-    connection.prepare_cached("DELETE FROM grants WHERE id = ?1")?.execute([grant.bits()])?;
+pub fn withdraw(connection: &dyn Sql, grant: GrantId) -> Result<(), StoreError> {
+    connection.execute("DELETE FROM grants WHERE id = ?1", &[&grant.bits()])?;
     Ok(())
 }
 
 /// Keeps a session that opened.
-pub fn open_session(connection: &Connection, session: &Session, seq: u64) -> Result<(), StoreError> {
+pub fn open_session(connection: &dyn Sql, session: &Session, seq: u64) -> Result<(), StoreError> {
     put_session(connection, session, seq)?;
     match session.counts_for() {
         Some(grant) => begin_use(connection, grant, session.opened),
@@ -45,17 +40,14 @@ pub fn open_session(connection: &Connection, session: &Session, seq: u64) -> Res
 }
 
 /// A session as it stood.
-pub fn session(connection: &Connection, id: SessionId) -> Result<Option<Session>, StoreError> {
-    let body: Option<String> = connection
-        .prepare_cached("SELECT body FROM session WHERE id = ?1")?
-        .query_row([id.bits()], |row| row.get(0))
-        .optional()?;
+pub fn session(connection: &dyn Sql, id: SessionId) -> Result<Option<Session>, StoreError> {
+    let body: Option<String> = connection.row("SELECT body FROM session WHERE id = ?1", &[&id.bits()])?;
     body.map(|body| read_session(&body)).transpose()
 }
 
 /// Keeps what became of a session; `after` is none once nothing of it is left.
 pub fn change_session(
-    connection: &Connection,
+    connection: &dyn Sql,
     before: &Session,
     after: Option<&Session>,
     seq: u64,
@@ -64,7 +56,7 @@ pub fn change_session(
     match after {
         Some(after) => put_session(connection, after, seq)?,
         None => {
-            connection.prepare_cached("DELETE FROM session WHERE id = ?1")?.execute([before.id.bits()])?;
+            connection.execute("DELETE FROM session WHERE id = ?1", &[&before.id.bits()])?;
         }
     }
     let (counted, counts) = (before.counts_for(), after.and_then(Session::counts_for));
@@ -77,38 +69,35 @@ pub fn change_session(
     counts.map_or(Ok(()), |grant| begin_use(connection, grant, at))
 }
 
-fn put_session(connection: &Connection, session: &Session, seq: u64) -> Result<(), StoreError> {
+fn put_session(connection: &dyn Sql, session: &Session, seq: u64) -> Result<(), StoreError> {
     let body = serde_json::to_string(session).map_err(|why| StoreError::Full(why.to_string()))?;
     let (grant, closed) = (session.grant.map(GrantId::bits), session.closed.is_some());
-    connection
-        .prepare_cached(
-            "INSERT INTO session (id, grant_id, closed, body, seq) VALUES (?1, ?2, ?3, ?4, ?5) \
-             ON CONFLICT (id) DO UPDATE SET grant_id = ?2, closed = ?3, body = ?4, seq = ?5",
-        )?
-        .execute(params![session.id.bits(), grant, closed, body, seq])?;
+    connection.execute(
+        "INSERT INTO session (id, grant_id, closed, body, seq) VALUES (?1, ?2, ?3, ?4, ?5) \
+         ON CONFLICT (id) DO UPDATE SET grant_id = ?2, closed = ?3, body = ?4, seq = ?5",
+        &[&session.id.bits(), &grant, &closed, &body, &seq],
+    )?;
     Ok(())
 }
 
 /// One more session of a grant.
-fn begin_use(connection: &Connection, grant: GrantId, at: Time) -> Result<(), StoreError> {
-    connection
-        .prepare_cached(
-            "INSERT INTO used (grant_id, sessions, ms, since_ms) VALUES (?1, 1, 0, ?2) \
-             ON CONFLICT (grant_id) DO UPDATE SET sessions = sessions + 1, since_ms = coalesce(since_ms, ?2)",
-        )?
-        .execute(params![grant.bits(), at.timestamp_millis()])?;
+fn begin_use(connection: &dyn Sql, grant: GrantId, at: Time) -> Result<(), StoreError> {
+    connection.execute(
+        "INSERT INTO used (grant_id, sessions, ms, since_ms) VALUES (?1, 1, 0, ?2) \
+         ON CONFLICT (grant_id) DO UPDATE SET sessions = sessions + 1, since_ms = coalesce(since_ms, ?2)",
+        &[&grant.bits(), &at.timestamp_millis()],
+    )?;
     Ok(())
 }
 
 /// The clock of a grant's use stops with the last session of it that is open.
-fn end_use(connection: &Connection, grant: GrantId, at: Time) -> Result<(), StoreError> {
-    connection
-        .prepare_cached(
-            "UPDATE used SET ms = ms + max(0, ?2 - since_ms), since_ms = NULL WHERE grant_id = ?1 \
-             AND since_ms IS NOT NULL \
-             AND NOT EXISTS (SELECT 1 FROM session WHERE grant_id = ?1 AND closed = 0)",
-        )?
-        .execute(params![grant.bits(), at.timestamp_millis()])?;
+fn end_use(connection: &dyn Sql, grant: GrantId, at: Time) -> Result<(), StoreError> {
+    connection.execute(
+        "UPDATE used SET ms = ms + max(0, ?2 - since_ms), since_ms = NULL WHERE grant_id = ?1 \
+         AND since_ms IS NOT NULL \
+         AND NOT EXISTS (SELECT 1 FROM session WHERE grant_id = ?1 AND closed = 0)",
+        &[&grant.bits(), &at.timestamp_millis()],
+    )?;
     Ok(())
 }
 
@@ -117,14 +106,13 @@ fn read_session(body: &str) -> Result<Session, StoreError> {
 }
 
 /// Every session of which something is left.
-pub fn sessions(connection: &Connection) -> Result<Vec<Session>, StoreError> {
-    let mut select = connection.prepare("SELECT body FROM session")?;
-    let bodies = select.query_map([], |row| row.get::<_, String>(0))?;
-    bodies.map(|body| read_session(&body?)).collect()
+pub fn sessions(connection: &dyn Sql) -> Result<Vec<Session>, StoreError> {
+    let bodies: Vec<String> = connection.rows("SELECT body FROM session", &[])?;
+    bodies.iter().map(|body| read_session(body)).collect()
 }
 
 /// What was kept of the clock.
-pub fn clock(connection: &Connection) -> Result<Option<Kept>, StoreError> {
+pub fn clock(connection: &dyn Sql) -> Result<Option<Kept>, StoreError> {
     let kept = store::meta(connection, CLOCK)?;
     kept.map(|kept| {
         serde_json::from_str(&kept)

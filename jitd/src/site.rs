@@ -10,7 +10,7 @@ use crate::sessions::Left;
 use crate::source::Source;
 use access::{HostName, SessionId};
 use arc_swap::ArcSwap;
-use desk::{Desk, SqliteStore};
+use desk::{Desk, SqlStore};
 use loglines::Log;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::{Arc, Mutex};
@@ -24,7 +24,7 @@ pub struct Site {
     /// Where decisions and changes become durable.
     pub ledger: Arc<Ledger>,
     /// Requests, reviews, grants.
-    pub desk: Arc<Desk<SqliteStore<Changed>>>,
+    pub desk: Arc<Desk<SqlStore<Changed>>>,
     /// The time.
     pub clock: Arc<Clock>,
     /// Accounts of this host.

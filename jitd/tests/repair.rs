@@ -10,7 +10,7 @@ use std::process::{Command, Output};
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use store::{File, Observer, Options, StoreError, Tx, Writer};
+use store::{File, Observer, Options, Sql, StoreError, Tx, Writer};
 
 const BOOT: &str = "11111111-2222-3333-4444-555555555555";
 /// 2026-11-24T12:00:00Z, an hour after that start of the machine.
@@ -27,7 +27,7 @@ struct Deaf;
 impl Observer<()> for Deaf {
     fn committed(&mut self, _: Vec<()>) {}
     fn checkpoint(&mut self, _: Checkpoint) {}
-    fn reopened(&mut self, _: &Connection) -> Result<(), StoreError> {
+    fn reopened(&mut self, _: &dyn Sql) -> Result<(), StoreError> {
         Ok(())
     }
     fn failed(&mut self, error: &StoreError) {
@@ -232,9 +232,9 @@ fn live(path: &Path) -> Writer<()> {
             let body = serde_json::to_string(&grant).unwrap();
             let digest = journal::Hash::of(body.as_bytes()).0;
             tx.connection().execute(
-                "INSERT OR REPLACE INTO grants (id, person, closed, latest_ms, at_ms, body, digest, seq) \
-                 VALUES (?1, 'alice', ?2, ?3, ?3, ?4, ?5, ?6)",
-                params![grant.id.bits(), grant.ended.is_some(), NOON, body, digest, seq],
+                "INSERT OR REPLACE INTO grants (id, person, closed, latest_ms, at_ms, body, digest, seq, version, hosts) \
+                 VALUES (?1, 'alice', ?2, ?3, ?3, ?4, ?5, ?6, ?7, ' web-1 ')",
+                &[&grant.id.bits(), &grant.ended.is_some(), &NOON, &body, &digest, &seq, &grant.version],
             )?;
             Ok(())
         };
@@ -252,7 +252,7 @@ fn live(path: &Path) -> Writer<()> {
         let seq = tx.record(decision(used, "granted", Some(USED), Some(used + HOUR)))?;
         tx.connection().execute(
             "INSERT INTO claim (grant_id, started_ms, ends_ms, seq) VALUES (?1, ?2, ?3, ?4)",
-            params![bits(USED), used, used + HOUR, seq],
+            &[&bits(USED), &used, &(used + HOUR), &seq],
         )?;
         let kept = json!({ "floor": iso(used), "boot": BOOT, "wall": iso(NOON), "since_boot_ms": HOUR,
                            "confirmed": true });
@@ -590,7 +590,11 @@ fn of_a_hub(db: &Connection) {
     db.execute("INSERT INTO served (one, body) VALUES (1, ?1)", [serde_json::to_string(&served).unwrap()])
         .unwrap();
     let known = |id: &str, held: Option<Grant>| {
-        let held = held.map(|grant| sync::Held { grant, signer: key(2) });
+        let held = held.map(|grant| sync::Held {
+            grant,
+            signer: key(2),
+            signature: sync::SecretKey::from_random(&[2; 32]).sign(b""),
+        });
         let digest = sync::Digest::of(id.as_bytes());
         let known = sync::Known { version: 1, digest, ended: None, until: time(NOON + HOUR), held };
         let body = serde_json::to_string(&known).unwrap();

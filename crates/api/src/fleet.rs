@@ -1,9 +1,9 @@
 //! Hosts of a hub: how they join, what they ask for, and what people see of them.
 
-use access::{HostName, Person, Span, Text, Time};
+use access::{Ended, GrantId, HostName, Person, Span, Text, Time};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
-use sync::{Digest, Nonce, PublicKey};
+use sync::{Digest, Envelope, Era, Nonce, PublicKey};
 
 /// `POST /v1/fleet/token`: a word that lets new hosts in.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -85,12 +85,35 @@ pub struct Nonced {
 pub struct AskFeed {
     /// Bodies that need not be sent.
     pub holds: BTreeSet<Digest>,
-    /// The revision that it holds.
-    pub revision: u64,
+    /// The revision that it holds, of this era; none before the first.
+    pub watermark: Option<(Era, u64)>,
     /// SHA-256 of its machine id.
     pub machine: Digest,
     /// Its release.
     pub version: Text,
+}
+
+/// `POST /v1/hosts/{host}/known`: some of what a host knows, for a hub whose database lost it. Answered by
+/// [`TakenBack`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Known {
+    /// Grants as they were signed.
+    pub bodies: Vec<Envelope>,
+    /// Early ends of grants whose bodies it has no more.
+    pub ended: BTreeMap<GrantId, Ended>,
+    /// Whether this is the last of it.
+    pub last: bool,
+}
+
+/// How much of that the hub did not know.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TakenBack {
+    /// Grants, or versions of them.
+    pub grants: u32,
+    /// Ends.
+    pub ended: u32,
 }
 
 /// `POST /v1/fleet/{host}/remove`

@@ -62,7 +62,9 @@ pub use attested::{
 };
 #[cfg(feature = "client")]
 pub use client::{Client, ClientError, Door};
-pub use fleet::{AskFeed, HostToken, HostView, Join, NewHostToken, Nonced, Removed, SIGNED};
+pub use fleet::{
+    AskFeed, HostToken, HostView, Join, Known, NewHostToken, Nonced, Removed, SIGNED, TakenBack,
+};
 pub use problem::{Problem, ProblemCode};
 pub use record::{ChangeRecord, DecisionRecord, Mark, MarkRecord, PolicyApplied, Record};
 pub use right::{MadeToken, NewToken, Right, RightRecord, Role, Roles, Scope, Token, TokenView};

@@ -157,6 +157,8 @@ pub enum Mark {
     HostJoined,
     /// A host was taken away from its hub.
     HostRemoved,
+    /// A host gave back what the hub's database had lost.
+    HostGaveBack,
     /// A host took in what its hub says must be held.
     ViewApplied,
     /// Somebody on a host of a hub asked for access to it, which the hub is to hear of.
@@ -186,6 +188,7 @@ impl Mark {
             Self::HostTokenMade => "host_token_made",
             Self::HostJoined => "host_joined",
             Self::HostRemoved => "host_removed",
+            Self::HostGaveBack => "host_gave_back",
             Self::ViewApplied => "view_applied",
             Self::Asked => "asked",
             Self::AskAnswered => "ask_answered",

@@ -19,11 +19,12 @@ mod granting;
 pub mod limits;
 mod policy;
 mod replaying;
+mod restoring;
 mod reviewing;
 mod routes;
 mod ruling;
 mod schedules;
-mod sqlite;
+mod sql;
 mod store;
 
 pub use caller::{Caller, Roles};
@@ -32,9 +33,10 @@ pub use door::{AtTheDoor, AtThePrompt, Hint, Knock, Words};
 pub use error::DeskError;
 pub use glass::Broken;
 pub use policy::{Clock, Ground, Worlds};
+pub use restoring::Restored;
 pub use routes::{Answer, Refused, blocking, routes};
 pub use schedules::{Stamps, schedules};
-pub use sqlite::{Loaded, SqliteStore, journal_page, keep_grant, load, policy_in_force, reopen};
+pub use sql::{Loaded, SqlStore, journal_page, keep_grant, load, policy_in_force, reopen};
 pub use store::{
     After, Asked, Committed, GrantAfter, PolicyVersion, Queries, RequestFilter, Store, Transaction,
 };

@@ -4,16 +4,15 @@
 use access::{HostName, Login, Now, Person, RequestId, Service, Span, Text, Time};
 use api::{AskExplain, Change, ChangeRecord, DifferenceKind, NewPolicy, NewReplay, NewRequest, ProblemCode};
 use desk::{
-    Caller, Clock, Committed, Desk, DeskError, Key, PolicyVersion, Roles, SqliteStore, Store as _, Worlds,
+    Caller, Clock, Committed, Desk, DeskError, Key, PolicyVersion, Roles, SqlStore, Store as _, Worlds,
 };
 use journal::{Checkpoint, Stamp};
-use rusqlite::Connection;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use store::{File, Observer, Options, StoreError, Writer};
+use store::{File, Observer, Options, Sql, StoreError, Writer};
 use workflow::{Ask, Channel, Hosts, How, Kind, People, Policy, Request, RequestState, World};
 
 const PEOPLE: &str = "[alice]\ngroups = [\"dev\"]\nmanager = \"bob\"\n[bob]\ngroups = [\"leads\"]\n\
@@ -70,7 +69,7 @@ impl Observer<Committed> for Heard {
         self.0.fetch_add(events.len() as u64, Ordering::Relaxed);
     }
     fn checkpoint(&mut self, _: Checkpoint) {}
-    fn reopened(&mut self, _: &Connection) -> Result<(), StoreError> {
+    fn reopened(&mut self, _: &dyn Sql) -> Result<(), StoreError> {
         Ok(())
     }
     fn failed(&mut self, error: &StoreError) {
@@ -79,8 +78,8 @@ impl Observer<Committed> for Heard {
 }
 
 struct Room {
-    desk: Desk<SqliteStore<Committed>>,
-    store: SqliteStore<Committed>,
+    desk: Desk<SqlStore<Committed>>,
+    store: SqlStore<Committed>,
     hand: Arc<Hand>,
     heard: Heard,
     _folder: tempfile::TempDir,
@@ -148,7 +147,7 @@ fn room() -> Room {
     let file = File::open(options.clone(), |_| (stamp(), "{}".into())).unwrap();
     let heard = Heard::default();
     let (writer, _) = Writer::start(file, Box::new(stamp), heard.clone()).unwrap();
-    let store = SqliteStore::new(writer, store::read_only(&options.path).unwrap(), Duration::from_secs(20));
+    let store = SqlStore::new(writer, store::read_only(&options.path).unwrap(), Duration::from_secs(20));
     let hand = Arc::new(Hand(AtomicI64::new(0)));
     let policy = Policy::parse(IN_FORCE, Path::new("policy.toml")).unwrap();
     let here = Arc::new(Here(Mutex::new(world(policy, None).unwrap())));

@@ -68,6 +68,9 @@ pub enum StoreError {
     /// A read or write failed.
     #[error("{0}")]
     Sql(Arc<rusqlite::Error>),
+    /// A row is not what the schema says.
+    #[error("{0}")]
+    Unreadable(String),
     /// The last write failed, and it is too early to try again.
     #[error("the last write failed, and the file is opened anew in a moment")]
     Failed,

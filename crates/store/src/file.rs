@@ -1,6 +1,6 @@
 //! The file: opened, locked, brought to the newest schema, and verified from its last checkpoint.
 
-use crate::{StoreError, limits, rows};
+use crate::{Engine, OpenFile, StoreError, limits, rows};
 use journal::{Head, LogId};
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension as _};
 use std::fs::{File as Disk, OpenOptions, TryLockError};
@@ -26,11 +26,10 @@ pub struct Options {
 
 /// An open file that belongs to this process alone.
 pub struct File {
-    pub(crate) options: Options,
-    pub(crate) connection: Connection,
-    pub(crate) head: Head,
-    /// Held for as long as the file is open, also while a failed connection is made anew.
-    pub(crate) lock: Disk,
+    options: Options,
+    connection: Connection,
+    head: Head,
+    lock: Disk,
 }
 
 impl File {
@@ -57,6 +56,13 @@ impl File {
         Ok(Self { options, connection, head, lock })
     }
 
+    /// What makes it anew, and what is open of it.
+    pub(crate) fn parts(self) -> (Remade, OpenFile, Head) {
+        let Self { options, connection, head, lock } = self;
+        let opened = OpenFile { connection, path: options.path.clone(), max_bytes: options.max_bytes };
+        (Remade { options, _lock: lock }, opened, head)
+    }
+
     /// For loading memory from it before the writer starts.
     pub fn connection(&self) -> &Connection {
         &self.connection
@@ -65,6 +71,24 @@ impl File {
     /// The end of its journal.
     pub fn head(&self) -> Head {
         self.head
+    }
+}
+
+/// Opens a file anew whose connection failed.
+pub struct Remade {
+    options: Options,
+    /// The file stays ours meanwhile.
+    _lock: Disk,
+}
+
+impl Engine for Remade {
+    type Opened = OpenFile;
+
+    fn open(&mut self) -> Result<(OpenFile, Head), StoreError> {
+        let connection = connect(&self.options)?;
+        let head = rows::verify_tail(&connection, &self.options.path)?;
+        let (path, max_bytes) = (self.options.path.clone(), self.options.max_bytes);
+        Ok((OpenFile { connection, path, max_bytes }, head))
     }
 }
 
@@ -161,9 +185,9 @@ pub(crate) fn create(
     transaction.execute_batch(include_str!("schema.sql"))?;
     transaction.execute_batch(tables)?;
     transaction.pragma_update(None, "user_version", SCHEMA)?;
-    rows::set_meta(&transaction, "log", &log.to_string())?;
+    rows::set_meta(&*transaction, "log", &log.to_string())?;
     let (stamp, body) = opening(log);
-    let head = rows::append(&transaction, Head::start(log), stamp, body)?;
+    let head = rows::append(&*transaction, Head::start(log), stamp, body)?;
     transaction.commit()?;
     Ok(head)
 }

@@ -1,4 +1,4 @@
-//! The one SQLite file of a daemon, and its one writer thread.
+//! The database of a daemon, and its one writer thread: one SQLite file, or what an [`Engine`] opens.
 //!
 //! Everything that must be durable together (a record, the grant it is about, the session it opened)
 //! goes into the file in one transaction, handed to the [`Writer`] as a job. Whoever reads to decide,
@@ -8,15 +8,21 @@
 mod error;
 mod file;
 pub mod limits;
+mod reader;
 mod repair;
 mod rows;
+mod sql;
+mod sqlite;
 mod writer;
 
 pub use error::StoreError;
 pub use file::{File, Options, SCHEMA, read_only};
+pub use reader::{Connections, Reader};
 pub use repair::{GrantSays, Judge, Lost, Own, Repaired, Says, Taken, Use, repair};
 pub use rows::{
-    Age, Prune, checkpoint_up_to, journal_after, last_seq, log_id, meta, prunable, prune, set_meta,
+    Age, Prune, append, checkpoint_up_to, journal_after, last_seq, log_id, meta, prunable, prune, set_meta,
     used_bytes,
 };
-pub use writer::{Observer, Stamps, Tx, Writer};
+pub use sql::{Bind, Cells, FromRow, FromValue, Kind, Sql, Value};
+pub use sqlite::OpenFile;
+pub use writer::{Engine, Observer, Opened, Stamps, Tx, Writer};

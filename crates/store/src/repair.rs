@@ -248,33 +248,14 @@ fn build(
     };
     let transaction = connection.unchecked_transaction()?;
     if let Some(clock) = &repaired.clock {
-        rows::set_meta(&transaction, "clock", clock)?;
+        rows::set_meta(&*transaction, "clock", clock)?;
     }
-    for (key, value) in meta {
-        rows::set_meta(&transaction, key, &value)?;
-    }
-    let of_grant = |(table, found, _): &(&'static str, Found, _)| {
-        (*table == GRANTS).then(|| Some((found.id, found.text("body")?.to_owned()))).flatten()
-    };
-    let grants: BTreeMap<i64, String> = keep.iter().filter_map(of_grant).collect();
-    for (table, found) in own {
-        let grant = grants.get(&found.id).map(String::as_str);
-        if judge.stands(table, found.text("body").unwrap_or_default(), grant) {
-            insert(&transaction, table, found.columns, 0)?;
-            *repaired.taken.entry(table).or_insert(0) += 1;
-        } else {
-            repaired.lose(
-                table,
-                found.id.to_string(),
-                "it cannot be read, or is about a grant that is lost".into(),
-            );
-        }
-    }
+    put_own(&transaction, own, meta, &keep, judge, &mut repaired)?;
     for (table, found, _) in keep {
         let record = judge.vouch(Taken::Row { table, body: found.text("body").unwrap_or_default() });
         match insert(&transaction, table, found.columns, head.seq + 1) {
             Ok(()) => {
-                head = rows::append(&transaction, head, stamp.clone(), record)?;
+                head = rows::append(&*transaction, head, stamp.clone(), record)?;
                 *repaired.taken.entry(table).or_insert(0) += 1;
             }
             Err(StoreError::Sql(why)) if why.sqlite_error_code() == Some(ErrorCode::ConstraintViolation) => {
@@ -287,7 +268,7 @@ fn build(
         transaction
             .prepare_cached("INSERT INTO claim (grant_id, started_ms, ends_ms, seq) VALUES (?1, ?2, ?3, ?4)")?
             .execute(rusqlite::params![use_.grant, use_.started_ms, use_.ends_ms, head.seq + 1])?;
-        head = rows::append(&transaction, head, stamp.clone(), judge.vouch(Taken::Claim(use_)))?;
+        head = rows::append(&*transaction, head, stamp.clone(), judge.vouch(Taken::Claim(use_)))?;
         *repaired.taken.entry("claim").or_insert(0) += 1;
     }
     transaction.commit()?;
@@ -299,6 +280,33 @@ fn build(
     connection.close().map_err(|(_, why)| why)?;
     repaired.taken.retain(|_, rows| *rows > 0);
     Ok(repaired)
+}
+
+/// What the daemon alone keeps, where it stands.
+fn put_own(
+    transaction: &Connection,
+    own: Vec<(&'static str, Found)>,
+    meta: Vec<(&'static str, String)>,
+    keep: &[(&'static str, Found, Option<GrantSays>)],
+    judge: &dyn Judge,
+    repaired: &mut Repaired,
+) -> Result<(), StoreError> {
+    for (key, value) in meta {
+        rows::set_meta(transaction, key, &value)?;
+    }
+    let grants = keep.iter().filter(|(table, ..)| *table == GRANTS);
+    let grants: BTreeMap<i64, &str> =
+        grants.filter_map(|(_, found, _)| Some((found.id, found.text("body")?))).collect();
+    for (table, found) in own {
+        if judge.stands(table, found.text("body").unwrap_or_default(), grants.get(&found.id).copied()) {
+            insert(transaction, table, found.columns, 0)?;
+            *repaired.taken.entry(table).or_insert(0) += 1;
+        } else {
+            let why = "it cannot be read, or is about a grant that is lost";
+            repaired.lose(table, found.id.to_string(), why.into());
+        }
+    }
+    Ok(())
 }
 
 impl Repaired {

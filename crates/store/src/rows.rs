@@ -1,114 +1,89 @@
 //! Rows of the journal and of `meta` in SQL.
 
-use crate::{StoreError, limits};
+use crate::{Sql, StoreError, limits};
 use journal::{Checkpoint, Hash, Head, LogId, Row, Stamp, Verifier, Witness};
-use rusqlite::{Connection, OptionalExtension as _, params};
 use std::path::Path;
 
 /// A value of `meta`.
-pub fn meta(connection: &Connection, key: &str) -> Result<Option<String>, StoreError> {
-    let mut select = connection.prepare_cached("SELECT value FROM meta WHERE key = ?1")?;
-    Ok(select.query_row([key], |row| row.get(0)).optional()?)
+pub fn meta(connection: &dyn Sql, key: &str) -> Result<Option<String>, StoreError> {
+    connection.row("SELECT value FROM meta WHERE key = ?1", &[&key])
 }
 
 /// Sets a value of `meta`.
-pub fn set_meta(connection: &Connection, key: &str, value: &str) -> Result<(), StoreError> {
-    connection
-        .prepare_cached(
-            "INSERT INTO meta (key, value) VALUES (?1, ?2) ON CONFLICT (key) DO UPDATE SET value = ?2",
-        )?
-        .execute([key, value])?;
+pub fn set_meta(connection: &dyn Sql, key: &str, value: &str) -> Result<(), StoreError> {
+    connection.execute(
+        "INSERT INTO meta (key, value) VALUES (?1, ?2) ON CONFLICT (key) DO UPDATE SET value = ?2",
+        &[&key, &value],
+    )?;
     Ok(())
 }
 
 /// Appends a record after `head`.
-pub(crate) fn append(
-    connection: &Connection,
-    head: Head,
-    stamp: Stamp,
-    body: String,
-) -> Result<Head, StoreError> {
+pub fn append(connection: &dyn Sql, head: Head, stamp: Stamp, body: String) -> Result<Head, StoreError> {
     let row = head.next(stamp, body);
-    connection
-        .prepare_cached(
-            "INSERT INTO journal (seq, boot, wall_ms, boot_ms, body, prev, hash) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-        )?
-        .execute(params![
-            row.seq,
-            row.stamp.boot,
-            row.stamp.wall_ms,
-            row.stamp.boot_ms,
-            row.body,
-            row.prev.0,
-            row.hash.0
-        ])?;
+    connection.execute(
+        "INSERT INTO journal (seq, boot, wall_ms, boot_ms, body, prev, hash) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        &[&row.seq, &row.stamp.boot, &row.stamp.wall_ms, &row.stamp.boot_ms, &row.body, &row.prev.0, &row.hash.0],
+    )?;
     Ok(Head::of(&row))
 }
 
 /// Writes down where the log stands.
-pub(crate) fn checkpoint(
-    connection: &Connection,
-    head: Head,
-    wall_ms: i64,
-) -> Result<Checkpoint, StoreError> {
-    connection
-        .prepare_cached("INSERT OR REPLACE INTO checkpoint (seq, hash, wall_ms) VALUES (?1, ?2, ?3)")?
-        .execute(params![head.seq, head.hash.0, wall_ms])?;
+pub(crate) fn checkpoint(connection: &dyn Sql, head: Head, wall_ms: i64) -> Result<Checkpoint, StoreError> {
+    connection.execute(
+        "INSERT INTO checkpoint (seq, hash, wall_ms) VALUES (?1, ?2, ?3) \
+         ON CONFLICT (seq) DO UPDATE SET hash = ?2, wall_ms = ?3",
+        &[&head.seq, &head.hash.0, &wall_ms],
+    )?;
     Ok(Checkpoint(head))
 }
 
 /// The last checkpoint.
-pub(crate) fn last_checkpoint(connection: &Connection, log: LogId) -> Result<Option<Head>, StoreError> {
-    let mut select =
-        connection.prepare_cached("SELECT seq, hash FROM checkpoint ORDER BY seq DESC LIMIT 1")?;
-    let head = |row: &rusqlite::Row<'_>| Ok(Head { log, seq: row.get(0)?, hash: Hash(row.get(1)?) });
-    Ok(select.query_row([], head).optional()?)
+pub(crate) fn last_checkpoint(connection: &dyn Sql, log: LogId) -> Result<Option<Head>, StoreError> {
+    let last = connection.row("SELECT seq, hash FROM checkpoint ORDER BY seq DESC LIMIT 1", &[])?;
+    Ok(last.map(|(seq, hash)| Head { log, seq, hash: Hash(hash) }))
 }
 
 /// The place of the last checkpoint up to this record; 0 without one.
-pub fn checkpoint_up_to(connection: &Connection, seq: u64) -> Result<u64, StoreError> {
-    let mut select =
-        connection.prepare_cached("SELECT coalesce(max(seq), 0) FROM checkpoint WHERE seq <= ?1")?;
-    Ok(select.query_row([seq], |row| row.get(0))?)
+pub fn checkpoint_up_to(connection: &dyn Sql, seq: u64) -> Result<u64, StoreError> {
+    connection.one("SELECT coalesce(max(seq), 0) FROM checkpoint WHERE seq <= ?1", &[&seq])
 }
 
 /// The name of the log.
-pub fn log_id(connection: &Connection) -> Result<LogId, StoreError> {
+pub fn log_id(connection: &dyn Sql) -> Result<LogId, StoreError> {
     let text = meta(connection, "log")?.unwrap_or_default();
     text.parse().map_err(|why: String| StoreError::Open { path: "meta".into(), why })
 }
 
 /// Rows after `after`, at most `limit`, oldest first.
-pub fn journal_after(connection: &Connection, after: u64, limit: u64) -> Result<Vec<Row>, StoreError> {
+pub fn journal_after(connection: &dyn Sql, after: u64, limit: u64) -> Result<Vec<Row>, StoreError> {
     let log = log_id(connection)?;
-    let mut select = connection.prepare_cached(
-        "SELECT seq, boot, wall_ms, boot_ms, body, prev, hash FROM journal WHERE seq > ?1 ORDER BY seq LIMIT ?2",
-    )?;
-    let rows = select.query_map([after, limit], |row| read(row, log))?;
-    Ok(rows.collect::<Result<_, _>>()?)
+    let sql = "SELECT seq, boot, wall_ms, boot_ms, body, prev, hash FROM journal WHERE seq > ?1 ORDER BY seq LIMIT ?2";
+    Ok(connection.rows(sql, &[&after, &limit])?.into_iter().map(|columns| row(log, columns)).collect())
 }
 
-pub(crate) fn read(row: &rusqlite::Row<'_>, log: LogId) -> rusqlite::Result<Row> {
-    Ok(Row {
-        log,
-        seq: row.get(0)?,
-        stamp: Stamp { boot: row.get(1)?, wall_ms: row.get(2)?, boot_ms: row.get(3)? },
-        body: row.get(4)?,
-        prev: Hash(row.get(5)?),
-        hash: Hash(row.get(6)?),
-    })
+/// The record at this place.
+pub(crate) fn journal_at(connection: &dyn Sql, log: LogId, seq: i64) -> Result<Option<Row>, StoreError> {
+    let sql = "SELECT seq, boot, wall_ms, boot_ms, body, prev, hash FROM journal WHERE seq = ?1";
+    Ok(connection.row(sql, &[&seq])?.map(|columns| row(log, columns)))
+}
+
+type Columns = (u64, String, i64, i64, String, [u8; 32], [u8; 32]);
+
+fn row(log: LogId, (seq, boot, wall_ms, boot_ms, body, prev, hash): Columns) -> Row {
+    Row { log, seq, stamp: Stamp { boot, wall_ms, boot_ms }, body, prev: Hash(prev), hash: Hash(hash) }
 }
 
 /// The place of the last record.
-pub fn last_seq(connection: &Connection) -> Result<u64, StoreError> {
-    let mut select = connection.prepare_cached("SELECT coalesce(max(seq), 0) FROM journal")?;
-    Ok(select.query_row([], |row| row.get(0))?)
+pub fn last_seq(connection: &dyn Sql) -> Result<u64, StoreError> {
+    connection.one("SELECT coalesce(max(seq), 0) FROM journal", &[])
 }
 
 /// Verifies the journal from its last checkpoint on, that one included.
-pub(crate) fn verify_tail(connection: &Connection, path: &Path) -> Result<Head, StoreError> {
+pub(crate) fn verify_tail(connection: &dyn Sql, path: &Path) -> Result<Head, StoreError> {
     verify_from(connection, path).map_err(|error| match error {
         StoreError::Sql(why) => StoreError::damaged(path, &why),
+        StoreError::Unreadable(why) => StoreError::damaged(path, &why),
         StoreError::Open { why, .. } => {
             StoreError::damaged(path, &format!("the name of its log is gone ({why})"))
         }
@@ -116,7 +91,7 @@ pub(crate) fn verify_tail(connection: &Connection, path: &Path) -> Result<Head, 
     })
 }
 
-fn verify_from(connection: &Connection, path: &Path) -> Result<Head, StoreError> {
+fn verify_from(connection: &dyn Sql, path: &Path) -> Result<Head, StoreError> {
     let log = log_id(connection)?;
     let checkpoint = last_checkpoint(connection, log)?;
     let mut after = checkpoint.map_or(0, |head| head.seq.saturating_sub(1));
@@ -149,9 +124,9 @@ fn verify_from(connection: &Connection, path: &Path) -> Result<Head, StoreError>
 }
 
 /// Bytes of the file that hold something: what was freed within it is used again before it grows.
-pub fn used_bytes(connection: &Connection) -> Result<u64, StoreError> {
-    let pages: u64 = connection.pragma_query_value(None, "page_count", |row| row.get(0))?;
-    let free: u64 = connection.pragma_query_value(None, "freelist_count", |row| row.get(0))?;
+pub fn used_bytes(connection: &dyn Sql) -> Result<u64, StoreError> {
+    let pages: u64 = connection.one("PRAGMA page_count", &[])?;
+    let free: u64 = connection.one("PRAGMA freelist_count", &[])?;
     Ok(pages.saturating_sub(free) * limits::PAGE)
 }
 
@@ -180,29 +155,24 @@ pub struct Age {
 }
 
 impl Prune {
-    fn by_size(&self, connection: &Connection) -> Result<bool, StoreError> {
+    fn by_size(&self, connection: &dyn Sql) -> Result<bool, StoreError> {
         let (part, whole) = limits::PRUNE_FROM;
         Ok(used_bytes(connection)? > self.max_bytes / whole * part)
     }
 
     /// The last of the oldest records that go, of at most so many.
-    fn last(&self, connection: &Connection, most: u64) -> Result<Option<u64>, StoreError> {
+    fn last(&self, connection: &dyn Sql, most: u64) -> Result<Option<u64>, StoreError> {
         let all = self.by_size(connection)?;
-        let mut select = connection.prepare_cached(
+        let rows: Vec<(u64, i64, String, i64)> = connection.rows(
             "SELECT seq, wall_ms, boot, boot_ms FROM journal \
              WHERE seq < ?1 AND EXISTS (SELECT 1 FROM checkpoint WHERE seq = ?1) ORDER BY seq LIMIT ?2",
+            &[&self.witnessed, &most],
         )?;
-        let mut rows = select.query(params![self.witnessed, most])?;
-        let mut last = None;
-        while let Some(row) = rows.next()? {
-            let (seq, stamp) =
-                (row.get(0)?, Stamp { wall_ms: row.get(1)?, boot: row.get(2)?, boot_ms: row.get(3)? });
-            if !all && !self.age.as_ref().is_some_and(|age| age.has(&stamp)) {
-                break;
-            }
-            last = Some(seq);
-        }
-        Ok(last)
+        let goes = |stamp| all || self.age.as_ref().is_some_and(|age| age.has(&stamp));
+        let going = rows.into_iter().take_while(|(_, wall_ms, boot, boot_ms)| {
+            goes(Stamp { wall_ms: *wall_ms, boot: boot.clone(), boot_ms: *boot_ms })
+        });
+        Ok(going.last().map(|(seq, ..)| seq))
     }
 }
 
@@ -213,16 +183,16 @@ impl Age {
 }
 
 /// Whether there is something to prune.
-pub fn prunable(connection: &Connection, prune: &Prune) -> Result<bool, StoreError> {
+pub fn prunable(connection: &dyn Sql, prune: &Prune) -> Result<bool, StoreError> {
     Ok(prune.last(connection, 1)?.is_some())
 }
 
 /// Takes away the oldest records that may go, at most [`limits::PRUNE`] of them. Returns how many.
-pub fn prune(connection: &Connection, prune: &Prune) -> Result<usize, StoreError> {
+pub fn prune(connection: &dyn Sql, prune: &Prune) -> Result<usize, StoreError> {
     let Some(last) = prune.last(connection, limits::PRUNE)? else {
         return Ok(0);
     };
-    let gone = connection.prepare_cached("DELETE FROM journal WHERE seq <= ?1")?.execute([last])?;
-    connection.prepare_cached("DELETE FROM checkpoint WHERE seq <= ?1")?.execute([last])?;
+    let gone = connection.execute("DELETE FROM journal WHERE seq <= ?1", &[&last])?;
+    connection.execute("DELETE FROM checkpoint WHERE seq <= ?1", &[&last])?;
     Ok(gone)
 }

@@ -38,7 +38,9 @@ CREATE INDEX request_asked_by ON request (asked_by, asked_ms, id);
 
 CREATE TABLE grants (
     id        INTEGER PRIMARY KEY,
+    version   INTEGER NOT NULL,
     person    TEXT NOT NULL,
+    hosts     TEXT NOT NULL,     -- each between spaces
     closed    INTEGER NOT NULL,
     latest_ms INTEGER NOT NULL,
     at_ms     INTEGER NOT NULL,

@@ -6,14 +6,12 @@
 //! group ([`Tx::end_group`]).
 //!
 //! A commit that fails tells nobody that anything happened, and nobody knows what is on the disk. So
-//! the connection is dropped, and before the next group the file is opened anew, verified from its last
+//! the connection is dropped, and before the next group the database is opened anew, verified from its last
 //! checkpoint, and the observer rebuilds what it holds from what is really there.
 
-use crate::file::{File, Options, connect};
-use crate::{StoreError, limits, rows};
+use crate::file::File;
+use crate::{Sql, StoreError, limits, rows};
 use journal::{Checkpoint, Head, Stamp};
-use rusqlite::Connection;
-use std::fs::File as Disk;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
@@ -28,11 +26,40 @@ pub trait Observer<E>: Send + 'static {
     /// The log stands here; somebody who cannot change the file should know.
     fn checkpoint(&mut self, checkpoint: Checkpoint);
 
-    /// The file was opened anew after a failure: what is held in memory is to be read again.
-    fn reopened(&mut self, connection: &Connection) -> Result<(), StoreError>;
+    /// The database was opened anew after a failure: what is held in memory is to be read again.
+    fn reopened(&mut self, connection: &dyn Sql) -> Result<(), StoreError>;
 
     /// Something failed that no caller hears of.
     fn failed(&mut self, error: &StoreError);
+}
+
+/// Opens the database of a writer.
+pub trait Engine: Send + 'static {
+    /// It, open.
+    type Opened: Opened;
+
+    /// Opens it anew after a failure, and verifies it. With the end of its journal.
+    fn open(&mut self) -> Result<(Self::Opened, Head), StoreError>;
+}
+
+/// A connection that a writer alone uses.
+pub trait Opened: Send + 'static {
+    /// For the statements of its transactions.
+    fn sql(&self) -> &dyn Sql;
+
+    /// Begins a transaction. `head` is where the journal ended after the last one; gives back where it ends now.
+    fn begin(&mut self, head: Head) -> Result<Head, StoreError>;
+
+    /// Makes the transaction durable, after which the journal ends at `head`. After an error nobody knows
+    /// whether it is, and the connection is not used again.
+    fn commit(&mut self, head: Head) -> Result<(), StoreError>;
+
+    /// Whether the transaction was given up behind the writer's back.
+    fn is_broken(&self) -> bool;
+
+    /// Whether there is room for what anybody can repeat at will: not in the last quarter of the allowance, and
+    /// not in the reserve of the disk.
+    fn has_room(&self) -> Result<bool, StoreError>;
 }
 
 /// When things are written down.
@@ -83,13 +110,22 @@ impl<E: Send + 'static> Writer<E> {
         stamps: Stamps,
         observer: impl Observer<E>,
     ) -> std::io::Result<(Self, JoinHandle<()>)> {
+        let (engine, opened, head) = file.parts();
+        Self::over(engine, (opened, head), stamps, observer)
+    }
+
+    /// Starts the thread on a database that is open and whose journal ends there.
+    pub fn over<G: Engine>(
+        engine: G,
+        open: (G::Opened, Head),
+        stamps: Stamps,
+        observer: impl Observer<E>,
+    ) -> std::io::Result<(Self, JoinHandle<()>)> {
         let (queue, jobs) = sync_channel(limits::QUEUE);
         let works = Arc::new(AtomicBool::new(true));
-        let File { options, connection, head, lock } = file;
         let thread = Thread {
-            options,
-            open: Some(Open { connection, head }),
-            _lock: lock,
+            engine,
+            open: Some(open),
             stamps,
             observer,
             works: Arc::clone(&works),
@@ -170,24 +206,22 @@ impl<E: Send + 'static> Writer<E> {
 
 /// One job's part of a transaction.
 pub struct Tx<'a, E> {
-    connection: &'a Connection,
+    opened: &'a dyn Opened,
     head: &'a mut Head,
     events: &'a mut Vec<E>,
     stamps: &'a Stamps,
     end_group: &'a mut bool,
-    max_bytes: u64,
-    path: &'a std::path::Path,
 }
 
 impl<E> Tx<'_, E> {
     /// For SQL of other rooms.
-    pub fn connection(&self) -> &Connection {
-        self.connection
+    pub fn connection(&self) -> &dyn Sql {
+        self.opened.sql()
     }
 
     /// Appends a record to the journal and says its place.
     pub fn record(&mut self, body: String) -> Result<u64, StoreError> {
-        *self.head = rows::append(self.connection, *self.head, (self.stamps)(), body)?;
+        *self.head = rows::append(self.opened.sql(), *self.head, (self.stamps)(), body)?;
         Ok(self.head.seq)
     }
 
@@ -200,13 +234,7 @@ impl<E> Tx<'_, E> {
 
     /// Whether there is more room than is kept for what must not be refused: else this is to wait.
     pub fn keep_room(&self) -> Result<(), StoreError> {
-        let used = rows::used_bytes(self.connection)?;
-        let free =
-            rustix::fs::statvfs(self.path).map_or(0, |disk| disk.f_bavail.saturating_mul(disk.f_frsize));
-        if used > self.max_bytes / 4 * 3 || free < limits::RESERVE {
-            return Err(StoreError::Reserved);
-        }
-        Ok(())
+        if self.opened.has_room()? { Ok(()) } else { Err(StoreError::Reserved) }
     }
 
     /// The place of the last record.
@@ -225,16 +253,9 @@ impl<E> Tx<'_, E> {
     }
 }
 
-struct Open {
-    connection: Connection,
-    head: Head,
-}
-
-struct Thread<O> {
-    options: Options,
-    open: Option<Open>,
-    /// The file stays ours while its connection is made anew.
-    _lock: Disk,
+struct Thread<G: Engine, O> {
+    engine: G,
+    open: Option<(G::Opened, Head)>,
     stamps: Stamps,
     observer: O,
     works: Arc<AtomicBool>,
@@ -243,7 +264,7 @@ struct Thread<O> {
     unchecked: i64,
 }
 
-impl<O> Thread<O> {
+impl<G: Engine, O> Thread<G, O> {
     fn run<E: Send + 'static>(mut self, jobs: &Receiver<Message<E>>)
     where
         O: Observer<E>,
@@ -278,9 +299,9 @@ impl<O> Thread<O> {
                 }
             }
         }
-        if let Some(open) = &self.open {
+        if let Some((opened, head)) = &self.open {
             // What is not in a checkpoint is verified at the next start; nothing is lost.
-            let _ = rows::checkpoint(&open.connection, open.head, (self.stamps)().wall_ms);
+            let _ = rows::checkpoint(opened.sql(), *head, (self.stamps)().wall_ms);
         }
     }
 
@@ -294,59 +315,50 @@ impl<O> Thread<O> {
         O: Observer<E>,
     {
         self.reopen::<E>().map_err(|why| (why, Vec::new()))?;
-        let Some(open) = &mut self.open else {
+        let Some((opened, head)) = &mut self.open else {
             return Err((StoreError::Closed, Vec::new()));
         };
         let mut prepared = Vec::new();
         let mut events = Vec::new();
-        let before = open.head;
         macro_rules! sql {
             ($call:expr) => {
                 match $call {
                     Ok(value) => value,
-                    Err(why) => return Err((why.into(), prepared)),
+                    Err(why) => return Err((why, prepared)),
                 }
             };
         }
-        sql!(open.connection.execute_batch("BEGIN IMMEDIATE"));
+        *head = sql!(opened.begin(*head));
+        let before = *head;
         let mut end_group = false;
         while let Some(job) = next.take() {
-            let (head, told) = (open.head, events.len());
-            if let Err(why) = open.connection.execute_batch("SAVEPOINT job") {
+            let (here, told) = (*head, events.len());
+            if let Err(why) = opened.sql().batch("SAVEPOINT job") {
                 *next = Some(job);
-                return Err((why.into(), prepared));
+                return Err((why, prepared));
             }
-            let mut tx = Tx {
-                connection: &open.connection,
-                head: &mut open.head,
-                events: &mut events,
-                stamps: &self.stamps,
-                end_group: &mut end_group,
-                max_bytes: self.options.max_bytes,
-                path: &self.options.path,
-            };
+            let mut tx =
+                Tx { opened, head, events: &mut events, stamps: &self.stamps, end_group: &mut end_group };
             let done = job(Ok(&mut tx));
             let keep = done.keep;
             prepared.push(done);
             if !keep {
-                open.head = head;
+                *head = here;
                 events.truncate(told);
-                // SQLite gives up the whole transaction on some errors: then there is no savepoint left.
-                if open.connection.is_autocommit() {
-                    return Err((StoreError::Full("SQLite gave up the transaction".into()), prepared));
+                if opened.is_broken() {
+                    return Err((StoreError::Full("the database gave up the transaction".into()), prepared));
                 }
-                sql!(open.connection.execute_batch("ROLLBACK TO job"));
+                sql!(opened.sql().batch("ROLLBACK TO job"));
             }
-            sql!(open.connection.execute_batch("RELEASE job"));
+            sql!(opened.sql().batch("RELEASE job"));
             if end_group || prepared.len() >= limits::GROUP {
                 break;
             }
             *next = next_job(jobs);
         }
         let now_ms = (self.stamps)().wall_ms;
-        let checkpoint =
-            sql!(due_checkpoint(&open.connection, before, open.head, now_ms, &mut self.unchecked));
-        sql!(open.connection.execute_batch("COMMIT"));
+        let checkpoint = sql!(due_checkpoint(opened.sql(), before, *head, now_ms, &mut self.unchecked));
+        sql!(opened.commit(*head));
         self.works.store(true, Ordering::Relaxed);
         self.wait = limits::REOPEN.0;
         self.observer.committed(events);
@@ -371,10 +383,9 @@ impl<O> Thread<O> {
                 "the last write failed, and the file is tried again in a moment".into(),
             ));
         }
-        let connection = connect(&self.options)?;
-        let head = rows::verify_tail(&connection, &self.options.path)?;
-        self.observer.reopened(&connection)?;
-        self.open = Some(Open { connection, head });
+        let (opened, head) = self.engine.open()?;
+        self.observer.reopened(opened.sql())?;
+        self.open = Some((opened, head));
         Ok(())
     }
 }
@@ -382,7 +393,7 @@ impl<O> Thread<O> {
 /// A checkpoint where one is due: by count, or by time while records come in. `last_ms` is when the last
 /// one was.
 fn due_checkpoint(
-    connection: &Connection,
+    connection: &dyn Sql,
     before: Head,
     head: Head,
     now_ms: i64,

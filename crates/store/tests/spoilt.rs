@@ -29,7 +29,7 @@ struct Quiet;
 impl store::Observer<()> for Quiet {
     fn committed(&mut self, _: Vec<()>) {}
     fn checkpoint(&mut self, _: journal::Checkpoint) {}
-    fn reopened(&mut self, _: &rusqlite::Connection) -> Result<(), StoreError> {
+    fn reopened(&mut self, _: &dyn store::Sql) -> Result<(), StoreError> {
         Ok(())
     }
     fn failed(&mut self, _: &StoreError) {}

@@ -2,10 +2,9 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)] // also in the functions that tests share
 
 use journal::{Checkpoint, Head, Stamp, Verifier, Witness};
-use rusqlite::Connection;
 use std::path::Path;
 use std::time::Duration;
-use store::{File, Observer, Options, StoreError, Tx, Writer};
+use store::{File, Observer, Options, Sql, StoreError, Tx, Writer};
 
 /// Bytes before the frames of a write-ahead log, and before the page in each (sqlite.org/fileformat2.html).
 const HEADER: usize = 32;
@@ -16,7 +15,7 @@ struct Deaf;
 impl Observer<()> for Deaf {
     fn committed(&mut self, _: Vec<()>) {}
     fn checkpoint(&mut self, _: Checkpoint) {}
-    fn reopened(&mut self, _: &Connection) -> Result<(), StoreError> {
+    fn reopened(&mut self, _: &dyn Sql) -> Result<(), StoreError> {
         Ok(())
     }
     fn failed(&mut self, error: &StoreError) {

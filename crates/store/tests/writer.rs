@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use store::{Age, File, Observer, Options, Prune, StoreError, Tx, Writer};
+use store::{Age, File, Observer, Options, Prune, Sql, StoreError, Tx, Writer};
 
 const WAIT: Duration = Duration::from_secs(20);
 
@@ -28,7 +28,7 @@ impl Observer<String> for Heard {
     fn checkpoint(&mut self, checkpoint: Checkpoint) {
         self.0.lock().unwrap().push(format!("checkpoint {}", checkpoint.0.seq));
     }
-    fn reopened(&mut self, connection: &Connection) -> Result<(), StoreError> {
+    fn reopened(&mut self, connection: &dyn Sql) -> Result<(), StoreError> {
         self.0.lock().unwrap().push(format!("reopened at {}", store::last_seq(connection)?));
         Ok(())
     }
@@ -394,9 +394,8 @@ fn a_beat_is_a_sign_of_life_and_never_a_write() {
     open.send(()).unwrap();
     beats.recv_timeout(WAIT).unwrap();
     // A file that takes nothing does not.
-    let refused = writer.run(WAIT, |tx: &mut Tx<'_, String>| -> Result<(), StoreError> {
-        Ok(tx.connection().execute_batch("ROLLBACK")?)
-    });
+    let refused = writer
+        .run(WAIT, |tx: &mut Tx<'_, String>| -> Result<(), StoreError> { tx.connection().batch("ROLLBACK") });
     assert!(refused.is_err() && !writer.works());
     writer.beat(move || tell.send(()).unwrap()).unwrap();
     beats.recv_timeout(WAIT).unwrap();

@@ -243,7 +243,9 @@ fn bodies(
         if !reckonable(&grant) {
             return Err(Rejected::malformed(Part::Body, "its times cannot be reckoned with"));
         }
-        if bodies.insert(id, Held { grant, signer }).is_some() {
+        let signature = envelope.signature(&signer);
+        let signature = signature.ok_or_else(|| Rejected::malformed(Part::Body, "its signature is gone"))?;
+        if bodies.insert(id, Held { grant, signer, signature }).is_some() {
             return Err(Rejected::malformed(Part::Message, "it has a body twice"));
         }
     }

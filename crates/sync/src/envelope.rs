@@ -86,6 +86,17 @@ impl Envelope {
         envelope
     }
 
+    /// The envelope of a payload that this key signed before.
+    pub(crate) fn of(kind: Kind, payload: &impl Serialize, key: &PublicKey, sig: Signature) -> Self {
+        let payload = serde_json::to_vec(payload).unwrap_or_default();
+        Self { kind, payload, sigs: vec![Sig { key: key.id(), sig }] }
+    }
+
+    /// The signature that names this key.
+    pub(crate) fn signature(&self, key: &PublicKey) -> Option<Signature> {
+        self.sigs.iter().find(|sig| sig.key == key.id()).map(|sig| sig.sig)
+    }
+
     /// Adds a signature over the same bytes: another root's, or a new grant key's at a rotation.
     pub fn sign(&mut self, key: &SecretKey) {
         let sig = Sig { key: key.public().id(), sig: key.sign(&self.signed()) };

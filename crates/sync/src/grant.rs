@@ -1,6 +1,6 @@
 //! Grants as they are signed, and as they are named.
 
-use crate::{Digest, Envelope, HubId, Kind, Part, Rejected, SecretKey};
+use crate::{Digest, Envelope, HubId, Kind, Part, PublicKey, Rejected, SecretKey};
 use access::{Grant, GrantId};
 use serde::{Deserialize, Serialize};
 
@@ -42,6 +42,20 @@ impl SignedGrant {
         let envelope = Envelope::seal(Kind::Grant, body, key);
         let Grant { id, version, .. } = body.grant;
         Self { entry: Entry { id, version, digest: Digest::of(envelope.payload()) }, envelope }
+    }
+
+    /// What an envelope says that comes from elsewhere, if one of these keys signed it for this hub; and which.
+    pub fn verify(
+        envelope: &Envelope,
+        hub: &HubId,
+        keys: &[PublicKey],
+    ) -> Result<(Grant, PublicKey), Rejected> {
+        let signer = envelope.signer(Part::Body, Kind::Grant, keys)?;
+        let Body { hub: found, grant } = envelope.open(Part::Body)?;
+        if found != *hub {
+            return Err(Rejected::OtherHub { part: Part::Body, found, held: hub.clone() });
+        }
+        Ok((grant, signer))
     }
 
     /// Signs what was signed before, as the same bytes: for a host that holds them the grant stays what it was. Fails

@@ -1,6 +1,6 @@
 //! What a host keeps over restarts.
 
-use crate::{Digest, Entry, Era, HubId, KeyId, Manifest, PublicKey};
+use crate::{Body, Digest, Envelope, Era, HubId, KeyId, Kind, Manifest, PublicKey, Signature};
 use access::{Ended, Grant, GrantId, HostName, Time};
 use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
@@ -70,6 +70,8 @@ pub struct Held {
     pub grant: Grant,
     /// The grant key whose signature over it was verified.
     pub signer: PublicKey,
+    /// That signature: a hub that lost commits believes it as the host did.
+    pub signature: Signature,
 }
 
 /// What a host knows of one permit. It is remembered after it was taken back, so that it never comes back.
@@ -123,9 +125,20 @@ impl State {
         grants.chain(permits).collect()
     }
 
-    /// The highest version of every grant it knows, by rising id: what a hub that lost commits takes back.
-    pub fn knows(&self) -> impl Iterator<Item = Entry> {
-        self.grants.iter().map(|(id, known)| Entry { id: *id, version: known.version, digest: known.digest })
+    /// Every grant it holds as it was signed, by rising id: what a hub that lost commits takes back. One that this
+    /// release would write in other bytes is left out.
+    pub fn gives(&self) -> impl Iterator<Item = Envelope> {
+        self.grants.values().filter_map(|known| {
+            let Held { grant, signer, signature } = known.held.as_ref()?;
+            let body = Body { hub: self.hub.clone(), grant: grant.clone() };
+            let envelope = Envelope::of(Kind::Grant, &body, signer, *signature);
+            (Digest::of(envelope.payload()) == known.digest).then_some(envelope)
+        })
+    }
+
+    /// Every early end it knows, by rising id.
+    pub fn ends(&self) -> impl Iterator<Item = (GrantId, &Ended)> {
+        self.grants.iter().filter_map(|(id, known)| Some((*id, known.ended.as_ref()?)))
     }
 
     /// It is at least this late, as the root or, within limits, a view key signed.

@@ -77,7 +77,7 @@ fn a_grant_that_is_not_listed_is_not_honoured_and_its_version_is_remembered_unti
     let one = [signed(&grant(1, 1), 1)];
     let hidden = apply(&served(), &news(&view(FIRST, 8, 20, &one)).to_bytes(), clock(20)).unwrap();
     assert_eq!(hidden.changes, [Change::Removed(id(2))]);
-    assert_eq!((ids(&hidden.state), hidden.state.knows().count()), (vec![(1, 1)], 2));
+    assert_eq!((ids(&hidden.state), hidden.state.grants.len()), (vec![(1, 1)], 2));
     assert!(!hidden.state.holds().contains(&two()[1].entry.digest), "its body is gone");
 
     let end = 3600 + 86_400;
@@ -138,7 +138,9 @@ fn no_view_raises_a_version_that_no_grant_key_signed() {
         let view = view(FIRST, 8, 20, &[SignedGrant { entry, ..two()[0].clone() }]);
         match apply(&served(), &news(&view).to_bytes(), clock(20)) {
             Err(why) => assert_eq!(why, Rejected::MissingBody { id: id(1) }),
-            Ok(applied) => assert_eq!((applied.state.knows().next().unwrap().version, version), (1, 0)),
+            Ok(applied) => {
+                assert_eq!((applied.state.grants.values().next().unwrap().version, version), (1, 0));
+            }
         }
     }
 }
@@ -479,6 +481,20 @@ fn a_wrong_signature_by_a_good_key_is_an_alarm_and_one_by_a_stranger_is_nothing(
     let why = apply(&enrolled(), changed.as_bytes(), clock(12)).unwrap_err();
     assert_eq!(why, Rejected::BadSignature { part: Part::View, key: key(VIEW + 1).public().id() });
     assert!(why.is_alarm());
+}
+
+#[test]
+fn a_hub_that_lost_commits_is_given_what_it_signed_as_it_signed_it() {
+    let state = served();
+    let keys = state.served.as_ref().unwrap().manifest.grant_keys.clone();
+    let given: Vec<Envelope> = state.gives().collect();
+    let verified = given.iter().map(|envelope| SignedGrant::verify(envelope, &state.hub, &keys).unwrap());
+    let grants: Vec<Grant> = verified.map(|(grant, _)| grant).collect();
+    assert!(!grants.is_empty() && grants == state.grants().cloned().collect::<Vec<_>>());
+    assert_eq!(Digest::of(given[0].payload()), state.grants[&grants[0].id].digest);
+    let others = [key(VIEW + 1).public()];
+    let why = SignedGrant::verify(&given[0], &state.hub, &others).unwrap_err();
+    assert_eq!(why.code(), "unknown_key");
 }
 
 #[test]

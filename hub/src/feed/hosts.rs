@@ -119,7 +119,7 @@ impl Site {
     pub fn join(&self, join: Join) -> Result<HostView, DeskError> {
         let at = self.clock.time();
         let joined = join.host.clone();
-        self.ledger.join(join, at)?;
+        self.ledger.join(join, self.voice.load().manifest.era.incarnation, at)?;
         self.hosts_changed()?;
         self.wakes.forget(&joined);
         self.host_views()?.into_iter().find(|view| view.host == joined).ok_or_else(|| no_host(&joined))

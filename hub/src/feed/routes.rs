@@ -4,7 +4,7 @@ use super::stream::Stream;
 use crate::limits;
 use crate::site::Site;
 use access::{HostName, Person};
-use api::{AskFeed, HostToken, HostView, Join, NewHostToken, Nonced, ProblemCode, Removed};
+use api::{AskFeed, HostToken, HostView, Join, Known, NewHostToken, Nonced, ProblemCode, Removed, TakenBack};
 use axum::body::{Body, Bytes};
 use axum::extract::{DefaultBodyLimit, Extension, Path, State};
 use axum::http::{HeaderMap, Uri, header};
@@ -24,6 +24,7 @@ pub fn for_hosts(site: &Arc<Site>) -> Router {
         .route("/v1/authority", get(authority))
         .route("/v1/hosts", post(join))
         .route("/v1/hosts/{host}/nonce", post(nonce))
+        .route("/v1/hosts/{host}/known", post(known).layer(DefaultBodyLimit::max(limits::FEED_BODY)))
         .route("/v1/hosts/{host}/feed", post(feed).layer(DefaultBodyLimit::max(limits::FEED_BODY)))
         .with_state(Arc::clone(site))
 }
@@ -73,7 +74,9 @@ async fn feed(State(site): Shared, uri: Uri, headers: HeaderMap, body: Bytes) ->
             looked.log.put(loglines::Level::Err, why.clone());
             return Err(Refused(ProblemCode::Forbidden.because(why)));
         }
-        looked.hosts.heard(host.clone(), looked.clock.time(), ask.revision, ask.version);
+        looked.compare(&host, &ask)?;
+        let revision = ask.watermark.map_or(0, |(_, revision)| revision);
+        looked.hosts.heard(host.clone(), looked.clock.time(), revision, ask.version);
         Ok((host, known.joined, ask.holds))
     });
     let (host, joined, holds) = known.await.map_err(|_| stopping())??;
@@ -83,6 +86,21 @@ async fn feed(State(site): Shared, uri: Uri, headers: HeaderMap, body: Bytes) ->
     });
     let head = [(header::CONTENT_TYPE, "text/event-stream"), (header::CACHE_CONTROL, "no-store")];
     Ok((head, Body::from_stream(events)).into_response())
+}
+
+async fn known(
+    State(site): Shared,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Json<TakenBack>, Refused> {
+    let stopping = || Refused(ProblemCode::Unavailable.because("the hub is stopping: try again"));
+    let taken = tokio::task::spawn_blocking(move || {
+        let (host, known) = site.host_of(&headers, "POST", uri.path(), &body)?;
+        let given: Known = read("what the host knows", &body)?;
+        Ok(Json(site.take_back(host, &known, given)?))
+    });
+    taken.await.map_err(|_| stopping())?
 }
 
 async fn hosts(State(site): Shared) -> Answer<Vec<HostView>> {

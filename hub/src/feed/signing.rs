@@ -7,11 +7,11 @@ use crate::site::Site;
 use crate::{clock, limits};
 use access::{GrantId, HostName};
 use loglines::{Faults, Level, Tells};
-use rusqlite::Connection;
 use std::collections::BTreeSet;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, PoisonError};
 use std::time::Instant;
+use store::Sql;
 use sync::{Manifest, PublicKey};
 
 /// Tells the thread that signs that there is something.
@@ -90,10 +90,10 @@ impl Signs {
     /// All that ended, or all that did not, page by page. One that the signer refuses does not hold others up.
     fn pass(&self, manifest: &Manifest, ended: bool) -> Result<(), String> {
         let (mut after, mut refused) = (None, None);
-        let key = manifest.grant_keys.last().copied();
+        let key = *manifest.grant_keys.last().ok_or("the manifest names no key for grants")?;
         loop {
             let now = clock::wall();
-            let look = |connection: &Connection| rows::unsigned(connection, now, key, ended, after);
+            let look = |connection: &dyn Sql| rows::unsigned(connection, now, &key, ended, after);
             let page = self.site.ledger.read(look).map_err(|why| why.to_string())?;
             let Some(last) = page.last() else { break };
             after = Some(last.0);
@@ -111,7 +111,7 @@ impl Signs {
     fn page(
         &self,
         page: Vec<(GrantId, rows::Unsigned)>,
-        key: Option<PublicKey>,
+        key: PublicKey,
         ended: bool,
     ) -> Result<(), HubError> {
         let (mut signed, mut hidden, mut wrong) = (Vec::new(), Vec::new(), Ok(()));
@@ -124,7 +124,7 @@ impl Signs {
                 }
             };
             match self.site.signer.grant(grant.clone(), requests, before) {
-                Ok(envelope) => signed.push((grant, envelope)),
+                Ok(envelope) => signed.push((grant, envelope, key)),
                 Err(why) => {
                     if ended {
                         hidden.push(grant);
@@ -139,12 +139,12 @@ impl Signs {
         }
         let hosts: BTreeSet<HostName> = signed
             .iter()
-            .map(|(grant, _)| grant)
+            .map(|(grant, ..)| grant)
             .chain(&hidden)
             .flat_map(|grant| grant.hosts.clone())
             .collect();
-        if let Some(key) = key.filter(|_| !hosts.is_empty())
-            && let Some(revision) = self.site.ledger.put_signed(signed, hidden, key)?
+        if !hosts.is_empty()
+            && let Some(revision) = self.site.ledger.put_signed(signed, hidden)?
         {
             self.site.wakes.wake(&hosts, revision);
         }

@@ -70,7 +70,7 @@ impl Stream {
         let (mut events, mut told) = (String::new(), BTreeSet::new());
         if changed {
             self.wakes.mark_unchanged();
-            let look = |connection: &rusqlite::Connection| {
+            let look = |connection: &dyn store::Sql| {
                 let host = rows::host(connection, &self.host)?.filter(|host| host.joined == self.joined);
                 host.ok_or_else(|| super::hosts::no_host(&self.host))?;
                 Ok((rows::truth(connection, &self.host)?, inbox::rows::ending(connection, &self.host)?))

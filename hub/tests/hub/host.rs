@@ -58,7 +58,7 @@ impl Host {
     pub fn ask(&self) -> String {
         let ask = AskFeed {
             holds: self.state.holds(),
-            revision: self.state.watermark().map_or(0, |(_, revision)| revision),
+            watermark: self.state.watermark(),
             machine: self.machine,
             version: access::Text::parse("9.9.9").unwrap(),
         };
@@ -93,6 +93,22 @@ impl Host {
 
     /// Takes the next event in.
     pub fn hears(&mut self, stream: &mut BufReader<Tls>) {
+        self.state = self.applied(stream).unwrap().state;
+    }
+
+    /// Why it does not take the next event in.
+    pub fn refuses(&self, stream: &mut BufReader<Tls>) -> sync::Rejected {
+        self.applied(stream).unwrap_err()
+    }
+
+    /// What the hub answers when it is given all that this host knows.
+    pub fn give_back(&self, hub: &Hub) -> String {
+        let known = api::Known { bodies: self.state.gives().collect(), ended: [].into(), last: true };
+        let (path, body) = (format!("/v1/hosts/{}/known", self.name), serde_json::to_string(&known).unwrap());
+        hub.raw(&format!("POST {path}"), &self.signed(self.nonce(hub), &path, &body), &body)
+    }
+
+    fn applied(&self, stream: &mut BufReader<Tls>) -> Result<sync::Applied, sync::Rejected> {
         let mut line = String::new();
         while !line.starts_with("data: ") {
             line.clear();
@@ -101,7 +117,7 @@ impl Host {
         #[allow(clippy::disallowed_methods)] // a host has a clock of its own
         let now = Time::from(std::time::SystemTime::now());
         let message = line.trim_start_matches("data: ").trim_end().as_bytes();
-        self.state = sync::apply(&self.state, message, LocalTime { own: now, latest: now }).unwrap().state;
+        sync::apply(&self.state, message, LocalTime { own: now, latest: now })
     }
 
     /// Says something to the hub, signed; the whole answer.
@@ -119,7 +135,9 @@ impl Host {
 
     /// Takes events in until it is so.
     pub fn hears_until(&mut self, stream: &mut BufReader<Tls>, is_so: impl Fn(&State) -> bool) {
+        let begun = std::time::Instant::now();
         while !is_so(&self.state) {
+            assert!(begun.elapsed() < crate::room::PATIENCE, "it is not told: {:?}", self.state);
             self.hears(stream);
         }
     }

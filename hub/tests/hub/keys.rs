@@ -115,3 +115,68 @@ fn what_is_revoked_while_the_signer_is_away_opens_nothing_and_is_signed_when_it_
     hub.sign();
     host.hears_until(&mut stream, |state| state.grants[&grant].ended.is_some());
 }
+
+#[test]
+fn a_hub_that_was_restored_alarms_and_is_given_back_what_hosts_know() {
+    let mut hub = Hub::with_policy();
+    let mut host = joined(&hub, "db-7");
+    let ended = granted(&hub, "db-7");
+    let mut stream = host.listen(&hub);
+    host.hears_until(&mut stream, |state| state.grants().count() == 1);
+    let (database, backup) = (hub.path("state/hub.db"), hub.path("backup.db"));
+    let stop = |hub: &mut Hub| {
+        hub.signal(Signal::TERM);
+        assert!(hub.ends());
+    };
+    hub.sql(&format!("VACUUM INTO '{}'", backup.display()));
+    let later = granted(&hub, "db-7");
+    let bob = hub.client(&hub.token("bob", &[api::Scope::Review], "1h").secret);
+    bob.revoke(&ended.to_string(), &end()).unwrap();
+    host.hears_until(&mut stream, |state| {
+        state.grants.contains_key(&later) && state.grants[&ended].ended.is_some()
+    });
+    stop(&mut hub);
+    for beside in ["-wal", "-shm"] {
+        let _ = std::fs::remove_file(database.with_file_name(format!("hub.db{beside}")));
+    }
+    std::fs::copy(&backup, &database).unwrap();
+    hub.serve();
+
+    let mut stream = host.listen(&hub);
+    let why = host.refuses(&mut stream);
+    assert!(why.is_alarm() && why.code() == "revision_back", "{why}");
+    let warnings = hub.client(&hub.admin).status().unwrap().warnings;
+    assert!(warnings.iter().any(|said| said.contains("it lost commits")), "{warnings:?}");
+
+    let early = host.give_back(&hub);
+    assert!(early.contains("HTTP/1.1 403"), "nobody asked for it: {early}");
+    let done = hub.command("recover").output().unwrap();
+    assert!(done.status.success(), "{}", text(&done.stderr));
+    hub.signal(Signal::HUP);
+    hub.says("jit-hub has read its certificate anew");
+    let to_come = |hub: &Hub, words: &str| {
+        let warnings = hub.client(&hub.admin).status().unwrap().warnings;
+        warnings.iter().any(|said| said.starts_with(words))
+    };
+    crate::room::until("hosts are asked", || to_come(&hub, "2 hosts have not given back yet"));
+    let taken = host.give_back(&hub);
+    assert!(taken.contains("\"grants\":2,\"ended\":0"), "the later one, and the end of the other: {taken}");
+    let again = host.give_back(&hub);
+    assert!(again.contains("HTTP/1.1 403"), "a host is asked once: {again}");
+
+    let mut stream = host.listen(&hub);
+    host.hears_until(&mut stream, |state| state.watermark().is_some_and(|(era, _)| era.incarnation == 2));
+    assert!(host.state.grants().any(|grant| grant.id == later && grant.ended.is_none()));
+    assert!(host.state.grants[&ended].ended.is_some());
+    let admin = hub.client(&hub.admin);
+    assert_eq!(admin.show_grant(&later.to_string()).unwrap().grant.approved_by[0].as_str(), "bob");
+    assert!(to_come(&hub, "1 host has not given back yet"), "the one that never connected");
+    // What was given back can be ended like any other.
+    bob_revokes(&hub, later);
+    host.hears_until(&mut stream, |state| state.grants[&later].ended.is_some());
+}
+
+fn bob_revokes(hub: &Hub, grant: access::GrantId) {
+    let bob = hub.client(&hub.token("bob", &[api::Scope::Review], "1h").secret);
+    bob.revoke(&grant.to_string(), &end()).unwrap();
+}

@@ -3,7 +3,7 @@
 use super::Enrolment;
 use crate::limits;
 use access::HostName;
-use api::{AskFeed, HostView, Join, Nonced, Problem};
+use api::{AskFeed, HostView, Join, Known, Nonced, Problem, TakenBack};
 use reqwest::blocking::{Client, RequestBuilder, Response};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -138,6 +138,11 @@ impl Voice {
     pub fn feed(&self, ask: &AskFeed) -> Result<Response, String> {
         let (path, call) = self.signed("feed", ask, None)?;
         Ok(self.caller.good(&path, call)?)
+    }
+
+    /// Gives back some of what this host knows.
+    pub fn give_back(&self, known: &Known) -> Result<TakenBack, String> {
+        Ok(self.say("known", known, limits::HUB_TAKES)?)
     }
 
     /// Says something of what is below this host at the hub, and hears the answer, all within this.

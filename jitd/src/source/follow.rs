@@ -6,9 +6,9 @@ use crate::daemon::DaemonError;
 use crate::limits;
 use crate::site::Site;
 use access::Text;
-use api::{AskFeed, EndThere};
+use api::{AskFeed, EndThere, Known, TakenBack};
 use loglines::{Faults, Level, Tells};
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::io::{BufRead, BufReader, Read as _};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
@@ -32,6 +32,7 @@ pub fn follow(site: &Arc<Site>, state: &Path) -> Result<(), DaemonError> {
         version: Text::parse(env!("CARGO_PKG_VERSION"))
             .map_err(|why| DaemonError::Refused(why.to_string()))?,
         state: known,
+        gave_back: 0,
         site: Arc::clone(site),
     };
     let listens = move || {
@@ -58,6 +59,8 @@ struct Follower {
     machine: Digest,
     version: Text,
     state: State,
+    /// The incarnation of the hub that was given back to.
+    gave_back: u64,
     /// What is wrong with the hub's last message, each of which is told once as long as it lasts.
     told: HashSet<(&'static str, String)>,
     faults: Faults,
@@ -96,7 +99,7 @@ impl Follower {
     fn listen(&mut self, all: bool) -> Ended {
         let ask = AskFeed {
             holds: if all { BTreeSet::new() } else { self.state.holds() },
-            revision: self.state.watermark().map_or(0, |(_, revision)| revision),
+            watermark: self.state.watermark(),
             machine: self.machine,
             version: self.version.clone(),
         };
@@ -119,6 +122,35 @@ impl Follower {
                 Err(why) => return Ended::Failed(format!("reading what it says: {why}")),
             }
         }
+    }
+
+    /// Gives a hub that lost commits back what this host knows of it.
+    fn give_back(&self) -> Result<(), String> {
+        let page = |bodies, ended| Known { bodies, ended, last: false };
+        let (mut pages, mut bytes) = (vec![page(Vec::new(), BTreeMap::new())], 0);
+        for envelope in self.state.gives() {
+            let size = envelope.payload().len() * 2;
+            if bytes + size > limits::GIVEN {
+                pages.push(page(Vec::new(), BTreeMap::new()));
+                bytes = 0;
+            }
+            bytes += size;
+            pages.last_mut().into_iter().for_each(|page| page.bodies.push(envelope.clone()));
+        }
+        let ends: Vec<_> = self.state.ends().map(|(id, ended)| (id, ended.clone())).collect();
+        let of_ends = ends.chunks(limits::GIVEN_ENDS);
+        pages.extend(of_ends.map(|some| page(Vec::new(), some.iter().cloned().collect())));
+        pages.last_mut().into_iter().for_each(|page| page.last = true);
+        let mut taken = TakenBack::default();
+        for page in &pages {
+            let voice = self.site.source.voice().map_err(|why| why.to_string())?;
+            let TakenBack { grants, ended } = voice.give_back(page)?;
+            taken = TakenBack { grants: taken.grants + grants, ended: taken.ended + ended };
+        }
+        let TakenBack { grants, ended } = taken;
+        let what = format!("the hub lost commits, and was given back {grants} grants and {ended} ends");
+        self.site.log.put(Level::Warning, what);
+        Ok(())
     }
 
     /// What is committed, where that may be more than this knows.
@@ -150,6 +182,15 @@ impl Follower {
         }
         self.told = told;
         let state = applied.state.clone();
+        if let (Some((before, _)), Some((after, _))) = (self.state.watermark(), state.watermark())
+            && before.incarnation < after.incarnation
+            && self.gave_back != after.incarnation
+        {
+            // Its truth of now lacks what it lost, which it hears first.
+            self.give_back().map_err(Ended::Failed)?;
+            self.gave_back = after.incarnation;
+            return Err(Ended::ByTheHub);
+        }
         self.site
             .ledger
             .follow(applied, now.trusted)

@@ -137,7 +137,9 @@ impl Reports {
 
     /// What was asked, in its order.
     fn asks(&self) -> Result<(), Untold> {
-        while let Some(Kept { ask, until, .. }) = self.site.ledger.read(outbox::next)? {
+        while let Some(Kept { ask, until, .. }) =
+            self.site.ledger.read(|connection| outbox::next(connection))?
+        {
             if self.site.clock.now().trusted >= until {
                 let why = "it waited too long for the hub";
                 self.site.forget_ask(ask.id, why).map_err(|why| LedgerError::Unwritable(why.to_string()))?;
@@ -183,7 +185,7 @@ impl Reports {
     fn records(&mut self) -> Result<bool, Untold> {
         let site = Arc::clone(&self.site);
         let Ok(outward) = site.source.outward() else { return Ok(false) };
-        let log = self.site.ledger.read(store::log_id)?;
+        let log = self.site.ledger.read(|connection| store::log_id(connection))?;
         if self.log != Some(log) {
             outward.set_uploaded(self.site.ledger.uploaded(log)?);
             self.log = Some(log);

@@ -2,7 +2,7 @@
 
 use crate::room::{Hand, Place, Room};
 use access::HostName;
-use desk::{Committed, Desk, DeskError, Queries, SqliteStore, Store, Transaction, Worlds};
+use desk::{Committed, Desk, DeskError, Queries, SqlStore, Store, Transaction, Worlds};
 use std::sync::{Arc, Mutex};
 
 type Interruption = Box<dyn FnMut() + Send>;
@@ -10,7 +10,7 @@ type Interruption = Box<dyn FnMut() + Send>;
 /// The store of a room, with something else that happens before a write.
 #[derive(Clone)]
 pub struct Between {
-    store: SqliteStore<Committed>,
+    store: SqlStore<Committed>,
     first: Arc<Mutex<Option<Interruption>>>,
     again: bool,
 }

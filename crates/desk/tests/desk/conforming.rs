@@ -3,10 +3,10 @@
 use crate::room::Paper;
 use access::{Grant, GrantId, Time};
 use desk::conformance::Subject;
-use desk::{Committed, SqliteStore, Store};
+use desk::{Committed, SqlStore, Store};
 
 impl Subject for Paper {
-    type Store = SqliteStore<Committed>;
+    type Store = SqlStore<Committed>;
 
     fn fresh() -> Self {
         Self::new(64 << 20)

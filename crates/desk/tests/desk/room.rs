@@ -2,18 +2,15 @@
 
 use access::{Claim, Grant, GrantId, HostName, Login, Now, Person, Service, Span, Text, Time};
 use api::{NewExtension, NewPolicy, NewRequest, NewReview, NewVerdict, ProblemCode};
-use desk::{
-    Caller, Clock, Committed, Desk, DeskError, Key, PolicyVersion, Roles, SqliteStore, Store, Worlds,
-};
+use desk::{Caller, Clock, Committed, Desk, DeskError, Key, PolicyVersion, Roles, SqlStore, Store, Worlds};
 use journal::{Checkpoint, Stamp};
-use rusqlite::Connection;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
-use store::{File, Observer, Options, StoreError, Writer};
+use store::{Bind, File, Observer, Options, Sql, StoreError, Writer};
 use workflow::{Channel, Hosts, Narrowing, People, Policy, World};
 
 /// Anybody asks, one of group g agrees within an hour.
@@ -171,7 +168,7 @@ impl Observer<Committed> for Heard {
         self.0.lock().unwrap().extend(events);
     }
     fn checkpoint(&mut self, _: Checkpoint) {}
-    fn reopened(&mut self, _: &Connection) -> Result<(), StoreError> {
+    fn reopened(&mut self, _: &dyn Sql) -> Result<(), StoreError> {
         Ok(())
     }
     fn failed(&mut self, error: &StoreError) {
@@ -181,7 +178,7 @@ impl Observer<Committed> for Heard {
 
 /// One real file.
 pub struct Paper {
-    pub store: SqliteStore<Committed>,
+    pub store: SqlStore<Committed>,
     pub writer: Writer<Committed>,
     pub heard: Heard,
     pub folder: tempfile::TempDir,
@@ -200,7 +197,7 @@ impl Paper {
         let heard = Heard::default();
         let (writer, thread) = Writer::start(file, Box::new(stamp), heard.clone()).unwrap();
         let reader = store::read_only(&options.path).unwrap();
-        let store = SqliteStore::new(writer.clone(), reader, Duration::from_secs(20));
+        let store = SqlStore::new(writer.clone(), reader, Duration::from_secs(20));
         Self { store, writer, heard, folder, thread }
     }
 
@@ -225,7 +222,8 @@ impl Paper {
     /// One row changed by whoever can write the file.
     pub fn sql(&self, sql: &'static str, values: Vec<i64>) {
         let done: Result<usize, StoreError> = self.writer.run(Duration::from_secs(20), move |tx| {
-            Ok(tx.connection().execute(sql, rusqlite::params_from_iter(values))?)
+            let values: Vec<&dyn Bind> = values.iter().map(|value| value as &dyn Bind).collect();
+            tx.connection().execute(sql, &values)
         });
         assert_eq!(done.unwrap(), 1);
     }
@@ -237,7 +235,7 @@ fn signed(bits: u64) -> i64 {
 
 /// A desk in its room.
 pub struct Room {
-    pub desk: Arc<Desk<SqliteStore<Committed>>>,
+    pub desk: Arc<Desk<SqlStore<Committed>>>,
     pub place: Arc<Place>,
     pub hand: Arc<Hand>,
     pub paper: Paper,

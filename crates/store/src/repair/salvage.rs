@@ -135,12 +135,8 @@ fn records(
     };
     let ids = row_ids(damaged, "journal", "seq", lost)?;
     let last_there = ids.last().and_then(|seq| u64::try_from(*seq).ok()).unwrap_or(0);
-    let sql = "SELECT seq, boot, wall_ms, boot_ms, body, prev, hash FROM journal WHERE seq = ?1";
     for seq in ids {
-        let row = damaged
-            .prepare_cached(sql)
-            .and_then(|mut select| select.query_row([seq], |row| rows::read(row, log)).optional());
-        match unless_damaged(row)? {
+        match unless_damaged(rows::journal_at(damaged, log, seq))? {
             Ok(Some(row)) if row.is_whole() => {
                 whole.insert(row.seq, row);
             }

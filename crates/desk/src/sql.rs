@@ -1,4 +1,4 @@
-//! The desk's store on the daemon's SQLite file.
+//! The desk's store on the daemon's database.
 
 use crate::store::{
     After, Asked, Committed, GrantAfter, PolicyVersion, Queries, RequestFilter, Store, Transaction,
@@ -6,38 +6,36 @@ use crate::store::{
 use crate::{DeskError, limits};
 use access::{Claim, Grant, GrantId, HostName, Person, RequestId, Time};
 use api::{Change, ChangeRecord, JournalRow, Record, Used};
-use rusqlite::{Connection, OptionalExtension as _, ToSql, params};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sha2::{Digest as _, Sha256};
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use store::{StoreError, Tx, Writer};
+use store::{Bind, Reader, Sql, StoreError, Tx, Writer};
 use workflow::Request;
 
-/// Requests and grants in the one file of this daemon. `E` is what the daemon's observer hears.
-pub struct SqliteStore<E> {
+/// Requests and grants in the one database of this daemon. `E` is what the daemon's observer hears.
+pub struct SqlStore<E> {
     writer: Writer<E>,
-    reader: Arc<Mutex<Connection>>,
+    reader: Reader,
     wait: Duration,
 }
 
-impl<E> Clone for SqliteStore<E> {
+impl<E> Clone for SqlStore<E> {
     fn clone(&self) -> Self {
-        Self { writer: self.writer.clone(), reader: Arc::clone(&self.reader), wait: self.wait }
+        Self { writer: self.writer.clone(), reader: self.reader.clone(), wait: self.wait }
     }
 }
 
-impl<E> SqliteStore<E> {
-    /// The store behind `writer`, read through a connection of its own. A write that is not durable
+impl<E> SqlStore<E> {
+    /// The store behind `writer`, read through connections of its own. A write that is not durable
     /// within `wait` is an error.
-    pub fn new(writer: Writer<E>, reader: Connection, wait: Duration) -> Self {
-        Self { writer, reader: Arc::new(Mutex::new(reader)), wait }
+    pub fn new(writer: Writer<E>, reader: impl Into<Reader>, wait: Duration) -> Self {
+        Self { writer, reader: reader.into(), wait }
     }
 }
 
-impl<E: From<Committed> + Send + 'static> Store for SqliteStore<E> {
+impl<E: From<Committed> + Send + 'static> Store for SqlStore<E> {
     fn write<T, F>(&self, work: F) -> Result<T, DeskError>
     where
         T: Send + 'static,
@@ -50,7 +48,7 @@ impl<E: From<Committed> + Send + 'static> Store for SqliteStore<E> {
     where
         F: FnOnce(&dyn Queries) -> Result<T, DeskError>,
     {
-        work(&Look(&self.reader.lock().unwrap_or_else(PoisonError::into_inner)))
+        self.reader.read(|sql| work(&Look(sql)))
     }
 }
 
@@ -64,20 +62,19 @@ pub struct Loaded {
 
 /// Every grant that is not closed, the newest of the others (a refusal explains itself by them), and
 /// claims.
-pub fn load(connection: &Connection) -> Result<Loaded, DeskError> {
+pub fn load(connection: &dyn Sql) -> Result<Loaded, DeskError> {
     let look = Look(connection);
     let grants = look.rows(
         "SELECT body, digest FROM grants WHERE closed = 0 \
          UNION SELECT body, digest FROM grants WHERE id IN (SELECT grant_id FROM session) \
-         UNION SELECT * FROM (SELECT body, digest FROM grants WHERE closed = 1 ORDER BY at_ms DESC LIMIT ?1)",
+         UNION SELECT * FROM (SELECT body, digest FROM grants WHERE closed = 1 ORDER BY at_ms DESC LIMIT ?1) AS newest",
         &[&limits::RECENT],
     )?;
-    let mut select = connection.prepare("SELECT grant_id, started_ms, ends_ms FROM claim")?;
-    let claims = select
-        .query_map([], |row| Ok((GrantId::from_random(row.get(0)?), (row.get(1)?, row.get(2)?))))?
-        .map(|row| {
-            let (id, (started, ends)) = row?;
-            Ok((id, Claim { started: time(started)?, ends: time(ends)? }))
+    let claims = connection
+        .rows("SELECT grant_id, started_ms, ends_ms FROM claim", &[])?
+        .into_iter()
+        .map(|(id, started, ends)| {
+            Ok((GrantId::from_random(id), Claim { started: time(started)?, ends: time(ends)? }))
         })
         .collect::<Result<_, DeskError>>()?;
     Ok(Loaded { grants, claims })
@@ -85,7 +82,7 @@ pub fn load(connection: &Connection) -> Result<Loaded, DeskError> {
 
 /// The policy that was applied last. The shipped one for a store that has just begun; none where it was
 /// lost: then the shipped one, which may give more, must not take its place.
-pub fn policy_in_force(connection: &Connection) -> Result<Option<PolicyVersion>, DeskError> {
+pub fn policy_in_force(connection: &dyn Sql) -> Result<Option<PolicyVersion>, DeskError> {
     if let Some(version) = Look(connection).policy()? {
         return Ok(Some(version));
     }
@@ -99,7 +96,7 @@ pub fn policy_in_force(connection: &Connection) -> Result<Option<PolicyVersion>,
 
 /// Records after `after`, or the last ones, at most `limit`.
 pub fn journal_page(
-    connection: &Connection,
+    connection: &dyn Sql,
     after: Option<u64>,
     limit: u32,
 ) -> Result<Vec<JournalRow>, DeskError> {
@@ -126,7 +123,7 @@ pub fn journal_page(
 
 /// Opens grants again that time had closed and that are not over at `now` after all: the clock was wrong.
 /// What people ended stays ended. Each comes with its first use on this host.
-pub fn reopen(connection: &Connection, now: Time) -> Result<Vec<(Grant, Option<Claim>)>, DeskError> {
+pub fn reopen(connection: &dyn Sql, now: Time) -> Result<Vec<(Grant, Option<Claim>)>, DeskError> {
     let look = Look(connection);
     let closed: Vec<Grant> = look.rows(
         "SELECT body, digest FROM grants WHERE closed = 1 AND latest_ms > ?1",
@@ -136,9 +133,7 @@ pub fn reopen(connection: &Connection, now: Time) -> Result<Vec<(Grant, Option<C
     for grant in closed {
         let claim = look.claim(grant.id)?;
         if grant.ended.is_none() && grant.ends(claim) > now {
-            connection
-                .prepare_cached("UPDATE grants SET closed = 0 WHERE id = ?1")?
-                .execute([grant.id.bits()])?;
+            connection.execute("UPDATE grants SET closed = 0 WHERE id = ?1", &[&grant.id.bits()])?;
             open.push((grant, claim));
         }
     }
@@ -146,47 +141,52 @@ pub fn reopen(connection: &Connection, now: Time) -> Result<Vec<(Grant, Option<C
 }
 
 /// Keeps a grant, new or changed, that the record `seq` is about. A version never goes back.
-pub fn keep_grant(connection: &Connection, grant: &Grant, closed: bool, seq: u64) -> Result<(), DeskError> {
+pub fn keep_grant(connection: &dyn Sql, grant: &Grant, closed: bool, seq: u64) -> Result<(), DeskError> {
     let body = json(grant)?;
-    connection
-        .prepare_cached(
-            "INSERT INTO grants (id, person, closed, latest_ms, at_ms, body, digest, seq) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT (id) DO UPDATE \
-             SET closed = ?3, latest_ms = ?4, body = ?6, digest = ?7, seq = ?8 \
-             WHERE json_extract(grants.body, '$.version') <= json_extract(?6, '$.version')",
-        )?
-        .execute(params![
-            grant.id.bits(),
-            grant.person.as_str(),
-            closed,
-            grant.window.latest_end().timestamp_millis(),
-            grant.approved_at.timestamp_millis(),
-            body,
-            digest_of(&body),
-            seq
-        ])?;
+    let hosts: String = grant.hosts.iter().map(on).collect();
+    connection.execute(
+        "INSERT INTO grants (id, person, closed, latest_ms, at_ms, body, digest, seq, version, hosts) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) ON CONFLICT (id) DO UPDATE \
+         SET closed = ?3, latest_ms = ?4, body = ?6, digest = ?7, seq = ?8, version = ?9, hosts = ?10 \
+         WHERE grants.version <= ?9",
+        &[
+            &grant.id.bits(),
+            &grant.person.as_str(),
+            &closed,
+            &grant.window.latest_end().timestamp_millis(),
+            &grant.approved_at.timestamp_millis(),
+            &body,
+            &digest_of(&body),
+            &seq,
+            &grant.version,
+            &hosts,
+        ],
+    )?;
     // An extension moves the end of a clock that a first use has started.
     if let Some(claim) = Look(connection).claim(grant.id)?
         && let Some(moved) = Claim::start(&grant.window, claim.started)
     {
-        connection
-            .prepare_cached("UPDATE claim SET ends_ms = ?2 WHERE grant_id = ?1")?
-            .execute(params![grant.id.bits(), moved.ends.timestamp_millis()])?;
+        connection.execute(
+            "UPDATE claim SET ends_ms = ?2 WHERE grant_id = ?1",
+            &[&grant.id.bits(), &moved.ends.timestamp_millis()],
+        )?;
     }
     Ok(())
 }
 
+/// A host as it stands in a column of hosts: no name has a space in it.
+fn on(host: &HostName) -> String {
+    format!(" {host} ")
+}
+
 /// Looks things up over any connection.
-struct Look<'a>(&'a Connection);
+struct Look<'a>(&'a dyn Sql);
 
 impl Look<'_> {
     /// Bodies of rows, each checked against its digest.
-    fn rows<T: DeserializeOwned>(&self, sql: &str, values: &[&dyn ToSql]) -> Result<Vec<T>, DeskError> {
-        let mut select = self.0.prepare_cached(sql)?;
-        let rows =
-            select.query_map(values, |row| Ok((row.get::<_, String>(0)?, row.get::<_, [u8; 32]>(1)?)))?;
-        rows.map(|row| {
-            let (body, digest) = row?;
+    fn rows<T: DeserializeOwned>(&self, sql: &str, values: &[&dyn Bind]) -> Result<Vec<T>, DeskError> {
+        let rows: Vec<(String, [u8; 32])> = self.0.rows(sql, values)?;
+        let read = |(body, digest): (String, [u8; 32])| {
             if digest != digest_of(&body) {
                 return Err(DeskError::Store(
                     "a row was changed after it was written: run `jitd repair`".into(),
@@ -194,18 +194,16 @@ impl Look<'_> {
             }
             serde_json::from_str(&body)
                 .map_err(|why| DeskError::Store(format!("a row cannot be read: {why}")))
-        })
-        .collect()
+        };
+        rows.into_iter().map(read).collect()
     }
 
-    fn row<T: DeserializeOwned>(&self, sql: &str, values: &[&dyn ToSql]) -> Result<Option<T>, DeskError> {
+    fn row<T: DeserializeOwned>(&self, sql: &str, values: &[&dyn Bind]) -> Result<Option<T>, DeskError> {
         Ok(self.rows(sql, values)?.pop())
     }
 
     fn ids(&self, sql: &str, low: u64, high: u64) -> Result<Vec<u64>, DeskError> {
-        let mut select = self.0.prepare_cached(sql)?;
-        let ids = select.query_map([low, high], |row| row.get(0))?;
-        Ok(ids.collect::<Result<_, _>>()?)
+        Ok(self.0.rows(sql, &[&low, &high])?)
     }
 }
 
@@ -230,9 +228,9 @@ impl Queries for Look<'_> {
             RequestFilter::Of(person) => self.rows(
                 "SELECT body, digest FROM request WHERE id IN (\
                    SELECT * FROM (SELECT id FROM request WHERE person = ?1 AND (asked_ms, id) < (?2, ?3) \
-                     ORDER BY asked_ms DESC, id DESC LIMIT ?4) \
+                     ORDER BY asked_ms DESC, id DESC LIMIT ?4) AS got \
                    UNION SELECT * FROM (SELECT id FROM request WHERE asked_by = ?1 AND (asked_ms, id) < (?2, ?3) \
-                     ORDER BY asked_ms DESC, id DESC LIMIT ?4)) \
+                     ORDER BY asked_ms DESC, id DESC LIMIT ?4) AS asked) \
                  ORDER BY asked_ms DESC, id DESC LIMIT ?4",
                 &[&person.as_str(), &at, &id, &limit],
             ),
@@ -264,19 +262,17 @@ impl Queries for Look<'_> {
     }
 
     fn asked_by(&self, person: &Person, since: Time) -> Result<Asked, DeskError> {
-        let mut select = self.0.prepare_cached(
+        let (pending, lately) = self.0.one(
             "SELECT (SELECT count(*) FROM request INDEXED BY request_waits_by WHERE state = 'pending' AND asked_by = ?1), \
                     (SELECT count(*) FROM request WHERE asked_by = ?1 AND asked_ms >= ?2)",
+            &[&person.as_str(), &since.timestamp_millis()],
         )?;
-        Ok(select.query_row(params![person.as_str(), since.timestamp_millis()], |row| {
-            Ok(Asked { pending: row.get(0)?, lately: row.get(1)? })
-        })?)
+        Ok(Asked { pending, lately })
     }
 
     fn held_by(&self, person: &Person) -> Result<u64, DeskError> {
-        let mut select =
-            self.0.prepare_cached("SELECT count(*) FROM grants WHERE closed = 0 AND person = ?1")?;
-        Ok(select.query_row([person.as_str()], |row| row.get(0))?)
+        let sql = "SELECT count(*) FROM grants WHERE closed = 0 AND person = ?1";
+        Ok(self.0.one(sql, &[&person.as_str()])?)
     }
 
     fn due(&self, now: Time, limit: u32) -> Result<Vec<Request>, DeskError> {
@@ -287,19 +283,17 @@ impl Queries for Look<'_> {
     }
 
     fn automatic(&self, person: &Person, rule: &str, since: Time) -> Result<u32, DeskError> {
-        let mut select = self.0.prepare_cached(
-            "SELECT count(*) FROM request WHERE person = ?1 AND auto = ?2 AND asked_ms >= ?3",
-        )?;
-        Ok(select.query_row(params![person.as_str(), rule, since.timestamp_millis()], |row| row.get(0))?)
+        let sql = "SELECT count(*) FROM request WHERE person = ?1 AND auto = ?2 AND asked_ms >= ?3";
+        Ok(self.0.one(sql, &[&person.as_str(), &rule, &since.timestamp_millis()])?)
     }
 
     fn unseen(&self, person: &Person) -> Result<Vec<RequestId>, DeskError> {
-        let mut select = self.0.prepare_cached(
+        let ids: Vec<u64> = self.0.rows(
             "SELECT id FROM request INDEXED BY request_waits_for \
              WHERE (state = 'pending' OR unseen = 1) AND person = ?1 AND unseen = 1",
+            &[&person.as_str()],
         )?;
-        let ids = select.query_map([person.as_str()], |row| row.get(0))?;
-        Ok(ids.map(|id| id.map(RequestId::from_random)).collect::<Result<_, _>>()?)
+        Ok(ids.into_iter().map(RequestId::from_random).collect())
     }
 
     fn policy(&self) -> Result<Option<PolicyVersion>, DeskError> {
@@ -307,8 +301,7 @@ impl Queries for Look<'_> {
     }
 
     fn policy_version(&self) -> Result<Option<u32>, DeskError> {
-        let mut select = self.0.prepare_cached("SELECT max(version) FROM policy")?;
-        Ok(select.query_row([], |row| row.get(0))?)
+        Ok(self.0.one("SELECT max(version) FROM policy", &[])?)
     }
 
     fn grant(&self, id: GrantId) -> Result<Option<Grant>, DeskError> {
@@ -334,7 +327,7 @@ impl Queries for Look<'_> {
                 concat!(
                     "SELECT body, digest FROM grants WHERE ",
                     $which,
-                    " AND (?2 IS NULL OR EXISTS (SELECT 1 FROM json_each(body, '$.hosts') WHERE value = ?2)) \
+                    " AND (?2 IS NULL OR replace(hosts, ?2, '') <> hosts) \
                      AND (at_ms, id) < (?3, ?4) ORDER BY at_ms DESC, id DESC LIMIT ?5"
                 )
             };
@@ -345,7 +338,7 @@ impl Queries for Look<'_> {
             (false, true) => newest!("?1 IS NULL"),
             (false, false) => newest!("?1 IS NULL AND closed = 0"),
         };
-        self.rows(sql, &[&person.map(Person::as_str), &host.map(HostName::as_str), &at, &id, &limit])
+        self.rows(sql, &[&person.map(Person::as_str), &host.map(on), &at, &id, &limit])
     }
 
     fn open_grants(&self, after: Option<GrantId>, limit: u32) -> Result<Vec<Grant>, DeskError> {
@@ -365,34 +358,27 @@ impl Queries for Look<'_> {
     }
 
     fn claim(&self, grant: GrantId) -> Result<Option<Claim>, DeskError> {
-        let mut select =
-            self.0.prepare_cached("SELECT started_ms, ends_ms FROM claim WHERE grant_id = ?1")?;
-        let claim = select.query_row([grant.bits()], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+        let sql = "SELECT started_ms, ends_ms FROM claim WHERE grant_id = ?1";
+        let claim = self.0.row(sql, &[&grant.bits()])?;
         claim.map(|(started, ends)| Ok(Claim { started: time(started)?, ends: time(ends)? })).transpose()
     }
 
     fn sessions(&self, grant: GrantId) -> Result<u32, DeskError> {
-        let mut select =
-            self.0.prepare_cached("SELECT count(*) FROM session WHERE grant_id = ?1 AND closed = 0")?;
-        Ok(select.query_row([grant.bits()], |row| row.get(0))?)
+        Ok(self.0.one("SELECT count(*) FROM session WHERE grant_id = ?1 AND closed = 0", &[&grant.bits()])?)
     }
 
     fn used(&self, grant: GrantId, now: Time) -> Result<Used, DeskError> {
-        let mut select = self.0.prepare_cached(
-            "SELECT sessions, (ms + max(0, ?2 - coalesce(since_ms, ?2))) / 1000 FROM used WHERE grant_id = ?1",
-        )?;
-        let used = select
-            .query_row(params![grant.bits(), now.timestamp_millis()], |row| {
-                Ok(Used { sessions: row.get(0)?, seconds: row.get(1)? })
-            })
-            .optional()?;
-        Ok(used.unwrap_or_default())
+        let sql = "SELECT sessions, ms, since_ms FROM used WHERE grant_id = ?1";
+        let used: Option<(u32, u64, Option<i64>)> = self.0.row(sql, &[&grant.bits()])?;
+        Ok(used.map_or_else(Used::default, |(sessions, ms, since)| {
+            let open = since.map_or(0, |since| u64::try_from(now.timestamp_millis() - since).unwrap_or(0));
+            Used { sessions, seconds: (ms + open) / 1000 }
+        }))
     }
 
     fn answered(&self, person: &Person, key: &str) -> Result<Option<(String, String)>, DeskError> {
-        let mut select =
-            self.0.prepare_cached("SELECT call, answer FROM idempotency WHERE person = ?1 AND key = ?2")?;
-        Ok(select.query_row([person.as_str(), key], |row| Ok((row.get(0)?, row.get(1)?))).optional()?)
+        let sql = "SELECT call, answer FROM idempotency WHERE person = ?1 AND key = ?2";
+        Ok(self.0.row(sql, &[&person.as_str(), &key])?)
     }
 }
 
@@ -421,29 +407,27 @@ impl<E: From<Committed>> Transaction for Writing<'_, '_, E> {
     fn put_request(&mut self, request: &Request) -> Result<(), DeskError> {
         let body = json(request)?;
         let due = request.due().map(|due| due.timestamp_millis());
-        let automatic = request.is_automatic().then_some(&request.rule);
+        let automatic = request.is_automatic().then_some(request.rule.as_str());
         let ask = &request.ask;
-        self.tx
-            .connection()
-            .prepare_cached(
-                "INSERT INTO request \
-                   (id, state, asked_by, person, asked_ms, due_ms, auto, unseen, body, digest, seq) \
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) ON CONFLICT (id) DO UPDATE \
-                 SET state = ?2, due_ms = ?6, auto = ?7, unseen = ?8, body = ?9, digest = ?10, seq = ?11",
-            )?
-            .execute(params![
-                ask.id.bits(),
-                request.state.code(),
-                ask.asked_by.as_str(),
-                ask.person.as_str(),
-                ask.asked_at.timestamp_millis(),
-                due,
-                automatic,
-                request.is_unseen(),
-                body,
-                digest_of(&body),
-                self.voucher()?
-            ])?;
+        self.tx.connection().execute(
+            "INSERT INTO request \
+               (id, state, asked_by, person, asked_ms, due_ms, auto, unseen, body, digest, seq) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) ON CONFLICT (id) DO UPDATE \
+             SET state = ?2, due_ms = ?6, auto = ?7, unseen = ?8, body = ?9, digest = ?10, seq = ?11",
+            &[
+                &ask.id.bits(),
+                &request.state.code(),
+                &ask.asked_by.as_str(),
+                &ask.person.as_str(),
+                &ask.asked_at.timestamp_millis(),
+                &due,
+                &automatic,
+                &request.is_unseen(),
+                &body,
+                &digest_of(&body),
+                &self.voucher()?,
+            ],
+        )?;
         self.tx.event(Committed::Request(Box::new(request.clone())).into());
         Ok(())
     }
@@ -458,10 +442,10 @@ impl<E: From<Committed>> Transaction for Writing<'_, '_, E> {
 
     fn put_policy(&mut self, version: &PolicyVersion) -> Result<(), DeskError> {
         let body = json(version)?;
-        self.tx
-            .connection()
-            .prepare_cached("INSERT INTO policy (version, body, digest, seq) VALUES (?1, ?2, ?3, ?4)")?
-            .execute(params![version.version, body, digest_of(&body), self.voucher()?])?;
+        self.tx.connection().execute(
+            "INSERT INTO policy (version, body, digest, seq) VALUES (?1, ?2, ?3, ?4)",
+            &[&version.version, &body, &digest_of(&body), &self.voucher()?],
+        )?;
         Ok(())
     }
 
@@ -484,18 +468,16 @@ impl<E: From<Committed>> Transaction for Writing<'_, '_, E> {
     ) -> Result<(), DeskError> {
         let old = now.timestamp_millis() - limits::KEY_DAYS * 86_400_000;
         let connection = self.tx.connection();
-        connection.prepare_cached("DELETE FROM idempotency WHERE at_ms < ?1")?.execute([old])?;
-        connection
-            .prepare_cached(
-                "DELETE FROM idempotency WHERE person = ?1 AND key IN (SELECT key FROM idempotency \
-                   WHERE person = ?1 ORDER BY at_ms DESC LIMIT -1 OFFSET ?2)",
-            )?
-            .execute(params![person.as_str(), limits::KEYS_PER_PERSON - 1])?;
-        connection
-            .prepare_cached(
-                "INSERT INTO idempotency (person, key, call, answer, at_ms) VALUES (?1, ?2, ?3, ?4, ?5)",
-            )?
-            .execute(params![person.as_str(), key, call, answer, now.timestamp_millis()])?;
+        connection.execute("DELETE FROM idempotency WHERE at_ms < ?1", &[&old])?;
+        connection.execute(
+            "DELETE FROM idempotency WHERE person = ?1 AND key IN (SELECT key FROM idempotency \
+               WHERE person = ?1 ORDER BY at_ms DESC LIMIT ?3 OFFSET ?2)",
+            &[&person.as_str(), &(limits::KEYS_PER_PERSON - 1), &i64::MAX],
+        )?;
+        connection.execute(
+            "INSERT INTO idempotency (person, key, call, answer, at_ms) VALUES (?1, ?2, ?3, ?4, ?5)",
+            &[&person.as_str(), &key, &call, &answer, &now.timestamp_millis()],
+        )?;
         Ok(())
     }
 }
@@ -589,11 +571,5 @@ fn time(millis: i64) -> Result<Time, DeskError> {
 impl From<StoreError> for DeskError {
     fn from(error: StoreError) -> Self {
         Self::Store(error.to_string())
-    }
-}
-
-impl From<rusqlite::Error> for DeskError {
-    fn from(error: rusqlite::Error) -> Self {
-        StoreError::from(error).into()
     }
 }

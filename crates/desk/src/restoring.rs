@@ -1,0 +1,72 @@
+//! What a store lost, by a restore from a backup or a failover, and hosts still know.
+
+use crate::{Desk, DeskError, Store};
+use access::{Ended, EndedHow, Grant, GrantId, HostName, Time};
+use api::{Change, ChangeRecord};
+use std::collections::BTreeMap;
+
+/// What a host knew and the store did not.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Restored {
+    /// Grants, or newer versions of them.
+    pub grants: Vec<Grant>,
+    /// Early ends.
+    pub ended: Vec<GrantId>,
+}
+
+impl<S: Store> Desk<S> {
+    /// Takes back what `host` knows of grants for it: their newest versions, which were signed here, and their ends.
+    /// A version never goes back, and an end stays.
+    pub fn restore_from(
+        &self,
+        host: &HostName,
+        grants: Vec<Grant>,
+        ended: BTreeMap<GrantId, Ended>,
+    ) -> Result<Restored, DeskError> {
+        let (host, at) = (host.clone(), self.clock.now().trusted);
+        self.store.write(move |store| {
+            let mut restored = Restored::default();
+            for grant in grants.into_iter().filter(|grant| grant.hosts.contains(&host)) {
+                let held = store.grant(grant.id)?;
+                let ended = held.as_ref().is_some_and(|held| held.ended.is_some());
+                if held.is_some_and(|held| held.version >= grant.version) || (ended && grant.ended.is_none())
+                {
+                    continue;
+                }
+                store.record(told(Change::Received, grant.clone(), at))?;
+                store.put_grant(&grant, grant.ended.is_some())?;
+                restored.grants.push(grant);
+            }
+            for (id, end) in ended {
+                let held = store.grant(id)?;
+                let Some(held) = held.filter(|held| held.ended.is_none() && held.hosts.contains(&host))
+                else {
+                    continue;
+                };
+                let change = match end.how {
+                    EndedHow::Revoked => Change::Revoked,
+                    EndedHow::Released => Change::Released,
+                };
+                let grant = Grant { version: held.version + 1, ended: Some(end), ..held };
+                store.record(told(change, grant.clone(), at))?;
+                store.put_grant(&grant, true)?;
+                restored.ended.push(id);
+            }
+            Ok(restored)
+        })
+    }
+}
+
+fn told(change: Change, grant: Grant, at: Time) -> ChangeRecord {
+    ChangeRecord {
+        at,
+        change,
+        actor: grant.ended.as_ref().and_then(|ended| ended.by.clone()),
+        channel: None,
+        comment: grant.ended.as_ref().and_then(|ended| ended.reason.clone()),
+        request: None,
+        grant: Some(grant),
+        used: None,
+        policy: None,
+    }
+}
