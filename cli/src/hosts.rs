@@ -14,9 +14,10 @@ pub fn list(client: &Client, out: &mut Output) -> Result<(), CliError> {
         if hosts.is_empty() {
             return "No host has joined this hub. Let one in:  jit host token --label env=prod".to_owned();
         }
-        let mut table = table::table(&["HOST", "STATE", "LABELS", "JOINED", "HEARD", "REVISION", "RELEASE"]);
+        let mut table =
+            table::table(&["HOST", "STATE", "LABELS", "JOINED", "HEARD", "REVISION", "JOURNAL", "RELEASE"]);
         for view in &hosts {
-            let HostView { host, labels, joined, connected, seen, revision, version } = view;
+            let HostView { host, labels, joined, connected, seen, revision, version, journal, alarm } = view;
             let (code, state) = if *connected { ("active", "listens") } else { ("expired", "away") };
             let labels: Vec<String> = labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
             let or = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
@@ -27,10 +28,17 @@ pub fn list(client: &Client, out: &mut Output) -> Result<(), CliError> {
                 Cell::new(words::when(*joined, now())),
                 Cell::new(or(seen.map(|seen| words::when(seen, now())))),
                 Cell::new(or(revision.map(|revision| revision.to_string()))),
+                Cell::new(or(alarm
+                    .as_ref()
+                    .map(|_| "wrong")
+                    .map(str::to_owned)
+                    .or(journal.map(|seq| seq.to_string())))),
                 Cell::new(or(version.as_ref().map(ToString::to_string))),
             ]);
         }
-        table.to_string()
+        let wrong = hosts.iter().filter_map(|view| Some((&view.host, view.alarm.as_ref()?)));
+        let wrong: Vec<String> = wrong.map(|(host, why)| format!("\nThe journal of {host}: {why}")).collect();
+        format!("{table}{}", wrong.concat())
     })
 }
 

@@ -71,6 +71,13 @@ fn told(client: &Client, opened: &Opened, waits: bool, out: &mut Output) -> Resu
     if let Some(grant) = &opened.grant {
         return out.say(opened, || words::at_once(&opened.request, grant, now()));
     }
+    if let Some(why) = &opened.unsent {
+        return out.say(opened, || {
+            format!(
+                "Request {id} is kept on this host, and will be sent when the hub is reachable: {why}.\nTo see what became of it  jit show {id}  , to take it back  jit cancel {id}"
+            )
+        });
+    }
     if !waits || !out.is_json() {
         out.say(opened, || {
             let what = words::asks(&opened.request);

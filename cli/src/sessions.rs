@@ -14,12 +14,14 @@ pub fn list(client: &Client, out: &mut Output) -> Result<(), CliError> {
         if sessions.is_empty() {
             return "No session is open.".to_owned();
         }
+        let of_a_hub = sessions.iter().any(|view| view.host.is_some());
+        let heads = ["SESSION", "STATE", "WHO", "DOOR", "FROM", "SINCE", "ENDS", "GRANT", "IN", "HOST"];
         let mut table =
-            table::table(&["SESSION", "STATE", "WHO", "DOOR", "FROM", "SINCE", "ENDS", "GRANT", "IN"]);
+            table::table(if of_a_hub { &heads } else { heads.split_last().map_or(&[][..], |of| of.1) });
         for view in &sessions {
             let session = &view.session;
             let id = |id: Option<&dyn std::fmt::Display>| id.map_or("-".to_owned(), ToString::to_string);
-            table.add_row(vec![
+            let mut row = vec![
                 Cell::new(session.id),
                 table::state(view.state.code(), view.state.code(), colour),
                 Cell::new(&session.subject),
@@ -29,7 +31,9 @@ pub fn list(client: &Client, out: &mut Output) -> Result<(), CliError> {
                 Cell::new(ends(view, now())),
                 Cell::new(id(session.grant.as_ref().map(|id| id as _))),
                 Cell::new(id(session.inside.as_ref().map(|id| id as _))),
-            ]);
+            ];
+            row.extend(view.host.as_ref().map(Cell::new));
+            table.add_row(row);
         }
         let most = api::limits::PAGE as usize;
         let more = if sessions.len() < most { "" } else { "\nNo more than these are listed at once." };
@@ -42,6 +46,9 @@ pub fn end(client: &Client, id: &str, reason: Text, out: &mut Output) -> Result<
     let view = client.end_session(id, &EndSession { reason })?;
     out.say(&view, || {
         let session = &view.session;
+        if let (Some(host), false) = (&view.host, view.state == SessionState::Ending) {
+            return format!("Session {} is to end as soon as {host} is heard again. To be sure take the grant back too:  jit revoke", session.id);
+        }
         format!(
             "Session {} of {} ends now. The grant stays: to take that back too  jit revoke",
             session.id, session.subject

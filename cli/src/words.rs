@@ -174,6 +174,7 @@ pub fn facts(request: &RequestView, now: Time) -> Vec<(&'static str, String)> {
         Channel::Login => ", by a login that was refused",
         Channel::Policy => ", by the policy",
         Channel::Token => ", by a token",
+        Channel::Host => ", on a host, by its word",
     };
     facts.push(("asked", format!("{}{from}{how}", when(ask.asked_at, now))));
     facts.push(("rule", request.rule.clone()));

@@ -120,6 +120,7 @@ fn needs(method: &Method, path: &str) -> &'static [Scope] {
             &[Scope::Request]
         }
         ["v1", "requests", _, "reviews"] => &[Scope::Review],
+        ["v1", "sessions", _, "end"] => &[Scope::Operate, Scope::Review, Scope::Request],
         ["v1", "grants", _, "revoke"] => &[Scope::Operate, Scope::Review],
         // Questions, too large for a query; and what a token may make and revoke depends on which.
         ["v1", "policy", "explain" | "replay"] | ["v1", "tokens"] | ["v1", "tokens", _, "revoke"] => &[],
@@ -140,6 +141,7 @@ mod tests {
             ("/v1/grants/G-1/revoke", "operate review"),
             ("/v1/grants/G-1/release", "request"),
             ("/v1/grants/G-1/extend", "request"),
+            ("/v1/sessions/S-1/end", "operate review request"),
             ("/v1/policy", "admin"),
             ("/v1/policy/explain", ""),
             ("/v1/policy/replay", ""),

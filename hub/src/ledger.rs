@@ -1,6 +1,7 @@
 //! The hub's side of the store: tokens and roles with their records, in one transaction each.
 
 use crate::feed::{self, Signing};
+use crate::inbox;
 use crate::secret::Hash;
 use crate::{limits, rows, secret};
 use access::{Grant, HostName, Person, Time, TokenId};
@@ -28,7 +29,7 @@ impl Ledger {
         Self { writer, reader, seq }
     }
 
-    fn write<T: Send + 'static>(
+    pub(crate) fn write<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut Tx<'_, Committed>) -> Result<T, DeskError> + Send + 'static,
     ) -> Result<T, DeskError> {
@@ -185,6 +186,7 @@ impl Ledger {
                 return Err(feed::no_host(&host));
             }
             mark(tx, Mark::HostRemoved, format!("host={host} by={actor}"), at)?;
+            inbox::rows::forget_sessions(tx.connection(), &host)?;
             feed::rows::remove_host(tx.connection(), &host).map(drop)
         })
     }
@@ -209,9 +211,14 @@ impl Ledger {
         })
     }
 
-    /// Forgets what was signed and is over for so long that no host needs to know.
-    pub fn forget_signed(&self, now: Time) -> Result<(), DeskError> {
-        self.write(move |tx| feed::rows::forget_signed(tx.connection(), now).map(drop))
+    /// Forgets what was signed and is over for so long that no host needs to know, and what hosts did so long ago that
+    /// nobody asks.
+    pub fn forget(&self, now: Time) -> Result<(), DeskError> {
+        self.write(move |tx| {
+            inbox::rows::forget_records(tx.connection(), now - limits::HOST_RECORDS_KEPT)?;
+            inbox::rows::forget_permits(tx.connection(), now - limits::PERMITS_KEPT)?;
+            feed::rows::forget_signed(tx.connection(), now).map(drop)
+        })
     }
 
     /// Makes a person administrator, with a token for all that an administrator does.
@@ -271,11 +278,16 @@ fn right_record(
     record(tx, Record::Right(Box::new(RightRecord { at, actor, person, right })))
 }
 
-fn mark(tx: &mut Tx<'_, Committed>, mark: Mark, detail: String, at: Time) -> Result<u64, DeskError> {
+pub(crate) fn mark(
+    tx: &mut Tx<'_, Committed>,
+    mark: Mark,
+    detail: String,
+    at: Time,
+) -> Result<u64, DeskError> {
     record(tx, Record::Mark(Box::new(MarkRecord { at, mark, detail })))
 }
 
-fn record(tx: &mut Tx<'_, Committed>, record: Record) -> Result<u64, DeskError> {
+pub(crate) fn record(tx: &mut Tx<'_, Committed>, record: Record) -> Result<u64, DeskError> {
     let body = serde_json::to_string(&record).map_err(|why| DeskError::Store(why.to_string()))?;
     let seq = tx.record(body)?;
     tx.event(Committed::Record { seq, record: Box::new(record) });
@@ -325,7 +337,11 @@ impl Observer<Committed> for Keeper {
                 self.signing.wake();
             }
             let Committed::Record { seq, record } = event else { continue };
-            let loud = matches!(&*record, Record::Change(change) if change.change.is_loud());
+            let loud = match &*record {
+                Record::Change(change) => change.change.is_loud(),
+                Record::Mark(mark) => mark.mark == Mark::HostJournal,
+                _ => false,
+            };
             self.log.put(if loud { Level::Err } else { Level::Notice }, record.line(seq));
             self.seq.store(seq, Ordering::Relaxed);
         }

@@ -11,6 +11,7 @@ mod config;
 mod door;
 mod error;
 mod feed;
+mod inbox;
 mod init;
 mod keys;
 mod ledger;

@@ -114,6 +114,36 @@ pub const JOIN_USES: u32 = 10_000;
 /// Bytes of the digests that a host says it holds: [`sync::limits::GRANTS`] of 67.
 pub const FEED_BODY: usize = 1024 * 1024;
 
+/// Bytes of a part of a host's journal: the largest record there can be, escaped, with the chain around it.
+pub const JOURNAL_BODY: usize = journal::limits::EXPORT_LINE + 4096;
+
+/// Bytes of the sessions of one host: [`api::limits::PAGE`] of 1 KiB, and as much again.
+pub const SESSIONS_BODY: usize = 2 * 1024 * 1024;
+
+/// A permit can be used for so long after it was made, and is renewed at half of it: a host that was away for a fortnight
+/// still has one, and what was taken from somebody while a host is away ends within a month.
+pub const PERMIT_GOOD: TimeDelta = TimeDelta::days(30);
+
+/// The longest that a permit may let somebody in for, whatever the policy says: a working day, and the night.
+pub const PERMIT_LONGEST: TimeDelta = TimeDelta::hours(24);
+
+/// How often is looked whether somebody's permits should be others, and whether it is time for the next ones.
+pub const PERMITS_EVERY: Duration = Duration::from_secs(5);
+/// See [`PERMITS_EVERY`].
+pub const PERMITS_AGAIN: Duration = Duration::from_secs(3600);
+
+/// Permits that are made in one look: a tenth of a second.
+pub const PERMITS_AT_ONCE: usize = 100;
+
+/// Permits that are over are known for so long, so that a host that was away can tell what became of one.
+pub const PERMITS_KEPT: TimeDelta = TimeDelta::days(365);
+
+/// Records of hosts are kept for so long: an audit looks back a year.
+pub const HOST_RECORDS_KEPT: TimeDelta = TimeDelta::days(400);
+
+/// Looks at what a host must hold until two agree on the revision: changes are some a second.
+pub const LOOKS: usize = 8;
+
 /// How often a host hears that nothing changed: proxies cut streams that are silent for 30 s.
 pub const KEEP_ALIVE: Duration = Duration::from_secs(20);
 

@@ -1,6 +1,7 @@
 //! The calls that the hub answers beside those of the desk.
 
 use crate::feed;
+use crate::inbox;
 use crate::ledger::{new_id, no_token};
 use crate::metrics::Levels;
 use crate::site::Site;
@@ -33,6 +34,7 @@ pub fn inside(site: &Arc<Site>) -> Router {
     desk::routes(Arc::clone(&site.desk))
         .merge(own)
         .merge(feed::for_people(site))
+        .merge(inbox::for_people(site))
         .fallback(nothing)
         .layer(DefaultBodyLimit::max(api::limits::BODY))
 }
@@ -44,6 +46,7 @@ pub fn outside(site: &Arc<Site>) -> Router {
         .route("/readyz", get(ready))
         .with_state(Arc::clone(site))
         .merge(feed::for_hosts(site))
+        .merge(inbox::for_hosts(site))
         .layer(DefaultBodyLimit::max(api::limits::BODY))
 }
 
@@ -157,7 +160,7 @@ impl Site {
             lines_dropped: self.log.dropped(),
             pending: self.desk.requests(caller, Which::Pending, api::limits::PAGE)?.len() as u64,
             grants: self.ledger.read(rows::counts)?.1,
-            sessions: 0,
+            sessions: self.ledger.read(inbox::rows::count_sessions)?,
             gated: Vec::new(),
             warnings,
             session: None,

@@ -6,6 +6,7 @@ use crate::clock::{self, Clock};
 use crate::config::Config;
 use crate::error::{HubError, os};
 use crate::feed::{Hosts, Signing, Signs};
+use crate::inbox::Permits;
 use crate::keys::ServerKeys;
 use crate::ledger::{Keeper, Ledger};
 use crate::metrics::Metrics;
@@ -259,11 +260,16 @@ fn tick(site: &Arc<Site>, certificates: &Certificates, ended: &std::sync::mpsc::
         }
     };
     let (asked, mut forgotten) = (Arc::new(AtomicBool::new(false)), Instant::now());
+    let (mut permits, mut permitted) = (Permits::default(), None::<Instant>);
     while ended.recv_timeout(limits::TICK) == Err(std::sync::mpsc::RecvTimeoutError::Timeout) {
         if forgotten.elapsed() >= limits::FORGET_EVERY {
             forgotten = Instant::now();
-            let done = site.ledger.forget_signed(site.clock.time());
-            told("forgetting what was signed long ago", done.map_err(|why| why.to_string()));
+            let done = site.ledger.forget(site.clock.time());
+            told("forgetting what was long ago", done.map_err(|why| why.to_string()));
+        }
+        if permitted.is_none_or(|at| at.elapsed() >= limits::PERMITS_EVERY) {
+            permitted = Some(Instant::now());
+            told("making permits for when this hub is away", permits.round(site));
         }
         told("closing what is over", site.desk.tick().map(drop).map_err(|why| why.to_string()));
         if certificates.is_old() {

@@ -57,6 +57,60 @@ CREATE TABLE signed_host (
     PRIMARY KEY (host, id)
 ) STRICT, WITHOUT ROWID;
 
+-- Journals of hosts as far as they were taken, by the log's name and by how the host joined: one that joins anew begins
+-- anew here, and what was taken before stays as it is.
+CREATE TABLE host_log (
+    host     TEXT NOT NULL,
+    joined   BLOB NOT NULL,
+    log      TEXT NOT NULL,
+    first    INTEGER NOT NULL,   -- the place of the first record that the host still had
+    size     INTEGER NOT NULL,   -- the place of the last one
+    hash     BLOB NOT NULL,      -- and its hash: what the host must go on from
+    alarm    TEXT,               -- what is wrong with it
+    heard_ms INTEGER NOT NULL,
+    PRIMARY KEY (host, joined, log)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE host_record (
+    host    TEXT NOT NULL,
+    joined  BLOB NOT NULL,
+    log     TEXT NOT NULL,
+    seq     INTEGER NOT NULL,
+    boot    TEXT NOT NULL,
+    wall_ms INTEGER NOT NULL,
+    boot_ms INTEGER NOT NULL,
+    body    TEXT NOT NULL,
+    prev    BLOB NOT NULL,
+    hash    BLOB NOT NULL,
+    PRIMARY KEY (host, joined, log, seq)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX host_record_wall ON host_record (wall_ms);
+
+-- What lets a person break glass on a host while the hub is away, as it was signed.
+CREATE TABLE permit (
+    id       INTEGER PRIMARY KEY, -- the grant's that it becomes
+    host     TEXT NOT NULL,
+    listed   INTEGER NOT NULL,    -- 0: used, taken back or renewed
+    digest   TEXT NOT NULL,
+    envelope TEXT NOT NULL,
+    key      TEXT NOT NULL,       -- that signed it
+    era      TEXT NOT NULL,       -- of the keys that hosts believed then
+    body     TEXT NOT NULL,
+    until_ms INTEGER NOT NULL
+) STRICT;
+CREATE INDEX permit_host ON permit (host, id) WHERE listed = 1;
+
+-- What is open on hosts, as they told last.
+CREATE TABLE host_session (
+    host      TEXT NOT NULL,
+    id        INTEGER NOT NULL,
+    opened_ms INTEGER NOT NULL,
+    body      TEXT NOT NULL,
+    ending    TEXT,              -- who wants it ended
+    PRIMARY KEY (host, id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX host_session_id ON host_session (id);
+CREATE INDEX host_session_newest ON host_session (opened_ms);
+
 -- One row: rises with every change that hosts must hear of, in the order of commits.
 CREATE TABLE head (one INTEGER PRIMARY KEY CHECK (one = 1), revision INTEGER NOT NULL) STRICT;
 INSERT INTO head (one, revision) VALUES (1, 0);

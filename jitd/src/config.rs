@@ -31,6 +31,8 @@ pub struct Config {
     pub hub: Hub,
     /// Who may do what beside their own affairs.
     pub roles: Roles,
+    /// Where requests are reviewed.
+    pub approvals: Approvals,
     /// Labels of this host, that rules can name.
     pub labels: BTreeMap<String, String>,
     /// Where the policy's files are.
@@ -54,6 +56,7 @@ impl Default for Config {
             sessions: Sessions::default(),
             hub: Hub::default(),
             roles: Roles::default(),
+            approvals: Approvals::default(),
             labels: BTreeMap::new(),
             policy: PolicyFiles::default(),
             journal: Journal::default(),
@@ -187,6 +190,14 @@ pub struct Roles {
     pub operators: Members,
     /// Who sees everything.
     pub auditors: Members,
+}
+
+/// `[approvals]`. Without a hub all of them are given here.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Approvals {
+    /// Whether those of a hub's are also given on this host's control socket. They count for this host alone.
+    pub here: bool,
 }
 
 /// Some people: members of groups of this host, and single ones.

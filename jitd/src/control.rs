@@ -23,7 +23,11 @@ use workflow::Channel;
 
 /// Serves connections, for ever.
 pub async fn serve(site: Arc<Site>, listener: UnixListener) {
-    let all = desk::routes(Arc::clone(&site.desk))
+    let desk = match site.source.hub() {
+        Some(_) => crate::source::routes(Arc::clone(&site)),
+        None => desk::routes(Arc::clone(&site.desk)),
+    };
+    let all = desk
         .route("/v1/status", get(status).with_state(Arc::clone(&site)))
         .route("/v1/check", get(check).with_state(Arc::clone(&site)))
         .route("/v1/journal", get(journal).with_state(Arc::clone(&site)))
@@ -77,7 +81,7 @@ async fn connection(site: Arc<Site>, routes: Router, stream: UnixStream, peer: P
     let service = tower::service_fn(move |mut call: hyper::Request<hyper::body::Incoming>| {
         let (site, routes, peer) = (Arc::clone(&site), routes.clone(), peer.clone());
         async move {
-            match site.caller(&peer).and_then(|caller| site.decides(&call).map(|()| caller)) {
+            match site.caller(&peer) {
                 Ok(caller) => {
                     call.extensions_mut().insert(caller);
                     call.extensions_mut().insert(Here(peer.audit_session));
@@ -185,21 +189,6 @@ impl Drop for Seat {
 }
 
 impl Site {
-    /// Whether this call is one for this host's own desk. Where a hub decides, none that changes anything there is.
-    fn decides<B>(&self, call: &hyper::Request<B>) -> Result<(), Refused> {
-        let path = call.uri().path();
-        let of_the_desk =
-            ["/v1/requests", "/v1/grants", "/v1/policy"].iter().any(|desk| path.starts_with(desk));
-        match self.source.hub() {
-            Some(url) if of_the_desk && call.method() != hyper::Method::GET => {
-                Err(Refused(ProblemCode::Forbidden.because(format!(
-                    "this host takes its grants from the hub at {url}: ask and decide there, after `jit login --hub {url}`"
-                ))))
-            }
-            _ => Ok(()),
-        }
-    }
-
     /// The person behind a connection, with the rights of this moment.
     fn caller(&self, peer: &Peer) -> Result<Caller, Refused> {
         let accounts = self.accounts.now();
@@ -264,6 +253,16 @@ impl Site {
             }
         }
         if self.source.hub().is_some() {
+            let waiting = self
+                .ledger
+                .read(|connection| crate::source::outbox::count(connection))
+                .map_err(crate::ledger::LedgerError::from)?;
+            if waiting > 0 {
+                let why = self.source.outward()?.why_away();
+                warnings.push(format!(
+                    "{waiting} requests of people here wait until the hub hears of them: {why}"
+                ));
+            }
             match self.source.staleness_s(now.trusted) {
                 None => warnings.push(
                     "nothing was heard from the hub yet, so nobody is let in: see `journalctl -u jitd`".to_owned(),

@@ -9,7 +9,7 @@ use crate::looks::Looks;
 use crate::policy::Policies;
 use crate::sessions::{Left, Warden};
 use crate::site::Site;
-use crate::source::{Source, follow};
+use crate::source::{Outward, Source, follow};
 use crate::{control, kernel, limits, repair};
 use access::HostName;
 use api::{Mark, MarkRecord, Record};
@@ -342,12 +342,21 @@ impl Daemon {
     /// would make everything old.
     fn prune(&self) -> Result<usize, LedgerError> {
         let (now, keep) = (self.site.clock.now(), self.site.config.load().journal.keep.delta());
+        let source = &self.site.source;
+        let uploaded = source.hub().map(|_| source.outward().map_or(0, Outward::uploaded));
+        // What the hub may want again stays.
+        let keep = if uploaded.is_some() { keep.max(limits::UPLOADED_KEPT) } else { keep };
         let age = (!now.provisional).then(|| store::Age {
             before_ms: (now.trusted - keep).timestamp_millis(),
             boot: self.site.clock.boot().to_owned(),
             before_boot_ms: (kernel::since_boot() - keep).num_milliseconds(),
         });
-        let witnessed = self.site.log.witnessed();
+        let witnessed = match uploaded {
+            Some(uploaded) => {
+                self.site.ledger.read(|connection| store::checkpoint_up_to(connection, uploaded))?
+            }
+            None => self.site.log.witnessed(),
+        };
         self.site.ledger.prune(store::Prune { witnessed, age, max_bytes: self.max_bytes })
     }
 

@@ -4,6 +4,7 @@
 //! everything else that is committed, together with its record. So a revocation that comes first in the
 //! journal is honoured, and two first uses start one clock.
 
+mod fleet;
 mod prompt;
 
 use crate::config::Config;
@@ -313,16 +314,21 @@ impl Gate {
             Next::Ask(Command { user, service, host, run_as: knock.run_as.cloned(), ticket: hint.ticket })
         };
         // By then account has let in, so what is missing is whom to become, and that is asked for by name.
-        if asked.question.phase == Phase::Open || self.site.source.hub().is_some() {
+        if asked.question.phase == Phase::Open {
             return hint(Hint::default());
         }
         let Some(reason) = asked.own_words() else {
             return hint(Hint::default());
         };
-        let place = self.reserve(asked);
-        let next = self.desk.request_of_login(knock, reason, place.is_some());
-        let opened = matches!(&next, Ok(AtTheDoor::Opened(opened)) if !opened.existed);
-        self.settle(place, opened);
+        let next = if self.site.source.hub().is_some() {
+            self.asked_of_the_hub(asked, reason)
+        } else {
+            let place = self.reserve(asked);
+            let next = self.desk.request_of_login(knock, reason, place.is_some(), None);
+            let opened = matches!(&next, Ok(AtTheDoor::Opened(opened)) if !opened.existed);
+            self.settle(place, opened);
+            next
+        };
         match next {
             Ok(AtTheDoor::Opened(opened)) => Next::Request(opened),
             Ok(AtTheDoor::Silent) => Next::Nothing,
@@ -496,7 +502,7 @@ impl Asked {
         let Question { subject, service, target, address, .. } = &self.question;
         // Before its session sudo does not say whom it would become.
         let run_as = target.as_ref().filter(|target| service.switches() && target.as_str() != "root");
-        Knock { login: subject, service, run_as, source: *address }
+        Knock { login: subject, service, run_as, source: *address, host: None }
     }
 
     /// What a refused login gives as its reason by itself.

@@ -7,7 +7,7 @@ use crate::{limits, rows};
 use access::{Claim, Grant, GrantId, HostName, Reason, SessionId, Time, View};
 use api::{Change, ChangeRecord, Mark, MarkRecord, Record, Session, SessionChange, SessionRecord};
 use desk::{Committed, DeskError};
-use journal::{Checkpoint, Stamp};
+use journal::{Checkpoint, LogId, Stamp};
 use loglines::{Faults, Level, Log, Tells};
 use rusqlite::Connection;
 use std::collections::HashSet;
@@ -42,6 +42,9 @@ pub struct Ledger {
     closing: Arc<Mutex<HashSet<SessionId>>>,
 }
 
+/// The key of `meta` that says which record of which log the hub has.
+const UPLOADED: &str = "uploaded";
+
 /// One transaction of the writer.
 pub struct Entry<'a, 'b> {
     tx: &'a mut Tx<'b, Changed>,
@@ -60,6 +63,36 @@ impl Entry<'_, '_> {
         self.seq = self.tx.record(json(&record)?)?;
         self.tx.event(Committed::Record { seq: self.seq, record: Box::new(record) }.into());
         Ok(self.seq)
+    }
+
+    /// The same for what anybody can bring about at will: never into the room that is kept for logins.
+    pub fn record_repeatable(&mut self, record: Record) -> Result<u64, LedgerError> {
+        self.seq = self.tx.record_refusal(json(&record)?)?;
+        self.tx.event(Committed::Record { seq: self.seq, record: Box::new(record) }.into());
+        Ok(self.seq)
+    }
+
+    /// Keeps a grant of this host's own making, after its record; the next decision must see it.
+    pub fn grant(&mut self, grant: &Grant) -> Result<(), LedgerError> {
+        desk::keep_grant(self.tx.connection(), grant, false, self.seq)
+            .map_err(|why| LedgerError::Unwritable(why.to_string()))?;
+        self.tx.event(Committed::Grant(Box::new(grant.clone())).into());
+        self.tx.end_group();
+        Ok(())
+    }
+
+    /// Goes by a grant no more, if it is there; the next decision must see it.
+    pub fn take_back(&mut self, id: GrantId, at: Time) -> Result<(), LedgerError> {
+        if let Some(grant) = rows::grant(self.tx.connection(), id)? {
+            self.withdraw(grant, at)?;
+        }
+        self.tx.end_group();
+        Ok(())
+    }
+
+    /// For rows of other rooms.
+    pub fn connection(&self) -> &dyn Sql {
+        self.tx.connection()
     }
 
     /// Starts a first-use clock; the next decision must see it.
@@ -299,9 +332,12 @@ impl Ledger {
     /// Takes in what the hub says must be held, with a record where that is not what was held before.
     pub fn follow(&self, applied: sync::Applied, at: Time) -> Result<(), LedgerError> {
         self.append(limits::DESK_WAIT, move |entry| {
-            let sync::Applied { state, changes, .. } = applied;
+            let sync::Applied { state, changes, permits, .. } = applied;
             let Some(served) = &state.served else { return Ok(()) };
             source::put_served(entry.tx.connection(), served)?;
+            if permits {
+                source::put_permits(entry.tx.connection(), &state.permits)?;
+            }
             if changes.is_empty() {
                 return Ok(());
             }
@@ -357,6 +393,22 @@ impl Ledger {
             return Ok(0);
         }
         self.append(limits::DESK_WAIT, move |entry| Ok(store::prune(entry.tx.connection(), &prune)?))
+    }
+
+    /// The last record of this log that the hub has for sure.
+    pub fn uploaded(&self, log: LogId) -> Result<u64, LedgerError> {
+        let told = self.read(|connection| store::meta(connection, UPLOADED))?;
+        let of =
+            told.as_deref().and_then(|told| told.split_once(' ')).filter(|(of, _)| *of == log.to_string());
+        Ok(of.and_then(|(_, seq)| seq.parse().ok()).unwrap_or(0))
+    }
+
+    /// The hub has the records of this log up to this one.
+    pub fn set_uploaded(&self, log: LogId, seq: u64) -> Result<(), LedgerError> {
+        let text = format!("{log} {seq}");
+        self.append(limits::DESK_WAIT, move |entry| {
+            Ok(store::set_meta(entry.tx.connection(), UPLOADED, &text)?)
+        })
     }
 
     /// Looks something up in what is committed.

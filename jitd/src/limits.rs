@@ -112,6 +112,46 @@ pub const HUB_AGAIN: (Duration, Duration) = (Duration::from_secs(10), Duration::
 /// Seconds after which it is told that the hub is not heard: its truth is good for 90.
 pub const STALE_TOLD_S: u64 = 90;
 
+/// Whoever asks hears within this what the hub says, or that it will be told later: a person waits at a prompt, and
+/// what is left of 700 ms is for the disk.
+pub const HUB_HASTY: Duration = Duration::from_millis(600);
+
+/// Questions of the gate that wait for the hub at once: a quarter of its threads, so that logins which need no hub are
+/// answered however many are refused while it is away.
+pub const HUB_WAITS: usize = GATE_THREADS / 4;
+
+/// A grant of the hub is here so soon after its approval, or something is wrong with the way.
+pub const ON_ITS_WAY: chrono::TimeDelta = chrono::TimeDelta::seconds(10);
+
+/// What somebody looks up or changes at the hub by way of this host is answered within this.
+pub const HUB_CALL: Duration = Duration::from_secs(4);
+
+/// A part of the journal is taken within this, also over a bad line and by a busy hub.
+pub const HUB_TAKES: Duration = Duration::from_secs(20);
+
+/// How often is looked whether there is something to tell the hub of: sessions change this often at most.
+pub const REPORT_EVERY: Duration = Duration::from_secs(1);
+
+/// How often new records are told: a busy host sends some parts a minute and not one for each login.
+pub const JOURNAL_EVERY: Duration = Duration::from_secs(5);
+
+/// Records, and bytes of their bodies, that one part of the journal has at most, unless one record alone is larger:
+/// a tenth of a second at 20 Mbit/s, and what was asked meanwhile goes first.
+pub const JOURNAL_PART: (u64, usize) = (500, 256 * 1024);
+
+/// Records that the hub has stay for so long all the same: one that was restored from a backup wants them again.
+pub const UPLOADED_KEPT: chrono::TimeDelta = chrono::TimeDelta::days(30);
+
+/// What one login asked, and all of them, that waits for the hub: more than somebody needs while it is away, and all
+/// of them together are read and sent in seconds.
+pub const ASKS: (usize, u64) = (20, 1000);
+
+/// What was asked is sent for so long: a working day, after which nobody counts on it.
+pub const ASK_KEPT: chrono::TimeDelta = chrono::TimeDelta::hours(8);
+
+/// The answer to what was asked is kept for so long, for whoever repeats the call.
+pub const ANSWER_KEPT: chrono::TimeDelta = chrono::TimeDelta::hours(24);
+
 /// Bytes of an answer of the hub that is no stream.
 pub const HUB_ANSWER: u64 = 1024 * 1024;
 

@@ -1,5 +1,6 @@
 //! The one line that a refused person reads: what was wrong, and what to do next.
 
+use crate::limits;
 use access::{HostName, Login, Service, Span, Time, for_people};
 use api::{Opened, RequestView};
 use frame::Offer;
@@ -90,6 +91,10 @@ pub fn refusal(because: &str, next: &Next, now: Time) -> String {
         Next::Request(opened) => {
             let request = &opened.request;
             let id = request.ask.id;
+            if opened.unsent.is_some() {
+                line.push_str(&format!(" {}", unsent(request)));
+                return shown(line, frame::limits::LINE);
+            }
             let could = workflow::who_can(&request.could_approve);
             let left = match &request.state {
                 RequestState::Pending { until } => for_people(*until - now),
@@ -142,6 +147,28 @@ pub fn stands(request: &RequestView, now: Time) -> (String, Offer) {
         }
     };
     (shown(line, frame::limits::LINE), Offer::Nothing)
+}
+
+/// What is kept for a hub that is away.
+pub fn unsent(request: &RequestView) -> String {
+    format!(
+        "Request {} is kept on this host and sent when the hub is reachable. Then try again.",
+        request.ask.id
+    )
+}
+
+/// Of a request that was approved at the hub so shortly ago that the grant can be on its way here, what is said
+/// meanwhile.
+pub fn on_its_way(request: &RequestView, now: Time) -> Option<(String, Offer)> {
+    let RequestState::Approved { at, by, .. } = &request.state else { return None };
+    let line = format!("jit: {} was approved by {by}, and the grant is on its way.", request.ask.id);
+    (now - *at < limits::ON_ITS_WAY).then(|| (shown(line, frame::limits::LINE), wait_for(request)))
+}
+
+/// Of a request that cannot be looked up just now.
+pub fn unknown(id: access::RequestId) -> (String, Offer) {
+    let line = format!("jit: {id} waits, and the hub cannot be asked about it just now.");
+    (line, Offer::Wait { request: id.to_string().into_bytes() })
 }
 
 /// `R-… waits for bob or carol, another 59 minutes`, as long as it does.

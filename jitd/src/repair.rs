@@ -76,7 +76,11 @@ impl store::Judge for Bodies {
     }
 
     fn own(&self) -> store::Own {
-        store::Own { meta: &[crate::source::ORIGIN], tables: &[("served", "one"), ("known", "id")] }
+        store::Own {
+            meta: &[crate::source::ORIGIN],
+            // Permits come again with the next view; that one was used must stay.
+            tables: &[("served", "one"), ("known", "id"), ("ask", "n"), ("glass", "id")],
+        }
     }
 
     fn stands(&self, table: &str, body: &str, grant: Option<&str>) -> bool {
@@ -88,6 +92,8 @@ impl store::Judge for Bodies {
                 let same = |grant: &str| serde_json::from_str(grant).ok();
                 known.held.is_none_or(|held| grant.and_then(same) == Some(held.grant))
             }),
+            "ask" => serde_json::from_str::<api::HostAsk>(body).is_ok(),
+            "glass" => true,
             _ => false,
         }
     }

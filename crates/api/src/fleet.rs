@@ -62,6 +62,12 @@ pub struct HostView {
     /// Its release.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<Text>,
+    /// The place of the last record of its journal that the hub has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub journal: Option<u64>,
+    /// What is wrong with its journal, in words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alarm: Option<String>,
 }
 
 /// `POST /v1/hosts/{host}/nonce`: what to sign the next call with.

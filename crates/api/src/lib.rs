@@ -32,7 +32,11 @@
 //! | `GET /v1/authority` | | [`sync::SignedAuthority`]; by anybody |
 //! | `POST /v1/hosts` | [`Join`] | [`HostView`]; by a new host, as what follows by one that joined |
 //! | `POST /v1/hosts/{host}/nonce` | | [`Nonced`] |
-//! | `POST /v1/hosts/{host}/feed` | [`AskFeed`] | server-sent events, a [`sync::Message`] each |
+//! | `POST /v1/hosts/{host}/feed` | [`AskFeed`] | server-sent events, a [`sync::Message`] or an [`EndThere`] each |
+//! | `POST /v1/hosts/{host}/asks` | [`HostAsk`] | [`HostAnswer`] |
+//! | `POST /v1/hosts/{host}/calls` | [`HostCall`] | what [`HostDoes`] says |
+//! | `POST /v1/hosts/{host}/journal` | [`JournalPart`] | [`JournalHas`] |
+//! | `POST /v1/hosts/{host}/sessions` | [`OpenSessions`] | nothing |
 //! | `GET /v1/journal?after=&limit=` | | `[`[`JournalRow`]`]` |
 //!
 //! Ids may be cut short where one thing alone starts like that. Everything that changes something takes an `Idempotency-Key`
@@ -41,6 +45,7 @@
 //! is refused answers with a [`Problem`].
 #![forbid(unsafe_code)]
 
+mod attested;
 #[cfg(feature = "client")]
 mod client;
 mod fleet;
@@ -51,6 +56,10 @@ mod right;
 mod session;
 mod types;
 
+pub use attested::{
+    EndThere, HostAnswer, HostAsk, HostCall, HostDoes, HostKnock, HostOffer, HostWish, JournalHas,
+    JournalPart, OpenSessions,
+};
 #[cfg(feature = "client")]
 pub use client::{Client, ClientError, Door};
 pub use fleet::{

@@ -161,6 +161,16 @@ pub enum Mark {
     HostGaveBack,
     /// A host took in what its hub says must be held.
     ViewApplied,
+    /// Somebody on a host of a hub asked for access to it, which the hub is to hear of.
+    Asked,
+    /// The hub answered.
+    AskAnswered,
+    /// What was asked was taken back, or grew too old, before the hub heard of it.
+    AskDropped,
+    /// Something is wrong with the journal of a host.
+    HostJournal,
+    /// A hub made or took back what lets a person break glass on a host while the hub is away.
+    Permits,
 }
 
 impl Mark {
@@ -180,6 +190,11 @@ impl Mark {
             Self::HostRemoved => "host_removed",
             Self::HostGaveBack => "host_gave_back",
             Self::ViewApplied => "view_applied",
+            Self::Asked => "asked",
+            Self::AskAnswered => "ask_answered",
+            Self::AskDropped => "ask_dropped",
+            Self::HostJournal => "host_journal",
+            Self::Permits => "permits",
         }
     }
 }

@@ -1,6 +1,6 @@
 //! A session: one login, sudo or su that the gate let in.
 
-use access::{GrantId, Login, Person, Reason, Service, SessionId, Text, Time};
+use access::{GrantId, HostName, Login, Person, Reason, Service, SessionId, Text, Time};
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
 
@@ -183,6 +183,9 @@ pub struct HowEnded {
 pub struct SessionView {
     /// The session.
     pub session: Session,
+    /// The host that it is open on, where a hub lists it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<HostName>,
     /// Where it stands.
     pub state: SessionState,
     /// When its grant ends; none for a session that no grant carries.

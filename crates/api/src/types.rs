@@ -66,6 +66,9 @@ pub struct Opened {
     pub grant: Option<GrantView>,
     /// Whether it waited already, so that nothing new was made.
     pub existed: bool,
+    /// Why the hub has not heard of it yet: it is kept on this host, and sent when the hub is reachable.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unsent: Option<String>,
 }
 
 /// A request as its reader may see it.

@@ -115,18 +115,28 @@ impl<S: Store> Desk<S> {
         key: Option<&Key>,
     ) -> Result<Opened, DeskError> {
         let (reader, clock, world) = (caller.clone(), Arc::clone(&self.clock), ground.world.clone());
+        let minted = key.and_then(|key| key.mints);
         self.once_on(ground, caller, key, move |store| {
             let now = ask.asked_at;
+            if let Some(before) = minted.map(|id| store.request(id)).transpose()?.flatten() {
+                // It was opened so long ago that what was answered is forgotten.
+                if before.ask.asked_by != ask.asked_by || before.ask.hosts != ask.hosts {
+                    return Err(DeskError::KeyReused);
+                }
+                let rule = world.rule(&before.ask, clock.now()).ok();
+                let request = view(&before, rule.as_ref(), &reader);
+                return Ok(Opened { request, grant: None, existed: true, unsent: None });
+            }
             let pending = store.pending_of(&ask.person)?;
             let equal = pending.iter().filter(|other| is_equal(other, &ask, &rule));
             // Who asks leaves themself out of their own ask's rule, and may have a say in the other one.
             let mut theirs = equal.map(|other| (other, world.rule(&other.ask, clock.now()).ok()));
             if let Some((equal, rule)) = theirs.find(|(other, rule)| sees(&reader, other, rule.as_ref())) {
                 let request = view(equal, rule.as_ref(), &reader);
-                return Ok(Opened { request, grant: None, existed: true });
+                return Ok(Opened { request, grant: None, existed: true, unsent: None });
             }
             within_bounds(store, &ask.asked_by, now)?;
-            let id = mint_request(store)?;
+            let id = minted.map_or_else(|| mint_request(store), Ok)?;
             let facts = facts(store, &ask, Some(&rule), now)?;
             let stepped = open(Ask { id, ..ask }, &rule, &facts, mint_grant(store)?, now)?;
             put(store, &stepped, &Said::by(&reader, None), now)?;
@@ -134,7 +144,8 @@ impl<S: Store> Desk<S> {
                 Some(grant) => Some(crate::desk::grant_view(grant, store, &*clock)?),
                 None => None,
             };
-            Ok(Opened { request: view(&stepped.request, Some(&rule), &reader), grant, existed: false })
+            let request = view(&stepped.request, Some(&rule), &reader);
+            Ok(Opened { request, grant, existed: false, unsent: None })
         })
     }
 

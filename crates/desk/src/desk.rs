@@ -28,13 +28,19 @@ pub struct Desk<S> {
 pub struct Key {
     key: String,
     call: String,
+    pub(crate) mints: Option<RequestId>,
 }
 
 impl Key {
     /// The key of a call to `path` with `body`.
     pub fn of(key: &str, path: &str, body: &[u8]) -> Self {
         let call = hex(&Sha256::digest([path.as_bytes(), b"\n", body].concat()));
-        Self { key: key.to_owned(), call }
+        Self { key: key.to_owned(), call, mints: None }
+    }
+
+    /// The key of a call whose request was minted elsewhere, under this id.
+    pub fn minted(id: RequestId, path: &str, body: &[u8]) -> Self {
+        Self { mints: Some(id), ..Self::of(&id.to_string(), path, body) }
     }
 }
 
@@ -136,7 +142,7 @@ impl<S: Store> Desk<S> {
     {
         let (person, key, now) = (caller.person.clone(), key.cloned(), self.clock.now().trusted);
         self.store.write(move |store| {
-            let Some(Key { key, call }) = key else {
+            let Some(Key { key, call, .. }) = key else {
                 return work(store);
             };
             if let Some((before, answer)) = store.answered(&person, &key)? {

@@ -2,8 +2,8 @@
 
 use crate::asking::{is_equal, person_of};
 use crate::desk::{facts, random, visible_in};
-use crate::{Caller, Desk, DeskError, Ground, Queries, Roles, Store};
-use access::{GrantId, Login, RequestId, Service, Span, Text};
+use crate::{Caller, Desk, DeskError, Ground, Key, Queries, Roles, Store};
+use access::{GrantId, HostName, Login, RequestId, Service, Span, Text};
 use api::{Opened, RequestView};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -20,6 +20,8 @@ pub struct Knock<'a> {
     pub run_as: Option<&'a Login>,
     /// From where.
     pub source: Option<IpAddr>,
+    /// On which host; on this one where none is named.
+    pub host: Option<&'a HostName>,
 }
 
 /// What somebody says at a prompt.
@@ -75,9 +77,10 @@ impl<S: Store> Desk<S> {
         knock: Knock<'_>,
         reason: Text,
         may_open: bool,
+        key: Option<&Key>,
     ) -> Result<AtTheDoor, DeskError> {
         let words = Words { reason, length: None, ticket: None };
-        self.grounded(|ground| self.let_ask(ground, knock, words.clone(), may_open))
+        self.grounded(|ground| self.let_ask(ground, knock, words.clone(), may_open, key))
     }
 
     fn let_ask(
@@ -86,6 +89,7 @@ impl<S: Store> Desk<S> {
         knock: Knock<'_>,
         words: Words,
         may_open: bool,
+        key: Option<&Key>,
     ) -> Result<AtTheDoor, DeskError> {
         let (ask, rule, caller) = self.knocked(ground, knock, words)?;
         let hint = Hint { ticket: rule.wants.ticket_pattern() };
@@ -95,12 +99,11 @@ impl<S: Store> Desk<S> {
             OnRefusal::Open if may_open => {}
             OnRefusal::Open => {
                 let waits = self.store.read(|store| self.equal_one(ground, store, &ask, &rule, &caller))?;
-                return Ok(waits.map_or(AtTheDoor::Hint(hint), |request| {
-                    AtTheDoor::Opened(Box::new(Opened { request, grant: None, existed: true }))
-                }));
+                return Ok(waits
+                    .map_or(AtTheDoor::Hint(hint), |request| AtTheDoor::Opened(Box::new(waiting(request)))));
             }
         }
-        match self.open(ground, ask, rule, &caller, None) {
+        match self.open(ground, ask, rule, &caller, key) {
             Ok(opened) => Ok(AtTheDoor::Opened(Box::new(opened))),
             // What a login cannot say, its person can.
             Err(DeskError::Refused(Refusal::ReasonTooShort { .. } | Refusal::Ticket { .. })) => {
@@ -147,8 +150,9 @@ impl<S: Store> Desk<S> {
         knock: Knock<'_>,
         words: &Words,
         may_open: bool,
+        key: Option<&Key>,
     ) -> Result<Opened, DeskError> {
-        self.grounded(|ground| self.asked_at_prompt(ground, knock, words.clone(), may_open))
+        self.grounded(|ground| self.asked_at_prompt(ground, knock, words.clone(), may_open, key))
     }
 
     fn asked_at_prompt(
@@ -157,16 +161,17 @@ impl<S: Store> Desk<S> {
         knock: Knock<'_>,
         words: Words,
         may_open: bool,
+        key: Option<&Key>,
     ) -> Result<Opened, DeskError> {
         let (ask, rule, caller) = self.knocked(ground, knock, words)?;
         if rule.on_refusal == OnRefusal::Off {
             return Err(DeskError::Forbidden(format!("rule \"{}\" is asked by jit request alone", rule.id)));
         }
         if may_open {
-            return self.open(ground, ask, rule, &caller, None);
+            return self.open(ground, ask, rule, &caller, key);
         }
         let waits = self.store.read(|store| self.equal_one(ground, store, &ask, &rule, &caller))?;
-        waits.map(|request| Opened { request, grant: None, existed: true }).ok_or_else(|| {
+        waits.map(waiting).ok_or_else(|| {
             DeskError::Busy("your refused logins opened as many requests as they can within an hour".into())
         })
     }
@@ -191,7 +196,7 @@ impl<S: Store> Desk<S> {
             asked_by: caller.person.clone(),
             person: caller.person.clone(),
             names: caller.names.clone(),
-            hosts: self.named(BTreeSet::new())?,
+            hosts: self.named(knock.host.cloned().into_iter().collect())?,
             labels: BTreeMap::new(),
             services: BTreeSet::from([knock.service.clone()]),
             run_as: knock.run_as.cloned(),
@@ -224,6 +229,11 @@ impl<S: Store> Desk<S> {
         let visible = |request| visible_in(&ground.world, self.clock.now(), request, caller);
         Ok(equal.and_then(visible))
     }
+}
+
+/// An equal request that waits already.
+fn waiting(request: RequestView) -> Opened {
+    Opened { request, grant: None, existed: true, unsent: None }
 }
 
 /// Whoever knocks under this name, with no rights but their own affairs.

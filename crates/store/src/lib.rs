@@ -20,7 +20,8 @@ pub use file::{File, Options, SCHEMA, read_only};
 pub use reader::{Connections, Reader};
 pub use repair::{GrantSays, Judge, Lost, Own, Repaired, Says, Taken, Use, repair};
 pub use rows::{
-    Age, Prune, append, journal_after, last_seq, log_id, meta, prunable, prune, set_meta, used_bytes,
+    Age, Prune, append, checkpoint_up_to, journal_after, last_seq, log_id, meta, prunable, prune, set_meta,
+    used_bytes,
 };
 pub use sql::{Bind, Cells, FromRow, FromValue, Kind, Sql, Value};
 pub use sqlite::OpenFile;

@@ -44,6 +44,11 @@ pub(crate) fn last_checkpoint(connection: &dyn Sql, log: LogId) -> Result<Option
     Ok(last.map(|(seq, hash)| Head { log, seq, hash: Hash(hash) }))
 }
 
+/// The place of the last checkpoint up to this record; 0 without one.
+pub fn checkpoint_up_to(connection: &dyn Sql, seq: u64) -> Result<u64, StoreError> {
+    connection.one("SELECT coalesce(max(seq), 0) FROM checkpoint WHERE seq <= ?1", &[&seq])
+}
+
 /// The name of the log.
 pub fn log_id(connection: &dyn Sql) -> Result<LogId, StoreError> {
     let text = meta(connection, "log")?.unwrap_or_default();

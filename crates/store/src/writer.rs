@@ -228,7 +228,13 @@ impl<E> Tx<'_, E> {
     /// [`Self::record`] for a refusal that anybody can repeat at will: never into the last quarter of the
     /// allowance or the reserve of the disk.
     pub fn record_refusal(&mut self, body: String) -> Result<u64, StoreError> {
-        if self.opened.has_room()? { self.record(body) } else { Err(StoreError::Reserved) }
+        self.keep_room()?;
+        self.record(body)
+    }
+
+    /// Whether there is more room than is kept for what must not be refused: else this is to wait.
+    pub fn keep_room(&self) -> Result<(), StoreError> {
+        if self.opened.has_room()? { Ok(()) } else { Err(StoreError::Reserved) }
     }
 
     /// The place of the last record.

@@ -1,8 +1,8 @@
 //! From what a host knows, by a message, to what it knows then.
 
 use crate::{
-    Body, Digest, Entry, Envelope, Held, Kind, Known, Manifest, Message, Part, PublicKey, Rejected, Served,
-    State, View, limits, plausible, whole,
+    Body, Digest, Entry, Envelope, Held, HeldPermit, Kind, Known, KnownPermit, Manifest, Message, Part,
+    Permit, PublicKey, Rejected, Served, State, View, limits, plausible, whole_with,
 };
 use access::{Grant, GrantId, Time};
 use std::collections::BTreeMap;
@@ -23,6 +23,8 @@ pub struct Applied {
     pub state: State,
     /// How its grants differ from before: nothing else in [`State::grants`] changed.
     pub changes: Vec<Change>,
+    /// Whether its permits are others than before.
+    pub permits: bool,
     /// What somebody should look at, though the rest is good.
     pub alarms: Vec<Alarm>,
 }
@@ -69,6 +71,16 @@ impl Alarm {
             Self::EndTakenBack { .. } => "end_taken_back",
         }
     }
+
+    /// The grant that it is about.
+    pub const fn grant(&self) -> Option<GrantId> {
+        match self {
+            Self::TimeAhead { .. } => None,
+            Self::LowerVersion { id, .. } | Self::OtherBody { id, .. } | Self::EndTakenBack { id, .. } => {
+                Some(*id)
+            }
+        }
+    }
 }
 
 /// What a host in `state` knows after these bytes, if it believes all of them.
@@ -77,6 +89,7 @@ pub fn apply(state: &State, bytes: &[u8], now: LocalTime) -> Result<Applied, Rej
     let manifest = manifest(state, &message, now)?;
     let view = view(state, &manifest, &message.view)?;
     let bodies = bodies(state, &manifest, &view, &message.bodies)?;
+    let came = permits(state, &manifest, &view, &message.permits)?;
     let served = serve(state.served.as_ref(), manifest, &view, now);
 
     let mut alarms = Vec::new();
@@ -99,10 +112,13 @@ pub fn apply(state: &State, bytes: &[u8], now: LocalTime) -> Result<Applied, Rej
         return Err(Rejected::TooMany { found: grants.len(), limit: limits::KNOWN });
     }
     let changes = changes(&state.grants, &grants);
+    let (permits, taken_back) = known_permits(state, &served, &view, &came)?;
+    alarms.extend(taken_back);
     let root = served.manifest.roots.fingerprint();
-    let state =
-        State { hub: state.hub.clone(), root, host: state.host.clone(), served: Some(served), grants };
-    Ok(Applied { state, changes, alarms })
+    let differ = permits != state.permits;
+    let (hub, host) = (state.hub.clone(), state.host.clone());
+    let state = State { hub, root, host, served: Some(served), grants, permits };
+    Ok(Applied { state, changes, permits: differ, alarms })
 }
 
 /// The manifest to go by: the one held, or one that comes with the message and follows it.
@@ -159,7 +175,7 @@ fn view(state: &State, manifest: &Manifest, envelope: &Envelope) -> Result<View,
     if era.epoch > manifest.era.epoch {
         return Err(Rejected::EpochAhead { found: era.epoch, held: manifest.era.epoch });
     }
-    if view.whole != whole(&view.host, &view.grants) {
+    if view.whole != whole_with(&view.host, &view.grants, &view.permits) {
         return Err(Rejected::NotWhole { revision });
     }
     match state.served.as_ref().filter(|served| served.manifest.era == era) {
@@ -234,6 +250,75 @@ fn bodies(
         }
     }
     Ok(bodies)
+}
+
+/// The permits that came, each of them verified and exactly as the view lists it.
+fn permits(
+    state: &State,
+    manifest: &Manifest,
+    view: &View,
+    envelopes: &[Envelope],
+) -> Result<BTreeMap<GrantId, KnownPermit>, Rejected> {
+    let mut permits = BTreeMap::new();
+    for envelope in envelopes {
+        let signer = envelope.signer(Part::Permit, Kind::Permit, &manifest.grant_keys);
+        let signer = signer.map_err(|error| rotated_out(error, state, manifest))?;
+        let permit: Permit = envelope.open(Part::Permit)?;
+        permit.check(&state.host).map_err(|why| Rejected::malformed(Part::Permit, why))?;
+        let Permit { hub, grant } = permit;
+        if hub != state.hub {
+            return Err(Rejected::OtherHub { part: Part::Permit, found: hub, held: state.hub.clone() });
+        }
+        if !reckonable(&grant) {
+            return Err(Rejected::malformed(Part::Permit, "its times cannot be reckoned with"));
+        }
+        let (id, digest) = (grant.id, Digest::of(envelope.payload()));
+        if !view.permits.contains(&Entry { id, version: grant.version, digest }) {
+            return Err(Rejected::Unlisted { id, version: grant.version });
+        }
+        let until = grant.window.latest_end() + limits::TOMBSTONE;
+        let known = KnownPermit { digest, until, held: Some(HeldPermit { grant, signer }) };
+        if permits.insert(id, known).is_some() {
+            return Err(Rejected::malformed(Part::Message, "it has a permit twice"));
+        }
+    }
+    Ok(permits)
+}
+
+/// What is known of permits after this view, with what is wrong with it: one that was taken back, or that has become a
+/// grant, is none any more.
+fn known_permits(
+    state: &State,
+    served: &Served,
+    view: &View,
+    came: &BTreeMap<GrantId, KnownPermit>,
+) -> Result<(BTreeMap<GrantId, KnownPermit>, Vec<Alarm>), Rejected> {
+    let gone = |known: &KnownPermit| KnownPermit { held: None, ..known.clone() };
+    let (mut permits, mut alarms) = (BTreeMap::new(), Vec::new());
+    for Entry { id, version, digest } in &view.permits {
+        let before = state.permits.get(id);
+        if let Some(known) = before.filter(|known| known.held.is_none() || known.digest != *digest) {
+            alarms.push(Alarm::EndTakenBack { id: *id, version: *version });
+            permits.insert(*id, gone(known));
+            continue;
+        }
+        let by_good_key = |known: &&KnownPermit| {
+            known.held.as_ref().is_some_and(|held| served.manifest.grant_keys.contains(&held.signer))
+        };
+        let known = came.get(id).or_else(|| before.filter(by_good_key));
+        let known = known.ok_or(Rejected::MissingBody { id: *id })?;
+        let used = state.grants.contains_key(id) || view.grants.iter().any(|grant| grant.id == *id);
+        permits.insert(*id, if used { gone(known) } else { known.clone() });
+    }
+    for (id, known) in &state.permits {
+        if served.as_of < known.until {
+            permits.entry(*id).or_insert_with(|| gone(known));
+        }
+    }
+    if permits.len() > limits::KNOWN_PERMITS {
+        return Err(Rejected::TooMany { found: permits.len(), limit: limits::KNOWN_PERMITS });
+    }
+    Ok((permits, alarms))
 }
 
 fn reckonable(grant: &Grant) -> bool {

@@ -18,6 +18,8 @@ pub enum Kind {
     View,
     /// A [`crate::Body`].
     Grant,
+    /// A [`crate::Permit`].
+    Permit,
     /// A [`crate::Authority`].
     Authority,
 }
@@ -28,6 +30,7 @@ impl From<Kind> for &'static str {
             Kind::Manifest => "application/vnd.jit.manifest.v1+json",
             Kind::View => "application/vnd.jit.view.v1+json",
             Kind::Grant => "application/vnd.jit.grant.v1+json",
+            Kind::Permit => "application/vnd.jit.permit.v1+json",
             Kind::Authority => "application/vnd.jit.authority.v1+json",
         }
     }
@@ -36,7 +39,7 @@ impl From<Kind> for &'static str {
 impl TryFrom<String> for Kind {
     type Error = &'static str;
     fn try_from(text: String) -> Result<Self, &'static str> {
-        let kinds = [Self::Manifest, Self::View, Self::Grant, Self::Authority];
+        let kinds = [Self::Manifest, Self::View, Self::Grant, Self::Permit, Self::Authority];
         kinds
             .into_iter()
             .find(|kind| <&str>::from(*kind) == text)
@@ -49,7 +52,7 @@ impl Kind {
         match self {
             Self::Manifest => limits::MANIFEST,
             Self::View => limits::VIEW,
-            Self::Grant => limits::GRANT,
+            Self::Grant | Self::Permit => limits::GRANT,
             Self::Authority => limits::AUTHORITY,
         }
     }

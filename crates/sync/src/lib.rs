@@ -6,6 +6,9 @@
 //! sign the [`Manifest`] of the keys that sign the rest: a view key can hide or delay grants, and only a grant
 //! key can mint one.
 //!
+//! Beside its grants a view names the [`Permit`]s of a host: grants that it may make itself, each once, while the hub is
+//! away.
+//!
 //! [`apply`] verifies everything a [`Message`] says and returns the [`State`] that follows. The caller writes
 //! it in one durable transaction, then swaps its memory, then acknowledges; a message that is refused changes
 //! nothing. The same bytes travel by stream, by GET and as a file on any web server.
@@ -23,6 +26,7 @@ mod key;
 pub mod limits;
 mod manifest;
 mod message;
+mod permit;
 mod rejected;
 mod request;
 mod state;
@@ -37,11 +41,12 @@ pub use grant::{Body, Entry, SignedGrant};
 pub use key::{KeyError, KeyId, PublicKey, SecretKey, Signature};
 pub use manifest::{Era, HubId, Manifest, Roots, SignedManifest};
 pub use message::Message;
+pub use permit::{Permit, SignedPermit};
 pub use rejected::{Part, Rejected};
 pub use request::{Nonce, Request};
-pub use state::{Held, Known, Served, State};
+pub use state::{Held, HeldPermit, Known, KnownPermit, Served, State};
 pub use token::{Token, TokenError};
-pub use view::{View, whole};
+pub use view::{View, whole, whole_with};
 
 use access::Time;
 

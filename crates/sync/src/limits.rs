@@ -21,6 +21,13 @@ pub const GRANT: usize = 128 * 1024;
 /// Grants of one host: what an approver could never have looked at is no longer an access list.
 pub const GRANTS: usize = 10_000;
 
+/// Permits of one host: everybody whom the policy would let break glass there.
+pub const PERMITS: usize = 1000;
+
+/// Permits a host remembers, with those that were taken back: each of [`PERMITS`] renewed and reviewed some times
+/// before it is over.
+pub const KNOWN_PERMITS: usize = 10_000;
+
 /// Grants a host remembers, with those that are over: a year of two hundred a day. A thief of the grant key
 /// could mint more and fill the disk.
 pub const KNOWN: usize = 80_000;

@@ -1,6 +1,6 @@
 //! What travels: by stream, by GET, and as a file on any web server.
 
-use crate::{Digest, Envelope, Part, Rejected, SignedGrant, SignedManifest, limits};
+use crate::{Digest, Envelope, Part, Rejected, SignedGrant, SignedManifest, SignedPermit, limits};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
@@ -15,6 +15,9 @@ pub struct Message {
     pub view: Envelope,
     /// Those that the host does not hold.
     pub bodies: Vec<Envelope>,
+    /// The permits that it does not hold.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub permits: Vec<Envelope>,
 }
 
 impl Message {
@@ -28,7 +31,15 @@ impl Message {
     ) -> Self {
         let lacks = |grant: &&SignedGrant| !holds.contains(&grant.entry.digest);
         let bodies = grants.iter().filter(lacks).map(|grant| grant.envelope.clone()).collect();
-        Self { manifest, view, bodies }
+        Self { manifest, view, bodies, permits: Vec::new() }
+    }
+
+    /// The same with those of these permits that the host does not hold.
+    #[must_use]
+    pub fn with_permits(self, permits: &[SignedPermit], holds: &BTreeSet<Digest>) -> Self {
+        let lacks = |permit: &&SignedPermit| !holds.contains(&permit.entry.digest);
+        let permits = permits.iter().filter(lacks).map(|permit| permit.envelope.clone()).collect();
+        Self { permits, ..self }
     }
 
     /// Its bytes.
@@ -45,9 +56,10 @@ impl Message {
         }
         let message: Self =
             serde_json::from_slice(bytes).map_err(|error| Rejected::malformed(part, &error.to_string()))?;
-        match message.bodies.len() {
-            found if found > limits::GRANTS => Err(Rejected::TooLarge { part, found, limit: limits::GRANTS }),
-            _ => Ok(message),
+        let counts = [(message.bodies.len(), limits::GRANTS), (message.permits.len(), limits::PERMITS)];
+        match counts.into_iter().find(|(found, limit)| found > limit) {
+            Some((found, limit)) => Err(Rejected::TooLarge { part, found, limit }),
+            None => Ok(message),
         }
     }
 }

@@ -15,6 +15,8 @@ pub enum Part {
     View,
     /// A grant's body.
     Body,
+    /// A permit's body.
+    Permit,
     /// The authority of the hub's certificates.
     Authority,
 }
@@ -26,6 +28,7 @@ impl fmt::Display for Part {
             Self::Manifest => "manifest",
             Self::View => "view",
             Self::Body => "grant",
+            Self::Permit => "permit",
             Self::Authority => "authority",
         })
     }

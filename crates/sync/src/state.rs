@@ -21,6 +21,9 @@ pub struct State {
     pub served: Option<Served>,
     /// Every grant it must honour, and those it must not any more.
     pub grants: BTreeMap<GrantId, Known>,
+    /// The permits that it may break glass by, and those that were taken back.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub permits: BTreeMap<GrantId, KnownPermit>,
 }
 
 /// The last message that was applied, and the keys it was believed by.
@@ -71,10 +74,32 @@ pub struct Held {
     pub signature: Signature,
 }
 
+/// What a host knows of one permit. It is remembered after it was taken back, so that it never comes back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KnownPermit {
+    /// Its digest.
+    pub digest: Digest,
+    /// Until when it is remembered.
+    pub until: Time,
+    /// The permit, while it is listed.
+    pub held: Option<HeldPermit>,
+}
+
+/// A permit that is listed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HeldPermit {
+    /// What it becomes.
+    pub grant: Grant,
+    /// The grant key whose signature over it was verified.
+    pub signer: PublicKey,
+}
+
 impl State {
     /// The state of a host that was just enrolled.
     pub const fn new(hub: HubId, root: Digest, host: HostName) -> Self {
-        Self { hub, root, host, served: None, grants: BTreeMap::new() }
+        Self { hub, root, host, served: None, grants: BTreeMap::new(), permits: BTreeMap::new() }
     }
 
     /// What it was served: never goes back.
@@ -87,9 +112,17 @@ impl State {
         self.grants.values().filter_map(|known| known.held.as_ref()).map(|held| &held.grant)
     }
 
+    /// The permits that glass may be broken by, by rising id.
+    pub fn permits(&self) -> impl Iterator<Item = &Grant> {
+        self.permits.values().filter_map(|permit| permit.held.as_ref()).map(|held| &held.grant)
+    }
+
     /// The bodies it holds: what the hub need not send.
     pub fn holds(&self) -> BTreeSet<Digest> {
-        self.grants.values().filter(|known| known.held.is_some()).map(|known| known.digest).collect()
+        let grants = self.grants.values().filter(|known| known.held.is_some()).map(|known| known.digest);
+        let permits =
+            self.permits.values().filter(|permit| permit.held.is_some()).map(|permit| permit.digest);
+        grants.chain(permits).collect()
     }
 
     /// Every grant it holds as it was signed, by rising id: what a hub that lost commits takes back. One that this

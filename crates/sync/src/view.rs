@@ -21,11 +21,14 @@ pub struct View {
     pub issued_at: Time,
     /// First instant a host that heard nothing since is no longer up to date.
     pub fresh_until: Time,
-    /// What [`whole`] says of the entries, from the transaction that gave the revision. A replica that missed a
+    /// What [`whole_with`] says of the entries, from the transaction that gave the revision. A replica that missed a
     /// change in between lists something else under it, and no host believes that list.
     pub whole: Digest,
     /// The grants, by rising id.
     pub grants: Vec<Entry>,
+    /// The permits, by rising id.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub permits: Vec<Entry>,
 }
 
 impl View {
@@ -39,7 +42,11 @@ impl View {
         if self.grants.len() > limits::GRANTS {
             return Err("it lists more than 10,000 grants");
         }
-        if !self.grants.is_sorted_by(|one, next| one.id < next.id) {
+        if self.permits.len() > limits::PERMITS {
+            return Err("it lists more than 1,000 permits");
+        }
+        let rise = |entries: &[Entry]| entries.is_sorted_by(|one, next| one.id < next.id);
+        if !rise(&self.grants) || !rise(&self.permits) {
             return Err("its grants are not listed by rising id, each once");
         }
         if !plausible(self.issued_at) || !plausible(self.fresh_until) || self.fresh_until <= self.issued_at {
@@ -55,9 +62,20 @@ impl View {
 /// The digest of what a host must honour: its name and the entries by rising id, each with its length, so that no
 /// two lists are alike.
 pub fn whole(host: &HostName, entries: &[Entry]) -> Digest {
-    let rows: Vec<String> =
-        entries.iter().map(|of| format!("{} {} {}", of.id, of.version, of.digest)).collect();
+    whole_with(host, entries, &[])
+}
+
+/// The same with permits behind a word that is no entry, where there are some.
+pub fn whole_with(host: &HostName, grants: &[Entry], permits: &[Entry]) -> Digest {
+    let rows = |entries: &[Entry]| -> Vec<String> {
+        entries.iter().map(|of| format!("{} {} {}", of.id, of.version, of.digest)).collect()
+    };
+    let (grants, permits) = (rows(grants), rows(permits));
     let mut parts: Vec<&[u8]> = vec![b"application/vnd.jit.whole.v1", host.as_str().as_bytes()];
-    parts.extend(rows.iter().map(String::as_bytes));
+    parts.extend(grants.iter().map(String::as_bytes));
+    if !permits.is_empty() {
+        parts.push(b"permits");
+        parts.extend(permits.iter().map(String::as_bytes));
+    }
     Digest::of(&pae(&parts))
 }

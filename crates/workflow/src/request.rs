@@ -123,6 +123,8 @@ pub enum Channel {
     Policy,
     /// A token, over HTTPS: `jit` on a laptop, or a program.
     Token,
+    /// A host of the hub, by whose word it is: `jit` there.
+    Host,
 }
 
 impl Channel {
@@ -133,6 +135,7 @@ impl Channel {
             Self::Login => "login",
             Self::Policy => "policy",
             Self::Token => "token",
+            Self::Host => "host",
         }
     }
 }

@@ -118,6 +118,26 @@ impl World {
         people
     }
 
+    /// Everybody whom some rule names as one who may break glass.
+    pub fn breakers(&self) -> BTreeSet<Person> {
+        let mut people = BTreeSet::new();
+        for rule in &self.policy.rules {
+            let Effect::Allow(terms) = &rule.effect else { continue };
+            let Some(glass) = &terms.break_glass else { continue };
+            for source in &glass.who {
+                match source {
+                    Source::User(person) => {
+                        people.extend(self.people.get(person).map(|human| human.person.clone()));
+                    }
+                    Source::Group(group) => people.extend(self.people.members(group)),
+                    // Nobody is their own, and glass is broken for oneself.
+                    Source::Manager => {}
+                }
+            }
+        }
+        people
+    }
+
     /// Whether the holder of this grant still belongs to those its rule is for; else why not. A rule that
     /// is gone ends nothing by itself: what people agreed to stands.
     pub fn still_for(&self, grant: &Grant) -> Result<(), String> {

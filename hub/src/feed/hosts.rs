@@ -145,8 +145,14 @@ impl Site {
 
     /// All hosts, with what is known of them now.
     pub fn host_views(&self) -> Result<Vec<HostView>, DeskError> {
-        let mut views = self.ledger.read(rows::hosts)?;
+        let (mut views, logs) = self
+            .ledger
+            .read(|connection| Ok((rows::hosts(connection)?, crate::inbox::rows::logs(connection)?)))?;
         for view in &mut views {
+            if let Some((size, alarm)) = logs.get(view.host.as_str()) {
+                view.journal = Some(*size);
+                view.alarm.clone_from(alarm);
+            }
             view.connected = self.wakes.listens(&view.host);
             if let Some(seen) = self.hosts.seen(&view.host) {
                 view.seen = Some(seen.at);

@@ -1,5 +1,6 @@
 //! Rows of hosts, of what lets them in, and of what was signed for them.
 
+use crate::inbox;
 use crate::limits;
 use access::{Grant, GrantId, HostName, Time};
 use api::{HostView, Join};
@@ -136,6 +137,8 @@ pub fn hosts(connection: &dyn Sql) -> Result<Vec<HostView>, DeskError> {
             seen: None,
             revision: None,
             version: None,
+            journal: None,
+            alarm: None,
         })
     };
     rows.into_iter().map(view).collect()
@@ -268,8 +271,31 @@ pub fn forget_signed(connection: &dyn Sql, now: Time) -> Result<usize, DeskError
     Ok(gone)
 }
 
-/// What one host must hold, by rising id, and the revision that this is of: both from one look at the database.
-pub fn truth(connection: &dyn Sql, host: &HostName) -> Result<(u64, Vec<SignedGrant>), DeskError> {
+/// What one host must hold, as of a revision.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Truth {
+    /// The revision.
+    pub revision: u64,
+    /// The grants, by rising id.
+    pub grants: Vec<SignedGrant>,
+    /// The permits, by rising id.
+    pub permits: Vec<inbox::rows::KeptPermit>,
+}
+
+/// What one host must hold, all as of one revision.
+pub fn truth(connection: &dyn Sql, host: &HostName) -> Result<Truth, DeskError> {
+    for _ in 0..limits::LOOKS {
+        let (revision, grants) = grants_of(connection, host)?;
+        let (same, permits) = inbox::rows::signed_permits(connection, host)?;
+        if same == revision {
+            return Ok(Truth { revision, grants, permits });
+        }
+    }
+    Err(DeskError::Busy("what hosts must hold changes all the time: try again".to_owned()))
+}
+
+/// The grants that one host must hold, by rising id, and the revision that this is of.
+fn grants_of(connection: &dyn Sql, host: &HostName) -> Result<(u64, Vec<SignedGrant>), DeskError> {
     type Signed = (u64, Option<u64>, Option<u32>, Option<String>, Option<String>);
     let most = u32::try_from(sync::limits::GRANTS).unwrap_or(u32::MAX);
     // One statement sees one state, in every database; and the revision is there also where nothing is signed.
@@ -307,6 +333,7 @@ mod tests {
         assert_eq!((forget_signed(&connection, at(999)).unwrap(), revision(&connection).unwrap()), (0, 0));
         assert_eq!((forget_signed(&connection, at(1000)).unwrap(), revision(&connection).unwrap()), (1, 1));
         let host = HostName::parse("a").unwrap();
-        assert_eq!(truth(&connection, &host).unwrap(), (1, Vec::new()));
+        let nothing = Truth { revision: 1, grants: Vec::new(), permits: Vec::new() };
+        assert_eq!(truth(&connection, &host).unwrap(), nothing);
     }
 }

@@ -1,15 +1,16 @@
 //! One host's stream: the whole truth when it changes, and the same again so that the host knows it is.
 
 use super::rows;
+use crate::inbox;
 use crate::limits;
 use crate::site::Site;
 use crate::voice::Voice;
-use access::{HostName, Time};
+use access::{HostName, SessionId};
 use desk::DeskError;
 use loglines::Level;
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use sync::{Digest, Entry, Era, Message, SignedGrant, View, whole};
+use sync::{Digest, Entry, Era, Message, SignedPermit, View, whole_with};
 use tokio::sync::watch;
 
 /// What one host is told.
@@ -24,14 +25,9 @@ pub struct Stream {
     /// The era they were sent in: signatures of before may be good no longer.
     era: Era,
     /// What it was told last.
-    truth: Option<Truth>,
-}
-
-/// What a host must hold, as of a revision.
-struct Truth {
-    revision: u64,
-    whole: Digest,
-    grants: Vec<SignedGrant>,
+    truth: Option<rows::Truth>,
+    /// Sessions that it was told to end.
+    ended: BTreeSet<SessionId>,
 }
 
 impl Stream {
@@ -39,7 +35,7 @@ impl Stream {
     pub fn of(site: &Arc<Site>, host: HostName, joined: Digest, holds: BTreeSet<Digest>) -> Self {
         let wakes = site.wakes.of(&host);
         let era = site.voice.load().manifest.era;
-        Self { site: Arc::clone(site), host, joined, wakes, holds, era, truth: None }
+        Self { site: Arc::clone(site), host, joined, wakes, holds, era, truth: None, ended: BTreeSet::new() }
     }
 
     /// The next event, when there is one; none when the stream is over.
@@ -71,17 +67,21 @@ impl Stream {
     }
 
     fn event(&mut self, changed: bool) -> Result<String, DeskError> {
+        let (mut events, mut told) = (String::new(), BTreeSet::new());
         if changed {
             self.wakes.mark_unchanged();
             let look = |connection: &dyn store::Sql| {
                 let host = rows::host(connection, &self.host)?.filter(|host| host.joined == self.joined);
                 host.ok_or_else(|| super::hosts::no_host(&self.host))?;
-                rows::truth(connection, &self.host)
+                Ok((rows::truth(connection, &self.host)?, inbox::rows::ending(connection, &self.host)?))
             };
-            let (revision, grants) = self.site.ledger.read(look)?;
-            let entries: Vec<Entry> = grants.iter().map(|grant| grant.entry).collect();
-            let whole = whole(&self.host, &entries);
-            self.truth = Some(Truth { revision, whole, grants });
+            let (truth, ending) = self.site.ledger.read(look)?;
+            for end in ending.into_iter().filter(|end| !self.ended.contains(&end.session)) {
+                let data = serde_json::to_string(&end).map_err(|why| DeskError::Store(why.to_string()))?;
+                events.push_str(&format!("event: end\ndata: {data}\n\n"));
+                told.insert(end.session);
+            }
+            self.truth = Some(truth);
         }
         let Some(truth) = &self.truth else { return Err(DeskError::Store("nothing to tell".to_owned())) };
         let voice = self.site.voice.load_full();
@@ -89,22 +89,33 @@ impl Stream {
             self.era = voice.manifest.era;
             self.holds.clear();
         }
-        let message = message(&self.site, &voice, &self.host, truth, &self.holds, self.site.clock.time());
-        self.holds = truth.grants.iter().map(|grant| grant.entry.digest).collect();
+        let (message, holds) = message(&self.site, &voice, &self.host, truth, &self.holds);
+        self.holds = holds;
         // JSON has no line's end in it, which is the one thing that an event's data must not have.
         let json = String::from_utf8_lossy(&message.to_bytes()).into_owned();
-        Ok(format!("event: view\ndata: {json}\n\n"))
+        self.ended.append(&mut told);
+        // What ends is told first: a view can be large.
+        events.push_str(&format!("event: view\ndata: {json}\n\n"));
+        Ok(events)
     }
 }
 
+/// The truth as this voice tells it, and what the host holds then. Permits that another key signed are none until they are
+/// made anew.
 fn message(
     site: &Site,
     voice: &Voice,
     host: &HostName,
-    truth: &Truth,
+    truth: &rows::Truth,
     holds: &BTreeSet<Digest>,
-    now: Time,
-) -> Message {
+) -> (Message, BTreeSet<Digest>) {
+    let now = site.clock.time();
+    let is_good = |permit: &&inbox::rows::KeptPermit| voice.manifest.grant_keys.contains(&permit.key);
+    let good: Vec<SignedPermit> =
+        truth.permits.iter().filter(is_good).map(|permit| permit.signed.clone()).collect();
+    let grants: Vec<Entry> = truth.grants.iter().map(|grant| grant.entry).collect();
+    let permits: Vec<Entry> = good.iter().map(|permit| permit.entry).collect();
+    let held = grants.iter().chain(&permits).map(|entry| entry.digest).collect();
     let view = View {
         hub: site.hub.clone(),
         host: host.clone(),
@@ -112,8 +123,10 @@ fn message(
         revision: truth.revision,
         issued_at: now,
         fresh_until: now + limits::FRESH,
-        whole: truth.whole,
-        grants: truth.grants.iter().map(|grant| grant.entry).collect(),
+        whole: whole_with(host, &grants, &permits),
+        grants,
+        permits,
     };
-    Message::new(Some(voice.signed.clone()), view.sign(&voice.key), &truth.grants, holds)
+    let message = Message::new(Some(voice.signed.clone()), view.sign(&voice.key), &truth.grants, holds);
+    (message.with_permits(&good, holds), held)
 }

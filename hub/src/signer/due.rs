@@ -1,9 +1,29 @@
 //! Whether a grant may be signed: nothing wider or longer than was asked, and agreed to by others than those it is
 //! for, as far as the grant and its requests tell.
 
-use access::{Grant, Person, Window};
+use crate::limits;
+use access::{Grant, Person, Time, Window};
 use chrono::TimeDelta;
 use workflow::{Ask, Decider, Kind, Request, RequestState, ReviewVerdict};
+
+/// Why a permit may not say this, as far as it tells by itself: it is for one host, for a while, and not for long.
+pub fn may_be_permitted(grant: &Grant, now: Time) -> Result<(), &'static str> {
+    let host = grant.hosts.first().ok_or("it is for no host")?;
+    sync::Permit { hub: sync::HubId::new(host.clone()), grant: grant.clone() }.check(host)?;
+    let Window::FirstUse { claim_by, length, .. } = &grant.window else {
+        return Err("it has no time in which it can be used");
+    };
+    if *claim_by > now + limits::PERMIT_GOOD + sync::limits::SKEW {
+        return Err("it could be used for too long");
+    }
+    if length.delta() > limits::PERMIT_LONGEST {
+        return Err("it lets in for too long");
+    }
+    if !grant.approved_by.is_empty() {
+        return Err("nobody approves a permit");
+    }
+    Ok(())
+}
 
 /// Why the grant may not come of these requests: the one that opened it, and then those that extended it.
 pub fn is_due(grant: &Grant, requests: &[Request]) -> Result<(), &'static str> {

@@ -34,6 +34,11 @@ pub enum Ask {
         /// This very version as another key signed it.
         before: Option<Box<Envelope>>,
     },
+    /// To sign a permit.
+    Permit {
+        /// What it becomes.
+        grant: Box<Grant>,
+    },
     /// For the keys that hosts believe, signed anew.
     Manifest,
     /// Which keys those are, and since when.
@@ -61,6 +66,8 @@ pub struct Rotate {
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 enum Answer {
     Grant(Envelope),
+    /// With the key that signed it.
+    Permit(Envelope, PublicKey),
     Manifest(SignedManifest),
     Ring(Ring),
     No(String),
@@ -87,6 +94,14 @@ impl Client {
     ) -> Result<Envelope, HubError> {
         match self.ask(&Ask::Grant { grant: Box::new(grant), requests, before: before.map(Box::new) })? {
             Answer::Grant(envelope) => Ok(envelope),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// A permit, signed, and by which key.
+    pub fn permit(&self, grant: Grant) -> Result<(Envelope, PublicKey), HubError> {
+        match self.ask(&Ask::Permit { grant: Box::new(grant) })? {
+            Answer::Permit(envelope, key) => Ok((envelope, key)),
             other => Err(unexpected(&other)),
         }
     }
@@ -138,7 +153,7 @@ impl Client {
 fn unexpected(answer: &Answer) -> HubError {
     HubError::Signer(match answer {
         Answer::No(why) => format!("the signer refuses: {why}"),
-        Answer::Grant(_) | Answer::Manifest(_) | Answer::Ring(_) => {
+        Answer::Grant(_) | Answer::Permit(..) | Answer::Manifest(_) | Answer::Ring(_) => {
             "the signer answered something else".to_owned()
         }
     })

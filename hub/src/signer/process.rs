@@ -1,6 +1,6 @@
 //! The process that signs.
 
-use super::due::is_due;
+use super::due::{is_due, may_be_permitted};
 use super::ring::Ring;
 use super::{Answer, Ask, Rotate};
 use crate::config::Config;
@@ -15,7 +15,7 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
-use sync::{Body, Envelope, HubId, Roots, SecretKey, SignedGrant, SignedManifest};
+use sync::{Body, Envelope, HubId, Permit, Roots, SecretKey, SignedGrant, SignedManifest, SignedPermit};
 use workflow::Request;
 
 struct Signer {
@@ -102,6 +102,10 @@ impl Signer {
                     Err(why) => Answer::No(why),
                 }
             }
+            Ask::Permit { grant } => match self.permit(&held, *grant, now) {
+                Ok(envelope) => Answer::Permit(envelope, held.grant.public()),
+                Err(why) => Answer::No(why),
+            },
             Ask::Manifest => {
                 let settled = held.ring.settled(now);
                 let settled = settled.map_or(Ok(()), |ring| self.keep(&mut held, ring, None));
@@ -166,6 +170,15 @@ impl Signer {
         let what = format!("signer: signed grant={id} version={version} user={person}{of} key={key}");
         self.log.put(Level::Notice, what);
         Ok(envelope)
+    }
+
+    fn permit(&self, held: &Held, grant: Grant, now: Time) -> Result<Envelope, String> {
+        let (id, person) = (grant.id, grant.person.clone());
+        may_be_permitted(&grant, now).map_err(|why| format!("permit {id} of {person}: {why}"))?;
+        let signed = SignedPermit::sign(&Permit { hub: self.hub.clone(), grant }, &held.grant);
+        let key = held.grant.public().id();
+        self.log.put(Level::Notice, format!("signer: signed permit={id} user={person} key={key}"));
+        Ok(signed.envelope)
     }
 
     fn manifest(&self, ring: &Ring, now: Time) -> Result<SignedManifest, String> {

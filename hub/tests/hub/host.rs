@@ -3,6 +3,8 @@
 use crate::room::{Hub, Tls};
 use access::{HostName, Time};
 use api::{AskFeed, HostToken, Join, NewHostToken, NewRequest, NewReview, NewVerdict, Nonced, Scope};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use std::io::{BufRead as _, BufReader, Write as _};
 use sync::{Digest, LocalTime, Request, SecretKey, State, Token};
 
@@ -116,6 +118,19 @@ impl Host {
         let now = Time::from(std::time::SystemTime::now());
         let message = line.trim_start_matches("data: ").trim_end().as_bytes();
         sync::apply(&self.state, message, LocalTime { own: now, latest: now })
+    }
+
+    /// Says something to the hub, signed; the whole answer.
+    pub fn says(&self, hub: &Hub, what: &str, body: &impl Serialize) -> String {
+        let (path, body) = (format!("/v1/hosts/{}/{what}", self.name), serde_json::to_string(body).unwrap());
+        hub.raw(&format!("POST {path}"), &self.signed(self.nonce(hub), &path, &body), &body)
+    }
+
+    /// The same where the hub takes it.
+    pub fn is_heard<T: DeserializeOwned>(&self, hub: &Hub, what: &str, body: &impl Serialize) -> T {
+        let said = self.says(hub, what, body);
+        assert!(said.starts_with("HTTP/1.1 200"), "{said}");
+        serde_json::from_str(said.split("\r\n\r\n").nth(1).unwrap()).unwrap()
     }
 
     /// Takes events in until it is so.

@@ -1,5 +1,5 @@
 //! The real `jit-hub`, driven over TLS and by the real `jit`.
-#![allow(clippy::unwrap_used, clippy::panic)] // also in the functions that tests share
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)] // also in the functions that tests share
 
 mod abuse;
 mod certificates;
@@ -7,6 +7,8 @@ mod durable;
 mod feed;
 mod fleet;
 mod host;
+mod inbox;
 mod keys;
 mod room;
 mod strangers;
+mod there;

@@ -109,6 +109,13 @@ impl Hub {
         self.serve_unsigned();
     }
 
+    /// Has it serve at the same address from now on, also when it is started anew.
+    pub fn stay(&self) {
+        let path = self.path("hub.toml");
+        let config = std::fs::read_to_string(&path).unwrap();
+        std::fs::write(&path, config.replace("127.0.0.1:0", &self.at().to_string())).unwrap();
+    }
+
     /// Serves without the process that signs.
     pub fn serve_unsigned(&mut self) {
         let mut child = self.command("serve").stderr(Stdio::piped()).spawn().unwrap();

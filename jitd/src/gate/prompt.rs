@@ -26,7 +26,7 @@ impl Gate {
         if !self.prompts(asked) || asked.question.phase == Phase::Open {
             return None;
         }
-        let offer = self.desk.offer(asked.knock(), asked.own_words()?).ok()?;
+        let offer = self.offered(asked)?;
         let (next, request) = match offer {
             AtThePrompt::Nothing => return None,
             AtThePrompt::Ask { length, ticket } => (Next::Prompt(Form { length, ticket }), None),
@@ -39,13 +39,18 @@ impl Gate {
         self.sit(asked, Seat { request, ..seat }).then_some(next)
     }
 
+    /// What the desk lets be asked at a prompt.
+    fn offered(&self, asked: &Asked) -> Option<AtThePrompt> {
+        let words = asked.own_words()?;
+        if self.site.source.hub().is_some() {
+            return self.offer_of_the_hub(asked, words);
+        }
+        self.desk.offer(asked.knock(), words).ok()
+    }
+
     /// Whether this question comes from a prompt that the configuration lets be one.
     fn prompts(&self, asked: &Asked) -> bool {
-        // A hub's desk is asked at the hub.
-        let here = self.site.source.hub().is_none();
-        here && asked.frame.can_prompt
-            && asked.frame.mode == Mode::Enforce
-            && self.site.config.load().prompt.enabled
+        asked.frame.can_prompt && asked.frame.mode == Mode::Enforce && self.site.config.load().prompt.enabled
     }
 
     fn seat(&self, asked: &Asked, refused: Reason) -> Option<Seat> {
@@ -93,10 +98,19 @@ impl Gate {
             Err(why) => return refused(format!("jit: {why}."), self.form(asked)),
         };
         let place = self.reserve(asked);
-        let opened = self.desk.request_at_prompt(asked.knock(), &words, place.is_some());
+        let opened = if self.site.source.hub().is_some() {
+            self.said_to_the_hub(asked, &words, place.is_some())
+        } else {
+            self.desk.request_at_prompt(asked.knock(), &words, place.is_some(), None)
+        };
         self.settle(place, matches!(&opened, Ok(opened) if !opened.existed));
         match opened {
-            Ok(opened) if opened.grant.is_some() => self.would_let_in(asked, &decision),
+            Ok(opened) if opened.unsent.is_some() => {
+                refused(format!("jit: {}", line::unsent(&opened.request)), Offer::Nothing)
+            }
+            Ok(opened) if opened.grant.is_some() && self.site.source.hub().is_none() => {
+                self.would_let_in(asked, &decision)
+            }
             Ok(opened) => self.waits(asked, &decision, &opened.request, now),
             Err(DeskError::Refused(why)) => match line::typed_wrong(&why) {
                 Some(wrong) => refused(format!("jit: {wrong}."), self.form(asked)),
@@ -121,9 +135,18 @@ impl Gate {
             let next = self.offer(asked, decision.reason).filter(|next| matches!(next, Next::Wait(_)));
             return Self::refusal(asked, &decision, &next.unwrap_or(Next::Nothing), &self.site.host, now);
         };
-        match self.desk.request_seen_by(&asked.question.subject, id) {
-            Ok(request) => {
-                let (line, offer) = line::stands(&request, now.trusted);
+        let seen = if self.site.source.hub().is_some() {
+            self.seen_at_the_hub(asked, id)
+        } else {
+            self.desk.request_seen_by(&asked.question.subject, id).map(Some)
+        };
+        match seen {
+            Ok(None) => {
+                let (line, offer) = line::unknown(id);
+                Self::not_yet(asked, &decision, &line, offer)
+            }
+            Ok(Some(request)) => {
+                let (line, offer) = self.stands(&request, now);
                 if offer == Offer::Nothing {
                     self.leave(asked);
                 }
@@ -146,7 +169,7 @@ impl Gate {
 
     /// A request waits, and so can who asked, if there is still a place.
     fn waits(&self, asked: &Asked, decision: &Decision, request: &api::RequestView, now: Now) -> Answer {
-        let (line, offer) = line::stands(request, now.trusted);
+        let (line, offer) = self.stands(request, now);
         let seat = self.seat(asked, decision.reason);
         let seated = seat.is_some_and(|seat| self.sit(asked, Seat { request: Some(request.ask.id), ..seat }));
         if seated {
@@ -160,10 +183,15 @@ impl Gate {
         )
     }
 
+    /// How a request stands; one that the hub approved just now as one whose grant is on its way.
+    fn stands(&self, request: &api::RequestView, now: Now) -> (String, Offer) {
+        let comes = self.site.source.hub().and_then(|_| line::on_its_way(request, now.trusted));
+        comes.unwrap_or_else(|| line::stands(request, now.trusted))
+    }
+
     /// What can be asked once more.
     fn form(&self, asked: &Asked) -> Offer {
-        let again = asked.own_words().and_then(|words| self.desk.offer(asked.knock(), words).ok());
-        match again {
+        match self.offered(asked) {
             Some(AtThePrompt::Ask { length, ticket }) => Form { length, ticket }.offer(),
             _ => Offer::Nothing,
         }

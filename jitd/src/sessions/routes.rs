@@ -5,7 +5,7 @@ use super::left::Found;
 use crate::limits;
 use crate::memory::Carried;
 use crate::site::Site;
-use access::SessionId;
+use access::{Person, SessionId, Text};
 use api::{
     EndAsked, EndSession, Session, SessionChange, SessionRecord, SessionState, SessionView, WatchReport,
 };
@@ -59,16 +59,7 @@ async fn watched(
 impl Site {
     /// Sessions that the caller may see, the newest first.
     pub fn sessions(&self, caller: &Caller) -> Vec<SessionView> {
-        let mut seen: Vec<SessionView> = self
-            .memory
-            .carried()
-            .iter()
-            .filter(|carried| self.may_see(carried, caller))
-            .map(|carried| self.session_view(carried))
-            .collect();
-        seen.sort_unstable_by_key(|view| (std::cmp::Reverse(view.session.opened), view.session.id));
-        seen.truncate(api::limits::PAGE as usize);
-        seen
+        self.views(|carried| self.may_see(carried, caller))
     }
 
     /// One's own, those of grants that one could decide, or everything.
@@ -91,7 +82,7 @@ impl Site {
         } else {
             SessionState::Open
         };
-        SessionView { session: (**session).clone(), state, ends }
+        SessionView { session: (**session).clone(), host: None, state, ends }
     }
 
     /// Whether the session is being ended.
@@ -121,26 +112,50 @@ impl Site {
             _ => return Err(DeskError::Ambiguous { what: "session", id: id.to_owned() }),
         };
         self.may_end(carried, caller)?;
-        let (session, by) = (Arc::clone(&carried.session), caller.person.clone());
-        if session.end.is_none() {
-            let at = self.clock.now().trusted;
-            let end = EndAsked { by: by.clone(), at, reason: body.reason.clone() };
-            let record = move |before| SessionRecord {
-                at,
-                change: SessionChange::Ending,
-                session: Session { end: Some(end), ..before },
-                actor: Some(by),
-                comment: Some(body.reason),
-                end: None,
-                detail: String::new(),
-            };
-            let id = session.id;
-            // It may have been over just before.
-            if !self.ledger.append(limits::DESK_WAIT, move |entry| entry.change(id, record))? {
-                return Err(none());
-            }
+        // It may have been over just before.
+        if carried.session.end.is_none()
+            && !self.ask_end(carried.session.id, caller.person.clone(), body.reason)?
+        {
+            return Err(none());
         }
         Ok(SessionView { state: SessionState::Ending, ..self.session_view(carried) })
+    }
+
+    /// Somebody who may wants a session ended. Whether it is there.
+    pub fn ask_end(&self, id: SessionId, by: Person, reason: Text) -> Result<bool, DeskError> {
+        let at = self.clock.now().trusted;
+        Ok(self.ledger.append(limits::DESK_WAIT, move |entry| {
+            entry.change(id, move |before| SessionRecord {
+                at,
+                change: SessionChange::Ending,
+                // Whoever was first is who ended it.
+                session: Session {
+                    end: before.end.clone().or(Some(EndAsked { by: by.clone(), at, reason: reason.clone() })),
+                    ..before
+                },
+                actor: Some(by),
+                comment: Some(reason),
+                end: None,
+                detail: String::new(),
+            })
+        })?)
+    }
+
+    /// All sessions, the newest first and no more than one answer has.
+    pub fn all_sessions(&self) -> Vec<SessionView> {
+        self.views(|_| true)
+    }
+
+    fn views(&self, seen: impl Fn(&Carried) -> bool) -> Vec<SessionView> {
+        let carried = self.memory.carried();
+        let mut views: Vec<SessionView> = carried
+            .iter()
+            .filter(|carried| seen(carried))
+            .map(|carried| self.session_view(carried))
+            .collect();
+        views.sort_unstable_by_key(|view| (std::cmp::Reverse(view.session.opened), view.session.id));
+        views.truncate(api::limits::PAGE as usize);
+        views
     }
 
     /// Its own person, who decides over its grant, and operators.

@@ -2,11 +2,14 @@
 
 use super::Enrolment;
 use crate::limits;
+use access::HostName;
 use api::{AskFeed, HostView, Join, Known, Nonced, Problem, TakenBack};
-use reqwest::blocking::{Client, Response};
+use reqwest::blocking::{Client, RequestBuilder, Response};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use std::fmt;
 use std::io::Read as _;
+use std::time::{Duration, Instant};
 use sync::{Digest, Request, SecretKey, SignedAuthority};
 
 /// Calls one hub.
@@ -15,12 +18,40 @@ pub struct Caller {
     url: String,
 }
 
-/// Words for people, of a call that failed.
-type Answer<T> = Result<T, String>;
+/// Why a call has no answer.
+#[derive(Clone, Debug)]
+pub enum Unheard {
+    /// The hub is away, or what answers there is none.
+    Away(String),
+    /// The hub refuses it.
+    Refused {
+        /// What was called.
+        at: String,
+        /// Why.
+        problem: Problem,
+    },
+}
+
+impl fmt::Display for Unheard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Away(why) => f.write_str(why),
+            Self::Refused { at, problem } => write!(f, "{at} answered: {}", problem.detail),
+        }
+    }
+}
+
+impl From<Unheard> for String {
+    fn from(why: Unheard) -> Self {
+        why.to_string()
+    }
+}
+
+type Answer<T> = Result<T, Unheard>;
 
 impl Caller {
     /// Of the hub that this host belongs to.
-    pub fn of(enrolment: &Enrolment) -> Answer<Self> {
+    pub fn of(enrolment: &Enrolment) -> Result<Self, String> {
         let http = Client::builder();
         let http = match &enrolment.certificate {
             Some(pem) => {
@@ -33,11 +64,11 @@ impl Caller {
     }
 
     /// Of a hub whose certificate is not known yet: for what is public and signed, and nothing else.
-    pub fn stranger(url: &str) -> Answer<Self> {
+    pub fn stranger(url: &str) -> Result<Self, String> {
         Self::with(url, Client::builder().tls_danger_accept_invalid_certs(true))
     }
 
-    fn with(url: &str, http: reqwest::blocking::ClientBuilder) -> Answer<Self> {
+    fn with(url: &str, http: reqwest::blocking::ClientBuilder) -> Result<Self, String> {
         // Whoever was first has chosen the same one.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let http = http
@@ -53,67 +84,99 @@ impl Caller {
     }
 
     /// What the root signed of the hub's certificates.
-    pub fn authority(&self) -> Answer<SignedAuthority> {
-        self.read("/v1/authority", self.http.get(self.at("/v1/authority")).send())
+    pub fn authority(&self) -> Result<SignedAuthority, String> {
+        Ok(self.read("/v1/authority", self.http.get(self.at("/v1/authority")))?)
     }
 
     /// Joins.
-    pub fn join(&self, join: &Join) -> Answer<HostView> {
-        self.read("/v1/hosts", self.http.post(self.at("/v1/hosts")).json(join).send())
-    }
-
-    /// The stream of what must be held.
-    pub fn feed(&self, host: &access::HostName, key: &SecretKey, ask: &AskFeed) -> Answer<Response> {
-        let path = format!("/v1/hosts/{host}/feed");
-        self.signed(host, key, &path, ask)
-    }
-
-    /// Gives back some of what this host knows.
-    pub fn give_back(&self, host: &access::HostName, key: &SecretKey, known: &Known) -> Answer<TakenBack> {
-        let path = format!("/v1/hosts/{host}/known");
-        let answer = self.signed(host, key, &path, known)?;
-        self.read(&path, Ok(answer))
-    }
-
-    fn signed(
-        &self,
-        host: &access::HostName,
-        key: &SecretKey,
-        path: &str,
-        body: &impl Serialize,
-    ) -> Answer<Response> {
-        let nonce_path = format!("/v1/hosts/{host}/nonce");
-        let Nonced { nonce } = self.read(&nonce_path, self.http.post(self.at(&nonce_path)).send())?;
-        let body = serde_json::to_vec(body).map_err(|why| why.to_string())?;
-        let request = Request { host, method: "POST", path, body: Digest::of(&body), nonce };
-        let signed = format!("{host} {nonce} {}", request.sign(key));
-        let answer = self.http.post(self.at(path)).header(api::SIGNED, signed).body(body).send();
-        self.good(path, answer)
+    pub fn join(&self, join: &Join) -> Result<HostView, String> {
+        Ok(self.read("/v1/hosts", self.http.post(self.at("/v1/hosts")).json(join))?)
     }
 
     fn at(&self, path: &str) -> String {
         format!("{}{path}", self.url)
     }
 
-    fn good(&self, path: &str, answer: reqwest::Result<Response>) -> Answer<Response> {
-        let answer = answer.map_err(|why| format!("calling {}{path}: {}", self.url, innermost(&why)))?;
+    fn good(&self, path: &str, call: RequestBuilder) -> Answer<Response> {
+        let away =
+            |why: &reqwest::Error| Unheard::Away(format!("calling {}: {}", self.at(path), innermost(why)));
+        let answer = call.send().map_err(|why| away(&why))?;
         if answer.status().is_success() {
             return Ok(answer);
         }
         let status = answer.status();
         let body = capped(answer, limits::HUB_ANSWER).unwrap_or_default();
-        let why =
-            serde_json::from_slice::<Problem>(&body).map_or_else(|_| status.to_string(), |said| said.detail);
-        Err(format!("{}{path} answered: {why}", self.url))
+        Err(match serde_json::from_slice(&body) {
+            Ok(problem) => Unheard::Refused { at: self.at(path), problem },
+            Err(_) => Unheard::Away(format!("{} answered: {status}", self.at(path))),
+        })
     }
 
-    fn read<T: DeserializeOwned>(&self, path: &str, answer: reqwest::Result<Response>) -> Answer<T> {
-        let answer = self.good(path, answer)?;
-        let body =
-            capped(answer, limits::HUB_ANSWER).map_err(|why| format!("reading {}{path}: {why}", self.url))?;
+    fn read<T: DeserializeOwned>(&self, path: &str, call: RequestBuilder) -> Answer<T> {
+        let answer = self.good(path, call)?;
+        let body = capped(answer, limits::HUB_ANSWER)
+            .map_err(|why| Unheard::Away(format!("reading {}: {why}", self.at(path))))?;
         serde_json::from_slice(&body)
-            .map_err(|why| format!("{}{path} answered something else: {why}", self.url))
+            .map_err(|why| Unheard::Away(format!("{} answered something else: {why}", self.at(path))))
     }
+}
+
+/// This host as its hub hears it: every call is signed with its own key.
+pub struct Voice {
+    caller: Caller,
+    host: HostName,
+    key: SecretKey,
+}
+
+impl Voice {
+    /// Of the host of this enrolment.
+    pub fn of(enrolment: &Enrolment, key: SecretKey) -> Result<Self, String> {
+        Ok(Self { caller: Caller::of(enrolment)?, host: enrolment.host.clone(), key })
+    }
+
+    /// The stream of what must be held.
+    pub fn feed(&self, ask: &AskFeed) -> Result<Response, String> {
+        let (path, call) = self.signed("feed", ask, None)?;
+        Ok(self.caller.good(&path, call)?)
+    }
+
+    /// Gives back some of what this host knows.
+    pub fn give_back(&self, known: &Known) -> Result<TakenBack, String> {
+        Ok(self.say("known", known, limits::HUB_TAKES)?)
+    }
+
+    /// Says something of what is below this host at the hub, and hears the answer, all within this.
+    pub fn say<T: DeserializeOwned>(&self, what: &str, body: &impl Serialize, within: Duration) -> Answer<T> {
+        let by = Instant::now() + within;
+        let (path, call) = self.signed(what, body, Some(by))?;
+        self.caller.read(&path, call.timeout(left(by)))
+    }
+
+    /// A call over a nonce that it has just been given.
+    fn signed(
+        &self,
+        what: &str,
+        body: &impl Serialize,
+        by: Option<Instant>,
+    ) -> Answer<(String, RequestBuilder)> {
+        let (host, caller) = (&self.host, &self.caller);
+        let (nonce_path, path) = (format!("/v1/hosts/{host}/nonce"), format!("/v1/hosts/{host}/{what}"));
+        let mut call = caller.http.post(caller.at(&nonce_path));
+        if let Some(by) = by {
+            call = call.timeout(left(by));
+        }
+        let Nonced { nonce } = caller.read(&nonce_path, call)?;
+        let body = serde_json::to_vec(body).map_err(|why| Unheard::Away(why.to_string()))?;
+        let request = Request { host, method: "POST", path: &path, body: Digest::of(&body), nonce };
+        let signed = format!("{host} {nonce} {}", request.sign(&self.key));
+        let call = caller.http.post(caller.at(&path)).header(api::SIGNED, signed).body(body);
+        Ok((path, call))
+    }
+}
+
+/// What is left until then; never nothing at all, which would be no bound.
+fn left(by: Instant) -> Duration {
+    by.saturating_duration_since(Instant::now()).max(Duration::from_millis(1))
 }
 
 fn capped(answer: Response, most: u64) -> std::io::Result<Vec<u8>> {

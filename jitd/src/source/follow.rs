@@ -1,20 +1,20 @@
 //! The thread that listens to the hub: verified, committed, in memory, and only then counted as heard.
 
-use super::call::Caller;
-use super::{enrolment, rows};
+use super::call::Voice;
+use super::{enrolment, reports, rows};
 use crate::daemon::DaemonError;
 use crate::limits;
 use crate::site::Site;
 use access::Text;
-use api::{AskFeed, Known, TakenBack};
+use api::{AskFeed, EndThere, Known, TakenBack};
 use loglines::{Faults, Level, Tells};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::io::{BufRead, BufReader, Read as _};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use sync::{Digest, LocalTime, SecretKey, State};
+use sync::{Digest, LocalTime, State};
 
 /// Starts the thread, where this host belongs to a hub.
 pub fn follow(site: &Arc<Site>, state: &Path) -> Result<(), DaemonError> {
@@ -22,9 +22,12 @@ pub fn follow(site: &Arc<Site>, state: &Path) -> Result<(), DaemonError> {
     site.ledger.settle(hub.enrolment.clone(), site.clock.now().trusted)?;
     let known = site.ledger.read(|connection| rows::state(connection, &hub.enrolment))?;
     heard(site, &known);
+    let voice = Voice::of(&hub.enrolment, enrolment::key(state)?).map_err(DaemonError::Refused)?;
+    // The daemon starts once.
+    let _ = hub.outward.voice.set(voice);
     let mut follower = Follower {
-        caller: Caller::of(&hub.enrolment).map_err(DaemonError::Refused)?,
-        key: enrolment::key(state)?,
+        told: HashSet::new(),
+        faults: Faults::default(),
         machine: enrolment::machine()?,
         version: Text::parse(env!("CARGO_PKG_VERSION"))
             .map_err(|why| DaemonError::Refused(why.to_string()))?,
@@ -47,18 +50,20 @@ pub fn follow(site: &Arc<Site>, state: &Path) -> Result<(), DaemonError> {
         }
     };
     let spawned = std::thread::Builder::new().name("source".into()).spawn(listens);
-    spawned.map(drop).map_err(crate::daemon::os("starting the thread that listens to the hub"))
+    spawned.map(drop).map_err(crate::daemon::os("starting the thread that listens to the hub"))?;
+    reports::start(site).map_err(crate::daemon::os("starting the thread that tells the hub"))
 }
 
 struct Follower {
     site: Arc<Site>,
-    caller: Caller,
-    key: SecretKey,
     machine: Digest,
     version: Text,
     state: State,
     /// The incarnation of the hub that was given back to.
     gave_back: u64,
+    /// What is wrong with the hub's last message, each of which is told once as long as it lasts.
+    told: HashSet<(&'static str, String)>,
+    faults: Faults,
 }
 
 impl Follower {
@@ -98,18 +103,21 @@ impl Follower {
             machine: self.machine,
             version: self.version.clone(),
         };
-        let stream = match self.caller.feed(&self.state.host, &self.key, &ask) {
+        let stream =
+            self.site.source.voice().map_err(|why| why.to_string()).and_then(|voice| voice.feed(&ask));
+        let stream = match stream {
             Ok(stream) => stream,
             Err(why) => return Ended::Failed(why),
         };
         let mut lines = BufReader::new(stream);
         loop {
             match event(&mut lines) {
-                Ok(Some(data)) => {
+                Ok(Some(Event::View(data))) => {
                     if let Err(ended) = self.take(&data) {
                         return ended;
                     }
                 }
+                Ok(Some(Event::End(data))) => self.end(&data),
                 Ok(None) => return Ended::ByTheHub,
                 Err(why) => return Ended::Failed(format!("reading what it says: {why}")),
             }
@@ -135,7 +143,8 @@ impl Follower {
         pages.last_mut().into_iter().for_each(|page| page.last = true);
         let mut taken = TakenBack::default();
         for page in &pages {
-            let TakenBack { grants, ended } = self.caller.give_back(&self.state.host, &self.key, page)?;
+            let voice = self.site.source.voice().map_err(|why| why.to_string())?;
+            let TakenBack { grants, ended } = voice.give_back(page)?;
             taken = TakenBack { grants: taken.grants + grants, ended: taken.ended + ended };
         }
         let TakenBack { grants, ended } = taken;
@@ -158,14 +167,20 @@ impl Follower {
         let applied = sync::apply(&self.state, message, LocalTime { own: now.trusted, latest: now.latest });
         let applied = applied.map_err(|why| {
             let said = format!("a message was refused ({}): {why}", why.code());
-            if why.is_alarm() {
+            if why.is_alarm() && self.faults.take(why.code(), false, Instant::now()) == Tells::Fails {
                 self.site.log.put(Level::Err, format!("the hub: {said}"));
             }
             if why.asks_for_all() { Ended::WantsAll(said) } else { Ended::Failed(said) }
         })?;
+        let mut told = HashSet::new();
         for alarm in &applied.alarms {
-            self.site.log.put(Level::Err, format!("the hub: {alarm}"));
+            let which = (alarm.code(), alarm.grant().map(|id| id.to_string()).unwrap_or_default());
+            if !self.told.contains(&which) {
+                self.site.log.put(Level::Err, format!("the hub: {alarm}"));
+            }
+            told.insert(which);
         }
+        self.told = told;
         let state = applied.state.clone();
         if let (Some((before, _)), Some((after, _))) = (self.state.watermark(), state.watermark())
             && before.incarnation < after.incarnation
@@ -184,6 +199,17 @@ impl Follower {
         self.state = state;
         Ok(())
     }
+
+    /// Somebody at the hub wants a session of this host ended. One that is none any more is what they want.
+    fn end(&self, said: &[u8]) {
+        let ended = serde_json::from_slice::<EndThere>(said).map_err(|why| why.to_string()).and_then(|end| {
+            self.site.ask_end(end.session, end.by, end.reason).map_err(|why| why.to_string())
+        });
+        if let Err(why) = ended {
+            let what = "ending a session that somebody at the hub wants ended";
+            self.site.log.put(Level::Err, format!("{what}: {why}"));
+        }
+    }
 }
 
 fn heard(site: &Site, state: &State) {
@@ -200,10 +226,20 @@ enum Ended {
     WantsAll(String),
 }
 
-/// The data of the next event of a stream of them (WHATWG HTML, "Server-sent events"), of which the hub uses the
-/// plainest part: one line of data each. None at the end.
-fn event(lines: &mut impl BufRead) -> std::io::Result<Option<Vec<u8>>> {
+/// What the stream brings.
+#[derive(Debug, PartialEq, Eq)]
+enum Event {
+    /// The truth.
+    View(Vec<u8>),
+    /// A session is to end.
+    End(Vec<u8>),
+}
+
+/// The next event of a stream of them (WHATWG HTML, "Server-sent events"), of which the hub uses the plainest part: a
+/// type, and one line of data. None at the end.
+fn event(lines: &mut impl BufRead) -> std::io::Result<Option<Event>> {
     let most = sync::limits::MESSAGE as u64 + 64;
+    let mut ends = false;
     loop {
         let mut line = Vec::new();
         if lines.by_ref().take(most).read_until(b'\n', &mut line)? == 0 {
@@ -213,14 +249,17 @@ fn event(lines: &mut impl BufRead) -> std::io::Result<Option<Vec<u8>>> {
             let why = "a line that does not end";
             return Err(std::io::Error::new(std::io::ErrorKind::InvalidData, why));
         }
+        if let Some(kind) = line.strip_prefix(b"event: ") {
+            ends = kind == b"end";
+        }
         if let Some(data) = line.strip_prefix(b"data: ") {
-            return Ok(Some(data.to_vec()));
+            return Ok(Some(if ends { Event::End(data.to_vec()) } else { Event::View(data.to_vec()) }));
         }
     }
 }
 
 /// Some part of this wait, so that hosts do not come back all at once.
-fn part_of(wait: Duration) -> Duration {
+pub(super) fn part_of(wait: Duration) -> Duration {
     let random = getrandom::u64().unwrap_or(u64::MAX);
     #[allow(clippy::cast_precision_loss)] // a pause
     wait.mul_f64(random as f64 / u64::MAX as f64)
@@ -232,10 +271,14 @@ mod tests {
 
     #[test]
     fn a_stream_is_read_event_by_event_and_a_cut_one_is_no_event() {
-        let mut stream = "event: view\ndata: {\"a\":1}\n\n: nothing\n\ndata: 2\n\ndata: cut".as_bytes();
-        assert_eq!(event(&mut stream).unwrap().unwrap(), b"{\"a\":1}");
-        assert_eq!(event(&mut stream).unwrap().unwrap(), b"2");
-        assert!(event(&mut stream).is_err());
+        let mut stream =
+            "event: view\ndata: {\"a\":1}\n\n: nothing\n\nevent: end\ndata: 2\n\ndata: 3\n\ndata: cut"
+                .as_bytes();
+        let mut next = || event(&mut stream);
+        assert_eq!(next().unwrap(), Some(Event::View(b"{\"a\":1}".to_vec())));
+        assert_eq!(next().unwrap(), Some(Event::End(b"2".to_vec())));
+        assert_eq!(next().unwrap(), Some(Event::View(b"3".to_vec())), "a type is for one event");
+        assert!(next().is_err());
         assert_eq!(event(&mut "".as_bytes()).unwrap(), None);
     }
 

@@ -1,15 +1,26 @@
 //! Where this host's grants come from: its own desk, or a hub.
 
+mod asking;
 mod call;
 mod enrolment;
 mod follow;
+mod glass;
+pub mod outbox;
+mod outward;
+mod reports;
+mod routes;
 pub mod rows;
 
+pub use asking::{Asker, Told};
 pub use enrolment::{Enrolment, enrol};
 pub use follow::follow;
+pub use outward::Outward;
+pub use routes::routes;
 pub use rows::ORIGIN;
 
 use access::{HostName, Time};
+use call::Voice;
+use desk::DeskError;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
@@ -25,6 +36,8 @@ struct Hub {
     enrolment: Enrolment,
     /// As of when its truth is known.
     as_of: Mutex<Option<Time>>,
+    /// What it is told.
+    outward: Outward,
 }
 
 impl Source {
@@ -32,7 +45,11 @@ impl Source {
     pub fn of(state: &Path) -> Self {
         match Enrolment::load(state) {
             Ok(enrolment) => Self {
-                hub: enrolment.map(|enrolment| Hub { enrolment, as_of: Mutex::new(None) }),
+                hub: enrolment.map(|enrolment| Hub {
+                    enrolment,
+                    as_of: Mutex::new(None),
+                    outward: Outward::default(),
+                }),
                 lost: None,
             },
             Err(why) => Self { hub: None, lost: Some(why.to_string()) },
@@ -55,6 +72,23 @@ impl Source {
             Some(hub) => Some(&hub.enrolment.url),
             None => self.lost.as_ref().map(|_| "an address that cannot be read"),
         }
+    }
+
+    /// What is told to the hub.
+    pub fn outward(&self) -> Result<&Outward, DeskError> {
+        let hub = self.hub.as_ref().ok_or_else(|| {
+            let why = self.lost.as_deref().unwrap_or("this host belongs to no hub");
+            DeskError::Forbidden(why.to_owned())
+        })?;
+        Ok(&hub.outward)
+    }
+
+    /// This host as the hub hears it.
+    fn voice(&self) -> Result<&Voice, DeskError> {
+        self.outward()?.voice.get().ok_or_else(|| {
+            let fix = "see `journalctl -u jitd`, and enrol this host anew with `jitd enrol TOKEN`";
+            DeskError::Store(format!("this host cannot call its hub: {fix}"))
+        })
     }
 
     fn heard(&self, as_of: Option<Time>) {

@@ -1,10 +1,10 @@
 //! Rows of what is known from the hub.
 
 use super::Enrolment;
-use access::GrantId;
-use std::collections::HashSet;
+use access::{Grant, GrantId, Time};
+use std::collections::{BTreeMap, HashSet};
 use store::{Sql, StoreError};
-use sync::{Known, Served, State};
+use sync::{Known, KnownPermit, Served, State};
 
 fn json(value: &impl serde::Serialize) -> Result<String, StoreError> {
     serde_json::to_string(value).map_err(|why| unusable(&why))
@@ -26,11 +26,14 @@ pub const ORIGIN: &str = "hub";
 pub fn settle(connection: &dyn Sql, enrolment: &Enrolment) -> Result<Vec<GrantId>, StoreError> {
     let origin = format!("{} {} {}", enrolment.hub, enrolment.root, enrolment.host);
     if store::meta(connection, ORIGIN)?.as_ref() != Some(&origin) {
-        connection.batch("DELETE FROM served; DELETE FROM known;")?;
+        connection.batch("DELETE FROM served; DELETE FROM known; DELETE FROM permit; DELETE FROM glass;")?;
         store::set_meta(connection, ORIGIN, &origin)?;
     }
     let state = state(connection, enrolment)?;
-    let held: HashSet<GrantId> = state.grants().map(|grant| grant.id).collect();
+    let mut held: HashSet<GrantId> = state.grants().map(|grant| grant.id).collect();
+    // What was broken by its permit is good before the hub has heard of that.
+    let broken: Vec<u64> = connection.rows("SELECT id FROM glass", &[])?;
+    held.extend(broken.into_iter().map(GrantId::from_random));
     let ids: Vec<u64> = connection.rows("SELECT id FROM grants", &[])?;
     Ok(ids.into_iter().map(GrantId::from_random).filter(|id| !held.contains(id)).collect())
 }
@@ -44,7 +47,36 @@ pub fn state(connection: &dyn Sql, enrolment: &Enrolment) -> Result<State, Store
     for (id, body) in rows {
         state.grants.insert(GrantId::from_random(id), read(&body)?);
     }
+    state.permits = permits(connection)?;
     Ok(state)
+}
+
+fn permits(connection: &dyn Sql) -> Result<BTreeMap<GrantId, KnownPermit>, StoreError> {
+    let rows: Vec<(u64, String)> = connection.rows("SELECT id, body FROM permit", &[])?;
+    rows.into_iter().map(|(id, body)| Ok((GrantId::from_random(id), read(&body)?))).collect()
+}
+
+/// Keeps what is known of permits.
+pub fn put_permits(connection: &dyn Sql, permits: &BTreeMap<GrantId, KnownPermit>) -> Result<(), StoreError> {
+    connection.execute("DELETE FROM permit", &[])?;
+    for (id, permit) in permits {
+        connection.execute("INSERT INTO permit (id, body) VALUES (?1, ?2)", &[&id.bits(), &json(permit)?])?;
+    }
+    Ok(())
+}
+
+/// Permits that are listed and that were never used here.
+pub fn unused_permits(connection: &dyn Sql) -> Result<Vec<Grant>, StoreError> {
+    let used: Vec<u64> = connection.rows("SELECT id FROM glass", &[])?;
+    let permits = permits(connection)?.into_iter().filter(|(id, _)| !used.contains(&id.bits()));
+    Ok(permits.filter_map(|(_, permit)| permit.held).map(|held| held.grant).collect())
+}
+
+/// A permit is used, for ever.
+pub fn use_permit(connection: &dyn Sql, id: GrantId, at: Time) -> Result<(), StoreError> {
+    let sql = "INSERT INTO glass (id, at_ms) VALUES (?1, ?2)";
+    connection.execute(sql, &[&id.bits(), &at.timestamp_millis()])?;
+    Ok(())
 }
 
 /// Keeps the last message but for its grants.

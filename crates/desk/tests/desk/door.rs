@@ -6,7 +6,7 @@ use desk::{AtTheDoor, AtThePrompt, DeskError, Knock, Words};
 use workflow::{Channel, Refusal, RequestState};
 
 fn knock<'a>(login: &'a Login, service: &'a Service) -> Knock<'a> {
-    Knock { login, service, run_as: None, source: None }
+    Knock { login, service, run_as: None, source: None, host: None }
 }
 
 fn names(login: &str) -> (Login, Service) {
@@ -35,14 +35,15 @@ fn an_offer_opens_nothing_and_what_is_then_said_is_the_request() {
     assert!(room.paper.heard.lines().is_empty(), "nothing is on record yet");
 
     let said = words("the disk is full", Some("30m"), None);
-    let opened = room.desk.request_at_prompt(knock(&alice, &ssh), &said, true).unwrap();
+    let opened = room.desk.request_at_prompt(knock(&alice, &ssh), &said, true, None).unwrap();
     let ask = &opened.request.ask;
     assert_eq!((ask.reason.as_str(), ask.length.to_string()), ("the disk is full", "30m".to_owned()));
     assert_eq!(ask.channel, Channel::Login);
     let offered = room.desk.offer(knock(&alice, &ssh), text("again")).unwrap();
     let AtThePrompt::Wait(waits) = offered else { panic!("{offered:?}") };
     assert_eq!(waits.ask.id, ask.id, "an equal one is waited for");
-    let again = room.desk.request_at_prompt(knock(&alice, &ssh), &words("more", None, None), true).unwrap();
+    let again =
+        room.desk.request_at_prompt(knock(&alice, &ssh), &words("more", None, None), true, None).unwrap();
     assert!(again.existed && again.request.ask.id == ask.id);
 
     let seen = room.desk.request_seen_by(&alice, ask.id).unwrap();
@@ -71,7 +72,7 @@ on_refusal = "hint"
     let AtThePrompt::Ask { length, ticket } = offered else { panic!("{offered:?}") };
     assert_eq!((length.to_string(), ticket.as_deref()), ("30m".to_owned(), Some("OPS-[0-9]+")));
     let long = "the disk of this machine is full, and nobody else is there";
-    let asks = |words: &Words| room.desk.request_at_prompt(knock(&alice, &ssh), words, true);
+    let asks = |words: &Words| room.desk.request_at_prompt(knock(&alice, &ssh), words, true, None);
     let refused = |words: &Words| match asks(words) {
         Err(DeskError::Refused(why)) => why,
         other => panic!("{other:?}"),
@@ -113,13 +114,14 @@ fn what_would_be_refused_whatever_they_say_is_refused_before_they_are_asked() {
         assert!(matches!(offered, AtThePrompt::Nothing), "{why}: {offered:?}");
     }
     let off = room_by(&rule(&format!("{approve}\non_refusal = \"off\"")));
-    let asked = off.desk.request_at_prompt(knock(&alice, &ssh), &words("all the same", None, None), true);
+    let asked =
+        off.desk.request_at_prompt(knock(&alice, &ssh), &words("all the same", None, None), true, None);
     assert!(said(asked).contains("is asked by jit request alone"));
     let hint = rule(&format!("{approve}\nauto = {{ max = \"2h\" }}\non_refusal = \"hint\""));
     let hint = room_by(&hint);
     let offered = hint.desk.offer(knock(&alice, &ssh), text("refused")).unwrap();
     assert!(matches!(offered, AtThePrompt::Ask { .. }), "{offered:?}");
-    let opened = hint.desk.request_at_prompt(knock(&alice, &ssh), &words("the disk", None, None), true);
+    let opened = hint.desk.request_at_prompt(knock(&alice, &ssh), &words("the disk", None, None), true, None);
     assert!(opened.unwrap().grant.is_some(), "the rule approves what is said");
 }
 
@@ -128,10 +130,10 @@ fn who_opened_too_many_is_pointed_at_what_waits_and_else_told_to_come_later() {
     let room = room();
     let (alice, ssh) = names("alice");
     let may_not =
-        |reason| room.desk.request_at_prompt(knock(&alice, &ssh), &words(reason, None, None), false);
+        |reason| room.desk.request_at_prompt(knock(&alice, &ssh), &words(reason, None, None), false, None);
     assert!(matches!(may_not("x"), Err(DeskError::Busy(_))));
     let waits = room.desk.request(&caller("alice"), &wants("ssh"), &key()).unwrap();
     assert_eq!(may_not("x").unwrap().request.ask.id, waits.request.ask.id);
-    let by_login = room.desk.request_of_login(knock(&alice, &ssh), text("x"), false).unwrap();
+    let by_login = room.desk.request_of_login(knock(&alice, &ssh), text("x"), false, None).unwrap();
     assert!(matches!(by_login, AtTheDoor::Opened(opened) if opened.existed));
 }

@@ -106,8 +106,9 @@ fn a_refused_login_opens_its_request_by_the_policy_that_was_applied_while_it_was
     let service = access::Service::parse("ssh").unwrap();
     let reason = Text::parse("refused ssh login").unwrap();
     let desk = between.desk(&room, now());
-    let knock = desk::Knock { login: &alice.login, service: &service, run_as: None, source: None };
-    let opened = desk.request_of_login(knock, reason, true).unwrap();
+    let knock =
+        desk::Knock { login: &alice.login, service: &service, run_as: None, source: None, host: None };
+    let opened = desk.request_of_login(knock, reason, true, None).unwrap();
     let desk::AtTheDoor::Opened(opened) = opened else { panic!("{opened:?}") };
     assert!(opened.grant.is_none() && opened.request.state.is_pending());
 }

@@ -27,6 +27,7 @@ pub fn judge(story: &Story, before: &World, what: Move, after: &World) -> Result
         return Err(format!("S2: the end of grant {id} did not stay"));
     }
     minted(story, after, &memory)?;
+    permitted(after, &memory)?;
     let own = at(after.now());
     if memory.signed_time().is_some_and(|time| time > own + TimeDelta::minutes(10)) {
         return Err("G6: signed time counts though no clock agrees".into());
@@ -52,6 +53,28 @@ fn minted(story: &Story, world: &World, memory: &State) -> Result<(), String> {
     let mut held = memory.grants.values().filter_map(|known| known.held.as_ref());
     match held.find(|held| !since_epoch(held.signer, epoch)) {
         Some(held) => Err(format!("S4: honours {} by a key that was rotated out", held.grant.id)),
+        None => Ok(()),
+    }
+}
+
+/// S2, S4: a permit that is held was made by a desk, and never taken back.
+fn permitted(world: &World, memory: &State) -> Result<(), String> {
+    for permit in memory.permits() {
+        let id = permit.id.bits();
+        if !world.permitted.contains(&id) {
+            return Err(format!("S4: holds permit {id}, which nobody made"));
+        }
+        if world.taken_back.contains(&id) {
+            return Err(format!("S2: permit {id} came back"));
+        }
+        if memory.grants().any(|grant| grant.id == permit.id) {
+            return Err(format!("permit {id} is a grant too"));
+        }
+    }
+    let epoch = memory.watermark().map_or(1, |(era, _)| u8::try_from(era.epoch).unwrap());
+    let mut held = memory.permits.values().filter_map(|known| known.held.as_ref());
+    match held.find(|held| !since_epoch(held.signer, epoch)) {
+        Some(held) => Err(format!("S4: holds permit {} by a key that was rotated out", held.grant.id)),
         None => Ok(()),
     }
 }
@@ -84,6 +107,11 @@ fn calm(story: &Story, world: &World) -> Result<(), String> {
     }
     if has != live {
         return Err(format!("S2: the hub says {live:?}, and the host stays at {has:?}"));
+    }
+    let held: Vec<u64> = state.permits().map(|permit| permit.id.bits()).collect();
+    if held != world.db.permit.into_iter().collect::<Vec<_>>() {
+        let listed = world.db.permit;
+        return Err(format!("the hub lists permit {listed:?}, and the host stays at {held:?}"));
     }
     Ok(())
 }

@@ -30,6 +30,9 @@ pub const RACES: &[Can] = &[Can::Write, Can::Begin, Can::EmitAll, Can::EmitNews]
 /// The hub's database comes back from a backup, and the root says so, or not yet.
 pub const RESTORE: &[Can] = &[Can::Write, Can::Wait, Can::EmitAll, Can::Rotate, Can::Restore];
 
+/// Permits are made and taken back, and a view key is stolen while it is good.
+pub const PERMITS: &[Can] = &[Can::Permit, Can::EmitAll, Can::EmitNews, Can::Wait, Can::Rotate, Can::Forge];
+
 const ALL: &[Can] = &[
     Can::Write,
     Can::Begin,
@@ -89,6 +92,11 @@ fn changes_that_race_are_all_seen() {
 #[test]
 fn a_restored_hub_takes_nothing_back_and_is_believed_again_after_recovery() {
     explored(RESTORE, 8, &["revision_back", "forked", "lower_version", "other_body", "manifest_back"]);
+}
+
+#[test]
+fn a_permit_that_was_taken_back_never_comes_back_and_a_thief_of_a_view_key_makes_none() {
+    explored(PERMITS, 7, &["end_taken_back", "unknown_key", "rotated_out", "missing_body"]);
 }
 
 #[test]

@@ -2,13 +2,14 @@
 
 use crate::engine::Engine;
 use crate::hub::{
-    GRANT, ROOT, VIEW, at, clock, enrolled, grant, key, manifest, name, revoked, sealed, signed, view,
+    GRANT, ROOT, VIEW, at, clock, enrolled, grant, key, manifest, name, permit, permitted, revoked, sealed,
+    signed, view,
 };
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::Hash;
 use std::rc::Rc;
-use sync::{Digest, Entry, Era, Message, SignedGrant, State, whole};
+use sync::{Digest, Entry, Era, Message, SignedGrant, SignedPermit, State, whole_with};
 
 /// Seconds after the beginning: the first grants are over at the last.
 const CLOCK: [i64; 3] = [0, 120, 4000];
@@ -27,6 +28,7 @@ pub enum Can {
     Restore,
     Forge,
     Mint,
+    Permit,
 }
 
 /// One thing that happens.
@@ -62,6 +64,10 @@ pub enum Write {
     Revoke,
     /// A second grant.
     Add,
+    /// The permit is taken back.
+    TakePermit,
+    /// Another one is made in its place.
+    MakePermit,
 }
 
 /// How an arrival ends.
@@ -95,6 +101,10 @@ pub enum Forgery {
     Overtake,
     /// Lists what was never approved, signed by the stolen grant key.
     Minted,
+    /// Lists the first permit again, with its body as it was once sent.
+    Relist,
+    /// Lists a permit that no desk made, signed by a key of the thief's own.
+    OwnPermit,
 }
 
 impl Forgery {
@@ -107,6 +117,7 @@ impl Forgery {
         Self::NextEpoch,
         Self::NextIncarnation,
     ];
+    const OF_PERMITS: [Self; 2] = [Self::Relist, Self::OwnPermit];
     const BY_GRANT_KEY: [Self; 2] = [Self::Overtake, Self::Minted];
 }
 
@@ -124,6 +135,8 @@ pub struct Db {
     pub era: Era,
     pub revision: u64,
     pub rows: BTreeMap<u64, Row>,
+    /// The permit that is listed.
+    pub permit: Option<u64>,
     /// The digest that was committed with the revision.
     pub whole: Digest,
 }
@@ -162,6 +175,9 @@ pub struct World {
     pub approved: BTreeSet<(u64, u32, bool)>,
     /// Grants whose end a host has applied.
     pub ended: BTreeSet<u64>,
+    /// Permits that a desk ever made, and those of which a host has applied that they were taken back.
+    pub permitted: BTreeSet<u64>,
+    pub taken_back: BTreeSet<u64>,
 }
 
 /// What a message says, by the hub's own books; nothing of a forged one.
@@ -242,6 +258,8 @@ impl Story {
             recovered: false,
             approved: [(1, 1, false)].into(),
             ended: BTreeSet::new(),
+            permitted: if self.can(Can::Permit) { [11].into() } else { BTreeSet::new() },
+            taken_back: BTreeSet::new(),
         };
         let first = self.emit(&mut world, true);
         self.deliver(&mut world, first, Fate::Good);
@@ -251,7 +269,8 @@ impl Story {
     /// The database of the beginning.
     fn backup(&self) -> Db {
         let rows = BTreeMap::from([(1, Row { version: 1, ended: false, revision: 1 })]);
-        let mut db = Db { era: Era { incarnation: 1, epoch: 1 }, revision: 1, rows, whole: Digest::of(b"") };
+        let (era, permit) = (Era { incarnation: 1, epoch: 1 }, self.can(Can::Permit).then_some(11));
+        let mut db = Db { era, revision: 1, rows, permit, whole: Digest::of(b"") };
         db.whole = self.whole(&db);
         db
     }
@@ -266,6 +285,10 @@ impl Story {
         let writes = [Write::Extend, Write::Revoke, Write::Add];
         let writes: Vec<Write> = writes.into_iter().filter(|write| world.may(*write)).collect();
         may(Can::Write, &writes.iter().map(|write| Move::Commit(*write)).collect::<Vec<_>>());
+        match world.db.permit {
+            Some(_) => may(Can::Permit, &[Move::Commit(Write::TakePermit)]),
+            None => may(Can::Permit, &[Move::Commit(Write::MakePermit)]),
+        }
         if world.begun.is_none() {
             may(Can::Begin, &writes.iter().map(|write| Move::Begin(*write)).collect::<Vec<_>>());
         } else {
@@ -288,6 +311,9 @@ impl Story {
         may(Can::Forge, &Forgery::BY_VIEW_KEY.map(Move::Forge));
         if world.approved.contains(&(2, 1, false)) {
             may(Can::Forge, &[Move::Forge(Forgery::Borrow)]);
+        }
+        if self.can(Can::Permit) {
+            may(Can::Forge, &Forgery::OF_PERMITS.map(Move::Forge));
         }
         may(Can::Mint, &Forgery::BY_GRANT_KEY.map(Move::Forge));
         for message in &world.sent {
@@ -326,7 +352,7 @@ impl Story {
                 let message = self.forge(&world, forgery);
                 outcome = self.deliver(&mut world, message, Fate::Good);
             }
-            Move::Rotate => world.db.era.epoch += 1,
+            Move::Rotate => self.rotate(&mut world),
             Move::Restore => {
                 world.db = self.backup();
                 world.replica = world.db.clone();
@@ -340,7 +366,37 @@ impl Story {
         (world, outcome)
     }
 
+    /// New keys, and permits by them.
+    fn rotate(&self, world: &mut World) {
+        world.db.era.epoch += 1;
+        self.permit_anew(world);
+    }
+
+    /// The permit is made anew where one is listed: under another name.
+    fn permit_anew(&self, world: &mut World) {
+        if world.db.permit.is_some() {
+            Self::make_permit(world);
+            world.db.revision += 1;
+            world.db.whole = self.whole(&world.db);
+        }
+    }
+
+    fn make_permit(world: &mut World) {
+        let id = world.permitted.last().map_or(11, |last| last + 1);
+        world.permitted.insert(id);
+        world.db.permit = Some(id);
+    }
+
     fn commit(&self, world: &mut World, write: Write, taken: u64) {
+        if matches!(write, Write::TakePermit | Write::MakePermit) {
+            match write {
+                Write::MakePermit => Self::make_permit(world),
+                _ => world.db.permit = None,
+            }
+            world.db.revision += 1;
+            world.db.whole = self.whole(&world.db);
+            return;
+        }
         let db = &mut world.db;
         let revision = if self.engine.sequence { taken } else { db.revision + 1 };
         let id = if write == Write::Add { 2 } else { 1 };
@@ -372,15 +428,17 @@ impl Story {
 
     fn write(&self, world: &World, all: bool, holds: &BTreeSet<Digest>) -> usize {
         let replica = &world.replica;
-        let grants = self.listed(replica);
+        let (grants, permits) = (self.listed(replica), Self::permits(replica));
         let mut view = view(replica.era, replica.revision, world.now(), &grants);
+        view.permits = permits.iter().map(|permit| permit.entry).collect();
+        view.whole = whole_with(&view.host, &view.grants, &view.permits);
         if !self.engine.own_whole {
             view.whole = replica.whole;
         }
         let host = self.state(world.host.memory).watermark();
         let wanted = all || host.is_none_or(|(era, _)| era != replica.era);
         let manifest = wanted.then(|| manifest(replica.era, 0).sign(&key(ROOT)));
-        let message = Message::new(manifest, sealed(&view), &grants, holds);
+        let message = Message::new(manifest, sealed(&view), &grants, holds).with_permits(&permits, holds);
         let live = world.db.rows.iter().filter(|(_, row)| !row.ended);
         let live = live.map(|(id, row)| (*id, row.version)).collect();
         self.send(message.to_bytes(), Some(Truth { at: (replica.era, replica.revision), live }))
@@ -410,14 +468,24 @@ impl Story {
             Forgery::NextIncarnation => (era(2, 1), 106, vec![first], None),
             Forgery::Overtake => (era(1, 1), 107, vec![signed(&grant(1, 9), 1)], None),
             Forgery::Minted => (era(1, 1), 108, vec![signed(&grant(3, 1), 1)], None),
+            Forgery::Relist => (era(1, 1), 109, vec![], None),
+            Forgery::OwnPermit => (era(1, 1), 110, vec![], None),
+        };
+        let permits = match forgery {
+            Forgery::Relist => vec![permitted(&permit(11), 1)],
+            Forgery::OwnPermit => vec![permitted(&permit(99), 77)],
+            _ => vec![],
         };
         let mut view = view(era, revision, now, &listed);
         if forgery == Forgery::Future {
             view.issued_at = at(73 * 365 * 86_400);
             view.fresh_until = view.issued_at + chrono::TimeDelta::hours(24);
         }
+        view.permits = permits.iter().map(|permit| permit.entry).collect();
+        view.whole = whole_with(&view.host, &view.grants, &view.permits);
         let grants = sent.unwrap_or(listed);
         let message = Message::new(None, view.sign(&key(VIEW + 1)), &grants, &BTreeSet::new());
+        let message = message.with_permits(&permits, &BTreeSet::new());
         let message = self.send(message.to_bytes(), None);
         self.emitted.borrow_mut().insert(spec, message);
         message
@@ -429,6 +497,8 @@ impl Story {
         let state = self.state(world.host.disk);
         let ended = state.grants.iter().filter(|(_, known)| known.ended.is_some());
         world.ended.extend(ended.map(|(id, _)| id.bits()));
+        let gone = state.permits.iter().filter(|(_, known)| known.held.is_none());
+        world.taken_back.extend(gone.map(|(id, _)| id.bits()));
         outcome
     }
 
@@ -438,6 +508,7 @@ impl Story {
         let served = self.state(world.host.disk).watermark().map_or(world.db.era, |(era, _)| era);
         let Era { incarnation, epoch } = world.db.era;
         world.db.era = Era { incarnation: incarnation + 1, epoch: epoch.max(served.epoch) + 1 };
+        self.permit_anew(world);
         world.recovered = true;
     }
 
@@ -472,7 +543,7 @@ impl Story {
             self.recover(&mut world);
         }
         if self.can(Can::Forge) && world.db.era.epoch == 1 {
-            world.db.era.epoch += 1;
+            self.rotate(&mut world);
         }
         for _ in 0..2 {
             if world.restored {
@@ -501,9 +572,15 @@ impl Story {
         db.rows.iter().map(|(id, row)| self.body(*id, *row, epoch)).collect()
     }
 
+    fn permits(db: &Db) -> Vec<SignedPermit> {
+        let epoch = u8::try_from(db.era.epoch).unwrap();
+        db.permit.iter().map(|id| permitted(&permit(*id), epoch)).collect()
+    }
+
     fn whole(&self, db: &Db) -> Digest {
         let entries: Vec<Entry> = self.listed(db).iter().map(|grant| grant.entry).collect();
-        whole(&name("web-1"), &entries)
+        let permits: Vec<Entry> = Self::permits(db).iter().map(|permit| permit.entry).collect();
+        whole_with(&name("web-1"), &entries, &permits)
     }
 
     fn send(&self, bytes: Vec<u8>, truth: Option<Truth>) -> usize {
@@ -554,6 +631,7 @@ impl World {
             Write::Extend => self.db.rows[&1].version == 1 && !self.db.rows[&1].ended,
             Write::Revoke => !self.db.rows[&1].ended,
             Write::Add => !self.db.rows.contains_key(&2),
+            Write::TakePermit | Write::MakePermit => true,
         }
     }
 }

@@ -5,8 +5,8 @@ use access::{Ended, EndedHow, Grant, GrantId, HostName, Login, Person, RequestId
 use chrono::TimeDelta;
 use std::collections::BTreeSet;
 use sync::{
-    Body, Entry, Envelope, Era, HubId, LocalTime, Manifest, Message, Roots, SecretKey, SignedGrant, State,
-    View, whole,
+    Body, Entry, Envelope, Era, HubId, LocalTime, Manifest, Message, Permit, Roots, SecretKey, SignedGrant,
+    SignedPermit, State, View, whole, whole_with,
 };
 
 /// Seconds after the beginning.
@@ -95,6 +95,37 @@ pub fn signed(grant: &Grant, epoch: u8) -> SignedGrant {
     SignedGrant::sign(&Body { hub: hub(), grant: grant.clone() }, &key(GRANT + epoch))
 }
 
+/// A permit for web-1, to be claimed for a day.
+pub fn permit(id: u64) -> Grant {
+    let window = Window::FirstUse {
+        not_before: at(0),
+        claim_by: at(86_400),
+        length: access::Span::parse("1h").unwrap(),
+        latest_end: at(90_000),
+    };
+    Grant { window, break_glass: true, approved_by: Vec::new(), ..grant(id, 1) }
+}
+
+pub fn permitted(grant: &Grant, epoch: u8) -> SignedPermit {
+    SignedPermit::sign(&Permit { hub: hub(), grant: grant.clone() }, &key(GRANT + epoch))
+}
+
+/// The message with these permits too.
+pub fn with_permits(
+    era: Era,
+    revision: u64,
+    seconds: i64,
+    grants: &[SignedGrant],
+    permits: &[SignedPermit],
+) -> Message {
+    let permits_listed: Vec<Entry> = permits.iter().map(|permit| permit.entry).collect();
+    let view = view(era, revision, seconds, grants);
+    let whole = whole_with(&view.host, &view.grants, &permits_listed);
+    let view = sealed(&View { permits: permits_listed, whole, ..view });
+    let manifest = Some(manifest(era, 0).sign(&key(ROOT)));
+    Message::new(manifest, view, grants, &BTreeSet::new()).with_permits(permits, &BTreeSet::new())
+}
+
 /// The view of web-1, signed at `seconds`, fresh for 90 s.
 pub fn view(era: Era, revision: u64, seconds: i64, grants: &[SignedGrant]) -> View {
     let mut grants: Vec<Entry> = grants.iter().map(|grant| grant.entry).collect();
@@ -108,6 +139,7 @@ pub fn view(era: Era, revision: u64, seconds: i64, grants: &[SignedGrant]) -> Vi
         fresh_until: at(seconds + 90),
         whole: whole(&name("web-1"), &grants),
         grants,
+        permits: Vec::new(),
     }
 }
 

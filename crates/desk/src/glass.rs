@@ -1,0 +1,162 @@
+//! Glass that can be broken where the desk cannot be asked: what a host holds for that, and what becomes of it there.
+
+use crate::desk::{Said, mint_grant, put, random, view};
+use crate::{Caller, Desk, DeskError, Key, Store};
+use access::{Grant, GrantId, HostName, Person, RequestId, Service, Span, Text, Time, Window};
+use api::Opened;
+use chrono::TimeDelta;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::sync::Arc;
+use workflow::{
+    Afterwards, Ask, Change, Channel, Decider, Facts, Kind, Request, RequestState, Rule, Stepped, Wants,
+    World, open,
+};
+
+/// Services that a permit is for, as many of these together as one rule gives.
+const SERVICES: [&[&str]; 4] = [&["ssh", "sudo", "su"], &["ssh", "sudo"], &["ssh"], &["sudo"]];
+
+/// A glass that was broken on a host while the desk could not be asked.
+#[derive(Clone, Debug)]
+pub struct Broken {
+    /// The id that the host gave the request.
+    pub request: RequestId,
+    /// The grant as the host made it of a permit.
+    pub grant: Grant,
+    /// Why.
+    pub reason: Text,
+    /// The ticket it belongs to.
+    pub ticket: Option<Text>,
+    /// From where.
+    pub source: Option<IpAddr>,
+}
+
+impl<S: Store> Desk<S> {
+    /// What the policy of this moment lets people break glass for on one host: for each person a grant that has no id
+    /// yet and can be claimed for `good`. Whoever has broken glass that nobody has looked at has nothing more.
+    pub fn could_break(&self, host: &HostName, good: TimeDelta) -> Result<Vec<Grant>, DeskError> {
+        let (world, now) = (self.worlds.world(), self.clock.now());
+        let mut permits = Vec::new();
+        for person in world.breakers() {
+            if self.has_unseen(&person)? {
+                continue;
+            }
+            let found = SERVICES.iter().find_map(|services| {
+                let ask = ask_for(&world, &person, host, services, now.trusted)?;
+                let rule = world.rule(&ask, now).ok()?;
+                permit(ask, rule, good, now.trusted)
+            });
+            permits.extend(found);
+        }
+        Ok(permits)
+    }
+
+    /// An id for a permit, that no grant has.
+    pub fn mint_permit(&self) -> Result<GrantId, DeskError> {
+        self.store.read(|store| mint_grant(store))
+    }
+
+    /// Takes in that glass was broken by a permit: it is looked at afterwards, as any.
+    pub fn was_broken(&self, caller: &Caller, broken: Broken, key: &Key) -> Result<Opened, DeskError> {
+        let (world, now) = (self.worlds.world(), self.clock.now());
+        let Broken { request: id, grant, reason, ticket, source } = broken;
+        let at = grant.approved_at;
+        let length = grant.window.latest_end() - grant.window.not_before();
+        let length =
+            u32::try_from(length.num_seconds()).ok().and_then(Span::seconds).unwrap_or(Span::SHORTEST);
+        let rule = world.rule_named(&grant.rule, &grant.person, now);
+        let within = rule.as_ref().and_then(|rule| Some(rule.break_glass.as_ref()?.within.delta()));
+        let ask = Ask {
+            id,
+            kind: Kind::BreakGlass,
+            asked_by: grant.person.clone(),
+            person: grant.person.clone(),
+            names: grant.names.clone(),
+            hosts: grant.hosts.clone(),
+            labels: BTreeMap::new(),
+            services: grant.services.clone(),
+            run_as: None,
+            length,
+            starts: None,
+            reason,
+            ticket,
+            source,
+            channel: Channel::Host,
+            asked_at: at,
+        };
+        let saw = vec![format!("{} broke the glass by a permit, while the hub was away", grant.person)];
+        let request = Request {
+            ask,
+            rule: grant.rule.clone(),
+            state: RequestState::Approved { at, grant: grant.id, by: Decider::Rule { saw } },
+            reviews: Vec::new(),
+            escalated: None,
+            escalates: None,
+            // Looked at as soon as by a rule that is gone: within a day.
+            afterwards: Some(Afterwards {
+                due: now.trusted + within.unwrap_or(TimeDelta::days(1)),
+                overdue: false,
+                review: None,
+            }),
+        };
+        let stepped =
+            Stepped { request, grant: Some(grant), changes: vec![Change::Requested, Change::BreakGlass] };
+        let (reader, clock) = (caller.clone(), Arc::clone(&self.clock));
+        self.once(caller, Some(key), move |store| {
+            if store.request(stepped.request.ask.id)?.is_some() {
+                return Err(DeskError::KeyReused);
+            }
+            put(store, &stepped, &Said::by(&reader, None), now.trusted)?;
+            let grant = match &stepped.grant {
+                Some(grant) => Some(crate::desk::grant_view(grant, store, &*clock)?),
+                None => None,
+            };
+            let request = view(&stepped.request, rule.as_ref(), &reader);
+            Ok(Opened { request, grant, existed: false, unsent: None })
+        })
+    }
+
+    /// Whether this person has broken glass that nobody has looked at.
+    pub fn has_unseen(&self, person: &Person) -> Result<bool, DeskError> {
+        self.store.read(|store| Ok(!store.unseen(person)?.is_empty()))
+    }
+}
+
+/// The break glass of this person at this host.
+fn ask_for(world: &World, person: &Person, host: &HostName, services: &[&str], now: Time) -> Option<Ask> {
+    let human = world.people.get(person)?;
+    let services: Result<BTreeSet<Service>, _> =
+        services.iter().map(|service| Service::parse(service)).collect();
+    Some(Ask {
+        id: RequestId::from_random(random().ok()?),
+        kind: Kind::BreakGlass,
+        asked_by: human.person.clone(),
+        person: human.person.clone(),
+        names: human.names.clone(),
+        hosts: BTreeSet::from([host.clone()]),
+        labels: BTreeMap::new(),
+        services: services.ok()?,
+        run_as: None,
+        length: Span::SHORTEST,
+        starts: None,
+        reason: Text::parse("a permit for when the hub is away").ok()?,
+        ticket: None,
+        source: None,
+        channel: Channel::Policy,
+        asked_at: now,
+    })
+}
+
+/// What the rule would give to whoever broke glass now, to be claimed for `good`.
+fn permit(ask: Ask, rule: Rule, good: TimeDelta, now: Time) -> Option<Grant> {
+    let glass = rule.break_glass.as_ref()?;
+    let length = glass.longest;
+    let ask = Ask { length, ..ask };
+    // What they must say is for the one who looks at it afterwards to miss; an address cannot be known yet.
+    let rule = Rule { wants: Wants::default(), ..rule };
+    let stepped = open(ask, &rule, &Facts::default(), GrantId::from_random(0), now).ok()?;
+    let claim_by = now + good;
+    let window =
+        Window::FirstUse { not_before: now, claim_by, length, latest_end: claim_by + length.delta() };
+    Some(Grant { window, ..stepped.grant? })
+}

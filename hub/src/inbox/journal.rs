@@ -1,0 +1,209 @@
+//! Journals of hosts: taken in whole ranges, each record once, and compared with what was taken before.
+
+use super::rows::{self, Log, Whose};
+use crate::ledger::{Ledger, mark};
+use crate::site::Site;
+use access::{HostName, Time};
+use api::{JournalHas, JournalPart, Mark};
+use desk::DeskError;
+use journal::{Broken, Head, Verifier, Witness};
+use sync::Digest;
+
+/// What became of a part of a journal.
+enum Taken {
+    Has(u64),
+    /// It contradicts what was taken before.
+    Forked(String),
+}
+
+impl Site {
+    /// Takes a part in, durably; what is there already changes nothing.
+    pub(super) fn host_journal(
+        &self,
+        host: HostName,
+        joined: Digest,
+        part: JournalPart,
+    ) -> Result<JournalHas, DeskError> {
+        is_whole(&part)?;
+        let whose = Whose { host, joined, log: part.log };
+        match self.ledger.take_journal(whose, part, self.clock.time())? {
+            Taken::Has(through) => Ok(JournalHas { through }),
+            Taken::Forked(why) => Err(DeskError::BadRequest(why)),
+        }
+    }
+}
+
+/// Whether the rows follow each other and are what was hashed, and whether they are of this log.
+fn is_whole(part: &JournalPart) -> Result<(), DeskError> {
+    let wrong =
+        |why: &dyn std::fmt::Display| DeskError::BadRequest(format!("the part of the journal: {why}"));
+    let Some(first) = part.rows.first() else { return Err(wrong(&"it is empty")) };
+    if first.log != part.log {
+        return Err(wrong(&"its records are of another log"));
+    }
+    if let Some(large) = part.rows.iter().find(|row| !row.is_whole()) {
+        return Err(wrong(&Broken::Edited(large.seq)));
+    }
+    let mut verifier = Verifier::new(None, Witness::default());
+    part.rows.iter().try_for_each(|row| verifier.take(row)).map_err(|why| wrong(&why))
+}
+
+impl Ledger {
+    fn take_journal(&self, whose: Whose, part: JournalPart, now: Time) -> Result<Taken, DeskError> {
+        self.write(move |tx| {
+            tx.keep_room()?;
+            let before = rows::log(tx.connection(), &whose)?;
+            let known = |seq| rows::hash_of(tx.connection(), &whose, seq);
+            let (judged, fresh) = judge(before.as_ref(), &part, known)?;
+            let alarm = match judged {
+                Judged::Wants(through) => return Ok(Taken::Has(through)),
+                Judged::Follows => None,
+                Judged::Gap(why) | Judged::Forked(why) => Some((why, fresh.is_none())),
+            };
+            if let Some((why, _)) = &alarm
+                && before.as_ref().and_then(|log| log.alarm.as_ref()) != Some(why)
+            {
+                mark(tx, Mark::HostJournal, format!("host={} log={} {why}", whose.host, whose.log), now)?;
+                rows::set_alarm(tx.connection(), &whose, why)?;
+            }
+            if let Some((why, true)) = alarm {
+                return Ok(Taken::Forked(why));
+            }
+            let Some(last) = part.rows.last() else { return Ok(Taken::Has(0)) };
+            let new = part.rows.get(fresh.unwrap_or_default()..).unwrap_or_default();
+            for row in new {
+                rows::put_record(tx.connection(), &whose, row)?;
+            }
+            let through = before.as_ref().map_or(last.seq, |log| log.head.seq.max(last.seq));
+            if !new.is_empty() {
+                let first = part.rows.first().map_or(last.seq, |row| row.seq);
+                rows::put_log(tx.connection(), &whose, Head::of(last), first, now)?;
+            }
+            Ok(Taken::Has(through))
+        })
+    }
+}
+
+/// How a part stands to what was taken before.
+enum Judged {
+    /// It goes on from there.
+    Follows,
+    /// It comes too early: the record after this one is wanted.
+    Wants(u64),
+    /// Records in between are gone for good.
+    Gap(String),
+    /// It contradicts that.
+    Forked(String),
+}
+
+/// How `part` stands to the `log` as it was taken so far, and from which of its rows on it is new; none where it is not
+/// to be taken. `known` gives the hash of a record that was taken.
+fn judge(
+    log: Option<&Log>,
+    part: &JournalPart,
+    known: impl Fn(u64) -> Result<Option<journal::Hash>, DeskError>,
+) -> Result<(Judged, Option<usize>), DeskError> {
+    let Some(first) = part.rows.first() else { return Ok((Judged::Wants(0), None)) };
+    let Some(Head { seq: size, hash, .. }) = log.map(|log| log.head) else {
+        // What a host wrote and pruned before it joined is no gap.
+        let begins = first.seq == 1 || part.oldest;
+        return Ok(if begins { (Judged::Follows, Some(0)) } else { (Judged::Wants(0), None) });
+    };
+    for row in part.rows.iter().take_while(|row| row.seq <= size) {
+        // Of what was forgotten here nothing can be said.
+        if known(row.seq)?.is_some_and(|hash| hash != row.hash) {
+            return Ok((Judged::Forked(fork(row.seq)), None));
+        }
+    }
+    let fresh = part.rows.iter().position(|row| row.seq > size);
+    let Some(next) = fresh.and_then(|fresh| part.rows.get(fresh)) else {
+        return Ok((Judged::Follows, Some(part.rows.len())));
+    };
+    Ok(match next.seq - size {
+        1 if next.prev == hash => (Judged::Follows, fresh),
+        1 => (Judged::Forked(fork(size)), None),
+        _ if !part.oldest => (Judged::Wants(size), None),
+        _ => {
+            let why =
+                format!("records {} to {} are gone: neither host nor hub has them", size + 1, next.seq - 1);
+            (Judged::Gap(why), fresh)
+        }
+    })
+}
+
+fn fork(seq: u64) -> String {
+    format!(
+        "record {seq} is not the one that the hub has: the journal was rolled back or forked, or two machines use one name; \
+         look at the host, and enrol it anew to begin another log"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use journal::{Hash, LogId, Row, Stamp};
+
+    const LOG: LogId = LogId([7; 16]);
+
+    fn rows(after: Head, count: u64, word: &str) -> Vec<Row> {
+        let mut head = after;
+        (0..count)
+            .map(|n| {
+                let row = head.next(Stamp { boot: "b".into(), wall_ms: 5, boot_ms: 5 }, format!("{word}{n}"));
+                head = Head::of(&row);
+                row
+            })
+            .collect()
+    }
+
+    /// What is made of the rows `from..to` of those that were written, where the hub has the first `has` of `held`.
+    fn judged(held: &[Row], has: usize, rows: &[Row], oldest: bool) -> (&'static str, Option<usize>) {
+        let log = held[..has].last().map(|last| Log { head: Head::of(last), alarm: None });
+        let part = JournalPart { log: LOG, rows: rows.to_vec(), oldest };
+        assert!(is_whole(&part).is_ok());
+        let known = |seq: u64| Ok(held[..has].iter().find(|row| row.seq == seq).map(|row| row.hash));
+        let (judged, fresh) = judge(log.as_ref(), &part, known).unwrap();
+        let code = match judged {
+            Judged::Follows => "follows",
+            Judged::Wants(_) => "wants",
+            Judged::Gap(_) => "gap",
+            Judged::Forked(_) => "forked",
+        };
+        (code, fresh)
+    }
+
+    #[test]
+    fn a_part_is_taken_where_it_goes_on_and_refused_where_it_contradicts_or_comes_too_early() {
+        let all = rows(Head::start(LOG), 9, "a");
+        assert_eq!(judged(&all, 0, &all[..3], false), ("follows", Some(0)));
+        assert_eq!(judged(&all, 0, &all[2..3], false), ("wants", None));
+        assert_eq!(
+            judged(&all, 0, &all[2..3], true),
+            ("follows", Some(0)),
+            "what was pruned before it joined"
+        );
+        assert_eq!(judged(&all, 3, &all[3..5], false), ("follows", Some(0)));
+        assert_eq!(judged(&all, 3, &all[..5], false), ("follows", Some(3)), "some of it again");
+        assert_eq!(judged(&all, 5, &all[1..3], false), ("follows", Some(2)), "all of it again");
+        assert_eq!(judged(&all, 3, &all[5..7], false), ("wants", None));
+        assert_eq!(judged(&all, 3, &all[5..7], true), ("gap", Some(0)));
+        let fork: Vec<Row> = [&all[..2], &rows(Head::of(&all[1]), 4, "b")].concat();
+        assert_eq!(judged(&all, 5, &fork[..4], false), ("forked", None));
+        assert_eq!(judged(&all, 2, &fork[..4], false), ("follows", Some(2)), "before it parts");
+        assert_eq!(judged(&all, 3, &fork[3..], false), ("forked", None), "it goes on from another record");
+        assert_eq!(judged(&all, 3, &fork[3..], true), ("forked", None));
+    }
+
+    #[test]
+    fn rows_that_were_changed_or_do_not_follow_each_other_are_no_part() {
+        let all = rows(Head::start(LOG), 4, "a");
+        let whole = |rows: Vec<Row>, log| is_whole(&JournalPart { log, rows, oldest: false }).is_ok();
+        assert!(whole(all.clone(), LOG) && !whole(all.clone(), LogId([8; 16])) && !whole(Vec::new(), LOG));
+        let mut edited = all.clone();
+        edited[1].body = "b".into();
+        let mut unlinked = all.clone();
+        unlinked[2].prev = Hash::NONE;
+        assert!(!whole(edited, LOG) && !whole(unlinked, LOG));
+        assert!(!whole([&all[..1], &all[2..]].concat(), LOG), "a gap within");
+    }
+}

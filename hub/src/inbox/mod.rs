@@ -1,0 +1,12 @@
+//! What hosts say: what people on them ask and do, their journals, and which sessions are open there.
+
+mod asks;
+mod journal;
+mod people;
+mod permits;
+mod routes;
+pub mod rows;
+mod sessions;
+
+pub use permits::Permits;
+pub use routes::{for_hosts, for_people};

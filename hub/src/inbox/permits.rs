@@ -1,0 +1,248 @@
+//! Permits: glass that people may break on a host while the hub is away. One for each person and host that the policy
+//! names, renewed long before it is over, taken back with the right to it, and the next one only once somebody has
+//! looked at what the last one was for.
+
+use super::rows::{self, KeptPermit};
+use crate::feed;
+use crate::ledger::{Ledger, mark};
+use crate::limits;
+use crate::site::Site;
+use access::{Grant, HostName, Person, Time};
+use api::{HostAnswer, HostAsk, HostWish, Mark, ProblemCode};
+use desk::{Broken, DeskError, Key, Worlds as _};
+use loglines::Level;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Instant;
+use sync::{Entry, Era, SignedPermit};
+use workflow::World;
+
+/// What permits were last brought in line with.
+#[derive(Default)]
+pub struct Permits {
+    done: Option<(Ground, Instant)>,
+}
+
+/// What they follow from.
+struct Ground {
+    world: World,
+    /// Whoever has broken glass that nobody has looked at.
+    unseen: BTreeSet<Person>,
+    /// Which keys hosts believe.
+    era: Era,
+    /// How many are listed: one that was used is one fewer.
+    listed: u64,
+}
+
+impl Ground {
+    fn is(&self, other: &Self) -> bool {
+        let (one, two) = (&self.world, &other.world);
+        Arc::ptr_eq(&one.policy, &two.policy)
+            && Arc::ptr_eq(&one.people, &two.people)
+            && Arc::ptr_eq(&one.hosts, &two.hosts)
+            && (&self.unseen, self.era, self.listed) == (&other.unseen, other.era, other.listed)
+    }
+}
+
+impl Permits {
+    /// Brings them in line with the policy, people, hosts and keys of this moment, where those changed or time went by.
+    pub fn round(&mut self, site: &Site) -> Result<(), String> {
+        if !site.policies.is_readable() {
+            return Ok(());
+        }
+        let ground = site.ground().map_err(|why| why.to_string())?;
+        let done = self.done.as_ref();
+        if done.is_some_and(|(done, at)| done.is(&ground) && at.elapsed() < limits::PERMITS_AGAIN) {
+            return Ok(());
+        }
+        if site.bring_permits_in_line(&ground)? {
+            let listed = site.ledger.read(rows::count_permits).map_err(|why| why.to_string())?;
+            self.done = Some((Ground { listed, ..ground }, Instant::now()));
+        }
+        Ok(())
+    }
+}
+
+impl Site {
+    fn ground(&self) -> Result<Ground, DeskError> {
+        let (world, era) = (self.policies.world(), self.voice.load().manifest.era);
+        let mut unseen = BTreeSet::new();
+        for person in world.breakers() {
+            if self.desk.has_unseen(&person)? {
+                unseen.insert(person);
+            }
+        }
+        Ok(Ground { world, unseen, era, listed: self.ledger.read(rows::count_permits)? })
+    }
+
+    /// Whether all of it is done; a large fleet takes some rounds.
+    fn bring_permits_in_line(&self, ground: &Ground) -> Result<bool, String> {
+        let (now, era) = (self.clock.time(), ground.era.to_string());
+        let mut listed: BTreeMap<(HostName, Person), (Grant, String)> = self
+            .ledger
+            .read(rows::permits)
+            .map_err(|why| why.to_string())?
+            .into_iter()
+            .filter_map(|(permit, era)| {
+                Some(((permit.hosts.first()?.clone(), permit.person.clone()), (permit, era)))
+            })
+            .collect();
+        let mut changed = 0;
+        for host in ground.world.hosts.labels.keys() {
+            let wanted = self.desk.could_break(host, limits::PERMIT_GOOD).map_err(|why| why.to_string())?;
+            for wanted in wanted {
+                let before = listed.remove(&(host.clone(), wanted.person.clone()));
+                // What hosts no longer hold because of a thief, or of a database that came back, is theirs again with the
+                // next keys.
+                let is_good = |(before, made_in): &(Grant, String)| {
+                    *made_in == era && is_as(before, &wanted) && !is_old(before, now)
+                };
+                if before.as_ref().is_some_and(is_good) {
+                    continue;
+                }
+                if changed >= limits::PERMITS_AT_ONCE {
+                    return Ok(false);
+                }
+                changed += 1;
+                self.permit(host, wanted, before.map(|(before, _)| before), ground.era)?;
+            }
+        }
+        for ((host, _), (gone, _)) in listed {
+            let ledger = &self.ledger;
+            ledger.take_permit(host.clone(), gone, now).map_err(|why| why.to_string())?;
+            self.wakes.wake([&host], 0);
+        }
+        Ok(true)
+    }
+
+    /// Has a permit signed and listed, in place of the one before.
+    fn permit(&self, host: &HostName, wanted: Grant, before: Option<Grant>, era: Era) -> Result<(), String> {
+        let id = self.desk.mint_permit().map_err(|why| why.to_string())?;
+        let grant = Grant { id, ..wanted };
+        let (envelope, key) = self.signer.permit(grant.clone()).map_err(|why| why.to_string())?;
+        let digest = sync::Digest::of(envelope.payload());
+        let entry = Entry { id, version: grant.version, digest };
+        let kept = KeptPermit { signed: SignedPermit { entry, envelope }, key };
+        let now = self.clock.time();
+        self.ledger.put_permit(host.clone(), grant, kept, era, before, now).map_err(|why| why.to_string())?;
+        self.wakes.wake([host], 0);
+        Ok(())
+    }
+
+    /// Takes in that glass was broken on a host by a permit of this hub's, once.
+    pub(super) fn was_broken(
+        &self,
+        host: &HostName,
+        ask: HostAsk,
+        key: &Key,
+    ) -> Result<HostAnswer, DeskError> {
+        let HostAsk { id, login, source, wish, .. } = ask;
+        let HostWish::Glass { grant, reason, ticket } = wish else {
+            return Err(DeskError::BadRequest("no glass was broken by that".to_owned()));
+        };
+        let refused = |why: &str| {
+            let line =
+                format!("host {host} says that {login} broke glass there with {}, and {why}", grant.id);
+            self.log.put(Level::Err, line);
+            Ok(HostAnswer::Refused(ProblemCode::Refused.because(format!("the hub does not take it: {why}"))))
+        };
+        let permit = self.ledger.read(|connection| rows::permit(connection, host, grant.id))?;
+        let Some(permit) = permit else { return refused("it gave no such permit to that host") };
+        if !permit.names.contains(&login) {
+            return refused("the permit is somebody else's");
+        }
+        if !is_of(&grant, &permit, id) {
+            return refused("that is not what the permit becomes");
+        }
+        let caller = desk::Caller {
+            person: permit.person.clone(),
+            names: permit.names.clone(),
+            login,
+            source,
+            roles: desk::Roles::default(),
+            channel: workflow::Channel::Host,
+            reviews: Err("a permit was used".to_owned()),
+        };
+        let broken = Broken { request: id, grant: (*grant).clone(), reason, ticket, source };
+        let opened = self.desk.was_broken(&caller, broken, key)?;
+        self.ledger.take_permit(host.clone(), permit, self.clock.time())?;
+        if self.policies.is_readable() {
+            // What the policy gives no more ends now: it could not be asked before.
+            self.desk.reconcile()?;
+        }
+        Ok(HostAnswer::Opened(Box::new(opened)))
+    }
+}
+
+/// Whether two permits give the same.
+fn is_as(one: &Grant, other: &Grant) -> bool {
+    let length = |grant: &Grant| match &grant.window {
+        access::Window::FirstUse { length, .. } => Some(*length),
+        access::Window::Approval { .. } => None,
+    };
+    (&one.names, &one.logins, &one.services, &one.run_as, &one.rule, length(one))
+        == (&other.names, &other.logins, &other.services, &other.run_as, &other.rule, length(other))
+}
+
+/// Whether half of the time in which it can be used is over.
+fn is_old(permit: &Grant, now: Time) -> bool {
+    permit.window.not_before() + limits::PERMIT_GOOD / 2 <= now
+}
+
+/// Whether a host may have made `grant` of `permit` for this request: no wider, no longer, and in its time.
+fn is_of(grant: &Grant, permit: &Grant, request: access::RequestId) -> bool {
+    let (access::Window::Approval { not_before, expires }, access::Window::FirstUse { claim_by, length, .. }) =
+        (&grant.window, &permit.window)
+    else {
+        return false;
+    };
+    let same = Grant {
+        request,
+        services: grant.services.clone(),
+        run_as: grant.run_as.clone(),
+        window: grant.window,
+        approved_at: *not_before,
+        ..permit.clone()
+    };
+    *grant == same
+        && grant.services.is_subset(&permit.services)
+        && !grant.services.is_empty()
+        && grant.run_as.is_subset(&permit.run_as)
+        && *not_before >= permit.window.not_before()
+        && not_before < claim_by
+        && expires > not_before
+        && *expires - *not_before <= length.delta()
+}
+
+impl Ledger {
+    fn put_permit(
+        &self,
+        host: HostName,
+        grant: Grant,
+        kept: KeptPermit,
+        era: Era,
+        before: Option<Grant>,
+        at: Time,
+    ) -> Result<(), DeskError> {
+        self.write(move |tx| {
+            let detail = format!("made={} host={host} user={} rule={}", grant.id, grant.person, grant.rule);
+            mark(tx, Mark::Permits, detail, at)?;
+            if let Some(before) = before {
+                rows::unlist_permit(tx.connection(), before.id)?;
+            }
+            rows::put_permit(tx.connection(), &host, &grant, &kept, era)?;
+            feed::rows::rise(tx.connection()).map(drop)
+        })
+    }
+
+    fn take_permit(&self, host: HostName, permit: Grant, at: Time) -> Result<(), DeskError> {
+        self.write(move |tx| {
+            if !rows::unlist_permit(tx.connection(), permit.id)? {
+                return Ok(());
+            }
+            let detail = format!("taken={} host={host} user={}", permit.id, permit.person);
+            mark(tx, Mark::Permits, detail, at)?;
+            feed::rows::rise(tx.connection()).map(drop)
+        })
+    }
+}

@@ -1,0 +1,283 @@
+//! Rows of hosts' journals and of sessions that are open on them.
+
+use access::{Grant, GrantId, HostName, SessionId, Time};
+use api::{EndThere, SessionView};
+use desk::DeskError;
+use journal::{Hash, Head, LogId, Row};
+use std::collections::BTreeMap;
+use store::Sql;
+use sync::{Digest, Entry, Era, PublicKey, SignedPermit};
+
+fn unreadable(what: &str, why: &dyn std::fmt::Display) -> DeskError {
+    DeskError::Store(format!("the row of {what} cannot be read: {why}"))
+}
+
+/// A log as far as it was taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Log {
+    /// Its end.
+    pub head: Head,
+    /// What is wrong with it.
+    pub alarm: Option<String>,
+}
+
+/// Whose log it is.
+#[derive(Clone, Debug)]
+pub struct Whose {
+    /// The host.
+    pub host: HostName,
+    /// The token that it joined by: one that joined anew begins anew.
+    pub joined: Digest,
+    /// The log.
+    pub log: LogId,
+}
+
+impl Whose {
+    fn key(&self) -> (&str, &[u8; 32], String) {
+        (self.host.as_str(), self.joined.as_bytes(), self.log.to_string())
+    }
+}
+
+/// A log of a host.
+pub fn log(connection: &dyn Sql, whose: &Whose) -> Result<Option<Log>, DeskError> {
+    let (host, joined, log) = whose.key();
+    let sql = "SELECT size, hash, alarm FROM host_log WHERE host = ?1 AND joined = ?2 AND log = ?3";
+    let row: Option<(u64, [u8; 32], Option<String>)> = connection.row(sql, &[&host, joined, &log])?;
+    Ok(row.map(|(seq, hash, alarm)| Log { head: Head { log: whose.log, seq, hash: Hash(hash) }, alarm }))
+}
+
+/// The hash of a record that was taken, if it is still here.
+pub fn hash_of(connection: &dyn Sql, whose: &Whose, seq: u64) -> Result<Option<Hash>, DeskError> {
+    let (host, joined, log) = whose.key();
+    let sql = "SELECT hash FROM host_record WHERE host = ?1 AND joined = ?2 AND log = ?3 AND seq = ?4";
+    let hash: Option<[u8; 32]> = connection.row(sql, &[&host, joined, &log, &seq])?;
+    Ok(hash.map(Hash))
+}
+
+/// Keeps a record.
+pub fn put_record(connection: &dyn Sql, whose: &Whose, row: &Row) -> Result<(), DeskError> {
+    let (host, joined, log) = whose.key();
+    let Row { seq, stamp, body, prev, hash, .. } = row;
+    connection.execute(
+        "INSERT INTO host_record (host, joined, log, seq, boot, wall_ms, boot_ms, body, prev, hash) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+        &[&host, joined, &log, seq, &stamp.boot, &stamp.wall_ms, &stamp.boot_ms, body, &prev.0, &hash.0],
+    )?;
+    Ok(())
+}
+
+/// A log goes to `head` now, and begins with `first` where it is new.
+pub fn put_log(
+    connection: &dyn Sql,
+    whose: &Whose,
+    head: Head,
+    first: u64,
+    now: Time,
+) -> Result<(), DeskError> {
+    let (host, joined, log) = whose.key();
+    connection.execute(
+        "INSERT INTO host_log (host, joined, log, first, size, hash, heard_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) \
+         ON CONFLICT (host, joined, log) DO UPDATE SET size = ?5, hash = ?6, heard_ms = ?7",
+        &[&host, joined, &log, &first, &head.seq, &head.hash.0, &now.timestamp_millis()],
+    )?;
+    Ok(())
+}
+
+/// Something is wrong with a log that is there.
+pub fn set_alarm(connection: &dyn Sql, whose: &Whose, alarm: &str) -> Result<(), DeskError> {
+    let (host, joined, log) = whose.key();
+    let sql = "UPDATE host_log SET alarm = ?4 WHERE host = ?1 AND joined = ?2 AND log = ?3";
+    connection.execute(sql, &[&host, joined, &log, &alarm])?;
+    Ok(())
+}
+
+/// Of each host the log that was heard of last: its size, and what is wrong with it.
+pub fn logs(connection: &dyn Sql) -> Result<BTreeMap<String, (u64, Option<String>)>, DeskError> {
+    let sql = "SELECT host, size, alarm FROM host_log ORDER BY heard_ms, log";
+    let rows: Vec<(String, u64, Option<String>)> = connection.rows(sql, &[])?;
+    Ok(rows.into_iter().map(|(host, size, alarm)| (host, (size, alarm))).collect())
+}
+
+/// Takes away records that were written before this.
+pub fn forget_records(connection: &dyn Sql, before: Time) -> Result<usize, DeskError> {
+    Ok(connection.execute("DELETE FROM host_record WHERE wall_ms < ?1", &[&before.timestamp_millis()])?)
+}
+
+/// A permit as it was signed, and by which key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeptPermit {
+    /// The permit.
+    pub signed: SignedPermit,
+    /// The key.
+    pub key: PublicKey,
+}
+
+/// Keeps a permit of a host, which is listed from now on.
+pub fn put_permit(
+    connection: &dyn Sql,
+    host: &HostName,
+    grant: &Grant,
+    kept: &KeptPermit,
+    era: Era,
+) -> Result<(), DeskError> {
+    let KeptPermit { signed, key } = kept;
+    let json = |why: serde_json::Error| DeskError::Store(why.to_string());
+    connection.execute(
+        "INSERT INTO permit (id, host, listed, digest, envelope, key, era, body, until_ms) \
+         VALUES (?1, ?2, 1, ?3, ?4, ?5, ?6, ?7, ?8)",
+        &[
+            &grant.id.bits(),
+            &host.as_str(),
+            &signed.entry.digest.to_string(),
+            &serde_json::to_string(&signed.envelope).map_err(json)?,
+            &key.to_string(),
+            &era.to_string(),
+            &serde_json::to_string(grant).map_err(json)?,
+            &grant.window.latest_end().timestamp_millis(),
+        ],
+    )?;
+    Ok(())
+}
+
+/// A permit is listed no more. Whether it was.
+pub fn unlist_permit(connection: &dyn Sql, id: GrantId) -> Result<bool, DeskError> {
+    let sql = "UPDATE permit SET listed = 0 WHERE id = ?1 AND listed = 1";
+    Ok(connection.execute(sql, &[&id.bits()])? == 1)
+}
+
+fn grant(body: &str) -> Result<Grant, DeskError> {
+    serde_json::from_str(body).map_err(|why| unreadable("a permit", &why))
+}
+
+/// All permits that are listed, each with the era that it was made in.
+pub fn permits(connection: &dyn Sql) -> Result<Vec<(Grant, String)>, DeskError> {
+    let rows: Vec<(String, String)> =
+        connection.rows("SELECT body, era FROM permit WHERE listed = 1 ORDER BY id", &[])?;
+    rows.into_iter().map(|(body, era)| Ok((grant(&body)?, era))).collect()
+}
+
+/// How many are listed.
+pub fn count_permits(connection: &dyn Sql) -> Result<u64, DeskError> {
+    Ok(connection.one("SELECT count(*) FROM permit WHERE listed = 1", &[])?)
+}
+
+/// A permit that this host was given, listed or not.
+pub fn permit(connection: &dyn Sql, host: &HostName, id: GrantId) -> Result<Option<Grant>, DeskError> {
+    let sql = "SELECT body FROM permit WHERE id = ?1 AND host = ?2";
+    let body: Option<String> = connection.row(sql, &[&id.bits(), &host.as_str()])?;
+    body.map(|body| grant(&body)).transpose()
+}
+
+/// The permits of one host as they were signed, by rising id, and the revision that this is of.
+pub fn signed_permits(connection: &dyn Sql, host: &HostName) -> Result<(u64, Vec<KeptPermit>), DeskError> {
+    type Signed = (u64, Option<u64>, Option<String>, Option<String>, Option<String>);
+    let most = u32::try_from(sync::limits::PERMITS).unwrap_or(u32::MAX);
+    // One statement sees one state, in every database; and the revision is there also where nothing is listed.
+    let rows: Vec<Signed> = connection.rows(
+        "SELECT head.revision, p.id, p.digest, p.envelope, p.key FROM head LEFT JOIN \
+         (SELECT * FROM permit WHERE host = ?1 AND listed = 1 ORDER BY id LIMIT ?2) AS p ON 1 = 1 ORDER BY p.id",
+        &[&host.as_str(), &most],
+    )?;
+    let wrong = |why: &dyn std::fmt::Display| unreadable("a permit", why);
+    let Some((revision, ..)) = rows.first() else { return Err(unreadable("the head", &"it is gone")) };
+    let (revision, mut permits) = (*revision, Vec::with_capacity(rows.len()));
+    for row in rows {
+        let (_, Some(id), Some(digest), Some(envelope), Some(key)) = row else { continue };
+        let digest = digest.parse().map_err(|why| wrong(&why))?;
+        let envelope = serde_json::from_str(&envelope).map_err(|why| wrong(&why))?;
+        // A permit has one version.
+        let entry = Entry { id: GrantId::from_random(id), version: 1, digest };
+        let key = key.parse().map_err(|why| wrong(&why))?;
+        permits.push(KeptPermit { signed: SignedPermit { entry, envelope }, key });
+    }
+    Ok((revision, permits))
+}
+
+/// Takes away permits that are listed no more and were over before this.
+pub fn forget_permits(connection: &dyn Sql, before: Time) -> Result<(), DeskError> {
+    let sql = "DELETE FROM permit WHERE listed = 0 AND until_ms < ?1";
+    connection.execute(sql, &[&before.timestamp_millis()])?;
+    Ok(())
+}
+
+/// A session on a host.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct There {
+    /// Where.
+    pub host: HostName,
+    /// As the host told of it.
+    pub view: SessionView,
+    /// Who wants it ended.
+    pub ending: Option<EndThere>,
+}
+
+/// These are open on a host, and no others.
+pub fn put_sessions(connection: &dyn Sql, host: &HostName, open: &[SessionView]) -> Result<(), DeskError> {
+    let mut gone: Vec<u64> =
+        connection.rows("SELECT id FROM host_session WHERE host = ?1", &[&host.as_str()])?;
+    gone.retain(|id| !open.iter().any(|view| view.session.id.bits() == *id));
+    for id in gone {
+        connection.execute("DELETE FROM host_session WHERE host = ?1 AND id = ?2", &[&host.as_str(), &id])?;
+    }
+    for view in open {
+        let body = serde_json::to_string(view).map_err(|why| DeskError::Store(why.to_string()))?;
+        let (id, opened) = (view.session.id.bits(), view.session.opened.timestamp_millis());
+        connection.execute(
+            "INSERT INTO host_session (host, id, opened_ms, body) VALUES (?1, ?2, ?3, ?4) \
+             ON CONFLICT (host, id) DO UPDATE SET opened_ms = ?3, body = ?4",
+            &[&host.as_str(), &id, &opened, &body],
+        )?;
+    }
+    Ok(())
+}
+
+fn read((host, body, ending): (String, String, Option<String>)) -> Result<There, DeskError> {
+    let wrong = |why: &dyn std::fmt::Display| unreadable("a session", why);
+    Ok(There {
+        host: HostName::parse(&host).map_err(|why| wrong(&why))?,
+        view: serde_json::from_str(&body).map_err(|why| wrong(&why))?,
+        ending: ending.map(|ending| serde_json::from_str(&ending)).transpose().map_err(|why| wrong(&why))?,
+    })
+}
+
+/// Sessions on all hosts, the newest first.
+pub fn sessions(connection: &dyn Sql, limit: u32) -> Result<Vec<There>, DeskError> {
+    let sql = "SELECT host, body, ending FROM host_session ORDER BY opened_ms DESC, id LIMIT ?1";
+    connection.rows(sql, &[&limit])?.into_iter().map(read).collect()
+}
+
+/// Sessions whose ids are from `low` to `high`, some of them.
+pub fn sessions_within(
+    connection: &dyn Sql,
+    low: SessionId,
+    high: SessionId,
+) -> Result<Vec<There>, DeskError> {
+    let sql = "SELECT host, body, ending FROM host_session WHERE id BETWEEN ?1 AND ?2 LIMIT 100";
+    connection.rows(sql, &[&low.bits(), &high.bits()])?.into_iter().map(read).collect()
+}
+
+/// Somebody wants a session ended; whoever was first stays. Whether it is there.
+pub fn end_session(connection: &dyn Sql, host: &HostName, end: &EndThere) -> Result<bool, DeskError> {
+    let ending = serde_json::to_string(end).map_err(|why| DeskError::Store(why.to_string()))?;
+    let sql = "UPDATE host_session SET ending = coalesce(ending, ?3) WHERE host = ?1 AND id = ?2";
+    Ok(connection.execute(sql, &[&host.as_str(), &end.session.bits(), &ending])? == 1)
+}
+
+/// Sessions of a host that somebody wants ended.
+pub fn ending(connection: &dyn Sql, host: &HostName) -> Result<Vec<EndThere>, DeskError> {
+    let sql = "SELECT ending FROM host_session WHERE host = ?1 AND ending IS NOT NULL ORDER BY id";
+    let rows: Vec<String> = connection.rows(sql, &[&host.as_str()])?;
+    let read = |ending: String| serde_json::from_str(&ending).map_err(|why| unreadable("a session", &why));
+    rows.into_iter().map(read).collect()
+}
+
+/// How many sessions are open on all hosts.
+pub fn count_sessions(connection: &dyn Sql) -> Result<u64, DeskError> {
+    Ok(connection.one("SELECT count(*) FROM host_session", &[])?)
+}
+
+/// A host that is none any more has no sessions.
+pub fn forget_sessions(connection: &dyn Sql, host: &HostName) -> Result<(), DeskError> {
+    connection.execute("DELETE FROM host_session WHERE host = ?1", &[&host.as_str()])?;
+    Ok(())
+}

@@ -1,0 +1,119 @@
+//! Sessions on hosts: told by them, seen and ended here.
+
+use super::rows::{self, There};
+use crate::ledger::{Ledger, record};
+use crate::site::Site;
+use access::{HostName, SessionId, Time};
+use api::{
+    EndAsked, EndSession, EndThere, OpenSessions, Record, Session, SessionChange, SessionRecord,
+    SessionState, SessionView,
+};
+use desk::{Caller, DeskError, Worlds as _};
+
+impl Site {
+    /// All that is open on a host.
+    pub(super) fn host_sessions(&self, host: HostName, open: OpenSessions) -> Result<(), DeskError> {
+        let most = api::limits::PAGE as usize;
+        if open.sessions.len() > most {
+            return Err(DeskError::BadRequest(format!("one call tells of at most {most} sessions")));
+        }
+        self.ledger.put_sessions(host, open.sessions)
+    }
+
+    /// Sessions that the caller may see, the newest first.
+    pub(super) fn sessions(&self, caller: &Caller) -> Result<Vec<SessionView>, DeskError> {
+        let all = self.ledger.read(|connection| rows::sessions(connection, api::limits::PAGE))?;
+        Ok(all.into_iter().filter(|there| self.sees(there, caller)).map(view).collect())
+    }
+
+    /// One's own, those of grants that one could decide, or everything.
+    fn sees(&self, there: &There, caller: &Caller) -> bool {
+        let Session { subject, grant, .. } = &there.view.session;
+        caller.roles.sees_all()
+            || caller.names.contains(subject)
+            || grant.is_some_and(|grant| self.desk.show_grant(caller, &grant.to_string()).is_ok())
+    }
+
+    /// Has a host end a session of its own. It hears of it at once, or when it is back.
+    pub(super) fn end_there(
+        &self,
+        caller: &Caller,
+        id: &str,
+        body: EndSession,
+    ) -> Result<SessionView, DeskError> {
+        let none = || DeskError::NotFound { what: "session", id: id.to_owned(), list: "sessions" };
+        let (low, high) = SessionId::range(id).map_err(|why| DeskError::BadRequest(why.to_string()))?;
+        let mut found = self.ledger.read(|connection| rows::sessions_within(connection, low, high))?;
+        found.retain(|there| self.sees(there, caller));
+        let there = match (found.pop(), found.is_empty()) {
+            (Some(there), true) => there,
+            (None, _) => return Err(none()),
+            _ => return Err(DeskError::Ambiguous { what: "session", id: id.to_owned() }),
+        };
+        self.may_end(&there, caller)?;
+        let (host, session) = (there.host.clone(), there.view.session.id);
+        let end = EndThere { session, by: caller.person.clone(), reason: body.reason };
+        if !self.ledger.end_there(there.clone(), end.clone(), self.clock.time())? {
+            return Err(none());
+        }
+        self.wakes.wake([&host], 0);
+        let heard = self.wakes.listens(&host);
+        let there = There { ending: heard.then_some(end), ..there };
+        Ok(view(there))
+    }
+
+    /// Its own person, who decides over its grant, and operators.
+    fn may_end(&self, there: &There, caller: &Caller) -> Result<(), DeskError> {
+        let session = &there.view.session;
+        if caller.names.contains(&session.subject) || caller.roles.revokes() {
+            return Ok(());
+        }
+        let grant = session.grant.and_then(|id| self.desk.show_grant(caller, &id.to_string()).ok());
+        let grant = grant.map(|view| view.grant);
+        if grant.as_ref().is_some_and(|grant| grant.person == caller.person) {
+            return Ok(());
+        }
+        if !grant.is_some_and(|grant| self.desk.approves(&self.policies.world(), &grant, &caller.person)) {
+            let why = format!("session {} is for its person, its approvers and operators to end", session.id);
+            return Err(DeskError::Forbidden(why));
+        }
+        caller.reviews.clone().map_err(DeskError::NotThem)
+    }
+}
+
+fn view(there: There) -> SessionView {
+    let state = if there.ending.is_some() { SessionState::Ending } else { there.view.state };
+    SessionView { host: Some(there.host), state, ..there.view }
+}
+
+impl Ledger {
+    fn put_sessions(&self, host: HostName, open: Vec<SessionView>) -> Result<(), DeskError> {
+        self.write(move |tx| rows::put_sessions(tx.connection(), &host, &open))
+    }
+
+    fn end_there(&self, there: There, end: EndThere, at: Time) -> Result<bool, DeskError> {
+        self.write(move |tx| {
+            if !rows::end_session(tx.connection(), &there.host, &end)? {
+                return Ok(false);
+            }
+            if there.ending.is_some() {
+                return Ok(true);
+            }
+            let EndThere { by, reason, .. } = end;
+            let asked = EndAsked { by: by.clone(), at, reason: reason.clone() };
+            record(
+                tx,
+                Record::Session(Box::new(SessionRecord {
+                    at,
+                    change: SessionChange::Ending,
+                    session: Session { end: Some(asked), ..there.view.session },
+                    actor: Some(by),
+                    comment: Some(reason),
+                    end: None,
+                    detail: format!("host={}", there.host),
+                })),
+            )?;
+            Ok(true)
+        })
+    }
+}

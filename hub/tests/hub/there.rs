@@ -1,0 +1,421 @@
+//! A real `jitd` that belongs to a real hub, and people with accounts on it.
+
+use crate::host::token;
+use crate::room::{Hub, text, until};
+use access::{HostName, Person};
+use api::{Join, Scope, Which};
+use frame::{Answer, Mode, Notice, Offer, Phase, Question, Verdict, Wish};
+use rustix::process::{Pid, Signal, kill_process};
+use std::io::{Read as _, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::net::{UnixDatagram, UnixStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::{Duration, Instant};
+use sync::{Digest, SecretKey};
+use workflow::RequestState;
+
+const NAME: &str = "db-7";
+const ALICE: u32 = 65_001;
+
+const POLICY: &str = r#"
+[[rule]]
+id = "production"
+who = { groups = ["dev"] }
+where = { hosts = ["db-*"] }
+what = { services = ["ssh", "sudo"] }
+time = { max = "8h", extend = { count = 1 } }
+approve = [{ from = ["group:leads"] }]
+break_glass = { who = ["user:alice"], max = "30m", review_by = ["group:leads"] }
+"#;
+
+/// The daemon of one host, with a folder of its own and accounts of its own.
+struct There {
+    folder: tempfile::TempDir,
+    daemon: Option<Child>,
+    log: Receiver<String>,
+}
+
+/// Programs beside the hub; of the same build.
+fn beside(name: &str) -> PathBuf {
+    let path = Path::new(env!("CARGO_BIN_EXE_jit-hub")).with_file_name(name);
+    assert!(path.exists(), "build it too: cargo build -p jitd -p jit");
+    path
+}
+
+impl There {
+    /// One that has joined, by the same files that `jitd enrol` writes.
+    fn joined(hub: &Hub, more: &str) -> Self {
+        let folder = tempfile::tempdir_in("/tmp").unwrap();
+        // Its people are other users than the one of this test.
+        std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+        let inside = |name: &str| folder.path().join(name);
+        std::fs::create_dir(inside("state")).unwrap();
+        std::fs::copy(beside("jit"), inside("jit")).unwrap();
+        let passwd = format!(
+            "root:x:0:0::/root:/bin/sh\nalice:x:{ALICE}:{ALICE}::/:/bin/sh\nbob:x:{0}:{0}::/:/bin/sh\n",
+            ALICE + 1
+        );
+        std::fs::write(inside("passwd"), passwd).unwrap();
+        std::fs::write(inside("group"), "root:x:0:\n").unwrap();
+        let config = format!(
+            "state = '{0}/state'\nhost = '{NAME}'\n[gate]\nsocket = '{0}/gate'\n[control]\nsocket = '{0}/control'\n\
+             [syslog]\nsocket = '{0}/log'\n[accounts]\npasswd = '{0}/passwd'\ngroup = '{0}/group'\n{more}\n",
+            folder.path().display()
+        );
+        std::fs::write(inside("jitd.toml"), config).unwrap();
+        let joining = token(hub, 1);
+        let key = SecretKey::from_random(&[7; 32]);
+        let machine = std::fs::read("/etc/machine-id").unwrap();
+        let machine = Digest::of(&[b"jit machine v1\n".as_slice(), &machine].concat());
+        let host = HostName::parse(NAME).unwrap();
+        let join = Join { token: joining.hash(), host: host.clone(), machine, key: key.public() };
+        let said = hub.raw("POST /v1/hosts", "", &serde_json::to_string(&join).unwrap());
+        assert!(said.starts_with("HTTP/1.1 200"), "{said}");
+        let enrolment = serde_json::json!({
+            "url": hub.url(), "hub": joining.hub, "root": joining.root, "host": host, "certificate": hub.ca()
+        });
+        std::fs::write(inside("state/enrolment.json"), enrolment.to_string()).unwrap();
+        std::fs::write(inside("state/host.pem"), key.to_pem()).unwrap();
+        let log = lines(&inside("log"));
+        let mut there = Self { folder, daemon: None, log };
+        there.start();
+        there
+    }
+
+    fn inside(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn start(&mut self) {
+        let mut jitd = Command::new(beside("jitd"));
+        let jitd = jitd.arg("--config").arg(self.inside("jitd.toml")).stderr(Stdio::inherit());
+        self.daemon = Some(jitd.spawn().unwrap());
+        until("it listens", || UnixStream::connect(self.inside("control")).is_ok());
+    }
+
+    fn kill(&mut self) {
+        let mut daemon = self.daemon.take().unwrap();
+        kill_process(Pid::from_child(&daemon), Signal::KILL).unwrap();
+        daemon.wait().unwrap();
+    }
+
+    /// `jit` of somebody who has logged in here.
+    fn jit(&self, uid: u32, arguments: &str) -> Output {
+        let command = format!(
+            "echo {uid} > /proc/self/loginuid; exec {} --socket {} {arguments}",
+            self.inside("jit").display(),
+            self.inside("control").display()
+        );
+        let mut setpriv = Command::new("setpriv");
+        let id = uid.to_string();
+        setpriv.args(["--reuid", &id, "--regid", &id, "--clear-groups", "sh", "-c", &command]);
+        setpriv.env("HOME", "/nonexistent").output().unwrap()
+    }
+
+    fn done(&self, uid: u32, arguments: &str) -> serde_json::Value {
+        let done = self.jit(uid, &format!("{arguments} --json"));
+        assert!(done.status.success(), "{arguments}: {}{}", text(&done.stdout), text(&done.stderr));
+        serde_json::from_slice(&done.stdout).unwrap()
+    }
+
+    /// The next line of the log that has these words.
+    fn says(&self, words: &str) -> String {
+        let mut all = Vec::new();
+        loop {
+            let line = self.log.recv_timeout(crate::room::PATIENCE);
+            let line = line.unwrap_or_else(|_| panic!("no {words:?} in {all:#?}"));
+            if line.contains(words) {
+                return line;
+            }
+            all.push(line);
+        }
+    }
+
+    /// What the gate answers alice, and within which time.
+    fn asked(&self, phase: Phase, can_prompt: bool, reason: &str) -> (Answer, Duration) {
+        let question = Question {
+            nonce: [7; 16],
+            phase,
+            service: b"sshd".to_vec(),
+            subject: b"alice".to_vec(),
+            target: b"alice".to_vec(),
+            rhost: Vec::new(),
+            address: b"203.0.113.5".to_vec(),
+            tty: b"ssh".to_vec(),
+            uid: 0,
+            pid: std::process::id(),
+            start_ticks: 0,
+            audit_session: u32::MAX,
+            mode: Mode::Enforce,
+            notice: Notice::None,
+            outer_session: u32::MAX,
+            can_prompt,
+            wish: Wish { reason: reason.into(), ..Wish::default() },
+        };
+        let begun = Instant::now();
+        let mut stream = UnixStream::connect(self.inside("gate")).unwrap();
+        stream.write_all(&question.encode().unwrap()).unwrap();
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).unwrap();
+        (Answer::decode(&answer).unwrap().to(&question).unwrap(), begun.elapsed())
+    }
+
+    /// Whether the gate would let alice in.
+    fn lets_in(&self) -> bool {
+        let checked = self.jit(ALICE, "check alice --service ssh --json");
+        serde_json::from_slice::<serde_json::Value>(&checked.stdout).is_ok_and(|said| said["allowed"] == true)
+    }
+}
+
+impl Drop for There {
+    fn drop(&mut self) {
+        if let Some(mut daemon) = self.daemon.take() {
+            let _ = daemon.kill();
+            let _ = daemon.wait();
+        }
+    }
+}
+
+/// Lines as a syslog daemon takes them.
+fn lines(path: &Path) -> Receiver<String> {
+    let socket = UnixDatagram::bind(path).unwrap();
+    let (tell, told) = channel();
+    std::thread::spawn(move || {
+        let mut buffer = [0; 8192];
+        while let Ok(length) = socket.recv(&mut buffer) {
+            let line = String::from_utf8_lossy(buffer.get(..length).unwrap_or_default()).into_owned();
+            if tell.send(line).is_err() {
+                return;
+            }
+        }
+    });
+    told
+}
+
+fn with_policy() -> Hub {
+    let mut hub = Hub::set_up("");
+    hub.serve();
+    hub.stay();
+    let new = api::NewPolicy { policy: POLICY.to_owned(), people: Some(crate::room::PEOPLE.to_owned()) };
+    hub.client(&hub.admin).apply_policy(&new).unwrap();
+    hub
+}
+
+fn request_id(said: &serde_json::Value) -> String {
+    said["request"]["ask"]["id"].as_str().unwrap().to_owned()
+}
+
+fn approve(hub: &Hub, id: &str) {
+    let bob = hub.client(&hub.token("bob", &[Scope::Review], "1h").secret);
+    let digest = bob.show_request(id).unwrap().digest;
+    let narrowing = workflow::Narrowing::default();
+    let yes = api::NewReview { verdict: api::NewVerdict::Approve, digest, narrowing, comment: None };
+    bob.review(id, &yes).unwrap();
+}
+
+#[test]
+fn what_is_asked_there_is_decided_at_the_hub_and_opens_there() {
+    let hub = with_policy();
+    let there = There::joined(&hub, "");
+    let said = there.done(ALICE, "request --service ssh --for 1h --reason 'the import hangs'");
+    let id = request_id(&said);
+    assert_eq!(said["request"]["ask"]["channel"], "host");
+    assert!(said["unsent"].is_null() && said["request"]["could_approve"][0] == "bob", "{said}");
+    assert_eq!(there.done(ALICE, &format!("show {id}"))["ask"]["id"], id.as_str());
+    assert_eq!(there.done(ALICE, "requests").as_array().unwrap().len(), 1);
+    assert!(!there.lets_in());
+    let refused = there.jit(ALICE + 1, &format!("approve {id}"));
+    assert!(text(&refused.stderr).contains("[approvals] here is not set"), "{}", text(&refused.stderr));
+    approve(&hub, &id);
+    until("the grant is there", || there.lets_in());
+    let grant = there.done(ALICE, "grants")[0]["grant"]["id"].as_str().unwrap().to_owned();
+    there.done(ALICE, &format!("extend {grant} --for 10m --reason 'not done yet'"));
+    there.done(ALICE, &format!("release {grant}"));
+    until("it was given back", || !there.lets_in());
+
+    let elsewhere = there.jit(ALICE, "request --host db-8 --reason x");
+    assert_eq!(elsewhere.status.code(), Some(1));
+    assert!(
+        text(&elsewhere.stderr).contains("from here db-7 alone can be asked for"),
+        "{}",
+        text(&elsewhere.stderr)
+    );
+    let other = there.jit(ALICE + 1, "request --service ssh --reason 'let me'");
+    assert_eq!(other.status.code(), Some(1), "no rule is for bob: {}", text(&other.stdout));
+}
+
+#[test]
+fn who_may_approve_does_so_there_where_the_host_lets_them() {
+    let hub = with_policy();
+    let there = There::joined(&hub, "[approvals]\nhere = true");
+    let id = request_id(&there.done(ALICE, "request --service ssh --reason 'the import hangs'"));
+    let own = there.jit(ALICE, &format!("approve {id}"));
+    assert_eq!(own.status.code(), Some(1), "{}", text(&own.stdout));
+    there.done(ALICE + 1, &format!("approve {id}"));
+    until("the grant is there", || there.lets_in());
+}
+
+#[test]
+fn the_hub_has_the_journal_of_a_host_over_kills_of_both() {
+    let mut hub = with_policy();
+    let mut there = There::joined(&hub, "");
+    let through = |hub: &Hub| {
+        let hosts = hub.client(&hub.admin).hosts().unwrap();
+        let view = hosts.into_iter().find(|view| view.host.as_str() == NAME).unwrap();
+        assert_eq!(view.alarm, None);
+        view.journal.unwrap_or(0)
+    };
+    let written = |there: &There| there.done(0, "status")["journal_seq"].as_u64().unwrap();
+    until("all of it is there", || through(&hub) >= written(&there));
+    there.kill();
+    hub.signal(Signal::KILL);
+    assert!(!hub.ends());
+    hub.serve();
+    there.start();
+    let before = written(&there);
+    until("what came meanwhile is there", || through(&hub) >= before);
+}
+
+#[test]
+fn what_is_asked_while_the_hub_is_away_is_kept_over_a_kill_and_told_when_it_is_back() {
+    let mut hub = with_policy();
+    let mut there = There::joined(&hub, "");
+    until("it listens", || hub.client(&hub.admin).hosts().unwrap().iter().any(|view| view.connected));
+    hub.signal(Signal::KILL);
+    assert!(!hub.ends());
+    let begun = Instant::now();
+    let said = there.jit(ALICE, "request --service ssh --for 1h --reason 'the import hangs'");
+    let took = begun.elapsed();
+    assert!(said.status.success(), "{}", text(&said.stderr));
+    assert!(text(&said.stdout).contains("will be sent when the hub is reachable"), "{}", text(&said.stdout));
+    assert!(took < Duration::from_secs(5), "{took:?}");
+    let id = there.done(ALICE, "requests")[0]["ask"]["id"].as_str().unwrap().to_owned();
+    let second = request_id(&there.done(ALICE, "request --service sudo --for 1h --reason 'and sudo'"));
+    there.done(ALICE, &format!("cancel {second}"));
+    there.kill();
+    there.start();
+    let shown = there.done(ALICE, &format!("show {id}"));
+    assert_eq!(shown["state"]["state"], "pending");
+    hub.serve();
+    let all =
+        || hub.client(&hub.admin).requests(&api::AskRequests { which: Which::All, limit: None }).unwrap();
+    until("the hub has it", || all().len() == 1);
+    assert_eq!(all()[0].ask.id.to_string(), id);
+    until("it is answered", || there.done(ALICE, &format!("show {id}"))["could_approve"][0] == "bob");
+    assert_eq!(all().len(), 1, "what was taken back was never told");
+}
+
+#[test]
+fn glass_is_broken_there_once_while_the_hub_is_away_and_looked_at_afterwards() {
+    let mut hub = with_policy();
+    let mut there = There::joined(&hub, "");
+    let sql = |there: &There, what: &str| -> u64 {
+        let connection = rusqlite::Connection::open(there.inside("state/jitd.db")).unwrap();
+        connection.query_row(what, [], |row| row.get(0)).unwrap()
+    };
+    until("a permit is there", || sql(&there, "SELECT count(*) FROM permit") == 1);
+    hub.signal(Signal::KILL);
+    assert!(!hub.ends());
+    let nobody = there.jit(ALICE + 1, "request --service ssh --break-glass --reason 'let me in'");
+    assert_eq!(nobody.status.code(), Some(3), "{}", text(&nobody.stdout));
+    assert!(text(&nobody.stderr).contains("holds no permit for bob"), "{}", text(&nobody.stderr));
+    let said = there.done(ALICE, "request --service ssh --break-glass --reason 'the hub is gone'");
+    let id = request_id(&said);
+    let loud = there.says("change=break_glass");
+    assert!(loud.contains("actor=alice") && loud.starts_with("<83>"), "authpriv.err: {loud}");
+    assert!(there.lets_in());
+    let again = there.jit(ALICE, "request --service ssh --break-glass --reason 'once more'");
+    assert!(text(&again.stderr).contains("holds no permit for alice"), "{}", text(&again.stderr));
+    there.kill();
+    there.start();
+    assert!(there.lets_in(), "what was broken is good over a restart");
+    let again = there.jit(ALICE, "request --service ssh --break-glass --reason 'once more'");
+    assert!(!again.status.success(), "and its permit is used over a restart");
+
+    hub.serve();
+    let bob = hub.client(&hub.token("bob", &[Scope::Review], "1h").secret);
+    let mut told = None;
+    until("the hub hears of it", || {
+        told = bob.show_request(&id).ok();
+        told.is_some()
+    });
+    let told = told.unwrap();
+    assert!(matches!(told.state, RequestState::Approved { .. }) && told.afterwards.is_some());
+    assert_eq!(told.ask.person, Person::parse("alice").unwrap());
+    let narrowing = workflow::Narrowing::default();
+    let seen =
+        api::NewReview { verdict: api::NewVerdict::Approve, digest: told.digest, narrowing, comment: None };
+    bob.review(&id, &seen).unwrap();
+    until("the next permit is there", || sql(&there, "SELECT count(*) FROM permit") > 1);
+    assert!(there.lets_in());
+}
+
+/// Below a second and a half, in which the module still tells its person why.
+const IN_TIME: Duration = Duration::from_millis(1500);
+
+#[test]
+fn a_refused_login_there_asks_the_hub_and_where_that_is_away_is_told_so_in_time() {
+    let mut hub = with_policy();
+    let there = There::joined(&hub, "");
+    let (refused, _) = there.asked(Phase::Account, false, "");
+    let line = text(&refused.line);
+    assert_eq!(refused.verdict, Verdict::Deny);
+    assert!(line.contains("was opened for you: bob or carol can approve it"), "{line}");
+    let all = hub.client(&hub.admin).requests(&api::AskRequests { which: Which::All, limit: None }).unwrap();
+    assert_eq!((all.len(), all[0].ask.channel), (1, workflow::Channel::Login));
+    assert!(line.contains(&all[0].ask.id.to_string()), "it is minted there: {line}");
+    let (again, _) = there.asked(Phase::Account, false, "");
+    assert!(
+        text(&again.line).contains(&format!("Request {} already waits", all[0].ask.id)),
+        "{}",
+        text(&again.line)
+    );
+    there.done(ALICE, &format!("cancel {}", all[0].ask.id));
+
+    hub.signal(Signal::STOP);
+    let (slow, took) = there.asked(Phase::Account, false, "");
+    assert!(
+        text(&slow.line).contains("is kept on this host and sent when the hub is reachable"),
+        "{}",
+        text(&slow.line)
+    );
+    assert!(took < IN_TIME, "a hub that hangs: {took:?}");
+    hub.signal(Signal::KILL);
+    assert!(!hub.ends());
+    let (away, took) = there.asked(Phase::Account, false, "");
+    assert_eq!(text(&away.line), text(&slow.line), "an equal one waits");
+    assert!(took < IN_TIME, "{took:?}");
+    hub.serve();
+    let waits = || hub.client(&hub.admin).requests(&api::AskRequests::default()).unwrap();
+    until("the hub hears of it", || waits().len() == 1);
+    assert!(text(&away.line).contains(&waits()[0].ask.id.to_string()));
+}
+
+#[test]
+fn who_is_refused_at_a_prompt_there_asks_and_waits_for_the_hub() {
+    let hub = with_policy();
+    let there = There::joined(&hub, "");
+    let (refused, _) = there.asked(Phase::Auth, true, "");
+    assert!(matches!(refused.offer, Offer::Ask { .. }), "{refused:?}");
+    let (opened, _) = there.asked(Phase::Ask, true, "the import hangs");
+    let Offer::Wait { request } = &opened.offer else { panic!("{opened:?}") };
+    let id = text(request);
+    assert!(
+        text(&opened.line).starts_with(&format!("jit: {id} waits for bob or carol, another ")),
+        "{opened:?}"
+    );
+    let (still, _) = there.asked(Phase::Wait, true, "");
+    assert_eq!(still.offer, opened.offer);
+    approve(&hub, &id);
+    until("the door opens for who waits", || {
+        let (answer, _) = there.asked(Phase::Wait, true, "");
+        let waits = matches!(answer.offer, Offer::Wait { .. });
+        assert!(
+            answer.verdict == Verdict::Allow || waits,
+            "never told to go while the grant is on its way: {answer:?}"
+        );
+        answer.verdict == Verdict::Allow
+    });
+}

@@ -1,0 +1,273 @@
+//! The thread that tells the hub: what was asked here first, then which sessions are open, then the journal.
+
+use super::call::Unheard;
+use super::follow::part_of;
+use super::outbox::{self, Kept};
+use crate::ledger::LedgerError;
+use crate::limits;
+use crate::site::Site;
+use access::GrantId;
+use api::{
+    HostAnswer, HostAsk, HostWish, JournalHas, JournalPart, Mark, MarkRecord, OpenSessions, Record,
+    SessionView,
+};
+use journal::{LogId, Row};
+use loglines::{Faults, Level, Tells};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::time::Instant;
+use store::StoreError;
+
+/// Starts it, once this host has a voice.
+pub fn start(site: &Arc<Site>) -> std::io::Result<()> {
+    let (wake, woken) = sync_channel(1);
+    if let Ok(outward) = site.source.outward() {
+        outward.wakes(wake);
+    }
+    let site = Arc::clone(site);
+    let tells = move || {
+        loop {
+            let reports = Reports { site: Arc::clone(&site), log: None, sessions: None, journal: None };
+            // What no release should stumble over must not end the telling, and not the deciding either.
+            if catch_unwind(AssertUnwindSafe(|| reports.run(&woken))).is_err() {
+                site.log.put(Level::Err, "telling the hub broke off, and is begun anew".to_owned());
+                std::thread::sleep(limits::HUB_AGAIN.0);
+            }
+        }
+    };
+    std::thread::Builder::new().name("reports".into()).spawn(tells).map(drop)
+}
+
+struct Reports {
+    site: Arc<Site>,
+    /// The log that [`super::Outward::uploaded`] is of.
+    log: Option<LogId>,
+    /// What the hub was told of sessions last, and when.
+    sessions: Option<(Vec<SessionView>, Instant)>,
+    /// When the journal was told last.
+    journal: Option<Instant>,
+}
+
+/// Why the hub could not be told.
+enum Untold {
+    Hub(Unheard),
+    Here(LedgerError),
+}
+
+impl From<Unheard> for Untold {
+    fn from(why: Unheard) -> Self {
+        Self::Hub(why)
+    }
+}
+
+impl From<LedgerError> for Untold {
+    fn from(why: LedgerError) -> Self {
+        Self::Here(why)
+    }
+}
+
+impl From<StoreError> for Untold {
+    fn from(why: StoreError) -> Self {
+        Self::Here(why.into())
+    }
+}
+
+impl std::fmt::Display for Untold {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Hub(why) => why.fmt(f),
+            Self::Here(why) => why.fmt(f),
+        }
+    }
+}
+
+impl Reports {
+    fn run(mut self, woken: &Receiver<()>) {
+        let (mut faults, mut wait) = (Faults::default(), limits::REPORT_EVERY);
+        loop {
+            let done = self.round();
+            let tells = faults.take("telling the hub", done.is_ok(), Instant::now());
+            let pause = match &done {
+                Ok(true) => continue,
+                Ok(false) => {
+                    wait = limits::REPORT_EVERY;
+                    limits::REPORT_EVERY
+                }
+                Err(_) => {
+                    // What it knew of sessions may be gone with it.
+                    self.sessions = None;
+                    wait = (wait * 2).min(limits::HUB_AGAIN.1);
+                    part_of(wait).max(limits::REPORT_EVERY)
+                }
+            };
+            match (tells, done) {
+                (Tells::Fails, Err(why)) => {
+                    let what = "telling the hub what was asked and done here, which is kept until then";
+                    self.site.log.put(Level::Warning, format!("{what}: {why}"));
+                }
+                (Tells::Works, _) => self.site.log.put(Level::Notice, "the hub is told again".to_owned()),
+                _ => {}
+            }
+            // Nobody wakes: it is time again.
+            let _ = woken.recv_timeout(pause);
+        }
+    }
+
+    /// All there is to tell, but for the rest of a long journal: whether there is some.
+    fn round(&mut self) -> Result<bool, Untold> {
+        let told = self.asks();
+        if let Ok(outward) = self.site.source.outward() {
+            outward.tried(told.as_ref().err().map(ToString::to_string));
+        }
+        told?;
+        self.open_sessions()?;
+        self.records()
+    }
+
+    fn say<T: serde::de::DeserializeOwned>(
+        &self,
+        what: &str,
+        body: &impl serde::Serialize,
+        within: std::time::Duration,
+    ) -> Result<T, Untold> {
+        let voice = self.site.source.voice().map_err(|why| Unheard::Away(why.to_string()))?;
+        Ok(voice.say(what, body, within)?)
+    }
+
+    /// What was asked, in its order.
+    fn asks(&self) -> Result<(), Untold> {
+        while let Some(Kept { ask, until, .. }) =
+            self.site.ledger.read(|connection| outbox::next(connection))?
+        {
+            if self.site.clock.now().trusted >= until {
+                let why = "it waited too long for the hub";
+                self.site.forget_ask(ask.id, why).map_err(|why| LedgerError::Unwritable(why.to_string()))?;
+                continue;
+            }
+            let answer: HostAnswer = self.say("asks", &ask, limits::HUB_CALL)?;
+            let (id, at, kept) = (ask.id, self.site.clock.now().trusted, answer.clone());
+            let gone = not_taken(&ask, &answer);
+            if let (Some(grant), HostAnswer::Refused(problem)) = (gone, &answer) {
+                let what = format!("the glass that was broken with {grant} is taken back");
+                self.site.log.put(Level::Err, format!("{what}: {}", problem.detail));
+            }
+            self.site.ledger.append(limits::DESK_WAIT, move |entry| {
+                let detail = format!("request={id} {}", in_short(&kept));
+                entry.record(Record::Mark(Box::new(MarkRecord { at, mark: Mark::AskAnswered, detail })))?;
+                gone.map_or(Ok(()), |grant| entry.take_back(grant, at))?;
+                Ok(outbox::answered(entry.connection(), id, &kept, at, at - limits::ANSWER_KEPT)?)
+            })?;
+            if let Ok(outward) = self.site.source.outward() {
+                outward.answered(id, &answer);
+            }
+        }
+        Ok(())
+    }
+
+    /// Which sessions are open, where that is not what the hub was told.
+    fn open_sessions(&mut self) -> Result<(), Untold> {
+        let now = Instant::now();
+        if self.sessions.as_ref().is_some_and(|(_, told)| now - *told < limits::REPORT_EVERY) {
+            return Ok(());
+        }
+        let sessions = self.site.all_sessions();
+        if self.sessions.as_ref().is_some_and(|(told, _)| *told == sessions) {
+            return Ok(());
+        }
+        let open = OpenSessions { sessions };
+        self.say::<serde::de::IgnoredAny>("sessions", &open, limits::HUB_CALL)?;
+        self.sessions = Some((open.sessions, now));
+        Ok(())
+    }
+
+    /// A part of the journal. Whether there is more.
+    fn records(&mut self) -> Result<bool, Untold> {
+        let site = Arc::clone(&self.site);
+        let Ok(outward) = site.source.outward() else { return Ok(false) };
+        let log = self.site.ledger.read(|connection| store::log_id(connection))?;
+        if self.log != Some(log) {
+            outward.set_uploaded(self.site.ledger.uploaded(log)?);
+            self.log = Some(log);
+        }
+        let (rows, bytes) = limits::JOURNAL_PART;
+        let after = outward.uploaded();
+        let mut part = self.site.ledger.read(|connection| store::journal_after(connection, after, rows))?;
+        let whole = part.len() as u64 == rows;
+        if !whole && self.journal.is_some_and(|told| told.elapsed() < limits::JOURNAL_EVERY) {
+            return Ok(false);
+        }
+        let cut = shortened(&mut part, bytes);
+        let (Some(first), Some(last)) = (part.first().map(|row| row.seq), part.last().map(|row| row.seq))
+        else {
+            return Ok(false);
+        };
+        let oldest = first != after + 1;
+        let JournalHas { through } =
+            self.say("journal", &JournalPart { log, rows: part, oldest }, limits::HUB_TAKES)?;
+        self.journal = Some(Instant::now());
+        // The hub may have less than it once said it had, after a restore: it is given that again.
+        let through = through.min(last);
+        self.site.ledger.set_uploaded(log, through)?;
+        outward.set_uploaded(through);
+        Ok(through > after && (whole || cut))
+    }
+}
+
+/// Leaves out what is too much for one part; never all of it. Whether something was.
+fn shortened(rows: &mut Vec<Row>, most: usize) -> bool {
+    let mut bytes = 0;
+    let fit = rows.iter().take_while(|row| {
+        bytes += row.body.len();
+        bytes <= most
+    });
+    let fit = fit.count().max(1);
+    let cut = fit < rows.len();
+    rows.truncate(fit);
+    cut
+}
+
+/// What was broken by a permit and the hub does not take: it is no grant of its any more.
+fn not_taken(ask: &HostAsk, answer: &HostAnswer) -> Option<GrantId> {
+    match (&ask.wish, answer) {
+        (HostWish::Glass { grant, .. }, HostAnswer::Refused(_)) => Some(grant.id),
+        _ => None,
+    }
+}
+
+/// For the record.
+fn in_short(answer: &HostAnswer) -> String {
+    match answer {
+        HostAnswer::Opened(opened) => {
+            let state = opened.request.state.code();
+            format!("answer={state} as={}", opened.request.ask.id)
+        }
+        HostAnswer::Hint { .. } => "answer=hint".to_owned(),
+        HostAnswer::Silent => "answer=silent".to_owned(),
+        HostAnswer::Refused(problem) => format!("answer=refused why={:?}", problem.detail),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use journal::{Head, Stamp};
+
+    #[test]
+    fn a_part_of_the_journal_has_as_much_as_fits_and_never_nothing() {
+        let mut head = Head::start(LogId([7; 16]));
+        let rows: Vec<Row> = [3, 4, 9, 1]
+            .map(|length| {
+                let row =
+                    head.next(Stamp { boot: String::new(), wall_ms: 0, boot_ms: 0 }, "x".repeat(length));
+                head = Head::of(&row);
+                row
+            })
+            .into();
+        for (most, fit) in [(0, 1), (3, 1), (6, 1), (7, 2), (15, 2), (16, 3), (17, 4), (99, 4)] {
+            let mut part = rows.clone();
+            assert_eq!((shortened(&mut part, most), part.len()), (fit < 4, fit), "{most}");
+        }
+        assert!(!shortened(&mut Vec::new(), 5));
+    }
+}
