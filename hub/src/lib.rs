@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 
 mod address;
+mod backup;
 mod bearer;
 mod certificate;
 mod clock;
@@ -11,16 +12,20 @@ mod config;
 mod door;
 mod error;
 mod feed;
+mod following;
 mod init;
 mod keys;
 mod ledger;
 mod limits;
 mod metrics;
+mod migrate;
 mod policy;
+mod postgres;
 mod routes;
 mod rows;
 mod secret;
 mod serve;
+mod sight;
 mod signer;
 mod site;
 
@@ -54,6 +59,29 @@ enum Command {
     Serve,
     /// Sign what the server says was approved, after a look at it; a user and a process of its own.
     Signer,
+    /// Copy the database to an empty one on a PostgreSQL server, read it back, and say what is next. The hub must be
+    /// stopped.
+    Migrate {
+        /// The server and database, as postgres://user@host/name.
+        #[arg(long, value_name = "URL")]
+        to: String,
+        /// Whose certificate the server shows, in PEM, where the system does not trust them.
+        #[arg(long, value_name = "FILE")]
+        ca: Option<PathBuf>,
+    },
+    /// Copy the database into a new file, also while the hub serves, and look whether the copy is whole.
+    Backup {
+        /// The new file.
+        file: PathBuf,
+    },
+    /// Put a backup in place. The hub must be stopped.
+    Restore {
+        /// The backup.
+        file: PathBuf,
+        /// Also where there is a database, which is kept aside.
+        #[arg(long)]
+        force: bool,
+    },
     /// Make somebody administrator, with a new token, where every administrator's is lost. The hub must be stopped.
     Admin {
         /// Who.
@@ -86,6 +114,11 @@ pub fn run() -> ExitCode {
         Command::Init(Init { names, admin }) => init::init(&config, state.as_deref(), names, admin),
         Command::Serve => load().and_then(|config| serve::serve(&config)),
         Command::Signer => load().and_then(|config| signer::serve(&config, hub_id(&config)?)),
+        Command::Migrate { to, ca } => {
+            load().and_then(|config| migrate::migrate(&config, &to, ca.as_deref()))
+        }
+        Command::Backup { file } => load().and_then(|config| backup::backup(&config, &file)),
+        Command::Restore { file, force } => load().and_then(|config| backup::restore(&config, &file, force)),
         Command::Admin { person } => load().and_then(|config| init::admin(&config, person)),
     };
     match done {

@@ -8,6 +8,7 @@ use crate::ledger::Ledger;
 use crate::limits;
 use crate::metrics::Metrics;
 use crate::policy::Policies;
+use crate::sight::Sight;
 use crate::signer::Client;
 use access::{HostName, Time};
 use arc_swap::ArcSwap;
@@ -50,6 +51,8 @@ pub struct Site {
     pub view_key: SecretKey,
     /// What is known of hosts beside the database.
     pub hosts: Hosts,
+    /// Whether what others commit is seen.
+    pub sight: Sight,
     /// Hosts that listen.
     pub wakes: Arc<Wakes>,
     /// Tokens that opened nothing, by address.

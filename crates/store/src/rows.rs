@@ -44,6 +44,14 @@ pub(crate) fn last_checkpoint(connection: &dyn Sql, log: LogId) -> Result<Option
     Ok(last.map(|(seq, hash)| Head { log, seq, hash: Hash(hash) }))
 }
 
+/// A name for a new log.
+pub fn new_log() -> Result<LogId, StoreError> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes)
+        .map_err(|why| StoreError::Full(format!("the kernel gives no random numbers: {why}")))?;
+    Ok(LogId(bytes))
+}
+
 /// The name of the log.
 pub fn log_id(connection: &dyn Sql) -> Result<LogId, StoreError> {
     let text = meta(connection, "log")?.unwrap_or_default();
@@ -74,8 +82,8 @@ pub fn last_seq(connection: &dyn Sql) -> Result<u64, StoreError> {
     connection.one("SELECT coalesce(max(seq), 0) FROM journal", &[])
 }
 
-/// Verifies the journal from its last checkpoint on, that one included.
-pub(crate) fn verify_tail(connection: &dyn Sql, path: &Path) -> Result<Head, StoreError> {
+/// Verifies the journal from its last checkpoint on, that one included. `path` is what errors call the database.
+pub fn verify_tail(connection: &dyn Sql, path: &Path) -> Result<Head, StoreError> {
     verify_from(connection, path).map_err(|error| match error {
         StoreError::Sql(why) => StoreError::damaged(path, &why),
         StoreError::Unreadable(why) => StoreError::damaged(path, &why),

@@ -1,6 +1,7 @@
 //! Rows of hosts, of what lets them in, and of what was signed for them.
 
-use access::{Grant, GrantId, HostName, Time};
+use crate::limits;
+use access::{Grant, GrantId, HostName, Text, Time};
 use api::{HostView, Join};
 use desk::DeskError;
 use std::collections::BTreeMap;
@@ -83,8 +84,53 @@ pub fn put_host(
     Ok(())
 }
 
+/// What a host said last, as one hub heard it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Seen {
+    /// When.
+    pub at: Time,
+    /// The revision that it said it holds.
+    pub revision: u64,
+    /// Its release.
+    pub version: Text,
+    /// Whether it listens.
+    pub listening: bool,
+}
+
+/// Writes down what this host said, to this hub.
+pub fn put_seen(connection: &dyn Sql, host: &HostName, seen: &Seen, hub: &str) -> Result<(), DeskError> {
+    connection.execute(
+        "INSERT INTO host_seen (name, seen_ms, revision, version, hub, listening) \
+         SELECT name, ?2, ?3, ?4, ?5, ?6 FROM host WHERE name = ?1 \
+         ON CONFLICT (name) DO UPDATE \
+         SET seen_ms = ?2, revision = ?3, version = ?4, hub = ?5, listening = ?6 \
+         WHERE host_seen.hub = ?5 OR host_seen.seen_ms <= ?2",
+        &[
+            &host.as_str(),
+            &seen.at.timestamp_millis(),
+            &seen.revision,
+            &seen.version.as_str(),
+            &hub,
+            &seen.listening,
+        ],
+    )?;
+    Ok(())
+}
+
+/// Writes down that this hub serves, and forgets those that have not for long.
+pub fn put_serving(connection: &dyn Sql, hub: &str, now: Time) -> Result<(), DeskError> {
+    let long_ago = now - limits::SERVING_EVERY * 100;
+    connection.execute("DELETE FROM serving WHERE alive_ms < ?1", &[&long_ago.timestamp_millis()])?;
+    connection.execute(
+        "INSERT INTO serving (hub, alive_ms) VALUES (?1, ?2) ON CONFLICT (hub) DO UPDATE SET alive_ms = ?2",
+        &[&hub, &now.timestamp_millis()],
+    )?;
+    Ok(())
+}
+
 /// Takes a host away, after its record. Whether there was one.
 pub fn remove_host(connection: &dyn Sql, host: &HostName) -> Result<bool, DeskError> {
+    connection.execute("DELETE FROM host_seen WHERE name = ?1", &[&host.as_str()])?;
     Ok(connection.execute("DELETE FROM host WHERE name = ?1", &[&host.as_str()])? == 1)
 }
 
@@ -103,19 +149,26 @@ pub fn host(connection: &dyn Sql, host: &HostName) -> Result<Option<Host>, DeskE
     .transpose()
 }
 
-/// All hosts, by name, as the database knows them.
-pub fn hosts(connection: &dyn Sql) -> Result<Vec<HostView>, DeskError> {
-    let rows: Vec<(String, String, i64)> =
-        connection.rows("SELECT name, labels, joined_ms FROM host ORDER BY name", &[])?;
-    let view = |(name, labels, joined): (String, String, i64)| {
+/// All hosts, by name, as the database knows them; those that listen, to a hub other than this that serves.
+pub fn hosts(connection: &dyn Sql, hub: &str, now: Time) -> Result<Vec<HostView>, DeskError> {
+    type Row = (String, String, i64, Option<i64>, Option<u64>, Option<String>, i64);
+    let alive = now - limits::SERVING_EVERY * 3;
+    let rows: Vec<Row> = connection.rows(
+        "SELECT host.name, labels, joined_ms, seen_ms, revision, version, \
+         CASE WHEN listening = 1 AND EXISTS (SELECT 1 FROM serving WHERE serving.hub = host_seen.hub \
+           AND serving.hub <> ?1 AND alive_ms > ?2) THEN 1 ELSE 0 END \
+         FROM host LEFT JOIN host_seen ON host_seen.name = host.name ORDER BY host.name",
+        &[&hub, &alive.timestamp_millis()],
+    )?;
+    let view = |(name, labels, joined, seen, revision, version, connected): Row| {
         Ok(HostView {
             host: HostName::parse(&name).map_err(|why| unreadable("a host", &why))?,
             labels: json("a host", &labels)?,
             joined: Time::from_timestamp_millis(joined).unwrap_or_default(),
-            connected: false,
-            seen: None,
-            revision: None,
-            version: None,
+            connected: connected == 1,
+            seen: seen.and_then(Time::from_timestamp_millis),
+            revision,
+            version: version.and_then(|version| Text::parse(&version).ok()),
         })
     };
     rows.into_iter().map(view).collect()
@@ -160,21 +213,27 @@ fn request_of(connection: &dyn Sql, grant: &Grant) -> Result<Request, DeskError>
     json("a request", &body)
 }
 
-/// Keeps a signed grant at the next revision, which it gives back.
+/// Keeps a signed grant at the next revision, which it gives back; the present one where this version of it is kept
+/// already, by another hub that signed it at the same time.
 pub fn put_signed(connection: &dyn Sql, grant: &Grant, signed: &SignedGrant) -> Result<u64, DeskError> {
     let until = grant.window.latest_end() + sync::limits::TOMBSTONE;
-    connection.execute(
-        "INSERT INTO signed (id, version, digest, envelope, until_ms) VALUES (?1, ?2, ?3, ?4, ?5) \
-         ON CONFLICT (id) DO UPDATE SET version = ?2, digest = ?3, envelope = ?4, until_ms = ?5 \
-         WHERE signed.version < ?2",
+    let revision = revision(connection)?;
+    let changed = connection.execute(
+        "INSERT INTO signed (id, version, digest, envelope, until_ms, revision) VALUES (?1, ?2, ?3, ?4, ?5, ?6) \
+         ON CONFLICT (id) DO UPDATE \
+         SET version = ?2, digest = ?3, envelope = ?4, until_ms = ?5, revision = ?6 WHERE signed.version < ?2",
         &[
             &grant.id.bits(),
             &grant.version,
             &signed.entry.digest.to_string(),
             &text(&signed.envelope)?,
             &until.timestamp_millis(),
+            &(revision + 1),
         ],
     )?;
+    if changed == 0 {
+        return Ok(revision);
+    }
     for host in &grant.hosts {
         connection.execute(
             "INSERT INTO signed_host (host, id) VALUES (?1, ?2) ON CONFLICT DO NOTHING",
@@ -182,6 +241,16 @@ pub fn put_signed(connection: &dyn Sql, grant: &Grant, signed: &SignedGrant) -> 
         )?;
     }
     rise(connection)
+}
+
+/// Hosts of which a signed grant changed after this revision.
+pub fn hosts_since(connection: &dyn Sql, revision: u64) -> Result<Vec<HostName>, DeskError> {
+    let names: Vec<String> = connection.rows(
+        "SELECT DISTINCT signed_host.host FROM signed JOIN signed_host ON signed_host.id = signed.id \
+         WHERE signed.revision > ?1",
+        &[&revision],
+    )?;
+    names.iter().map(|name| HostName::parse(name).map_err(|why| unreadable("a signed grant", &why))).collect()
 }
 
 /// The next revision.
@@ -242,7 +311,7 @@ mod tests {
         connection.execute_batch(include_str!("../tables.sql")).unwrap();
         connection
             .execute_batch(
-                "INSERT INTO signed VALUES (1, 1, '', '', 1000); INSERT INTO signed_host VALUES ('a', 1)",
+                "INSERT INTO signed VALUES (1, 1, '', '', 1000, 1); INSERT INTO signed_host VALUES ('a', 1)",
             )
             .unwrap();
         let at = |ms| Time::from_timestamp_millis(ms).unwrap();

@@ -8,14 +8,14 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use sync::{Digest, LocalTime, Request, SecretKey, State, Token};
 
 /// A host as far as the hub sees one.
-struct Host {
-    name: HostName,
-    key: SecretKey,
-    machine: Digest,
-    state: State,
+pub struct Host {
+    pub name: HostName,
+    pub key: SecretKey,
+    pub machine: Digest,
+    pub state: State,
 }
 
-fn token(hub: &Hub, uses: u32) -> Token {
+pub fn token(hub: &Hub, uses: u32) -> Token {
     let labels = [("env".to_owned(), "prod".to_owned())].into();
     let new = NewHostToken { labels, length: access::Span::parse("1h").unwrap(), uses };
     let HostToken { token, .. } = hub.client(&hub.admin).host_token(&new).unwrap();
@@ -23,7 +23,7 @@ fn token(hub: &Hub, uses: u32) -> Token {
 }
 
 impl Host {
-    fn new(name: &str, token: &Token) -> Self {
+    pub fn new(name: &str, token: &Token) -> Self {
         let name = HostName::parse(name).unwrap();
         Self {
             key: SecretKey::from_random(Digest::of(name.as_str().as_bytes()).as_bytes()),
@@ -34,7 +34,7 @@ impl Host {
     }
 
     /// What the hub answers when it joins by this token.
-    fn join(&self, hub: &Hub, token: &Token) -> String {
+    pub fn join(&self, hub: &Hub, token: &Token) -> String {
         let join = Join {
             token: token.hash(),
             host: self.name.clone(),
@@ -44,13 +44,13 @@ impl Host {
         hub.raw("POST /v1/hosts", "", &serde_json::to_string(&join).unwrap())
     }
 
-    fn nonce(&self, hub: &Hub) -> sync::Nonce {
+    pub fn nonce(&self, hub: &Hub) -> sync::Nonce {
         let answer = hub.raw(&format!("POST /v1/hosts/{}/nonce", self.name), "", "");
         let Nonced { nonce } = serde_json::from_str(answer.split("\r\n\r\n").nth(1).unwrap()).unwrap();
         nonce
     }
 
-    fn ask(&self) -> String {
+    pub fn ask(&self) -> String {
         let ask = AskFeed {
             holds: self.state.holds(),
             revision: self.state.watermark().map_or(0, |(_, revision)| revision),
@@ -60,21 +60,21 @@ impl Host {
         serde_json::to_string(&ask).unwrap()
     }
 
-    fn signed(&self, nonce: sync::Nonce, path: &str, body: &str) -> String {
+    pub fn signed(&self, nonce: sync::Nonce, path: &str, body: &str) -> String {
         let body = Digest::of(body.as_bytes());
         let request = Request { host: &self.name, method: "POST", path, body, nonce };
         format!("jit-host: {} {nonce} {}\r\n", self.name, request.sign(&self.key))
     }
 
     /// Begins to listen.
-    fn listen(&self, hub: &Hub) -> BufReader<Tls> {
+    pub fn listen(&self, hub: &Hub) -> BufReader<Tls> {
         let (path, body) = (format!("/v1/hosts/{}/feed", self.name), self.ask());
         let signed = self.signed(self.nonce(hub), &path, &body);
         Self::listen_by(hub, &path, &signed, &body)
     }
 
     /// The same by this signature.
-    fn listen_by(hub: &Hub, path: &str, signed: &str, body: &str) -> BufReader<Tls> {
+    pub fn listen_by(hub: &Hub, path: &str, signed: &str, body: &str) -> BufReader<Tls> {
         let mut stream = hub.connect(&hub.ca()).unwrap();
         let length = body.len();
         write!(
@@ -86,7 +86,7 @@ impl Host {
     }
 
     /// Takes the next event in.
-    fn hears(&mut self, stream: &mut BufReader<Tls>) {
+    pub fn hears(&mut self, stream: &mut BufReader<Tls>) {
         let mut line = String::new();
         while !line.starts_with("data: ") {
             line.clear();
@@ -99,11 +99,19 @@ impl Host {
     }
 }
 
-fn ask_for(host: &str) -> NewRequest {
+pub fn ask_for(host: &str) -> NewRequest {
     serde_json::from_value(serde_json::json!({
         "hosts": [host], "services": ["ssh"], "reason": "the import hangs", "for": "1h"
     }))
     .unwrap()
+}
+
+/// Bob agrees.
+pub fn approve(hub: &Hub, id: &str) {
+    let bob = hub.client(&hub.token("bob", &[Scope::Review], "1h").secret);
+    let digest = bob.show_request(id).unwrap().digest;
+    let narrowing = workflow::Narrowing::default();
+    bob.review(id, &NewReview { verdict: NewVerdict::Approve, digest, narrowing, comment: None }).unwrap();
 }
 
 #[test]
@@ -146,11 +154,8 @@ fn a_host_that_comes_again_is_not_sent_what_it_holds() {
     let mut host = Host::new("db-7", &joining);
     host.join(&hub, &joining);
     let alice = hub.client(&hub.token("alice", &[Scope::Request], "1h").secret);
-    let bob = hub.client(&hub.token("bob", &[Scope::Review], "1h").secret);
     let id = alice.request(&ask_for("db-7")).unwrap().request.ask.id.to_string();
-    let digest = bob.show_request(&id).unwrap().digest;
-    let narrowing = workflow::Narrowing::default();
-    bob.review(&id, &NewReview { verdict: NewVerdict::Approve, digest, narrowing, comment: None }).unwrap();
+    approve(&hub, &id);
     let mut stream = host.listen(&hub);
     while host.state.grants().count() == 0 {
         host.hears(&mut stream);
@@ -234,11 +239,8 @@ fn what_was_granted_while_the_signer_was_away_is_signed_when_it_is_back() {
     host.join(&hub, &joining);
     hub.stop_signing();
     let alice = hub.client(&hub.token("alice", &[Scope::Request], "1h").secret);
-    let bob = hub.client(&hub.token("bob", &[Scope::Review], "1h").secret);
     let id = alice.request(&ask_for("db-7")).unwrap().request.ask.id.to_string();
-    let digest = bob.show_request(&id).unwrap().digest;
-    let narrowing = workflow::Narrowing::default();
-    bob.review(&id, &NewReview { verdict: NewVerdict::Approve, digest, narrowing, comment: None }).unwrap();
+    approve(&hub, &id);
     let mut stream = host.listen(&hub);
     host.hears(&mut stream);
     assert_eq!(host.state.grants().count(), 0, "nothing that is not signed is told");

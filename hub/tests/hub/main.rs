@@ -3,8 +3,10 @@
 
 mod abuse;
 mod certificates;
+mod database;
 mod durable;
 mod feed;
 mod fleet;
+mod moving;
 mod room;
 mod strangers;
