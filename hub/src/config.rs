@@ -28,6 +28,8 @@ pub struct Config {
     pub url: Option<String>,
     /// The process that signs.
     pub signer: Signer,
+    /// Where the database is, if not in a file.
+    pub database: Database,
     /// The record.
     pub journal: Journal,
     /// Log lines.
@@ -43,6 +45,7 @@ impl Default for Config {
             tls: None,
             url: None,
             signer: Signer::default(),
+            database: Database::default(),
             journal: Journal::default(),
             syslog: Syslog::default(),
         }
@@ -73,6 +76,16 @@ impl Default for Signer {
     fn default() -> Self {
         Self { state: "/var/lib/jit-hub-signer".into(), socket: "/run/jit-hub-signer/signer.sock".into() }
     }
+}
+
+/// `[database]`
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Database {
+    /// A PostgreSQL server, as `postgres://user@host/name`. None: the file in the folder of state.
+    pub url: Option<String>,
+    /// Whose certificate the server shows, in PEM, where the system does not trust them.
+    pub ca: Option<PathBuf>,
 }
 
 /// `[journal]`
@@ -191,8 +204,8 @@ impl Config {
         self
     }
 
-    /// The database.
-    pub fn database(&self) -> store::Options {
+    /// The database, where it is a file.
+    pub fn file(&self) -> store::Options {
         store::Options {
             path: self.state.join("hub.db"),
             max_bytes: self.journal.max_bytes,
@@ -218,8 +231,9 @@ mod tests {
             _ => line,
         };
         let all_on = parse(&SHIPPED.lines().map(set).collect::<Vec<_>>().join("\n")).unwrap();
-        assert!(!all_on.names.is_empty() && all_on.tls.is_some());
-        assert_eq!(Config { names: Vec::new(), tls: None, url: None, ..all_on }, Config::default());
+        assert!(!all_on.names.is_empty() && all_on.tls.is_some() && all_on.database.url.is_some());
+        let database = Database::default();
+        assert_eq!(Config { names: Vec::new(), tls: None, url: None, database, ..all_on }, Config::default());
     }
 
     #[test]

@@ -16,6 +16,9 @@ pub enum HubError {
     /// The desk.
     #[error(transparent)]
     Desk(#[from] desk::DeskError),
+    /// How the database is reached, or what is in it.
+    #[error("{0}")]
+    Database(String),
     /// There is no database yet.
     #[error("there is no hub in {}: set one up with `jit-hub init`", .0.display())]
     NotSetUp(PathBuf),

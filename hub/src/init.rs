@@ -70,11 +70,9 @@ pub fn init(path: &Path, state: Option<&Path>, names: Vec<String>, admin: Person
 
 /// Makes somebody administrator of a hub that is stopped.
 pub fn admin(config: &Config, person: Person) -> Result<(), HubError> {
-    if !config.database().path.exists() {
-        return Err(HubError::NotSetUp(config.state.clone()));
-    }
+    serve::is_set_up(config)?;
     let log = log(config)?;
-    let (ledger, ..) = serve::open(config, &log, Signing::new().0)?;
+    let (ledger, ..) = serve::open(config, &log, Signing::new().0, false)?;
     let made = ledger.make_admin(routes::admin_token(person, clock::wall())?)?;
     log.flush();
     tell(&made);
@@ -84,7 +82,7 @@ pub fn admin(config: &Config, person: Person) -> Result<(), HubError> {
 /// The first administrator's token; none where there is an administrator.
 fn first_admin(config: &Config, person: Person) -> Result<Option<MadeToken>, HubError> {
     let log = log(config)?;
-    let (ledger, _, read) = serve::open(config, &log, Signing::new().0)?;
+    let (ledger, _, read) = serve::open(config, &log, Signing::new().0, true)?;
     if read.read(rows::roles)?.values().any(|roles| roles.contains(&api::Role::Admin)) {
         return Ok(None);
     }

@@ -41,6 +41,22 @@ impl Ledger {
         self.reader.read(look)
     }
 
+    /// The journal has come to this record, by whomever.
+    pub fn saw(&self, seq: u64) {
+        self.seq.fetch_max(seq, Ordering::Relaxed);
+    }
+
+    /// What all hubs of this database have in common under this key: what was kept first.
+    pub fn common(&self, key: &'static str, value: String) -> Result<String, DeskError> {
+        self.write(move |tx| {
+            if let Some(kept) = store::meta(tx.connection(), key)? {
+                return Ok(kept);
+            }
+            store::set_meta(tx.connection(), key, &value)?;
+            Ok(value)
+        })
+    }
+
     /// The place of the last record.
     pub fn seq(&self) -> u64 {
         self.seq.load(Ordering::Relaxed)
@@ -208,6 +224,21 @@ impl Ledger {
                 changed |= feed::rows::hide(connection, grant)?;
             }
             if changed { feed::rows::rise(connection).map(Some) } else { Ok(None) }
+        })
+    }
+
+    /// Writes down what hosts said to this hub, and when it served.
+    pub fn keep_seen(
+        &self,
+        seen: Vec<(HostName, feed::rows::Seen)>,
+        hub: String,
+        serves: Option<Time>,
+    ) -> Result<(), DeskError> {
+        self.write(move |tx| {
+            if let Some(now) = serves {
+                feed::rows::put_serving(tx.connection(), &hub, now)?;
+            }
+            seen.iter().try_for_each(|(host, seen)| feed::rows::put_seen(tx.connection(), host, seen, &hub))
         })
     }
 

@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 
 mod address;
+mod backup;
 mod bearer;
 mod certificate;
 mod clock;
@@ -11,17 +12,21 @@ mod config;
 mod door;
 mod error;
 mod feed;
+mod following;
 mod inbox;
 mod init;
 mod keys;
 mod ledger;
 mod limits;
 mod metrics;
+mod migrate;
 mod policy;
+mod postgres;
 mod routes;
 mod rows;
 mod secret;
 mod serve;
+mod sight;
 mod signer;
 mod site;
 mod voice;
@@ -62,6 +67,29 @@ enum Command {
     /// After the database lost commits, by a restore or a failover: have hosts give back what was signed for them. To
     /// be run as root, where the signer is.
     Recover,
+    /// Copy the database to an empty one on a PostgreSQL server, read it back, and say what is next. The hub must be
+    /// stopped.
+    Migrate {
+        /// The server and database, as postgres://user@host/name.
+        #[arg(long, value_name = "URL")]
+        to: String,
+        /// Whose certificate the server shows, in PEM, where the system does not trust them.
+        #[arg(long, value_name = "FILE")]
+        ca: Option<PathBuf>,
+    },
+    /// Copy the database into a new file, also while the hub serves, and look whether the copy is whole.
+    Backup {
+        /// The new file.
+        file: PathBuf,
+    },
+    /// Put a backup in place. The hub must be stopped.
+    Restore {
+        /// The backup.
+        file: PathBuf,
+        /// Also where there is a database, which is kept aside.
+        #[arg(long)]
+        force: bool,
+    },
     /// Make somebody administrator, with a new token, where every administrator's is lost. The hub must be stopped.
     Admin {
         /// Who.
@@ -96,6 +124,11 @@ pub fn run() -> ExitCode {
         Command::Signer => load().and_then(|config| signer::serve(&config, hub_id(&config)?)),
         Command::Keys(command) => load().and_then(|config| keys::run(&config, &command)),
         Command::Recover => load().and_then(|config| keys::recover(&config)),
+        Command::Migrate { to, ca } => {
+            load().and_then(|config| migrate::migrate(&config, &to, ca.as_deref()))
+        }
+        Command::Backup { file } => load().and_then(|config| backup::backup(&config, &file)),
+        Command::Restore { file, force } => load().and_then(|config| backup::restore(&config, &file, force)),
         Command::Admin { person } => load().and_then(|config| init::admin(&config, person)),
     };
     match done {

@@ -44,6 +44,55 @@ pub const THREADS: usize = 32;
 /// A write is durable within this, or the caller is told to try again.
 pub const WRITE_WAIT: Duration = Duration::from_secs(5);
 
+/// A server of a database is connected to within this: it is near. Of several, the second within as much again.
+pub const DATABASE_CONNECT: Duration = Duration::from_secs(2);
+
+/// It has answered a statement within this; less than [`WRITE_WAIT`], so that whoever waits is told why. A commit that
+/// hangs, what is done to learn of it ([`DATABASE_SETTLES`]) and a last connection together stay under the 15 s after
+/// which the service manager takes the writer for hung.
+pub const DATABASE_WAIT: Duration = Duration::from_secs(3);
+
+/// Connections to read by: calls that look something up take well under a millisecond each.
+pub const DATABASE_READERS: usize = 8;
+
+/// Steps of a new release that change the tables come through within this, among calls that read them.
+pub const DATABASE_STEPS: Duration = Duration::from_secs(60);
+
+/// Rows that are on their way to another database at once.
+pub const MIGRATION_AT_ONCE: usize = 500;
+
+/// A hub that is brought over is committed within this, however large: nobody waits for it.
+pub const MIGRATION_COMMIT: Duration = Duration::from_secs(600);
+
+/// Databases that are kept aside: somebody should look at them.
+pub const ASIDE: u32 = 100;
+
+/// For so long is looked for what became of a commit of which no word came: a server that was killed is back by
+/// then. And how soon it is tried again.
+pub const DATABASE_SETTLES: Duration = Duration::from_secs(3);
+/// See [`DATABASE_SETTLES`].
+pub const DATABASE_AGAIN: Duration = Duration::from_millis(50);
+
+/// How often is looked for what other hubs did, where nothing hints at it.
+pub const LOOK: Duration = Duration::from_secs(1);
+
+/// A hub that has not seen the database for so long tells no host that it is up to date.
+pub const BLIND: Duration = Duration::from_secs(5);
+
+/// Records of other hubs that are read one by one, some at once; who missed more reads all there is to know.
+pub const CATCH_UP: u64 = 10_000;
+/// See [`CATCH_UP`].
+pub const CATCH_UP_AT_ONCE: u64 = 500;
+
+/// What a host said last is written down at most so often, for some hosts at once, so that a fleet that comes back
+/// does not hold up who asks for access.
+pub const SEEN_EVERY: TimeDelta = TimeDelta::seconds(60);
+/// See [`SEEN_EVERY`].
+pub const SEEN_AT_ONCE: usize = 500;
+
+/// A hub says so often that it serves, and one that has not for three times as long is taken to have stopped.
+pub const SERVING_EVERY: TimeDelta = TimeDelta::seconds(10);
+
 /// How often time-driven work is done.
 pub const TICK: Duration = Duration::from_secs(1);
 

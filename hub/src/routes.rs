@@ -51,7 +51,7 @@ pub fn outside(site: &Arc<Site>) -> Router {
 }
 
 async fn ready(State(site): Shared) -> Response {
-    match tokio::task::spawn_blocking(move || site.ledger.works()).await {
+    match tokio::task::spawn_blocking(move || site.works()).await {
         Ok(Ok(())) => "ready\n".into_response(),
         Ok(Err(why)) => (StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {why}\n")).into_response(),
         Err(_) => (StatusCode::SERVICE_UNAVAILABLE, "not ready: it is stopping\n").into_response(),
@@ -97,6 +97,15 @@ async fn status(State(site): Shared, Extension(caller): Extension<Caller>) -> An
 }
 
 impl Site {
+    /// Whether it takes writes, and sees what other hubs write.
+    fn works(&self) -> Result<(), DeskError> {
+        self.ledger.works()?;
+        if self.sight.is_clear(std::time::Instant::now()) {
+            return Ok(());
+        }
+        Err(DeskError::Store("what other hubs do is not seen".to_owned()))
+    }
+
     fn status(&self, caller: &Caller) -> Result<Status, DeskError> {
         let now = desk::Clock::now(&*self.clock);
         let world = self.policies.world();

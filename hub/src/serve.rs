@@ -6,11 +6,14 @@ use crate::clock::{self, Clock};
 use crate::config::Config;
 use crate::error::{HubError, os};
 use crate::feed::{Hosts, Signing, Signs};
+use crate::following::Following;
 use crate::inbox::Permits;
 use crate::keys::ServerKeys;
 use crate::ledger::{Keeper, Ledger};
 use crate::metrics::Metrics;
 use crate::policy::Policies;
+use crate::postgres::{Place, Pool, Server};
+use crate::sight::Sight;
 use crate::signer::Client;
 use crate::site::Site;
 use crate::voice::Voice;
@@ -25,6 +28,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 use store::{File, Reader, Sql, Writer};
+use sync::Digest;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
@@ -32,7 +36,7 @@ use tokio::sync::watch;
 pub fn serve(config: &Config) -> Result<(), HubError> {
     let log = Log::to(&config.syslog.socket, "jit-hub").map_err(os("starting the log's thread"))?;
     loglines::abort_on_panic(log.clone(), "jit-hub", |name| {
-        matches!(name, "writer" | "tick" | "log" | "signing")
+        matches!(name, "writer" | "tick" | "log" | "signing" | "following")
     });
     let served = start(config, &log);
     if let Err(why) = &served {
@@ -43,19 +47,26 @@ pub fn serve(config: &Config) -> Result<(), HubError> {
 }
 
 fn start(config: &Config, log: &Log) -> Result<(), HubError> {
-    let options = config.database();
-    if !options.path.exists() {
-        return Err(HubError::NotSetUp(config.state.clone()));
-    }
+    is_set_up(config)?;
     let certificates = Arc::new(Certificates::open(config)?);
     let (signing, waiting) = Signing::new();
-    let (ledger, writer, read) = open(config, log, signing.clone())?;
+    let (ledger, writer, read) = open(config, log, signing.clone(), false)?;
     let ledger = Arc::new(ledger);
     let (keys, hub, signer) =
         (ServerKeys::of(config), crate::hub_id(config)?, Client::at(&config.signer.socket));
     let authority = keys.authority()?;
     let root = authority.roots.fingerprint();
     let voice = Voice::find(&keys, &signer, &root, clock::wall())?;
+    if ledger.common("root", root.to_string())? != root.to_string() {
+        return Err(HubError::Keys(
+            "the root key of this hub is not that of the database: hubs that share one share their keys, so copy both folders \
+             of state from one that runs"
+                .to_owned(),
+        ));
+    }
+    let nonces = ledger.common("nonces", random_digest()?.to_string())?;
+    let nonces =
+        nonces.parse().map_err(|why| HubError::Database(format!("what nonces are known by: {why}")))?;
     let clock = Arc::new(Clock::since(read.read(|read| floor(read, log))?));
     let policies = Arc::new(read.read(|read| policies(read, log))?);
     let store = SqlStore::new(writer, read, limits::WRITE_WAIT);
@@ -93,34 +104,72 @@ fn start(config: &Config, log: &Log) -> Result<(), HubError> {
         signing,
         unsigned: Mutex::default(),
         lost: Mutex::default(),
-        hosts: Hosts::new()?,
+        hosts: Hosts::new(random_digest()?.to_string(), nonces, clock::wall()),
+        sight: match &config.database.url {
+            Some(_) => Sight::Shared(Mutex::new(Instant::now())),
+            None => Sight::Own,
+        },
         wakes: Arc::default(),
     });
     let signs = Signs { site: Arc::clone(&site) };
     signs.start(waiting).map_err(os("starting the thread that has grants signed"))?;
+    if let Some(url) = &config.database.url {
+        let place = Place::of(url, config.database.ca.as_deref())?;
+        let following = Following::begin(place, Arc::clone(&site))?;
+        following.start().map_err(os("starting the thread that follows other hubs"))?;
+    }
     run(config, &site, &certificates)
 }
 
-/// The database with its one writer, and a way to read.
+/// Whether there is a hub, as far as that shows in the folder of state.
+pub fn is_set_up(config: &Config) -> Result<(), HubError> {
+    if config.database.url.is_some() || config.file().path.exists() {
+        return Ok(());
+    }
+    Err(HubError::NotSetUp(config.state.clone()))
+}
+
+fn random_digest() -> Result<Digest, HubError> {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes).map_err(crate::ledger::random)?;
+    Ok(Digest::of(&bytes))
+}
+
+/// The database with its one writer here, and a way to read. On a server it is made only where it may be `new`.
 pub fn open(
     config: &Config,
     log: &Log,
     signing: Signing,
+    new: bool,
 ) -> Result<(Ledger, Writer<Committed>, Reader), HubError> {
-    let options = config.database();
     let stamps = || clock::stamps().map_err(os("reading the kernel's boot id"));
     let first = stamps()?;
-    let file = File::open(options.clone(), |log| {
+    let opening = |log: journal::LogId| {
         let detail = format!("log={log} by=jit-hub-{}", env!("CARGO_PKG_VERSION"));
         let record = MarkRecord { at: clock::wall(), mark: Mark::Opened, detail };
         // Plain data always serialises.
         (first(), serde_json::to_string(&Record::Mark(Box::new(record))).unwrap_or_default())
-    })?;
-    let seq = Arc::new(AtomicU64::new(file.head().seq));
+    };
+    let seq = Arc::new(AtomicU64::new(0));
     let keeper = Keeper::new(log.clone(), Arc::clone(&seq), signing);
-    let (writer, _) = Writer::start(file, stamps()?, keeper).map_err(os("starting the writer's thread"))?;
-    let reader = || store::read_only(&options.path).map(Reader::from);
-    Ok((Ledger::new(writer.clone(), reader()?, seq), writer, reader()?))
+    let failed = os("starting the writer's thread");
+    let (writer, readers): (_, [Reader; 2]) = if let Some(url) = &config.database.url {
+        let place = Place::of(url, config.database.ca.as_deref())?;
+        let (server, open) = Server::open(place.clone(), config.journal.max_bytes, new.then_some(&opening))?;
+        seq.store(open.1.seq, Ordering::Relaxed);
+        let (writer, _) = Writer::over(server, open, stamps()?, keeper).map_err(failed)?;
+        let reader = Reader::over(Pool::of(place));
+        (writer, [reader.clone(), reader])
+    } else {
+        let options = config.file();
+        let file = File::open(options.clone(), opening)?;
+        seq.store(file.head().seq, Ordering::Relaxed);
+        let (writer, _) = Writer::start(file, stamps()?, keeper).map_err(failed)?;
+        let reader = || store::read_only(&options.path).map(Reader::from);
+        (writer, [reader()?, reader()?])
+    };
+    let [reader, other] = readers;
+    Ok((Ledger::new(writer.clone(), reader, seq), writer, other))
 }
 
 /// When the last record was written: the hub's time does not go back over a restart.
@@ -261,6 +310,7 @@ fn tick(site: &Arc<Site>, certificates: &Certificates, ended: &std::sync::mpsc::
     };
     let (asked, mut forgotten) = (Arc::new(AtomicBool::new(false)), Instant::now());
     let (mut permits, mut permitted) = (Permits::default(), None::<Instant>);
+    let mut said = None;
     while ended.recv_timeout(limits::TICK) == Err(std::sync::mpsc::RecvTimeoutError::Timeout) {
         if forgotten.elapsed() >= limits::FORGET_EVERY {
             forgotten = Instant::now();
@@ -271,6 +321,15 @@ fn tick(site: &Arc<Site>, certificates: &Certificates, ended: &std::sync::mpsc::
             permitted = Some(Instant::now());
             told("making permits for when this hub is away", permits.round(site));
         }
+        let now = site.clock.time();
+        // Who has the database alone needs not say that it serves.
+        let is_shared = matches!(site.sight, Sight::Shared(_));
+        let serves = is_shared && said.is_none_or(|at| now - at >= limits::SERVING_EVERY);
+        let kept = site.keep_seen(serves);
+        if serves && kept.is_ok() {
+            said = Some(now);
+        }
+        told("writing down which hosts were heard of", kept.map_err(|why| why.to_string()));
         told("closing what is over", site.desk.tick().map(drop).map_err(|why| why.to_string()));
         if certificates.is_old() {
             told("making a new certificate", certificates.reload().map_err(|why| why.to_string()));

@@ -9,6 +9,7 @@ use crate::ledger::Ledger;
 use crate::limits;
 use crate::metrics::Metrics;
 use crate::policy::Policies;
+use crate::sight::Sight;
 use crate::signer::Client;
 use crate::voice::Voice;
 use access::{HostName, Time};
@@ -55,6 +56,8 @@ pub struct Site {
     pub signer: Client,
     /// What is known of hosts beside the database.
     pub hosts: Hosts,
+    /// Whether what others commit is seen.
+    pub sight: Sight,
     /// Hosts that listen.
     pub wakes: Arc<Wakes>,
     /// What tells the thread that has grants signed.

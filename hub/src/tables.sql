@@ -32,6 +32,18 @@ CREATE TABLE host (
     seq    INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
+-- What each host said last, and to which of the hubs that share this it listens: written now and then, and no part of
+-- any decision.
+CREATE TABLE host_seen (
+    name      TEXT PRIMARY KEY,
+    seen_ms   INTEGER NOT NULL,
+    revision  INTEGER NOT NULL,
+    version   TEXT NOT NULL,
+    hub       TEXT NOT NULL,
+    listening INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE serving (hub TEXT PRIMARY KEY, alive_ms INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+
 -- What lets new hosts in: only the SHA-256 is here.
 CREATE TABLE join_token (
     hash       BLOB PRIMARY KEY,
@@ -49,8 +61,10 @@ CREATE TABLE signed (
     envelope TEXT NOT NULL,
     key      TEXT NOT NULL, -- what signed it
     hidden   INTEGER NOT NULL DEFAULT 0, -- it ended, and could not be signed as ended yet
-    until_ms INTEGER NOT NULL    -- it is listed until then, so that what ended is known to have
+    until_ms INTEGER NOT NULL,   -- it is listed until then, so that what ended is known to have
+    revision INTEGER NOT NULL    -- at which it came
 ) STRICT;
+CREATE INDEX signed_revision ON signed (revision);
 CREATE TABLE signed_host (
     host TEXT NOT NULL,
     id   INTEGER NOT NULL,

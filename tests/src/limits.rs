@@ -13,3 +13,6 @@ pub const SOON: Duration = Duration::from_secs(20);
 
 /// How often a condition is looked at.
 pub const LOOK_AGAIN: Duration = Duration::from_millis(20);
+
+/// A database server answers within this after its start, also one that was killed and has to read its log.
+pub const START: Duration = Duration::from_secs(60);

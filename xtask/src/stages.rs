@@ -40,8 +40,8 @@ const STAGES: &[Stage] = &[
     }),
     ("licenses", |_| licenses()),
     ("unit", |tally| {
-        // Breaks a repair off at each of its system calls.
-        testbed::install(&[("strace", "strace")])?;
+        // Breaks a repair off at each of its system calls; and what hubs share.
+        testbed::install(&[("strace", "strace"), ("/usr/lib/postgresql", "postgresql")])?;
         tests(
             tally,
             &["cargo", "test", "--workspace", "--exclude", "hosts", "--exclude", "module-tests"],

@@ -53,7 +53,7 @@ pub struct HostView {
     pub joined: Time,
     /// Whether it listens now.
     pub connected: bool,
-    /// When it was heard of last, since the hub started.
+    /// When it was heard of last, give or take a minute.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seen: Option<Time>,
     /// The revision that it said it holds.

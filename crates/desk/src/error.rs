@@ -57,6 +57,9 @@ pub enum DeskError {
     /// Something else must be done first.
     #[error("{0}")]
     Busy(String),
+    /// It may have been done.
+    #[error("it is not known whether this was done: {0}. Look before you do it again")]
+    Unsure(String),
     /// The store cannot make anything durable, or is damaged.
     #[error(
         "the store cannot take this now: {0}. Nothing was changed; try again, and see `journalctl -u jitd`"
@@ -87,7 +90,7 @@ impl DeskError {
             Self::NotFound { .. } | Self::NoPolicy => ProblemCode::NotFound,
             Self::Ambiguous { .. } | Self::KeyReused | Self::BadRequest(_) => ProblemCode::BadRequest,
             Self::NotThem(_) | Self::Forbidden(_) => ProblemCode::Forbidden,
-            Self::Store(_) => ProblemCode::Unavailable,
+            Self::Store(_) | Self::Unsure(_) => ProblemCode::Unavailable,
         };
         code.because(self.to_string())
     }

@@ -570,6 +570,9 @@ fn time(millis: i64) -> Result<Time, DeskError> {
 
 impl From<StoreError> for DeskError {
     fn from(error: StoreError) -> Self {
-        Self::Store(error.to_string())
+        match error {
+            StoreError::Late | StoreError::Unsure => Self::Unsure(error.to_string()),
+            _ => Self::Store(error.to_string()),
+        }
     }
 }

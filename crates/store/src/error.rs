@@ -68,6 +68,12 @@ pub enum StoreError {
     /// A read or write failed.
     #[error("{0}")]
     Sql(Arc<rusqlite::Error>),
+    /// A database on a server, which says so.
+    #[error("{0}")]
+    Database(String),
+    /// A commit of which no word came, and the database cannot be asked.
+    #[error("the database gave no word of whether it was committed")]
+    Unsure,
     /// A row is not what the schema says.
     #[error("{0}")]
     Unreadable(String),

@@ -109,7 +109,8 @@ pub(crate) fn beside(path: &Path, part: &str) -> PathBuf {
     name.into()
 }
 
-pub(crate) fn lock(path: &Path) -> Result<Disk, StoreError> {
+/// Keeps every daemon from a file, for as long as this is held.
+pub fn lock(path: &Path) -> Result<Disk, StoreError> {
     let beside = path.with_extension("lock");
     let open = |why: &dyn std::fmt::Display| StoreError::Open { path: beside.clone(), why: why.to_string() };
     let lock = OpenOptions::new()
@@ -177,10 +178,7 @@ pub(crate) fn create(
     tables: &str,
     opening: impl FnOnce(LogId) -> (journal::Stamp, String),
 ) -> Result<Head, StoreError> {
-    let mut bytes = [0; 16];
-    getrandom::fill(&mut bytes)
-        .map_err(|why| StoreError::Full(format!("the kernel gives no random numbers: {why}")))?;
-    let log = LogId(bytes);
+    let log = rows::new_log()?;
     let transaction = connection.unchecked_transaction()?;
     transaction.execute_batch(include_str!("schema.sql"))?;
     transaction.execute_batch(tables)?;

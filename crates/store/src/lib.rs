@@ -16,12 +16,12 @@ mod sqlite;
 mod writer;
 
 pub use error::StoreError;
-pub use file::{File, Options, SCHEMA, read_only};
+pub use file::{File, Options, SCHEMA, lock, read_only};
 pub use reader::{Connections, Reader};
 pub use repair::{GrantSays, Judge, Lost, Own, Repaired, Says, Taken, Use, repair};
 pub use rows::{
-    Age, Prune, append, checkpoint_up_to, journal_after, last_seq, log_id, meta, prunable, prune, set_meta,
-    used_bytes,
+    Age, Prune, append, checkpoint_up_to, journal_after, last_seq, log_id, meta, new_log, prunable, prune,
+    set_meta, used_bytes, verify_tail,
 };
 pub use sql::{Bind, Cells, FromRow, FromValue, Kind, Sql, Value};
 pub use sqlite::OpenFile;

@@ -49,6 +49,14 @@ pub fn checkpoint_up_to(connection: &dyn Sql, seq: u64) -> Result<u64, StoreErro
     connection.one("SELECT coalesce(max(seq), 0) FROM checkpoint WHERE seq <= ?1", &[&seq])
 }
 
+/// A name for a new log.
+pub fn new_log() -> Result<LogId, StoreError> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes)
+        .map_err(|why| StoreError::Full(format!("the kernel gives no random numbers: {why}")))?;
+    Ok(LogId(bytes))
+}
+
 /// The name of the log.
 pub fn log_id(connection: &dyn Sql) -> Result<LogId, StoreError> {
     let text = meta(connection, "log")?.unwrap_or_default();
@@ -79,8 +87,8 @@ pub fn last_seq(connection: &dyn Sql) -> Result<u64, StoreError> {
     connection.one("SELECT coalesce(max(seq), 0) FROM journal", &[])
 }
 
-/// Verifies the journal from its last checkpoint on, that one included.
-pub(crate) fn verify_tail(connection: &dyn Sql, path: &Path) -> Result<Head, StoreError> {
+/// Verifies the journal from its last checkpoint on, that one included. `path` is what errors call the database.
+pub fn verify_tail(connection: &dyn Sql, path: &Path) -> Result<Head, StoreError> {
     verify_from(connection, path).map_err(|error| match error {
         StoreError::Sql(why) => StoreError::damaged(path, &why),
         StoreError::Unreadable(why) => StoreError::damaged(path, &why),

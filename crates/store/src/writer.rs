@@ -40,6 +40,13 @@ pub trait Engine: Send + 'static {
 
     /// Opens it anew after a failure, and verifies it. With the end of its journal.
     fn open(&mut self) -> Result<(Self::Opened, Head), StoreError>;
+
+    /// After a commit that failed, of what began when the journal ended at `before` and has it end at `end`: a new
+    /// connection where it happened all the same, none where it did not, and an error where that is not known.
+    fn happened(&mut self, before: Head, end: Head) -> Result<Option<(Self::Opened, Head)>, StoreError> {
+        let _ = (before, end);
+        Ok(None)
+    }
 }
 
 /// A connection that a writer alone uses.
@@ -358,7 +365,14 @@ impl<G: Engine, O> Thread<G, O> {
         }
         let now_ms = (self.stamps)().wall_ms;
         let checkpoint = sql!(due_checkpoint(opened.sql(), before, *head, now_ms, &mut self.unchecked));
-        sql!(opened.commit(*head));
+        let end = *head;
+        if let Err(why) = opened.commit(end) {
+            match self.engine.happened(before, end) {
+                Ok(Some(found)) => self.open = Some(found),
+                Ok(None) => return Err((why, prepared)),
+                Err(unsure) => return Err((unsure, prepared)),
+            }
+        }
         self.works.store(true, Ordering::Relaxed);
         self.wait = limits::REOPEN.0;
         self.observer.committed(events);

@@ -1,6 +1,6 @@
 //! Hosts: who lets them in, and whether a call is really one's.
 
-use super::rows;
+use super::{Wakes, rows};
 use crate::ledger::random;
 use crate::limits;
 use crate::site::Site;
@@ -12,28 +12,36 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use sync::{Digest, Nonce, Request, Signature, Token};
 
-/// What is known of hosts beside the database: gone with the process.
+/// What is known of hosts beside the database.
 pub struct Hosts {
+    /// This hub among those that share a database, drawn at its start.
+    hub: String,
     /// What nonces are known by: none is kept before it is used, so that nobody fills a store by asking.
-    secret: [u8; 32],
+    secret: Digest,
+    /// The second in which this process began: what was used earlier is not known to it.
+    began: i64,
     used: Mutex<HashMap<Nonce, Time>>,
-    seen: Mutex<HashMap<HostName, Seen>>,
+    seen: Mutex<HashMap<HostName, Heard>>,
 }
 
-/// What a host said last.
-#[derive(Clone)]
-struct Seen {
-    at: Time,
-    revision: u64,
-    version: Text,
+/// What a host said last, and what of it was written down when.
+struct Heard {
+    said: rows::Seen,
+    written: Option<(Time, rows::Seen)>,
+}
+
+impl Heard {
+    /// Whether it should be written down now.
+    fn is_due(&self, now: Time) -> bool {
+        self.written.as_ref().is_none_or(|(at, what)| *what != self.said && now - *at >= limits::SEEN_EVERY)
+    }
 }
 
 impl Hosts {
-    /// With a secret of its own.
-    pub fn new() -> Result<Self, DeskError> {
-        let mut secret = [0; 32];
-        getrandom::fill(&mut secret).map_err(random)?;
-        Ok(Self { secret, used: Mutex::default(), seen: Mutex::default() })
+    /// With a secret that all hubs of one database have, so that a nonce of one is known by another; what was given
+    /// before `began` may have been used.
+    pub fn new(hub: String, secret: Digest, began: Time) -> Self {
+        Self { hub, secret, began: began.timestamp(), used: Mutex::default(), seen: Mutex::default() }
     }
 
     /// A nonce for the next call of this host.
@@ -45,10 +53,12 @@ impl Hosts {
         Ok(self.minted(seconds, salt, host))
     }
 
-    /// Four bytes of seconds, four of salt, and eight of what only this process can make of them.
+    /// Four bytes of seconds, four of salt, and eight of what only who has the secret can make of them.
     fn minted(&self, seconds: [u8; 4], salt: [u8; 4], host: &HostName) -> Nonce {
         let head = [seconds, salt].concat();
-        let mark = Digest::of(&[&self.secret, head.as_slice(), host.as_str().as_bytes()].concat());
+        let mark = Digest::of(
+            &[self.secret.as_bytes().as_slice(), head.as_slice(), host.as_str().as_bytes()].concat(),
+        );
         let mut bytes = [0; 16];
         for (to, from) in bytes.iter_mut().zip(head.iter().chain(mark.as_bytes())) {
             *to = *from;
@@ -60,9 +70,9 @@ impl Hosts {
     fn take(&self, nonce: Nonce, host: &HostName, now: Time) -> bool {
         let part = |at: usize| nonce.as_bytes().chunks_exact(4).nth(at).and_then(|part| part.try_into().ok());
         let (seconds, salt): ([u8; 4], [u8; 4]) = (part(0).unwrap_or_default(), part(1).unwrap_or_default());
-        let until = Time::from_timestamp(u32::from_be_bytes(seconds).into(), 0).unwrap_or_default()
-            + limits::NONCE_LIFE;
-        if self.minted(seconds, salt, host) != nonce || until <= now {
+        let given = i64::from(u32::from_be_bytes(seconds));
+        let until = Time::from_timestamp(given, 0).unwrap_or_default() + limits::NONCE_LIFE;
+        if self.minted(seconds, salt, host) != nonce || until <= now || given < self.began {
             return false;
         }
         let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
@@ -74,11 +84,43 @@ impl Hosts {
 
     /// Notes what a host says of itself.
     pub fn heard(&self, host: HostName, at: Time, revision: u64, version: Text) {
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner).insert(host, Seen { at, revision, version });
+        let said = rows::Seen { at, revision, version, listening: true };
+        let mut all = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        match all.get_mut(&host) {
+            Some(heard) => heard.said = said,
+            None => drop(all.insert(host, Heard { said, written: None })),
+        }
     }
 
-    fn seen(&self, host: &HostName) -> Option<Seen> {
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner).get(host).cloned()
+    fn seen(&self, host: &HostName) -> Option<rows::Seen> {
+        let all = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        all.get(host).map(|heard| heard.said.clone())
+    }
+
+    /// What should be written down now, of some hosts.
+    fn due(&self, wakes: &Wakes, now: Time) -> Vec<(HostName, rows::Seen)> {
+        let mut all = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut due = Vec::new();
+        for (host, heard) in all.iter_mut() {
+            heard.said.listening = wakes.listens(host);
+            if due.len() < limits::SEEN_AT_ONCE && heard.is_due(now) {
+                due.push((host.clone(), heard.said.clone()));
+            }
+        }
+        due
+    }
+
+    fn written(&self, due: Vec<(HostName, rows::Seen)>, now: Time) {
+        let mut all = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        for (host, said) in due {
+            if let Some(heard) = all.get_mut(&host) {
+                heard.written = Some((now, said));
+            }
+        }
+    }
+
+    fn forget(&self, host: &HostName) {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner).remove(host);
     }
 }
 
@@ -130,6 +172,7 @@ impl Site {
         self.ledger.remove_host(host.clone(), actor, self.clock.time())?;
         self.hosts_changed()?;
         self.wakes.forget(&host);
+        self.hosts.forget(&host);
         Ok(host)
     }
 
@@ -145,22 +188,35 @@ impl Site {
 
     /// All hosts, with what is known of them now.
     pub fn host_views(&self) -> Result<Vec<HostView>, DeskError> {
-        let (mut views, logs) = self
-            .ledger
-            .read(|connection| Ok((rows::hosts(connection)?, crate::inbox::rows::logs(connection)?)))?;
+        let now = self.clock.time();
+        let (mut views, logs) = self.ledger.read(|connection| {
+            Ok((rows::hosts(connection, &self.hosts.hub, now)?, crate::inbox::rows::logs(connection)?))
+        })?;
         for view in &mut views {
             if let Some((size, alarm)) = logs.get(view.host.as_str()) {
                 view.journal = Some(*size);
                 view.alarm.clone_from(alarm);
             }
-            view.connected = self.wakes.listens(&view.host);
-            if let Some(seen) = self.hosts.seen(&view.host) {
+            view.connected |= self.wakes.listens(&view.host);
+            if let Some(seen) = self.hosts.seen(&view.host).filter(|said| view.seen <= Some(said.at)) {
                 view.seen = Some(seen.at);
                 view.revision = Some(seen.revision);
                 view.version = Some(seen.version);
             }
         }
         Ok(views)
+    }
+
+    /// Writes down what hosts said, and that this hub serves them where it is time to.
+    pub fn keep_seen(&self, serves: bool) -> Result<(), DeskError> {
+        let now = self.clock.time();
+        let due = self.hosts.due(&self.wakes, now);
+        if due.is_empty() && !serves {
+            return Ok(());
+        }
+        self.ledger.keep_seen(due.clone(), self.hosts.hub.clone(), serves.then_some(now))?;
+        self.hosts.written(due, now);
+        Ok(())
     }
 
     /// The host that signed this call.

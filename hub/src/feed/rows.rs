@@ -2,7 +2,7 @@
 
 use crate::inbox;
 use crate::limits;
-use access::{Grant, GrantId, HostName, Time};
+use access::{Grant, GrantId, HostName, Text, Time};
 use api::{HostView, Join};
 use desk::DeskError;
 use std::collections::BTreeMap;
@@ -103,8 +103,53 @@ pub fn still_to_give_back(connection: &dyn Sql, incarnation: u64) -> Result<u64,
     Ok(count.unwrap_or_default())
 }
 
+/// What a host said last, as one hub heard it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Seen {
+    /// When.
+    pub at: Time,
+    /// The revision that it said it holds.
+    pub revision: u64,
+    /// Its release.
+    pub version: Text,
+    /// Whether it listens.
+    pub listening: bool,
+}
+
+/// Writes down what this host said, to this hub.
+pub fn put_seen(connection: &dyn Sql, host: &HostName, seen: &Seen, hub: &str) -> Result<(), DeskError> {
+    connection.execute(
+        "INSERT INTO host_seen (name, seen_ms, revision, version, hub, listening) \
+         SELECT name, ?2, ?3, ?4, ?5, ?6 FROM host WHERE name = ?1 \
+         ON CONFLICT (name) DO UPDATE \
+         SET seen_ms = ?2, revision = ?3, version = ?4, hub = ?5, listening = ?6 \
+         WHERE host_seen.hub = ?5 OR host_seen.seen_ms <= ?2",
+        &[
+            &host.as_str(),
+            &seen.at.timestamp_millis(),
+            &seen.revision,
+            &seen.version.as_str(),
+            &hub,
+            &seen.listening,
+        ],
+    )?;
+    Ok(())
+}
+
+/// Writes down that this hub serves, and forgets those that have not for long.
+pub fn put_serving(connection: &dyn Sql, hub: &str, now: Time) -> Result<(), DeskError> {
+    let long_ago = now - limits::SERVING_EVERY * 100;
+    connection.execute("DELETE FROM serving WHERE alive_ms < ?1", &[&long_ago.timestamp_millis()])?;
+    connection.execute(
+        "INSERT INTO serving (hub, alive_ms) VALUES (?1, ?2) ON CONFLICT (hub) DO UPDATE SET alive_ms = ?2",
+        &[&hub, &now.timestamp_millis()],
+    )?;
+    Ok(())
+}
+
 /// Takes a host away, after its record. Whether there was one.
 pub fn remove_host(connection: &dyn Sql, host: &HostName) -> Result<bool, DeskError> {
+    connection.execute("DELETE FROM host_seen WHERE name = ?1", &[&host.as_str()])?;
     Ok(connection.execute("DELETE FROM host WHERE name = ?1", &[&host.as_str()])? == 1)
 }
 
@@ -124,19 +169,26 @@ pub fn host(connection: &dyn Sql, host: &HostName) -> Result<Option<Host>, DeskE
     .transpose()
 }
 
-/// All hosts, by name, as the database knows them.
-pub fn hosts(connection: &dyn Sql) -> Result<Vec<HostView>, DeskError> {
-    let rows: Vec<(String, String, i64)> =
-        connection.rows("SELECT name, labels, joined_ms FROM host ORDER BY name", &[])?;
-    let view = |(name, labels, joined): (String, String, i64)| {
+/// All hosts, by name, as the database knows them; those that listen, to a hub other than this that serves.
+pub fn hosts(connection: &dyn Sql, hub: &str, now: Time) -> Result<Vec<HostView>, DeskError> {
+    type Row = (String, String, i64, Option<i64>, Option<u64>, Option<String>, i64);
+    let alive = now - limits::SERVING_EVERY * 3;
+    let rows: Vec<Row> = connection.rows(
+        "SELECT host.name, labels, joined_ms, seen_ms, revision, version, \
+         CASE WHEN listening = 1 AND EXISTS (SELECT 1 FROM serving WHERE serving.hub = host_seen.hub \
+           AND serving.hub <> ?1 AND alive_ms > ?2) THEN 1 ELSE 0 END \
+         FROM host LEFT JOIN host_seen ON host_seen.name = host.name ORDER BY host.name",
+        &[&hub, &alive.timestamp_millis()],
+    )?;
+    let view = |(name, labels, joined, seen, revision, version, connected): Row| {
         Ok(HostView {
             host: HostName::parse(&name).map_err(|why| unreadable("a host", &why))?,
             labels: json("a host", &labels)?,
             joined: Time::from_timestamp_millis(joined).unwrap_or_default(),
-            connected: false,
-            seen: None,
-            revision: None,
-            version: None,
+            connected: connected == 1,
+            seen: seen.and_then(Time::from_timestamp_millis),
+            revision,
+            version: version.and_then(|version| Text::parse(&version).ok()),
             journal: None,
             alarm: None,
         })
@@ -209,7 +261,8 @@ fn requests_of(connection: &dyn Sql, grant: &Grant) -> Result<Vec<Request>, Desk
     Ok(requests)
 }
 
-/// Keeps a grant as this key signed it. Whether that is another than was kept.
+/// Keeps a grant as this key signed it, for the next revision. Whether that is another than was kept, also by another
+/// hub that signed it at the same time.
 pub fn put_signed(
     connection: &dyn Sql,
     grant: &Grant,
@@ -217,9 +270,11 @@ pub fn put_signed(
     key: &PublicKey,
 ) -> Result<bool, DeskError> {
     let until = grant.window.latest_end() + sync::limits::TOMBSTONE;
+    let next = revision(connection)? + 1;
     let kept = connection.execute(
-        "INSERT INTO signed (id, version, digest, envelope, key, until_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6) \
-         ON CONFLICT (id) DO UPDATE SET version = ?2, digest = ?3, envelope = ?4, key = ?5, until_ms = ?6, hidden = 0 \
+        "INSERT INTO signed (id, version, digest, envelope, key, until_ms, revision) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) \
+         ON CONFLICT (id) DO UPDATE \
+         SET version = ?2, digest = ?3, envelope = ?4, key = ?5, until_ms = ?6, revision = ?7, hidden = 0 \
          WHERE signed.version < ?2 OR (signed.version = ?2 AND signed.key <> ?5)",
         &[
             &grant.id.bits(),
@@ -228,21 +283,36 @@ pub fn put_signed(
             &text(envelope)?,
             &key.to_string(),
             &until.timestamp_millis(),
+            &next,
         ],
     )?;
+    if kept == 0 {
+        return Ok(false);
+    }
     for host in &grant.hosts {
         connection.execute(
             "INSERT INTO signed_host (host, id) VALUES (?1, ?2) ON CONFLICT DO NOTHING",
             &[&host.as_str(), &grant.id.bits()],
         )?;
     }
-    Ok(kept > 0)
+    Ok(true)
 }
 
 /// Hides a grant that ended and is not signed as ended. Whether hosts saw it until now.
 pub fn hide(connection: &dyn Sql, grant: &Grant) -> Result<bool, DeskError> {
-    let hide = "UPDATE signed SET hidden = 1 WHERE id = ?1 AND version < ?2 AND hidden = 0";
-    Ok(connection.execute(hide, &[&grant.id.bits(), &grant.version])? > 0)
+    let next = revision(connection)? + 1;
+    let hide = "UPDATE signed SET hidden = 1, revision = ?3 WHERE id = ?1 AND version < ?2 AND hidden = 0";
+    Ok(connection.execute(hide, &[&grant.id.bits(), &grant.version, &next])? > 0)
+}
+
+/// Hosts of which a signed grant changed after this revision.
+pub fn hosts_since(connection: &dyn Sql, revision: u64) -> Result<Vec<HostName>, DeskError> {
+    let names: Vec<String> = connection.rows(
+        "SELECT DISTINCT signed_host.host FROM signed JOIN signed_host ON signed_host.id = signed.id \
+         WHERE signed.revision > ?1",
+        &[&revision],
+    )?;
+    names.iter().map(|name| HostName::parse(name).map_err(|why| unreadable("a signed grant", &why))).collect()
 }
 
 /// The next revision.
@@ -326,7 +396,7 @@ mod tests {
         connection.execute_batch(include_str!("../tables.sql")).unwrap();
         connection
             .execute_batch(
-                "INSERT INTO signed VALUES (1, 1, '', '', '', 0, 1000); INSERT INTO signed_host VALUES ('a', 1)",
+                "INSERT INTO signed VALUES (1, 1, '', '', '', 0, 1000, 1); INSERT INTO signed_host VALUES ('a', 1)",
             )
             .unwrap();
         let at = |ms| Time::from_timestamp_millis(ms).unwrap();

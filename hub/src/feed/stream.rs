@@ -10,6 +10,7 @@ use desk::DeskError;
 use loglines::Level;
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Instant;
 use sync::{Digest, Entry, Era, Message, SignedPermit, View, whole_with};
 use tokio::sync::watch;
 
@@ -67,6 +68,10 @@ impl Stream {
     }
 
     fn event(&mut self, changed: bool) -> Result<String, DeskError> {
+        if !changed && !self.site.sight.is_clear(Instant::now()) {
+            // What was told last may not be true any more: a comment, which keeps the stream and says nothing.
+            return Ok(": the database is not seen\n\n".to_owned());
+        }
         let (mut events, mut told) = (String::new(), BTreeSet::new());
         if changed {
             self.wakes.mark_unchanged();

@@ -22,7 +22,20 @@ impl Wakes {
     pub fn wake<'a>(&self, hosts: impl IntoIterator<Item = &'a HostName>, revision: u64) {
         let streams = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
         for stream in hosts.into_iter().filter_map(|host| streams.get(host)) {
-            stream.send_replace(revision);
+            // Whoever committed it tells at once, and whoever follows the journal tells again.
+            stream.send_if_modified(|newest| {
+                let newer = *newest < revision;
+                *newest = revision.max(*newest);
+                newer
+            });
+        }
+    }
+
+    /// This host may be another one now, or none.
+    pub fn look_again(&self, host: &HostName) {
+        let streams = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(stream) = streams.get(host) {
+            stream.send_modify(|_| ());
         }
     }
 

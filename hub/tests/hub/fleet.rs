@@ -149,8 +149,9 @@ fn a_login_that_does_not_work_is_not_kept_and_one_that_others_can_read_is_not_us
 fn a_second_init_changes_nothing_also_while_the_hub_serves() {
     let mut hub = Hub::set_up("");
     let all = |hub: &Hub| {
-        ["hub.toml", "state/ca.crt", "state/ca.key", "state/hub.db"]
-            .map(|name| std::fs::read(hub.path(name)).unwrap())
+        let names = ["hub.toml", "state/ca.crt", "state/ca.key"];
+        let all = names.iter().chain(crate::database::FILES);
+        all.map(|name| std::fs::read(hub.path(name)).unwrap()).collect::<Vec<_>>()
     };
     let again = |hub: &Hub| {
         let done = hub.command("init").args(["--admin", "eve"]).output().unwrap();
@@ -170,7 +171,8 @@ fn a_second_init_changes_nothing_also_while_the_hub_serves() {
     let client = hub.client(&hub.admin);
     let roles: Vec<String> = client.roles().unwrap().iter().map(|of| of.person.to_string()).collect();
     assert_eq!((roles, client.tokens().unwrap().len()), (vec!["admin".to_owned()], 1));
-    for (name, mode) in [("state", 0o700), ("state/ca.key", 0o600), ("state/hub.db", 0o600)] {
+    let files = crate::database::FILES.iter().map(|name| (*name, 0o600));
+    for (name, mode) in [("state", 0o700), ("state/ca.key", 0o600)].into_iter().chain(files) {
         assert_eq!(std::fs::metadata(hub.path(name)).unwrap().permissions().mode() & 0o777, mode, "{name}");
     }
 }

@@ -143,19 +143,27 @@ impl Host {
     }
 }
 
+/// What alice asks for on this host.
+pub fn ask_for(host: &str) -> NewRequest {
+    serde_json::from_value(serde_json::json!({
+        "hosts": [host], "services": ["ssh"], "reason": "the import hangs", "for": "1h"
+    }))
+    .unwrap()
+}
+
+/// Bob agrees.
+pub fn approve(hub: &Hub, id: &str) -> access::GrantId {
+    let bob = hub.client(&hub.token("bob", &[Scope::Review], "1h").secret);
+    let digest = bob.show_request(id).unwrap().digest;
+    let narrowing = workflow::Narrowing::default();
+    let yes = NewReview { verdict: NewVerdict::Approve, digest, narrowing, comment: None };
+    bob.review(id, &yes).unwrap().grant.unwrap().grant.id
+}
+
 /// Alice asks for this host, and bob agrees.
 pub fn granted(hub: &Hub, host: &str) -> access::GrantId {
     let alice = hub.client(&hub.token("alice", &[Scope::Request], "1h").secret);
-    let bob = hub.client(&hub.token("bob", &[Scope::Review], "1h").secret);
-    let wanted: NewRequest = serde_json::from_value(serde_json::json!({
-        "hosts": [host], "services": ["ssh"], "reason": "the import hangs", "for": "1h"
-    }))
-    .unwrap();
-    let id = alice.request(&wanted).unwrap().request.ask.id.to_string();
-    let digest = bob.show_request(&id).unwrap().digest;
-    let narrowing = workflow::Narrowing::default();
-    let yes = NewReview { verdict: NewVerdict::Approve, digest, narrowing, comment: None };
-    bob.review(&id, &yes).unwrap().grant.unwrap().grant.id
+    approve(hub, &alice.request(&ask_for(host)).unwrap().request.ask.id.to_string())
 }
 
 /// A host that has joined.

@@ -91,7 +91,7 @@ fn the_hub_starts_without_its_signer_and_tells_hosts_what_was_signed() {
     hub.stop_signing();
     hub.signal(Signal::TERM);
     assert!(hub.ends());
-    hub.serve_unsigned();
+    hub.begin();
     let mut stream = host.listen(&hub);
     let heard = host.state.served.clone();
     host.hears_until(&mut stream, |state| state.served != heard);

@@ -3,12 +3,14 @@
 
 mod abuse;
 mod certificates;
+mod database;
 mod durable;
 mod feed;
 mod fleet;
 mod host;
 mod inbox;
 mod keys;
+mod moving;
 mod room;
 mod strangers;
 mod there;

@@ -1,5 +1,6 @@
 //! A hub of its own for each test, on a port that the kernel chose.
 
+use crate::database::{Database, lines, sql};
 use rustix::process::{Pid, Signal, kill_process};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName};
@@ -8,7 +9,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, Command, Output, Stdio};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 /// Longer than anything takes that is not broken.
@@ -27,11 +28,12 @@ pub const PEOPLE: &str =
     "[alice]\ngroups = [\"dev\"]\n[bob]\ngroups = [\"leads\"]\n[carol]\ngroups = [\"leads\"]\n";
 
 pub struct Hub {
-    pub folder: tempfile::TempDir,
+    pub folder: Arc<tempfile::TempDir>,
     pub admin: String,
+    pub database: Arc<Mutex<Database>>,
     served: Option<Served>,
     signer: Option<Child>,
-    _log: UnixDatagram,
+    log: Arc<UnixDatagram>,
 }
 
 struct Served {
@@ -45,13 +47,22 @@ impl Hub {
     pub fn set_up(more: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let log = UnixDatagram::bind(folder.path().join("log")).unwrap();
+        let database = Database::start();
         let config = format!(
             "listen = \"127.0.0.1:0\"\nnames = [\"localhost\"]\nstate = '{0}/state'\n{more}\n[signer]\nstate = '{0}/signer'\n\
-             socket = '{0}/signer.sock'\n[syslog]\nsocket = '{0}/log'\n",
-            folder.path().display()
+             socket = '{0}/signer.sock'\n[syslog]\nsocket = '{0}/log'\n{1}",
+            folder.path().display(),
+            lines(&database)
         );
         std::fs::write(folder.path().join("hub.toml"), config).unwrap();
-        let mut hub = Self { folder, admin: String::new(), served: None, signer: None, _log: log };
+        let mut hub = Self {
+            folder: Arc::new(folder),
+            admin: String::new(),
+            database: Arc::new(Mutex::new(database)),
+            served: None,
+            signer: None,
+            log: Arc::new(log),
+        };
         let done = hub.command("init").output().unwrap();
         assert!(done.status.success(), "{}", text(&done.stderr));
         text(&done.stdout).trim().clone_into(&mut hub.admin);
@@ -63,6 +74,21 @@ impl Hub {
     pub fn new() -> Self {
         let mut hub = Self::set_up("");
         hub.serve();
+        hub
+    }
+
+    /// Another one on the same database, with the same keys and the same signer.
+    #[allow(dead_code)] // not where the database is a file
+    pub fn beside(&self) -> Self {
+        let mut hub = Self {
+            folder: Arc::clone(&self.folder),
+            admin: self.admin.clone(),
+            database: Arc::clone(&self.database),
+            served: None,
+            signer: None,
+            log: Arc::clone(&self.log),
+        };
+        hub.begin();
         hub
     }
 
@@ -85,8 +111,7 @@ impl Hub {
     }
 
     pub fn sql(&self, statement: &str) {
-        let connection = rusqlite::Connection::open(self.path("state/hub.db")).unwrap();
-        connection.execute(statement, []).unwrap();
+        sql(&self.database.lock().unwrap(), &self.path("state"), statement);
     }
 
     /// The process that signs, where there is none.
@@ -106,7 +131,7 @@ impl Hub {
 
     pub fn serve(&mut self) {
         self.sign();
-        self.serve_unsigned();
+        self.begin();
     }
 
     /// Has it serve at the same address from now on, also when it is started anew.
@@ -116,8 +141,8 @@ impl Hub {
         std::fs::write(&path, config.replace("127.0.0.1:0", &self.at().to_string())).unwrap();
     }
 
-    /// Serves without the process that signs.
-    pub fn serve_unsigned(&mut self) {
+    /// Serves, with no look at whether anybody signs.
+    pub fn begin(&mut self) {
         let mut child = self.command("serve").stderr(Stdio::piped()).spawn().unwrap();
         let mut said = BufReader::new(child.stderr.take().unwrap());
         let line = next_line(&mut said, "jit-hub answers on ");

@@ -1,5 +1,6 @@
 //! A real `jitd` that belongs to a real hub, and people with accounts on it.
 
+use crate::host::approve;
 use crate::host::token;
 use crate::room::{Hub, text, until};
 use access::{HostName, Person};
@@ -205,14 +206,6 @@ fn with_policy() -> Hub {
 
 fn request_id(said: &serde_json::Value) -> String {
     said["request"]["ask"]["id"].as_str().unwrap().to_owned()
-}
-
-fn approve(hub: &Hub, id: &str) {
-    let bob = hub.client(&hub.token("bob", &[Scope::Review], "1h").secret);
-    let digest = bob.show_request(id).unwrap().digest;
-    let narrowing = workflow::Narrowing::default();
-    let yes = api::NewReview { verdict: api::NewVerdict::Approve, digest, narrowing, comment: None };
-    bob.review(id, &yes).unwrap();
 }
 
 #[test]

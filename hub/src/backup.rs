@@ -1,0 +1,150 @@
+//! `jit-hub backup` and `jit-hub restore`: the file, copied while it is in use, and put back.
+
+use crate::config::Config;
+use crate::error::{HubError, os};
+use crate::{limits, say, serve};
+use journal::{Head, Verifier, Witness};
+use std::fs::{File, OpenOptions};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use store::Sql;
+
+/// Copies the database into a new file, also while the hub serves, and looks whether the copy is whole.
+pub fn backup(config: &Config, to: &Path) -> Result<(), HubError> {
+    on_a_file(config, "pg_dump --format=custom --serializable-deferrable")?;
+    serve::is_set_up(config)?;
+    // One that is there is somebody's.
+    let head = copy(&config.file().path, to, OpenOptions::new().write(true).create_new(true))?;
+    say(&format!(
+        "{} holds all up to record {} ({}), and is whole. The keys are not in it: {} and {} need to be kept once, where \
+         nobody reads them.",
+        to.display(),
+        head.seq,
+        head.hash,
+        config.state.display(),
+        config.signer.state.display()
+    ));
+    Ok(())
+}
+
+/// Puts a backup in the place of the database of a hub that is stopped. One that is there is kept aside, and only with
+/// `force`.
+pub fn restore(config: &Config, from: &Path, force: bool) -> Result<(), HubError> {
+    on_a_file(config, "pg_restore")?;
+    let path = config.file().path;
+    // Held until all is done: whoever serves has it.
+    let _lock = store::lock(&path)?;
+    if path.exists() && !force {
+        return Err(HubError::Database(format!(
+            "{} is there: with --force it is kept aside, and the backup takes its place",
+            path.display()
+        )));
+    }
+    let restored = beside(&path, ".restored");
+    let head = copy(from, &restored, OpenOptions::new().write(true).create(true).truncate(true))?;
+    let aside = put_aside(&path)?;
+    std::fs::rename(&restored, &path).map_err(os(format!("putting {} in place", restored.display())))?;
+    sync_folder(&path)?;
+    let kept = aside.map(|aside| format!(" What was there is {}.", aside.display())).unwrap_or_default();
+    say(&format!(
+        "{} is back at record {} ({}).{kept}\nHosts that heard of more than that go on by what they have, and say so in their logs.",
+        path.display(),
+        head.seq,
+        head.hash
+    ));
+    Ok(())
+}
+
+fn on_a_file(config: &Config, instead: &str) -> Result<(), HubError> {
+    if config.database.url.is_none() {
+        return Ok(());
+    }
+    Err(HubError::Database(format!("this hub is on PostgreSQL, whose own programs do this: {instead}")))
+}
+
+/// Copies what a database holds, and what its log does, into a file that is made by `how` and is its owner's alone. What
+/// is not whole is taken away again.
+fn copy(from: &Path, to: &Path, how: &mut OpenOptions) -> Result<Head, HubError> {
+    let making = || os(format!("making {}", to.display()));
+    let made = how.mode(0o600).open(to).map_err(making())?;
+    let copied = || -> Result<Head, HubError> {
+        let from = store::read_only(from)?;
+        Sql::execute(&from, "VACUUM INTO ?1", &[&to.to_string_lossy().into_owned()])?;
+        made.sync_all().map_err(making())?;
+        sync_folder(to)?;
+        verified(to)
+    };
+    copied().inspect_err(|_| {
+        let _ = std::fs::remove_file(to);
+    })
+}
+
+/// Reads all of a copy: pages, and the journal from its first record on.
+fn verified(path: &Path) -> Result<Head, HubError> {
+    let damaged = |why: &dyn std::fmt::Display| {
+        HubError::Database(format!("{} is no whole backup of a hub: {why}", path.display()))
+    };
+    let connection = store::read_only(path)?;
+    let sql: &dyn Sql = &connection;
+    let pages: String = sql.one("PRAGMA integrity_check", &[]).map_err(|why| damaged(&why))?;
+    if pages != "ok" {
+        return Err(damaged(&pages));
+    }
+    let schema: i64 = sql.one("PRAGMA user_version", &[])?;
+    if schema > store::SCHEMA {
+        return Err(damaged(&format!(
+            "it is of a newer release (schema {schema}, and this knows {})",
+            store::SCHEMA
+        )));
+    }
+    let log = store::log_id(sql).map_err(|why| damaged(&why))?;
+    let (mut verifier, mut after) = (Verifier::new(None, Witness::default()), 0);
+    loop {
+        let rows = store::journal_after(sql, after, limits::MIGRATION_AT_ONCE as u64)?;
+        let Some(last) = rows.last() else { break };
+        after = last.seq;
+        for row in &rows {
+            verifier.take(row).map_err(|why| damaged(&why))?;
+        }
+    }
+    let end = verifier.end(log).map_err(|why| damaged(&why))?;
+    let hub: i64 = sql.one("SELECT count(*) FROM sqlite_schema WHERE name = 'token'", &[])?;
+    if end.head.seq == 0 || hub == 0 { Err(damaged(&"it holds no hub")) } else { Ok(end.head) }
+}
+
+/// What SQLite keeps of a database beside it; a log of one that is gone would be taken for the next one's.
+const PARTS: [&str; 3] = ["", "-wal", "-shm"];
+
+/// The database with all its parts, under the first number that is free. None where there is none.
+fn put_aside(path: &Path) -> Result<Option<PathBuf>, HubError> {
+    let is_there = |path: &Path| PARTS.iter().any(|part| beside(path, part).exists());
+    if !is_there(path) {
+        return Ok(None);
+    }
+    let free =
+        (1..=limits::ASIDE).map(|n| beside(path, &format!(".before-{n}"))).find(|aside| !is_there(aside));
+    let aside = free.ok_or_else(|| {
+        HubError::Database(format!("{} databases are kept aside already: take some away", limits::ASIDE))
+    })?;
+    for part in PARTS {
+        let (from, to) = (beside(path, part), beside(&aside, part));
+        match std::fs::rename(&from, &to) {
+            Err(why) if why.kind() == std::io::ErrorKind::NotFound => {}
+            done => done.map_err(os(format!("keeping {} aside", from.display())))?,
+        }
+    }
+    Ok(Some(aside))
+}
+
+fn beside(path: &Path, part: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(part);
+    name.into()
+}
+
+fn sync_folder(of: &Path) -> Result<(), HubError> {
+    let folder = of.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    File::open(folder)
+        .and_then(|folder| folder.sync_all())
+        .map_err(os(format!("syncing {}", folder.display())))
+}

@@ -1,0 +1,129 @@
+//! What other hubs on the same database did: looked for at each hint and each second, and told on here.
+
+use crate::feed;
+use crate::limits;
+use crate::postgres::{Link, Place};
+use crate::rows;
+use crate::site::Site;
+use access::HostName;
+use api::{Change, Mark, Record};
+use desk::{DeskError, Worlds as _};
+use loglines::{Faults, Level, Tells};
+use std::sync::Arc;
+use std::time::Instant;
+use store::Sql;
+
+/// Follows the others.
+pub struct Following {
+    place: Place,
+    site: Arc<Site>,
+    link: Option<Link>,
+    /// Where the journal ended, and the revision, at the last look.
+    seq: u64,
+    revision: u64,
+}
+
+impl Following {
+    /// After a first look, before anything is served that could miss what comes after it.
+    pub fn begin(place: Place, site: Arc<Site>) -> Result<Self, DeskError> {
+        let mut following = Self { place, site, link: None, seq: 0, revision: 0 };
+        following.look()?;
+        Ok(following)
+    }
+
+    /// Goes on in a thread of its own, for as long as the process lives.
+    pub fn start(mut self) -> std::io::Result<()> {
+        let follows = move || {
+            let mut faults = Faults::default();
+            loop {
+                match &self.link {
+                    Some(link) => link.hint(limits::LOOK),
+                    None => std::thread::sleep(limits::LOOK),
+                }
+                let looked = self.look();
+                let log = &self.site.log;
+                match (faults.take("the database", looked.is_ok(), Instant::now()), looked) {
+                    (Tells::Fails, Err(why)) => {
+                        let what =
+                            "what other hubs do is not known, so no host is told that it is up to date";
+                        log.put(Level::Err, format!("looking at the database: {why}; {what}"));
+                    }
+                    (Tells::Works, _) => log.put(Level::Notice, "the database is seen again".to_owned()),
+                    _ => {}
+                }
+            }
+        };
+        std::thread::Builder::new().name("following".into()).spawn(follows).map(drop)
+    }
+
+    fn look(&mut self) -> Result<(), DeskError> {
+        let began = Instant::now();
+        let link = if let Some(link) = self.link.take().filter(|link| !link.is_broken()) {
+            link
+        } else {
+            let link = self.place.connect_to_read()?;
+            link.batch("LISTEN jit_hub")?;
+            link
+        };
+        self.catch_up(&link)?;
+        self.site.sight.saw(began);
+        self.link = Some(link);
+        Ok(())
+    }
+
+    fn catch_up(&mut self, sql: &dyn Sql) -> Result<(), DeskError> {
+        let (seq, revision): (u64, u64) = sql.one("SELECT seq, revision FROM head", &[])?;
+        if seq != self.seq {
+            self.follow_journal(sql, seq)?;
+            self.site.ledger.saw(seq);
+        }
+        if revision != self.revision {
+            let hosts = feed::rows::hosts_since(sql, self.revision)?;
+            self.site.wakes.wake(&hosts, revision);
+        }
+        (self.seq, self.revision) = (seq, revision);
+        Ok(())
+    }
+
+    /// Records up to `until` say what there is to read anew. Who has missed many reads all of it.
+    fn follow_journal(&self, sql: &dyn Sql, until: u64) -> Result<(), DeskError> {
+        let mut after = self.seq;
+        let all = after == 0 || until.saturating_sub(after) > limits::CATCH_UP;
+        let (mut policy, mut hosts, mut changed) = (all, all, Vec::new());
+        while !all && after < until {
+            let rows = store::journal_after(sql, after, limits::CATCH_UP_AT_ONCE)?;
+            let Some(last) = rows.last() else { break };
+            after = last.seq;
+            for row in &rows {
+                match serde_json::from_str(&row.body) {
+                    Ok(Record::Change(change)) => policy |= change.change == Change::PolicyApplied,
+                    Ok(Record::Mark(mark)) if matches!(mark.mark, Mark::HostJoined | Mark::HostRemoved) => {
+                        hosts = true;
+                        changed.extend(host_in(&mark.detail));
+                    }
+                    Ok(_) => {}
+                    // Of a newer release: it could say anything.
+                    Err(_) => (policy, hosts) = (true, true),
+                }
+            }
+        }
+        if policy && let Some(version) = desk::policy_in_force(sql)? {
+            // One that this release cannot read is told where it was applied, and at the next start here.
+            if self.site.policies.version() < Some(version.version) {
+                self.site.policies.adopt(&version).map_err(DeskError::Store)?;
+            }
+        }
+        if hosts {
+            self.site.policies.set_hosts(rows::hosts(sql)?);
+            // A stream looks whether its host is still the one that it was.
+            changed.iter().for_each(|host| self.site.wakes.look_again(host));
+        }
+        Ok(())
+    }
+}
+
+/// The host that a mark is about.
+fn host_in(detail: &str) -> Option<HostName> {
+    let name = detail.split(' ').find_map(|word| word.strip_prefix("host="))?;
+    HostName::parse(name).ok()
+}

@@ -1,0 +1,17 @@
+//! The real `jit-hub` on a real PostgreSQL server: what it does on a file, and what several of them do on one database.
+#![allow(clippy::unwrap_used, clippy::panic, dead_code)] // also in the functions that tests share
+
+mod database;
+#[path = "../hub/durable.rs"]
+mod durable;
+#[path = "../hub/feed.rs"]
+mod feed;
+#[path = "../hub/fleet.rs"]
+mod fleet;
+#[path = "../hub/host.rs"]
+mod host;
+#[path = "../hub/inbox.rs"]
+mod inbox;
+mod replicas;
+#[path = "../hub/room.rs"]
+mod room;

@@ -1,0 +1,137 @@
+//! Several hubs on one database, and a database that is gone for a while.
+
+use crate::host::{Host, approve, ask_for, token};
+use crate::room::{Hub, POLICY, until};
+use access::{HostName, Person, Span, Text};
+use api::{NewHostToken, NewPolicy, NewToken, Scope};
+use rustix::process::Signal;
+use std::io::BufRead as _;
+
+fn ready(hub: &Hub) -> bool {
+    hub.raw("GET /readyz", "", "").starts_with("HTTP/1.1 200")
+}
+
+#[test]
+fn a_host_hears_from_one_hub_what_was_approved_at_another_and_leaves_both_when_it_is_removed_at_one() {
+    let one = Hub::new();
+    let other = one.beside();
+    // The policy is known at one before it is asked for at the other.
+    let people = "[alice]\ngroups = [\"dev\"]\n[bob]\ngroups = [\"leads\"]\n";
+    let new = NewPolicy { policy: POLICY.to_owned(), people: Some(people.to_owned()) };
+    other.client(&other.admin).apply_policy(&new).unwrap();
+    let joining = token(&other, 1);
+    let mut host = Host::new("db-7", &joining);
+    assert!(host.join(&other, &joining).starts_with("HTTP/1.1 200"));
+    // A nonce of one hub is good at the other, once.
+    let (path, body, nonce) = ("/v1/hosts/db-7/feed", host.ask(), host.nonce(&other));
+    let mut stream = Host::listen_by(&one, path, &host.signed(nonce, path, &body), &body);
+    host.hears(&mut stream);
+    assert_eq!(host.state.grants().count(), 0);
+    until("the other hub knows that it listens", || {
+        let views = other.client(&other.admin).hosts().unwrap();
+        let view = views.iter().find(|view| view.host == host.name).unwrap();
+        view.connected && view.seen.is_some() && view.version.is_some()
+    });
+
+    let alice = one.client(&one.token("alice", &[Scope::Request], "1h").secret);
+    until("one hub knows the host and the policy of the other", || alice.request(&ask_for("db-7")).is_ok());
+    let requests = alice.requests(&api::AskRequests { which: api::Which::Mine, limit: None }).unwrap();
+    let id = requests[0].ask.id.to_string();
+    approve(&other, &id);
+    host.hears(&mut stream);
+    let held: Vec<_> = host.state.grants().cloned().collect();
+    assert_eq!(held.len(), 1, "it was woken by what the other committed");
+    other.client(&other.admin).remove_host(&HostName::parse("db-7").unwrap()).unwrap();
+    crate::room::rest(&mut stream);
+}
+
+#[test]
+fn what_a_killed_hub_had_acknowledged_is_known_to_the_other() {
+    let mut one = Hub::with_policy();
+    let other = one.beside();
+    let mut told = Vec::new();
+    for round in 0..3 {
+        let (acknowledged, heard) = std::sync::mpsc::channel();
+        let making: Vec<_> = [&one, &other]
+            .into_iter()
+            .enumerate()
+            .map(|(which, hub)| {
+                let (client, acknowledged) = (hub.client(&hub.admin), acknowledged.clone());
+                let new = NewToken {
+                    name: Text::parse("a test").unwrap(),
+                    person: Some(Person::parse(&format!("person{round}{which}")).unwrap()),
+                    scopes: [Scope::Read].into(),
+                    length: Span::parse("1d").unwrap(),
+                };
+                std::thread::spawn(move || {
+                    while let Ok(made) = client.make_token(&new) {
+                        acknowledged.send((which, made.secret)).unwrap();
+                    }
+                })
+            })
+            .collect();
+        drop(acknowledged);
+        let mut of_one = 0;
+        while of_one < 4 + round {
+            let (which, secret) = heard.recv().unwrap();
+            of_one += usize::from(which == 0);
+            told.push(secret);
+        }
+        one.signal(Signal::KILL);
+        assert!(!one.ends());
+        // The other goes on until its person has as many tokens as one can have.
+        making.into_iter().for_each(|thread| thread.join().unwrap());
+        told.extend(heard.try_iter().map(|(_, secret)| secret));
+        assert!(told.iter().all(|secret| other.client(secret).status().is_ok()));
+        one.begin();
+    }
+    assert!(told.iter().all(|secret| one.client(secret).status().is_ok()));
+}
+
+#[test]
+fn a_hub_that_does_not_see_the_database_is_not_ready_and_tells_no_host_that_it_is_up_to_date() {
+    let hub = Hub::with_policy();
+    let joining = token(&hub, 1);
+    let mut host = Host::new("db-7", &joining);
+    host.join(&hub, &joining);
+    let mut stream = host.listen(&hub);
+    host.hears(&mut stream);
+    assert!(ready(&hub));
+    hub.database.lock().unwrap().0.pause(true).unwrap();
+    until("it is not ready", || !ready(&hub));
+    let mut said = String::new();
+    while !said.starts_with(':') {
+        assert!(!said.contains("data: "), "nothing is fresh now: {said}");
+        said.clear();
+        assert!(stream.read_line(&mut said).unwrap() > 0);
+    }
+    hub.database.lock().unwrap().0.pause(false).unwrap();
+    until("it is ready again", || ready(&hub));
+    host.hears(&mut stream);
+}
+
+#[test]
+fn a_database_that_was_killed_is_used_again_when_it_is_back() {
+    let hub = Hub::with_policy();
+    let made = hub.token("alice", &[Scope::Read], "1h").secret;
+    hub.database.lock().unwrap().0.kill().unwrap();
+    until("it is not ready", || !ready(&hub));
+    let new = NewHostToken { labels: [].into(), length: Span::parse("1h").unwrap(), uses: 1 };
+    assert!(hub.client(&hub.admin).host_token(&new).is_err());
+    hub.database.lock().unwrap().0.begin().unwrap();
+    until("it is ready again", || ready(&hub));
+    assert!(hub.client(&made).status().is_ok());
+    hub.client(&hub.admin).host_token(&new).unwrap();
+}
+
+#[test]
+fn a_hub_with_other_keys_is_not_let_at_a_database_of_others() {
+    let hub = Hub::new();
+    let mut stranger = hub.beside();
+    stranger.signal(Signal::TERM);
+    assert!(stranger.ends());
+    hub.sql("UPDATE meta SET value = 'another' WHERE key = 'root'");
+    let refused = stranger.command("serve").output().unwrap();
+    let said = crate::room::text(&refused.stderr);
+    assert!(!refused.status.success() && said.contains("hubs that share one share their keys"), "{said}");
+}
