@@ -18,6 +18,8 @@ pub struct Hosts {
     secret: [u8; 32],
     used: Mutex<HashMap<Nonce, Time>>,
     seen: Mutex<HashMap<HostName, Seen>>,
+    /// When the log was told last that a host says what it must not.
+    wrong: Mutex<HashMap<HostName, Time>>,
 }
 
 /// What a host said last.
@@ -33,7 +35,7 @@ impl Hosts {
     pub fn new() -> Result<Self, DeskError> {
         let mut secret = [0; 32];
         getrandom::fill(&mut secret).map_err(random)?;
-        Ok(Self { secret, used: Mutex::default(), seen: Mutex::default() })
+        Ok(Self { secret, used: Mutex::default(), seen: Mutex::default(), wrong: Mutex::default() })
     }
 
     /// A nonce for the next call of this host.
@@ -70,6 +72,16 @@ impl Hosts {
             used.retain(|_, until| *until > now);
         }
         used.len() < limits::NONCES && used.insert(nonce, until).is_none()
+    }
+
+    /// Whether the log is to hear again that this host says what it must not: once in a while, so that no host fills it.
+    pub fn is_told(&self, host: &HostName, now: Time) -> bool {
+        let mut wrong = self.wrong.lock().unwrap_or_else(PoisonError::into_inner);
+        if wrong.get(host).is_some_and(|told| now - *told < limits::WRONG_EVERY) {
+            return false;
+        }
+        wrong.insert(host.clone(), now);
+        true
     }
 
     /// Notes what a host says of itself.
