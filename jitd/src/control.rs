@@ -253,16 +253,7 @@ impl Site {
             }
         }
         if self.source.hub().is_some() {
-            let waiting = self
-                .ledger
-                .read(|connection| crate::source::outbox::count(connection))
-                .map_err(crate::ledger::LedgerError::from)?;
-            if waiting > 0 {
-                let why = self.source.outward()?.why_away();
-                warnings.push(format!(
-                    "{waiting} requests of people here wait until the hub hears of them: {why}"
-                ));
-            }
+            warnings.extend(self.unsent_here()?);
             match self.source.staleness_s(now.trusted) {
                 None => warnings.push(
                     "nothing was heard from the hub yet, so nobody is let in: see `journalctl -u jitd`".to_owned(),
@@ -399,6 +390,15 @@ impl Site {
             pending,
             next,
         })
+    }
+
+    /// Requests that the hub has not heard of.
+    fn unsent_here(&self) -> Result<Option<String>, DeskError> {
+        let waiting = self.ledger.read(|connection| crate::source::outbox::count(connection));
+        let waiting = waiting.map_err(crate::ledger::LedgerError::from)?;
+        let why = self.source.outward().map(crate::source::Outward::why_away).unwrap_or_default();
+        let words = format!("{waiting} requests of people here wait until the hub hears of them: {why}");
+        Ok((waiting > 0).then_some(words))
     }
 
     /// Files that say something else than what is in force.
