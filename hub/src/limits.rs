@@ -187,6 +187,9 @@ pub const PERMITS_AT_ONCE: usize = 100;
 /// Permits that are over are known for so long, so that a host that was away can tell what became of one.
 pub const PERMITS_KEPT: TimeDelta = TimeDelta::days(365);
 
+/// How often the log hears of one host that says what it must not.
+pub const WRONG_EVERY: TimeDelta = TimeDelta::minutes(5);
+
 /// Records of hosts are kept for so long: an audit looks back a year.
 pub const HOST_RECORDS_KEPT: TimeDelta = TimeDelta::days(400);
 

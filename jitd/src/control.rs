@@ -4,7 +4,7 @@ use crate::peer::{self, Peer};
 use crate::sessions::routes::routes;
 use crate::site::Site;
 use crate::{kernel, limits, process};
-use access::{Login, Phase, Question};
+use access::{Login, Now, Person, Phase, Question};
 use api::{AskJournal, Check, CheckQuery, JournalRow, ProblemCode, Status, Which};
 use axum::extract::{DefaultBodyLimit, Extension, Query, State};
 use axum::routing::{get, post};
@@ -14,7 +14,7 @@ use desk::{Answer, Caller, DeskError, Refused, Roles, Worlds as _, blocking};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use loglines::Level;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::Semaphore;
@@ -241,48 +241,7 @@ impl Site {
         let counts = self.memory.counts(now);
         let world = self.policies.world();
         let approvers = world.approvers(now);
-        let mut warnings = Vec::new();
-        if self.source.hub().is_none() {
-            let findings = workflow::findings(&world, now);
-            let worth = |finding: &&workflow::Finding| finding.weight > workflow::Weight::Note;
-            warnings.extend(findings.iter().filter(worth).map(ToString::to_string));
-            match approvers.len() {
-                0 => warnings.push("nobody can approve: put somebody into a group that the policy names, with `usermod -aG jit-approvers NAME`".to_owned()),
-                1 => warnings.push("there is one approver, who cannot approve their own requests: name a second one".to_owned()),
-                _ => {}
-            }
-        }
-        if self.source.hub().is_some() {
-            let waiting = self
-                .ledger
-                .read(|connection| crate::source::outbox::count(connection))
-                .map_err(crate::ledger::LedgerError::from)?;
-            if waiting > 0 {
-                let why = self.source.outward()?.why_away();
-                warnings.push(format!(
-                    "{waiting} requests of people here wait until the hub hears of them: {why}"
-                ));
-            }
-            match self.source.staleness_s(now.trusted) {
-                None => warnings.push(
-                    "nothing was heard from the hub yet, so nobody is let in: see `journalctl -u jitd`".to_owned(),
-                ),
-                Some(stale) if stale > limits::STALE_TOLD_S => warnings.push(format!(
-                    "the hub was heard last {stale} s ago: grants that are known stay good, and nothing new is heard of"
-                )),
-                Some(_) => {}
-            }
-        } else if !self.policies.is_readable() {
-            let why = if self.policies.version().is_some() {
-                "the policy in force cannot be read by this release"
-            } else {
-                "no policy is in force, for a repair lost it"
-            };
-            warnings.push(format!(
-                "{why}, so nobody can ask for anything: look at {} and run `jit policy apply` as root",
-                self.config.load().policy.file.display()
-            ));
-        }
+        let mut warnings = self.warnings_of_source(now, &world, &approvers)?;
         warnings.extend(self.policy_differs());
         warnings.extend(self.unseen(caller)?);
         if self.clock.strays() {
@@ -338,6 +297,49 @@ impl Site {
             you: caller.person.clone(),
             roles,
         })
+    }
+
+    /// What is wrong with where grants come from.
+    fn warnings_of_source(
+        &self,
+        now: Now,
+        world: &workflow::World,
+        approvers: &BTreeSet<Person>,
+    ) -> Result<Vec<String>, DeskError> {
+        let mut warnings = Vec::new();
+        if self.source.hub().is_none() {
+            let findings = workflow::findings(world, now);
+            let worth = |finding: &&workflow::Finding| finding.weight > workflow::Weight::Note;
+            warnings.extend(findings.iter().filter(worth).map(ToString::to_string));
+            match approvers.len() {
+                0 => warnings.push("nobody can approve: put somebody into a group that the policy names, with `usermod -aG jit-approvers NAME`".to_owned()),
+                1 => warnings.push("there is one approver, who cannot approve their own requests: name a second one".to_owned()),
+                _ => {}
+            }
+        }
+        if self.source.hub().is_some() {
+            warnings.extend(self.unsent_here()?);
+            match self.source.staleness_s(now.trusted) {
+                None => warnings.push(
+                    "nothing was heard from the hub yet, so nobody is let in: see `journalctl -u jitd`".to_owned(),
+                ),
+                Some(stale) if stale > limits::STALE_TOLD_S => warnings.push(format!(
+                    "the hub was heard last {stale} s ago: grants that are known stay good, and nothing new is heard of"
+                )),
+                Some(_) => {}
+            }
+        } else if !self.policies.is_readable() {
+            let why = if self.policies.version().is_some() {
+                "the policy in force cannot be read by this release"
+            } else {
+                "no policy is in force, for a repair lost it"
+            };
+            warnings.push(format!(
+                "{why}, so nobody can ask for anything: look at {} and run `jit policy apply` as root",
+                self.config.load().policy.file.display()
+            ));
+        }
+        Ok(warnings)
     }
 
     fn check(&self, caller: &Caller, query: &CheckQuery) -> Result<Check, DeskError> {
@@ -399,6 +401,15 @@ impl Site {
             pending,
             next,
         })
+    }
+
+    /// Requests that the hub has not heard of.
+    fn unsent_here(&self) -> Result<Option<String>, DeskError> {
+        let waiting = self.ledger.read(|connection| crate::source::outbox::count(connection));
+        let waiting = waiting.map_err(crate::ledger::LedgerError::from)?;
+        let why = self.source.outward().map(crate::source::Outward::why_away).unwrap_or_default();
+        let words = format!("{waiting} requests of people here wait until the hub hears of them: {why}");
+        Ok((waiting > 0).then_some(words))
     }
 
     /// Files that say something else than what is in force.

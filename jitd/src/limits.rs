@@ -152,8 +152,8 @@ pub const ASK_KEPT: chrono::TimeDelta = chrono::TimeDelta::hours(8);
 /// The answer to what was asked is kept for so long, for whoever repeats the call.
 pub const ANSWER_KEPT: chrono::TimeDelta = chrono::TimeDelta::hours(24);
 
-/// Bytes of an answer of the hub that is no stream.
-pub const HUB_ANSWER: u64 = 1024 * 1024;
+/// Bytes of an answer of the hub that is no stream: lists of requests are the longest.
+pub const HUB_ANSWER: u64 = api::limits::ANSWER;
 
 /// A line on somebody's terminal goes by way of sshd, which drops what is on its way once it is told to end.
 pub const SHOWN: Duration = Duration::from_millis(100);

@@ -22,6 +22,8 @@ pub struct Hosts {
     began: i64,
     used: Mutex<HashMap<Nonce, Time>>,
     seen: Mutex<HashMap<HostName, Heard>>,
+    /// When the log was told last that a host says what it must not.
+    wrong: Mutex<HashMap<HostName, Time>>,
 }
 
 /// What a host said last, and what of it was written down when.
@@ -41,7 +43,8 @@ impl Hosts {
     /// With a secret that all hubs of one database have, so that a nonce of one is known by another; what was given
     /// before `began` may have been used.
     pub fn new(hub: String, secret: Digest, began: Time) -> Self {
-        Self { hub, secret, began: began.timestamp(), used: Mutex::default(), seen: Mutex::default() }
+        let (used, seen, wrong) = Default::default();
+        Self { hub, secret, began: began.timestamp(), used, seen, wrong }
     }
 
     /// A nonce for the next call of this host.
@@ -80,6 +83,16 @@ impl Hosts {
             used.retain(|_, until| *until > now);
         }
         used.len() < limits::NONCES && used.insert(nonce, until).is_none()
+    }
+
+    /// Whether the log is to hear again that this host says what it must not: once in a while, so that no host fills it.
+    pub fn is_told(&self, host: &HostName, now: Time) -> bool {
+        let mut wrong = self.wrong.lock().unwrap_or_else(PoisonError::into_inner);
+        if wrong.get(host).is_some_and(|told| now - *told < limits::WRONG_EVERY) {
+            return false;
+        }
+        wrong.insert(host.clone(), now);
+        true
     }
 
     /// Notes what a host says of itself.

@@ -60,7 +60,9 @@ impl Site {
                 "host {host} asks for others ({}), which it must not: was it taken over?",
                 named.join(", ")
             );
-            self.log.put(Level::Err, what);
+            if self.hosts.is_told(host, self.clock.time()) {
+                self.log.put(Level::Err, what);
+            }
             return Err(DeskError::Forbidden(format!(
                 "the word of {host} counts for itself alone: ask at the hub"
             )));

@@ -143,7 +143,9 @@ impl Site {
         let refused = |why: &str| {
             let line =
                 format!("host {host} says that {login} broke glass there with {}, and {why}", grant.id);
-            self.log.put(Level::Err, line);
+            if self.hosts.is_told(host, self.clock.time()) {
+                self.log.put(Level::Err, line);
+            }
             Ok(HostAnswer::Refused(ProblemCode::Refused.because(format!("the hub does not take it: {why}"))))
         };
         let permit = self.ledger.read(|connection| rows::permit(connection, host, grant.id))?;

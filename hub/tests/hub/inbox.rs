@@ -282,7 +282,8 @@ fn sessions_of_all_hosts_are_seen_at_the_hub_and_ended_from_there() {
     assert_eq!(first.trim(), "event: end", "who was away hears of it first");
 }
 
-const GLASS: &str = r#"
+/// Alice may break glass.
+pub const GLASS: &str = r#"
 [[rule]]
 id = "production"
 who = { groups = ["dev"] }

@@ -180,3 +180,21 @@ fn bob_revokes(hub: &Hub, grant: access::GrantId) {
     let bob = hub.client(&hub.token("bob", &[api::Scope::Review], "1h").secret);
     bob.revoke(&grant.to_string(), &end()).unwrap();
 }
+
+#[test]
+fn permits_are_made_anew_with_the_keys_and_none_of_a_stolen_key_is_told() {
+    let mut hub = Hub::new();
+    let mut host = joined(&hub, "db-7");
+    let people = Some(crate::room::PEOPLE.to_owned());
+    let new = api::NewPolicy { policy: crate::inbox::GLASS.to_owned(), people };
+    hub.client(&hub.admin).apply_policy(&new).unwrap();
+    let mut stream = host.listen(&hub);
+    host.hears_until(&mut stream, |state| state.permits().count() == 1);
+    let before = host.state.permits().next().unwrap().id;
+    rotate(&mut hub, &["all", "--stolen"]);
+    host.hears_until(&mut stream, |state| state.permits().any(|permit| permit.id != before));
+    let signers: BTreeSet<_> =
+        host.state.permits.values().filter_map(|known| known.held.as_ref()).map(|held| held.signer).collect();
+    let manifest = &host.state.served.as_ref().unwrap().manifest;
+    assert_eq!(signers, manifest.grant_keys.iter().copied().collect());
+}
