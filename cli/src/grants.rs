@@ -2,10 +2,11 @@
 
 use crate::output::Output;
 use crate::requests::now;
-use crate::{CliError, table, words};
+use crate::{CliError, limits, table, words};
 use access::{GrantId, HostName, Login, Text};
-use api::{AskGrants, Client, EndGrant};
+use api::{AskGrants, Client, Door, EndGrant, Heard};
 use comfy_table::Cell;
+use std::time::Instant;
 
 fn checked(id: &str) -> Result<&str, CliError> {
     GrantId::range(id).map(|_| id).map_err(|why| CliError::Usage(why.to_string()))
@@ -43,12 +44,31 @@ pub fn list(
 
 pub fn revoke(client: &Client, id: &str, reason: Text, out: &mut Output) -> Result<(), CliError> {
     let grant = client.revoke(checked(id)?, &EndGrant { reason: Some(reason) })?;
+    let heard = heard_soon(client, grant.grant.id);
     out.say(&grant, || {
         format!(
-            "Revoked grant {} of {}. No new login or sudo passes by it, and sessions by it end now.",
-            grant.grant.id, grant.grant.person
+            "Revoked grant {} of {}. No new login or sudo passes by it, and sessions by it end now.{}",
+            grant.grant.id,
+            grant.grant.person,
+            heard.map(|heard| format!("\n{}", words::heard(&heard, now()))).unwrap_or_default()
         )
     })
+}
+
+/// Which hosts of a hub have heard of it, once all have or after a moment; none where there is no hub.
+fn heard_soon(client: &Client, id: GrantId) -> Option<Heard> {
+    if !matches!(client.door(), Door::Hub(_)) {
+        return None;
+    }
+    let begun = Instant::now();
+    loop {
+        // What cannot be told now is no reason to say that nothing was revoked.
+        let heard = client.heard(&id.to_string()).ok()?;
+        if heard.not_yet.is_empty() || begun.elapsed() >= limits::CONFIRMED_WITHIN {
+            return Some(heard);
+        }
+        std::thread::sleep(limits::CONFIRMED_AGAIN);
+    }
 }
 
 pub fn release(client: &Client, id: &str, out: &mut Output) -> Result<(), CliError> {

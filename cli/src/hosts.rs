@@ -14,10 +14,11 @@ pub fn list(client: &Client, out: &mut Output) -> Result<(), CliError> {
         if hosts.is_empty() {
             return "No host has joined this hub. Let one in:  jit host token --label env=prod".to_owned();
         }
-        let mut table =
-            table::table(&["HOST", "STATE", "LABELS", "JOINED", "HEARD", "REVISION", "JOURNAL", "RELEASE"]);
+        let mut table = table::table(&[
+            "HOST", "STATE", "LABELS", "HEARD", "REVISION", "CLOCK", "JOURNAL", "GATED", "RELEASE",
+        ]);
         for view in &hosts {
-            let HostView { host, labels, joined, connected, seen, revision, version, journal, alarm } = view;
+            let HostView { host, labels, connected, seen, revision, version, alarm, .. } = view;
             let (code, state) = if *connected { ("active", "listens") } else { ("expired", "away") };
             let labels: Vec<String> = labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
             let or = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
@@ -25,14 +26,17 @@ pub fn list(client: &Client, out: &mut Output) -> Result<(), CliError> {
                 Cell::new(host),
                 table::state(code, state, colour),
                 Cell::new(labels.join(" ")),
-                Cell::new(words::when(*joined, now())),
                 Cell::new(or(seen.map(|seen| words::when(seen, now())))),
                 Cell::new(or(revision.map(|revision| revision.to_string()))),
-                Cell::new(or(alarm
-                    .as_ref()
-                    .map(|_| "wrong")
-                    .map(str::to_owned)
-                    .or(journal.map(|seq| seq.to_string())))),
+                Cell::new(or(view.ahead_ms.map(ahead))),
+                Cell::new(or(match (alarm, view.waiting) {
+                    (Some(_), _) => Some("wrong".to_owned()),
+                    (None, waiting) => waiting.map(waits),
+                })),
+                Cell::new(or(view.gated.as_ref().map(|gated| match gated.as_slice() {
+                    [] => "nothing".to_owned(),
+                    some => some.join(" "),
+                }))),
                 Cell::new(or(version.as_ref().map(ToString::to_string))),
             ]);
         }
@@ -40,6 +44,19 @@ pub fn list(client: &Client, out: &mut Output) -> Result<(), CliError> {
         let wrong: Vec<String> = wrong.map(|(host, why)| format!("\nThe journal of {host}: {why}")).collect();
         format!("{table}{}", wrong.concat())
     })
+}
+
+/// How far a clock is off, where that is worth a word.
+fn ahead(ms: i64) -> String {
+    match ms.abs() {
+        0..2000 => "right".to_owned(),
+        off => format!("{} s {}", off / 1000, if ms > 0 { "ahead" } else { "behind" }),
+    }
+}
+
+/// Records that the hub does not have yet.
+fn waits(records: u64) -> String {
+    if records == 0 { "here".to_owned() } else { format!("{records} to come") }
 }
 
 pub fn host(client: &Client, host: Host, out: &mut Output) -> Result<(), CliError> {

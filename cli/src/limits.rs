@@ -41,3 +41,9 @@ pub const SCROLL: u16 = 5;
 
 /// Things that happened last which `jit watch` shows: a refusal, and the news that explains it.
 pub const TOLD: usize = 2;
+
+/// After a revocation hosts are waited for so long: those that listen hear of it within the blink of an eye.
+pub const CONFIRMED_WITHIN: Duration = Duration::from_secs(2);
+
+/// How often it is looked whether they have.
+pub const CONFIRMED_AGAIN: Duration = Duration::from_millis(100);

@@ -1,7 +1,7 @@
 //! Sentences about requests and grants.
 
 use access::{GrantState, Person, Service, Span, Time, Window, for_people};
-use api::{GrantView, RequestView, Reviewed};
+use api::{GrantView, Heard, RequestView, Reviewed};
 use chrono::{SecondsFormat, TimeDelta};
 use std::collections::BTreeSet;
 use workflow::{Afterwards, Channel, Kind, Narrowing, RequestState, Review, ReviewVerdict};
@@ -383,6 +383,26 @@ pub fn grant(view: &GrantView, now: Time) -> String {
         say("ended", format!("by {by}{why}"));
     }
     lines.join("\n")
+}
+
+/// How many hosts go by a grant as it is, and what of the others.
+pub fn heard(heard: &Heard, now: Time) -> String {
+    let Heard { confirmed, not_yet, over } = heard;
+    let all = confirmed.len() + not_yet.len();
+    let hosts = if all == 1 { "1 host".to_owned() } else { format!("{all} hosts") };
+    if not_yet.is_empty() {
+        return format!("Confirmed by {} of {hosts}.", confirmed.len());
+    }
+    let others = not_yet.iter().map(|(host, seen)| match seen {
+        Some(seen) => format!("{host} (heard of {})", when(*seen, now)),
+        None => format!("{host} (never heard of)"),
+    });
+    format!(
+        "Confirmed by {} of {hosts}, not yet by {}. In the worst case it is over there {}.",
+        confirmed.len(),
+        others.collect::<Vec<_>>().join(", "),
+        when(*over, now)
+    )
 }
 
 #[cfg(test)]

@@ -218,3 +218,6 @@ pub const FORGET_EVERY: Duration = Duration::from_secs(3600);
 pub const LABELS: usize = 32;
 /// See [`LABELS`].
 pub const LABEL: usize = 100;
+
+/// PAM services that a host says ask for a grant: more than any distribution has doors.
+pub const GATED: usize = 32;

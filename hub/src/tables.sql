@@ -40,7 +40,10 @@ CREATE TABLE host_seen (
     revision  INTEGER NOT NULL,
     version   TEXT NOT NULL,
     hub       TEXT NOT NULL,
-    listening INTEGER NOT NULL
+    listening INTEGER NOT NULL,
+    ahead_ms  INTEGER,  -- its clock, of the hub's
+    last_seq  INTEGER,  -- of its journal
+    gated     TEXT      -- PAM services, each followed by a space
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE serving (hub TEXT PRIMARY KEY, alive_ms INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 

@@ -239,3 +239,6 @@ pub const GIVEN: usize = 512 * 1024;
 
 /// Early ends in one such call: each with its reason, 500 bytes.
 pub const GIVEN_ENDS: usize = 1000;
+
+/// How often the hub is told how this host stands where nothing changed: `jit hosts` is read by the minute.
+pub const STATE_EVERY: Duration = Duration::from_secs(60);

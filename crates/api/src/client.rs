@@ -2,9 +2,9 @@
 
 use crate::{
     AppliedPolicy, AskExplain, AskGrants, AskJournal, AskRequests, Check, CheckQuery, EndGrant, EndSession,
-    GrantView, HostToken, HostView, JournalRow, MadeToken, NewExtension, NewHostToken, NewPolicy, NewReplay,
-    NewRequest, NewReview, NewToken, Opened, PolicyView, Problem, Removed, Replayed, RequestView, Reviewed,
-    Roles, SessionView, Status, Token, TokenView, WatchReport, limits,
+    GrantView, Heard, HostToken, HostView, JournalRow, MadeToken, NewExtension, NewHostToken, NewPolicy,
+    NewReplay, NewRequest, NewReview, NewToken, Opened, PolicyView, Problem, Removed, Replayed, RequestView,
+    Reviewed, Roles, SessionView, Status, Token, TokenView, WatchReport, limits,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -197,6 +197,11 @@ impl Client {
     /// `GET /v1/grants/{id}`.
     pub fn show_grant(&self, id: &str) -> Answer<GrantView> {
         self.get(&format!("grants/{}", segment(id)), &())
+    }
+
+    /// `GET /v1/grants/{id}/hosts`, of a hub.
+    pub fn heard(&self, id: &str) -> Answer<Heard> {
+        self.get(&format!("grants/{}/hosts", segment(id)), &())
     }
 
     /// `POST /v1/grants/{id}/revoke`.

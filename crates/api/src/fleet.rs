@@ -65,6 +65,15 @@ pub struct HostView {
     /// The place of the last record of its journal that the hub has.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub journal: Option<u64>,
+    /// Records of its journal that the hub does not have yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waiting: Option<u64>,
+    /// How far its clock is ahead of the hub's, in milliseconds, give or take the way.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ahead_ms: Option<i64>,
+    /// PAM services that ask for a grant there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gated: Option<Vec<String>>,
     /// What is wrong with its journal, in words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub alarm: Option<String>,
@@ -91,6 +100,34 @@ pub struct AskFeed {
     pub machine: Digest,
     /// Its release.
     pub version: Text,
+}
+
+/// `POST /v1/hosts/{host}/state`: how it stands, after each view that it goes by, and now and then.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HostState {
+    /// What it goes by.
+    pub watermark: Option<(Era, u64)>,
+    /// Its own time.
+    pub clock: Time,
+    /// The place of the last record of its journal.
+    pub seq: u64,
+    /// PAM services that ask for a grant.
+    pub gated: Vec<String>,
+    /// Its release.
+    pub version: Text,
+}
+
+/// `GET /v1/grants/{id}/hosts`: which hosts go by a grant as it is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Heard {
+    /// Those that said so.
+    pub confirmed: Vec<HostName>,
+    /// Those that have not yet, and when each was heard of last.
+    pub not_yet: BTreeMap<HostName, Option<Time>>,
+    /// When it is over whatever they heard: the worst case for those.
+    pub over: Time,
 }
 
 /// `POST /v1/hosts/{host}/known`: some of what a host knows, for a hub whose database lost it. Answered by

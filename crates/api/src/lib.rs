@@ -27,6 +27,7 @@
 //! | `GET /v1/roles` | | `[`[`Roles`]`]` |
 //! | `POST /v1/roles` | [`Roles`] | [`Roles`] |
 //! | `GET /v1/fleet` | | `[`[`HostView`]`]` |
+//! | `GET /v1/grants/{id}/hosts` | | [`Heard`] |
 //! | `POST /v1/fleet/token` | [`NewHostToken`] | [`HostToken`] |
 //! | `POST /v1/fleet/{host}/remove` | | [`Removed`] |
 //! | `GET /v1/authority` | | [`sync::SignedAuthority`]; by anybody |
@@ -63,7 +64,8 @@ pub use attested::{
 #[cfg(feature = "client")]
 pub use client::{Client, ClientError, Door};
 pub use fleet::{
-    AskFeed, HostToken, HostView, Join, Known, NewHostToken, Nonced, Removed, SIGNED, TakenBack,
+    AskFeed, Heard, HostState, HostToken, HostView, Join, Known, NewHostToken, Nonced, Removed, SIGNED,
+    TakenBack,
 };
 pub use problem::{Problem, ProblemCode};
 pub use record::{ChangeRecord, DecisionRecord, Mark, MarkRecord, PolicyApplied, Record};

@@ -5,10 +5,10 @@ use crate::ledger::random;
 use crate::limits;
 use crate::site::Site;
 use access::{HostName, Person, Text, Time};
-use api::{HostToken, HostView, Join, NewHostToken, ProblemCode};
+use api::{Heard, HostState, HostToken, HostView, Join, NewHostToken, ProblemCode};
 use axum::http::HeaderMap;
-use desk::{DeskError, Refused};
-use std::collections::HashMap;
+use desk::{Caller, DeskError, Refused};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, PoisonError};
 use sync::{Digest, Nonce, Request, Signature, Token};
 
@@ -21,18 +21,18 @@ pub struct Hosts {
     /// The second in which this process began: what was used earlier is not known to it.
     began: i64,
     used: Mutex<HashMap<Nonce, Time>>,
-    seen: Mutex<HashMap<HostName, Heard>>,
+    seen: Mutex<HashMap<HostName, Listener>>,
     /// When the log was told last that a host says what it must not.
     wrong: Mutex<HashMap<HostName, Time>>,
 }
 
 /// What a host said last, and what of it was written down when.
-struct Heard {
+struct Listener {
     said: rows::Seen,
     written: Option<(Time, rows::Seen)>,
 }
 
-impl Heard {
+impl Listener {
     /// Whether it should be written down now.
     fn is_due(&self, now: Time) -> bool {
         self.written.as_ref().is_none_or(|(at, what)| *what != self.said && now - *at >= limits::SEEN_EVERY)
@@ -96,12 +96,22 @@ impl Hosts {
     }
 
     /// Notes what a host says of itself.
-    pub fn heard(&self, host: HostName, at: Time, revision: u64, version: Text) {
-        let said = rows::Seen { at, revision, version, listening: true };
+    pub fn heard(
+        &self,
+        host: HostName,
+        at: Time,
+        revision: u64,
+        version: Text,
+        stands: Option<rows::Stands>,
+    ) {
+        let mut said = rows::Seen { at, revision, version, listening: true, stands };
         let mut all = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         match all.get_mut(&host) {
-            Some(heard) => heard.said = said,
-            None => drop(all.insert(host, Heard { said, written: None })),
+            Some(heard) => {
+                said.stands = said.stands.or_else(|| heard.said.stands.clone());
+                heard.said = said;
+            }
+            None => drop(all.insert(host, Listener { said, written: None })),
         }
     }
 
@@ -212,10 +222,17 @@ impl Site {
             }
             view.connected |= self.wakes.listens(&view.host);
             if let Some(seen) = self.hosts.seen(&view.host).filter(|said| view.seen <= Some(said.at)) {
+                if let Some(rows::Stands { ahead_ms, seq, gated }) = seen.stands {
+                    (view.ahead_ms, view.waiting, view.gated) = (Some(ahead_ms), Some(seq), Some(gated));
+                }
                 view.seen = Some(seen.at);
                 view.revision = Some(seen.revision);
                 view.version = Some(seen.version);
             }
+        }
+        for view in &mut views {
+            // What it has and the hub has not.
+            view.waiting = view.waiting.map(|seq| seq.saturating_sub(view.journal.unwrap_or(0)));
         }
         Ok(views)
     }
@@ -230,6 +247,36 @@ impl Site {
         self.ledger.keep_seen(due.clone(), self.hosts.hub.clone(), serves.then_some(now))?;
         self.hosts.written(due, now);
         Ok(())
+    }
+
+    /// How a host stands.
+    pub fn host_state(&self, host: HostName, state: HostState) {
+        let now = self.clock.time();
+        let incarnation = self.voice.load().manifest.era.incarnation;
+        // A revision of an earlier life of the database says nothing in this one.
+        let of_now = state.watermark.filter(|(era, _)| era.incarnation == incarnation);
+        let revision = of_now.map_or(0, |(_, revision)| revision);
+        let stands = rows::Stands {
+            ahead_ms: (state.clock - now).num_milliseconds(),
+            seq: state.seq,
+            gated: state.gated.into_iter().take(limits::GATED).collect(),
+        };
+        self.hosts.heard(host, now, revision, state.version, Some(stands));
+    }
+
+    /// Which of its hosts go by a grant as it is.
+    pub fn grant_heard(&self, caller: &Caller, id: &str) -> Result<Heard, DeskError> {
+        let view = self.desk.show_grant(caller, id)?;
+        let signed = self.ledger.read(|connection| rows::signed_at(connection, &view.grant))?;
+        let mut heard = Heard { confirmed: Vec::new(), not_yet: BTreeMap::new(), over: view.ends };
+        for host in self.host_views()?.into_iter().filter(|host| view.grant.hosts.contains(&host.host)) {
+            if signed.is_some_and(|signed| host.revision >= Some(signed)) {
+                heard.confirmed.push(host.host);
+            } else {
+                heard.not_yet.insert(host.host, host.seen);
+            }
+        }
+        Ok(heard)
     }
 
     /// The host that signed this call.

@@ -4,7 +4,9 @@ use super::stream::Stream;
 use crate::limits;
 use crate::site::Site;
 use access::{HostName, Person};
-use api::{AskFeed, HostToken, HostView, Join, Known, NewHostToken, Nonced, ProblemCode, Removed, TakenBack};
+use api::{
+    AskFeed, Heard, HostToken, HostView, Join, Known, NewHostToken, Nonced, ProblemCode, Removed, TakenBack,
+};
 use axum::body::{Body, Bytes};
 use axum::extract::{DefaultBodyLimit, Extension, Path, State};
 use axum::http::{HeaderMap, Uri, header};
@@ -33,6 +35,7 @@ pub fn for_hosts(site: &Arc<Site>) -> Router {
 pub fn for_people(site: &Arc<Site>) -> Router {
     Router::new()
         .route("/v1/fleet", get(hosts))
+        .route("/v1/grants/{id}/hosts", get(heard))
         .route("/v1/fleet/token", post(token))
         .route("/v1/fleet/{host}/remove", post(remove))
         .with_state(Arc::clone(site))
@@ -76,7 +79,7 @@ async fn feed(State(site): Shared, uri: Uri, headers: HeaderMap, body: Bytes) ->
         }
         looked.compare(&host, &ask)?;
         let revision = ask.watermark.map_or(0, |(_, revision)| revision);
-        looked.hosts.heard(host.clone(), looked.clock.time(), revision, ask.version);
+        looked.hosts.heard(host.clone(), looked.clock.time(), revision, ask.version, None);
         Ok((host, known.joined, ask.holds))
     });
     let (host, joined, holds) = known.await.map_err(|_| stopping())??;
@@ -105,6 +108,14 @@ async fn known(
 
 async fn hosts(State(site): Shared) -> Answer<Vec<HostView>> {
     blocking(move || site.host_views()).await
+}
+
+async fn heard(
+    State(site): Shared,
+    Extension(caller): Extension<Caller>,
+    Path(id): Path<String>,
+) -> Answer<Heard> {
+    blocking(move || site.grant_heard(&caller, &id)).await
 }
 
 fn admin(caller: &Caller, what: &str) -> Result<Person, DeskError> {

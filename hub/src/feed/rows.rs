@@ -114,15 +114,28 @@ pub struct Seen {
     pub version: Text,
     /// Whether it listens.
     pub listening: bool,
+    /// How it said it stands, where it did.
+    pub stands: Option<Stands>,
+}
+
+/// How a host stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stands {
+    /// How far its clock is ahead, in milliseconds.
+    pub ahead_ms: i64,
+    /// The place of the last record of its journal.
+    pub seq: u64,
+    /// PAM services that ask for a grant.
+    pub gated: Vec<String>,
 }
 
 /// Writes down what this host said, to this hub.
 pub fn put_seen(connection: &dyn Sql, host: &HostName, seen: &Seen, hub: &str) -> Result<(), DeskError> {
     connection.execute(
-        "INSERT INTO host_seen (name, seen_ms, revision, version, hub, listening) \
-         SELECT name, ?2, ?3, ?4, ?5, ?6 FROM host WHERE name = ?1 \
+        "INSERT INTO host_seen (name, seen_ms, revision, version, hub, listening, ahead_ms, last_seq, gated) \
+         SELECT name, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9 FROM host WHERE name = ?1 \
          ON CONFLICT (name) DO UPDATE \
-         SET seen_ms = ?2, revision = ?3, version = ?4, hub = ?5, listening = ?6 \
+         SET seen_ms = ?2, revision = ?3, version = ?4, hub = ?5, listening = ?6, ahead_ms = ?7, last_seq = ?8, gated = ?9 \
          WHERE host_seen.hub = ?5 OR host_seen.seen_ms <= ?2",
         &[
             &host.as_str(),
@@ -131,6 +144,9 @@ pub fn put_seen(connection: &dyn Sql, host: &HostName, seen: &Seen, hub: &str) -
             &seen.version.as_str(),
             &hub,
             &seen.listening,
+            &seen.stands.as_ref().map(|stands| stands.ahead_ms),
+            &seen.stands.as_ref().map(|stands| stands.seq),
+            &seen.stands.as_ref().map(|stands| stands.gated.join(" ")),
         ],
     )?;
     Ok(())
@@ -171,16 +187,27 @@ pub fn host(connection: &dyn Sql, host: &HostName) -> Result<Option<Host>, DeskE
 
 /// All hosts, by name, as the database knows them; those that listen, to a hub other than this that serves.
 pub fn hosts(connection: &dyn Sql, hub: &str, now: Time) -> Result<Vec<HostView>, DeskError> {
-    type Row = (String, String, i64, Option<i64>, Option<u64>, Option<String>, i64);
+    type Row = (
+        String,
+        String,
+        i64,
+        Option<i64>,
+        Option<u64>,
+        Option<String>,
+        i64,
+        Option<i64>,
+        Option<u64>,
+        Option<String>,
+    );
     let alive = now - limits::SERVING_EVERY * 3;
     let rows: Vec<Row> = connection.rows(
         "SELECT host.name, labels, joined_ms, seen_ms, revision, version, \
          CASE WHEN listening = 1 AND EXISTS (SELECT 1 FROM serving WHERE serving.hub = host_seen.hub \
-           AND serving.hub <> ?1 AND alive_ms > ?2) THEN 1 ELSE 0 END \
+           AND serving.hub <> ?1 AND alive_ms > ?2) THEN 1 ELSE 0 END, ahead_ms, last_seq, gated \
          FROM host LEFT JOIN host_seen ON host_seen.name = host.name ORDER BY host.name",
         &[&hub, &alive.timestamp_millis()],
     )?;
-    let view = |(name, labels, joined, seen, revision, version, connected): Row| {
+    let view = |(name, labels, joined, seen, revision, version, connected, ahead_ms, seq, gated): Row| {
         Ok(HostView {
             host: HostName::parse(&name).map_err(|why| unreadable("a host", &why))?,
             labels: json("a host", &labels)?,
@@ -190,6 +217,9 @@ pub fn hosts(connection: &dyn Sql, hub: &str, now: Time) -> Result<Vec<HostView>
             revision,
             version: version.and_then(|version| Text::parse(&version).ok()),
             journal: None,
+            waiting: seq,
+            ahead_ms,
+            gated: gated.map(|gated| gated.split_whitespace().map(str::to_owned).collect()),
             alarm: None,
         })
     };
@@ -303,6 +333,12 @@ pub fn hide(connection: &dyn Sql, grant: &Grant) -> Result<bool, DeskError> {
     let next = revision(connection)? + 1;
     let hide = "UPDATE signed SET hidden = 1, revision = ?3 WHERE id = ?1 AND version < ?2 AND hidden = 0";
     Ok(connection.execute(hide, &[&grant.id.bits(), &grant.version, &next])? > 0)
+}
+
+/// The revision at which a grant was signed as it is; none where that is still to come.
+pub fn signed_at(connection: &dyn Sql, grant: &Grant) -> Result<Option<u64>, DeskError> {
+    let select = "SELECT revision FROM signed WHERE id = ?1 AND version = ?2 AND hidden = 0";
+    Ok(connection.row(select, &[&grant.id.bits(), &grant.version])?)
 }
 
 /// Hosts of which a signed grant changed after this revision.

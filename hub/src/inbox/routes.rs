@@ -5,7 +5,7 @@ use crate::limits;
 use crate::site::Site;
 use access::HostName;
 use api::{
-    EndSession, HostAnswer, HostAsk, HostCall, JournalHas, JournalPart, OpenSessions, ProblemCode,
+    EndSession, HostAnswer, HostAsk, HostCall, HostState, JournalHas, JournalPart, OpenSessions, ProblemCode,
     SessionView,
 };
 use axum::body::Bytes;
@@ -24,6 +24,7 @@ type Shared = State<Arc<Site>>;
 pub fn for_hosts(site: &Arc<Site>) -> Router {
     Router::new()
         .route("/v1/hosts/{host}/asks", post(asks))
+        .route("/v1/hosts/{host}/state", post(state))
         .route("/v1/hosts/{host}/calls", post(calls))
         .route("/v1/hosts/{host}/journal", post(journal).layer(DefaultBodyLimit::max(limits::JOURNAL_BODY)))
         .route(
@@ -104,6 +105,14 @@ async fn sessions(
 ) -> Answer<serde_json::Value> {
     said(site, uri, headers, body, |site, Said { host, said, .. }: Said<OpenSessions>, _, _| {
         site.host_sessions(host, said)?;
+        Ok(serde_json::json!({}))
+    })
+    .await
+}
+
+async fn state(State(site): Shared, uri: Uri, headers: HeaderMap, body: Bytes) -> Answer<serde_json::Value> {
+    said(site, uri, headers, body, |site, Said { host, said, .. }: Said<HostState>, _, _| {
+        site.host_state(host, said);
         Ok(serde_json::json!({}))
     })
     .await

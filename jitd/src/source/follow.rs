@@ -213,9 +213,8 @@ impl Follower {
 }
 
 fn heard(site: &Site, state: &State) {
-    let as_of = state.served.as_ref().map(|served| served.as_of);
-    site.source.heard(as_of);
-    site.memory.heard(as_of);
+    site.source.hears(state);
+    site.memory.heard(state.served.as_ref().map(|served| served.as_of));
 }
 
 /// How listening ended.

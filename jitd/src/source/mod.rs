@@ -23,6 +23,7 @@ use call::Voice;
 use desk::DeskError;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
+use sync::{Era, State};
 
 /// The source of a running daemon.
 pub struct Source {
@@ -34,10 +35,17 @@ pub struct Source {
 /// A hub that is followed.
 struct Hub {
     enrolment: Enrolment,
-    /// As of when its truth is known.
-    as_of: Mutex<Option<Time>>,
+    /// What is known of it.
+    heard: Mutex<Heard>,
     /// What it is told.
     outward: Outward,
+}
+
+/// As of when the truth of a hub is known, and how far.
+#[derive(Clone, Copy, Default)]
+struct Heard {
+    as_of: Option<Time>,
+    watermark: Option<(Era, u64)>,
 }
 
 impl Source {
@@ -47,7 +55,7 @@ impl Source {
             Ok(enrolment) => Self {
                 hub: enrolment.map(|enrolment| Hub {
                     enrolment,
-                    as_of: Mutex::new(None),
+                    heard: Mutex::default(),
                     outward: Outward::default(),
                 }),
                 lost: None,
@@ -91,16 +99,31 @@ impl Source {
         })
     }
 
-    fn heard(&self, as_of: Option<Time>) {
-        if let Some(hub) = &self.hub {
-            *hub.as_of.lock().unwrap_or_else(PoisonError::into_inner) = as_of;
+    fn hears(&self, state: &State) {
+        let Some(hub) = &self.hub else { return };
+        let as_of = state.served.as_ref().map(|served| served.as_of);
+        let heard = Heard { as_of, watermark: state.watermark() };
+        let before = std::mem::replace(&mut *hub.heard.lock().unwrap_or_else(PoisonError::into_inner), heard);
+        if before.watermark != heard.watermark {
+            hub.outward.wake();
         }
+    }
+
+    fn heard(&self) -> Heard {
+        let heard = self.hub.as_ref().map(|hub| *hub.heard.lock().unwrap_or_else(PoisonError::into_inner));
+        heard.unwrap_or_default()
+    }
+
+    /// What is gone by.
+    fn watermark(&self) -> Option<(Era, u64)> {
+        self.heard().watermark
     }
 
     /// How old what is known is, in seconds: nothing of one's own desk is. None where nothing was ever heard.
     pub fn staleness_s(&self, now: Time) -> Option<u64> {
-        let Some(hub) = &self.hub else { return self.lost.is_none().then_some(0) };
-        let as_of = *hub.as_of.lock().unwrap_or_else(PoisonError::into_inner);
-        as_of.map(|as_of| u64::try_from((now - as_of).num_seconds()).unwrap_or(0))
+        if self.hub().is_none() {
+            return Some(0);
+        }
+        self.heard().as_of.map(|as_of| u64::try_from((now - as_of).num_seconds()).unwrap_or(0))
     }
 }

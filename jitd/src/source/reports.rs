@@ -6,10 +6,10 @@ use super::outbox::{self, Kept};
 use crate::ledger::LedgerError;
 use crate::limits;
 use crate::site::Site;
-use access::GrantId;
+use access::{GrantId, Text};
 use api::{
-    HostAnswer, HostAsk, HostWish, JournalHas, JournalPart, Mark, MarkRecord, OpenSessions, Record,
-    SessionView,
+    HostAnswer, HostAsk, HostState, HostWish, JournalHas, JournalPart, Mark, MarkRecord, OpenSessions,
+    Record, SessionView,
 };
 use journal::{LogId, Row};
 use loglines::{Faults, Level, Tells};
@@ -18,6 +18,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::Instant;
 use store::StoreError;
+use sync::Era;
 
 /// Starts it, once this host has a voice.
 pub fn start(site: &Arc<Site>) -> std::io::Result<()> {
@@ -28,7 +29,8 @@ pub fn start(site: &Arc<Site>) -> std::io::Result<()> {
     let site = Arc::clone(site);
     let tells = move || {
         loop {
-            let reports = Reports { site: Arc::clone(&site), log: None, sessions: None, journal: None };
+            let reports =
+                Reports { site: Arc::clone(&site), log: None, sessions: None, state: None, journal: None };
             // What no release should stumble over must not end the telling, and not the deciding either.
             if catch_unwind(AssertUnwindSafe(|| reports.run(&woken))).is_err() {
                 site.log.put(Level::Err, "telling the hub broke off, and is begun anew".to_owned());
@@ -45,6 +47,8 @@ struct Reports {
     log: Option<LogId>,
     /// What the hub was told of sessions last, and when.
     sessions: Option<(Vec<SessionView>, Instant)>,
+    /// What the hub was told that this host goes by, and when.
+    state: Option<(Option<(Era, u64)>, Instant)>,
     /// When the journal was told last.
     journal: Option<Instant>,
 }
@@ -95,8 +99,9 @@ impl Reports {
                     limits::REPORT_EVERY
                 }
                 Err(_) => {
-                    // What it knew of sessions may be gone with it.
+                    // What it knew may be gone with it.
                     self.sessions = None;
+                    self.state = None;
                     wait = (wait * 2).min(limits::HUB_AGAIN.1);
                     part_of(wait).max(limits::REPORT_EVERY)
                 }
@@ -121,6 +126,7 @@ impl Reports {
             outward.tried(told.as_ref().err().map(ToString::to_string));
         }
         told?;
+        self.state()?;
         self.open_sessions()?;
         self.records()
     }
@@ -162,6 +168,26 @@ impl Reports {
                 outward.answered(id, &answer);
             }
         }
+        Ok(())
+    }
+
+    /// How this host stands: after each view that it goes by, and now and then.
+    fn state(&mut self) -> Result<(), Untold> {
+        let watermark = self.site.source.watermark();
+        let told = self.state.as_ref();
+        if told.is_some_and(|(told, at)| *told == watermark && at.elapsed() < limits::STATE_EVERY) {
+            return Ok(());
+        }
+        let release = Text::parse(env!("CARGO_PKG_VERSION"));
+        let state = HostState {
+            watermark,
+            clock: self.site.clock.now().trusted,
+            seq: self.site.memory.counts(self.site.clock.now()).seq,
+            gated: crate::doors::Doors::look().gated,
+            version: release.map_err(|why| LedgerError::Unwritable(why.to_string()))?,
+        };
+        self.say::<serde::de::IgnoredAny>("state", &state, limits::HUB_CALL)?;
+        self.state = Some((watermark, Instant::now()));
         Ok(())
     }
 
