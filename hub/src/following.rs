@@ -97,10 +97,12 @@ impl Following {
             for row in &rows {
                 match serde_json::from_str(&row.body) {
                     Ok(Record::Change(change)) => policy |= change.change == Change::PolicyApplied,
-                    Ok(Record::Mark(mark)) if matches!(mark.mark, Mark::HostJoined | Mark::HostRemoved) => {
-                        hosts = true;
+                    Ok(Record::Mark(mark)) => {
+                        hosts |= matches!(mark.mark, Mark::HostJoined | Mark::HostRemoved);
                         changed.extend(host_in(&mark.detail));
                     }
+                    // Somebody wants it ended.
+                    Ok(Record::Session(session)) => changed.extend(host_in(&session.detail)),
                     Ok(_) => {}
                     // Of a newer release: it could say anything.
                     Err(_) => (policy, hosts) = (true, true),
@@ -115,9 +117,9 @@ impl Following {
         }
         if hosts {
             self.site.policies.set_hosts(rows::hosts(sql)?);
-            // A stream looks whether its host is still the one that it was.
-            changed.iter().for_each(|host| self.site.wakes.look_again(host));
         }
+        // A stream looks what there is for its host, and whether that is still the one that it was.
+        changed.iter().for_each(|host| self.site.wakes.look_again(host));
         Ok(())
     }
 }

@@ -110,7 +110,7 @@ impl Site {
         for ((host, _), (gone, _)) in listed {
             let ledger = &self.ledger;
             ledger.take_permit(host.clone(), gone, now).map_err(|why| why.to_string())?;
-            self.wakes.wake([&host], 0);
+            self.wakes.look_again(&host);
         }
         Ok(true)
     }
@@ -125,7 +125,7 @@ impl Site {
         let kept = KeptPermit { signed: SignedPermit { entry, envelope }, key };
         let now = self.clock.time();
         self.ledger.put_permit(host.clone(), grant, kept, era, before, now).map_err(|why| why.to_string())?;
-        self.wakes.wake([host], 0);
+        self.wakes.look_again(host);
         Ok(())
     }
 

@@ -56,7 +56,7 @@ impl Site {
         if !self.ledger.end_there(there.clone(), end.clone(), self.clock.time())? {
             return Err(none());
         }
-        self.wakes.wake([&host], 0);
+        self.wakes.look_again(&host);
         let heard = self.wakes.listens(&host);
         let there = There { ending: heard.then_some(end), ..there };
         Ok(view(there))
