@@ -6,6 +6,10 @@ use testbed::{Host, Seen};
 const POLICY: &str = "[[rule]]\nid = \"prod\"\nwho = { users = [\"alice\"] }\nwhere = { labels = { env = \"prod\" } }\n\
                       what = { services = [\"ssh\", \"sudo\"] }\napprove = [{ from = [\"user:bob\"] }]\n";
 
+const GLASS: &str = "[[rule]]\nid = \"fire\"\nwho = { users = [\"alice\"] }\nwhere = { labels = { env = \"prod\" } }\n\
+                     what = { services = [\"sudo\"] }\n\
+                     break_glass = { who = [\"user:alice\"], max = \"1h\", review_by = [\"user:bob\"], within = \"1d\" }\n";
+
 const PEOPLE: &str = "[alice]\n[bob]\n";
 
 /// A host with a hub beside it, of which it is one; what people do at the hub is done with their tokens.
@@ -108,13 +112,118 @@ fn a_host_goes_on_by_what_it_knows_while_the_hub_is_away() {
 }
 
 #[test]
-fn nothing_is_asked_or_decided_on_a_host_whose_desk_is_the_hub() {
+fn a_refused_login_asks_at_the_hub_and_what_is_asked_while_it_is_away_is_sent_later() {
     let fleet = Fleet::new();
-    let bob = fleet.host.person("bob", &["jit-approvers"]).unwrap();
-    fleet
-        .root("jit request --user alice --reason x")
-        .says("takes its grants from the hub at https://localhost:8443");
+    let host = &fleet.host;
+    let alice = host.person("alice", &[]).unwrap();
+    let bob = host.person("bob", &["jit-approvers"]).unwrap();
+    let asked = alice.ssh("true").id("R-");
+    fleet.at_the_hub("bob", &format!("approve {asked}")).ends_with(0);
+    host.soon("the host has heard of it", || alice.ssh("true").code == 0);
     bob.ssh("true").is_refused_with("no grant");
+
+    fleet.root("systemctl stop jit-hub").ends_with(0);
+    let kept = alice.ssh("jit request --service sudo --for 30m --reason 'the import hangs'");
+    kept.says("will be sent when the hub is reachable").ends_with(0);
+    let asked = kept.id("R-");
+    assert!(host.kill("jitd"), "there is a daemon to kill");
+    host.jitd_is_up();
+    fleet.root("systemctl start jit-hub").ends_with(0);
+    host.soon("the hub has it", || fleet.at_the_hub("bob", "requests").out.contains(&asked));
+    fleet.at_the_hub("bob", &format!("approve {asked}")).ends_with(0);
+    host.soon("sudo works", || alice.ssh("sudo -n id -un").code == 0);
+}
+
+#[test]
+fn glass_is_broken_without_the_hub_once_and_loudly_and_looked_at_when_it_is_back() {
+    let fleet = Fleet::new();
+    let host = &fleet.host;
+    let alice = host.person("alice", &[]).unwrap();
+    let asked =
+        fleet.at_the_hub("alice", "request --host web-1 --service ssh --for 1h --reason 'the import hangs'");
+    fleet.at_the_hub("bob", &format!("approve {}", asked.id("R-"))).ends_with(0);
+    host.soon("the host has heard of it", || alice.ssh("true").code == 0);
+    std::fs::write(host.path("root/policy.toml"), format!("{GLASS}{POLICY}")).unwrap();
+    fleet.at_the_hub("admin", "policy apply /root/policy.toml --people /root/people.toml").ends_with(0);
+    let applied = || host.log_lines().iter().filter(|line| line.contains("mark=view_applied")).count();
+    let before = applied();
+    host.soon("the host holds a permit", || applied() > before);
+
+    fleet.root("systemctl stop jit-hub jit-hub-signer").ends_with(0);
+    assert_ne!(alice.ssh("sudo -n id -un").code, 0);
+    let break_it = "jit request --break-glass --service sudo --reason 'the database is on fire'";
+    alice.ssh(break_it).ends_with(0);
+    alice.ssh("sudo -n id -un").is_in();
+    host.soon("it is told loudly", || {
+        host.syslog_lines().iter().any(|line| line.contains("change=break_glass actor=alice"))
+    });
+    let again = alice.ssh(break_it);
+    assert!(again.err.contains("holds no permit for alice"), "a permit is good once: {again:#?}");
+
+    fleet.root("systemctl start jit-hub").ends_with(0);
+    let known = || fleet.at_the_hub("bob", "requests").out;
+    host.soon("bob is to look at it", || known().contains("R-"));
+    let request = fleet.at_the_hub("bob", "requests").id("R-");
+    fleet.at_the_hub("bob", &format!("deny {request} --comment 'it was not'")).ends_with(0);
+    host.soon("it is taken back", || alice.ssh("sudo -n id -un").code != 0);
+}
+
+#[test]
+fn a_session_is_ended_from_the_hub_and_a_strict_service_ends_when_the_hub_is_not_heard() {
+    let fleet = Fleet::new();
+    let host = &fleet.host;
+    let alice = host.person("alice", &[]).unwrap();
+    let asked = fleet.at_the_hub("alice", "request --host web-1 --for 1h --reason 'the import hangs'");
+    let grant = fleet.at_the_hub("bob", &format!("approve {}", asked.id("R-"))).id("G-");
+    host.soon("the host has heard of it", || alice.ssh("true").code == 0);
+    let stays = RefCell::new(alice.stays(&[], "sleep 1000"));
+    host.soon("the hub sees the session", || fleet.at_the_hub("bob", "sessions").out.contains(&grant));
+    let session = fleet.at_the_hub("bob", "sessions").id("S-");
+    fleet.at_the_hub("bob", &format!("end {session} --reason 'wrong host'")).ends_with(0);
+    host.soon("the session has ended", || stays.borrow_mut().is_over());
+    alice.ssh("true").is_in();
+
+    fleet.root("printf '[hub]\nmax_staleness = { ssh = \"25s\" }\n' >> /etc/jitd/jitd.toml && systemctl reload jitd").ends_with(0);
+    alice.ssh("true").is_in();
+    let stays = RefCell::new(alice.stays(&[], "sleep 1000"));
+    fleet.root("systemctl stop jit-hub").ends_with(0);
+    host.soon("the session has ended", || stays.borrow_mut().is_over());
+    alice.ssh("true").is_refused_with("not heard from its source for too long");
+    fleet.root("systemctl start jit-hub").ends_with(0);
+    host.soon("the hub is heard again", || alice.ssh("true").code == 0);
+}
+
+#[test]
+fn a_hub_that_was_restored_from_a_backup_is_given_back_what_hosts_know() {
+    let fleet = Fleet::new();
+    let host = &fleet.host;
+    let alice = host.person("alice", &["staff"]).unwrap();
+    let granted = |services: &str| {
+        let what = format!("request --host web-1 --service {services} --for 1h --reason 'the import hangs'");
+        let asked = fleet.at_the_hub("alice", &what);
+        fleet.at_the_hub("bob", &format!("approve {}", asked.id("R-"))).id("G-")
+    };
+    let early = granted("sudo");
+    host.soon("the host has heard of it", || host.root("jit grants").out.contains(&early));
+    fleet.root("runuser -u jit-hub -- jit-hub backup /var/lib/jit-hub/yesterday.db").ends_with(0);
+    let late = granted("ssh");
+    fleet
+        .at_the_hub("bob", &format!("revoke {early} --reason 'wrong host'"))
+        .says("Confirmed by 1 of 1 host");
+    host.soon("the host has heard of it", || alice.ssh("true").code == 0);
+    fleet.root("systemctl stop jit-hub && runuser -u jit-hub -- jit-hub restore --force /var/lib/jit-hub/yesterday.db && systemctl start jit-hub")
+        .ends_with(0);
+    host.soon("the host alarms", || host.log_lines().iter().any(|line| line.contains("revision_back")));
+    alice.ssh("true").is_in();
+    fleet.root("jit-hub recover && systemctl reload jit-hub").ends_with(0);
+    host.soon("the hub was given back what it lost", || {
+        fleet.at_the_hub("bob", "grants").out.contains(&late)
+    });
+    alice.ssh("true").is_in();
+    let shown = fleet.at_the_hub("bob", &format!("show {early}"));
+    shown.says("revoked");
+    fleet.at_the_hub("bob", &format!("revoke {late} --reason 'done'")).ends_with(0);
+    host.soon("the host hears of it", || alice.ssh("true").err.contains("was revoked by bob"));
 }
 
 #[test]
