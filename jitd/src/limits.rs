@@ -109,6 +109,13 @@ pub const HUB_SILENCE: Duration = Duration::from_secs(50);
 /// not come back all at once.
 pub const HUB_AGAIN: (Duration, Duration) = (Duration::from_secs(10), Duration::from_secs(90));
 
+/// After a stream that brought nothing so many answers are asked for one by one, before a stream is tried again: half
+/// an hour, at ...
+pub const HUB_APART: u32 = 120;
+
+/// ... one every so often, so that what is known stays fresh.
+pub const HUB_APART_EVERY: Duration = Duration::from_secs(15);
+
 /// Seconds after which it is told that the hub is not heard: its truth is good for 90.
 pub const STALE_TOLD_S: u64 = 90;
 

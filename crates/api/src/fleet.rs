@@ -92,6 +92,9 @@ pub struct Nonced {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AskFeed {
+    /// Whether the answer ends after the first event: for a way on which something holds back what does not end.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub once: bool,
     /// Bodies that need not be sent.
     pub holds: BTreeSet<Digest>,
     /// The revision that it holds, of this era; none before the first.

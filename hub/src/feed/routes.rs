@@ -14,6 +14,7 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use desk::{Answer, Caller, DeskError, Refused, blocking};
+use futures_util::StreamExt as _;
 use futures_util::stream::unfold;
 use std::sync::Arc;
 use sync::SignedAuthority;
@@ -79,14 +80,15 @@ async fn feed(State(site): Shared, uri: Uri, headers: HeaderMap, body: Bytes) ->
         }
         looked.compare(&host, &ask)?;
         let revision = ask.watermark.map_or(0, |(_, revision)| revision);
-        looked.hosts.heard(host.clone(), looked.clock.time(), revision, ask.version, None);
-        Ok((host, known.joined, ask.holds))
+        looked.hosts.heard(host.clone(), looked.clock.time(), revision, ask.version.clone(), None);
+        Ok((host, known.joined, ask))
     });
-    let (host, joined, holds) = known.await.map_err(|_| stopping())??;
+    let (host, joined, AskFeed { once, holds, .. }) = known.await.map_err(|_| stopping())??;
     let events = unfold(Stream::of(&site, host, joined, holds), |stream| async {
         let (event, stream) = stream.next().await?;
         Some((Ok::<_, std::convert::Infallible>(event), stream))
     });
+    let events = events.take(if once { 1 } else { usize::MAX });
     let head = [(header::CONTENT_TYPE, "text/event-stream"), (header::CACHE_CONTROL, "no-store")];
     Ok((head, Body::from_stream(events)).into_response())
 }

@@ -121,3 +121,15 @@ fn what_was_granted_while_the_signer_was_away_is_signed_when_it_is_back() {
     hub.sign();
     host.hears_until(&mut stream, |state| state.grants().count() > 0);
 }
+
+#[test]
+fn a_host_behind_something_that_holds_streams_back_has_one_answer_at_a_time() {
+    let hub = Hub::with_policy();
+    let host = joined(&hub, "db-7");
+    granted(&hub, "db-7");
+    let ask = host.ask().replacen('{', "{\"once\":true,", 1);
+    let (path, nonce) = ("/v1/hosts/db-7/feed", host.nonce(&hub));
+    // Read to its end, which there would be none of.
+    let answer = hub.raw(&format!("POST {path}"), &host.signed(nonce, path, &ask), &ask);
+    assert_eq!((answer.matches("event: view").count(), answer.matches("data: ").count()), (1, 1), "{answer}");
+}

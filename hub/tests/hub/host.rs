@@ -57,6 +57,7 @@ impl Host {
     /// What it says when it begins to listen.
     pub fn ask(&self) -> String {
         let ask = AskFeed {
+            once: false,
             holds: self.state.holds(),
             watermark: self.state.watermark(),
             machine: self.machine,

@@ -70,14 +70,18 @@ impl Follower {
     /// Listens, and comes again when the stream ends: soon at first and not all hosts at once.
     fn run(&mut self) {
         let (mut faults, mut wait, mut all) = (Faults::default(), limits::HUB_AGAIN.0, false);
+        let mut apart = 0;
         loop {
             let began = self.state.served.as_ref().map(|served| served.as_of);
-            let ended = self.listen(all);
+            let once = apart > 0;
+            let ended = self.listen(all, once);
             let heard = self.state.served.as_ref().map(|served| served.as_of) != began;
             all = matches!(ended, Ended::WantsAll(_));
             if heard {
                 wait = limits::HUB_AGAIN.0;
             }
+            // A proxy may hold back what does not end: then each answer is asked for by itself for a while.
+            apart = if once || heard { u32::saturating_sub(apart, 1) } else { limits::HUB_APART };
             let why = match ended {
                 Ended::ByTheHub => None,
                 Ended::WantsAll(why) | Ended::Failed(why) => Some(why),
@@ -91,13 +95,14 @@ impl Follower {
                 (Tells::Works, _) => self.site.log.put(Level::Notice, "the hub is heard again".to_owned()),
                 _ => {}
             }
-            std::thread::sleep(part_of(wait));
+            std::thread::sleep(if once && heard { limits::HUB_APART_EVERY } else { part_of(wait) });
             wait = (wait * 2).min(limits::HUB_AGAIN.1);
         }
     }
 
-    fn listen(&mut self, all: bool) -> Ended {
+    fn listen(&mut self, all: bool, once: bool) -> Ended {
         let ask = AskFeed {
+            once,
             holds: if all { BTreeSet::new() } else { self.state.holds() },
             watermark: self.state.watermark(),
             machine: self.machine,
