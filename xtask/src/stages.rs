@@ -67,7 +67,7 @@ const STAGES: &[Stage] = &[
 const LONG: &[Stage] = &[
     ("mutants", |_| mutants()),
     ("seeds", |tally| {
-        let pure = ["-p", "access", "-p", "frame", "-p", "workflow", "-p", "journal"];
+        let pure = ["-p", "access", "-p", "frame", "-p", "workflow", "-p", "journal", "-p", "sync"];
         let line = [&["cargo", "test", "--release"], &pure[..]].concat();
         tests(tally, &line, &[("PROPTEST_CASES", SEEDS)])?;
         tests(tally, &["cargo", "test", "--release", "-p", "store"], &[("PROPTEST_CASES", SEEDS_ON_DISK)])

@@ -11,7 +11,7 @@ mod seeded;
 mod story;
 
 use engine::PRODUCTION;
-use search::explore;
+use search::{explore, live};
 use story::{Can, Story};
 
 /// A view key is stolen while it is good, and the hub comes to rotate its keys.
@@ -106,4 +106,23 @@ fn all_of_it_at_once_keeps_the_rules() {
         5,
         &["disk_full", "missing_body", "not_whole", "revision_back", "lower_version", "time_ahead"],
     );
+}
+
+#[test]
+fn long_lives_of_all_of_it_keep_the_rules_whatever_the_seed() {
+    // Two hundred, or as many as `cargo xtask test --long` wants.
+    let seeds = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok());
+    let seeds = seeds.unwrap_or(200_u64).min(10_000);
+    let mut outcomes = std::collections::BTreeSet::new();
+    for seed in 0..seeds {
+        match live(&Story::new(PRODUCTION, ALL), seed, 100) {
+            Ok(seen) => outcomes.extend(seen.outcomes),
+            Err(found) => panic!("seed {seed}: {} after {:?}", found.what, found.path),
+        }
+    }
+    for what in
+        ["disk_full", "missing_body", "revision_back", "lower_version", "rotated_out", "other_incarnation"]
+    {
+        assert!(outcomes.contains(what), "{what} never happened in {seeds} lives: {outcomes:?}");
+    }
 }

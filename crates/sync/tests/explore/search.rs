@@ -47,3 +47,36 @@ pub fn explore(story: &Story, depth: usize) -> Result<Seen, Found> {
     }
     Ok(seen)
 }
+
+/// One long life: so many moves, each drawn by the seed from those that can be made.
+pub fn live(story: &Story, seed: u64, moves: usize) -> Result<Seen, Found> {
+    let (mut seen, mut world, mut path) = (Seen::default(), story.begin(), Vec::new());
+    let mut draw = Draw(seed);
+    for _ in 0..moves {
+        let all = story.moves(&world);
+        let Some(what) = draw.one(&all) else { break };
+        let (after, outcome) = story.play(&world, what);
+        seen.outcomes.insert(outcome);
+        (seen.states, seen.steps) = (seen.states + 1, seen.steps + 1);
+        path.push(what);
+        if let Err(what) = judge(story, &world, what, &after) {
+            return Err(Found { what, path });
+        }
+        world = after;
+    }
+    Ok(seen)
+}
+
+/// SplitMix64 (Steele, Lea and Flood, 2014): the same draws for the same seed, everywhere.
+struct Draw(u64);
+
+impl Draw {
+    fn one(&mut self, all: &[Move]) -> Option<Move> {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        let at = (mixed ^ (mixed >> 31)) % (all.len() as u64).max(1);
+        all.get(usize::try_from(at).ok()?).copied()
+    }
+}
