@@ -81,10 +81,11 @@ impl Follower {
                 wait = limits::HUB_AGAIN.0;
             }
             // A proxy may hold back what does not end: then each answer is asked for by itself for a while.
-            apart = if once || heard { u32::saturating_sub(apart, 1) } else { limits::HUB_APART };
+            let held_back = matches!(ended, Ended::Silent(_)) && !heard;
+            apart = if held_back { limits::HUB_APART } else { u32::saturating_sub(apart, 1) };
             let why = match ended {
                 Ended::ByTheHub => None,
-                Ended::WantsAll(why) | Ended::Failed(why) => Some(why),
+                Ended::WantsAll(why) | Ended::Failed(why) | Ended::Silent(why) => Some(why),
             };
             // A stream that ends after it brought something is nothing to tell.
             match (faults.take("the hub", heard || why.is_none(), Instant::now()), why) {
@@ -124,7 +125,7 @@ impl Follower {
                 }
                 Ok(Some(Event::End(data))) => self.end(&data),
                 Ok(None) => return Ended::ByTheHub,
-                Err(why) => return Ended::Failed(format!("reading what it says: {why}")),
+                Err(why) => return Ended::Silent(format!("reading what it says: {why}")),
             }
         }
     }
@@ -226,6 +227,8 @@ fn heard(site: &Site, state: &State) {
 enum Ended {
     ByTheHub,
     Failed(String),
+    /// A stream was there, and nothing more came of it.
+    Silent(String),
     /// The same, and what is held counts for nothing the next time.
     WantsAll(String),
 }
