@@ -83,8 +83,13 @@ impl Follower {
             // A proxy may hold back what does not end: then each answer is asked for by itself for a while.
             let held_back = matches!(ended, Ended::Silent(_)) && !heard;
             apart = if held_back { limits::HUB_APART } else { u32::saturating_sub(apart, 1) };
+            if matches!(ended, Ended::GaveBack) {
+                // What it was given it tells to all, and to this host first.
+                wait = limits::HUB_AGAIN.0;
+                continue;
+            }
             let why = match ended {
-                Ended::ByTheHub => None,
+                Ended::ByTheHub | Ended::GaveBack => None,
                 Ended::WantsAll(why) | Ended::Failed(why) | Ended::Silent(why) => Some(why),
             };
             // A stream that ends after it brought something is nothing to tell.
@@ -195,7 +200,7 @@ impl Follower {
             // Its truth of now lacks what it lost, which it hears first.
             self.give_back().map_err(Ended::Failed)?;
             self.gave_back = after.incarnation;
-            return Err(Ended::ByTheHub);
+            return Err(Ended::GaveBack);
         }
         self.site
             .ledger
@@ -226,6 +231,8 @@ fn heard(site: &Site, state: &State) {
 /// How listening ended.
 enum Ended {
     ByTheHub,
+    /// It was given what it had lost, and has more to tell than it told.
+    GaveBack,
     Failed(String),
     /// A stream was there, and nothing more came of it.
     Silent(String),

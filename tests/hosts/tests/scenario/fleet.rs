@@ -186,7 +186,10 @@ fn a_session_is_ended_from_the_hub_and_a_strict_service_ends_when_the_hub_is_not
     host.soon("the session has ended", || stays.borrow_mut().is_over());
     alice.ssh("true").is_in();
 
-    fleet.root("printf '[hub]\nmax_staleness = { ssh = \"25s\" }\n' >> /etc/jitd/jitd.toml && systemctl reload jitd").ends_with(0);
+    fleet
+        .root("sed -i 's/^# max_staleness.*/max_staleness = { ssh = \"25s\" }/' /etc/jitd/jitd.toml && jitd --check-config && systemctl reload jitd")
+        .ends_with(0);
+    host.soon("it is in force", || host.log_lines().iter().any(|line| line.contains("mark=reloaded")));
     alice.ssh("true").is_in();
     let mut stays = alice.stays(&[], "sleep 1000");
     fleet.root("systemctl stop jit-hub").ends_with(0);
@@ -195,7 +198,12 @@ fn a_session_is_ended_from_the_hub_and_a_strict_service_ends_when_the_hub_is_not
         assert!(begun.elapsed() < Duration::from_secs(60), "the session goes on");
         std::thread::sleep(testbed::limits::LOOK_AGAIN);
     }
-    alice.ssh("true").is_refused_with("not heard from its source for too long");
+    let refused = alice.ssh("true");
+    assert!(
+        refused.err.contains("not heard from its source for too long"),
+        "{refused:#?}\n{:#?}",
+        host.log_lines().iter().rev().take(12).collect::<Vec<_>>()
+    );
     fleet.root("systemctl start jit-hub").ends_with(0);
     host.soon("the hub is heard again", || alice.ssh("true").code == 0);
 }
