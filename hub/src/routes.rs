@@ -159,6 +159,7 @@ impl Site {
             grants: self.ledger.read(rows::counts)?.1,
             sessions: 0,
             gated: Vec::new(),
+            somebody_decides: !approvers.is_empty(),
             warnings,
             session: None,
             left_over: Vec::new(),
