@@ -112,6 +112,15 @@ pub enum Command {
     /// The gate's lines in the files of PAM: before which doors it stands.
     #[command(subcommand)]
     Pam(Pam),
+    /// Look at everything around the daemon that must be right, and say what puts right what is not. Root alone.
+    ///
+    /// The module and the package's files, PAM lines, spare keys, sshd, sudoers, disk, sockets, clock, daemon. Exit code 1
+    /// if something is wrong.
+    Doctor {
+        /// Also have each spare key go through the account part of its doors, which is logged as each use is.
+        #[arg(long)]
+        spare_key: bool,
+    },
     /// The record of every decision and change.
     #[command(subcommand)]
     Audit(Audit),

@@ -4,6 +4,7 @@
 pub mod arguments;
 mod audit;
 mod check;
+mod doctor;
 mod error;
 mod grants;
 mod hosts;
@@ -84,6 +85,7 @@ fn dispatch(arguments: Arguments, out: &mut Output) -> Result<(), CliError> {
             audit::verify(&client()?, witness.as_deref(), out)
         }
         Command::Pam(pam) => pam::pam(arguments.socket.as_deref(), pam, out),
+        Command::Doctor { spare_key } => doctor::doctor(arguments.socket.as_deref(), spare_key, out),
         Command::Login(log_in) => hub::log_in(&log_in, out),
         Command::Logout => hub::log_out(out),
         Command::Token(token) => tokens::token(&client()?, token, out),

@@ -63,3 +63,6 @@ pub const ANCESTORS: usize = 64;
 
 /// Bytes of `/proc/PID/stat`.
 pub const STAT: u64 = 4096;
+
+/// Bytes that must be free for the journal: a day of a busy host, in which somebody looks.
+pub const ROOM: u64 = 200_000_000;

@@ -14,7 +14,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
-/// Service files in a folder for root alone, gone when this is dropped.
+/// Service files in a folder for root alone, gone when this is dropped. What they include libpam takes from where it
+/// always does: none of that is being changed.
 pub struct Tried(PathBuf);
 
 impl Tried {

@@ -32,37 +32,44 @@ const DOORS: [&str; 15] = [
 
 /// One door.
 #[derive(Debug, PartialEq, Eq, Serialize)]
-struct Shown {
-    service: String,
+pub struct Shown {
+    /// As PAM has it.
+    pub service: String,
     /// `gated` `monitor` `enabling` `open` `wrong`
-    state: &'static str,
+    pub state: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     undo: Option<Time>,
-    /// As the line has them: `rescue`, `group spare`.
-    spare_keys: Vec<String>,
+    /// Accounts that the module lets in by itself.
+    pub spare_users: Vec<String>,
+    /// Groups whose members it does.
+    pub spare_groups: Vec<String>,
     /// Whether people come in without the gate where the module is missing or damaged.
     open_if_missing: bool,
     /// Whether `jit pam disable` would take the lines out.
     ours: bool,
     /// What is to be known of it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    notes: Vec<String>,
+    pub notes: Vec<String>,
 }
 
-pub fn status(out: &mut Output) -> Result<(), CliError> {
-    let folder = files::folder()?;
+/// Every door that there is.
+pub fn doors(folder: &Folder) -> Vec<Shown> {
     let mut names: BTreeSet<&str> = DOORS.into_iter().filter(|name| folder.text(name).is_some()).collect();
     names.extend(
         folder.0.iter().filter(|(_, text)| text.contains(pamfile::MODULE)).map(|(name, _)| name.as_str()),
     );
-    let shown: Vec<Shown> = names
+    names
         .into_iter()
         .filter(|name| !name.starts_with("common-"))
         .map(|name| {
             let pending = name.parse::<Door>().ok().and_then(|door| undo::pending(&door));
-            door(&folder, name, pending.as_ref())
+            door(folder, name, pending.as_ref())
         })
-        .collect();
+        .collect()
+}
+
+pub fn status(out: &mut Output) -> Result<(), CliError> {
+    let shown = doors(&files::folder()?);
     let colour = out.colour();
     out.say(&shown, || {
         let mut table = table::table(&["DOOR", "STATE", "SPARE KEYS", "NOTE"]);
@@ -77,7 +84,9 @@ pub fn status(out: &mut Output) -> Result<(), CliError> {
                 "wrong" => "denied",
                 _ => "",
             };
-            let keys = if door.spare_keys.is_empty() { "-".to_owned() } else { door.spare_keys.join(", ") };
+            let groups = door.spare_groups.iter().map(|group| format!("group {group}"));
+            let keys: Vec<String> = door.spare_users.iter().cloned().chain(groups).collect();
+            let keys = if keys.is_empty() { "-".to_owned() } else { keys.join(", ") };
             table.add_row(vec![
                 Cell::new(&door.service),
                 table::state(code, &state, colour),
@@ -95,7 +104,8 @@ fn door(folder: &Folder, service: &str, pending: Option<&Pending>) -> Shown {
         service: service.to_owned(),
         state: "open",
         undo: pending.map(|pending| pending.undo),
-        spare_keys: Vec::new(),
+        spare_users: Vec::new(),
+        spare_groups: Vec::new(),
         open_if_missing: false,
         ours: false,
         notes: Vec::new(),
@@ -123,10 +133,8 @@ fn gated(folder: &Folder, service: &str, gate: &Gate, shown: &mut Shown) {
     shown.state = if words.contains(&"mode=monitor") { "monitor" } else { "gated" };
     for word in &words {
         match word.split_once('=') {
-            Some(("spare_user", names)) => shown.spare_keys.extend(names.split(',').map(str::to_owned)),
-            Some(("spare_group", names)) => {
-                shown.spare_keys.extend(names.split(',').map(|name| format!("group {name}")));
-            }
+            Some(("spare_user", names)) => shown.spare_users.extend(names.split(',').map(str::to_owned)),
+            Some(("spare_group", names)) => shown.spare_groups.extend(names.split(',').map(str::to_owned)),
             _ => {}
         }
     }
@@ -203,7 +211,10 @@ mod tests {
         let of = |name: &str| door(&folder, name, None);
         let sshd = of("sshd");
         assert_eq!((sshd.state, sshd.ours, sshd.notes.as_slice()), ("gated", true, &[][..]));
-        assert_eq!(sshd.spare_keys, ["rescue", "two", "group spare"]);
+        assert_eq!(
+            (sshd.spare_users.join(","), sshd.spare_groups.join(",")),
+            ("rescue,two".into(), "spare".into())
+        );
         assert_eq!(door(&folder, "sshd", Some(&pending)).state, "enabling");
         assert_eq!(
             (of("su-l").state, of("su-l").ours, of("su-l").notes),

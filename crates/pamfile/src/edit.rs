@@ -123,7 +123,7 @@ pub fn enabled(folder: &Folder, service: &str, wanted: &Wanted) -> Result<String
         }
     }
     let physical: Vec<&str> = text.split_inclusive('\n').collect();
-    let account = account.map_or(physical.len(), |line| line.number - 1);
+    let account = account.map_or(physical.len(), |line| above_its_comment(&physical, line.number - 1));
     // A line that goes on ends where the next one that says something is not yet.
     let behind_auth = last_auth.map(|at| at + goes_on(&physical, at));
     let mut made = String::new();
@@ -209,6 +209,12 @@ fn goes_on(physical: &[&str], number: usize) -> usize {
     physical.iter().skip(number - 1).take_while(|line| continues(line)).count()
 }
 
+/// Where the comment right above this line begins, unless that is the head of the file.
+fn above_its_comment(physical: &[&str], at: usize) -> usize {
+    let above = physical.iter().take(at).rev().take_while(|line| line.trim_start().starts_with('#')).count();
+    if above == at { at } else { at - above }
+}
+
 fn end_line(text: &mut String) {
     if !text.is_empty() && !text.ends_with('\n') {
         text.push('\n');
@@ -285,6 +291,15 @@ mod tests {
                 SESSION,
             ]
         );
+    }
+
+    #[test]
+    fn a_comment_stays_with_the_line_that_it_is_about() {
+        let made = enabled(&debian(), "sshd", &wanted()).unwrap();
+        let about = format!("\n{ACCOUNT}\n# Standard Un*x authentication.\n@include common-auth\n");
+        assert!(made.contains(&about), "{made}");
+        let folder = debian().with("x", "#%PAM-1.0\n@include common-auth\n");
+        assert!(enabled(&folder, "x", &wanted()).unwrap().starts_with(&format!("#%PAM-1.0\n{ACCOUNT}\n")));
     }
 
     #[test]

@@ -112,7 +112,7 @@ pub struct NotUnderstood {
 pub fn parse(text: &str) -> Result<Vec<Line>, NotUnderstood> {
     let mut lines = Vec::new();
     let mut begun: Option<(usize, String)> = None;
-    for (at, raw) in text.split('\n').enumerate() {
+    for (at, raw) in text.split_terminator('\n').enumerate() {
         let here = at + 1;
         let wrong = |line: usize, why: &str| NotUnderstood { line, why: why.to_owned() };
         if raw.contains('\0') || raw.contains('\r') {

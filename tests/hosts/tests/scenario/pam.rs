@@ -67,7 +67,7 @@ fn enabled_by_root_and_confirmed_by_who_came_in_since() {
     alice.ssh("sudo -n jit pam confirm").ends_with(0).says("Confirmed: sudo, sudo-i stays gated.");
     host.root("sudo -n true").ends_with(0);
     let status = host.root("jit pam status --json").out;
-    assert_eq!(status.matches("\"state\":\"gated\",\"spare_keys\":[\"rescue\"]").count(), 3, "{status}");
+    assert_eq!(status.matches("\"state\":\"gated\",\"spare_users\":[\"rescue\"]").count(), 3, "{status}");
     host.root("jit status").says("gated     sshd, sudo, sudo-i");
 
     host.root("jit pam disable sshd sudo sudo-i").ends_with(0).says("sshd: 2 lines taken out.");
@@ -228,4 +228,79 @@ fn an_upgrade_leaves_the_lines_and_a_removal_takes_them_before_the_module() {
     host.root("dpkg -r jitd").ends_with(0).says("sshd: 2 lines taken out.").says("su: 2 lines taken out.");
     assert_eq!((files(&host), undo(&host).contains("jit-pam-undo")), (before, false));
     alice.ssh("sudo -n true").is_in();
+}
+
+#[test]
+fn the_doctor_finds_each_thing_that_is_wrong_and_says_what_puts_it_right() {
+    let host = Host::gated("web-1").unwrap();
+    host.person("alice", &["staff"]).unwrap();
+    host.person("bob", &["jit-approvers"]).unwrap();
+    host.jitd_is_up();
+    let right = |what: &str| host.root("jit doctor --json").out.contains(&format!("{{\"what\":\"{what}\"}}"));
+    let all = ["module", "package", "PAM lines", "spare keys", "sshd", "sudoers", "disk", "sockets"];
+    for what in all {
+        assert!(right(what), "{what}: {}", host.root("jit doctor").out);
+    }
+    host.root("jit doctor --spare-key --json").says("{\"what\":\"spare keys\"}");
+    host.soon("the drill is on record, as each use of a spare key", || {
+        host.log_lines()
+            .iter()
+            .any(|line| line.contains("reason=spare_key user=rescue") && line.contains("service=sudo"))
+    });
+    let module = "/usr/lib/*-linux-gnu/security/pam_jit.so";
+    for (breaks, what, words, mends) in [
+        (
+            format!("mv {module} /root/"),
+            "module",
+            "install the package again",
+            "mv /root/pam_jit.so /usr/lib/*-linux-gnu/security/".to_owned(),
+        ),
+        (format!("chmod 666 {module}"), "module", "chmod 644", format!("chmod 644 {module}")),
+        (
+            format!("cp -p {module} /root/; echo >> {module}"),
+            "package",
+            "is not as the package brought it",
+            format!("cp -p /root/pam_jit.so {module}"),
+        ),
+        (
+            "sed -i 's/default=die/default=ignore/' /etc/pam.d/sudo".to_owned(),
+            "PAM lines",
+            "sudo: a refusal may count for nothing",
+            "sed -i 's/default=ignore/default=die/' /etc/pam.d/sudo".to_owned(),
+        ),
+        ("usermod -L rescue".to_owned(), "spare keys", "usermod -U rescue", "usermod -U rescue".to_owned()),
+        (
+            "echo 'UsePAM no' > /etc/ssh/sshd_config.d/0.conf".to_owned(),
+            "sshd",
+            "sshd does not ask PAM",
+            "rm /etc/ssh/sshd_config.d/0.conf".to_owned(),
+        ),
+        (
+            "echo 'Defaults:alice !pam_acct_mgmt' > /etc/sudoers.d/alice".to_owned(),
+            "sudoers",
+            "pam_acct_mgmt is false: sudo does not ask the gate",
+            "rm /etc/sudoers.d/alice".to_owned(),
+        ),
+        (
+            "chmod 666 /run/jitd/gate.sock".to_owned(),
+            "sockets",
+            "/run/jitd/gate.sock has mode 666",
+            "chmod 600 /run/jitd/gate.sock".to_owned(),
+        ),
+        (
+            "systemctl stop jitd-control.socket jitd".to_owned(),
+            "daemon",
+            "systemctl status jitd",
+            "systemctl start jitd-control.socket jitd".to_owned(),
+        ),
+    ] {
+        host.root(&breaks).ends_with(0);
+        host.root("jit doctor --json")
+            .ends_with(1)
+            .says(&format!("{{\"what\":\"{what}\",\"wrong\":"))
+            .says(words);
+        host.root(&mends).ends_with(0);
+        assert!(what == "daemon" || right(what), "{what} after {mends}: {}", host.root("jit doctor").out);
+    }
+    host.root("runuser -u alice jit doctor").ends_with(1).says("only root sees all of it");
 }
