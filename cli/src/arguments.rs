@@ -1,5 +1,6 @@
 //! The one definition of the command line: parser, help, man page and completions all come from it.
 
+use crate::pam::Door;
 use access::{HostName, Login, Person, Service, Span, Text, Time};
 use api::Scope;
 use clap::{Args, Parser, Subcommand};
@@ -107,6 +108,18 @@ pub enum Command {
         /// Only how long the session that one is in still goes on, for a shell's prompt: `12m left`.
         #[arg(long)]
         left: bool,
+    },
+    /// The gate's lines in the files of PAM: before which doors it stands.
+    #[command(subcommand)]
+    Pam(Pam),
+    /// Look at everything around the daemon that must be right, and say what puts right what is not. Root alone.
+    ///
+    /// The module and the package's files, PAM lines, spare keys, sshd, sudoers, disk, sockets, clock, daemon. Exit code 1
+    /// if something is wrong.
+    Doctor {
+        /// Also have each spare key go through the account part of its doors, which is logged as each use is.
+        #[arg(long)]
+        spare_key: bool,
     },
     /// The record of every decision and change.
     #[command(subcommand)]
@@ -439,6 +452,95 @@ pub struct Check {
     /// At what time; now if left out.
     #[arg(long, value_name = "TIME")]
     pub at: Option<Time>,
+}
+
+/// `jit pam`
+#[derive(Debug, Subcommand)]
+pub enum Pam {
+    /// Put the gate before services, until it is confirmed for ten minutes only. Root alone.
+    ///
+    /// Shows what would change and asks. Refuses where nobody could approve, where no spare key could come in, where
+    /// a file is not understood, and where another line could skip the gate; the account part is gone through as it
+    /// would be, as each spare key and for root's own sudo and su. Then a timer of systemd is armed that puts the
+    /// file back as it was, and the lines are written. Come in anew from another terminal and run `jit pam confirm`
+    /// there, and they stay.
+    Enable(EnablePam),
+    /// Keep the lines, from inside of a login or sudo that the gate let in since they were written. Root alone.
+    Confirm {
+        /// Services; all that wait if left out.
+        #[arg(value_name = "SERVICE")]
+        services: Vec<Door>,
+    },
+    /// Take out the lines that `jit pam enable` wrote, and nothing else. Root alone.
+    Disable {
+        /// Services, as their files in /etc/pam.d are named.
+        #[arg(value_name = "SERVICE", required_unless_present = "all", conflicts_with = "all")]
+        services: Vec<Door>,
+        /// Of all services.
+        #[arg(long)]
+        all: bool,
+        /// Also lines that call the module and were written by hand.
+        #[arg(long)]
+        force: bool,
+    },
+    /// Show every door: gated or open, with its spare keys.
+    Status,
+    /// Go through an account part, for `jit pam enable`.
+    #[command(hide = true)]
+    Drive {
+        /// Service files.
+        folder: PathBuf,
+        /// The service.
+        service: Door,
+        /// Who.
+        user: String,
+        /// Their user id.
+        uid: u32,
+    },
+}
+
+/// `jit pam enable`
+#[derive(Debug, Args)]
+#[allow(clippy::struct_excessive_bools)] // each is a flag of its own
+pub struct EnablePam {
+    /// Services, as their files in /etc/pam.d are named: sshd, sudo, sudo-i, su.
+    #[arg(value_name = "SERVICE", required = true)]
+    pub services: Vec<Door>,
+    /// A local account that is let in when everything else is dead, and always. Can be repeated.
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    pub spare_user: Vec<Login>,
+    /// A local group whose members are. Can be repeated.
+    #[arg(long, value_name = "GROUP", value_delimiter = ',', value_parser = group)]
+    pub spare_group: Vec<String>,
+    /// Let everybody in, and log who would not have been.
+    #[arg(long)]
+    pub monitor: bool,
+    /// In sshd, also ask who is refused by keyboard-interactive why they want in, and let them wait.
+    #[arg(long)]
+    pub prompt: bool,
+    /// What happens where the module is missing or damaged: nobody comes in, or everybody does.
+    #[arg(long, value_enum, default_value_t = IfMissing::Refuse, value_name = "WHAT")]
+    pub if_missing: IfMissing,
+    /// Write without asking.
+    #[arg(long)]
+    pub yes: bool,
+    /// Also before a service that the gate is not made for, like login.
+    #[arg(long)]
+    pub force: bool,
+}
+
+/// What happens where the module is missing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum IfMissing {
+    /// Nobody comes in; the console's login is the way back.
+    Refuse,
+    /// Everybody comes in.
+    Open,
+}
+
+fn group(text: &str) -> Result<String, String> {
+    // Groups are named as accounts are.
+    Login::parse(text).map(|name| name.to_string()).map_err(|why| why.to_string())
 }
 
 /// `jit audit`

@@ -21,6 +21,22 @@ pub enum CliError {
         /// What happened.
         why: std::io::Error,
     },
+    /// What was being done to a file.
+    #[error("{what} {path}: {why}")]
+    Doing {
+        /// `writing`
+        what: &'static str,
+        /// Which.
+        path: PathBuf,
+        /// What happened.
+        why: std::io::Error,
+    },
+    /// A service file that is left as it is.
+    #[error(transparent)]
+    Pam(#[from] pamfile::Refusal),
+    /// Nothing was done, and why.
+    #[error("{0}")]
+    NotDone(String),
     /// The file of the hub that one is logged in to.
     #[error("{path}: {why}")]
     HubFile {
@@ -78,6 +94,9 @@ impl CliError {
             | Self::HubFile { .. }
             | Self::Row { .. } => 2,
             Self::Broken(_)
+            | Self::Doing { .. }
+            | Self::Pam(_)
+            | Self::NotDone(_)
             | Self::NotApproved(_)
             | Self::NotMet(_)
             | Self::Output(_)

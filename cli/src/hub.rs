@@ -11,7 +11,7 @@ use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt 
 use std::path::{Path, PathBuf};
 
 /// The daemon of this machine.
-const SOCKET: &str = "/run/jitd/control.sock";
+pub const SOCKET: &str = "/run/jitd/control.sock";
 
 /// `hub.toml`. Whoever can read it can do what the token can.
 #[derive(Serialize, Deserialize)]

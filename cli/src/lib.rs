@@ -1,10 +1,10 @@
 //! `jit`: the one command for people. It speaks API v1 to the daemon and turns answers into tables and
 //! sentences; what is allowed is decided elsewhere.
-#![forbid(unsafe_code)]
 
 pub mod arguments;
 mod audit;
 mod check;
+mod doctor;
 mod error;
 mod grants;
 mod hosts;
@@ -12,6 +12,7 @@ mod hub;
 pub mod limits;
 mod news;
 mod output;
+mod pam;
 mod patience;
 mod policy;
 mod requests;
@@ -83,6 +84,8 @@ fn dispatch(arguments: Arguments, out: &mut Output) -> Result<(), CliError> {
         Command::Audit(arguments::Audit::Verify { file: None, witness }) => {
             audit::verify(&client()?, witness.as_deref(), out)
         }
+        Command::Pam(pam) => pam::pam(arguments.socket.as_deref(), pam, out),
+        Command::Doctor { spare_key } => doctor::doctor(arguments.socket.as_deref(), spare_key, out),
         Command::Login(log_in) => hub::log_in(&log_in, out),
         Command::Logout => hub::log_out(out),
         Command::Token(token) => tokens::token(&client()?, token, out),

@@ -47,3 +47,28 @@ pub const CONFIRMED_WITHIN: Duration = Duration::from_secs(2);
 
 /// How often it is looked whether they have.
 pub const CONFIRMED_AGAIN: Duration = Duration::from_millis(100);
+
+/// A change of PAM lines that nobody confirms is undone after this: time enough to come in anew, and a lock-out that
+/// one can sit out.
+pub const UNDO: Duration = Duration::from_secs(600);
+
+/// Going through one account part takes at most this: the slowest module of a directory that is gone gives up sooner.
+pub const DRIVE: Duration = Duration::from_secs(30);
+
+/// How often it is looked whether that has ended.
+pub const DRIVE_LOOK: Duration = Duration::from_millis(5);
+
+/// Bytes that are read of what modules said on the way.
+pub const DRIVE_SAYS: u64 = 16 * 1024;
+
+/// Seconds that systemctl and sshd -T take at most, as timeout(1) reads them.
+pub const SYSTEMCTL_S: &str = "30";
+
+/// Processes above this one that are looked at: a login has a handful.
+pub const ANCESTORS: usize = 64;
+
+/// Bytes of `/proc/PID/stat`.
+pub const STAT: u64 = 4096;
+
+/// Bytes that must be free for the journal: a day of a busy host, in which somebody looks.
+pub const ROOM: u64 = 200_000_000;

@@ -171,6 +171,7 @@ impl Site {
             grants: self.ledger.read(rows::counts)?.1,
             sessions: self.ledger.read(inbox::rows::count_sessions)?,
             gated: Vec::new(),
+            somebody_decides: !approvers.is_empty(),
             warnings,
             session: None,
             left_over: Vec::new(),

@@ -286,6 +286,10 @@ impl Site {
             grants: counts.grants,
             sessions: counts.sessions,
             warnings,
+            somebody_decides: match self.source.hub() {
+                Some(_) => self.source.staleness_s(now.trusted).is_some_and(|s| s <= limits::STALE_TOLD_S),
+                None => !approvers.is_empty(),
+            },
             gated: doors.gated,
             session: self.session_here(caller, here.0),
             left_over: self

@@ -423,6 +423,9 @@ pub struct Status {
     pub sessions: u64,
     /// PAM services that the gate stands before.
     pub gated: Vec<String>,
+    /// Whether requests for this host find somebody to decide them: an approver, or a hub that was heard.
+    #[serde(default)]
+    pub somebody_decides: bool,
     /// What an administrator should look at, each with what to do.
     pub warnings: Vec<String>,
     /// The session that the reader asks from.

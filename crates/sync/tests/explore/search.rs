@@ -48,10 +48,10 @@ pub fn explore(story: &Story, depth: usize) -> Result<Seen, Found> {
     Ok(seen)
 }
 
-/// One long life: so many moves, each drawn by the seed from those that can be made.
-pub fn live(story: &Story, seed: u64, moves: usize) -> Result<Seen, Found> {
+/// One long life, by its number: so many moves, each drawn from those that can be made.
+pub fn live(story: &Story, number: u64, moves: usize) -> Result<Seen, Found> {
     let (mut seen, mut world, mut path) = (Seen::default(), story.begin(), Vec::new());
-    let mut draw = Draw(seed);
+    let mut draw = Draw(number);
     for _ in 0..moves {
         let all = story.moves(&world);
         let Some(what) = draw.one(&all) else { break };

@@ -10,6 +10,7 @@ mod fleet;
 mod life;
 mod many;
 mod modes;
+mod pam;
 mod policies;
 mod prompt;
 mod sessions;

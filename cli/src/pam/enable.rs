@@ -1,0 +1,231 @@
+//! `jit pam enable`: every reason against it first, then the undo, then the lines.
+
+use super::drive::Tried;
+use super::files;
+use super::name::Door;
+use super::spare::{self, Account, Accounts};
+use super::sshd::Sshd;
+use super::undo::{self, Pending};
+use crate::arguments::{EnablePam, IfMissing};
+use crate::output::Output;
+use crate::requests::now;
+use crate::{CliError, limits};
+use access::Time;
+use api::{Client, Status};
+use pamfile::{Folder, Refusal, Wanted, enabled};
+use serde::Serialize;
+use similar::TextDiff;
+use std::collections::BTreeSet;
+use std::io::{IsTerminal as _, Write as _};
+
+/// One file, as it is and as it is to be.
+#[derive(Serialize)]
+struct Change {
+    #[serde(serialize_with = "name")]
+    service: Door,
+    #[serde(skip)]
+    before: String,
+    #[serde(skip)]
+    after: String,
+    diff: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    undo: Option<Time>,
+}
+
+fn name<S: serde::Serializer>(door: &Door, to: S) -> Result<S::Ok, S::Error> {
+    to.collect_str(door)
+}
+
+pub fn enable(client: &Client, asked: &EnablePam, out: &mut Output) -> Result<(), CliError> {
+    let doors: BTreeSet<Door> = asked.services.iter().cloned().collect();
+    may_be(&doors, asked)?;
+    let folder = files::folder()?;
+    let wanted = wanted(asked);
+    let mut changes = changes(&folder, &doors, &wanted, out)?;
+    if changes.is_empty() {
+        return out.say(&changes, || "Everything is as it was asked for already.".to_owned());
+    }
+    let status = client.status()?;
+    somebody_decides(&status)?;
+    spare_keys_work(&folder, &changes, asked)?;
+    agreed(&changes, asked, out)?;
+    for change in &mut changes {
+        let pending = Pending { enabled: client.status()?.now, undo: now() + limits::UNDO };
+        undo::arm(&change.service, &change.before, &change.after, &pending)?;
+        files::replace(&change.service, &change.before, &change.after).inspect_err(|_| {
+            // Nothing was written: there is nothing to undo.
+            let _ = undo::cancel(&change.service);
+        })?;
+        change.undo = Some(pending.undo);
+    }
+    out.say(&changes, || written(&changes))
+}
+
+/// What speaks against these services whatever their files say.
+fn may_be(doors: &BTreeSet<Door>, asked: &EnablePam) -> Result<(), CliError> {
+    let no = |why: String| Err(CliError::NotDone(why));
+    for door in doors {
+        if let Some(why) = door.is_unwise().filter(|_| !asked.force) {
+            return no(format!("{door} is better left alone: {why}. --force writes the lines all the same"));
+        }
+        if asked.prompt && door.as_str() != "sshd" {
+            return no(format!("--prompt is for sshd alone: {door} asks on its own terminal without"));
+        }
+        if undo::pending(door).is_some() {
+            return no(format!(
+                "{door} is being enabled already: `jit pam confirm {door}` from a new login, or `jit pam disable {door}`"
+            ));
+        }
+        if !files::path(door).exists() {
+            return no(format!(
+                "there is no {}: where a package keeps it in {}, copy it from there first",
+                files::path(door).display(),
+                Folder::PLACES.last().unwrap_or(&"")
+            ));
+        }
+        files::plain(&files::path(door))?;
+    }
+    Ok(())
+}
+
+fn wanted(asked: &EnablePam) -> Wanted {
+    let users: Vec<&str> = asked.spare_user.iter().map(access::Login::as_str).collect();
+    let mut arguments = Vec::new();
+    for (key, names) in [("spare_user", users.join(",")), ("spare_group", asked.spare_group.join(","))] {
+        if !names.is_empty() {
+            arguments.push(format!("{key}={names}"));
+        }
+    }
+    if asked.monitor {
+        arguments.push("mode=monitor".to_owned());
+    }
+    Wanted {
+        arguments: arguments.join(" "),
+        open_if_missing: asked.if_missing == IfMissing::Open,
+        prompts: asked.prompt,
+    }
+}
+
+/// What is to be written, without what is there already. Services that come along with another one are told.
+fn changes(
+    folder: &Folder,
+    doors: &BTreeSet<Door>,
+    wanted: &Wanted,
+    out: &mut Output,
+) -> Result<Vec<Change>, CliError> {
+    let mut changes = Vec::new();
+    let mut then = folder.clone();
+    for service in doors {
+        // sshd alone asks through the application.
+        let wanted = Wanted { prompts: wanted.prompts && service.as_str() == "sshd", ..wanted.clone() };
+        let after = match enabled(&then, service.as_str(), &wanted) {
+            // su-l is what su is.
+            Err(along @ Refusal::GatedAlready { .. }) => {
+                out.note(&along.to_string())?;
+                continue;
+            }
+            after => after?,
+        };
+        let before = then.text(service.as_str()).unwrap_or_default().to_owned();
+        then = then.with(service.as_str(), &after);
+        if before != after {
+            let path = files::path(service).display().to_string();
+            let diff = TextDiff::from_lines(&before, &after);
+            let diff = diff.unified_diff().context_radius(1).header(&path, &path).to_string();
+            changes.push(Change { service: service.clone(), before, after, diff, undo: None });
+        }
+    }
+    Ok(changes)
+}
+
+fn somebody_decides(status: &Status) -> Result<(), CliError> {
+    if status.somebody_decides {
+        return Ok(());
+    }
+    let why = if status.source == "hub" {
+        "nothing was heard from the hub, so no grant would come: see `jit status`"
+    } else {
+        "nobody can approve a request here, so nobody could come in: put somebody into a group that the policy \
+         names, as with `usermod -aG jit-approvers NAME`, and see `jit status`"
+    };
+    Err(CliError::NotDone(why.to_owned()))
+}
+
+/// Every spare key could come in, and gets through each account part as it would be; so does root's own sudo.
+fn spare_keys_work(folder: &Folder, changes: &[Change], asked: &EnablePam) -> Result<(), CliError> {
+    let no = |why: String| CliError::NotDone(why);
+    let root_is_asked_by_pam = Sshd::for_user("root").map_err(no)?;
+    let ssh = changes.iter().any(|change| change.service.as_str() == "sshd");
+    if ssh && root_is_asked_by_pam.is_some_and(|sshd| !sshd.uses_pam()) {
+        return Err(no(
+            "sshd does not ask PAM, so the gate would gate nothing there: write \"UsePAM yes\" into \
+                       sshd_config, and reload sshd"
+                .to_owned(),
+        ));
+    }
+    let accounts = Accounts::read()?;
+    let keys = spare::named(&asked.spare_user, &asked.spare_group, &accounts, |user| {
+        Sshd::for_user(user).ok().flatten()
+    })?;
+    let after = changes
+        .iter()
+        .fold(folder.clone(), |folder, change| folder.with(change.service.as_str(), &change.after));
+    let tried = Tried::write(&after)?;
+    for change in changes {
+        let door = &change.service;
+        let root = door.switches().then_some(("root", 0));
+        for (user, uid) in keys.iter().map(|Account { name, uid, .. }| (name.as_str(), *uid)).chain(root) {
+            tried.lets_in(door, user, uid).map_err(|why| {
+                let who = if uid == 0 { "root's own call" } else { "spare key" };
+                no(format!(
+                    "{door} as it would be lets {who} {user} not in, so nothing was written. Tried through libpam, it says: {why}"
+                ))
+            })?;
+        }
+    }
+    Ok(())
+}
+
+/// Shows what is to be written, and asks unless that was answered before.
+fn agreed(changes: &[Change], asked: &EnablePam, out: &mut Output) -> Result<(), CliError> {
+    for change in changes {
+        out.note(change.diff.trim_end())?;
+    }
+    if asked.yes {
+        return Ok(());
+    }
+    if out.is_json() || !std::io::stdin().is_terminal() {
+        return Err(CliError::Usage("nothing was written: say --yes where nobody can be asked".to_owned()));
+    }
+    let minutes = limits::UNDO.as_secs() / 60;
+    // What is not seen is not answered.
+    let _ = write!(
+        std::io::stderr(),
+        "\nWrite this? It is undone after {minutes} minutes unless you confirm it from a new login. [y/N] "
+    );
+    let mut answer = String::new();
+    let read = std::io::stdin().read_line(&mut answer);
+    if read.is_ok() && matches!(answer.trim(), "y" | "Y" | "yes") {
+        return Ok(());
+    }
+    Err(CliError::NotDone("nothing was written".to_owned()))
+}
+
+fn written(changes: &[Change]) -> String {
+    let names: Vec<&str> = changes.iter().map(|change| change.service.as_str()).collect();
+    let names = names.join(" ");
+    let undo = changes.iter().filter_map(|change| change.undo).min().map(undo::at).unwrap_or_default();
+    let how = changes.iter().map(|change| match change.service.as_str() {
+        "sshd" => "come in over ssh with a grant or as an approver",
+        own if own.starts_with("sudo") => "use sudo with a grant",
+        _ => "come in with a grant",
+    });
+    let how: BTreeSet<&str> = how.collect();
+    let how = how.into_iter().collect::<Vec<_>>().join(", and ");
+    format!(
+        "\nWritten. Leave this shell open. From another terminal {how}, and from there run\n\
+         \n    sudo jit pam confirm {names}\n\
+         \nWithout that it is undone at {undo}, whatever happens to this shell or to jitd. \
+         `jit pam disable {names}` undoes it now."
+    )
+}

@@ -1,0 +1,140 @@
+//! Service files as they lie there: read, and put in place whole or not at all.
+
+use super::name::Door;
+use crate::CliError;
+use pamfile::Folder;
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::io::{ErrorKind, Read as _, Write as _};
+use std::os::unix::fs::{
+    DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _, fchown,
+};
+use std::path::{Path, PathBuf};
+
+/// Files of the command's own, root's: not in `/var/lib/jitd`, whose files the daemon may write.
+const OWN: &str = "/var/lib/jit-pam";
+
+/// The folder of them, made where it is not there.
+pub fn own_folder() -> Result<PathBuf, CliError> {
+    let path = PathBuf::from(OWN);
+    match DirBuilder::new().mode(0o755).create(&path) {
+        Err(why) if why.kind() != ErrorKind::AlreadyExists => {
+            Err(CliError::Doing { what: "making", path, why })
+        }
+        _ => Ok(path),
+    }
+}
+
+/// A file of the command's own for this service.
+pub fn own(door: &Door, what: &str) -> PathBuf {
+    Path::new(OWN).join(format!("{door}.{what}"))
+}
+
+/// The service's file.
+pub fn path(door: &Door) -> PathBuf {
+    Path::new("/etc/pam.d").join(door.as_str())
+}
+
+/// Every service file there is.
+pub fn folder() -> Result<Folder, CliError> {
+    let mut folder = Folder::default();
+    for place in Folder::PLACES {
+        let entries = match std::fs::read_dir(place) {
+            Ok(entries) => entries,
+            Err(why) if why.kind() == ErrorKind::NotFound => continue,
+            Err(why) => return Err(CliError::File { path: place.into(), why }),
+        };
+        for entry in entries.flatten() {
+            let Ok(name) = entry.file_name().into_string() else { continue };
+            if name.starts_with('.') || folder.0.contains_key(&name) || !entry.path().is_file() {
+                continue;
+            }
+            let text = read(&entry.path())?;
+            folder.0.insert(name, text);
+        }
+    }
+    Ok(folder)
+}
+
+/// The text of one.
+pub fn read(path: &Path) -> Result<String, CliError> {
+    let failed = |why| CliError::File { path: path.into(), why };
+    let mut bytes = Vec::new();
+    let most = pamfile::limits::FILE;
+    File::open(path).and_then(|file| file.take(most + 1).read_to_end(&mut bytes)).map_err(failed)?;
+    if bytes.len() as u64 > most {
+        return Err(failed(std::io::Error::other(format!("it is longer than {most} bytes"))));
+    }
+    String::from_utf8(bytes).map_err(|_| failed(std::io::Error::other("it is not UTF-8")))
+}
+
+/// Puts `text` where `before` is, with the owner and mode of the file as it is: a login reads the one or the other.
+pub fn replace(door: &Door, before: &str, text: &str) -> Result<(), CliError> {
+    let path = path(door);
+    plain(&path)?;
+    if read(&path)? != before {
+        return Err(CliError::NotDone(format!("{} was changed meanwhile: run this again", path.display())));
+    }
+    let beside = path.with_file_name(format!(".{door}.jit"));
+    put(&beside, &path, text)
+}
+
+/// Fails for what is no plain file of its own: a link would be cut.
+pub fn plain(path: &Path) -> Result<(), CliError> {
+    let meta = path.symlink_metadata().map_err(|why| CliError::File { path: path.into(), why })?;
+    if meta.is_file() {
+        return Ok(());
+    }
+    Err(CliError::NotDone(format!(
+        "{} is a link, or no file: another program keeps it, so have that write the lines of pam_jit(8)",
+        path.display()
+    )))
+}
+
+/// Writes `text` beside `like`, with its owner and mode, and moves it to `like`.
+fn put(beside: &Path, like: &Path, text: &str) -> Result<(), CliError> {
+    let failed = |why| CliError::Doing { what: "writing", path: like.into(), why };
+    let meta = like.metadata().map_err(failed)?;
+    write_new(beside, text, meta.mode() & 0o7777, Some((meta.uid(), meta.gid()))).map_err(failed)?;
+    std::fs::rename(beside, like).map_err(failed)?;
+    sync_folder(like).map_err(failed)
+}
+
+/// A copy of a service's file as it is, owner and mode too.
+pub fn copy(from: &Path, text: &str, to: &Path) -> Result<(), CliError> {
+    let failed = |why| CliError::Doing { what: "writing", path: to.into(), why };
+    let meta = from.metadata().map_err(failed)?;
+    write_new(to, text, meta.mode() & 0o7777, Some((meta.uid(), meta.gid()))).map_err(failed)?;
+    sync_folder(to).map_err(failed)
+}
+
+/// A file with this text that is on the disk when this is done.
+pub fn write(path: &Path, text: &str) -> Result<(), CliError> {
+    write_new(path, text, 0o644, None).and_then(|()| sync_folder(path)).map_err(|why| CliError::Doing {
+        what: "writing",
+        path: path.into(),
+        why,
+    })
+}
+
+fn write_new(path: &Path, text: &str, mode: u32, owner: Option<(u32, u32)>) -> std::io::Result<()> {
+    remove(path)?;
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    file.write_all(text.as_bytes())?;
+    if let Some((uid, gid)) = owner {
+        fchown(&file, Some(uid), Some(gid))?;
+    }
+    file.set_permissions(std::fs::Permissions::from_mode(mode))?;
+    file.sync_all()
+}
+
+/// Removes a file that may be gone.
+pub fn remove(path: &Path) -> std::io::Result<()> {
+    match std::fs::remove_file(path) {
+        Err(why) if why.kind() != ErrorKind::NotFound => Err(why),
+        _ => Ok(()),
+    }
+}
+
+fn sync_folder(path: &Path) -> std::io::Result<()> {
+    File::open(path.parent().unwrap_or(Path::new("/")))?.sync_all()
+}

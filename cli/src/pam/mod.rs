@@ -1,0 +1,84 @@
+//! `jit pam`: the gate's lines in the service files of PAM, put in and taken out without locking anybody out.
+//!
+//! Nothing here needs the daemon but to learn whether somebody could approve, and who let one in.
+
+mod confirm;
+mod disable;
+mod drive;
+mod enable;
+mod files;
+mod libpam;
+mod name;
+mod spare;
+mod sshd;
+mod status;
+mod undo;
+
+pub use name::Door;
+pub use status::Shown;
+
+use crate::CliError;
+use crate::arguments::Pam;
+use crate::hub::SOCKET;
+use crate::output::Output;
+use access::Login;
+use api::Client;
+use std::path::Path;
+
+pub fn pam(socket: Option<&Path>, pam: Pam, out: &mut Output) -> Result<(), CliError> {
+    // It is this machine's gate, whichever hub one is logged in to.
+    let client = || Client::on_socket(socket.unwrap_or(Path::new(SOCKET)));
+    match pam {
+        Pam::Enable(enable) => {
+            root("enable")?;
+            enable::enable(&client()?, &enable, out)
+        }
+        Pam::Confirm { services } => {
+            root("confirm")?;
+            confirm::confirm(&client()?, services, out)
+        }
+        Pam::Disable { services, force, .. } => {
+            root("disable")?;
+            disable::disable(services, force, out)
+        }
+        Pam::Status => status::status(out),
+        Pam::Drive { folder, service, user, uid } => drive::drive(&folder, &service, &user, uid),
+    }
+}
+
+fn root(what: &str) -> Result<(), CliError> {
+    if rustix::process::geteuid().is_root() {
+        return Ok(());
+    }
+    Err(CliError::NotDone(format!("only root changes who comes in: run it as `sudo jit pam {what}`")))
+}
+
+/// Every door that there is, as its files have it.
+pub fn doors() -> Result<Vec<Shown>, CliError> {
+    Ok(status::doors(&files::folder()?))
+}
+
+/// Whether sshd asks PAM, as root's login would be; else why that is not known.
+pub fn sshd_asks() -> Result<bool, String> {
+    Ok(sshd::Sshd::for_user("root")?.is_none_or(|sshd| sshd.uses_pam()))
+}
+
+/// Whether the spare keys of a door could come in; with `drive` also whether its account part lets them, which the
+/// module logs as it does each use.
+pub fn spare_keys_work(shown: &Shown, drive: bool) -> Result<(), CliError> {
+    let login = |name: &String| Login::parse(name).map_err(|why| CliError::NotDone(why.to_string()));
+    let users = shown.spare_users.iter().map(login).collect::<Result<Vec<_>, _>>()?;
+    let of = |user: &str| sshd::Sshd::for_user(user).ok().flatten();
+    let keys = spare::named(&users, &shown.spare_groups, &spare::Accounts::read()?, of)?;
+    if !drive {
+        return Ok(());
+    }
+    let door: Door = shown.service.parse().map_err(CliError::NotDone)?;
+    let tried = drive::Tried::write(&files::folder()?)?;
+    for key in keys {
+        tried
+            .lets_in(&door, &key.name, key.uid)
+            .map_err(|why| CliError::NotDone(format!("spare key {} is not let in: {why}", key.name)))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,190 @@
+//! What takes a change back by itself unless it is confirmed.
+//!
+//! A timer and a service of systemd, written for this one change. The service runs no program of ours, only those
+//! that every system has: it works with the package broken, half removed or of another machine's libc. The file as
+//! it was is put back to the letter; where somebody else has changed it since, our lines alone are taken out of it.
+//! The timer goes by the wall clock, over a restart of the machine, and also by the time since it was started, so
+//! that a clock set back delays it by one start of the machine at most.
+
+use super::files;
+use super::name::Door;
+use crate::{CliError, limits};
+use access::Time;
+use chrono::SecondsFormat;
+use serde::{Deserialize, Serialize};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Where an administrator's units lie (systemd.unit(5)).
+const UNITS: &str = "/etc/systemd/system";
+
+/// When a timer that outlives a restart went off last (systemd.timer(5)).
+const STAMPS: &str = "/var/lib/systemd/timers";
+
+/// A change that is not confirmed yet.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Pending {
+    /// When the lines were written, by the daemon's clock, which that of its sessions is too.
+    pub enabled: Time,
+    /// When they are taken out again, by the wall clock.
+    pub undo: Time,
+}
+
+/// The change of this service that waits to be confirmed.
+pub fn pending(door: &Door) -> Option<Pending> {
+    serde_json::from_str(&files::read(&files::own(door, "json")).ok()?).ok()
+}
+
+fn unit(door: &Door, kind: &str) -> String {
+    format!("jit-pam-undo@{door}.{kind}")
+}
+
+fn unit_path(door: &Door, kind: &str) -> PathBuf {
+    Path::new(UNITS).join(unit(door, kind))
+}
+
+/// Everything that belongs to an undo.
+fn parts(door: &Door) -> Vec<PathBuf> {
+    vec![
+        Path::new(UNITS).join("timers.target.wants").join(unit(door, "timer")),
+        unit_path(door, "timer"),
+        unit_path(door, "service"),
+        Path::new(STAMPS).join(format!("stamp-{}", unit(door, "timer"))),
+        files::own(door, "json"),
+        files::own(door, "before"),
+        files::own(door, "after"),
+    ]
+}
+
+fn timer(door: &Door, undo: Time) -> String {
+    let at = undo.format("%Y-%m-%d %H:%M:%S UTC");
+    let after = limits::UNDO.as_secs();
+    format!(
+        "[Unit]\n\
+         Description=Takes pam_jit.so out of {path} unless `jit pam confirm {door}` comes first\n\
+         # Not after the clock is synchronised, which may never be.\n\
+         DefaultDependencies=no\n\
+         After=sysinit.target\n\
+         Before=timers.target shutdown.target\n\
+         Conflicts=shutdown.target\n\
+         \n\
+         [Timer]\n\
+         OnCalendar={at}\n\
+         Persistent=true\n\
+         OnActiveSec={after}s\n\
+         AccuracySec=1s\n\
+         \n\
+         [Install]\n\
+         WantedBy=timers.target\n",
+        path = files::path(door).display(),
+    )
+}
+
+fn service(door: &Door) -> String {
+    let path = files::path(door);
+    let (path, beside) = (path.display(), path.with_file_name(format!(".{door}.jit")));
+    let (before, after) = (files::own(door, "before"), files::own(door, "after"));
+    let (before, after, beside) = (before.display(), after.display(), beside.display());
+    let parts: Vec<String> = parts(door).iter().map(|part| part.display().to_string()).collect();
+    // The brackets stand for a dot, and "$$" for a dollar (systemd.service(5)).
+    let ours = format!("pam_jit[.]so.*{}$$", pamfile::MARK);
+    format!(
+        "[Unit]\n\
+         Description=Takes pam_jit.so out of {path} again\n\
+         RequiresMountsFor={before} {path}\n\
+         \n\
+         [Service]\n\
+         Type=oneshot\n\
+         ExecStart=/bin/sh -ec 'if cmp -s {after} {path}; then cp -p {before} {beside}; sync {beside}; mv -f {beside} {path}; \
+         else sed -i \"/{ours}/d\" {path}; fi; sync /etc/pam.d'\n\
+         ExecStartPost=-/usr/bin/logger -t jit -p authpriv.err \"change=pam_undone service={door}: nobody confirmed the gate's lines in time, so they were taken out again\"\n\
+         ExecStartPost=-/bin/rm -f {parts}\n\
+         ExecStartPost=-/bin/systemctl --no-block daemon-reload\n\
+         ExecStartPost=-/bin/systemctl --no-block stop {timer}\n",
+        parts = parts.join(" "),
+        timer = unit(door, "timer"),
+    )
+}
+
+/// Arms it: from when this is done on, `after` becomes `before` again at the time that `pending` says.
+pub fn arm(door: &Door, before: &str, after: &str, pending: &Pending) -> Result<(), CliError> {
+    if !Path::new("/run/systemd/system").is_dir() {
+        return Err(CliError::NotDone(
+            "systemd does not run this machine, so nothing could take the lines out again by itself: write those of \
+             pam_jit(8) by hand, with a root shell open"
+                .to_owned(),
+        ));
+    }
+    files::own_folder()?;
+    cancel(door)?;
+    let path = files::path(door);
+    files::copy(&path, before, &files::own(door, "before"))?;
+    files::copy(&path, after, &files::own(door, "after"))?;
+    files::write(&unit_path(door, "service"), &service(door))?;
+    files::write(&unit_path(door, "timer"), &timer(door, pending.undo))?;
+    let kept = serde_json::to_string(pending).map_err(|why| CliError::Output(why.into()))?;
+    files::write(&files::own(door, "json"), &kept)?;
+    let armed = systemctl(&["daemon-reload"])
+        .and_then(|()| systemctl(&["enable", "--quiet", "--now", &unit(door, "timer")]))
+        .and_then(|()| systemctl(&["is-active", "--quiet", &unit(door, "timer")]));
+    if armed.is_err() {
+        // Nothing was written yet: what could not be armed has nothing to undo.
+        let _ = cancel(door);
+    }
+    armed
+}
+
+/// Disarms it, and forgets the file as it was.
+pub fn cancel(door: &Door) -> Result<(), CliError> {
+    let there = unit_path(door, "timer").exists();
+    if there && Path::new("/run/systemd/system").is_dir() {
+        systemctl(&["disable", "--quiet", "--now", &unit(door, "timer")])?;
+    }
+    for part in parts(door) {
+        files::remove(&part).map_err(|why| CliError::Doing { what: "removing", path: part.clone(), why })?;
+    }
+    if there && Path::new("/run/systemd/system").is_dir() { systemctl(&["daemon-reload"]) } else { Ok(()) }
+}
+
+fn systemctl(arguments: &[&str]) -> Result<(), CliError> {
+    let shown = || format!("running systemctl {}", arguments.join(" "));
+    let done = Command::new("timeout").arg(limits::SYSTEMCTL_S).arg("systemctl").args(arguments).output();
+    match done {
+        Ok(done) if done.status.success() => Ok(()),
+        Ok(done) => {
+            let said = String::from_utf8_lossy(&done.stderr);
+            Err(CliError::NotDone(format!("{}: it failed ({}): {}", shown(), done.status, said.trim())))
+        }
+        Err(why) => Err(CliError::NotDone(format!("{}: {why}", shown()))),
+    }
+}
+
+/// As people read it: `2026-11-26T00:13:00Z`.
+pub fn at(time: Time) -> String {
+    time.to_rfc3339_opts(SecondsFormat::Secs, true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_undo_runs_programs_that_every_system_has_and_takes_itself_away() {
+        let door: Door = "sudo-i".parse().unwrap();
+        let service = service(&door);
+        for line in service.lines().filter(|line| line.starts_with("Exec")) {
+            let program = line.split('=').nth(1).unwrap().trim_start_matches('-').split(' ').next().unwrap();
+            assert!(["/bin/sh", "/usr/bin/logger", "/bin/rm", "/bin/systemctl"].contains(&program), "{line}");
+        }
+        for part in parts(&door) {
+            assert!(service.contains(&format!(" {}", part.display())), "{}", part.display());
+        }
+        let at = crate::sample::at(600);
+        let timer = timer(&door, at);
+        assert!(
+            timer.contains("OnCalendar=2026-11-24 14:10:00 UTC\nPersistent=true\nOnActiveSec=600s\n"),
+            "{timer}"
+        );
+    }
+}

@@ -1,0 +1,306 @@
+//! The gate's lines put in by the command, and taken out: by it, by time, and with the package.
+
+use testbed::{Host, Person, SPARE};
+
+/// A host with the package and a spare key, and no line of the gate anywhere.
+fn installed(name: &str) -> Host {
+    let host = Host::boot(name).unwrap();
+    host.install(&testbed::package("jitd").unwrap()).unwrap();
+    host.root("groupadd -f jit-approvers").ends_with(0);
+    host.person(SPARE, &["staff"]).unwrap();
+    host.jitd_is_up();
+    host
+}
+
+/// Every service file, by what is in it, whom it belongs to and who may read it.
+fn files(host: &Host) -> String {
+    host.root("cd /etc/pam.d && ls -A && stat -c '%n %a %U %G' * && sha256sum *").out
+}
+
+/// What is left of an undo.
+fn undo(host: &Host) -> String {
+    host.root("ls -A /var/lib/jit-pam; find /etc/systemd/system -name '*jit-pam*'; systemctl list-units --all --plain --no-legend 'jit-pam-undo@*.timer'")
+        .out
+}
+
+fn approve(bob: &Person<'_>, refused: &testbed::Seen) {
+    bob.jit(&format!("approve {}", refused.id("R-"))).ends_with(0);
+}
+
+#[test]
+fn enabled_by_root_and_confirmed_by_who_came_in_since() {
+    let host = installed("web-1");
+    let alice = host.person("alice", &["staff"]).unwrap();
+    let bob = host.person("bob", &["jit-approvers", "staff"]).unwrap();
+    let rescue = host.person(SPARE, &[]).unwrap();
+    let before = files(&host);
+    host.root("jit pam status").says("sshd").says("open");
+
+    let enabled = host.root("jit pam enable sshd --spare-user rescue --yes");
+    enabled
+        .ends_with(0)
+        .says("+account [success=ok default=die] pam_jit.so spare_user=rescue # by jit pam enable")
+        .says("sudo jit pam confirm sshd");
+    host.root("grep -m1 '^account' /etc/pam.d/sshd").says("account [success=ok default=die] pam_jit.so");
+    host.root("tail -n1 /etc/pam.d/sshd")
+        .says("session [success=ok module_unknown=ignore default=bad] pam_jit.so");
+    host.root("jit pam status").says("enabling (undo at ");
+    host.root("jit pam enable sshd --spare-user rescue --yes").ends_with(1).says("is being enabled already");
+
+    // Neither root's shell nor a spare key nor a name in the environment shows that grants let in.
+    host.root("jit pam confirm sshd").ends_with(1).says("in no session that the gate let in by sshd");
+    host.root("JIT_GRANT=G-7K2Q9-M4XTB jit pam confirm sshd").ends_with(1);
+    rescue.ssh("sudo -n jit pam confirm sshd").ends_with(1).says("undone at");
+    alice.ssh("jit pam confirm sshd").is_refused_with("alice holds no grant for ssh");
+    approve(&bob, &alice.ssh("true"));
+    alice.ssh("jit pam confirm sshd").ends_with(1).says("only root changes who comes in");
+    alice.ssh("sudo -n jit pam confirm sshd").ends_with(0).says("Confirmed: sshd stays gated.");
+    assert_eq!(undo(&host), "", "nothing is left to undo it");
+    host.root("jit pam confirm sshd").ends_with(1).says("nothing of sshd waits to be confirmed");
+    host.root("jit pam enable sshd --spare-user rescue --yes")
+        .ends_with(0)
+        .says("as it was asked for already");
+
+    // A session of before the change does not count; its sudo, gated since, does.
+    host.root("jit pam enable sudo sudo-i --spare-user rescue --yes").ends_with(0);
+    approve(&bob, &alice.ssh("sudo -n true"));
+    alice.ssh("sudo -n jit pam confirm").ends_with(0).says("Confirmed: sudo, sudo-i stays gated.");
+    host.root("sudo -n true").ends_with(0);
+    let status = host.root("jit pam status --json").out;
+    assert_eq!(status.matches("\"state\":\"gated\",\"spare_users\":[\"rescue\"]").count(), 3, "{status}");
+    host.root("jit status").says("gated     sshd, sudo, sudo-i");
+
+    host.root("jit pam disable sshd sudo sudo-i").ends_with(0).says("sshd: 2 lines taken out.");
+    assert_eq!(files(&host), before);
+    alice.ssh("sudo -n true").is_in();
+}
+
+#[test]
+fn what_nobody_confirms_is_undone_to_the_letter_also_over_a_restart() {
+    let host = installed("web-1");
+    let alice = host.person("alice", &["staff"]).unwrap();
+    host.person("bob", &["jit-approvers"]).unwrap();
+    let before = files(&host);
+    let enable = || {
+        host.root("jit pam enable sshd sudo --spare-user rescue --yes").ends_with(0);
+        alice.ssh("true").is_refused_with("alice holds no grant for ssh");
+    };
+    enable();
+    // It is armed for ten minutes from now, and needs nothing of ours.
+    let next = host.root("systemctl show -P NextElapseUSecRealtime jit-pam-undo@sshd.timer; date -u -d '+9 minutes' +%s; date -u -d '+10 minutes' +%s");
+    let lines: Vec<&str> = next.out.lines().collect();
+    let at: i64 = host.root(&format!("date -u -d '{}' +%s", lines[0])).out.trim().parse().unwrap();
+    assert!((lines[1].parse().unwrap()..=lines[2].parse().unwrap()).contains(&at), "{lines:?}");
+    host.root("systemctl stop jitd-gate.socket jitd-control.socket jitd; mv /usr/bin/jit /usr/bin/jit.away; rm -rf /run/jitd").ends_with(0);
+    host.root("systemctl start jit-pam-undo@sshd.service jit-pam-undo@sudo.service").ends_with(0);
+    host.soon("the undo takes itself away", || undo(&host).is_empty());
+    assert_eq!(files(&host), before);
+    alice.ssh("sudo -n true").is_in();
+    host.root("journalctl -q -o cat -t jit --facility=authpriv").says("change=pam_undone service=sshd");
+    host.root("mv /usr/bin/jit.away /usr/bin/jit; systemd-tmpfiles --create jitd.conf; systemctl start jitd-gate.socket jitd-control.socket jitd").ends_with(0);
+
+    // What somebody else wrote meanwhile stays.
+    enable();
+    host.root("echo '# mine' >> /etc/pam.d/sshd").ends_with(0);
+    host.root("systemctl start jit-pam-undo@sshd.service jit-pam-undo@sudo.service").ends_with(0);
+    host.root("tail -n1 /etc/pam.d/sshd").says("# mine");
+    host.root("sed -i '/# mine/d' /etc/pam.d/sshd; chmod 644 /etc/pam.d/sshd").ends_with(0);
+    assert_eq!(files(&host), before);
+    host.soon("the undo takes itself away", || undo(&host).is_empty());
+
+    // The power goes, and comes back when the time is over.
+    enable();
+    host.root(
+        "sed -i 's/^OnCalendar=.*/OnCalendar=2020-01-01 00:00:00 UTC/' /etc/systemd/system/jit-pam-undo@*.timer
+         touch -d '2019-12-31' /var/lib/systemd/timers/stamp-jit-pam-undo@*.timer; sync",
+    )
+    .ends_with(0);
+    host.reboot().unwrap();
+    host.soon("it is undone", || files(&host) == before);
+    host.soon("the undo takes itself away", || undo(&host).is_empty());
+    alice.ssh("sudo -n true").is_in();
+
+    // Back before that, it still waits.
+    enable();
+    host.root("sync");
+    host.reboot().unwrap();
+    host.root("systemctl is-active jit-pam-undo@sshd.timer").says("active");
+    host.root("jit pam status").says("enabling (undo at ");
+    host.root("jit pam disable --all").ends_with(0).says("sshd: 2 lines taken out.").says("sudo: 2 lines");
+    assert_eq!((files(&host), undo(&host)), (before, String::new()));
+}
+
+#[test]
+fn nothing_is_written_that_could_lock_somebody_out_or_gate_nothing() {
+    let host = installed("web-1");
+    let alice = host.person("alice", &["staff"]).unwrap();
+    let refused = |command: &str, why: &str| {
+        let before = files(&host);
+        host.root(command).ends_with(1).says(why);
+        assert_eq!((files(&host), undo(&host)), (before, String::new()), "{command}");
+    };
+    let enable = "jit pam enable sshd --yes";
+    refused(&format!("{enable} --spare-user rescue"), "nobody can approve a request here");
+    host.person("bob", &["jit-approvers"]).unwrap();
+    host.soon("somebody can approve", || !host.root("jit status").out.contains("nobody can approve"));
+
+    alice.ssh(&format!("{enable} --spare-user rescue")).ends_with(1).says("only root changes who comes in");
+    refused(enable, "name a spare key");
+    refused(
+        &format!("{enable} --spare-user ghost"),
+        "spare key ghost: there is no such account in /etc/passwd",
+    );
+    refused(&format!("{enable} --spare-group ghosts"), "there is no such group in /etc/group");
+    refused(&format!("{enable} --spare-user nobody"), "spare key nobody: its shell is /usr/sbin/nologin");
+    host.root("usermod -L rescue").ends_with(0);
+    refused(
+        &format!("{enable} --spare-user rescue"),
+        "its password is locked: unlock it with `usermod -U rescue`",
+    );
+    host.root("usermod -U rescue; passwd -d rescue; mv ~rescue/.ssh ~rescue/ssh").ends_with(0);
+    refused(
+        &format!("{enable} --spare-user rescue"),
+        "there is no way in: no file of keys is there, and it has no password",
+    );
+    host.root("mv ~rescue/ssh ~rescue/.ssh; usermod -e 1 rescue").ends_with(0);
+    refused(&format!("{enable} --spare-user rescue"), "sshd as it would be lets spare key rescue not in");
+    host.root("usermod -e '' rescue").ends_with(0);
+
+    let with = |file: &str, line: &str, why: &str| {
+        host.root(&format!("cp -p /etc/pam.d/{file} /root/kept; echo '{line}' >> /etc/pam.d/{file}"))
+            .ends_with(0);
+        refused(&format!("{enable} --spare-user rescue"), why);
+        host.root(&format!("cp -p /root/kept /etc/pam.d/{file}")).ends_with(0);
+    };
+    with(
+        "sshd",
+        "session sufficient pam_permit.so",
+        "(pam_permit.so) may end the session part before pam_jit.so",
+    );
+    with("common-session", "session sufficient pam_permit.so", "/etc/pam.d/common-session, line");
+    with("sshd", "account perhaps pam_permit.so", "is not understood: \"perhaps\" is no control");
+    with("sshd", "account required pam_jit.so", "calls pam_jit.so and was written by hand");
+    with("sshd", "account required pam_deny.so", "sshd as it would be lets spare key rescue not in");
+    with(
+        "common-account",
+        "account required pam_nowhere.so",
+        "sshd as it would be lets spare key rescue not in",
+    );
+    host.root("mv /usr/lib/*/security/pam_jit.so /root/").ends_with(0);
+    refused(&format!("{enable} --spare-user rescue"), "sshd as it would be lets spare key rescue not in");
+    host.root("mv /root/pam_jit.so /usr/lib/*-linux-gnu/security/").ends_with(0);
+
+    let as_rescue = "--spare-user rescue --yes";
+    refused(
+        &format!("jit pam enable login {as_rescue}"),
+        "the console is the way back in when all else fails",
+    );
+    refused(&format!("jit pam enable cron {as_rescue}"), "jobs would need a grant");
+    refused(&format!("jit pam enable nowhere --force {as_rescue}"), "there is no /etc/pam.d/nowhere");
+    host.root(&format!("jit pam enable common-account {as_rescue}")).ends_with(2).says("many services share");
+    host.root("jit pam enable sshd --spare-user rescue").ends_with(2).says("--yes where nobody can be asked");
+    host.root("echo 'UsePAM no' > /etc/ssh/sshd_config.d/0.conf").ends_with(0);
+    refused(&format!("{enable} --spare-user rescue"), "sshd does not ask PAM");
+    host.root("rm /etc/ssh/sshd_config.d/0.conf; systemctl stop jitd-control.socket jitd").ends_with(0);
+    host.root(&format!("{enable} --spare-user rescue")).ends_with(3);
+    alice.ssh("sudo -n true").is_in();
+}
+
+#[test]
+fn an_upgrade_leaves_the_lines_and_a_removal_takes_them_before_the_module() {
+    let host = installed("web-1");
+    let alice = host.person("alice", &["staff"]).unwrap();
+    let bob = host.person("bob", &["jit-approvers"]).unwrap();
+    let before = files(&host);
+    host.root("jit pam enable sshd --spare-user rescue --yes").ends_with(0);
+    approve(&bob, &alice.ssh("true"));
+    alice.ssh("sudo -n jit pam confirm").ends_with(0);
+    host.root("jit pam enable su su-l --if-missing=open --spare-group staff --yes")
+        .ends_with(0)
+        .says("/etc/pam.d/su-l includes /etc/pam.d/su, which calls pam_jit.so in line");
+    host.root("jit pam status")
+        .says("along with su")
+        .says("open where the module is missing")
+        .says("group staff");
+    let gated = files(&host);
+    host.root("dpkg -i /opt/jitd.deb").ends_with(0);
+    assert_eq!(files(&host), gated);
+    host.root("dpkg -r jitd").ends_with(0).says("sshd: 2 lines taken out.").says("su: 2 lines taken out.");
+    assert_eq!((files(&host), undo(&host).contains("jit-pam-undo")), (before, false));
+    alice.ssh("sudo -n true").is_in();
+}
+
+#[test]
+fn the_doctor_finds_each_thing_that_is_wrong_and_says_what_puts_it_right() {
+    let host = Host::gated("web-1").unwrap();
+    host.person("alice", &["staff"]).unwrap();
+    host.person("bob", &["jit-approvers"]).unwrap();
+    host.jitd_is_up();
+    let right = |what: &str| host.root("jit doctor --json").out.contains(&format!("{{\"what\":\"{what}\"}}"));
+    let all = ["module", "package", "PAM lines", "spare keys", "sshd", "sudoers", "disk", "sockets"];
+    for what in all {
+        assert!(right(what), "{what}: {}", host.root("jit doctor").out);
+    }
+    host.root("jit doctor --spare-key --json").says("{\"what\":\"spare keys\"}");
+    host.soon("the drill is on record, as each use of a spare key", || {
+        host.log_lines()
+            .iter()
+            .any(|line| line.contains("reason=spare_key user=rescue") && line.contains("service=sudo"))
+    });
+    let module = "/usr/lib/*-linux-gnu/security/pam_jit.so";
+    for (breaks, what, words, mends) in [
+        (
+            format!("mv {module} /root/"),
+            "module",
+            "install the package again",
+            "mv /root/pam_jit.so /usr/lib/*-linux-gnu/security/".to_owned(),
+        ),
+        (format!("chmod 666 {module}"), "module", "chmod 644", format!("chmod 644 {module}")),
+        (
+            format!("cp -p {module} /root/; echo >> {module}"),
+            "package",
+            "is not as the package brought it",
+            format!("cp -p /root/pam_jit.so {module}"),
+        ),
+        (
+            "sed -i 's/default=die/default=ignore/' /etc/pam.d/sudo".to_owned(),
+            "PAM lines",
+            "sudo: a refusal may count for nothing",
+            "sed -i 's/default=ignore/default=die/' /etc/pam.d/sudo".to_owned(),
+        ),
+        ("usermod -L rescue".to_owned(), "spare keys", "usermod -U rescue", "usermod -U rescue".to_owned()),
+        (
+            "echo 'UsePAM no' > /etc/ssh/sshd_config.d/0.conf".to_owned(),
+            "sshd",
+            "sshd does not ask PAM",
+            "rm /etc/ssh/sshd_config.d/0.conf".to_owned(),
+        ),
+        (
+            "echo 'Defaults:alice !pam_acct_mgmt' > /etc/sudoers.d/alice".to_owned(),
+            "sudoers",
+            "pam_acct_mgmt is false: sudo does not ask the gate",
+            "rm /etc/sudoers.d/alice".to_owned(),
+        ),
+        (
+            "chmod 666 /run/jitd/gate.sock".to_owned(),
+            "sockets",
+            "/run/jitd/gate.sock has mode 666",
+            "chmod 600 /run/jitd/gate.sock".to_owned(),
+        ),
+        (
+            "systemctl stop jitd-control.socket jitd".to_owned(),
+            "daemon",
+            "systemctl status jitd",
+            "systemctl start jitd-control.socket jitd".to_owned(),
+        ),
+    ] {
+        host.root(&breaks).ends_with(0);
+        host.root("jit doctor --json")
+            .ends_with(1)
+            .says(&format!("{{\"what\":\"{what}\",\"wrong\":"))
+            .says(words);
+        host.root(&mends).ends_with(0);
+        assert!(what == "daemon" || right(what), "{what} after {mends}: {}", host.root("jit doctor").out);
+    }
+    host.root("runuser -u alice jit doctor").ends_with(1).says("only root sees all of it");
+}
