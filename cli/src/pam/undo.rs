@@ -99,9 +99,9 @@ fn service(door: &Door) -> String {
          ExecStart=/bin/sh -ec 'if cmp -s {after} {path}; then cp -p {before} {beside}; sync {beside}; mv -f {beside} {path}; \
          else sed -i \"/{ours}/d\" {path}; fi; sync /etc/pam.d'\n\
          ExecStartPost=-/usr/bin/logger -t jit -p authpriv.err \"change=pam_undone service={door}: nobody confirmed the gate's lines in time, so they were taken out again\"\n\
+         ExecStartPost=-/bin/systemctl --no-block stop {timer}\n\
          ExecStartPost=-/bin/rm -f {parts}\n\
-         ExecStartPost=-/bin/systemctl --no-block daemon-reload\n\
-         ExecStartPost=-/bin/systemctl --no-block stop {timer}\n",
+         ExecStartPost=-/bin/systemctl --no-block daemon-reload\n",
         parts = parts.join(" "),
         timer = unit(door, "timer"),
     )

@@ -257,7 +257,7 @@ fn the_doctor_finds_each_thing_that_is_wrong_and_says_what_puts_it_right() {
         ),
         (format!("chmod 666 {module}"), "module", "chmod 644", format!("chmod 644 {module}")),
         (
-            format!("cp -p {module} /root/; echo >> {module}"),
+            format!("cp -p {module} /root/; echo | tee -a {module}"),
             "package",
             "is not as the package brought it",
             format!("cp -p /root/pam_jit.so {module}"),
