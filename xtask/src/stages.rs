@@ -44,7 +44,16 @@ const STAGES: &[Stage] = &[
         testbed::install(&[("strace", "strace"), ("/usr/lib/postgresql", "postgresql")])?;
         tests(
             tally,
-            &["cargo", "test", "--workspace", "--exclude", "hosts", "--exclude", "module-tests"],
+            &[
+                "cargo",
+                "test",
+                "--workspace",
+                "--exclude",
+                "hosts",
+                "--exclude",
+                "module-tests",
+                "--no-fail-fast",
+            ],
             &[],
         )
     }),
@@ -74,6 +83,9 @@ const LONG: &[Stage] = &[
     }),
     ("kills", |tally| {
         tests(tally, &["cargo", "test", "-p", "hosts", "--test", "kills"], &[("JIT_KILLS", "200")])
+    }),
+    ("postgres", |tally| {
+        tests(tally, &["cargo", "test", "-p", "hub", "--features", "long", "--test", "postgres"], &[])
     }),
     ("crossings", |tally| {
         let line = ["cargo", "test", "-p", "hosts", "--features", "long", "--test", "crossings"];

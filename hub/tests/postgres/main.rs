@@ -4,12 +4,15 @@
 mod database;
 #[path = "../hub/durable.rs"]
 mod durable;
+#[cfg(feature = "long")]
 #[path = "../hub/feed.rs"]
 mod feed;
+#[cfg(feature = "long")]
 #[path = "../hub/fleet.rs"]
 mod fleet;
 #[path = "../hub/host.rs"]
 mod host;
+#[cfg(feature = "long")]
 #[path = "../hub/inbox.rs"]
 mod inbox;
 mod replicas;
