@@ -12,6 +12,7 @@ use loglines::{Faults, Level, Tells};
 use std::sync::Arc;
 use std::time::Instant;
 use store::Sql;
+use sync::Era;
 
 /// Follows the others.
 pub struct Following {
@@ -66,6 +67,10 @@ impl Following {
             link
         };
         self.catch_up(&link)?;
+        if let Some(later) = feed::rows::era(&link)?.filter(|era| *era > self.site.voice.load().manifest.era) {
+            self.site.renew_voice_now();
+            return Err(DeskError::Store(behind(later)));
+        }
         self.site.sight.saw(began);
         self.link = Some(link);
         Ok(())
@@ -88,8 +93,9 @@ impl Following {
     /// Records up to `until` say what there is to read anew. Who has missed many reads all of it.
     fn follow_journal(&self, sql: &dyn Sql, until: u64) -> Result<(), DeskError> {
         let mut after = self.seq;
-        let all = after == 0 || until.saturating_sub(after) > limits::CATCH_UP;
-        let (mut policy, mut hosts, mut changed) = (all, all, Vec::new());
+        // What went back lost commits, and what is there now under the same numbers may be something else.
+        let all = after == 0 || until < after || until - after > limits::CATCH_UP;
+        let (mut policy, mut hosts, mut changed, mut every) = (all, all, Vec::new(), all);
         while !all && after < until {
             let rows = store::journal_after(sql, after, limits::CATCH_UP_AT_ONCE)?;
             let Some(last) = rows.last() else { break };
@@ -105,13 +111,13 @@ impl Following {
                     Ok(Record::Session(session)) => changed.extend(host_in(&session.detail)),
                     Ok(_) => {}
                     // Of a newer release: it could say anything.
-                    Err(_) => (policy, hosts) = (true, true),
+                    Err(_) => (policy, hosts, every) = (true, true, true),
                 }
             }
         }
         if policy && let Some(version) = desk::policy_in_force(sql)? {
             // One that this release cannot read is told where it was applied, and at the next start here.
-            if self.site.policies.version() < Some(version.version) {
+            if all || self.site.policies.version() < Some(version.version) {
                 self.site.policies.adopt(&version).map_err(DeskError::Store)?;
             }
         }
@@ -119,9 +125,21 @@ impl Following {
             self.site.policies.set_hosts(rows::hosts(sql)?);
         }
         // A stream looks what there is for its host, and whether that is still the one that it was.
-        changed.iter().for_each(|host| self.site.wakes.look_again(host));
+        if every {
+            self.site.wakes.wake_all();
+        } else {
+            changed.iter().for_each(|host| self.site.wakes.look_again(host));
+        }
         Ok(())
     }
+}
+
+/// The keys of this hub are not those of the others.
+pub fn behind(later: Era) -> String {
+    format!(
+        "another hub speaks in era {later} by now: copy the signer's folder and view.pem from it to here, and run \
+         `systemctl restart jit-hub-signer && systemctl reload jit-hub`"
+    )
 }
 
 /// The host that a mark is about.

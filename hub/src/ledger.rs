@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 use store::{Observer, Reader, Sql, StoreError, Tx, Writer};
-use sync::{Digest, Envelope, PublicKey};
+use sync::{Digest, Envelope, Era, PublicKey};
 
 /// Changes who may do what, and says so in the journal.
 pub struct Ledger {
@@ -204,6 +204,14 @@ impl Ledger {
             mark(tx, Mark::HostRemoved, format!("host={host} by={actor}"), at)?;
             inbox::rows::forget_sessions(tx.connection(), &host)?;
             feed::rows::remove_host(tx.connection(), &host).map(drop)
+        })
+    }
+
+    /// A hub speaks in this era, unless another speaks in a later one, which that is.
+    pub fn speak_in(&self, spoken: Era) -> Result<Option<Era>, DeskError> {
+        self.write(move |tx| {
+            feed::rows::put_era(tx.connection(), spoken)?;
+            Ok(feed::rows::era(tx.connection())?.filter(|era| *era > spoken))
         })
     }
 

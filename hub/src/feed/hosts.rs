@@ -255,10 +255,10 @@ impl Site {
         let incarnation = self.voice.load().manifest.era.incarnation;
         // A revision of an earlier life of the database says nothing in this one.
         let of_now = state.watermark.filter(|(era, _)| era.incarnation == incarnation);
-        let revision = of_now.map_or(0, |(_, revision)| revision);
+        let revision = of_now.map_or(0, |(_, revision)| revision).min(i64::MAX.unsigned_abs());
         let stands = rows::Stands {
             ahead_ms: (state.clock - now).num_milliseconds(),
-            seq: state.seq,
+            seq: state.seq.min(i64::MAX.unsigned_abs()),
             gated: state.gated.into_iter().take(limits::GATED).collect(),
         };
         self.hosts.heard(host, now, revision, state.version, Some(stands));

@@ -22,22 +22,21 @@ impl Site {
         let voice = self.voice.load_full();
         let incarnation = voice.manifest.era.incarnation;
         if known.incarnation >= incarnation {
-            return Err(DeskError::Forbidden(format!(
-                "host {host} has given back what it knows, and was not asked again"
-            )));
+            // It may not have heard that this was done: it goes on, and nothing more is taken in.
+            return Ok(TakenBack::default());
         }
-        let mut signed = BTreeMap::new();
+        let (mut signed, mut wrong) = (BTreeMap::new(), None);
         for envelope in given.bodies {
             match SignedGrant::verify(&envelope, &self.hub, &voice.manifest.grant_keys) {
                 Ok((grant, key)) => {
                     signed.insert(grant.id, (grant, envelope, key));
                 }
-                Err(why) => {
-                    let what =
-                        format!("host {host} gives back a grant that is not taken ({}): {why}", why.code());
-                    self.log.put(Level::Err, what);
-                }
+                Err(why) => wrong = Some(why),
             }
+        }
+        if let Some(why) = wrong.filter(|_| self.hosts.is_told(&host, self.clock.time())) {
+            let what = format!("host {host} gives back grants that are not taken ({}): {why}", why.code());
+            self.log.put(Level::Err, what);
         }
         let grants = signed.values().map(|(grant, ..)| grant.clone()).collect();
         let Restored { grants, ended } = self.desk.restore_from(&host, grants, given.ended)?;
@@ -47,6 +46,10 @@ impl Site {
         let signed = grants.iter().filter_map(|grant| signed.remove(&grant.id)).collect();
         if let Some(revision) = self.ledger.put_signed(signed, Vec::new())? {
             self.wakes.wake(&hosts, revision);
+        }
+        if !hosts.is_empty() {
+            // Somebody may have left meanwhile.
+            self.desk.reconcile()?;
         }
         if given.last {
             self.ledger.gave_back(host, incarnation, self.clock.time())?;

@@ -79,7 +79,7 @@ async fn feed(State(site): Shared, uri: Uri, headers: HeaderMap, body: Bytes) ->
             return Err(Refused(ProblemCode::Forbidden.because(why)));
         }
         looked.compare(&host, &ask)?;
-        let revision = ask.watermark.map_or(0, |(_, revision)| revision);
+        let revision = ask.watermark.map_or(0, |(_, revision)| revision).min(i64::MAX.unsigned_abs());
         looked.hosts.heard(host.clone(), looked.clock.time(), revision, ask.version.clone(), None);
         Ok((host, known.joined, ask))
     });

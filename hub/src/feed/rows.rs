@@ -7,7 +7,7 @@ use api::{HostView, Join};
 use desk::DeskError;
 use std::collections::BTreeMap;
 use store::Sql;
-use sync::{Digest, Entry, Envelope, PublicKey, SignedGrant};
+use sync::{Digest, Entry, Envelope, Era, PublicKey, SignedGrant};
 use workflow::{Kind, Request};
 
 fn unreadable(what: &str, why: &dyn std::fmt::Display) -> DeskError {
@@ -350,6 +350,22 @@ pub fn hosts_since(connection: &dyn Sql, revision: u64) -> Result<Vec<HostName>,
     )?;
     names.iter().map(|name| HostName::parse(name).map_err(|why| unreadable("a signed grant", &why))).collect()
 }
+
+/// The latest era in which a hub of this database spoke, where several share it.
+pub fn era(connection: &dyn Sql) -> Result<Option<Era>, DeskError> {
+    store::meta(connection, ERA)?.map(|era| json("the era", &era)).transpose()
+}
+
+/// Writes down in which era a hub of this database speaks.
+pub fn put_era(connection: &dyn Sql, spoken: Era) -> Result<(), DeskError> {
+    if era(connection)? < Some(spoken) {
+        store::set_meta(connection, ERA, &text(&spoken)?)?;
+    }
+    Ok(())
+}
+
+/// The key of `meta`.
+const ERA: &str = "era";
 
 /// The next revision.
 pub fn rise(connection: &dyn Sql) -> Result<u64, DeskError> {

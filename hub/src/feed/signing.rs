@@ -3,6 +3,8 @@
 
 use super::rows;
 use crate::error::HubError;
+use crate::following::behind;
+use crate::sight::Sight;
 use crate::site::Site;
 use crate::{clock, limits};
 use access::{GrantId, HostName};
@@ -12,7 +14,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, PoisonError};
 use std::time::Instant;
 use store::Sql;
-use sync::{Manifest, PublicKey};
+use sync::{Era, Manifest, PublicKey};
 
 /// Tells the thread that signs that there is something.
 #[derive(Clone)]
@@ -79,12 +81,26 @@ impl Signs {
         };
         let held = self.site.voice.load_full();
         let manifest = next.as_ref().map_or(&held.manifest, |voice| &voice.manifest);
+        if matches!(self.site.sight, Sight::Shared(_)) {
+            // Two hubs that sign by keys of two eras would sign over each other for ever.
+            self.speak_in(manifest.era)?;
+        }
         let ended = self.pass(manifest, true);
         let live = self.pass(manifest, false);
         if let Some(voice) = next {
             self.site.speak_by(voice);
         }
         away.map_or(Ok(()), Err).and(ended).and(live)
+    }
+
+    /// Says in which era this hub speaks, or why it must not.
+    fn speak_in(&self, era: Era) -> Result<(), String> {
+        let ledger = &self.site.ledger;
+        let mut spoken = ledger.read(|sql| rows::era(sql)).map_err(|why| why.to_string())?;
+        if spoken < Some(era) {
+            spoken = ledger.speak_in(era).map_err(|why| why.to_string())?;
+        }
+        spoken.filter(|later| *later > era).map_or(Ok(()), |later| Err(behind(later)))
     }
 
     /// All that ended, or all that did not, page by page. One that the signer refuses does not hold others up.

@@ -19,7 +19,11 @@ impl Site {
         let key = Key::minted(ask.id, path, body);
         match self.asked_on(host, ask, &key) {
             Err(
-                why @ (DeskError::Store(_) | DeskError::Busy(_) | DeskError::Overtaken | DeskError::NoPolicy),
+                why @ (DeskError::Store(_)
+                | DeskError::Busy(_)
+                | DeskError::Unsure(_)
+                | DeskError::Overtaken
+                | DeskError::NoPolicy),
             ) => Err(why),
             Err(why) => Ok(HostAnswer::Refused(why.problem())),
             Ok(answer) => Ok(answer),

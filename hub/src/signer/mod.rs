@@ -1,5 +1,5 @@
 //! `jit-hub signer`: the only process that can make hosts believe a grant. It looks again at what it signs, so that
-//! whoever takes over the server, or its database, mints nothing that nobody approved.
+//! whoever takes over the server, or its database, has to make up a whole request with its reviews, on record.
 //!
 //! One line of JSON asks and one answers, on a socket that the server's group alone opens. Which keys hosts believe
 //! changes for root alone.

@@ -102,7 +102,7 @@ impl Signer {
                     Err(why) => Answer::No(why),
                 }
             }
-            Ask::Permit { grant } => match self.permit(&held, *grant, now) {
+            Ask::Permit { grant } => match self.permit(&mut held, *grant, now) {
                 Ok(envelope) => Answer::Permit(envelope, held.grant.public()),
                 Err(why) => Answer::No(why),
             },
@@ -148,12 +148,13 @@ impl Signer {
         // What a key that is still believed has signed was looked at then.
         let keys: Vec<_> = held.ring.grant.iter().map(|listed| listed.key).collect();
         let verified = before.map(|before| SignedGrant::verify(before, &self.hub, &keys));
-        if !verified.is_some_and(|verified| verified.is_ok_and(|(signed, _)| signed == grant)) {
+        let known = verified.is_some_and(|verified| verified.is_ok_and(|(signed, _)| signed == grant));
+        if !known {
             is_due(&grant, requests)
                 .map_err(|why| format!("grant {id} of request {}: {why}", grant.request))?;
         }
         // An end is never late for the sake of a limit: it opens nothing.
-        if grant.ended.is_none() && before.is_none() && !held.rate.take(Instant::now()) {
+        if grant.ended.is_none() && !known && !held.rate.take(Instant::now()) {
             return Err(format!(
                 "grant {id}: more than {} grants a minute are no work of people; it is tried again",
                 limits::SIGNED_A_MINUTE
@@ -172,8 +173,11 @@ impl Signer {
         Ok(envelope)
     }
 
-    fn permit(&self, held: &Held, grant: Grant, now: Time) -> Result<Envelope, String> {
+    fn permit(&self, held: &mut Held, grant: Grant, now: Time) -> Result<Envelope, String> {
         let (id, person) = (grant.id, grant.person.clone());
+        if !held.rate.take(Instant::now()) {
+            return Err(format!("permit {id} of {person}: too many a minute; it is tried again"));
+        }
         may_be_permitted(&grant, now).map_err(|why| format!("permit {id} of {person}: {why}"))?;
         let signed = SignedPermit::sign(&Permit { hub: self.hub.clone(), grant }, &held.grant);
         let key = held.grant.public().id();

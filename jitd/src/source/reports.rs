@@ -125,10 +125,9 @@ impl Reports {
         if let Ok(outward) = self.site.source.outward() {
             outward.tried(told.as_ref().err().map(ToString::to_string));
         }
-        told?;
-        self.state()?;
-        self.open_sessions()?;
-        self.records()
+        // One ask that the hub cannot take must not keep the rest from it.
+        let rest = self.state().and_then(|()| self.open_sessions()).and_then(|()| self.records());
+        told.and(rest)
     }
 
     fn say<T: serde::de::DeserializeOwned>(
