@@ -172,15 +172,12 @@ fn says(line: &str) -> Result<Says, String> {
     let part = first.strip_prefix('-').unwrap_or(first);
     let part = Part::parse(part)
         .ok_or_else(|| format!("\"{first}\" is none of auth, account, session, password"))?;
-    let (control, rest) = match rest.strip_prefix('[') {
-        Some(rest) => {
-            let (actions, rest) = rest.split_once(']').ok_or("a bracket is not closed")?;
-            (self::actions(actions)?, rest.trim_start())
-        }
-        None => {
-            let (control, rest) = word(rest);
-            (plain(control)?, rest)
-        }
+    let (control, rest) = if let Some(rest) = rest.strip_prefix('[') {
+        let (actions, rest) = rest.split_once(']').ok_or("a bracket is not closed")?;
+        (self::actions(actions)?, rest.trim_start())
+    } else {
+        let (control, rest) = word(rest);
+        (plain(control)?, rest)
     };
     let (module, arguments) = word(rest);
     if module.is_empty() || module.starts_with('[') {
