@@ -68,7 +68,7 @@ impl Doors {
         }
         if doors.gated.is_empty() {
             doors.warnings.push(
-                "no PAM service calls pam_jit.so, so nobody is gated: see pam_jit(8) for the lines"
+                "no PAM service calls pam_jit.so, so nobody is gated: `jit pam enable` writes the lines"
                     .to_owned(),
             );
         }

@@ -12,6 +12,7 @@ use pamfile::disabled;
 use std::io::Read as _;
 
 pub fn confirm(client: &Client, doors: Vec<Door>, out: &mut Output) -> Result<(), CliError> {
+    let _turn = files::turn()?;
     let doors = if doors.is_empty() { waiting()? } else { doors };
     let sessions: Vec<Session> =
         client.sessions()?.into_iter().map(|view: SessionView| view.session).collect();

@@ -18,6 +18,7 @@ struct Done {
 
 /// Of these services, or of every one that has lines of ours.
 pub fn disable(doors: Vec<Door>, force: bool, out: &mut Output) -> Result<(), CliError> {
+    let _turn = files::turn()?;
     let named = !doors.is_empty();
     let doors = if named { doors } else { all()? };
     let mut done = Vec::new();

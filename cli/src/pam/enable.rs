@@ -37,6 +37,7 @@ fn name<S: serde::Serializer>(door: &Door, to: S) -> Result<S::Ok, S::Error> {
 }
 
 pub fn enable(client: &Client, asked: &EnablePam, out: &mut Output) -> Result<(), CliError> {
+    let _turn = files::turn()?;
     let doors: BTreeSet<Door> = asked.services.iter().cloned().collect();
     may_be(&doors, asked)?;
     let folder = files::folder()?;

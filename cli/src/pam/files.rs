@@ -24,6 +24,13 @@ pub fn own_folder() -> Result<PathBuf, CliError> {
     }
 }
 
+/// Held while lines are changed: two administrators at once take turns.
+pub fn turn() -> Result<File, CliError> {
+    let path = own_folder()?;
+    let lock = File::open(&path).and_then(|folder| folder.lock().map(|()| folder));
+    lock.map_err(|why| CliError::Doing { what: "waiting for another change in", path, why })
+}
+
 /// A file of the command's own for this service.
 pub fn own(door: &Door, what: &str) -> PathBuf {
     Path::new(OWN).join(format!("{door}.{what}"))

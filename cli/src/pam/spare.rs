@@ -79,6 +79,18 @@ impl Accounts {
         Some(self.all().filter(is).collect())
     }
 
+    /// Groups that it is in.
+    fn groups(&self, account: &Account) -> Vec<String> {
+        let of = |line: &str| {
+            let mut fields = line.split(':');
+            let name = fields.next()?;
+            let gid: u32 = fields.nth(1)?.parse().ok()?;
+            let listed = fields.next()?.split(',').any(|member| member == account.name);
+            (listed || gid == account.gid).then(|| name.to_owned())
+        };
+        self.group.lines().filter_map(of).collect()
+    }
+
     fn password(&self, name: &str) -> Password {
         let line = self.shadow.lines().find(|line| line.split(':').next() == Some(name));
         let hash = line.and_then(|line| line.split(':').nth(1)).unwrap_or("*");
@@ -171,6 +183,9 @@ fn comes_in(
     let password = accounts.password(name);
     if password == Password::Locked {
         return Err(format!("its password is locked: unlock it with `usermod -U {name}`"));
+    }
+    if let Some(keyword) = sshd.and_then(|sshd| sshd.admits(name, &accounts.groups(account)).err()) {
+        return Err(format!("sshd does not admit it: see {keyword} in sshd_config"));
     }
     let key = keys(account, sshd, disk);
     let by_password = password == Password::Usable && sshd.is_none_or(Sshd::takes_passwords);
@@ -295,6 +310,9 @@ mod tests {
             why("keyed", &[("/k/.ssh/authorized_keys", KEY, 0o600), ("/k", "", 0o777)], TAKES_ALL)
                 .contains("others can write to /k,")
         );
+        let others_alone = format!("{TAKES_ALL}allowgroups wheel\n");
+        assert!(why("rescue", &[], &others_alone).contains("see AllowGroups in sshd_config"));
+        assert_eq!(could("rescue", &[], &others_alone.replace("wheel", "spare")), Ok(()));
         let no_keys = "pubkeyauthentication no\n";
         assert!(
             why("keyed", &[("/k/.ssh/authorized_keys", KEY, 0o600)], no_keys)

@@ -61,6 +61,30 @@ impl Sshd {
         !self.says("strictmodes", "no")
     }
 
+    /// Whether it admits this user of these groups at all (AllowUsers and its like); else by which keyword not.
+    pub fn admits(&self, user: &str, groups: &[String]) -> Result<(), &'static str> {
+        let listed =
+            |key: &str| self.0.get(key).into_iter().flatten().flat_map(|line| line.split_whitespace());
+        let one_of = |key: &str, names: &[&str]| {
+            // From where is for each login to show: what is behind an @ is left out.
+            let fits =
+                |pattern: &str, name: &str| matches(pattern.split('@').next().unwrap_or(pattern), name);
+            listed(key).any(|pattern| names.iter().any(|name| fits(pattern, name)))
+        };
+        let groups: Vec<&str> = groups.iter().map(String::as_str).collect();
+        for (allow, deny, names) in
+            [("allowusers", "denyusers", &[user][..]), ("allowgroups", "denygroups", &groups[..])]
+        {
+            if one_of(deny, names) {
+                return Err(if deny == "denyusers" { "DenyUsers" } else { "DenyGroups" });
+            }
+            if listed(allow).next().is_some() && !one_of(allow, names) {
+                return Err(if allow == "allowusers" { "AllowUsers" } else { "AllowGroups" });
+            }
+        }
+        Ok(())
+    }
+
     /// Files of keys, with their tokens.
     pub fn key_files(&self) -> Vec<String> {
         let files = self.0.get("authorizedkeysfile").into_iter().flatten();
@@ -69,5 +93,50 @@ impl Sshd {
             .filter(|file| *file != "none")
             .map(str::to_owned)
             .collect()
+    }
+}
+
+/// Whether a name fits a pattern of `*` and `?` (PATTERNS in ssh_config(5)).
+fn matches(pattern: &str, name: &str) -> bool {
+    let mut rest = pattern.chars();
+    match rest.next() {
+        None => name.is_empty(),
+        Some('*') => name
+            .char_indices()
+            .map(|(at, _)| at)
+            .chain([name.len()])
+            .any(|at| name.get(at..).is_some_and(|name| matches(rest.as_str(), name))),
+        Some(wanted) => {
+            let mut name = name.chars();
+            name.next().is_some_and(|c| wanted == '?' || wanted == c) && matches(rest.as_str(), name.as_str())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_is_not_admitted_is_told_by_which_keyword() {
+        let admits =
+            |text: &str| Sshd::parse(text).admits("rescue", &["rescue".to_owned(), "ops".to_owned()]);
+        assert_eq!(admits("usepam yes"), Ok(()));
+        for text in [
+            "allowusers bob\nallowusers res*",
+            "allowusers r?scue@10.0.0.1",
+            "allowgroups wheel ops",
+            "denyusers bob",
+        ] {
+            assert_eq!(admits(text), Ok(()), "{text}");
+        }
+        for (text, keyword) in [
+            ("allowusers bob\nallowusers rescues", "AllowUsers"),
+            ("allowgroups wheel", "AllowGroups"),
+            ("denyusers *", "DenyUsers"),
+            ("denygroups op?", "DenyGroups"),
+        ] {
+            assert_eq!(admits(text), Err(keyword), "{text}");
+        }
     }
 }
