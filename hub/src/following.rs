@@ -67,7 +67,8 @@ impl Following {
             link
         };
         self.catch_up(&link)?;
-        if let Some(later) = feed::rows::era(&link)?.filter(|era| *era > self.site.voice.load().manifest.era) {
+        if let Some(later) = feed::rows::era(&link)?.filter(|era| *era > self.site.voice.load().manifest.era)
+        {
             self.site.renew_voice_now();
             return Err(DeskError::Store(behind(later)));
         }

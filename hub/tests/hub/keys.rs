@@ -162,7 +162,10 @@ fn a_hub_that_was_restored_alarms_and_is_given_back_what_hosts_know() {
     let taken = host.give_back(&hub);
     assert!(taken.contains("\"grants\":2,\"ended\":0"), "the later one, and the end of the other: {taken}");
     let again = host.give_back(&hub);
-    assert!(again.contains("\"grants\":0,\"ended\":0"), "a host that did not hear the answer goes on: {again}");
+    assert!(
+        again.contains("\"grants\":0,\"ended\":0"),
+        "a host that did not hear the answer goes on: {again}"
+    );
 
     let mut stream = host.listen(&hub);
     host.hears_until(&mut stream, |state| state.watermark().is_some_and(|(era, _)| era.incarnation == 2));

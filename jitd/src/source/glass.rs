@@ -22,7 +22,7 @@ enum Broke {
 }
 
 impl Site {
-    /// Breaks glass by a permit in place of `kept`, which asked the hub for it and had no answer.
+    /// Breaks glass by a permit in place of `kept`, which before the hub for it and had no answer.
     pub fn break_glass_here(
         &self,
         caller: &Caller,
@@ -30,16 +30,16 @@ impl Site {
         kept: &Kept,
         away: &str,
     ) -> Result<Opened, Refused> {
-        let (asked, asker, new, by) = (kept.ask.id, Asker::of(caller), new.clone(), caller.person.clone());
+        let (before, asker, new, by) = (kept.ask.id, Asker::of(caller), new.clone(), caller.person.clone());
         // An id of its own: the hub may be answering what was asked by the other one this very moment.
         let id = RequestId::from_random(crate::ledger::random().map_err(DeskError::from)?);
         let (now, person) = (self.clock.now(), by.clone());
         let broke = self.ledger.append(limits::DESK_WAIT, move |entry| {
-            if let Some(Kept { answer: Some(answer), .. }) = outbox::find(entry.connection(), asked)? {
+            if let Some(Kept { answer: Some(answer), .. }) = outbox::find(entry.connection(), before)? {
                 return Ok(Broke::Answered(answer));
             }
             // It is broken now or not at all, so what asked for it must not come to the hub late.
-            super::asking::drop_ask(entry, asked, "glass is broken now or not at all", now.trusted)?;
+            super::asking::drop_ask(entry, before, "glass is broken now or not at all", now.trusted)?;
             let permits = rows::unused_permits(entry.connection())?;
             let grant = match chosen(&permits, &asker.login, &new, now) {
                 Ok(permit) => becomes(permit, &new, id, now.trusted),
