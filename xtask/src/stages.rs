@@ -64,7 +64,7 @@ const STAGES: &[Stage] = &[
         Ok(())
     }),
     ("hosts", |tally| {
-        tests(tally, &["cargo", "test", "-p", "hosts", "--no-fail-fast", "--", "--test-threads=4"], &[])
+        tests(tally, &["cargo", "test", "-p", "hosts", "--no-fail-fast", "--", "--test-threads=3"], &[])
     }),
     ("fuzzed", |tally| match tally.fuzzers.take().map(JoinHandle::join) {
         Some(Ok(done)) => done,
