@@ -180,14 +180,14 @@ fn a_session_is_ended_from_the_hub_and_a_strict_service_ends_when_the_hub_is_not
     fleet.at_the_hub("bob", &format!("approve {}", asked.id("R-"))).ends_with(0);
     host.soon("the host has heard of it", || alice.ssh("true").code == 0);
     let stays = RefCell::new(alice.stays(&[], "sleep 1000"));
-    // The login before has been over for a moment, and this one sleeps.
+    // The logins before are over, and this one sleeps.
     let only = || {
-        let seen = fleet.at_the_hub("bob", "sessions");
+        let seen = host.root("jit sessions");
         let one = seen.out.matches("S-").count() == 1 && host.root("pgrep -x sleep").code == 0;
-        (one && seen.out == fleet.at_the_hub("bob", "sessions").out).then_some(seen)
+        one.then(|| seen.id("S-"))
     };
-    host.soon("the hub sees the session alone", || {
-        only().is_some_and(|seen| host.root("jit sessions").out.contains(&seen.id("S-")))
+    host.soon("the hub sees the session", || {
+        only().is_some_and(|session| fleet.at_the_hub("bob", "sessions").out.contains(&session))
     });
     let session = host.root("jit sessions").id("S-");
     fleet.at_the_hub("bob", &format!("end {session} --reason 'wrong host'")).ends_with(0);
