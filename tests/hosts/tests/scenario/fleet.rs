@@ -66,19 +66,19 @@ impl Fleet {
         .ends_with(0);
     }
 
-    /// Waits until `what` holds where a hub that was away has to be called again first.
-    #[track_caller]
-    fn again(&self, what: &str, mut holds: impl FnMut() -> bool) {
-        let begun = Instant::now();
-        while !holds() {
-            assert!(begun.elapsed() < CALLED_AGAIN, "not within {} s: {what}", CALLED_AGAIN.as_secs());
-            std::thread::sleep(testbed::limits::LOOK_AGAIN);
-        }
-    }
-
     /// `jit` of somebody at the hub.
     fn at_the_hub(&self, who: &str, command: &str) -> Seen {
         self.root(&format!("XDG_CONFIG_HOME=/root/{who} jit {command}"))
+    }
+}
+
+/// Waits until `what` holds where a hub that was away has to be called again first.
+#[track_caller]
+fn again(what: &str, mut holds: impl FnMut() -> bool) {
+    let begun = Instant::now();
+    while !holds() {
+        assert!(begun.elapsed() < CALLED_AGAIN, "not within {} s: {what}", CALLED_AGAIN.as_secs());
+        std::thread::sleep(testbed::limits::LOOK_AGAIN);
     }
 }
 
@@ -121,7 +121,7 @@ fn a_host_goes_on_by_what_it_knows_while_the_hub_is_away() {
     host.jitd_is_up();
     alice.ssh("true").is_in();
     fleet.root("systemctl start jit-hub").ends_with(0);
-    fleet.again("the hub is heard again", || fleet.at_the_hub("admin", "hosts").out.contains("listens"));
+    again("the hub is heard again", || fleet.at_the_hub("admin", "hosts").out.contains("listens"));
 }
 
 #[test]
@@ -142,7 +142,7 @@ fn a_refused_login_asks_at_the_hub_and_what_is_asked_while_it_is_away_is_sent_la
     assert!(host.kill("jitd"), "there is a daemon to kill");
     host.jitd_is_up();
     fleet.root("systemctl start jit-hub").ends_with(0);
-    fleet.again("the hub has it", || fleet.at_the_hub("bob", "requests").out.contains(&asked));
+    again("the hub has it", || fleet.at_the_hub("bob", "requests").out.contains(&asked));
     fleet.at_the_hub("bob", &format!("approve {asked}")).ends_with(0);
     host.soon("sudo works", || alice.ssh("sudo -n id -un").code == 0);
 }
@@ -178,10 +178,10 @@ fn glass_is_broken_without_the_hub_once_and_loudly_and_looked_at_when_it_is_back
 
     fleet.root("systemctl start jit-hub").ends_with(0);
     let known = || fleet.at_the_hub("bob", "requests").out;
-    fleet.again("bob is to look at it", || known().contains("R-"));
+    again("bob is to look at it", || known().contains("R-"));
     let request = fleet.at_the_hub("bob", "requests").id("R-");
     fleet.at_the_hub("bob", &format!("deny {request} --comment 'it was not'")).ends_with(0);
-    fleet.again("it is taken back", || alice.ssh("sudo -n id -un").code != 0);
+    again("it is taken back", || alice.ssh("sudo -n id -un").code != 0);
 }
 
 #[test]
@@ -226,7 +226,7 @@ fn a_session_is_ended_from_the_hub_and_a_strict_service_ends_when_the_hub_is_not
         host.log_lines().iter().rev().take(12).collect::<Vec<_>>()
     );
     fleet.root("systemctl start jit-hub").ends_with(0);
-    fleet.again("the hub is heard again", || alice.ssh("true").code == 0);
+    again("the hub is heard again", || alice.ssh("true").code == 0);
 }
 
 #[test]
@@ -252,14 +252,12 @@ fn a_hub_that_was_restored_from_a_backup_is_given_back_what_hosts_know() {
     host.soon("the host alarms", || host.log_lines().iter().any(|line| line.contains("revision_back")));
     alice.ssh("true").is_in();
     fleet.root("jit-hub recover && systemctl reload jit-hub").ends_with(0);
-    fleet.again("the hub was given back what it lost", || {
-        fleet.at_the_hub("bob", "grants").out.contains(&late)
-    });
+    again("the hub was given back what it lost", || fleet.at_the_hub("bob", "grants").out.contains(&late));
     alice.ssh("true").is_in();
     let shown = fleet.at_the_hub("bob", &format!("show {early}"));
     shown.says("revoked");
     fleet.at_the_hub("bob", &format!("revoke {late} --reason 'done'")).ends_with(0);
-    fleet.again("the host hears of it", || alice.ssh("true").err.contains("was revoked by bob"));
+    again("the host hears of it", || alice.ssh("true").err.contains("was revoked by bob"));
 }
 
 #[test]
