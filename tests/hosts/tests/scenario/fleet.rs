@@ -173,8 +173,8 @@ fn glass_is_broken_without_the_hub_once_and_loudly_and_looked_at_when_it_is_back
     host.soon("it is told loudly", || {
         host.syslog_lines().iter().any(|line| line.contains("change=break_glass actor=alice"))
     });
-    let again = alice.ssh(break_it);
-    assert!(again.err.contains("holds no permit for alice"), "a permit is good once: {again:#?}");
+    let twice = alice.ssh(break_it);
+    assert!(twice.err.contains("holds no permit for alice"), "a permit is good once: {twice:#?}");
 
     fleet.root("systemctl start jit-hub").ends_with(0);
     let known = || fleet.at_the_hub("bob", "requests").out;
