@@ -6,12 +6,10 @@ use anyhow::{Context as _, Result, bail};
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-/// Seconds that each fuzz target runs for, two at a time: on what the scenarios leave of two processors, which wait for
-/// half of their time, that is a minute of work for each.
-const FUZZ_S: u32 = 110;
+/// Seconds that each fuzz target runs for.
+const FUZZ_S: u32 = 60;
 
 /// Fuzz targets, those of a line at the same time.
 const FUZZ: &[[&str; 2]] = &[["frame_question", "frame_answer"], ["policy", "config"], ["sync", "schedule"]];
@@ -25,8 +23,6 @@ const SEEDS_ON_DISK: &str = "5000";
 struct Tally {
     passed: u64,
     failed: u64,
-    /// The fuzzers, which run beside the stages after theirs.
-    fuzzers: Option<JoinHandle<Result<()>>>,
 }
 
 /// One stage: its name, and what it does.
@@ -59,17 +55,9 @@ const STAGES: &[Stage] = &[
     }),
     ("package", |_| dist::dist(dist::For::Tests).map(drop)),
     ("module", |tally| tests(tally, &["cargo", "test", "-p", "module-tests"], &[])),
-    ("fuzz", |tally| {
-        tally.fuzzers = Some(fuzz()?);
-        Ok(())
-    }),
+    ("fuzz", |_| fuzz()),
     ("hosts", |tally| {
         tests(tally, &["cargo", "test", "-p", "hosts", "--no-fail-fast", "--", "--test-threads=3"], &[])
-    }),
-    ("fuzzed", |tally| match tally.fuzzers.take().map(JoinHandle::join) {
-        Some(Ok(done)) => done,
-        Some(Err(_)) => bail!("the thread of the fuzzers panicked"),
-        None => Ok(()),
     }),
 ];
 
@@ -107,16 +95,13 @@ pub fn test(long: bool, only: &[String]) -> Result<()> {
     let stages: Vec<&Stage> = STAGES
         .iter()
         .chain(if long { LONG } else { &[] })
-        .filter(|(name, _)| {
-            let wanted = |wanted: &String| wanted == name || (wanted == "fuzz" && *name == "fuzzed");
-            only.is_empty() || only.iter().any(wanted)
-        })
+        .filter(|(name, _)| only.is_empty() || only.iter().any(|wanted| wanted == name))
         .collect();
     if stages.is_empty() {
         let names: Vec<&str> = STAGES.iter().chain(LONG).map(|(name, _)| *name).collect();
         bail!("no such stage: there are {}", names.join(" "));
     }
-    let mut tally = Tally { passed: 0, failed: 0, fuzzers: None };
+    let mut tally = Tally { passed: 0, failed: 0 };
     let mut times: Vec<(&str, Duration)> = Vec::new();
     let mut result = Ok(());
     for (name, run) in stages {
@@ -217,10 +202,9 @@ fn licenses() -> Result<()> {
     Ok(())
 }
 
-/// Builds the fuzz targets and runs them, on what others leave of the processors. cargo-fuzz asks for a nightly
-/// compiler; the flag lets this one do.
-fn fuzz() -> Result<JoinHandle<Result<()>>> {
-    testbed::install(&[("c++", "g++"), ("chrt", "util-linux")])?;
+/// Builds the fuzz targets and runs them. cargo-fuzz asks for a nightly compiler; the flag lets this one do.
+fn fuzz() -> Result<()> {
+    testbed::install(&[("c++", "g++")])?;
     let fuzz = cargo_tool("cargo-fuzz", "0.13.2")?;
     let folder = testbed::repository().join("fuzz");
     let built = Command::new(&fuzz)
@@ -238,20 +222,18 @@ fn fuzz() -> Result<JoinHandle<Result<()>>> {
         .map(|entry| entry.path().join("release"))
         .find(|path| path.join("frame_question").exists())
         .context("the built fuzz targets are not where cargo-fuzz puts them")?;
-    Ok(std::thread::spawn(move || FUZZ.iter().try_for_each(|some| run_fuzzers(some, &folder, &host))))
+    FUZZ.iter().try_for_each(|some| run_fuzzers(some, &folder, &host))
 }
 
 fn run_fuzzers(some: &[&str], folder: &Path, built: &Path) -> Result<()> {
-    println!("fuzzing {} for {FUZZ_S} s, beside the rest", some.join(" and "));
+    println!("fuzzing {} for {FUZZ_S} s", some.join(" and "));
     let seeds = testbed::repository().join("crates/workflow/tests/oncall");
     let start = |target: &&str| -> Result<Child> {
         let (corpus, artifacts) = (folder.join("corpus").join(target), folder.join("artifacts").join(target));
         std::fs::create_dir_all(&corpus)?;
         std::fs::create_dir_all(&artifacts)?;
         let log = std::fs::File::create(artifacts.join("log"))?;
-        let child = Command::new("chrt")
-            .args(["--idle", "0"])
-            .arg(built.join(target))
+        let child = Command::new(built.join(target))
             .arg(format!("-max_total_time={FUZZ_S}"))
             .arg(format!("-artifact_prefix={}/", artifacts.display()))
             .args(["-verbosity=0", "-print_final_stats=1"])
