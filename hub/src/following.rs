@@ -67,13 +67,14 @@ impl Following {
             link
         };
         self.catch_up(&link)?;
-        if let Some(later) = feed::rows::era(&link)?.filter(|era| *era > self.site.voice.load().manifest.era)
-        {
+        let spoken = feed::rows::era(&link)?;
+        self.link = Some(link);
+        if let Some(later) = spoken.filter(|era| *era > self.site.voice.load().manifest.era) {
+            // The signer here may have been given the keys by now.
             self.site.renew_voice_now();
             return Err(DeskError::Store(behind(later)));
         }
         self.site.sight.saw(began);
-        self.link = Some(link);
         Ok(())
     }
 

@@ -81,26 +81,37 @@ impl Signs {
         };
         let held = self.site.voice.load_full();
         let manifest = next.as_ref().map_or(&held.manifest, |voice| &voice.manifest);
-        if matches!(self.site.sight, Sight::Shared(_)) {
+        let (era, is_shared) = (manifest.era, matches!(self.site.sight, Sight::Shared(_)));
+        if is_shared {
             // Two hubs that sign by keys of two eras would sign over each other for ever.
-            self.speak_in(manifest.era)?;
+            self.none_is_later(era)?;
         }
         let ended = self.pass(manifest, true);
         let live = self.pass(manifest, false);
         if let Some(voice) = next {
             self.site.speak_by(voice);
         }
+        if is_shared {
+            self.speak_in(era)?;
+        }
         away.map_or(Ok(()), Err).and(ended).and(live)
     }
 
-    /// Says in which era this hub speaks, or why it must not.
-    fn speak_in(&self, era: Era) -> Result<(), String> {
-        let ledger = &self.site.ledger;
-        let mut spoken = ledger.read(|sql| rows::era(sql)).map_err(|why| why.to_string())?;
-        if spoken < Some(era) {
-            spoken = ledger.speak_in(era).map_err(|why| why.to_string())?;
+    /// Whether no hub of this database speaks in a later era.
+    fn none_is_later(&self, era: Era) -> Result<Option<Era>, String> {
+        let spoken = self.site.ledger.read(|sql| rows::era(sql)).map_err(|why| why.to_string())?;
+        match spoken {
+            Some(later) if later > era => Err(behind(later)),
+            spoken => Ok(spoken),
         }
-        spoken.filter(|later| *later > era).map_or(Ok(()), |later| Err(behind(later)))
+    }
+
+    /// Writes down in which era this hub speaks, for the others.
+    fn speak_in(&self, era: Era) -> Result<(), String> {
+        if self.none_is_later(era)? == Some(era) {
+            return Ok(());
+        }
+        self.site.ledger.speak_in(era).map_err(|why| why.to_string())
     }
 
     /// All that ended, or all that did not, page by page. One that the signer refuses does not hold others up.

@@ -22,7 +22,7 @@ enum Broke {
 }
 
 impl Site {
-    /// Breaks glass by a permit in place of `kept`, which before the hub for it and had no answer.
+    /// Breaks glass by a permit in place of `kept`, which asked the hub for it and had no answer.
     pub fn break_glass_here(
         &self,
         caller: &Caller,
