@@ -106,6 +106,7 @@ CREATE INDEX host_record_wall ON host_record (wall_ms);
 CREATE TABLE permit (
     id       INTEGER PRIMARY KEY, -- the grant's that it becomes
     host     TEXT NOT NULL,
+    person   TEXT NOT NULL,
     listed   INTEGER NOT NULL,    -- 0: used, taken back or renewed
     digest   TEXT NOT NULL,
     envelope TEXT NOT NULL,

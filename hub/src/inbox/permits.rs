@@ -227,11 +227,15 @@ impl Ledger {
         at: Time,
     ) -> Result<(), DeskError> {
         self.write(move |tx| {
-            let detail = format!("made={} host={host} user={} rule={}", grant.id, grant.person, grant.rule);
-            mark(tx, Mark::Permits, detail, at)?;
             if let Some(before) = before {
                 rows::unlist_permit(tx.connection(), before.id)?;
             }
+            if rows::has_permit(tx.connection(), &host, &grant.person)? {
+                // Another hub of this database was first.
+                return Ok(());
+            }
+            let detail = format!("made={} host={host} user={} rule={}", grant.id, grant.person, grant.rule);
+            mark(tx, Mark::Permits, detail, at)?;
             rows::put_permit(tx.connection(), &host, &grant, &kept, era)?;
             feed::rows::rise(tx.connection()).map(drop)
         })

@@ -1,6 +1,6 @@
 //! Rows of hosts' journals and of sessions that are open on them.
 
-use access::{Grant, GrantId, HostName, SessionId, Time};
+use access::{Grant, GrantId, HostName, Person, SessionId, Time};
 use api::{EndThere, SessionView};
 use desk::DeskError;
 use journal::{Hash, Head, LogId, Row};
@@ -123,11 +123,12 @@ pub fn put_permit(
     let KeptPermit { signed, key } = kept;
     let json = |why: serde_json::Error| DeskError::Store(why.to_string());
     connection.execute(
-        "INSERT INTO permit (id, host, listed, digest, envelope, key, era, body, until_ms) \
-         VALUES (?1, ?2, 1, ?3, ?4, ?5, ?6, ?7, ?8)",
+        "INSERT INTO permit (id, host, person, listed, digest, envelope, key, era, body, until_ms) \
+         VALUES (?1, ?2, ?3, 1, ?4, ?5, ?6, ?7, ?8, ?9)",
         &[
             &grant.id.bits(),
             &host.as_str(),
+            &grant.person.as_str(),
             &signed.entry.digest.to_string(),
             &serde_json::to_string(&signed.envelope).map_err(json)?,
             &key.to_string(),
@@ -137,6 +138,13 @@ pub fn put_permit(
         ],
     )?;
     Ok(())
+}
+
+/// Whether this person has a permit on this host that is listed.
+pub fn has_permit(connection: &dyn Sql, host: &HostName, person: &Person) -> Result<bool, DeskError> {
+    let sql = "SELECT count(*) FROM permit WHERE host = ?1 AND person = ?2 AND listed = 1";
+    let count: u64 = connection.one(sql, &[&host.as_str(), &person.as_str()])?;
+    Ok(count > 0)
 }
 
 /// A permit is listed no more. Whether it was.
