@@ -30,6 +30,8 @@ pub struct Config {
     pub signer: Signer,
     /// Where the database is, if not in a file.
     pub database: Database,
+    /// Reviews.
+    pub approvals: Approvals,
     /// The record.
     pub journal: Journal,
     /// Log lines.
@@ -46,6 +48,7 @@ impl Default for Config {
             url: None,
             signer: Signer::default(),
             database: Database::default(),
+            approvals: Approvals::default(),
             journal: Journal::default(),
             syslog: Syslog::default(),
         }
@@ -86,6 +89,14 @@ pub struct Database {
     pub url: Option<String>,
     /// Whose certificate the server shows, in PEM, where the system does not trust them.
     pub ca: Option<PathBuf>,
+}
+
+/// `[approvals]`
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Approvals {
+    /// Whether a review counts that a host says was given on it. Whoever is root there can say so of anybody.
+    pub on_hosts: bool,
 }
 
 /// `[journal]`

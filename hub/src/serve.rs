@@ -109,6 +109,7 @@ fn start(config: &Config, log: &Log) -> Result<(), HubError> {
             Some(_) => Sight::Shared(Mutex::new(Instant::now())),
             None => Sight::Own,
         },
+        reviews_on_hosts: config.approvals.on_hosts,
         wakes: Arc::default(),
     });
     let signs = Signs { site: Arc::clone(&site) };

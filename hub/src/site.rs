@@ -58,6 +58,8 @@ pub struct Site {
     pub hosts: Hosts,
     /// Whether what others commit is seen.
     pub sight: Sight,
+    /// Whether a host's word for a review counts.
+    pub reviews_on_hosts: bool,
     /// Hosts that listen.
     pub wakes: Arc<Wakes>,
     /// What tells the thread that has grants signed.

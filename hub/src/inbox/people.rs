@@ -106,6 +106,11 @@ impl Site {
                 about_it_alone(&of_grant(id)?.grant.hosts)?;
                 json(&self.desk.extend(caller, id, body, &key)?)
             }
+            HostDoes::Review { .. } if !self.reviews_on_hosts => Err(DeskError::Forbidden(
+                "reviews count that are given at the hub, after `jit login`: those on hosts do where hub.toml says \
+                 on_hosts = true in [approvals]"
+                    .to_owned(),
+            )),
             HostDoes::Review { id, body } => {
                 about_it_alone(&seen(id)?.ask.hosts)?;
                 json(&self.desk.review(caller, id, body, &key)?)

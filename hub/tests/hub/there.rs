@@ -196,7 +196,12 @@ fn lines(path: &Path) -> Receiver<String> {
 }
 
 fn with_policy() -> Hub {
-    let mut hub = Hub::set_up("");
+    with(&[])
+}
+
+/// The same with these lines in its configuration.
+fn with(more: &[&str]) -> Hub {
+    let mut hub = Hub::set_up(&more.join("\n"));
     hub.serve();
     hub.stay();
     let new = api::NewPolicy { policy: POLICY.to_owned(), people: Some(crate::room::PEOPLE.to_owned()) };
@@ -243,7 +248,7 @@ fn what_is_asked_there_is_decided_at_the_hub_and_opens_there() {
 
 #[test]
 fn who_may_approve_does_so_there_where_the_host_lets_them() {
-    let hub = with_policy();
+    let hub = with(&["[approvals]", "on_hosts = true"]);
     let there = There::joined(&hub, "[approvals]\nhere = true");
     let id = request_id(&there.done(ALICE, "request --service ssh --reason 'the import hangs'"));
     until("the hub has it", || there.done(ALICE, &format!("show {id}"))["could_approve"][0] == "bob");
@@ -251,6 +256,17 @@ fn who_may_approve_does_so_there_where_the_host_lets_them() {
     assert_eq!(own.status.code(), Some(1), "{}", text(&own.stdout));
     there.done(ALICE + 1, &format!("approve {id}"));
     until("the grant is there", || there.lets_in());
+}
+
+#[test]
+fn a_review_on_a_host_counts_only_where_the_hub_says_so() {
+    let hub = with_policy();
+    let there = There::joined(&hub, "[approvals]\nhere = true");
+    let id = request_id(&there.done(ALICE, "request --service ssh --reason 'the import hangs'"));
+    until("the hub has it", || there.done(ALICE, &format!("show {id}"))["could_approve"][0] == "bob");
+    let refused = there.jit(ALICE + 1, &format!("approve {id}"));
+    assert_eq!(refused.status.code(), Some(1), "{}", text(&refused.stdout));
+    assert!(text(&refused.stderr).contains("on_hosts = true"), "{}", text(&refused.stderr));
 }
 
 #[test]
