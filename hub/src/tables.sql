@@ -98,9 +98,10 @@ CREATE TABLE host_record (
     body    TEXT NOT NULL,
     prev    BLOB NOT NULL,
     hash    BLOB NOT NULL,
+    heard_ms INTEGER NOT NULL,
     PRIMARY KEY (host, joined, log, seq)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX host_record_wall ON host_record (wall_ms);
+CREATE INDEX host_record_heard ON host_record (heard_ms);
 
 -- What lets a person break glass on a host while the hub is away, as it was signed.
 CREATE TABLE permit (

@@ -57,12 +57,16 @@ impl Ledger {
             let (judged, fresh) = judge(before.as_ref(), &part, known)?;
             let alarm = match judged {
                 Judged::Wants(through) => return Ok(Taken::Has(through)),
+                Judged::Follows if before.is_none() && rows::has_other_log(tx.connection(), &whose)? => {
+                    Some((ANOTHER_LOG.to_owned(), false))
+                }
                 Judged::Follows => None,
                 Judged::Gap(why) | Judged::Forked(why) => Some((why, fresh.is_none())),
             };
-            if let Some((why, _)) = &alarm
-                && before.as_ref().and_then(|log| log.alarm.as_ref()) != Some(why)
-            {
+            // Told once: a host that is not what it should be could say as many as it likes.
+            let is_told = before.as_ref().is_some_and(|log| log.alarm.is_some());
+            let told = alarm.as_ref().filter(|_| !is_told).map(|(why, _)| why.clone());
+            if let Some(why) = &told {
                 mark(tx, Mark::HostJournal, format!("host={} log={} {why}", whose.host, whose.log), now)?;
                 rows::set_alarm(tx.connection(), &whose, why)?;
             }
@@ -72,12 +76,15 @@ impl Ledger {
             let Some(last) = part.rows.last() else { return Ok(Taken::Has(0)) };
             let new = part.rows.get(fresh.unwrap_or_default()..).unwrap_or_default();
             for row in new {
-                rows::put_record(tx.connection(), &whose, row)?;
+                rows::put_record(tx.connection(), &whose, row, now)?;
             }
             let through = before.as_ref().map_or(last.seq, |log| log.head.seq.max(last.seq));
             if !new.is_empty() {
                 let first = part.rows.first().map_or(last.seq, |row| row.seq);
                 rows::put_log(tx.connection(), &whose, Head::of(last), first, now)?;
+                if let Some(why) = told.filter(|_| before.is_none()) {
+                    rows::set_alarm(tx.connection(), &whose, &why)?;
+                }
             }
             Ok(Taken::Has(through))
         })
@@ -130,6 +137,10 @@ fn judge(
         }
     })
 }
+
+/// What is wrong where a host begins another log without joining anew.
+const ANOTHER_LOG: &str = "the host began another log: its journal was repaired (`jitd repair`), wiped, or is another machine's; \
+                           look at it, and enrol it anew once you know";
 
 fn fork(seq: u64) -> String {
     format!(

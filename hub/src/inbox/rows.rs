@@ -46,6 +46,14 @@ pub fn log(connection: &dyn Sql, whose: &Whose) -> Result<Option<Log>, DeskError
     Ok(row.map(|(seq, hash, alarm)| Log { head: Head { log: whose.log, seq, hash: Hash(hash) }, alarm }))
 }
 
+/// Whether this host, since it joined, has had another log.
+pub fn has_other_log(connection: &dyn Sql, whose: &Whose) -> Result<bool, DeskError> {
+    let (host, joined, log) = whose.key();
+    let sql = "SELECT count(*) FROM host_log WHERE host = ?1 AND joined = ?2 AND log <> ?3";
+    let others: u64 = connection.one(sql, &[&host, joined, &log])?;
+    Ok(others > 0)
+}
+
 /// The hash of a record that was taken, if it is still here.
 pub fn hash_of(connection: &dyn Sql, whose: &Whose, seq: u64) -> Result<Option<Hash>, DeskError> {
     let (host, joined, log) = whose.key();
@@ -55,13 +63,25 @@ pub fn hash_of(connection: &dyn Sql, whose: &Whose, seq: u64) -> Result<Option<H
 }
 
 /// Keeps a record.
-pub fn put_record(connection: &dyn Sql, whose: &Whose, row: &Row) -> Result<(), DeskError> {
+pub fn put_record(connection: &dyn Sql, whose: &Whose, row: &Row, now: Time) -> Result<(), DeskError> {
     let (host, joined, log) = whose.key();
     let Row { seq, stamp, body, prev, hash, .. } = row;
     connection.execute(
-        "INSERT INTO host_record (host, joined, log, seq, boot, wall_ms, boot_ms, body, prev, hash) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
-        &[&host, joined, &log, seq, &stamp.boot, &stamp.wall_ms, &stamp.boot_ms, body, &prev.0, &hash.0],
+        "INSERT INTO host_record (host, joined, log, seq, boot, wall_ms, boot_ms, body, prev, hash, heard_ms) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+        &[
+            &host,
+            joined,
+            &log,
+            seq,
+            &stamp.boot,
+            &stamp.wall_ms,
+            &stamp.boot_ms,
+            body,
+            &prev.0,
+            &hash.0,
+            &now.timestamp_millis(),
+        ],
     )?;
     Ok(())
 }
@@ -98,9 +118,9 @@ pub fn logs(connection: &dyn Sql) -> Result<BTreeMap<String, (u64, Option<String
     Ok(rows.into_iter().map(|(host, size, alarm)| (host, (size, alarm))).collect())
 }
 
-/// Takes away records that were written before this.
+/// Takes away records that were heard before this: what a host's clock said of them is its own word.
 pub fn forget_records(connection: &dyn Sql, before: Time) -> Result<usize, DeskError> {
-    Ok(connection.execute("DELETE FROM host_record WHERE wall_ms < ?1", &[&before.timestamp_millis()])?)
+    Ok(connection.execute("DELETE FROM host_record WHERE heard_ms < ?1", &[&before.timestamp_millis()])?)
 }
 
 /// A permit as it was signed, and by which key.

@@ -146,7 +146,8 @@ impl Opened for Writes {
     }
 
     fn has_room(&self) -> Result<bool, StoreError> {
-        let used: u64 = self.sql().one("SELECT pg_total_relation_size('journal')", &[])?;
+        let sizes = "SELECT pg_total_relation_size('journal') + pg_total_relation_size('host_record')";
+        let used: u64 = self.sql().one(sizes, &[])?;
         Ok(used <= self.max_bytes / 4 * 3)
     }
 }
