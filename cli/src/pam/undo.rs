@@ -2,7 +2,8 @@
 //!
 //! A timer and a service of systemd, written for this one change. The service runs no program of ours, only those
 //! that every system has: it works with the package broken, half removed or of another machine's libc. The file as
-//! it was is put back to the letter; where somebody else has changed it since, our lines alone are taken out of it.
+//! it was is put back to the letter; where somebody else has changed it since, each line that was put in gives way to
+//! the one that was there before, or goes.
 //! The timer goes by the wall clock, over a restart of the machine, and also by the time since it was started, so
 //! that a clock set back delays it by one start of the machine at most.
 
@@ -54,6 +55,7 @@ fn parts(door: &Door) -> Vec<PathBuf> {
         files::own(door, "json"),
         files::own(door, "before"),
         files::own(door, "after"),
+        files::own(door, "sed"),
     ]
 }
 
@@ -84,11 +86,11 @@ fn timer(door: &Door, undo: Time) -> String {
 fn service(door: &Door) -> String {
     let path = files::path(door);
     let (path, beside) = (path.display(), path.with_file_name(format!(".{door}.jit")));
-    let (before, after) = (files::own(door, "before"), files::own(door, "after"));
-    let (before, after, beside) = (before.display(), after.display(), beside.display());
+    let (before, after, edits) =
+        (files::own(door, "before"), files::own(door, "after"), files::own(door, "sed"));
+    let (before, after, edits, beside) =
+        (before.display(), after.display(), edits.display(), beside.display());
     let parts: Vec<String> = parts(door).iter().map(|part| part.display().to_string()).collect();
-    // The brackets stand for a dot, and "$$" for a dollar (systemd.service(5)).
-    let ours = format!("pam_jit[.]so.*{}$$", pamfile::MARK);
     format!(
         "[Unit]\n\
          Description=Takes pam_jit.so out of {path} again\n\
@@ -97,7 +99,7 @@ fn service(door: &Door) -> String {
          [Service]\n\
          Type=oneshot\n\
          ExecStart=/bin/sh -ec 'if cmp -s {after} {path}; then cp -p {before} {beside}; sync {beside}; mv -f {beside} {path}; \
-         else sed -i \"/{ours}/d\" {path}; fi; sync /etc/pam.d'\n\
+         elif ! cmp -s {before} {path}; then sed -i -f {edits} {path}; fi; sync /etc/pam.d'\n\
          ExecStartPost=-/usr/bin/logger -t jit -p authpriv.err \"change=pam_undone service={door}: nobody confirmed the gate's lines in time, so they were taken out again\"\n\
          ExecStartPost=-/bin/systemctl --no-block stop {timer}\n\
          ExecStartPost=-/bin/rm -f {parts}\n\
@@ -105,6 +107,30 @@ fn service(door: &Door) -> String {
         parts = parts.join(" "),
         timer = unit(door, "timer"),
     )
+}
+
+/// What sed(1) does to a file that somebody else has changed since: a line of ours that was put in becomes the one of
+/// its part that was there before, or goes.
+fn edits(before: &str, after: &str) -> String {
+    let ours = |text: &str| -> Vec<String> {
+        let marked = text.lines().map(str::trim_end).filter(|line| line.ends_with(pamfile::MARK));
+        marked.map(str::to_owned).collect()
+    };
+    let (old, new) = (ours(before), ours(after));
+    let part = |line: &str| line.split_whitespace().next().map(str::to_owned);
+    let mut edits = String::new();
+    for line in new.iter().filter(|line| !old.contains(line)) {
+        let was = old.iter().find(|was| !new.contains(was) && part(was) == part(line));
+        let does = was.map_or("d".to_owned(), |was| format!("c\\\n{}", was.replace('\\', "\\\\")));
+        edits.push_str(&format!("/^{}[[:space:]]*$/{does}\n", to_the_letter(line)));
+    }
+    edits
+}
+
+/// A pattern of sed(1) that this text alone fits.
+fn to_the_letter(text: &str) -> String {
+    let special = |c| matches!(c, '\\' | '.' | '*' | '[' | ']' | '^' | '$' | '/');
+    text.chars().flat_map(|c| special(c).then_some('\\').into_iter().chain([c])).collect()
 }
 
 /// Arms it: from when this is done on, `after` becomes `before` again at the time that `pending` says.
@@ -121,6 +147,7 @@ pub fn arm(door: &Door, before: &str, after: &str, pending: &Pending) -> Result<
     let path = files::path(door);
     files::copy(&path, before, &files::own(door, "before"))?;
     files::copy(&path, after, &files::own(door, "after"))?;
+    files::write(&files::own(door, "sed"), &edits(before, after))?;
     files::write(&unit_path(door, "service"), &service(door))?;
     files::write(&unit_path(door, "timer"), &timer(door, pending.undo))?;
     let kept = serde_json::to_string(pending).map_err(|why| CliError::Output(why.into()))?;
@@ -168,6 +195,33 @@ pub fn at(time: Time) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::io::Write as _;
+    use std::process::Stdio;
+
+    /// What sed makes of `file`, by these edits.
+    fn edited(file: &str, edits: &str) -> String {
+        let mut sed = Command::new("sed");
+        let mut sed = sed.arg(edits).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        sed.stdin.take().unwrap().write_all(file.as_bytes()).unwrap();
+        String::from_utf8(sed.wait_with_output().unwrap().stdout).unwrap()
+    }
+
+    #[test]
+    fn in_a_file_that_others_changed_our_lines_give_way_to_what_was_there_before() {
+        let line = |spare: &str| {
+            format!("account [success=ok default=die] pam_jit.so spare_user={spare} {}", pamfile::MARK)
+        };
+        let rest = "@include common-account\n";
+        let (none, one, two) =
+            (rest.to_owned(), format!("{}\n{rest}", line("rescue")), format!("{}\n{rest}", line("other.one")));
+        let changed = |file: &str| format!("# mine\n{file}# and this\n");
+        assert_eq!(edited(&changed(&one), &edits(&none, &one)), changed(&none), "a door that was open is again");
+        assert_eq!(edited(&changed(&two), &edits(&one, &two)), changed(&one), "one that was gated stays so");
+        let spaces = changed(&one).replace(pamfile::MARK, &format!("{} \t", pamfile::MARK));
+        assert_eq!(edited(&spaces, &edits(&none, &one)), changed(&none));
+        let alike = changed(&one).replace("account [success=ok", "account xsuccess=ok");
+        assert_eq!(edited(&alike, &edits(&none, &one)), alike, "only to the letter");
+    }
 
     #[test]
     fn the_undo_runs_programs_that_every_system_has_and_takes_itself_away() {

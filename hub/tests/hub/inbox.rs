@@ -210,6 +210,9 @@ fn a_journal_is_taken_once_over_kills_and_a_fork_of_it_is_shown() {
     let other = rows(Head::start(LogId([8; 16])), 3, "c");
     let anew = JournalPart { log: LogId([8; 16]), rows: other, oldest: false };
     assert_eq!(through(&hub, &anew), 3, "another log");
+    let hosts = hub.client(&hub.admin).hosts().unwrap();
+    let alarm = hosts.iter().find(|view| view.host == host.name).unwrap().alarm.clone().unwrap();
+    assert!(alarm.contains("the host began another log"), "{alarm}");
     let listed = hub.jit("nobody", &["hosts"], "");
     assert!(!listed.status.success(), "who is not logged in sees nothing");
 }
