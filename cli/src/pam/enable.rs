@@ -165,9 +165,7 @@ fn spare_keys_work(folder: &Folder, changes: &[Change], asked: &EnablePam) -> Re
         ));
     }
     let accounts = Accounts::read()?;
-    let keys = spare::named(&asked.spare_user, &asked.spare_group, &accounts, |user| {
-        Sshd::for_user(user).ok().flatten()
-    })?;
+    let keys = spare::named(&asked.spare_user, &asked.spare_group, &accounts, Sshd::for_user)?;
     let after = changes
         .iter()
         .fold(folder.clone(), |folder, change| folder.with(change.service.as_str(), &change.after));

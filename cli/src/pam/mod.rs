@@ -68,8 +68,8 @@ pub fn sshd_asks() -> Result<bool, String> {
 pub fn spare_keys_work(shown: &Shown, drive: bool) -> Result<(), CliError> {
     let login = |name: &String| Login::parse(name).map_err(|why| CliError::NotDone(why.to_string()));
     let users = shown.spare_users.iter().map(login).collect::<Result<Vec<_>, _>>()?;
-    let of = |user: &str| sshd::Sshd::for_user(user).ok().flatten();
-    let keys = spare::named(&users, &shown.spare_groups, &spare::Accounts::read()?, of)?;
+    let accounts = spare::Accounts::read()?;
+    let keys = spare::named(&users, &shown.spare_groups, &accounts, sshd::Sshd::for_user)?;
     if !drive {
         return Ok(());
     }

@@ -108,7 +108,7 @@ pub fn named(
     users: &[Login],
     groups: &[String],
     accounts: &Accounts,
-    sshd: impl Fn(&str) -> Option<Sshd>,
+    sshd: impl Fn(&str) -> Result<Option<Sshd>, String>,
 ) -> Result<Vec<Account>, CliError> {
     let no = |why: String| CliError::NotDone(why);
     if users.is_empty() && groups.is_empty() {
@@ -116,8 +116,10 @@ pub fn named(
                        --spare-user NAME or --spare-group GROUP: without one a dead daemon locks everybody out"
             .to_owned()));
     }
-    let could =
-        |account: &Account| comes_in(account, accounts, sshd(&account.name).as_ref(), &files_on_disk());
+    // An sshd that does not say whom it lets in lets in nobody who is counted on.
+    let could = |account: &Account| {
+        sshd(&account.name).and_then(|sshd| comes_in(account, accounts, sshd.as_ref(), &files_on_disk()))
+    };
     let mut all = Vec::new();
     for user in users {
         let name = user.as_str();
@@ -187,8 +189,26 @@ fn comes_in(
     if let Some(keyword) = sshd.and_then(|sshd| sshd.admits(name, &accounts.groups(account)).err()) {
         return Err(format!("sshd does not admit it: see {keyword} in sshd_config"));
     }
-    let key = keys(account, sshd, disk);
-    let by_password = password == Password::Usable && sshd.is_none_or(Sshd::takes_passwords);
+    let (mut key, mut by_password) = (
+        keys(account, sshd, disk),
+        password == Password::Usable && sshd.is_none_or(Sshd::takes_passwords),
+    );
+    if let Some((password, by_key)) = sshd.filter(|_| account.uid == 0).map(Sshd::root_by) {
+        by_password &= password;
+        if !by_key {
+            key = Err("sshd does not let root in: see PermitRootLogin in sshd_config".to_owned());
+        }
+    }
+    let methods = sshd.map(Sshd::methods).unwrap_or_default();
+    let has = |method: &String| match method.as_str() {
+        "publickey" => key.is_ok(),
+        "password" | "keyboard-interactive" => by_password,
+        _ => false,
+    };
+    if !methods.is_empty() && !methods.iter().any(|list| list.iter().all(has)) {
+        let lists: Vec<String> = methods.iter().map(|list| list.join(",")).collect();
+        return Err(format!("sshd wants {} of it (AuthenticationMethods in sshd_config)", lists.join(" or ")));
+    }
     match key {
         Ok(()) => Ok(()),
         Err(_) if by_password => Ok(()),
@@ -313,6 +333,14 @@ mod tests {
         let others_alone = format!("{TAKES_ALL}allowgroups wheel\n");
         assert!(why("rescue", &[], &others_alone).contains("see AllowGroups in sshd_config"));
         assert_eq!(could("rescue", &[], &others_alone.replace("wheel", "spare")), Ok(()));
+        let both = format!("{TAKES_ALL}authenticationmethods publickey,password\n");
+        assert!(why("rescue", &[], &both).contains("sshd wants publickey,password of it"));
+        let either = format!("{TAKES_ALL}authenticationmethods publickey,password keyboard-interactive:pam\n");
+        assert_eq!(could("rescue", &[], &either), Ok(()));
+        let key_of_root = [("/root/.ssh/authorized_keys", KEY, 0o600)];
+        assert_eq!(could("root", &key_of_root, TAKES_ALL), Ok(()));
+        let never = format!("{TAKES_ALL}permitrootlogin no\n");
+        assert!(why("root", &key_of_root, &never).contains("PermitRootLogin"));
         let no_keys = "pubkeyauthentication no\n";
         assert!(
             why("keyed", &[("/k/.ssh/authorized_keys", KEY, 0o600)], no_keys)
@@ -326,7 +354,7 @@ mod tests {
         let named = |users: &[&str], groups: &[&str]| {
             let users: Vec<Login> = users.iter().map(|user| Login::parse(user).unwrap()).collect();
             let groups: Vec<String> = groups.iter().map(|group| (*group).to_owned()).collect();
-            named(&users, &groups, &accounts, |_| Some(Sshd::parse(TAKES_ALL)))
+            named(&users, &groups, &accounts, |_| Ok(Some(Sshd::parse(TAKES_ALL))))
                 .map(|found| found.into_iter().map(|account| account.name).collect::<Vec<_>>())
                 .map_err(|why| why.to_string())
         };

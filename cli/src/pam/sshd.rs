@@ -61,6 +61,21 @@ impl Sshd {
         !self.says("strictmodes", "no")
     }
 
+    /// What it wants of a login, one list of methods or another (AuthenticationMethods); nothing where each will do.
+    pub fn methods(&self) -> Vec<Vec<String>> {
+        let lists = self.0.get("authenticationmethods").into_iter().flatten();
+        let lists = lists.flat_map(|line| line.split_whitespace()).filter(|list| *list != "any");
+        let method = |method: &str| method.split(':').next().unwrap_or(method).to_owned();
+        lists.map(|list| list.split(',').map(method).collect()).collect()
+    }
+
+    /// Whether root comes in by a password, by a key, or not at all (PermitRootLogin).
+    pub fn root_by(&self) -> (bool, bool) {
+        let says = |value: &str| self.says("permitrootlogin", value);
+        let never = says("no") || says("forced-commands-only");
+        (!never && !says("prohibit-password") && !says("without-password"), !never)
+    }
+
     /// Whether it admits this user of these groups at all (AllowUsers and its like); else by which keyword not.
     pub fn admits(&self, user: &str, groups: &[String]) -> Result<(), &'static str> {
         let listed =
@@ -116,6 +131,14 @@ fn matches(pattern: &str, name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn root_comes_in_as_far_as_it_says() {
+        let by = |value: &str| Sshd::parse(&format!("permitrootlogin {value}")).root_by();
+        assert_eq!(by("yes"), (true, true));
+        assert_eq!(by("without-password"), (false, true));
+        assert_eq!((by("no"), by("forced-commands-only")), ((false, false), (false, false)));
+    }
 
     #[test]
     fn who_is_not_admitted_is_told_by_which_keyword() {
