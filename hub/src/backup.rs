@@ -3,7 +3,7 @@
 use crate::config::Config;
 use crate::error::{HubError, os};
 use crate::{limits, say, serve};
-use journal::{Head, Verifier, Witness};
+use journal::Head;
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
@@ -47,7 +47,9 @@ pub fn restore(config: &Config, from: &Path, force: bool) -> Result<(), HubError
     sync_folder(&path)?;
     let kept = aside.map(|aside| format!(" What was there is {}.", aside.display())).unwrap_or_default();
     say(&format!(
-        "{} is back at record {} ({}).{kept}\nHosts that heard of more than that go on by what they have, and say so in their logs.",
+        "{} is back at record {} ({}).{kept}\n\nNext:\n  systemctl start jit-hub\n  jit-hub recover && systemctl reload jit-hub\n\
+         Until then hosts that heard of more than is there go on by what they have, and say so in their logs; afterwards they \
+         give it back.",
         path.display(),
         head.seq,
         head.hash
@@ -97,19 +99,11 @@ fn verified(path: &Path) -> Result<Head, HubError> {
             store::SCHEMA
         )));
     }
-    let log = store::log_id(sql).map_err(|why| damaged(&why))?;
-    let (mut verifier, mut after) = (Verifier::new(None, Witness::default()), 0);
-    loop {
-        let rows = store::journal_after(sql, after, limits::MIGRATION_AT_ONCE as u64)?;
-        let Some(last) = rows.last() else { break };
-        after = last.seq;
-        for row in &rows {
-            verifier.take(row).map_err(|why| damaged(&why))?;
-        }
-    }
-    let end = verifier.end(log).map_err(|why| damaged(&why))?;
     let hub: i64 = sql.one("SELECT count(*) FROM sqlite_schema WHERE name = 'token'", &[])?;
-    if end.head.seq == 0 || hub == 0 { Err(damaged(&"it holds no hub")) } else { Ok(end.head) }
+    if hub == 0 {
+        return Err(damaged(&"it holds no hub"));
+    }
+    store::verify_whole(sql, path).map_err(|why| damaged(&why))
 }
 
 /// What SQLite keeps of a database beside it; a log of one that is gone would be taken for the next one's.

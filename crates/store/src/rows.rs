@@ -89,25 +89,42 @@ pub fn last_seq(connection: &dyn Sql) -> Result<u64, StoreError> {
 
 /// Verifies the journal from its last checkpoint on, that one included. `path` is what errors call the database.
 pub fn verify_tail(connection: &dyn Sql, path: &Path) -> Result<Head, StoreError> {
-    verify_from(connection, path).map_err(|error| match error {
+    let verified = log_id(connection)
+        .and_then(|log| Ok((log, last_checkpoint(connection, log)?)))
+        .and_then(|(log, checkpoint)| verify_from(connection, path, log, checkpoint));
+    verified.map_err(|error| in_words(error, path))
+}
+
+/// Verifies the journal from the first record that is there on. `path` is what errors call the database.
+pub fn verify_whole(connection: &dyn Sql, path: &Path) -> Result<Head, StoreError> {
+    let verified = log_id(connection).and_then(|log| verify_from(connection, path, log, None));
+    verified.map_err(|error| in_words(error, path))
+}
+
+fn in_words(error: StoreError, path: &Path) -> StoreError {
+    match error {
         StoreError::Sql(why) => StoreError::damaged(path, &why),
         StoreError::Unreadable(why) => StoreError::damaged(path, &why),
         StoreError::Open { why, .. } => {
             StoreError::damaged(path, &format!("the name of its log is gone ({why})"))
         }
         other => other,
-    })
+    }
 }
 
-fn verify_from(connection: &dyn Sql, path: &Path) -> Result<Head, StoreError> {
-    let log = log_id(connection)?;
-    let checkpoint = last_checkpoint(connection, log)?;
+/// From a checkpoint, whose own record is read first, for what it follows is covered by its hash; else from the
+/// beginning.
+fn verify_from(
+    connection: &dyn Sql,
+    path: &Path,
+    log: LogId,
+    checkpoint: Option<Head>,
+) -> Result<Head, StoreError> {
     let mut after = checkpoint.map_or(0, |head| head.seq.saturating_sub(1));
     let mut witness = Witness::default();
     if let Some(head) = checkpoint {
         witness.saw(head);
     }
-    // The checkpoint's own row is read first; what it follows is covered by its hash.
     let start = if after == 0 { Some(Head::start(log)) } else { None };
     let mut verifier = Verifier::new(start, witness);
     let mut first = true;
