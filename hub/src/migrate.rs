@@ -201,5 +201,7 @@ fn verify_journal(link: &Link, head: Head, said: &str) -> Result<(), HubError> {
     if found == head {
         return Ok(());
     }
-    Err(HubError::Database(format!("the journal on {said} ends elsewhere than the file's: nothing was brought over")))
+    Err(HubError::Database(format!(
+        "the journal on {said} ends elsewhere than the file's: nothing was brought over"
+    )))
 }

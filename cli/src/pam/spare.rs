@@ -189,10 +189,8 @@ fn comes_in(
     if let Some(keyword) = sshd.and_then(|sshd| sshd.admits(name, &accounts.groups(account)).err()) {
         return Err(format!("sshd does not admit it: see {keyword} in sshd_config"));
     }
-    let (mut key, mut by_password) = (
-        keys(account, sshd, disk),
-        password == Password::Usable && sshd.is_none_or(Sshd::takes_passwords),
-    );
+    let (mut key, mut by_password) =
+        (keys(account, sshd, disk), password == Password::Usable && sshd.is_none_or(Sshd::takes_passwords));
     if let Some((password, by_key)) = sshd.filter(|_| account.uid == 0).map(Sshd::root_by) {
         by_password &= password;
         if !by_key {
@@ -207,7 +205,10 @@ fn comes_in(
     };
     if !methods.is_empty() && !methods.iter().any(|list| list.iter().all(has)) {
         let lists: Vec<String> = methods.iter().map(|list| list.join(",")).collect();
-        return Err(format!("sshd wants {} of it (AuthenticationMethods in sshd_config)", lists.join(" or ")));
+        return Err(format!(
+            "sshd wants {} of it (AuthenticationMethods in sshd_config)",
+            lists.join(" or ")
+        ));
     }
     match key {
         Ok(()) => Ok(()),
@@ -335,7 +336,8 @@ mod tests {
         assert_eq!(could("rescue", &[], &others_alone.replace("wheel", "spare")), Ok(()));
         let both = format!("{TAKES_ALL}authenticationmethods publickey,password\n");
         assert!(why("rescue", &[], &both).contains("sshd wants publickey,password of it"));
-        let either = format!("{TAKES_ALL}authenticationmethods publickey,password keyboard-interactive:pam\n");
+        let either =
+            format!("{TAKES_ALL}authenticationmethods publickey,password keyboard-interactive:pam\n");
         assert_eq!(could("rescue", &[], &either), Ok(()));
         let key_of_root = [("/root/.ssh/authorized_keys", KEY, 0o600)];
         assert_eq!(could("root", &key_of_root, TAKES_ALL), Ok(()));

@@ -212,10 +212,17 @@ mod tests {
             format!("account [success=ok default=die] pam_jit.so spare_user={spare} {}", pamfile::MARK)
         };
         let rest = "@include common-account\n";
-        let (none, one, two) =
-            (rest.to_owned(), format!("{}\n{rest}", line("rescue")), format!("{}\n{rest}", line("other.one")));
+        let (none, one, two) = (
+            rest.to_owned(),
+            format!("{}\n{rest}", line("rescue")),
+            format!("{}\n{rest}", line("other.one")),
+        );
         let changed = |file: &str| format!("# mine\n{file}# and this\n");
-        assert_eq!(edited(&changed(&one), &edits(&none, &one)), changed(&none), "a door that was open is again");
+        assert_eq!(
+            edited(&changed(&one), &edits(&none, &one)),
+            changed(&none),
+            "a door that was open is again"
+        );
         assert_eq!(edited(&changed(&two), &edits(&one, &two)), changed(&one), "one that was gated stays so");
         let spaces = changed(&one).replace(pamfile::MARK, &format!("{} \t", pamfile::MARK));
         assert_eq!(edited(&spaces, &edits(&none, &one)), changed(&none));

@@ -32,10 +32,12 @@ pub fn people(host: &Host) -> [Person<'_>; 2] {
 
 /// When a grant ends, by the host's clock, as `Instant`.
 pub fn end_of(bob: &Person<'_>, grant: &str) -> Instant {
-    let shown = bob.jit(&format!("show {grant} --json")).out;
-    let ends = shown.split("\"ends\":\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
-    let left = bob.ssh(&format!("echo $(($(date -d {ends} +%s%3N) - $(date +%s%3N)))")).out;
-    Instant::now() + Duration::from_millis(left.trim().parse().unwrap())
+    let shown = bob.jit(&format!("show {grant} --json"));
+    let Some((_, ends)) = shown.out.split_once("\"ends\":\"") else { panic!("no end in {shown:#?}") };
+    let ends = ends.split('"').next().unwrap();
+    let left = bob.ssh(&format!("echo $(($(date -d {ends} +%s%3N) - $(date +%s%3N)))"));
+    let Ok(left) = left.out.trim().parse() else { panic!("no time in {left:#?}") };
+    Instant::now() + Duration::from_millis(left)
 }
 
 /// Sleeps until then.

@@ -42,6 +42,7 @@ fn an_expired_session_ends_at_the_end_of_its_grant_after_two_warnings() {
     host.root("systemctl reload jitd");
     let [alice, bob] = people(&host);
     let grant = grant(&host, &bob, "40s");
+    let ends = end_of(&bob, &grant);
     let mut terminal = alice.terminal("");
     let work = Work::begin(&host, &alice);
     for left in ["20 seconds", "10 seconds"] {
@@ -49,7 +50,6 @@ fn an_expired_session_ends_at_the_end_of_its_grant_after_two_warnings() {
         terminal.exp_string(&said).unwrap();
         terminal.exp_string("For more time: jit extend --for 30m --reason TEXT").unwrap();
     }
-    let ends = end_of(&bob, &grant);
     terminal.exp_string(&format!("jit: grant {grant} is over. Your ssh session ends now.")).unwrap();
     assert!(Instant::now() + Duration::from_millis(500) > ends, "not before its end");
     terminal.exp_eof().unwrap();
