@@ -115,7 +115,7 @@ fn a_refused_login_opens_what_the_policy_of_the_hub_lets_it() {
 
 #[test]
 fn the_word_of_a_host_counts_for_itself_alone() {
-    let hub = Hub::with_policy();
+    let hub = Hub::with("[approvals]\non_hosts = true");
     let (host, other) = (joined(&hub, "db-7"), joined(&hub, "db-8"));
     for hosts in [serde_json::json!({ "hosts": ["db-8"] }), serde_json::json!({ "hosts": ["db-7", "db-8"] })]
     {

@@ -94,7 +94,13 @@ impl Hub {
 
     /// One that serves, with [`POLICY`] over [`PEOPLE`] in force.
     pub fn with_policy() -> Self {
-        let hub = Self::new();
+        Self::with("")
+    }
+
+    /// The same with these lines in its configuration.
+    pub fn with(lines: &str) -> Self {
+        let mut hub = Self::set_up(lines);
+        hub.serve();
         let new = api::NewPolicy { policy: POLICY.to_owned(), people: Some(PEOPLE.to_owned()) };
         assert_eq!(hub.client(&hub.admin).apply_policy(&new).unwrap().version, 1);
         hub

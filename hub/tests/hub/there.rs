@@ -196,12 +196,12 @@ fn lines(path: &Path) -> Receiver<String> {
 }
 
 fn with_policy() -> Hub {
-    with(&[])
+    with("")
 }
 
 /// The same with these lines in its configuration.
-fn with(more: &[&str]) -> Hub {
-    let mut hub = Hub::set_up(&more.join("\n"));
+fn with(lines: &str) -> Hub {
+    let mut hub = Hub::set_up(lines);
     hub.serve();
     hub.stay();
     let new = api::NewPolicy { policy: POLICY.to_owned(), people: Some(crate::room::PEOPLE.to_owned()) };
@@ -248,7 +248,7 @@ fn what_is_asked_there_is_decided_at_the_hub_and_opens_there() {
 
 #[test]
 fn who_may_approve_does_so_there_where_the_host_lets_them() {
-    let hub = with(&["[approvals]", "on_hosts = true"]);
+    let hub = with("[approvals]\non_hosts = true");
     let there = There::joined(&hub, "[approvals]\nhere = true");
     let id = request_id(&there.done(ALICE, "request --service ssh --reason 'the import hangs'"));
     until("the hub has it", || there.done(ALICE, &format!("show {id}"))["could_approve"][0] == "bob");
