@@ -1,12 +1,12 @@
 //! The door: HTTPS, who calls, and every bound that keeps one client from taking the place of others.
 
-use crate::address::Address;
+use crate::address::{Address, Seat};
 use crate::bearer;
 use crate::certificate::{Certificates, provider};
 use crate::error::HubError;
 use crate::site::Site;
 use crate::{limits, routes};
-use api::ProblemCode;
+use api::{Problem, ProblemCode};
 use axum::Router;
 use axum::body::Body;
 use axum::http::Response;
@@ -19,8 +19,7 @@ use loglines::Level;
 use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
@@ -79,11 +78,11 @@ pub async fn serve(site: Arc<Site>, listener: TcpListener, tls: TlsAcceptor, sto
             }
             continue;
         };
-        let held = (place, seat, site.metrics.connected());
+        let held = (place, site.metrics.connected());
         let (hall, stop) = (Arc::clone(&hall), stop.clone());
         tokio::spawn(async move {
             let _held = held;
-            hall.connection(stream, from, stop).await;
+            hall.connection(stream, from, seat, stop).await;
         });
     }
     drop(listener);
@@ -97,6 +96,7 @@ impl Hall {
         self: Arc<Self>,
         stream: TcpStream,
         from: SocketAddr,
+        seat: Seat,
         mut stop: watch::Receiver<bool>,
     ) {
         let _ = stream.set_nodelay(true);
@@ -104,15 +104,17 @@ impl Hall {
             // A client that breaks off or talks nonsense has nobody to tell.
             return;
         };
-        let feeds = Arc::new(AtomicBool::new(false));
+        let stays = Arc::new(Stays(Mutex::new(Some(seat))));
         let service = {
-            let feeds = Arc::clone(&feeds);
+            let stays = Arc::clone(&stays);
             tower::service_fn(move |call: hyper::Request<Incoming>| {
-                let (hall, feeds) = (Arc::clone(&self), Arc::clone(&feeds));
+                let (hall, stays) = (Arc::clone(&self), Arc::clone(&stays));
                 async move {
                     let listens = call.uri().path().ends_with("/feed");
                     let answer = hall.call(call, from.ip()).await?;
-                    feeds.fetch_or(listens && answer.status().is_success(), Ordering::Relaxed);
+                    if listens && answer.status().is_success() {
+                        stays.listens();
+                    }
                     Ok::<_, Infallible>(answer)
                 }
             })
@@ -127,7 +129,7 @@ impl Hall {
         tokio::select! {
             _ = connection.as_mut() => return,
             _ = stop.wait_for(|stop| *stop) => {}
-            () = life(&feeds) => {}
+            () = stays.life() => {}
         }
         connection.as_mut().graceful_shutdown();
         let _ = tokio::time::timeout(limits::GRACE, connection).await;
@@ -152,7 +154,11 @@ impl Hall {
         let path = call.uri().path();
         // Who joins shows a token in the body, and who has joined signs: neither has one of a person's.
         if matches!(path, "/healthz" | "/readyz" | "/v1/authority") || path.starts_with("/v1/hosts") {
-            return routed(self.outside.clone(), call).await;
+            let answer = routed(self.outside.clone(), call).await;
+            if answer.status().is_client_error() {
+                self.site.refused(from, answer.extensions().get::<Problem>());
+            }
+            return answer;
         }
         let (site, headers) = (Arc::clone(&self.site), call.headers().clone());
         let caller = tokio::task::spawn_blocking(move || site.caller(&headers, from)).await;
@@ -173,11 +179,25 @@ impl Hall {
     }
 }
 
-/// How long a connection lives: longer where a host listens on it.
-async fn life(feeds: &AtomicBool) {
-    tokio::time::sleep(limits::CONNECTION_LIFE).await;
-    if feeds.load(Ordering::Relaxed) {
-        tokio::time::sleep(limits::FEED_LIFE).await;
+/// How a connection stays: on its address's account, until a host that is known listens on it. Of those each has one
+/// ([`crate::feed`]), however many are behind one address.
+struct Stays(Mutex<Option<Seat>>);
+
+impl Stays {
+    fn seat(&self) -> MutexGuard<'_, Option<Seat>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn listens(&self) {
+        self.seat().take();
+    }
+
+    /// How long it lives: longer where a host listens on it.
+    async fn life(&self) {
+        tokio::time::sleep(limits::CONNECTION_LIFE).await;
+        if self.seat().is_none() {
+            tokio::time::sleep(limits::FEED_LIFE).await;
+        }
     }
 }
 

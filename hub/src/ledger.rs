@@ -160,18 +160,19 @@ impl Ledger {
 
     /// A host joins. One that is there already does with the same key alone.
     pub fn join(&self, join: Join, incarnation: u64, at: Time) -> Result<(), DeskError> {
+        // What is kept opens nothing: who reads the database has no token by that.
+        let join = Join { token: Digest::of(join.token.as_bytes()), ..join };
+        // A token that never was one costs the writer nothing.
+        if !self.read(|connection| feed::rows::is_join_token(connection, &join.token))? {
+            return Err(no_join_token());
+        }
         self.write(move |tx| {
-            // What is kept opens nothing: who reads the database has no token by that.
-            let join = Join { token: Digest::of(join.token.as_bytes()), ..join };
             let before = feed::rows::host(tx.connection(), &join.host)?;
             if before.as_ref().is_some_and(|host| host.key == join.key && host.joined == join.token) {
                 return Ok(());
             }
             let Some(labels) = feed::rows::use_join_token(tx.connection(), &join.token, at)? else {
-                return Err(DeskError::Forbidden(
-                    "this token lets nobody in: it is used up, over, or not of this hub; make another with `jit host token`"
-                        .to_owned(),
-                ));
+                return Err(no_join_token());
             };
             if before.is_some_and(|host| host.key != join.key) {
                 return Err(DeskError::Forbidden(format!(
@@ -343,6 +344,13 @@ pub fn random(why: getrandom::Error) -> DeskError {
 /// No token of this id, or none for these eyes.
 pub fn no_token(id: &str) -> DeskError {
     DeskError::NotFound { what: "token", id: id.to_owned(), list: "token list" }
+}
+
+fn no_join_token() -> DeskError {
+    DeskError::Forbidden(
+        "this token lets nobody in: it is used up, over, or not of this hub; make another with `jit host token`"
+            .to_owned(),
+    )
 }
 
 /// Logs what is committed.

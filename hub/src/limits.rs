@@ -3,11 +3,11 @@
 use chrono::TimeDelta;
 use std::time::Duration;
 
-/// Connections at once: some kilobytes each, and under the 65,536 files that the unit gives.
-pub const CONNECTIONS: usize = 8192;
+/// Connections at once: a host each, of 20 KB, and half of the 65,536 files that the unit gives.
+pub const CONNECTIONS: usize = 32_768;
 
-/// Connections from one address at once (of IPv6 from one /64, which is one customer): an office behind one
-/// address, and no more than a hundredth of all.
+/// Connections from one address at once (of IPv6 from one /64, which is one customer), hosts that listen not counted:
+/// an office behind one address, and no more than a hundredth of all.
 pub const PER_ADDRESS: usize = 64;
 
 /// Addresses whose failed tries are remembered at once, a minute each; more forget the rest.

@@ -23,7 +23,11 @@ pub struct Refused(pub Problem);
 impl IntoResponse for Refused {
     fn into_response(self) -> Response {
         let status = StatusCode::from_u16(self.0.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        (status, [(header::CONTENT_TYPE, Problem::MEDIA_TYPE)], Json(self.0)).into_response()
+        let mut answer =
+            (status, [(header::CONTENT_TYPE, Problem::MEDIA_TYPE)], Json(&self.0)).into_response();
+        // For the door, which may have to log it.
+        answer.extensions_mut().insert(self.0);
+        answer
     }
 }
 

@@ -89,7 +89,12 @@ async fn feed(State(site): Shared, uri: Uri, headers: HeaderMap, body: Bytes) ->
         Some((Ok::<_, std::convert::Infallible>(event), stream))
     });
     let events = events.take(if once { 1 } else { usize::MAX });
-    let head = [(header::CONTENT_TYPE, "text/event-stream"), (header::CACHE_CONTROL, "no-store")];
+    let head = [
+        (header::CONTENT_TYPE, "text/event-stream"),
+        (header::CACHE_CONTROL, "no-store"),
+        // Its place is free again as soon as the stream is over.
+        (header::CONNECTION, "close"),
+    ];
     Ok((head, Body::from_stream(events)).into_response())
 }
 

@@ -50,6 +50,13 @@ pub fn put_join_token(
     Ok(())
 }
 
+/// Whether there is or was a token of this hash.
+pub fn is_join_token(connection: &dyn Sql, hash: &Digest) -> Result<bool, DeskError> {
+    let found: Option<i64> =
+        connection.row("SELECT 1 FROM join_token WHERE hash = ?1", &[hash.as_bytes()])?;
+    Ok(found.is_some())
+}
+
 /// Uses a token up by one. Its labels; none where it lets nobody in.
 pub fn use_join_token(
     connection: &dyn Sql,

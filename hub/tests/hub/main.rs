@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)] // also in the functions that tests share
 
 mod abuse;
+mod attacks;
 mod certificates;
 mod database;
 mod durable;

@@ -33,7 +33,7 @@ pub struct Hub {
     pub database: Arc<Mutex<Database>>,
     served: Option<Served>,
     signer: Option<Child>,
-    log: Arc<UnixDatagram>,
+    log: Arc<Mutex<Vec<String>>>,
 }
 
 struct Served {
@@ -46,7 +46,7 @@ impl Hub {
     /// One that is set up and does not serve yet, with further lines of configuration.
     pub fn set_up(more: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let log = UnixDatagram::bind(folder.path().join("log")).unwrap();
+        let log = log_at(&folder.path().join("log"));
         let database = Database::start();
         let config = format!(
             "listen = \"127.0.0.1:0\"\nnames = [\"localhost\"]\nstate = '{0}/state'\n{more}\n[signer]\nstate = '{0}/signer'\n\
@@ -61,7 +61,7 @@ impl Hub {
             database: Arc::new(Mutex::new(database)),
             served: None,
             signer: None,
-            log: Arc::new(log),
+            log,
         };
         let done = hub.command("init").output().unwrap();
         assert!(done.status.success(), "{}", text(&done.stderr));
@@ -172,6 +172,15 @@ impl Hub {
         kill_process(Pid::from_child(&self.served().child), signal).unwrap();
     }
 
+    /// A line of the log has these words, now or soon.
+    pub fn logs(&self, words: &str) {
+        let begun = Instant::now();
+        while !self.log.lock().unwrap().iter().any(|line| line.contains(words)) {
+            assert!(begun.elapsed() < PATIENCE, "{words:?} is not in {:#?}", self.log.lock().unwrap());
+            std::thread::yield_now();
+        }
+    }
+
     /// The next line of standard error that has these words.
     pub fn says(&mut self, words: &str) -> String {
         next_line(&mut self.served().said, words)
@@ -203,6 +212,11 @@ impl Hub {
 
     /// A TLS connection as it is, from a client that believes this authority.
     pub fn connect(&self, ca: &str) -> std::io::Result<Tls> {
+        Self::over(ca, TcpStream::connect(self.at())?)
+    }
+
+    /// The same over this connection.
+    pub fn over(ca: &str, stream: TcpStream) -> std::io::Result<Tls> {
         let mut roots = rustls::RootCertStore::empty();
         roots.add(CertificateDer::from_pem_slice(ca.as_bytes()).unwrap()).unwrap();
         let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -212,7 +226,6 @@ impl Hub {
             .with_root_certificates(roots)
             .with_no_client_auth();
         let name = ServerName::try_from("localhost").unwrap();
-        let stream = TcpStream::connect(self.at())?;
         stream.set_read_timeout(Some(PATIENCE))?;
         let mut tls = Tls::new(rustls::ClientConnection::new(Arc::new(config), name).unwrap(), stream);
         tls.conn.complete_io(&mut tls.sock)?;
@@ -264,6 +277,20 @@ fn jit() -> PathBuf {
     let jit = Path::new(env!("CARGO_BIN_EXE_jit-hub")).with_file_name("jit");
     assert!(jit.exists(), "build it too: cargo test -p hub -p jit");
     jit
+}
+
+/// What is logged there from now on, as a syslog daemon takes it.
+fn log_at(path: &Path) -> Arc<Mutex<Vec<String>>> {
+    let socket = UnixDatagram::bind(path).unwrap();
+    let lines = Arc::new(Mutex::new(Vec::new()));
+    let kept = Arc::downgrade(&lines);
+    std::thread::spawn(move || {
+        let mut buffer = [0; 8192];
+        while let (Ok(length), Some(kept)) = (socket.recv(&mut buffer), kept.upgrade()) {
+            kept.lock().unwrap().push(text(buffer.get(..length).unwrap_or_default()));
+        }
+    });
+    lines
 }
 
 fn next_line(said: &mut impl std::io::BufRead, words: &str) -> String {

@@ -1,6 +1,6 @@
 //! `cargo xtask bench desk`: what a list of what waits, a review and a replay cost on a full store.
 
-use crate::bench::page::put_section;
+use crate::bench::page::{met, put_section};
 use crate::tools::cargo;
 use anyhow::{Context as _, Result, ensure};
 use std::fmt::Write as _;
@@ -81,10 +81,6 @@ fn section(lines: &str) -> Result<String> {
         met(replay.p99 < REPLAY_TARGET)
     )?;
     Ok(page)
-}
-
-fn met(is: bool) -> &'static str {
-    if is { "met" } else { "missed" }
 }
 
 /// One line of the program: how many things a call was about, how many calls, and how long they took.

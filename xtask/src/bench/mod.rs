@@ -2,6 +2,7 @@
 
 mod desk;
 mod gate;
+mod hub;
 mod page;
 mod sessions;
 
@@ -17,6 +18,8 @@ pub enum Bench {
     Sessions,
     /// A list of what waits, a review and a replay, with 100,000 requests in the store.
     Desk,
+    /// A hub with 15,000 hosts that listen.
+    Hub,
 }
 
 /// Measures it.
@@ -25,5 +28,6 @@ pub fn bench(bench: Bench) -> Result<()> {
         Bench::Gate => gate::gate(),
         Bench::Sessions => sessions::sessions(),
         Bench::Desk => desk::desk(),
+        Bench::Hub => hub::hub(),
     }
 }

@@ -49,6 +49,11 @@ fn is_real_time() -> bool {
     matches!(after_name.split(' ').nth(38), Some("1" | "2"))
 }
 
+/// What a target came to, in a word.
+pub fn met(is: bool) -> &'static str {
+    if is { "met" } else { "missed" }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,6 +1,6 @@
 //! `cargo xtask bench sessions`: how fast many sessions end at once, and what they cost the daemon.
 
-use crate::bench::page::put_section;
+use crate::bench::page::{met, put_section};
 use crate::dist;
 use crate::tools::build_packages;
 use anyhow::{Context as _, Result, ensure};
@@ -53,9 +53,9 @@ pub fn sessions() -> Result<()> {
         row(&format!("{SSH} sessions by ssh, the clients ending on the same CPUs"), &here),
         row(&format!("{SSH} sessions opened through PAM, without clients"), &as_many),
         row(&format!("{OPEN} sessions opened through PAM"), &by_pam),
-        verdict(elsewhere.part(0.99).as_millis() < 1000),
-        verdict(here.part(0.99).as_millis() < 1000),
-        verdict(grown < 4096),
+        met(elsewhere.part(0.99).as_millis() < 1000),
+        met(here.part(0.99).as_millis() < 1000),
+        met(grown < 4096),
     );
     println!("{page}");
     put_section("Sessions", &page)
@@ -79,10 +79,6 @@ fn by_ssh(host: &Host, elsewhere: bool) -> Result<Ends> {
         clients.iter().for_each(Client::freeze);
     }
     revoked(host, &grant)
-}
-
-fn verdict(met: bool) -> &'static str {
-    if met { "met" } else { "missed" }
 }
 
 /// The program that opens sessions as sshd does, and its PAM service.
