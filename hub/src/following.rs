@@ -128,7 +128,7 @@ impl Following {
         }
         // A stream looks what there is for its host, and whether that is still the one that it was.
         if every {
-            self.site.wakes.wake_all();
+            self.site.wakes.look_again_all();
         } else {
             changed.iter().for_each(|host| self.site.wakes.look_again(host));
         }

@@ -92,7 +92,7 @@ impl Site {
         self.renew_in(limits::MANIFEST_RENEWED);
         if self.voice.swap(Arc::new(voice)).manifest.era != era {
             *self.lost.lock().unwrap_or_else(PoisonError::into_inner) = None;
-            self.wakes.wake_all();
+            self.wakes.keys();
         }
     }
 

@@ -11,4 +11,4 @@ mod wakes;
 pub use hosts::{Hosts, no_host};
 pub use routes::{for_hosts, for_people};
 pub use signing::{Signing, Signs};
-pub use wakes::Wakes;
+pub use wakes::{Told, Wakes};

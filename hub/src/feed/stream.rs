@@ -1,6 +1,6 @@
 //! One host's stream: the whole truth when it changes, and the same again so that the host knows it is.
 
-use super::rows;
+use super::{Told, rows};
 use crate::inbox;
 use crate::limits;
 use crate::site::Site;
@@ -20,7 +20,11 @@ pub struct Stream {
     host: HostName,
     /// The token it joined by: it is another host once it joined again.
     joined: Digest,
-    wakes: watch::Receiver<u64>,
+    wakes: watch::Receiver<Told>,
+    /// Which of the host's streams it is.
+    number: u64,
+    /// [`Told::looks`] at the last look.
+    looked: u64,
     /// The bodies it has been sent.
     holds: BTreeSet<Digest>,
     /// The era they were sent in: signatures of before may be good no longer.
@@ -34,24 +38,23 @@ pub struct Stream {
 impl Stream {
     /// The stream of this host, that holds these bodies.
     pub fn of(site: &Arc<Site>, host: HostName, joined: Digest, holds: BTreeSet<Digest>) -> Self {
-        let wakes = site.wakes.of(&host);
-        let era = site.voice.load().manifest.era;
-        Self { site: Arc::clone(site), host, joined, wakes, holds, era, truth: None, ended: BTreeSet::new() }
+        let (wakes, number) = site.wakes.of(&host);
+        let (site, era) = (Arc::clone(site), site.voice.load().manifest.era);
+        let (looked, truth, ended) = (0, None, BTreeSet::new());
+        Self { site, host, joined, wakes, number, looked, holds, era, truth, ended }
     }
 
     /// The next event, when there is one; none when the stream is over.
     pub async fn next(mut self) -> Option<(String, Self)> {
-        let changed = match &self.truth {
-            None => true,
-            Some(_) => match tokio::time::timeout(limits::KEEP_ALIVE, self.wakes.changed()).await {
-                Ok(Ok(())) => true,
-                // The host was removed, or joined anew.
-                Ok(Err(_)) => return None,
-                Err(_) => false,
-            },
-        };
+        if self.truth.is_some() {
+            let woken = tokio::time::timeout(limits::KEEP_ALIVE, self.wakes.changed()).await;
+            // The host was removed, or joined anew; or it listens to another stream.
+            if matches!(woken, Ok(Err(_))) || self.wakes.borrow().stream != self.number {
+                return None;
+            }
+        }
         let told = tokio::task::spawn_blocking(move || {
-            let event = self.event(changed);
+            let event = self.event();
             (event, self)
         });
         match told.await {
@@ -67,14 +70,16 @@ impl Stream {
         }
     }
 
-    fn event(&mut self, changed: bool) -> Result<String, DeskError> {
+    fn event(&mut self) -> Result<String, DeskError> {
+        // Before the look: what comes after it wakes the stream once more.
+        let looks = self.wakes.borrow_and_update().looks;
+        let changed = self.truth.is_none() || looks != self.looked;
         if !changed && !self.site.sight.is_clear(Instant::now()) {
             // What was told last may not be true any more: a comment, which keeps the stream and says nothing.
             return Ok(": the database is not seen\n\n".to_owned());
         }
         let (mut events, mut told) = (String::new(), BTreeSet::new());
         if changed {
-            self.wakes.mark_unchanged();
             let look = |connection: &dyn store::Sql| {
                 let host = rows::host(connection, &self.host)?.filter(|host| host.joined == self.joined);
                 host.ok_or_else(|| super::hosts::no_host(&self.host))?;
@@ -86,7 +91,7 @@ impl Stream {
                 events.push_str(&format!("event: end\ndata: {data}\n\n"));
                 told.insert(end.session);
             }
-            self.truth = Some(truth);
+            (self.truth, self.looked) = (Some(truth), looks);
         }
         let Some(truth) = &self.truth else { return Err(DeskError::Store("nothing to tell".to_owned())) };
         let voice = self.site.voice.load_full();

@@ -21,7 +21,17 @@ const REVIEWS: u64 = 500;
 pub fn hub() -> Result<()> {
     cargo(&["build", "--release", "--quiet", "-p", "hub", "--bin", "jit-hub"])?;
     // Beside the program that it measures, which is built without what this needs.
-    cargo(&["build", "--release", "--quiet", "-p", "hub", "--example", "fleet", "--target-dir", "target/fleet"])?;
+    cargo(&[
+        "build",
+        "--release",
+        "--quiet",
+        "-p",
+        "hub",
+        "--example",
+        "fleet",
+        "--target-dir",
+        "target/fleet",
+    ])?;
     let machine = super::page::machine();
     let one = Figures::measure("measuring a hub on SQLite", None)?;
     let several = Figures::measure("measuring two hubs on PostgreSQL", Some(REPLICAS))?;
