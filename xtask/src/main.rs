@@ -4,6 +4,7 @@
 mod bench;
 mod demo;
 mod dist;
+mod programs;
 mod stages;
 mod tools;
 

@@ -1,29 +1,23 @@
 //! `cargo xtask test`: stages, each timed; the first that fails ends the run and says how to repeat it.
 
+use crate::programs::Tally;
 use crate::tools::{build_packages, cargo_tool};
-use crate::{bench, dist};
+use crate::{bench, dist, programs};
 use anyhow::{Context as _, Result, bail};
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// Seconds that each fuzz target runs for.
-const FUZZ_S: u32 = 60;
-
-/// Fuzz targets, those of a line at the same time.
-const FUZZ: &[[&str; 2]] = &[["frame_question", "frame_answer"], ["policy", "config"], ["sync", "schedule"]];
+/// Fuzz targets, those of a line at the same time, and the seconds for each.
+const FUZZ: &[([&str; 2], u32)] =
+    &[(["frame_question", "frame_answer"], 60), (["policy", "config"], 60), (["sync", "schedule"], 20)];
 
 /// Cases that each property is tried with in the long run; in the short one it is some thousand.
 const SEEDS: &str = "200000";
 
 /// The same where each case makes files: some milliseconds each.
 const SEEDS_ON_DISK: &str = "5000";
-
-struct Tally {
-    passed: u64,
-    failed: u64,
-}
 
 /// One stage: its name, and what it does.
 type Stage = (&'static str, fn(&mut Tally) -> Result<()>);
@@ -38,20 +32,9 @@ const STAGES: &[Stage] = &[
     ("unit", |tally| {
         // Breaks a repair off at each of its system calls; and what hubs share.
         testbed::install(&[("strace", "strace"), ("/usr/lib/postgresql", "postgresql")])?;
-        tests(
-            tally,
-            &[
-                "cargo",
-                "test",
-                "--workspace",
-                "--exclude",
-                "hosts",
-                "--exclude",
-                "module-tests",
-                "--no-fail-fast",
-            ],
-            &[],
-        )
+        let packages = ["--workspace", "--exclude", "hosts", "--exclude", "module-tests"];
+        programs::run(tally, &packages)?;
+        tests(tally, &[&["cargo", "test", "--doc"], &packages[..]].concat(), &[])
     }),
     ("package", |_| dist::dist(dist::For::Tests).map(drop)),
     ("module", |tally| tests(tally, &["cargo", "test", "-p", "module-tests"], &[])),
@@ -101,7 +84,7 @@ pub fn test(long: bool, only: &[String]) -> Result<()> {
         let names: Vec<&str> = STAGES.iter().chain(LONG).map(|(name, _)| *name).collect();
         bail!("no such stage: there are {}", names.join(" "));
     }
-    let mut tally = Tally { passed: 0, failed: 0 };
+    let mut tally = Tally::default();
     let mut times: Vec<(&str, Duration)> = Vec::new();
     let mut result = Ok(());
     for (name, run) in stages {
@@ -152,13 +135,7 @@ fn tests(tally: &mut Tally, line: &[&str], environment: &[(&str, &str)]) -> Resu
     for text in BufReader::new(out).lines() {
         let text = text?;
         println!("{text}");
-        let Some(result) = text.strip_prefix("test result: ") else { continue };
-        let count = |what: &str| {
-            let (before, _) = result.split_once(what)?;
-            before.trim_end().rsplit(' ').next()?.parse::<u64>().ok()
-        };
-        tally.passed += count(" passed").unwrap_or(0);
-        tally.failed += count(" failed").unwrap_or(0);
+        tally.count(&text);
     }
     let status = child.wait()?;
     if !status.success() {
@@ -222,11 +199,11 @@ fn fuzz() -> Result<()> {
         .map(|entry| entry.path().join("release"))
         .find(|path| path.join("frame_question").exists())
         .context("the built fuzz targets are not where cargo-fuzz puts them")?;
-    FUZZ.iter().try_for_each(|some| run_fuzzers(some, &folder, &host))
+    FUZZ.iter().try_for_each(|(some, seconds)| run_fuzzers(some, *seconds, &folder, &host))
 }
 
-fn run_fuzzers(some: &[&str], folder: &Path, built: &Path) -> Result<()> {
-    println!("fuzzing {} for {FUZZ_S} s", some.join(" and "));
+fn run_fuzzers(some: &[&str], seconds: u32, folder: &Path, built: &Path) -> Result<()> {
+    println!("fuzzing {} for {seconds} s", some.join(" and "));
     let seeds = testbed::repository().join("crates/workflow/tests/oncall");
     let start = |target: &&str| -> Result<Child> {
         let (corpus, artifacts) = (folder.join("corpus").join(target), folder.join("artifacts").join(target));
@@ -234,7 +211,7 @@ fn run_fuzzers(some: &[&str], folder: &Path, built: &Path) -> Result<()> {
         std::fs::create_dir_all(&artifacts)?;
         let log = std::fs::File::create(artifacts.join("log"))?;
         let child = Command::new(built.join(target))
-            .arg(format!("-max_total_time={FUZZ_S}"))
+            .arg(format!("-max_total_time={seconds}"))
             .arg(format!("-artifact_prefix={}/", artifacts.display()))
             .args(["-verbosity=0", "-print_final_stats=1"])
             .arg(&corpus)
