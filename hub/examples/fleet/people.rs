@@ -52,7 +52,7 @@ impl People {
         let mut tokens = Vec::new();
         for person in (0..ASK).map(|number| format!("p{number}")).chain(["lead".to_owned()]) {
             let new =
-                json!({"name": "bench", "person": person, "scopes": ["request", "review"], "length": "1d"});
+                json!({"name": "bench", "person": person, "scopes": ["request", "review"], "for": "1d"});
             let made = say(&mut wire, room.admin(), "/v1/tokens", &new).await;
             tokens.push(made["secret"].as_str().unwrap().to_owned());
         }
