@@ -41,6 +41,9 @@ pub const GRACE: Duration = Duration::from_secs(5);
 /// Threads for calls that wait for the disk: reads share one connection, writes one commit.
 pub const THREADS: usize = 32;
 
+/// Hosts that a change is read for at once: half of the database's readers, so that people who ask meanwhile find one.
+pub const READ_AT_ONCE: usize = DATABASE_READERS / 2;
+
 /// A write is durable within this, or the caller is told to try again.
 pub const WRITE_WAIT: Duration = Duration::from_secs(5);
 

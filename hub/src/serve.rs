@@ -30,6 +30,7 @@ use std::time::Instant;
 use store::{File, Reader, Sql, Writer};
 use sync::Digest;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::Semaphore;
 use tokio::sync::watch;
 
 /// Serves until it is told to stop.
@@ -110,6 +111,7 @@ fn start(config: &Config, log: &Log) -> Result<(), HubError> {
             None => Sight::Own,
         },
         reviews_on_hosts: config.approvals.on_hosts,
+        looks: Semaphore::new(limits::READ_AT_ONCE),
         wakes: Arc::default(),
     });
     let signs = Signs { site: Arc::clone(&site) };

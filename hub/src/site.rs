@@ -19,6 +19,7 @@ use desk::{Committed, Desk, SqlStore};
 use loglines::Log;
 use std::sync::{Arc, Mutex, PoisonError};
 use sync::{Digest, HubId, SignedAuthority};
+use tokio::sync::Semaphore;
 
 /// This hub.
 pub struct Site {
@@ -60,6 +61,8 @@ pub struct Site {
     pub sight: Sight,
     /// Whether a host's word for a review counts.
     pub reviews_on_hosts: bool,
+    /// Turns at reading what changed for hosts.
+    pub looks: Semaphore,
     /// Hosts that listen.
     pub wakes: Arc<Wakes>,
     /// What tells the thread that has grants signed.

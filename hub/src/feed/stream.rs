@@ -6,6 +6,7 @@ use crate::limits;
 use crate::site::Site;
 use crate::voice::Voice;
 use access::{HostName, SessionId};
+use api::EndThere;
 use desk::DeskError;
 use loglines::Level;
 use std::collections::BTreeSet;
@@ -53,45 +54,32 @@ impl Stream {
                 return None;
             }
         }
-        let told = tokio::task::spawn_blocking(move || {
-            let event = self.event();
-            (event, self)
-        });
-        match told.await {
-            Ok((Ok(event), stream)) => Some((event, stream)),
+        match self.event().await {
+            Ok(event) => Some((event, self)),
             // The host comes again, and hears why not then.
-            Ok((Err(why), stream)) => {
-                let what = format!("telling {} what it must hold: {why}", stream.host);
-                stream.site.log.put(Level::Warning, what);
+            Err(why) => {
+                let what = format!("telling {} what it must hold: {why}", self.host);
+                self.site.log.put(Level::Warning, what);
                 None
             }
-            // The hub is stopping.
-            Err(_) => None,
         }
     }
 
-    fn event(&mut self) -> Result<String, DeskError> {
+    async fn event(&mut self) -> Result<String, DeskError> {
         // Before the look: what comes after it wakes the stream once more.
         let looks = self.wakes.borrow_and_update().looks;
-        let changed = self.truth.is_none() || looks != self.looked;
-        if !changed && !self.site.sight.is_clear(Instant::now()) {
-            // What was told last may not be true any more: a comment, which keeps the stream and says nothing.
-            return Ok(": the database is not seen\n\n".to_owned());
-        }
-        let (mut events, mut told) = (String::new(), BTreeSet::new());
-        if changed {
-            let look = |connection: &dyn store::Sql| {
-                let host = rows::host(connection, &self.host)?.filter(|host| host.joined == self.joined);
-                host.ok_or_else(|| super::hosts::no_host(&self.host))?;
-                Ok((rows::truth(connection, &self.host)?, inbox::rows::ending(connection, &self.host)?))
-            };
-            let (truth, ending) = self.site.ledger.read(look)?;
-            for end in ending.into_iter().filter(|end| !self.ended.contains(&end.session)) {
+        let mut events = String::new();
+        if self.truth.is_none() || looks != self.looked {
+            let (truth, ending) = self.look().await?;
+            for end in ending.into_iter().filter(|end| self.ended.insert(end.session)) {
                 let data = serde_json::to_string(&end).map_err(|why| DeskError::Store(why.to_string()))?;
+                // What ends is told first: a view can be large.
                 events.push_str(&format!("event: end\ndata: {data}\n\n"));
-                told.insert(end.session);
             }
             (self.truth, self.looked) = (Some(truth), looks);
+        } else if !self.site.sight.is_clear(Instant::now()) {
+            // What was told last may not be true any more: a comment, which keeps the stream and says nothing.
+            return Ok(": the database is not seen\n\n".to_owned());
         }
         let Some(truth) = &self.truth else { return Err(DeskError::Store("nothing to tell".to_owned())) };
         let voice = self.site.voice.load_full();
@@ -103,10 +91,23 @@ impl Stream {
         self.holds = holds;
         // JSON has no line's end in it, which is the one thing that an event's data must not have.
         let json = String::from_utf8_lossy(&message.to_bytes()).into_owned();
-        self.ended.append(&mut told);
-        // What ends is told first: a view can be large.
         events.push_str(&format!("event: view\ndata: {json}\n\n"));
         Ok(events)
+    }
+
+    /// Reads what the host must hold, and what is to end there.
+    async fn look(&self) -> Result<(rows::Truth, Vec<EndThere>), DeskError> {
+        let stopping = || DeskError::Store("the hub is stopping".to_owned());
+        let _turn = self.site.looks.acquire().await.map_err(|_| stopping())?;
+        let (site, host, joined) = (Arc::clone(&self.site), self.host.clone(), self.joined);
+        let looked = tokio::task::spawn_blocking(move || {
+            site.ledger.read(|connection: &dyn store::Sql| {
+                let known = rows::host(connection, &host)?.filter(|known| known.joined == joined);
+                known.ok_or_else(|| super::hosts::no_host(&host))?;
+                Ok((rows::truth(connection, &host)?, inbox::rows::ending(connection, &host)?))
+            })
+        });
+        looked.await.map_err(|_| stopping())?
     }
 }
 
