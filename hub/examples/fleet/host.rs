@@ -45,6 +45,7 @@ pub struct Fleet {
     root: Digest,
     ends: AtomicBool,
     read: AtomicU64,
+    bytes: AtomicU64,
     verified: AtomicU64,
     away: AtomicU64,
     wrong: Mutex<Vec<String>>,
@@ -86,6 +87,7 @@ impl Fleet {
             root: of.1,
             ends: AtomicBool::new(false),
             read: AtomicU64::new(0),
+            bytes: AtomicU64::new(0),
             verified: AtomicU64::new(0),
             away: AtomicU64::new(0),
             wrong: Mutex::default(),
@@ -140,6 +142,11 @@ impl Fleet {
     /// Messages that were verified, and all that were read.
     pub fn messages(&self) -> (u64, u64) {
         (self.verified.load(Ordering::Relaxed), self.read.load(Ordering::Relaxed))
+    }
+
+    /// Bytes of all that were read.
+    pub fn bytes(&self) -> u64 {
+        self.bytes.load(Ordering::Relaxed)
     }
 
     /// Tries that found nobody, and why others failed.
@@ -205,6 +212,7 @@ impl Host {
             let message = wire.event().await?;
             let at = Instant::now();
             fleet.read.fetch_add(1, Ordering::Relaxed);
+            fleet.bytes.fetch_add(message.len() as u64, Ordering::Relaxed);
             self.take(fleet, &message, at)?;
             *heard = true;
         }

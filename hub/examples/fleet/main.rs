@@ -59,7 +59,10 @@ async fn measure(mut room: Room, hosts: usize) {
     figure::one("resident-kb", u128::from(room.resident() / 1024));
     figure::one("bytes-per-host", u128::from(room.resident().saturating_sub(bare)) / hosts as u128);
     let (before, span) = (room.processor(), Duration::from_secs(20));
+    let ((_, read), bytes) = (fleet.messages(), fleet.bytes());
     tokio::time::sleep(span).await;
+    let again = (fleet.messages().1 - read).max(1);
+    figure::one("message-bytes", u128::from((fleet.bytes() - bytes) / again));
     figure::one("idle-processor-ms-per-s", room.since(before).as_millis() / u128::from(span.as_secs()));
 
     rotated(&room, &fleet).await;

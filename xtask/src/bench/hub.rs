@@ -66,6 +66,7 @@ fn page(machine: &str, one: &Figures, several: &Figures) -> Result<String> {
         ("bytes-per-host", "resident bytes for a host that listens"),
         ("resident-bare-kb", "resident KB without hosts"),
         ("resident-later-kb", "resident KB at the end, each host with a grant of 256"),
+        ("message-bytes", "bytes of what a host without grants is told each 20 s"),
         ("idle-processor-ms-per-s", "processor time of keep-alives, ms a second"),
         ("keys-processor-us-per-host", "processor time of new keys, us a host"),
         ("grants-for-all", "grants of 256 hosts each"),
