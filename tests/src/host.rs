@@ -1,5 +1,6 @@
 //! A booted host: the image under an overlay, systemd as its first process, a network of its own.
 
+use crate::cgroup::Groups;
 use crate::image::image;
 use crate::limits;
 use crate::machine::{cache, package, run};
@@ -30,6 +31,8 @@ pub struct Host {
     folder: PathBuf,
     nspawn: Mutex<Child>,
     init: AtomicU32,
+    /// Those of one that was booted. They go once all inside has ended.
+    groups: Option<Groups>,
     keep: bool,
 }
 
@@ -41,19 +44,21 @@ impl Host {
         run(Command::new("ssh-keygen")
             .args(["-q", "-t", "ed25519", "-N", "", "-f"])
             .arg(folder.join("key")))?;
-        let (nspawn, init) = start(name, &folder)?;
-        let host = Self::made(name, folder, nspawn, init);
+        let groups = Groups::new()?;
+        let (nspawn, init) = start(name, &folder, &groups)?;
+        let host = Self::made(name, folder, nspawn, init, Some(groups));
         host.wait_until_booted()?;
         host.account("root", &[])?;
         Ok(host)
     }
 
-    pub(crate) fn made(name: &str, folder: PathBuf, outer: Child, init: u32) -> Self {
+    pub(crate) fn made(name: &str, folder: PathBuf, outer: Child, init: u32, groups: Option<Groups>) -> Self {
         Self {
             name: name.to_owned(),
             folder,
             nspawn: Mutex::new(outer),
             init: AtomicU32::new(init),
+            groups,
             keep: false,
         }
     }
@@ -83,7 +88,8 @@ impl Host {
     /// Cuts the power and starts the host again.
     pub fn reboot(&self) -> Result<()> {
         self.end();
-        let (nspawn, init) = start(&self.name, &self.folder)?;
+        let groups = self.groups.as_ref().context("this host was not booted")?;
+        let (nspawn, init) = start(&self.name, &self.folder, groups)?;
         *self.nspawn() = nspawn;
         self.init.store(init, Ordering::Relaxed);
         self.wait_until_booted()
@@ -120,6 +126,7 @@ impl Host {
     /// Leaves the host up when this is dropped, and says how to enter and how to end it.
     pub fn keep(&mut self) -> String {
         self.keep = true;
+        std::mem::forget(self.groups.take());
         format!(
             "enter it:  nsenter -a -r -t {0} bash\nor as alice:  nsenter --net -t {0} ssh -i {1}/key -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null alice@127.0.0.1\nend it:    kill {2} && umount -l {1}/root && rm -rf {1}",
             self.init(),
@@ -256,14 +263,6 @@ impl Host {
             if up && state.out.contains(":22") && !state.out.contains("/run/nologin") {
                 return Ok(());
             }
-            if state.out.starts_with("degraded") {
-                // Hosts share one tree of control groups on this machine, and another one that boots can take away
-                // an empty group that a unit of this one was about to be put into: that unit is started again.
-                self.root(
-                    "failed=$(systemctl list-units --failed --plain --no-legend | cut -d' ' -f1); \
-                     systemctl reset-failed; systemctl start $failed",
-                );
-            }
             if Instant::now() > deadline {
                 let console = std::fs::read_to_string(self.folder.join("console")).unwrap_or_default();
                 let failed =
@@ -312,9 +311,10 @@ pub(crate) fn test_files(root: &Path, name: &str) -> Result<()> {
 }
 
 /// systemd-nspawn, and the first process inside.
-fn start(name: &str, folder: &Path) -> Result<(Child, u32)> {
+fn start(name: &str, folder: &Path, groups: &Groups) -> Result<(Child, u32)> {
     let console = File::create(folder.join("console"))?;
-    let mut nspawn = Command::new("systemd-nspawn")
+    let mut nspawn = groups
+        .command("systemd-nspawn")
         .args(["-q", "-b", "-D"])
         .arg(folder.join("root"))
         .args(["--register=no", "--keep-unit", "--private-network", "--console=pipe"])

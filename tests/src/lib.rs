@@ -14,6 +14,7 @@
 // Tests are what this crate is for: a wrong step must stop the story and say where.
 #![allow(clippy::panic, clippy::print_stderr, clippy::missing_panics_doc)]
 
+mod cgroup;
 mod host;
 mod image;
 mod lan;

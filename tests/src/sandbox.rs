@@ -60,7 +60,7 @@ impl Host {
             .args(["-q", "-t", "ed25519", "-N", "", "-f"])
             .arg(folder.join("key")))?;
         let (unshare, init) = start(name, &folder)?;
-        let host = Self::made(name, folder, unshare, init);
+        let host = Self::made(name, folder, unshare, init, None);
         host.account("root", &[])?;
         host.person(SPARE, &["staff"])?;
         host.root("groupadd -f jit-approvers").ends_with(0);
