@@ -157,8 +157,8 @@ impl Round<'_> {
 fn what_a_hub_acknowledged_outlives_a_power_cut_at_any_moment() {
     let mut powered = Powered::new();
     let hub = &powered.hub;
-    let people: String = (0..CUTS * ASKERS).map(|n| format!("[p{n}]\ngroups = [\"dev\"]\n")).collect();
-    let people = format!("{people}[bob]\ngroups = [\"leads\"]\n[carol]\ngroups = [\"leads\"]\n");
+    let mut people = "[bob]\ngroups = [\"leads\"]\n[carol]\ngroups = [\"leads\"]\n".to_owned();
+    (0..CUTS * ASKERS).for_each(|n| people.push_str(&format!("[p{n}]\ngroups = [\"dev\"]\n")));
     let policy = NewPolicy { policy: POLICY.to_owned(), people: Some(people) };
     hub.client(&hub.admin).apply_policy(&policy).unwrap();
     let secret = |hub: &Hub, who: &str, scope| hub.token(who, &[Scope::Read, scope], "1h").secret;

@@ -199,11 +199,11 @@ impl Filesystem for Door {
     }
 
     fn mkdir(&self, request: &Request, parent: INodeNo, name: &OsStr, mode: u32, _: u32, reply: ReplyEntry) {
-        let made = self.0.step(|tree| {
+        let new = self.0.step(|tree| {
             let node = tree.make(parent.0, name, owned(request, mode), true)?;
             entered(tree, node)
         });
-        entry(made, reply);
+        entry(new, reply);
     }
 
     fn unlink(&self, _: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEmpty) {
@@ -340,13 +340,13 @@ impl Filesystem for Door {
         _: i32,
         reply: ReplyCreate,
     ) {
-        let made = self.0.step(|tree| {
+        let new = self.0.step(|tree| {
             let node = tree.make(parent.0, name, owned(request, mode), false)?;
             entered(tree, node)
         });
-        match made {
+        match new {
             Ok(found) => {
-                reply.created(&limits::BELIEVED, &found, Generation(0), FileHandle(0), opened(request))
+                reply.created(&limits::BELIEVED, &found, Generation(0), FileHandle(0), opened(request));
             }
             Err(why) => reply.error(why),
         }

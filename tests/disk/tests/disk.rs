@@ -242,7 +242,7 @@ fn lost(synchronous: &str, keep: impl Fn(u64) -> Keep) -> u32 {
         // The power can be gone before it has looked.
         if let Some(found) = counted.next() {
             lost += u32::from(found < done);
-            done = counted.last().unwrap_or(found);
+            done = counted.next_back().unwrap_or(found);
         }
         disk.restart(keep(round)).unwrap();
     }
@@ -263,8 +263,8 @@ fn the_process_that_answers_for_a_disk_is_refused_what_it_would_hang_by() {
     let (_disk, folder) = disk(Names::WithFolder);
     let db = rusqlite::Connection::open(folder.path().join("x.db")).unwrap();
     let mode: String = db.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0)).unwrap_or_default();
-    let made = db.execute_batch("CREATE TABLE t (n)");
-    assert!(mode != "wal" || made.is_err(), "it maps a file of its own disk");
+    let created = db.execute_batch("CREATE TABLE t (n)");
+    assert!(mode != "wal" || created.is_err(), "it maps a file of its own disk");
 }
 
 #[test]
