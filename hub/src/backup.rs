@@ -136,7 +136,9 @@ fn beside(path: &Path, part: &str) -> PathBuf {
     name.into()
 }
 
-fn sync_folder(of: &Path) -> Result<(), HubError> {
+/// Has the name of this file or folder outlive a power cut: fsync(2) promises that of what a folder lists for a sync
+/// of the folder alone.
+pub fn sync_folder(of: &Path) -> Result<(), HubError> {
     let folder = of.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     File::open(folder)
         .and_then(|folder| folder.sync_all())

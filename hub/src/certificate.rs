@@ -3,6 +3,7 @@
 //! The authority is made once and pinned by everybody who logs in. What it signs is never kept: each start makes
 //! a new certificate, and so does a hub that runs on for long, so none is ever over and there is none to renew.
 
+use crate::backup::sync_folder;
 use crate::config::{Config, Tls};
 use crate::error::{HubError, os};
 use crate::{clock, limits};
@@ -193,7 +194,7 @@ fn text(path: &Path) -> Result<String, HubError> {
     Ok(text)
 }
 
-/// A new file, whole or not at all.
+/// A new file, whole or not at all; it is there from then on, whatever happens.
 pub fn put(path: &Path, mode: u32, text: &str) -> Result<(), HubError> {
     let failed = || os(format!("writing {}", path.display()));
     let beside = path.with_extension("new");
@@ -201,5 +202,6 @@ pub fn put(path: &Path, mode: u32, text: &str) -> Result<(), HubError> {
     let mut file =
         options.write(true).create(true).truncate(true).mode(mode).open(&beside).map_err(failed())?;
     file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(failed())?;
-    std::fs::rename(&beside, path).map_err(failed())
+    std::fs::rename(&beside, path).map_err(failed())?;
+    sync_folder(path)
 }

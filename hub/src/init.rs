@@ -1,5 +1,6 @@
 //! `jit-hub init`: everything a hub needs to be served, made once.
 
+use crate::backup::sync_folder;
 use crate::certificate::{Authority, put};
 use crate::config::Config;
 use crate::error::{HubError, os};
@@ -98,12 +99,13 @@ fn log(config: &Config) -> Result<Log, HubError> {
 /// A folder that is its owner's alone.
 fn private(folder: &Path) -> Result<(), HubError> {
     let failed = || os(format!("making {}", folder.display()));
+    let new = folder.ancestors().take_while(|folder| !folder.exists()).count();
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(failed())?;
     let mode = std::fs::metadata(folder).map_err(failed())?.permissions().mode();
     if mode & 0o077 != 0 {
         std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o700)).map_err(failed())?;
     }
-    Ok(())
+    folder.ancestors().take(new).try_for_each(sync_folder)
 }
 
 /// The secret alone goes to standard output, so that it can be handed on without being seen.

@@ -21,7 +21,9 @@ const NOBODY: u32 = 65_534;
 
 /// A server that runs. It ends with this.
 pub struct Postgres {
+    /// Of its socket and its log.
     folder: PathBuf,
+    data: PathBuf,
     programs: PathBuf,
     server: Option<Child>,
     /// Where it also answers by TLS.
@@ -31,16 +33,21 @@ pub struct Postgres {
 impl Postgres {
     /// A new one, with an empty database.
     pub fn start() -> Result<Self> {
-        let mut made = Self::made()?;
+        let mut made = Self::made(None)?;
         made.begin()?;
         Ok(made)
     }
 
+    /// A new one that keeps its data there, a folder that is not made yet; it does not run yet.
+    pub fn on(data: PathBuf) -> Result<Self> {
+        Self::made(Some(data))
+    }
+
     /// One that also answers on a port of the loopback, by TLS with this certificate and key in PEM.
     pub fn over_tls(certificate: &str, key: &str) -> Result<Self> {
-        let mut made = Self::made()?;
+        let mut made = Self::made(None)?;
         for (name, text) in [("server.crt", certificate), ("server.key", key)] {
-            let path = made.folder.join("data").join(name);
+            let path = made.data.join(name);
             std::fs::write(&path, text)?;
             owned(&path, 0o600)?;
         }
@@ -50,7 +57,7 @@ impl Postgres {
         Ok(made)
     }
 
-    fn made() -> Result<Self> {
+    fn made(data: Option<PathBuf>) -> Result<Self> {
         install(&[("/usr/lib/postgresql", "postgresql")])?;
         let programs = programs()?;
         let template = template(&programs)?;
@@ -58,8 +65,9 @@ impl Postgres {
         // Its socket's whole name has to fit into 107 bytes.
         let folder = std::env::temp_dir().join(format!("jit-pg-{}-{number}", std::process::id()));
         std::fs::create_dir(&folder).with_context(|| format!("making {}", folder.display()))?;
-        let made = Self { folder, programs, server: None, port: None };
-        run(Command::new("cp").arg("-a").arg(template).arg(made.folder.join("data")))?;
+        let data = data.unwrap_or_else(|| folder.join("data"));
+        let made = Self { folder, data, programs, server: None, port: None };
+        run(Command::new("cp").arg("-a").arg(template).arg(&made.data))?;
         owned(&made.folder, 0o700)?;
         Ok(made)
     }
@@ -71,7 +79,7 @@ impl Postgres {
         }
         let log = File::options().create(true).append(true).open(self.folder.join("log"))?;
         let mut command = self.program("postgres");
-        command.arg("-D").arg(self.folder.join("data")).arg("-k").arg(&self.folder);
+        command.arg("-D").arg(&self.data).arg("-k").arg(&self.folder);
         command.args(["-c", "max_connections=100", "-c"]);
         match self.port {
             // The socket is named by the port too.

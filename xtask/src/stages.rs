@@ -55,6 +55,10 @@ const LONG: &[Stage] = &[
     ("kills", |tally| {
         tests(tally, &["cargo", "test", "-p", "hosts", "--test", "kills"], &[("JIT_KILLS", "200")])
     }),
+    ("cuts", |tally| {
+        tests(tally, &["cargo", "test", "-p", "jitd", "--test", "power"], &[("JIT_SWEEPS", "10")])?;
+        tests(tally, &["cargo", "test", "-p", "hub", "--features", "long", "--test", "hub", "power"], &[])
+    }),
     ("postgres", |tally| {
         tests(tally, &["cargo", "test", "-p", "hub", "--features", "long", "--test", "postgres"], &[])
     }),

@@ -1,6 +1,13 @@
 //! The database of a hub in these tests: a file in its folder of state.
 
+use disk::{Disk, Names};
 use std::path::Path;
+
+/// What it may build on: SQLite syncs folders itself.
+pub const NAMES: Names = Names::WithFolder;
+
+/// How often its power is cut.
+pub const CUTS: u64 = if cfg!(feature = "long") { 40 } else { 6 };
 
 /// Whether several hubs share it.
 pub const SHARED: bool = false;
@@ -14,6 +21,19 @@ impl Database {
     pub fn start() -> Self {
         Self
     }
+
+    /// On a disk of its own: where the hub's state is.
+    pub fn on(_: &Disk) -> Self {
+        Self
+    }
+
+    /// The power of its disk is cut.
+    #[allow(clippy::unused_self)] // a server has something to do
+    pub fn kill(&mut self) {}
+
+    /// The power is back.
+    #[allow(clippy::unused_self)] // a server has something to do
+    pub fn begin(&mut self) {}
 }
 
 /// What the configuration says of it.

@@ -12,6 +12,7 @@ mod host;
 mod inbox;
 mod keys;
 mod moving;
+mod power;
 mod room;
 mod strangers;
 mod there;

@@ -28,6 +28,8 @@ pub const PEOPLE: &str =
     "[alice]\ngroups = [\"dev\"]\n[bob]\ngroups = [\"leads\"]\n[carol]\ngroups = [\"leads\"]\n";
 
 pub struct Hub {
+    /// What its state is below in the folder: nothing, or a disk.
+    base: &'static str,
     pub folder: Arc<tempfile::TempDir>,
     pub admin: String,
     pub database: Arc<Mutex<Database>>,
@@ -45,17 +47,23 @@ struct Served {
 impl Hub {
     /// One that is set up and does not serve yet, with further lines of configuration.
     pub fn set_up(more: &str) -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        let hub = Self::set_up_in(tempfile::tempdir().unwrap(), "", Database::start(), more);
+        hub.sql("INSERT INTO host (name, labels, key, machine, joined, joined_ms, seq) VALUES ('db-1', '{\"env\":\"prod\"}', '', '', x'', 0, 1)");
+        hub
+    }
+
+    /// One that is set up, with its state below this part of the folder, and knows no host.
+    pub fn set_up_in(folder: tempfile::TempDir, base: &'static str, database: Database, more: &str) -> Self {
         let log = log_at(&folder.path().join("log"));
-        let database = Database::start();
         let config = format!(
-            "listen = \"127.0.0.1:0\"\nnames = [\"localhost\"]\nstate = '{0}/state'\n{more}\n[signer]\nstate = '{0}/signer'\n\
-             socket = '{0}/signer.sock'\n[syslog]\nsocket = '{0}/log'\n{1}",
+            "listen = \"127.0.0.1:0\"\nnames = [\"localhost\"]\nstate = '{0}/{base}state'\n{more}\n[signer]\n\
+             state = '{0}/{base}signer'\nsocket = '{0}/signer.sock'\n[syslog]\nsocket = '{0}/log'\n{1}",
             folder.path().display(),
             lines(&database)
         );
         std::fs::write(folder.path().join("hub.toml"), config).unwrap();
         let mut hub = Self {
+            base,
             folder: Arc::new(folder),
             admin: String::new(),
             database: Arc::new(Mutex::new(database)),
@@ -66,7 +74,6 @@ impl Hub {
         let done = hub.command("init").output().unwrap();
         assert!(done.status.success(), "{}", text(&done.stderr));
         text(&done.stdout).trim().clone_into(&mut hub.admin);
-        hub.sql("INSERT INTO host (name, labels, key, machine, joined, joined_ms, seq) VALUES ('db-1', '{\"env\":\"prod\"}', '', '', x'', 0, 1)");
         hub
     }
 
@@ -81,6 +88,7 @@ impl Hub {
     #[allow(dead_code)] // not where the database is a file
     pub fn beside(&self) -> Self {
         let mut hub = Self {
+            base: self.base,
             folder: Arc::clone(&self.folder),
             admin: self.admin.clone(),
             database: Arc::clone(&self.database),
@@ -192,7 +200,7 @@ impl Hub {
     }
 
     pub fn ca(&self) -> String {
-        std::fs::read_to_string(self.path("state/ca.crt")).unwrap()
+        std::fs::read_to_string(self.path(&format!("{}state/ca.crt", self.base))).unwrap()
     }
 
     pub fn client(&self, token: &str) -> api::Client {

@@ -15,6 +15,9 @@ mod host;
 #[cfg(feature = "long")]
 #[path = "../hub/inbox.rs"]
 mod inbox;
+#[cfg(feature = "long")]
+#[path = "../hub/power.rs"]
+mod power;
 mod replicas;
 #[path = "../hub/room.rs"]
 mod room;
