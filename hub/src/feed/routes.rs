@@ -9,7 +9,7 @@ use api::{
 };
 use axum::body::{Body, Bytes};
 use axum::extract::{DefaultBodyLimit, Extension, Path, State};
-use axum::http::{HeaderMap, Uri, header};
+use axum::http::{HeaderMap, HeaderName, Uri, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
@@ -89,7 +89,12 @@ async fn feed(State(site): Shared, uri: Uri, headers: HeaderMap, body: Bytes) ->
         Some((Ok::<_, std::convert::Infallible>(event), stream))
     });
     let events = events.take(if once { 1 } else { usize::MAX });
-    let head = [(header::CONTENT_TYPE, "text/event-stream"), (header::CACHE_CONTROL, "no-store")];
+    let head = [
+        (header::CONTENT_TYPE, "text/event-stream"),
+        (header::CACHE_CONTROL, "no-store"),
+        // What has nginx hand on each event at once.
+        (HeaderName::from_static("x-accel-buffering"), "no"),
+    ];
     Ok((head, Body::from_stream(events)).into_response())
 }
 
