@@ -118,11 +118,17 @@ impl Follower {
             machine: self.machine,
             version: self.version.clone(),
         };
-        let stream =
-            self.site.source.voice().map_err(|why| why.to_string()).and_then(|voice| voice.feed(&ask));
+        let stream = self
+            .site
+            .source
+            .voice()
+            .map_err(|why| (why.to_string(), false))
+            .and_then(|voice| voice.feed(&ask));
         let stream = match stream {
             Ok(stream) => stream,
-            Err(why) => return Ended::Failed(why),
+            // What holds back the answer can hold back its head too.
+            Err((why, true)) => return Ended::Silent(why),
+            Err((why, false)) => return Ended::Failed(why),
         };
         let mut lines = BufReader::new(stream);
         loop {
@@ -250,7 +256,7 @@ enum Ended {
     /// It was given what it had lost, and has more to tell than it told.
     GaveBack,
     Failed(String),
-    /// A stream was there, and nothing more came of it.
+    /// A stream was there or begun, and nothing more came of it.
     Silent(String),
     /// The same, and what is held counts for nothing the next time.
     WantsAll(String),

@@ -48,7 +48,9 @@ fn staleness(host: &Host, who: &str) -> i64 {
     let of_who = |line: &&String| {
         line.contains("decision=allow reason=granted") && line.contains(&format!("user={who} "))
     };
-    let Some(line) = lines.iter().rfind(of_who) else { panic!("nobody came in: {lines:#?}") };
+    let line = lines.iter().rfind(of_who);
+    assert!(line.is_some(), "nobody came in: {lines:#?}");
+    let line = line.unwrap();
     assert!(line.contains(" source=hub "), "{line}");
     let told = line.split("staleness=").nth(1).and_then(|rest| rest.split('s').next());
     told.and_then(|told| told.parse().ok()).unwrap()
@@ -175,22 +177,19 @@ fn where_the_clocks_differ(fleet: &Fleet, host: &Host, alice: &Person<'_>, carol
             .iter()
             .any(|line| line.contains("ahead of this host's clock by more than 10 minutes"))
     });
-    host.root("jit status").says("not confirmed since the machine started");
+    host.root("jit status").says("the wall clock is 11 minutes behind of the gate's time");
     alice.ssh("true").is_in();
     let grant = fleet.granted_to("carol", "--host web-1 --service ssh --for 1h");
     again("the grant is there", || carol.ssh("true").code == 0);
 
-    // Nine minutes ahead: what the hub ends in five minutes is over here already.
+    // Nine minutes ahead, and right again.
     apart(540, 5);
     says_apart("s ahead");
     carol.ssh("true").is_in();
     fleet.jit("bob", &format!("revoke {grant} --reason 'done'")).ends_with(0);
     host.soon("the end is there", || carol.ssh("true").code != 0);
-    let short = fleet.granted_to("carol", "--host web-1 --service ssh --for 5m");
-    host.soon("it is over", || carol.ssh("true").err.contains(&format!("grant {short} for ssh ended")));
-
-    // And right again.
     apart(0, 6);
     says_apart("right");
-    host.soon("what is left of it is there", || carol.ssh("true").code == 0);
+    alice.ssh("true").is_in();
+    assert_ne!(carol.ssh("true").code, 0, "what was ended stays so");
 }
