@@ -2,7 +2,8 @@
 //!
 //! Time is a pair (see [`access::Now`]). `trusted` runs from an anchor (wall time and `CLOCK_BOOTTIME` of
 //! one moment) by `CLOCK_BOOTTIME` alone, so setting the wall clock moves nothing; it never falls below the
-//! floor. `latest` is the wall clock where that is ahead. The anchor belongs to one start of the machine.
+//! floor, nor below what a hub signed of time. `latest` is the wall clock where that is ahead. The anchor belongs to
+//! one start of the machine.
 //! After the next it is made anew from the wall clock and is *provisional*: it decides, but does not raise
 //! the floor until the clock is confirmed, so one bad clock cannot lock a host out for ever.
 
@@ -10,6 +11,7 @@ use crate::{kernel, limits};
 use access::{Now, Time};
 use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 /// What is written down of time.
@@ -111,6 +113,29 @@ pub struct Clock {
     kept: Mutex<Kept>,
     boot: String,
     steady: Mutex<Steady>,
+    signed: Mutex<Option<Signed>>,
+    agreed: AtomicBool,
+}
+
+/// It was at least this late when it was heard, as a hub signed. `sync::apply` keeps it within ten minutes of this
+/// host's own time, which has none of it, so that none can creep.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Signed {
+    time: Time,
+    heard: TimeDelta,
+}
+
+impl Signed {
+    fn now(self, since_boot: TimeDelta) -> Time {
+        self.time + (since_boot - self.heard)
+    }
+
+    /// What counts once this is heard. An earlier time is one of other keys, and what the old ones said is over.
+    fn then(before: Option<Self>, time: Option<Time>, since_boot: TimeDelta) -> Option<Self> {
+        let time = time?;
+        let later = before.filter(|before| before.time <= time).map(|before| before.now(since_boot));
+        Some(Self { time: later.map_or(time, |later| later.max(time)), heard: since_boot })
+    }
 }
 
 /// How long the kernel's clock has been synchronised without a break.
@@ -137,12 +162,40 @@ impl Clock {
         let boot = kernel::boot_id()?;
         let reading = Reading { boot: boot.clone(), wall: kernel::wall(), since_boot: kernel::since_boot() };
         let kept = Kept::resumed(before, &reading);
-        Ok(Self { kept: Mutex::new(kept), boot, steady: Mutex::default() })
+        Ok(Self {
+            kept: Mutex::new(kept),
+            boot,
+            steady: Mutex::default(),
+            signed: Mutex::default(),
+            agreed: AtomicBool::new(false),
+        })
     }
 
     /// The time now.
     pub fn now(&self) -> Now {
+        let (own, signed) = (self.own(), *self.signed.lock().unwrap_or_else(PoisonError::into_inner));
+        let signed = signed.map_or(own.trusted, |signed| signed.now(kernel::since_boot()));
+        let trusted = own.trusted.max(signed);
+        let provisional = own.provisional && !self.agreed.load(Ordering::Relaxed);
+        Now { trusted, latest: own.latest.max(trusted), provisional }
+    }
+
+    /// The same by this host's own clock, without what a hub signed.
+    pub fn own(&self) -> Now {
         self.held(|kept| kept.now(kernel::wall(), kernel::since_boot()))
+    }
+
+    /// It is at least this late, as a hub signed.
+    pub fn hears(&self, signed: Option<Time>) {
+        let mut held = self.signed.lock().unwrap_or_else(PoisonError::into_inner);
+        *held = Signed::then(*held, signed, kernel::since_boot());
+    }
+
+    /// A hub has just said that it is this late. While the last such word agrees with this host's own time, the time is
+    /// not provisional; that moves neither anchor nor floor, so whoever keeps the clock can still set it right.
+    pub fn heard_just_now(&self, signed: Time) {
+        let agrees = (self.own().trusted - signed).abs() <= sync::limits::SKEW;
+        self.agreed.store(agrees, Ordering::Relaxed);
     }
 
     /// This start of the machine.
@@ -152,8 +205,8 @@ impl Clock {
 
     /// What to write down, the floor raised to now.
     pub fn to_keep(&self) -> Kept {
-        let now = self.now();
-        self.held(|kept| kept.risen(now))
+        let own = self.own();
+        self.held(|kept| kept.risen(own))
     }
 
     /// What the clock would be once confirmed by the wall clock as it is. Takes effect by
@@ -193,6 +246,9 @@ impl Clock {
             return "not confirmed since the machine started, so grants that start later than their approval wait: \
                     it is confirmed once a time service has kept it for 10 minutes, or by `jitd clock accept` as root"
                 .to_owned();
+        }
+        if self.own().provisional {
+            return "agrees with the hub's".to_owned();
         }
         "confirmed".to_owned()
     }
@@ -300,6 +356,40 @@ mod tests {
         clock.adopt(clock.if_confirmed(false));
         *clock.steady.lock().unwrap() = long_ago();
         assert!(!clock.settled(), "it is confirmed already");
+    }
+
+    #[test]
+    fn a_hubs_time_goes_on_from_when_it_was_heard_and_ends_with_its_keys() {
+        let minutes = TimeDelta::minutes;
+        let heard = Signed::then(None, Some(at(0)), minutes(5)).unwrap();
+        assert_eq!(heard.now(minutes(7)), at(0) + minutes(2));
+        let late = Signed::then(Some(heard), Some(at(0) + minutes(1)), minutes(7)).unwrap();
+        assert_eq!(
+            late.now(minutes(7)),
+            at(0) + minutes(2),
+            "one that was long on its way sets nothing back"
+        );
+        let next = Signed::then(Some(late), Some(at(0) + minutes(9)), minutes(8)).unwrap();
+        assert_eq!(next.now(minutes(8)), at(0) + minutes(9));
+        let other = Signed::then(Some(next), Some(at(0) - minutes(3)), minutes(9)).unwrap();
+        assert_eq!(other.now(minutes(9)), at(0) - minutes(3), "of other keys");
+        assert_eq!(Signed::then(Some(other), None, minutes(9)), None);
+    }
+
+    #[test]
+    fn what_a_hub_signed_of_time_counts_and_is_never_written_down_as_this_hosts_own() {
+        let clock = Clock::resume(None).unwrap();
+        let signed = kernel::wall() + TimeDelta::minutes(9);
+        assert!(clock.now().provisional);
+        clock.hears(Some(signed));
+        clock.heard_just_now(signed);
+        let (now, own) = (clock.now(), clock.own());
+        assert!(now.trusted >= signed && now.latest >= signed && !now.provisional);
+        assert!(own.trusted < signed && own.provisional);
+        let kept = clock.to_keep();
+        assert!(kept.floor < signed && !kept.confirmed);
+        clock.heard_just_now(signed + TimeDelta::minutes(2));
+        assert!(clock.now().provisional, "the hub's clock is another by now");
     }
 
     #[test]

@@ -49,6 +49,13 @@ pub fn package(name: &str) -> Result<PathBuf> {
     })
 }
 
+/// apt-get takes its own lock and fails where another has it: two tests at once use it one after the other.
+fn apt() -> Result<File> {
+    let lock = File::create(cache()?.join("apt.lock"))?;
+    lock.lock().context("waiting for another that uses apt-get")?;
+    Ok(lock)
+}
+
 /// Installs the Debian packages that bring these programs or files, where they are missing.
 pub fn install(needs: &[(&str, &str)]) -> Result<()> {
     let there = |need: &str| {
@@ -66,9 +73,7 @@ pub fn install(needs: &[(&str, &str)]) -> Result<()> {
     if missing().is_empty() {
         return Ok(());
     }
-    // apt-get takes its own lock and fails where another has it: two tests at once install one after the other.
-    let lock = File::create(cache()?.join("apt.lock"))?;
-    lock.lock().context("waiting for another installation")?;
+    let _one_at_a_time = apt()?;
     let missing = missing();
     if missing.is_empty() {
         return Ok(());
@@ -80,6 +85,33 @@ pub fn install(needs: &[(&str, &str)]) -> Result<()> {
         .args(["-q", "-o", "DPkg::Lock::Timeout=120", "install", "-y", "--no-install-recommends"])
         .args(&missing)
         .env("DEBIAN_FRONTEND", "noninteractive"))
+}
+
+/// What a Debian package holds, unpacked and not installed: a service in it is not started, and nothing of this machine
+/// changes.
+pub fn unpacked(name: &str) -> Result<PathBuf> {
+    let folder = cache()?.join("unpacked");
+    std::fs::create_dir_all(&folder)?;
+    let there = folder.join(name);
+    let _one_at_a_time = apt()?;
+    if there.exists() {
+        return Ok(there);
+    }
+    let half = folder.join(format!("{name}.half"));
+    if half.exists() {
+        std::fs::remove_dir_all(&half)?;
+    }
+    std::fs::create_dir(&half)?;
+    run(Command::new("apt-get").args(["-q", "-o", "DPkg::Lock::Timeout=120", "update"]))?;
+    // Fetching drops its rights to a user who may not write here.
+    run(Command::new("apt-get")
+        .args(["-q", "-o", "APT::Sandbox::User=root", "download", name])
+        .current_dir(&half))?;
+    let package = std::fs::read_dir(&half)?.flatten().map(|entry| entry.path()).next();
+    let package = package.with_context(|| format!("apt-get brought no package {name}"))?;
+    run(Command::new("dpkg-deb").arg("--extract").arg(package).arg(half.join("root")))?;
+    std::fs::rename(half, &there)?;
+    Ok(there)
 }
 
 /// Runs a command to its end; a failure carries what it printed.

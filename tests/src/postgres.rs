@@ -1,7 +1,7 @@
 //! A PostgreSQL server of a test's own: the system's programs, on a folder of its own, that keeps what it
 //! acknowledges.
 
-use crate::limits::START;
+use crate::limits::{LOOK_AGAIN, START};
 use crate::machine::{cache, install, run};
 use anyhow::{Context as _, Result, bail, ensure};
 use rustix::process::{Pid, Signal, kill_process};
@@ -57,17 +57,55 @@ impl Postgres {
         Ok(made)
     }
 
+    /// A second server that has all that this one commits, and that each commit here waits for from now on.
+    pub fn standby(&self) -> Result<Self> {
+        let mut made = Self::empty(None)?;
+        let data = made.data.clone();
+        run(made
+            .program("pg_basebackup")
+            .args(["--write-recovery-conf", "--checkpoint=fast", "--no-sync", "-U", "hub", "-h"])
+            .arg(&self.folder)
+            .arg("-D")
+            .arg(&data))?;
+        made.begin()?;
+        self.psql("ALTER SYSTEM SET synchronous_standby_names = '*'")?;
+        self.psql("SELECT pg_reload_conf()")?;
+        let begun = Instant::now();
+        while self.psql("SELECT sync_state FROM pg_stat_replication")? != "sync" {
+            ensure!(begun.elapsed() < START, "the standby is not in step after {} s", START.as_secs());
+            std::thread::sleep(LOOK_AGAIN);
+        }
+        Ok(made)
+    }
+
+    /// Makes a standby the one that takes writes.
+    pub fn promote(&self) -> Result<()> {
+        let promoted = self.psql("SELECT pg_promote()")?;
+        ensure!(promoted == "t", "promoting the standby: it says {promoted:?}");
+        Ok(())
+    }
+
+    /// How this one and another are reached, whichever takes writes.
+    pub fn url_with(&self, other: &Self) -> String {
+        format!("{}&host={}", self.url(), other.folder.display())
+    }
+
     fn made(data: Option<PathBuf>) -> Result<Self> {
+        let made = Self::empty(data)?;
+        let template = template(&made.programs)?;
+        run(Command::new("cp").arg("-a").arg(template).arg(&made.data))?;
+        Ok(made)
+    }
+
+    fn empty(data: Option<PathBuf>) -> Result<Self> {
         install(&[("/usr/lib/postgresql", "postgresql")])?;
         let programs = programs()?;
-        let template = template(&programs)?;
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         // Its socket's whole name has to fit into 107 bytes.
         let folder = std::env::temp_dir().join(format!("jit-pg-{}-{number}", std::process::id()));
         std::fs::create_dir(&folder).with_context(|| format!("making {}", folder.display()))?;
         let data = data.unwrap_or_else(|| folder.join("data"));
         let made = Self { folder, data, programs, server: None, port: None };
-        run(Command::new("cp").arg("-a").arg(template).arg(&made.data))?;
         owned(&made.folder, 0o700)?;
         Ok(made)
     }

@@ -66,6 +66,10 @@ const LONG: &[Stage] = &[
         let line = ["cargo", "test", "-p", "hosts", "--features", "long", "--test", "crossings"];
         tests(tally, &line, &[])
     }),
+    ("proxy", |tally| {
+        let line = ["cargo", "test", "-p", "hosts", "--features", "long", "--test", "scenario", "held_back"];
+        tests(tally, &line, &[])
+    }),
     ("settles", |tally| {
         tests(
             tally,

@@ -27,6 +27,8 @@ pub struct Applied {
     pub permits: bool,
     /// What somebody should look at, though the rest is good.
     pub alarms: Vec<Alarm>,
+    /// When the hub signed it, by its own clock.
+    pub signed_at: Time,
 }
 
 /// What became of one grant.
@@ -118,7 +120,7 @@ pub fn apply(state: &State, bytes: &[u8], now: LocalTime) -> Result<Applied, Rej
     let differ = permits != state.permits;
     let (hub, host) = (state.hub.clone(), state.host.clone());
     let state = State { hub, root, host, served: Some(served), grants, permits };
-    Ok(Applied { state, changes, permits: differ, alarms })
+    Ok(Applied { state, changes, permits: differ, alarms, signed_at: view.issued_at })
 }
 
 /// The manifest to go by: the one held, or one that comes with the message and follows it.

@@ -9,7 +9,7 @@ use api::{
 };
 use axum::body::{Body, Bytes};
 use axum::extract::{DefaultBodyLimit, Extension, Path, State};
-use axum::http::{HeaderMap, Uri, header};
+use axum::http::{HeaderMap, HeaderName, Uri, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
@@ -94,6 +94,8 @@ async fn feed(State(site): Shared, uri: Uri, headers: HeaderMap, body: Bytes) ->
         (header::CACHE_CONTROL, "no-store"),
         // Its place is free again as soon as the stream is over.
         (header::CONNECTION, "close"),
+        // What has nginx hand on each event at once.
+        (HeaderName::from_static("x-accel-buffering"), "no"),
     ];
     Ok((head, Body::from_stream(events)).into_response())
 }

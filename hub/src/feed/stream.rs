@@ -5,7 +5,7 @@ use crate::inbox;
 use crate::limits;
 use crate::site::Site;
 use crate::voice::Voice;
-use access::{HostName, SessionId};
+use access::{HostName, SessionId, Time};
 use api::EndThere;
 use desk::DeskError;
 use loglines::Level;
@@ -66,6 +66,8 @@ impl Stream {
     }
 
     async fn event(&mut self) -> Result<String, DeskError> {
+        // Before any look: whoever stands still between the two calls nothing fresh by what was true before.
+        let now = self.site.clock.time();
         // Before the look: what comes after it wakes the stream once more.
         let looks = self.wakes.borrow_and_update().looks;
         let mut events = String::new();
@@ -87,7 +89,7 @@ impl Stream {
             self.era = voice.manifest.era;
             self.holds.clear();
         }
-        let (message, holds) = message(&self.site, &voice, &self.host, truth, &self.holds);
+        let (message, holds) = message(&self.site, &voice, &self.host, truth, &self.holds, now);
         self.holds = holds;
         // JSON has no line's end in it, which is the one thing that an event's data must not have.
         let json = String::from_utf8_lossy(&message.to_bytes()).into_owned();
@@ -119,8 +121,8 @@ fn message(
     host: &HostName,
     truth: &rows::Truth,
     holds: &BTreeSet<Digest>,
+    now: Time,
 ) -> (Message, BTreeSet<Digest>) {
-    let now = site.clock.time();
     let is_good = |permit: &&inbox::rows::KeptPermit| voice.manifest.grant_keys.contains(&permit.key);
     let good: Vec<SignedPermit> =
         truth.permits.iter().filter(is_good).map(|permit| permit.signed.clone()).collect();

@@ -100,6 +100,32 @@ impl Hub {
         hub
     }
 
+    /// Another one on the same database, in a folder of its own with copies of the keys, and with a signer of its own.
+    #[allow(dead_code)] // not where the database is a file
+    pub fn apart(&self) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["state", "signer"] {
+            let to = folder.path().join(name);
+            let copied = Command::new("cp").arg("-a").args([self.path(name), to]).output().unwrap();
+            assert!(copied.status.success(), "{}", text(&copied.stderr));
+        }
+        let config = std::fs::read_to_string(self.path("hub.toml")).unwrap();
+        let (here, there) = (self.folder.path().display().to_string(), folder.path().display().to_string());
+        std::fs::write(folder.path().join("hub.toml"), config.replace(&here, &there)).unwrap();
+        let log = log_at(&folder.path().join("log"));
+        let mut hub = Self {
+            base: self.base,
+            folder: Arc::new(folder),
+            admin: self.admin.clone(),
+            database: Arc::clone(&self.database),
+            served: None,
+            signer: None,
+            log,
+        };
+        hub.serve();
+        hub
+    }
+
     /// One that serves, with [`POLICY`] over [`PEOPLE`] in force.
     pub fn with_policy() -> Self {
         Self::with("")

@@ -4,6 +4,7 @@
 mod database;
 #[path = "../hub/durable.rs"]
 mod durable;
+mod failover;
 #[cfg(feature = "long")]
 #[path = "../hub/feed.rs"]
 mod feed;
@@ -15,6 +16,8 @@ mod host;
 #[cfg(feature = "long")]
 #[path = "../hub/inbox.rs"]
 mod inbox;
+mod keys;
+mod paused;
 #[cfg(feature = "long")]
 #[path = "../hub/power.rs"]
 mod power;

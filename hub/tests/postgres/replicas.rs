@@ -7,7 +7,7 @@ use api::{NewHostToken, NewPolicy, NewToken, Scope};
 use rustix::process::Signal;
 use std::io::BufRead as _;
 
-fn ready(hub: &Hub) -> bool {
+pub fn ready(hub: &Hub) -> bool {
     hub.raw("GET /readyz", "", "").starts_with("HTTP/1.1 200")
 }
 

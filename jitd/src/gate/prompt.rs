@@ -15,6 +15,10 @@ use std::sync::PoisonError;
 impl Gate {
     /// What a refused person can do: at a prompt where there is one and a place free at it, else as everybody.
     pub(super) fn offer_or_next(&self, asked: &Asked, refused: Reason) -> Next {
+        if refused == Reason::Stale {
+            // The grant is there, and another one would open as little until the source is heard again.
+            return Next::Nothing;
+        }
         match self.offer(asked, refused) {
             Some(offer) => offer,
             None => self.next(asked),

@@ -134,10 +134,11 @@ impl Voice {
         Ok(Self { caller: Caller::of(enrolment)?, host: enrolment.host.clone(), key })
     }
 
-    /// The stream of what must be held.
-    pub fn feed(&self, ask: &AskFeed) -> Result<Response, String> {
-        let (path, call) = self.signed("feed", ask, None)?;
-        Ok(self.caller.good(&path, call)?)
+    /// The stream of what must be held; where there is none why, and whether the call was taken and nothing said to it.
+    pub fn feed(&self, ask: &AskFeed) -> Result<Response, (String, bool)> {
+        let (path, call) = self.signed("feed", ask, None).map_err(|why| (why.to_string(), false))?;
+        let begun = Instant::now();
+        self.caller.good(&path, call).map_err(|why| (why.to_string(), begun.elapsed() >= limits::HUB_SILENCE))
     }
 
     /// Gives back some of what this host knows.

@@ -5,7 +5,7 @@ use super::{enrolment, reports, rows};
 use crate::daemon::DaemonError;
 use crate::limits;
 use crate::site::Site;
-use access::Text;
+use access::{Text, Time};
 use api::{AskFeed, EndThere, Known, TakenBack};
 use loglines::{Faults, Level, Tells};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
@@ -21,7 +21,7 @@ pub fn follow(site: &Arc<Site>, state: &Path) -> Result<(), DaemonError> {
     let Some(hub) = &site.source.hub else { return Ok(()) };
     site.ledger.settle(hub.enrolment.clone(), site.clock.now().trusted)?;
     let known = site.ledger.read(|connection| rows::state(connection, &hub.enrolment))?;
-    heard(site, &known);
+    heard(site, &known, None);
     let voice = Voice::of(&hub.enrolment, enrolment::key(state)?).map_err(DaemonError::Refused)?;
     // The daemon starts once.
     let _ = hub.outward.voice.set(voice);
@@ -83,6 +83,10 @@ impl Follower {
             // A proxy may hold back what does not end: then each answer is asked for by itself for a while.
             let held_back = matches!(ended, Ended::Silent(_)) && !heard;
             apart = if held_back { limits::HUB_APART } else { u32::saturating_sub(apart, 1) };
+            if held_back {
+                // The hub is there, and what it said meanwhile is late already.
+                wait = limits::HUB_AGAIN.0;
+            }
             if matches!(ended, Ended::GaveBack) {
                 // What it was given it tells to all, and to this host first.
                 wait = limits::HUB_AGAIN.0;
@@ -114,11 +118,17 @@ impl Follower {
             machine: self.machine,
             version: self.version.clone(),
         };
-        let stream =
-            self.site.source.voice().map_err(|why| why.to_string()).and_then(|voice| voice.feed(&ask));
+        let stream = self
+            .site
+            .source
+            .voice()
+            .map_err(|why| (why.to_string(), false))
+            .and_then(|voice| voice.feed(&ask));
         let stream = match stream {
             Ok(stream) => stream,
-            Err(why) => return Ended::Failed(why),
+            // What holds back the answer can hold back its head too.
+            Err((why, true)) => return Ended::Silent(why),
+            Err((why, false)) => return Ended::Failed(why),
         };
         let mut lines = BufReader::new(stream);
         loop {
@@ -175,7 +185,8 @@ impl Follower {
     /// Verifies a message, makes it durable, and goes by it.
     fn take(&mut self, message: &[u8]) -> Result<(), Ended> {
         let now = self.site.clock.now();
-        let applied = sync::apply(&self.state, message, LocalTime { own: now.trusted, latest: now.latest });
+        let own = self.site.clock.own();
+        let applied = sync::apply(&self.state, message, LocalTime { own: own.trusted, latest: now.latest });
         let applied = applied.map_err(|why| {
             let said = format!("a message was refused ({}): {why}", why.code());
             if why.is_alarm() && self.faults.take(why.code(), false, Instant::now()) == Tells::Fails {
@@ -192,7 +203,7 @@ impl Follower {
             told.insert(which);
         }
         self.told = told;
-        let state = applied.state.clone();
+        let (state, signed_at) = (applied.state.clone(), applied.signed_at);
         if let (Some((before, _)), Some((after, _))) = (self.state.watermark(), state.watermark())
             && before.incarnation < after.incarnation
             && self.gave_back != after.incarnation
@@ -206,7 +217,7 @@ impl Follower {
             .ledger
             .follow(applied, now.trusted)
             .map_err(|why| Ended::WantsAll(format!("what it says could not be written down: {why}")))?;
-        heard(&self.site, &state);
+        heard(&self.site, &state, Some(signed_at));
         self.state = state;
         Ok(())
     }
@@ -223,9 +234,20 @@ impl Follower {
     }
 }
 
-fn heard(site: &Site, state: &State) {
-    site.source.hears(state);
-    site.memory.heard(state.served.as_ref().map(|served| served.as_of));
+/// Goes by what is known, which was signed just now or comes from the disk. It is true as of an instant that has passed by
+/// the hub's clock and by the time that this host goes by, which has the hub's in it.
+fn heard(site: &Site, state: &State, signed_at: Option<Time>) {
+    site.clock.hears(state.signed_time());
+    if let Some(signed_at) = signed_at {
+        site.clock.heard_just_now(signed_at);
+    }
+    let as_of = match (signed_at, &state.served) {
+        (Some(signed_at), _) => Some(signed_at.min(site.clock.now().trusted)),
+        (None, Some(served)) => Some(served.signed_time.map_or(served.as_of, |time| time.max(served.as_of))),
+        (None, None) => None,
+    };
+    site.source.hears(state.watermark(), as_of);
+    site.memory.heard(as_of);
 }
 
 /// How listening ended.
@@ -234,7 +256,7 @@ enum Ended {
     /// It was given what it had lost, and has more to tell than it told.
     GaveBack,
     Failed(String),
-    /// A stream was there, and nothing more came of it.
+    /// A stream was there or begun, and nothing more came of it.
     Silent(String),
     /// The same, and what is held counts for nothing the next time.
     WantsAll(String),

@@ -23,7 +23,7 @@ use call::Voice;
 use desk::DeskError;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
-use sync::{Era, State};
+use sync::Era;
 
 /// The source of a running daemon.
 pub struct Source {
@@ -99,10 +99,9 @@ impl Source {
         })
     }
 
-    fn hears(&self, state: &State) {
+    fn hears(&self, watermark: Option<(Era, u64)>, as_of: Option<Time>) {
         let Some(hub) = &self.hub else { return };
-        let as_of = state.served.as_ref().map(|served| served.as_of);
-        let heard = Heard { as_of, watermark: state.watermark() };
+        let heard = Heard { as_of, watermark };
         let before = std::mem::replace(&mut *hub.heard.lock().unwrap_or_else(PoisonError::into_inner), heard);
         if before.watermark != heard.watermark {
             hub.outward.wake();

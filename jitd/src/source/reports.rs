@@ -180,7 +180,7 @@ impl Reports {
         let release = Text::parse(env!("CARGO_PKG_VERSION"));
         let state = HostState {
             watermark,
-            clock: self.site.clock.now().trusted,
+            clock: self.site.clock.own().trusted,
             seq: self.site.memory.counts(self.site.clock.now()).seq,
             gated: crate::doors::Doors::look().gated,
             version: release.map_err(|why| LedgerError::Unwritable(why.to_string()))?,

@@ -7,29 +7,39 @@ use testbed::Host;
 /// here shares its kernel with the machine, so what a start of the machine changes is changed by hand.
 fn host() -> Host {
     let host = Host::gated("web-1").unwrap();
-    let library = host.root("ls /usr/lib/*/faketime/libfaketime.so.1").out;
-    std::fs::create_dir_all(host.path("etc/systemd/system/jitd.service.d")).unwrap();
-    std::fs::write(
-        host.path("etc/systemd/system/jitd.service.d/clock.conf"),
-        format!(
-            "[Service]\nBindReadOnlyPaths=/etc/boot:/proc/sys/kernel/random/boot_id\nEnvironment=LD_PRELOAD={} FAKETIME_TIMESTAMP_FILE=/etc/wall FAKETIME_NO_CACHE=1 DONT_FAKE_MONOTONIC=1\n",
-            library.trim()
-        ),
-    )
-    .unwrap();
-    boot(&host, 1);
-    set(&host, "+0");
-    host.root("systemctl daemon-reload; systemctl restart jitd").ends_with(0);
+    own_clock(&host, &["jitd"]);
+    host.root("systemctl restart jitd").ends_with(0);
     host
 }
 
+/// From their next start on these services see the wall clock that [`set`] says, and the start of the machine that
+/// [`boot`] says.
+pub fn own_clock(host: &Host, services: &[&str]) {
+    let library = host.root("ls /usr/lib/*/faketime/libfaketime.so.1").out;
+    for service in services {
+        let folder = host.path(&format!("etc/systemd/system/{service}.service.d"));
+        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::write(
+            folder.join("clock.conf"),
+            format!(
+                "[Service]\nBindReadOnlyPaths=/etc/boot:/proc/sys/kernel/random/boot_id\nEnvironment=LD_PRELOAD={} FAKETIME_TIMESTAMP_FILE=/etc/wall FAKETIME_NO_CACHE=1 DONT_FAKE_MONOTONIC=1\n",
+                library.trim()
+            ),
+        )
+        .unwrap();
+    }
+    boot(host, 1);
+    set(host, "+0");
+    host.root("systemctl daemon-reload").ends_with(0);
+}
+
 /// Sets the daemon's wall clock off by this.
-fn set(host: &Host, offset: &str) {
+pub fn set(host: &Host, offset: &str) {
     std::fs::write(host.path("etc/wall"), format!("{offset}\n")).unwrap();
 }
 
 /// Makes the next start of the daemon one on this start of the machine.
-fn boot(host: &Host, number: u32) {
+pub fn boot(host: &Host, number: u32) {
     std::fs::write(host.path("etc/boot"), format!("{number:08}-2222-3333-4444-555555555555\n")).unwrap();
 }
 

@@ -74,7 +74,7 @@ impl Fleet {
 
 /// Waits until `what` holds where a hub that was away has to be called again first.
 #[track_caller]
-fn again(what: &str, mut holds: impl FnMut() -> bool) {
+pub fn again(what: &str, mut holds: impl FnMut() -> bool) {
     let begun = Instant::now();
     while !holds() {
         assert!(begun.elapsed() < CALLED_AGAIN, "not within {} s: {what}", CALLED_AGAIN.as_secs());

@@ -1,12 +1,15 @@
 //! What people live through on booted hosts. One program, so that several hosts are up at a time to the end.
 #![allow(clippy::unwrap_used)] // a wrong step must stop the story
 
+mod apart;
 mod approvers;
 mod clock;
 mod doors;
 mod escapes;
 mod faults;
 mod fleet;
+#[cfg(feature = "long")]
+mod held_back;
 mod life;
 mod many;
 mod modes;
@@ -16,3 +19,4 @@ mod prompt;
 mod sessions;
 mod stalls;
 mod trying;
+mod ways;

@@ -1,0 +1,74 @@
+//! Hubs that share a database share their keys, which are copied by hand.
+
+use crate::host::{granted, joined};
+use crate::replicas::ready;
+use crate::room::{Hub, text, until};
+use rustix::process::Signal;
+use std::io::BufRead as _;
+
+#[test]
+fn a_hub_whose_keys_are_behind_says_so_and_signs_nothing_until_it_is_given_them() {
+    let mut one = Hub::with_policy();
+    let mut other = one.apart();
+    let mut host = joined(&one, "db-7");
+    granted(&one, "db-7");
+    let mut stream = host.listen(&other);
+    host.hears_until(&mut stream, |state| state.grants().count() == 1);
+    let before = host.state.served.as_ref().unwrap().manifest.clone();
+
+    let rotated = one.command("keys").arg("rotate").output().unwrap();
+    assert!(rotated.status.success(), "{}", text(&rotated.stderr));
+    one.signal(Signal::HUP);
+    one.says("jit-hub has read its certificate anew");
+    let mut stream = host.listen(&one);
+    host.hears_until(&mut stream, |state| {
+        state.served.as_ref().is_some_and(|served| served.manifest.era > before.era)
+    });
+    let era = host.state.served.as_ref().unwrap().manifest.era;
+    let warnings = |hub: &Hub| hub.client(&hub.admin).status().unwrap().warnings;
+    let behind = format!("another hub speaks in era {era} by now: copy the signer's folder and view.pem");
+    until("the other says that it is behind", || {
+        warnings(&other).iter().any(|said| said.contains(&behind)) && !ready(&other)
+    });
+    assert!(ready(&one) && warnings(&one).is_empty(), "{:?}", warnings(&one));
+
+    // There is nobody else to sign.
+    one.stop_signing();
+    one.signal(Signal::TERM);
+    assert!(one.ends());
+    let late = granted(&other, "db-7");
+    let mut stream = host.listen(&other);
+    host.refuses(&mut stream);
+    // In this time it would have tried several times to sign, and told that nothing changed.
+    let mut said = String::new();
+    while !said.starts_with(':') {
+        assert!(!said.starts_with("data: "), "{said}");
+        said.clear();
+        assert!(stream.read_line(&mut said).unwrap() > 0, "the stream ended");
+    }
+    let of_keys = |hub: &Hub| {
+        let sql = "SELECT count(*), count(DISTINCT key), min(key) FROM signed";
+        hub.database.lock().unwrap().0.psql(sql).unwrap()
+    };
+    let key = before.grant_keys.last().unwrap().to_string();
+    let signed = of_keys(&other);
+    assert!(signed.starts_with("1|1|") && !signed.ends_with(&key), "{signed}, and not by {key}");
+
+    for (from, to) in [("signer/.", "signer"), ("state/view.pem", "state/view.pem")] {
+        let copied = std::process::Command::new("cp")
+            .arg("-a")
+            .args([one.path(from), other.path(to)])
+            .output()
+            .unwrap();
+        assert!(copied.status.success(), "{}", text(&copied.stderr));
+    }
+    other.stop_signing();
+    other.sign();
+    other.signal(Signal::HUP);
+    other.says("jit-hub has read its certificate anew");
+    until("it is no longer behind", || ready(&other) && warnings(&other).is_empty());
+    let mut stream = host.listen(&other);
+    host.hears_until(&mut stream, |state| state.grants.contains_key(&late));
+    assert_eq!(host.state.grants().count(), 2);
+    assert!(of_keys(&other).starts_with("2|1|"), "{}", of_keys(&other));
+}
