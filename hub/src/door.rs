@@ -5,6 +5,7 @@ use crate::bearer;
 use crate::certificate::{Certificates, provider};
 use crate::error::HubError;
 use crate::site::Site;
+use crate::teller::Teller;
 use crate::{limits, routes};
 use api::ProblemCode;
 use axum::Router;
@@ -38,18 +39,51 @@ pub fn tls(certificates: Arc<Certificates>) -> Result<TlsAcceptor, HubError> {
     Ok(TlsAcceptor::from(Arc::new(config)))
 }
 
+/// Who lives here.
+pub enum House {
+    /// A whole hub, or one in role `desk`.
+    Hub(Arc<Site>),
+    /// One in role `feed`: hosts listen, and nobody else is known.
+    Feed(Arc<Teller>),
+}
+
+impl House {
+    /// What hosts listen to, in either.
+    pub fn teller(&self) -> &Arc<Teller> {
+        match self {
+            Self::Hub(site) => &site.teller,
+            Self::Feed(teller) => teller,
+        }
+    }
+}
+
 /// Every call, and where it goes.
 struct Hall {
-    site: Arc<Site>,
-    inside: Router,
+    teller: Arc<Teller>,
+    /// For whoever shows a token, where tokens are known.
+    inside: Option<(Arc<Site>, Router)>,
     outside: Router,
     tls: TlsAcceptor,
 }
 
 /// Serves connections until `stop` says so, and then those calls that are being answered.
-pub async fn serve(site: Arc<Site>, listener: TcpListener, tls: TlsAcceptor, stop: watch::Receiver<bool>) {
-    let (inside, outside) = (routes::inside(&site), routes::outside(&site));
-    let hall = Arc::new(Hall { site: Arc::clone(&site), inside, outside, tls });
+pub fn serve(
+    house: &House,
+    listener: TcpListener,
+    tls: TlsAcceptor,
+    stop: watch::Receiver<bool>,
+) -> impl Future<Output = ()> + Send + use<> {
+    let (inside, outside) = match house {
+        House::Hub(site) => (Some((Arc::clone(site), routes::inside(site))), routes::outside(site)),
+        House::Feed(teller) => (None, routes::of_a_feed(teller)),
+    };
+    let teller = Arc::clone(house.teller());
+    let hall = Arc::new(Hall { teller, inside, outside, tls });
+    accept(hall, listener, stop)
+}
+
+async fn accept(hall: Arc<Hall>, listener: TcpListener, stop: watch::Receiver<bool>) {
+    let teller = Arc::clone(&hall.teller);
     let places = Arc::new(Semaphore::new(limits::CONNECTIONS));
     let mut stopped = stop.clone();
     loop {
@@ -64,22 +98,25 @@ pub async fn serve(site: Arc<Site>, listener: TcpListener, tls: TlsAcceptor, sto
         let (stream, from) = match accepted {
             Ok(accepted) => accepted,
             Err(why) => {
-                site.log.put(Level::Warning, format!("accepting a connection: {why}"));
+                teller.log.put(Level::Warning, format!("accepting a connection: {why}"));
                 tokio::time::sleep(limits::ACCEPT_AGAIN).await;
                 continue;
             }
         };
         let address = Address::of(from.ip());
-        let Some(seat) = site.seats.seat(address) else {
-            site.metrics.turned_away();
-            if site.turned_away.told(address, Instant::now()) {
+        let counted = !teller.proxies.contains(&from.ip().to_canonical());
+        let seat = if counted { teller.seats.seat(address) } else { None };
+        if counted && seat.is_none() {
+            teller.metrics.turned_away();
+            if teller.turned_away.told(address, Instant::now()) {
                 let most = limits::PER_ADDRESS;
-                site.log
+                teller
+                    .log
                     .put(Level::Warning, format!("{address} has {most} connections open and gets no more"));
             }
             continue;
         };
-        let held = (place, seat, site.metrics.connected());
+        let held = (place, seat, teller.metrics.connected());
         let (hall, stop) = (Arc::clone(&hall), stop.clone());
         tokio::spawn(async move {
             let _held = held;
@@ -138,23 +175,25 @@ impl Hall {
         call: hyper::Request<Incoming>,
         from: IpAddr,
     ) -> Result<Response<Body>, Infallible> {
-        let site = Arc::clone(&self.site);
+        let teller = Arc::clone(&self.teller);
         let answer = tokio::time::timeout(limits::CALL, self.answer(call.map(Body::new), from)).await;
         let answer = answer.unwrap_or_else(|_| {
             let late = format!("the call took longer than {} s: try again", limits::CALL.as_secs());
             Refused(ProblemCode::Unavailable.because(late)).into_response()
         });
-        site.metrics.answered(answer.status().as_u16());
+        teller.metrics.answered(answer.status().as_u16());
         Ok(answer)
     }
 
     async fn answer(self: Arc<Self>, mut call: axum::extract::Request, from: IpAddr) -> Response<Body> {
         let path = call.uri().path();
         // Who joins shows a token in the body, and who has joined signs: neither has one of a person's.
-        if matches!(path, "/healthz" | "/readyz" | "/v1/authority") || path.starts_with("/v1/hosts") {
+        let is_outside =
+            matches!(path, "/healthz" | "/readyz" | "/v1/authority") || path.starts_with("/v1/hosts");
+        let Some((site, inside)) = self.inside.as_ref().filter(|_| !is_outside) else {
             return routed(self.outside.clone(), call).await;
-        }
-        let (site, headers) = (Arc::clone(&self.site), call.headers().clone());
+        };
+        let (site, headers) = (Arc::clone(site), call.headers().clone());
         let caller = tokio::task::spawn_blocking(move || site.caller(&headers, from)).await;
         let (caller, token) = match caller {
             Ok(Ok(caller)) => caller,
@@ -169,7 +208,7 @@ impl Hall {
         }
         call.extensions_mut().insert(caller);
         call.extensions_mut().insert(token);
-        routed(self.inside.clone(), call).await
+        routed(inside.clone(), call).await
     }
 }
 

@@ -12,6 +12,7 @@ mod config;
 mod door;
 mod error;
 mod feed;
+mod feeder;
 mod following;
 mod inbox;
 mod init;
@@ -29,6 +30,7 @@ mod serve;
 mod sight;
 mod signer;
 mod site;
+mod teller;
 mod voice;
 
 use access::Person;

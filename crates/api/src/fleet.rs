@@ -111,6 +111,9 @@ pub struct AskFeed {
 pub struct HostState {
     /// What it goes by.
     pub watermark: Option<(Era, u64)>,
+    /// As of when it knows the truth, where it does: it may hear of it from another process than the one it tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub as_of: Option<Time>,
     /// Its own time.
     pub clock: Time,
     /// The place of the last record of its journal.

@@ -39,6 +39,8 @@ pub enum ProblemCode {
     RateLimited,
     /// The desk cannot make anything durable now.
     Unavailable,
+    /// Another process of the hub answers this call.
+    Misdirected,
 }
 
 impl ProblemCode {
@@ -53,6 +55,7 @@ impl ProblemCode {
             Self::Conflict => 409,
             Self::RateLimited => 429,
             Self::Unavailable => 503,
+            Self::Misdirected => 421,
         }
     }
 
@@ -61,7 +64,7 @@ impl ProblemCode {
         match self {
             Self::Refused | Self::Unauthorized | Self::Forbidden | Self::RateLimited => 1,
             Self::BadRequest => 2,
-            Self::Unavailable => 3,
+            Self::Unavailable | Self::Misdirected => 3,
             Self::NotFound => 4,
             Self::Conflict => 5,
         }
@@ -88,6 +91,7 @@ mod tests {
             (ProblemCode::RateLimited, 1),
             (ProblemCode::BadRequest, 2),
             (ProblemCode::Unavailable, 3),
+            (ProblemCode::Misdirected, 3),
             (ProblemCode::NotFound, 4),
             (ProblemCode::Conflict, 5),
         ];

@@ -7,7 +7,7 @@ use api::{HostView, Join};
 use desk::DeskError;
 use std::collections::BTreeMap;
 use store::Sql;
-use sync::{Digest, Entry, Envelope, Era, PublicKey, SignedGrant};
+use sync::{Digest, Entry, Envelope, Era, PublicKey, SignedGrant, SignedManifest};
 use workflow::{Kind, Request};
 
 fn unreadable(what: &str, why: &dyn std::fmt::Display) -> DeskError {
@@ -356,16 +356,38 @@ pub fn era(connection: &dyn Sql) -> Result<Option<Era>, DeskError> {
     store::meta(connection, ERA)?.map(|era| json("the era", &era)).transpose()
 }
 
-/// Writes down in which era a hub of this database speaks.
-pub fn put_era(connection: &dyn Sql, spoken: Era) -> Result<(), DeskError> {
-    if era(connection)? < Some(spoken) {
+/// Writes down in which era a hub of this database speaks, with the keys of it: the root signed them, and who has no
+/// signer to ask reads them here.
+pub fn put_era(connection: &dyn Sql, spoken: Era, keys: &SignedManifest) -> Result<(), DeskError> {
+    let before = era(connection)?;
+    if before < Some(spoken) {
         store::set_meta(connection, ERA, &text(&spoken)?)?;
+    }
+    if before <= Some(spoken) {
+        store::set_meta(connection, MANIFEST, &text(keys)?)?;
     }
     Ok(())
 }
 
+/// The keys of that era, as they were told last.
+pub fn manifest(connection: &dyn Sql) -> Result<Option<SignedManifest>, DeskError> {
+    store::meta(connection, MANIFEST)?.map(|keys| json("the keys of the era", &keys)).transpose()
+}
+
+/// Hosts that records after one and up to another are about.
+pub fn hinted(connection: &dyn Sql, after: u64, until: u64) -> Result<Vec<HostName>, DeskError> {
+    let names: Vec<String> = connection.rows(
+        "SELECT DISTINCT host FROM hint WHERE seq > ?1 AND seq <= ?2 AND host IS NOT NULL",
+        &[&after, &until],
+    )?;
+    // What is no host's name is a word in somebody's text.
+    Ok(names.iter().filter_map(|name| HostName::parse(name).ok()).collect())
+}
+
 /// The key of `meta`.
 const ERA: &str = "era";
+/// See [`ERA`].
+const MANIFEST: &str = "manifest";
 
 /// The next revision.
 pub fn rise(connection: &dyn Sql) -> Result<u64, DeskError> {

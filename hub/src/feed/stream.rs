@@ -3,20 +3,20 @@
 use super::rows;
 use crate::inbox;
 use crate::limits;
-use crate::site::Site;
+use crate::teller::Teller;
 use crate::voice::Voice;
-use access::{HostName, SessionId};
+use access::{HostName, SessionId, Time};
 use desk::DeskError;
 use loglines::Level;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Instant;
-use sync::{Digest, Entry, Era, Message, SignedPermit, View, whole_with};
+use sync::{Digest, Entry, Era, HubId, Message, SignedPermit, View, whole_with};
 use tokio::sync::watch;
 
 /// What one host is told.
 pub struct Stream {
-    site: Arc<Site>,
+    teller: Arc<Teller>,
     host: HostName,
     /// The token it joined by: it is another host once it joined again.
     joined: Digest,
@@ -33,10 +33,19 @@ pub struct Stream {
 
 impl Stream {
     /// The stream of this host, that holds these bodies.
-    pub fn of(site: &Arc<Site>, host: HostName, joined: Digest, holds: BTreeSet<Digest>) -> Self {
-        let wakes = site.wakes.of(&host);
-        let era = site.voice.load().manifest.era;
-        Self { site: Arc::clone(site), host, joined, wakes, holds, era, truth: None, ended: BTreeSet::new() }
+    pub fn of(teller: &Arc<Teller>, host: HostName, joined: Digest, holds: BTreeSet<Digest>) -> Self {
+        let wakes = teller.wakes.of(&host);
+        let era = teller.voice.load().manifest.era;
+        Self {
+            teller: Arc::clone(teller),
+            host,
+            joined,
+            wakes,
+            holds,
+            era,
+            truth: None,
+            ended: BTreeSet::new(),
+        }
     }
 
     /// The next event, when there is one; none when the stream is over.
@@ -59,7 +68,7 @@ impl Stream {
             // The host comes again, and hears why not then.
             Ok((Err(why), stream)) => {
                 let what = format!("telling {} what it must hold: {why}", stream.host);
-                stream.site.log.put(Level::Warning, what);
+                stream.teller.log.put(Level::Warning, what);
                 None
             }
             // The hub is stopping.
@@ -68,7 +77,7 @@ impl Stream {
     }
 
     fn event(&mut self, changed: bool) -> Result<String, DeskError> {
-        if !changed && !self.site.sight.is_clear(Instant::now()) {
+        if !changed && !self.teller.sight.is_clear(Instant::now()) {
             // What was told last may not be true any more: a comment, which keeps the stream and says nothing.
             return Ok(": the database is not seen\n\n".to_owned());
         }
@@ -80,7 +89,7 @@ impl Stream {
                 host.ok_or_else(|| super::hosts::no_host(&self.host))?;
                 Ok((rows::truth(connection, &self.host)?, inbox::rows::ending(connection, &self.host)?))
             };
-            let (truth, ending) = self.site.ledger.read(look)?;
+            let (truth, ending) = self.teller.read(look)?;
             for end in ending.into_iter().filter(|end| !self.ended.contains(&end.session)) {
                 let data = serde_json::to_string(&end).map_err(|why| DeskError::Store(why.to_string()))?;
                 events.push_str(&format!("event: end\ndata: {data}\n\n"));
@@ -89,12 +98,14 @@ impl Stream {
             self.truth = Some(truth);
         }
         let Some(truth) = &self.truth else { return Err(DeskError::Store("nothing to tell".to_owned())) };
-        let voice = self.site.voice.load_full();
+        let voice = self.teller.voice.load_full();
         if voice.manifest.era != self.era {
             self.era = voice.manifest.era;
             self.holds.clear();
         }
-        let (message, holds) = message(&self.site, &voice, &self.host, truth, &self.holds);
+        let now = self.teller.clock.time();
+        let (hub, times) = (self.teller.hub.clone(), (now, now + limits::FRESH));
+        let (message, holds) = message(hub, &voice, &self.host, truth, &self.holds, times);
         self.holds = holds;
         // JSON has no line's end in it, which is the one thing that an event's data must not have.
         let json = String::from_utf8_lossy(&message.to_bytes()).into_owned();
@@ -105,16 +116,16 @@ impl Stream {
     }
 }
 
-/// The truth as this voice tells it, and what the host holds then. Permits that another key signed are none until they are
-/// made anew.
-fn message(
-    site: &Site,
+/// The truth as this voice tells it, from one time until another, and what the host holds then. Permits that another key
+/// signed are none until they are made anew.
+pub fn message(
+    hub: HubId,
     voice: &Voice,
     host: &HostName,
     truth: &rows::Truth,
     holds: &BTreeSet<Digest>,
+    (issued_at, fresh_until): (Time, Time),
 ) -> (Message, BTreeSet<Digest>) {
-    let now = site.clock.time();
     let is_good = |permit: &&inbox::rows::KeptPermit| voice.manifest.grant_keys.contains(&permit.key);
     let good: Vec<SignedPermit> =
         truth.permits.iter().filter(is_good).map(|permit| permit.signed.clone()).collect();
@@ -122,12 +133,12 @@ fn message(
     let permits: Vec<Entry> = good.iter().map(|permit| permit.entry).collect();
     let held = grants.iter().chain(&permits).map(|entry| entry.digest).collect();
     let view = View {
-        hub: site.hub.clone(),
+        hub,
         host: host.clone(),
         era: voice.manifest.era,
         revision: truth.revision,
-        issued_at: now,
-        fresh_until: now + limits::FRESH,
+        issued_at,
+        fresh_until,
         whole: whole_with(host, &grants, &permits),
         grants,
         permits,

@@ -9,6 +9,7 @@ mod feed;
 mod fleet;
 mod host;
 mod inbox;
+mod jitd;
 mod keys;
 mod moving;
 mod room;

@@ -15,6 +15,11 @@ mod host;
 #[cfg(feature = "long")]
 #[path = "../hub/inbox.rs"]
 mod inbox;
+#[path = "../hub/jitd.rs"]
+mod jitd;
+#[path = "../hub/nginx.rs"]
+mod nginx;
 mod replicas;
+mod roles;
 #[path = "../hub/room.rs"]
 mod room;
