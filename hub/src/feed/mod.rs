@@ -11,4 +11,5 @@ mod wakes;
 pub use hosts::{Hosts, no_host};
 pub use routes::{for_hosts, for_listeners, for_people, nonces};
 pub use signing::{Signing, Signs};
+pub use stream::message;
 pub use wakes::Wakes;

@@ -5,7 +5,7 @@ use crate::limits;
 use access::{Grant, GrantId, HostName, Text, Time};
 use api::{HostView, Join};
 use desk::DeskError;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use store::Sql;
 use sync::{Digest, Entry, Envelope, Era, PublicKey, SignedGrant, SignedManifest};
 use workflow::{Kind, Request};
@@ -224,6 +224,17 @@ pub fn hosts(connection: &dyn Sql, hub: &str, now: Time) -> Result<Vec<HostView>
         })
     };
     rows.into_iter().map(view).collect()
+}
+
+/// How many hosts there are.
+pub fn count(connection: &dyn Sql) -> Result<u64, DeskError> {
+    Ok(connection.one("SELECT count(name) FROM host", &[])?)
+}
+
+/// What they are called.
+pub fn names(connection: &dyn Sql) -> Result<BTreeSet<HostName>, DeskError> {
+    let names: Vec<String> = connection.rows("SELECT name FROM host", &[])?;
+    names.iter().map(|name| HostName::parse(name).map_err(|why| unreadable("a host", &why))).collect()
 }
 
 /// A grant that hosts must hear of.

@@ -12,6 +12,8 @@ mod inbox;
 mod jitd;
 mod keys;
 mod moving;
+mod nginx;
+mod published;
 mod room;
 mod strangers;
 mod there;

@@ -2,7 +2,7 @@
 
 use crate::host::approve;
 use crate::jitd::{ALICE, NAME, There, request_id, with, with_policy};
-use crate::room::{text, until};
+use crate::room::{Hub, text, until};
 use access::Person;
 use api::{Scope, Which};
 use frame::{Offer, Phase, Verdict};
