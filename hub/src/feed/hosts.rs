@@ -273,7 +273,7 @@ impl Site {
     }
 
     /// How a host stands.
-    pub fn host_state(&self, host: HostName, state: HostState) {
+    pub fn host_state(&self, host: &HostName, state: HostState) {
         let now = self.clock.time();
         let incarnation = self.voice.load().manifest.era.incarnation;
         // A revision of an earlier life of the database says nothing in this one.
@@ -285,7 +285,7 @@ impl Site {
             gated: state.gated.into_iter().take(limits::GATED).collect(),
         };
         self.hosts.heard(host.clone(), now, revision, state.version, Some(stands));
-        self.hosts.knows_as_of(&host, state.as_of);
+        self.hosts.knows_as_of(host, state.as_of);
     }
 
     /// Which of its hosts go by a grant as it is.

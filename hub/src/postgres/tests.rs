@@ -1,6 +1,6 @@
 //! On a real server, that is killed, and whose words are lost.
 
-use super::schema::{Step, bring, first};
+use super::schema::{Step, bring, first, hints};
 use super::{Place, Pool, Server};
 use crate::feed;
 use access::{Claim, Grant, GrantId, Time};

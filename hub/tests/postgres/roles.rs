@@ -97,6 +97,15 @@ fn what_a_desk_granted_opens_a_door_by_way_of_a_feed_that_goes_on_without_it() {
         assert!(away.starts_with("HTTP/1.1 421 "), "{what}: {away}");
     }
 
+    // What a feed has is enough for files, too.
+    let files = feed.path("files");
+    std::fs::create_dir(&files).unwrap();
+    let done = feed.command("publish").arg(&files).output().unwrap();
+    assert!(done.status.success(), "{}", text(&done.stderr));
+    let file: Message =
+        serde_json::from_slice(&std::fs::read(files.join(format!("{NAME}.json"))).unwrap()).unwrap();
+    assert_eq!((file.bodies.len(), file.permits.len()), (1, 1));
+
     // Without the desk nothing is asked and nothing is lost, and a host that begins anew hears the truth.
     desk.signal(Signal::KILL);
     assert!(!desk.ends());
