@@ -308,17 +308,16 @@ impl Book {
 
 /// The schema of something in a query, which is a word or is not there: never null, and no choice of schemas.
 fn plain(mut schema: Value) -> Value {
-    let is_null = |of: &Value| of["type"] == "null";
-    let chosen = schema["anyOf"].as_array().and_then(|any| any.iter().find(|of| !is_null(of))).cloned();
+    let is_null = |of: &Value| of.get("type").is_some_and(|kind| kind == "null");
+    let chosen = list_of(&schema, "anyOf").and_then(|any| any.iter().find(|of| !is_null(of))).cloned();
     if let (Some(chosen), Some(fields)) = (chosen.as_ref().and_then(Value::as_object), schema.as_object_mut())
     {
         fields.remove("anyOf");
         fields.extend(chosen.clone());
     }
-    let kind =
-        schema["type"].as_array().and_then(|kinds| kinds.iter().find(|kind| **kind != "null")).cloned();
+    let kind = list_of(&schema, "type").and_then(|kinds| kinds.iter().find(|kind| **kind != "null")).cloned();
     let words: Option<Vec<Value>> =
-        schema["oneOf"].as_array().and_then(|one| one.iter().map(|of| of.get("const").cloned()).collect());
+        list_of(&schema, "oneOf").and_then(|one| one.iter().map(|of| of.get("const").cloned()).collect());
     if let Some(fields) = schema.as_object_mut() {
         fields.extend(kind.map(|kind| ("type".to_owned(), kind)));
         if let Some(words) = words {
@@ -327,6 +326,10 @@ fn plain(mut schema: Value) -> Value {
         }
     }
     schema
+}
+
+fn list_of<'a>(schema: &'a Value, key: &str) -> Option<&'a Vec<Value>> {
+    schema.get(key).and_then(Value::as_array)
 }
 
 /// What a program may call a call: its path in words.
