@@ -71,15 +71,6 @@ impl Site {
         })
     }
 
-    /// Somebody without a token was refused, a host or who claims to be one: the log hears of the first of them alone.
-    pub fn refused(&self, from: IpAddr, problem: Option<&Problem>) {
-        let address = Address::of(from);
-        if self.failed.told(address, Instant::now()) {
-            let why = problem.map_or("the call is none of this hub's", |problem| problem.detail.as_str());
-            self.log.put(Level::Warning, format!("refused {address}: {why}"));
-        }
-    }
-
     /// Nobody that is known. Whoever tries again and again is told so, and the log hears of the first tries alone.
     fn stranger(&self, from: IpAddr, why: &str) -> Refused {
         self.metrics.unknown();

@@ -205,6 +205,16 @@ pub const KEEP_ALIVE: Duration = Duration::from_secs(20);
 /// What a host was told is the truth for so long: four keep-alives, so that one that is lost makes nothing stale.
 pub const FRESH: TimeDelta = TimeDelta::seconds(90);
 
+/// A host that listens to a feed knows the truth of less than so long ago: it tells a desk each minute what it heard of
+/// at most 20 s before, and one word that is lost makes nobody deaf.
+pub const KNOWS: TimeDelta = TimeDelta::seconds(150);
+
+/// How often files of all hosts are written anew, and for how long one calls itself fresh: three times, so that one that
+/// comes late makes nothing stale.
+pub const PUBLISHED_EVERY: TimeDelta = TimeDelta::minutes(5);
+/// See [`PUBLISHED_EVERY`].
+pub const PUBLISHED_FRESH: TimeDelta = TimeDelta::minutes(15);
+
 /// A host's stream lives so long, and then comes anew, perhaps to a replica that has less to do.
 pub const FEED_LIFE: Duration = Duration::from_secs(3600);
 

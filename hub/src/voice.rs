@@ -35,7 +35,13 @@ impl Voice {
         Ok(renewed)
     }
 
-    fn of(signed: SignedManifest, keys: &ServerKeys, root: &Digest, renewed: bool) -> Result<Self, HubError> {
+    /// These keys, where the one here is among them.
+    pub fn of(
+        signed: SignedManifest,
+        keys: &ServerKeys,
+        root: &Digest,
+        renewed: bool,
+    ) -> Result<Self, HubError> {
         let wrong = |why| HubError::Keys(format!("the manifest of the signer is not of this hub: {why}"));
         let manifest = signed.verify(root, None).map_err(wrong)?;
         let key = keys.view(&manifest.view_keys)?;

@@ -31,6 +31,7 @@ pub async fn serve(site: Arc<Site>, listener: UnixListener) {
         .route("/v1/status", get(status).with_state(Arc::clone(&site)))
         .route("/v1/check", get(check).with_state(Arc::clone(&site)))
         .route("/v1/journal", get(journal).with_state(Arc::clone(&site)))
+        .route("/v1/openapi.json", get(desk::openapi))
         .route("/v1/clock/accept", post(accept_clock).with_state(Arc::clone(&site)))
         .merge(routes(Arc::clone(&site)))
         .fallback(nothing)
@@ -287,7 +288,7 @@ impl Site {
             sessions: counts.sessions,
             warnings,
             somebody_decides: match self.source.hub() {
-                Some(_) => self.source.staleness_s(now.trusted).is_some_and(|s| s <= limits::STALE_TOLD_S),
+                Some(_) => self.source.is_fresh(now.trusted),
                 None => !approvers.is_empty(),
             },
             gated: doors.gated,
@@ -327,9 +328,15 @@ impl Site {
                 None => warnings.push(
                     "nothing was heard from the hub yet, so nobody is let in: see `journalctl -u jitd`".to_owned(),
                 ),
-                Some(stale) if stale > limits::STALE_TOLD_S => warnings.push(format!(
-                    "the hub was heard last {stale} s ago: grants that are known stay good, and nothing new is heard of"
-                )),
+                Some(stale) if !self.source.is_fresh(now.trusted) => warnings.push(match self.source.files() {
+                    Some(files) => format!(
+                        "{files} is {stale} s old: grants that are known stay good, and nothing new is heard of; see whether \
+                         `jit-hub publish` runs, and what is between"
+                    ),
+                    None => format!(
+                        "the hub was heard last {stale} s ago: grants that are known stay good, and nothing new is heard of"
+                    ),
+                }),
                 Some(_) => {}
             }
         } else if !self.policies.is_readable() {

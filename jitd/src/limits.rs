@@ -116,6 +116,13 @@ pub const HUB_APART: u32 = 120;
 /// ... one every so often, so that what is known stays fresh.
 pub const HUB_APART_EVERY: Duration = Duration::from_secs(15);
 
+/// How often files of a hub are looked at, unless it is said otherwise: a person who was granted something waits so long
+/// for it, and a web server answers a thousand hosts 17 times a second.
+pub const FILES_EVERY: access::Span = match access::Span::seconds(60) {
+    Some(span) => span,
+    None => access::Span::SHORTEST,
+};
+
 /// Seconds after which it is told that the hub is not heard: its truth is good for 90.
 pub const STALE_TOLD_S: u64 = 90;
 

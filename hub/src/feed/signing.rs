@@ -7,7 +7,7 @@ use crate::following::behind;
 use crate::sight::Sight;
 use crate::site::Site;
 use crate::{clock, limits};
-use access::{GrantId, HostName};
+use access::{GrantId, HostName, Time};
 use loglines::{Faults, Level, Tells};
 use std::collections::BTreeSet;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
@@ -40,16 +40,23 @@ impl Signing {
 /// The thread that has grants signed.
 pub struct Signs {
     /// The hub.
-    pub site: Arc<Site>,
+    site: Arc<Site>,
+    /// When the root signed the keys that others of this database were told of last.
+    told: Option<Time>,
 }
 
 impl Signs {
+    /// The one of this hub.
+    pub const fn of(site: Arc<Site>) -> Self {
+        Self { site, told: None }
+    }
+
     /// Starts it. It ends after the last [`Signing`] is dropped.
     pub fn start(self, waiting: Waiting) -> std::io::Result<()> {
         std::thread::Builder::new().name("signing".into()).spawn(move || self.run(&waiting.0)).map(drop)
     }
 
-    fn run(&self, told: &Receiver<()>) {
+    fn run(mut self, told: &Receiver<()>) {
         let mut faults = Faults::default();
         loop {
             let outcome = self.round();
@@ -72,7 +79,7 @@ impl Signs {
     }
 
     /// Signs all there is to sign; where keys changed by the new one, before hosts hear of the change.
-    fn round(&self) -> Result<(), String> {
+    fn round(&mut self) -> Result<(), String> {
         let next = if self.site.is_voice_old() { Some(self.site.next_voice()) } else { None };
         let (next, away) = match next {
             Some(Err(why)) => (None, Some(why.to_string())),
@@ -92,7 +99,7 @@ impl Signs {
             self.site.speak_by(voice);
         }
         if is_shared {
-            self.speak_in(era)?;
+            self.speak()?;
         }
         away.map_or(Ok(()), Err).and(ended).and(live)
     }
@@ -106,12 +113,16 @@ impl Signs {
         }
     }
 
-    /// Writes down in which era this hub speaks, for the others.
-    fn speak_in(&self, era: Era) -> Result<(), String> {
-        if self.none_is_later(era)? == Some(era) {
+    /// Writes down in which era this hub speaks and by which keys, for the others.
+    fn speak(&mut self) -> Result<(), String> {
+        let voice = self.site.voice.load_full();
+        let (era, signed) = (voice.manifest.era, Some(voice.manifest.issued_at));
+        if self.none_is_later(era)? == Some(era) && self.told == signed {
             return Ok(());
         }
-        self.site.ledger.speak_in(era).map_err(|why| why.to_string())
+        self.site.ledger.speak_in(era, voice.signed.clone()).map_err(|why| why.to_string())?;
+        self.told = signed;
+        Ok(())
     }
 
     /// All that ended, or all that did not, page by page. One that the signer refuses does not hold others up.

@@ -3,7 +3,7 @@
 use super::{Told, rows};
 use crate::inbox;
 use crate::limits;
-use crate::site::Site;
+use crate::teller::Teller;
 use crate::voice::Voice;
 use access::{HostName, SessionId, Time};
 use api::EndThere;
@@ -12,12 +12,12 @@ use loglines::Level;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Instant;
-use sync::{Digest, Entry, Era, Message, SignedPermit, View, whole_with};
+use sync::{Digest, Entry, Era, HubId, Message, SignedPermit, View, whole_with};
 use tokio::sync::watch;
 
 /// What one host is told.
 pub struct Stream {
-    site: Arc<Site>,
+    teller: Arc<Teller>,
     host: HostName,
     /// The token it joined by: it is another host once it joined again.
     joined: Digest,
@@ -38,11 +38,11 @@ pub struct Stream {
 
 impl Stream {
     /// The stream of this host, that holds these bodies.
-    pub fn of(site: &Arc<Site>, host: HostName, joined: Digest, holds: BTreeSet<Digest>) -> Self {
-        let (wakes, number) = site.wakes.of(&host);
-        let (site, era) = (Arc::clone(site), site.voice.load().manifest.era);
+    pub fn of(teller: &Arc<Teller>, host: HostName, joined: Digest, holds: BTreeSet<Digest>) -> Self {
+        let (wakes, number) = teller.wakes.of(&host);
+        let (teller, era) = (Arc::clone(teller), teller.voice.load().manifest.era);
         let (looked, truth, ended) = (0, None, BTreeSet::new());
-        Self { site, host, joined, wakes, number, looked, holds, era, truth, ended }
+        Self { teller, host, joined, wakes, number, looked, holds, era, truth, ended }
     }
 
     /// The next event, when there is one; none when the stream is over.
@@ -59,7 +59,7 @@ impl Stream {
             // The host comes again, and hears why not then.
             Err(why) => {
                 let what = format!("telling {} what it must hold: {why}", self.host);
-                self.site.log.put(Level::Warning, what);
+                self.teller.log.put(Level::Warning, what);
                 None
             }
         }
@@ -67,7 +67,7 @@ impl Stream {
 
     async fn event(&mut self) -> Result<String, DeskError> {
         // Before any look: whoever stands still between the two calls nothing fresh by what was true before.
-        let now = self.site.clock.time();
+        let now = self.teller.clock.time();
         // Before the look: what comes after it wakes the stream once more.
         let looks = self.wakes.borrow_and_update().looks;
         let mut events = String::new();
@@ -79,17 +79,18 @@ impl Stream {
                 events.push_str(&format!("event: end\ndata: {data}\n\n"));
             }
             (self.truth, self.looked) = (Some(truth), looks);
-        } else if !self.site.sight.is_clear(Instant::now()) {
+        } else if !self.teller.sight.is_clear(Instant::now()) {
             // What was told last may not be true any more: a comment, which keeps the stream and says nothing.
             return Ok(": the database is not seen\n\n".to_owned());
         }
         let Some(truth) = &self.truth else { return Err(DeskError::Store("nothing to tell".to_owned())) };
-        let voice = self.site.voice.load_full();
+        let voice = self.teller.voice.load_full();
         if voice.manifest.era != self.era {
             self.era = voice.manifest.era;
             self.holds.clear();
         }
-        let (message, holds) = message(&self.site, &voice, &self.host, truth, &self.holds, now);
+        let (hub, times) = (self.teller.hub.clone(), (now, now + limits::FRESH));
+        let (message, holds) = message(hub, &voice, &self.host, truth, &self.holds, times);
         self.holds = holds;
         // JSON has no line's end in it, which is the one thing that an event's data must not have.
         let json = String::from_utf8_lossy(&message.to_bytes()).into_owned();
@@ -100,10 +101,10 @@ impl Stream {
     /// Reads what the host must hold, and what is to end there.
     async fn look(&self) -> Result<(rows::Truth, Vec<EndThere>), DeskError> {
         let stopping = || DeskError::Store("the hub is stopping".to_owned());
-        let _turn = self.site.looks.acquire().await.map_err(|_| stopping())?;
-        let (site, host, joined) = (Arc::clone(&self.site), self.host.clone(), self.joined);
+        let _turn = self.teller.looks.acquire().await.map_err(|_| stopping())?;
+        let (teller, host, joined) = (Arc::clone(&self.teller), self.host.clone(), self.joined);
         let looked = tokio::task::spawn_blocking(move || {
-            site.ledger.read(|connection: &dyn store::Sql| {
+            teller.read(|connection: &dyn store::Sql| {
                 let known = rows::host(connection, &host)?.filter(|known| known.joined == joined);
                 known.ok_or_else(|| super::hosts::no_host(&host))?;
                 Ok((rows::truth(connection, &host)?, inbox::rows::ending(connection, &host)?))
@@ -113,15 +114,15 @@ impl Stream {
     }
 }
 
-/// The truth as this voice tells it, and what the host holds then. Permits that another key signed are none until they are
-/// made anew.
-fn message(
-    site: &Site,
+/// The truth as this voice tells it, from one time until another, and what the host holds then. Permits that another key
+/// signed are none until they are made anew.
+pub fn message(
+    hub: HubId,
     voice: &Voice,
     host: &HostName,
     truth: &rows::Truth,
     holds: &BTreeSet<Digest>,
-    now: Time,
+    (issued_at, fresh_until): (Time, Time),
 ) -> (Message, BTreeSet<Digest>) {
     let is_good = |permit: &&inbox::rows::KeptPermit| voice.manifest.grant_keys.contains(&permit.key);
     let good: Vec<SignedPermit> =
@@ -130,12 +131,12 @@ fn message(
     let permits: Vec<Entry> = good.iter().map(|permit| permit.entry).collect();
     let held = grants.iter().chain(&permits).map(|entry| entry.digest).collect();
     let view = View {
-        hub: site.hub.clone(),
+        hub,
         host: host.clone(),
         era: voice.manifest.era,
         revision: truth.revision,
-        issued_at: now,
-        fresh_until: now + limits::FRESH,
+        issued_at,
+        fresh_until,
         whole: whole_with(host, &grants, &permits),
         grants,
         permits,
