@@ -115,7 +115,7 @@ async fn accept(hall: Arc<Hall>, listener: TcpListener, stop: watch::Receiver<bo
                     .put(Level::Warning, format!("{address} has {most} connections open and gets no more"));
             }
             continue;
-        };
+        }
         let held = (place, seat, teller.metrics.connected());
         let (hall, stop) = (Arc::clone(&hall), stop.clone());
         tokio::spawn(async move {
@@ -188,8 +188,8 @@ impl Hall {
     async fn answer(self: Arc<Self>, mut call: axum::extract::Request, from: IpAddr) -> Response<Body> {
         let path = call.uri().path();
         // Who joins shows a token in the body, and who has joined signs: neither has one of a person's.
-        let is_outside =
-            matches!(path, "/healthz" | "/readyz" | "/v1/authority") || path.starts_with("/v1/hosts");
+        let is_outside = matches!(path, "/healthz" | "/readyz" | "/v1/authority" | "/v1/openapi.json")
+            || path.starts_with("/v1/hosts");
         let Some((site, inside)) = self.inside.as_ref().filter(|_| !is_outside) else {
             return routed(self.outside.clone(), call).await;
         };

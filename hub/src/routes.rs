@@ -50,6 +50,7 @@ pub fn outside(site: &Arc<Site>) -> Router {
     Router::new()
         .route("/healthz", get(async || "alive\n"))
         .route("/readyz", get(ready))
+        .route("/v1/openapi.json", get(desk::openapi))
         .with_state(Arc::clone(site))
         .merge(listening)
         .merge(feed::for_hosts(site))

@@ -31,6 +31,7 @@ pub async fn serve(site: Arc<Site>, listener: UnixListener) {
         .route("/v1/status", get(status).with_state(Arc::clone(&site)))
         .route("/v1/check", get(check).with_state(Arc::clone(&site)))
         .route("/v1/journal", get(journal).with_state(Arc::clone(&site)))
+        .route("/v1/openapi.json", get(desk::openapi))
         .route("/v1/clock/accept", post(accept_clock).with_state(Arc::clone(&site)))
         .merge(routes(Arc::clone(&site)))
         .fallback(nothing)

@@ -44,6 +44,8 @@
 //! header; repeated with the same key by the same person it changes nothing and answers the same (tokens aside, whose
 //! secret is told once). What
 //! is refused answers with a [`Problem`].
+//!
+//! [`OPENAPI`] is the same for programs, and answers `GET /v1/openapi.json` at both doors.
 #![forbid(unsafe_code)]
 
 mod attested;
@@ -51,6 +53,8 @@ mod attested;
 mod client;
 mod fleet;
 pub mod limits;
+#[cfg(feature = "schema")]
+pub mod openapi;
 mod problem;
 mod record;
 mod right;
@@ -80,3 +84,6 @@ pub use types::{
     NewReview, NewVerdict, Opened, PolicyView, Replayed, RequestView, Reviewed, Status, Used, Which,
 };
 pub use workflow::Change;
+
+/// The document of the API (OpenAPI 3.1), as `openapi::document` makes it of the types.
+pub const OPENAPI: &str = include_str!("../openapi.json");

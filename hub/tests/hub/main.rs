@@ -13,6 +13,7 @@ mod jitd;
 mod keys;
 mod moving;
 mod nginx;
+mod openapi;
 mod published;
 mod room;
 mod strangers;
