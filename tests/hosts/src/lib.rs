@@ -8,6 +8,7 @@
 )] // a wrong step must stop the story
 
 pub mod asking;
+pub mod fleet;
 pub mod story;
 mod work;
 
