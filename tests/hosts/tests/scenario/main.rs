@@ -16,3 +16,4 @@ mod prompt;
 mod sessions;
 mod stalls;
 mod trying;
+mod watch;
