@@ -40,12 +40,12 @@ pub fn spare_keys(doors: &[Shown]) -> Result<Vec<Keyed<'_>>, CliError> {
     let sshd =
         |user: &str| said.borrow_mut().entry(user.to_owned()).or_insert_with(|| Sshd::for_user(user)).clone();
     let login = |name: &String| Login::parse(name).map_err(|why| CliError::NotDone(why.to_string()));
-    let keyed = |door| {
+    let keyed = doors.iter().map(|door| {
         let Shown { spare_users, spare_groups, .. } = door;
         let users = spare_users.iter().map(login).collect::<Result<Vec<_>, _>>();
-        Keyed { door, keys: users.and_then(|users| spare::named(&users, spare_groups, &accounts, sshd)) }
-    };
-    Ok(doors.iter().map(keyed).collect())
+        Keyed { door, keys: users.and_then(|users| spare::named(&users, spare_groups, &accounts, &sshd)) }
+    });
+    Ok(keyed.collect())
 }
 
 /// Has every spare key of these doors go through them now. The module logs it as it does each use.

@@ -252,7 +252,7 @@ mod tests {
         for wrong in ["odd", "broken", "only-session"] {
             assert_eq!(of(wrong).state, "wrong", "{wrong}");
         }
-        let mut folder = folder;
+        let mut more = folder.clone();
         for (name, text) in [
             ("common-account", "account required pam_unix.so\n"),
             ("passwd", "password required pam_unix.so\n"),
@@ -260,9 +260,9 @@ mod tests {
             ("gdm-password", "account required pam_unix.so\n"),
             ("vsftpd", "account required pam_unix.so\n"),
         ] {
-            folder = folder.with(name, text);
+            more = more.with(name, text);
         }
-        let all: Vec<String> = doors(&folder).into_iter().map(|door| door.service).collect();
+        let all: Vec<String> = doors(&more).into_iter().map(|door| door.service).collect();
         assert_eq!(
             all,
             [
