@@ -54,7 +54,7 @@ impl Held {
         if let Some(drill) = report.drill.as_ref().filter(|drill| self.report.drill.as_ref() != Some(drill)) {
             news.push((Mark::SpareKeyDrill, of_drill(drill)));
         }
-        let gone = |finding: &Finding| format!("{}: right again: {}", finding.what, finding.wrong);
+        let gone = |finding: &Finding| format!("{}: {}: right again", finding.what, finding.wrong);
         news.extend(before.difference(&after).map(|finding| (Mark::FindingGone, gone(finding))));
         let found = |f: &Finding| format!("{}: {}; what puts it right: {}", f.what, f.wrong, f.fix);
         news.extend(after.difference(&before).map(|finding| (Mark::Finding, found(finding))));

@@ -96,7 +96,11 @@ fn reports(socket: &Path, out: &mut Output) -> Result<(), CliError> {
         let (looks, drill) = all(Try::WhereDue);
         let report = report(looks, drill);
         Client::on_socket(socket)?.examined(&report)?;
-        out.say(&report, || format!("Reported: {} findings.", report.findings.len()))?;
+        out.say(&report, || match report.findings.len() {
+            0 => "Reported: all is right.".to_owned(),
+            1 => "Reported: one finding.".to_owned(),
+            many => format!("Reported: {many} findings."),
+        })?;
         if changes::stamps() == before {
             break;
         }
