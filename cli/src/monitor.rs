@@ -84,7 +84,7 @@ mod tests {
     use super::*;
     use crate::sample::at;
 
-    fn monitored(refused: serde_json::Value) -> Monitored {
+    fn monitored(refused: &serde_json::Value) -> Monitored {
         serde_json::from_value(serde_json::json!({
             "host": "web-1", "since": at(0), "doors": ["sshd"], "refused": refused, "more": 0
         }))
@@ -100,7 +100,7 @@ mod tests {
             { "service": "ssh", "user": "carol", "as": "carol", "times": 1, "first": at(0), "last": at(60), "from": "",
               "why": "expired", "request": "jit request --service ssh --reason TEXT", "policy": "", "covered": true },
         ]);
-        let words = told(&monitored(one), at(120));
+        let words = told(&monitored(&one), at(120));
         for part in [
             "In mode=monitor now: sshd.",
             "during the last 14 days on web-1:\n  ssh: 13 times, by 2 logins",
@@ -114,7 +114,7 @@ mod tests {
 
     #[test]
     fn nobody_is_an_answer_too() {
-        let nobody = Monitored { doors: Vec::new(), ..monitored(serde_json::json!([])) };
+        let nobody = Monitored { doors: Vec::new(), ..monitored(&serde_json::json!([])) };
         let words = told(&nobody, at(0));
         assert!(words.contains("No door is in mode=monitor") && words.contains("let nobody in"), "{words}");
     }

@@ -29,7 +29,7 @@ pub fn look(how: Try) -> (Vec<Look>, Option<Drill>) {
     };
     let (wrong, rest): (Vec<Shown>, Vec<Shown>) = doors.into_iter().partition(|door| door.state == "wrong");
     let gated: Vec<Shown> = rest.into_iter().filter(|door| door.state != "open").collect();
-    let mut lines: Vec<(String, String)> = wrong
+    let mut lines: Wrong = wrong
         .iter()
         .map(|Shown { service, notes, .. }| {
             let fix = format!("jit pam disable {service} --force, then jit pam enable {service}");
@@ -49,11 +49,14 @@ pub fn look(how: Try) -> (Vec<Look>, Option<Drill>) {
     (looks, drill)
 }
 
+/// What is wrong, each with what puts it right.
+type Wrong = Vec<(String, String)>;
+
 /// What to do about a spare key that is none.
 const AGAIN: &str = "put it right, and see it with `sudo jit doctor --spare-key`";
 
 /// What is wrong with the spare keys of these doors.
-fn keys(gated: &[Shown], how: Try) -> Result<(Vec<(String, String)>, Option<Drill>), CliError> {
+fn keys(gated: &[Shown], how: Try) -> Result<(Wrong, Option<Drill>), CliError> {
     let keyed = pam::spare_keys(gated)?;
     let last = match how {
         Try::Files => return Ok((keyed.iter().filter_map(spare_keys).collect(), None)),

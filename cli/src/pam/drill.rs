@@ -43,7 +43,7 @@ pub fn spare_keys(doors: &[Shown]) -> Result<Vec<Keyed<'_>>, CliError> {
     let keyed = doors.iter().map(|door| {
         let Shown { spare_users, spare_groups, .. } = door;
         let users = spare_users.iter().map(login).collect::<Result<Vec<_>, _>>();
-        Keyed { door, keys: users.and_then(|users| spare::named(&users, spare_groups, &accounts, &sshd)) }
+        Keyed { door, keys: users.and_then(|users| spare::named(&users, spare_groups, &accounts, sshd)) }
     });
     Ok(keyed.collect())
 }
