@@ -213,6 +213,7 @@ impl Site {
             warnings,
             session: None,
             left_over: Vec::new(),
+            watch: None,
             you: caller.person.clone(),
             roles,
         })

@@ -40,6 +40,8 @@ pub struct Config {
     pub policy: PolicyFiles,
     /// The record.
     pub journal: Journal,
+    /// What looks around the daemon.
+    pub watch: Watch,
     /// Log lines.
     pub syslog: Syslog,
     /// Where accounts are looked up.
@@ -61,6 +63,7 @@ impl Default for Config {
             labels: BTreeMap::new(),
             policy: PolicyFiles::default(),
             journal: Journal::default(),
+            watch: Watch::default(),
             syslog: Syslog::default(),
             accounts: AccountFiles::default(),
         }
@@ -254,6 +257,21 @@ pub struct Journal {
 impl Default for Journal {
     fn default() -> Self {
         Self { max_bytes: 2 * 1024 * 1024 * 1024, keep: Span::LONGEST }
+    }
+}
+
+/// `[watch]`
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Watch {
+    /// How long the service jit-watch may report nothing.
+    pub late: Span,
+}
+
+impl Default for Watch {
+    fn default() -> Self {
+        // Two periods of its timer.
+        Self { late: Span::seconds(20 * 60).unwrap_or(Span::SHORTEST) }
     }
 }
 

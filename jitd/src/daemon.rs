@@ -3,6 +3,7 @@
 use crate::accounts::{AccountBook, AccountsError};
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError};
+use crate::examined::Examined;
 use crate::gate::Gate;
 use crate::ledger::{self, Keeper, Ledger, LedgerError};
 use crate::looks::Looks;
@@ -161,6 +162,7 @@ fn start(
         ending,
         over,
         left,
+        examined: Examined::default(),
         source,
         log,
     });
@@ -309,6 +311,7 @@ impl Daemon {
         self.told("writing the clock down", confirmed.and(kept));
         self.told("taking old records away", self.prune());
         self.record_loss(self.site.log.dropped_before());
+        self.site.watch_is_in_time();
     }
 
     /// Tells the log how something went that is done again and again.

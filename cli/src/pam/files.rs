@@ -13,9 +13,21 @@ use std::path::{Path, PathBuf};
 /// Files of the command's own, root's: not in `/var/lib/jitd`, whose files the daemon may write.
 const OWN: &str = "/var/lib/jit-pam";
 
+/// What the drill of the spare keys keeps, root's too.
+const DRILL: &str = "/var/lib/jit-watch";
+
 /// The folder of them, made where it is not there.
 pub fn own_folder() -> Result<PathBuf, CliError> {
-    let path = PathBuf::from(OWN);
+    made(OWN)
+}
+
+/// The folder of the drill, made where it is not there.
+pub fn drill_folder() -> Result<PathBuf, CliError> {
+    made(DRILL)
+}
+
+fn made(path: &str) -> Result<PathBuf, CliError> {
+    let path = PathBuf::from(path);
     match DirBuilder::new().mode(0o755).create(&path) {
         Err(why) if why.kind() != ErrorKind::AlreadyExists => {
             Err(CliError::Doing { what: "making", path, why })

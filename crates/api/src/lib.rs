@@ -17,6 +17,8 @@
 //! | `GET /v1/sessions` | | `[`[`SessionView`]`]` |
 //! | `POST /v1/sessions/{id}/end` | [`EndSession`] | [`SessionView`] |
 //! | `POST /v1/watch` | [`WatchReport`] | nothing; root alone |
+//! | `POST /v1/doctor` | [`DoctorReport`] | nothing; root alone |
+//! | `GET /v1/monitor` | | [`Monitored`] |
 //! | `GET /v1/policy` | | [`PolicyView`] |
 //! | `POST /v1/policy` | [`NewPolicy`] | [`AppliedPolicy`] |
 //! | `POST /v1/policy/explain` | [`AskExplain`] | [`workflow::Explained`] |
@@ -60,6 +62,7 @@ mod record;
 mod right;
 mod session;
 mod types;
+mod watch;
 
 pub use attested::{
     EndThere, HostAnswer, HostAsk, HostCall, HostDoes, HostKnock, HostOffer, HostWish, JournalHas,
@@ -83,6 +86,7 @@ pub use types::{
     DifferenceKind, EndGrant, GrantView, JournalRow, NewExtension, NewPolicy, NewReplay, NewRequest,
     NewReview, NewVerdict, Opened, PolicyView, Replayed, RequestView, Reviewed, Status, Used, Which,
 };
+pub use watch::{DoctorReport, Drill, Finding, Monitored, Watched, WouldRefuse};
 pub use workflow::Change;
 
 /// The document of the API (OpenAPI 3.1), as `openapi::document` makes it of the types.

@@ -2,12 +2,12 @@
 //! no longer. Daemons serve the file, and have none of this in them.
 
 use crate::{
-    AppliedPolicy, AskExplain, AskFeed, AskGrants, AskJournal, AskRequests, Check, CheckQuery, EndGrant,
-    EndSession, GrantView, Heard, HostAnswer, HostAsk, HostCall, HostOffer, HostState, HostToken, HostView,
-    Join, JournalHas, JournalPart, JournalRow, Known, MadeToken, NewExtension, NewHostToken, NewPolicy,
-    NewReplay, NewRequest, NewReview, NewToken, Nonced, OpenSessions, Opened, PolicyView, Problem, Removed,
-    Replayed, RequestView, Reviewed, Roles, SIGNED, SessionView, Status, TakenBack, Token, TokenView,
-    WatchReport,
+    AppliedPolicy, AskExplain, AskFeed, AskGrants, AskJournal, AskRequests, Check, CheckQuery, DoctorReport,
+    EndGrant, EndSession, GrantView, Heard, HostAnswer, HostAsk, HostCall, HostOffer, HostState, HostToken,
+    HostView, Join, JournalHas, JournalPart, JournalRow, Known, MadeToken, Monitored, NewExtension,
+    NewHostToken, NewPolicy, NewReplay, NewRequest, NewReview, NewToken, Nonced, OpenSessions, Opened,
+    PolicyView, Problem, Removed, Replayed, RequestView, Reviewed, Roles, SIGNED, SessionView, Status,
+    TakenBack, Token, TokenView, WatchReport,
 };
 use schemars::generate::{SchemaGenerator, SchemaSettings};
 use schemars::{JsonSchema, Schema};
@@ -167,6 +167,8 @@ impl Book {
             "/v1/watch",
             "What of people runs on that no session carries",
         );
+        self.writes::<DoctorReport, Nothing>(By::OnHost, "/v1/doctor", "What is wrong around the daemon");
+        self.reads::<Monitored>(By::OnHost, "/v1/monitor", "What `mode=monitor` let in");
         self.writes::<Nothing, access::Time>(
             By::OnHost,
             "/v1/clock/accept",

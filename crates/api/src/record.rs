@@ -177,6 +177,16 @@ pub enum Mark {
     HostJournal,
     /// A hub made or took back what lets a person break glass on a host while the hub is away.
     Permits,
+    /// Something around the daemon is not as it must be any more.
+    Finding,
+    /// It is right again.
+    FindingGone,
+    /// What looks for such things has not reported for too long.
+    WatchLate,
+    /// It reports again.
+    WatchBack,
+    /// Spare keys went through their doors to see that they do.
+    SpareKeyDrill,
 }
 
 impl Mark {
@@ -201,6 +211,11 @@ impl Mark {
             Self::AskDropped => "ask_dropped",
             Self::HostJournal => "host_journal",
             Self::Permits => "permits",
+            Self::Finding => "finding",
+            Self::FindingGone => "finding_gone",
+            Self::WatchLate => "watch_late",
+            Self::WatchBack => "watch_back",
+            Self::SpareKeyDrill => "spare_key_drill",
         }
     }
 }

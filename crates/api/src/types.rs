@@ -1,6 +1,6 @@
 //! What is asked and answered.
 
-use crate::{LeftOver, SessionView};
+use crate::{LeftOver, SessionView, Watched};
 use access::{
     Grant, GrantId, GrantState, HostName, Login, Person, Reason, RequestId, Service, Span, Text, Time,
 };
@@ -459,6 +459,9 @@ pub struct Status {
     /// sees everything, else the reader's own.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub left_over: Vec<LeftOver>,
+    /// What is found around the daemon, for approvers and who sees everything.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub watch: Option<Watched>,
     /// Who the daemon takes the reader for.
     pub you: Person,
     /// The reader's rights: approver, auditor, operator, admin.

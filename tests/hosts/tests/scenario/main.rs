@@ -19,4 +19,5 @@ mod prompt;
 mod sessions;
 mod stalls;
 mod trying;
+mod watch;
 mod ways;
