@@ -44,7 +44,7 @@ const STAGES: &[Stage] = &[
     ("module", |tally| tests(tally, &["cargo", "test", "-p", "module-tests"], &[])),
     ("fuzz", |_| fuzz()),
     ("hosts", |tally| {
-        tests(tally, &["cargo", "test", "-p", "hosts", "--no-fail-fast", "--", "--test-threads=3"], &[])
+        tests(tally, &["cargo", "test", "-p", "hosts", "--no-fail-fast", "--", "--test-threads=2"], &[])
     }),
 ];
 
