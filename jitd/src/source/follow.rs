@@ -119,8 +119,11 @@ impl Follower {
     /// Reads the file of this host, now and then.
     fn read(&mut self, files: &Files) {
         let (mut faults, mut before) = (Faults::default(), None);
-        let reader = files.reader();
+        let mut reader = files.reader();
         loop {
+            if reader.is_err() {
+                reader = files.reader();
+            }
             let found = reader.as_ref().map_err(Clone::clone).and_then(|reader| reader.look(before.as_ref()));
             let why = match found {
                 Ok(Found::Same) => None,
@@ -227,7 +230,7 @@ impl Follower {
     fn take(&mut self, message: &[u8]) -> Result<(), Ended> {
         let now = self.site.clock.now();
         let own = self.site.clock.own();
-        let applied = sync::apply(&self.state, message, LocalTime { own: own.trusted, latest: now.latest });
+        let applied = sync::apply(&self.state, message, LocalTime { own: own.trusted, latest: own.latest });
         let applied = applied.map_err(|why| {
             let said = format!("a message was refused ({}): {why}", why.code());
             if why.is_alarm() && self.faults.take(why.code(), false, Instant::now()) == Tells::Fails {
@@ -277,18 +280,23 @@ impl Follower {
     }
 }
 
-/// Goes by what is known, which was signed just now or comes from the disk. It is true as of an instant that has passed by
-/// the hub's clock and by the time that this host goes by, which has the hub's in it.
+/// Goes by what is known, which a message said just now or comes from the disk. It is true as of an instant that has passed
+/// by the hub's clock and by the time that this host goes by, which has the hub's in it.
 fn heard(site: &Site, state: &State, signed_at: Option<Time>) {
     site.clock.hears(state.signed_time());
-    if let Some(signed_at) = signed_at {
+    // A file says when it was written, and not that it is that late now.
+    if let Some(signed_at) = signed_at.filter(|_| site.source.files().is_none()) {
         site.clock.heard_just_now(signed_at);
     }
-    let as_of = match (signed_at, &state.served) {
-        (Some(signed_at), _) => Some(signed_at.min(site.clock.now().trusted)),
+    let said = match (signed_at, &state.served) {
+        (Some(signed_at), _) => Some(signed_at),
         (None, Some(served)) => Some(served.signed_time.map_or(served.as_of, |time| time.max(served.as_of))),
         (None, None) => None,
     };
+    // An older copy of the same truth makes it no older.
+    let before = site.source.heard();
+    let held = before.as_of.filter(|_| before.era() == state.watermark().map(|(era, _)| era));
+    let as_of = said.max(held).map(|as_of| as_of.min(site.clock.now().trusted));
     site.source.hears(state, as_of);
     site.memory.heard(as_of);
 }

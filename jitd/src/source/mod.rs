@@ -55,6 +55,12 @@ struct Heard {
     fresh_until: Option<Time>,
 }
 
+impl Heard {
+    fn era(&self) -> Option<Era> {
+        self.watermark.map(|(era, _)| era)
+    }
+}
+
 impl Source {
     /// A hub, where this host was enrolled at one; else its own desk.
     pub fn of(config: &Config) -> Self {
