@@ -54,7 +54,8 @@ pub fn status(client: &Client, left: bool, out: &mut Output) -> Result<(), CliEr
         if status.source == "hub" {
             lines.push(format!("hub       {}", status.host));
         } else {
-            lines.push(format!("host      {}, grants from its own desk", status.host));
+            let from = if status.source == "static" { "files that its hub signed" } else { "its own desk" };
+            lines.push(format!("host      {}, grants from {from}", status.host));
             let gated = if status.gated.is_empty() { "nothing".to_owned() } else { status.gated.join(", ") };
             lines.push(format!("gated     {gated}"));
         }

@@ -5,6 +5,7 @@ use crate::limits;
 use crate::site::Site;
 use access::Time;
 use api::{DoctorReport, Drill, Finding, Mark, MarkRecord, Record, Watched};
+use chrono::SecondsFormat;
 use loglines::Level;
 use std::collections::BTreeSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -18,9 +19,11 @@ struct Held {
     since: Instant,
     at: Option<Time>,
     report: DoctorReport,
+    /// Findings that are on record as such. One for which there was no room is put there later.
+    told: BTreeSet<Finding>,
     /// Whether it was told that none comes.
     late: bool,
-    /// Changes that were put on record since this time.
+    /// Findings that were put on record, or taken from it, since this time.
     news: (Instant, u32),
 }
 
@@ -31,7 +34,8 @@ impl Default for Examined {
     fn default() -> Self {
         let now = Instant::now();
         let report = DoctorReport::default();
-        Self(Mutex::new(Held { since: now, at: None, report, late: false, news: (now, 0) }))
+        let told = BTreeSet::new();
+        Self(Mutex::new(Held { since: now, at: None, report, told, late: false, news: (now, 0) }))
     }
 }
 
@@ -45,8 +49,6 @@ impl Held {
     /// Takes a report in the place of the one before, and says what is new in it.
     fn take(&mut self, mut report: DoctorReport, at: Time, now: Instant) -> Vec<News> {
         report.findings.truncate(api::limits::FINDINGS);
-        let set = |report: &DoctorReport| report.findings.iter().cloned().collect::<BTreeSet<Finding>>();
-        let (before, after) = (set(&self.report), set(&report));
         let mut news = Vec::new();
         if self.late {
             news.push((Mark::WatchBack, "what is found around jitd is reported again".to_owned()));
@@ -54,18 +56,26 @@ impl Held {
         if let Some(drill) = report.drill.as_ref().filter(|drill| self.report.drill.as_ref() != Some(drill)) {
             news.push((Mark::SpareKeyDrill, of_drill(drill)));
         }
-        let gone = |finding: &Finding| format!("{}: {}: right again", finding.what, finding.wrong);
-        news.extend(before.difference(&after).map(|finding| (Mark::FindingGone, gone(finding))));
-        let found = |f: &Finding| format!("{}: {}; what puts it right: {}", f.what, f.wrong, f.fix);
-        news.extend(after.difference(&before).map(|finding| (Mark::Finding, found(finding))));
-        (self.since, self.at, self.report, self.late) = (now, Some(at), report, false);
         if now.duration_since(self.news.0) >= limits::FINDING_NEWS_PER {
             self.news = (now, 0);
         }
-        news.retain(|_| {
-            self.news.1 = self.news.1.saturating_add(1);
-            self.news.1 <= limits::FINDING_NEWS
-        });
+        let here: BTreeSet<Finding> = report.findings.iter().cloned().collect();
+        let gone = |f: &Finding| (Mark::FindingGone, format!("{}: {}: right again", f.what, f.wrong));
+        let found =
+            |f: &Finding| (Mark::Finding, format!("{}: {}; what puts it right: {}", f.what, f.wrong, f.fix));
+        for finding in here.symmetric_difference(&self.told.clone()) {
+            if self.news.1 >= limits::FINDING_NEWS {
+                break;
+            }
+            self.news.1 += 1;
+            if self.told.remove(finding) {
+                news.push(gone(finding));
+            } else {
+                news.push(found(finding));
+                self.told.insert(finding.clone());
+            }
+        }
+        (self.since, self.at, self.report, self.late) = (now, Some(at), report, false);
         news
     }
 
@@ -84,7 +94,8 @@ impl Held {
 
 fn of_drill(drill: &Drill) -> String {
     let list = |names: &[String]| if names.is_empty() { "none".to_owned() } else { names.join(", ") };
-    format!("let in: {}; not let in: {}", list(&drill.passed), list(&drill.failed))
+    let at = drill.at.to_rfc3339_opts(SecondsFormat::Secs, true);
+    format!("at {at}; let in: {}; not let in: {}", list(&drill.passed), list(&drill.failed))
 }
 
 impl Site {
@@ -155,7 +166,8 @@ mod tests {
     }
 
     fn held(now: Instant) -> Held {
-        Held { since: now, at: None, report: DoctorReport::default(), late: false, news: (now, 0) }
+        let (report, told) = (DoctorReport::default(), BTreeSet::new());
+        Held { since: now, at: None, report, told, late: false, news: (now, 0) }
     }
 
     #[test]
@@ -183,10 +195,22 @@ mod tests {
         };
         assert_eq!((0..1000).map(|_| told(now)).sum::<usize>(), limits::FINDING_NEWS as usize);
         assert_eq!(told(now + limits::FINDING_NEWS_PER), 2);
+    }
+
+    #[test]
+    fn what_there_was_no_room_to_tell_is_told_later() {
+        let now = Instant::now();
+        let mut held = held(now);
         let many: Vec<String> = (0..1000).map(|n| n.to_string()).collect();
         let many: Vec<&str> = many.iter().map(String::as_str).collect();
-        held.take(report(&many), Time::UNIX_EPOCH, now);
-        assert_eq!(held.report.findings.len(), api::limits::FINDINGS);
+        let told = held.take(report(&many), Time::UNIX_EPOCH, now).len();
+        assert_eq!(
+            (held.report.findings.len(), told),
+            (api::limits::FINDINGS, limits::FINDING_NEWS as usize)
+        );
+        assert_eq!(held.take(report(&many), Time::UNIX_EPOCH, now).len(), 0);
+        let rest = held.take(report(&many), Time::UNIX_EPOCH, now + limits::FINDING_NEWS_PER).len();
+        assert_eq!(told + rest, api::limits::FINDINGS);
     }
 
     #[test]
@@ -208,7 +232,13 @@ mod tests {
         let drill = Drill { at: Time::UNIX_EPOCH, passed: vec!["rescue at sshd".into()], failed: Vec::new() };
         let report = DoctorReport { findings: Vec::new(), drill: Some(drill) };
         let news = held.take(report.clone(), Time::UNIX_EPOCH, now);
-        assert_eq!(news, [(Mark::SpareKeyDrill, "let in: rescue at sshd; not let in: none".to_owned())]);
+        assert_eq!(
+            news,
+            [(
+                Mark::SpareKeyDrill,
+                "at 1970-01-01T00:00:00Z; let in: rescue at sshd; not let in: none".to_owned()
+            )]
+        );
         assert_eq!(held.take(report, Time::UNIX_EPOCH, now), []);
     }
 }

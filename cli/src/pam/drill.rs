@@ -55,7 +55,11 @@ pub fn drill(doors: &[Keyed<'_>], now: Time) -> Result<Drill, CliError> {
     for one in tries(doors) {
         match tried.lets_in(&one.door, &one.account.name, one.account.uid) {
             Ok(()) => drill.passed.push(one.name()),
-            Err(why) => drill.failed.push(format!("{}: {why}", one.name())),
+            Err(why) => {
+                // A door can say a lot.
+                let end = why.floor_char_boundary(api::limits::FINDING);
+                drill.failed.push(format!("{}: {}", one.name(), why.get(..end).unwrap_or_default()));
+            }
         }
     }
     let text = serde_json::to_string(&drill).map_err(|why| CliError::NotDone(why.to_string()))?;

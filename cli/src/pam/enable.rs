@@ -143,11 +143,11 @@ fn somebody_decides(status: &Status) -> Result<(), CliError> {
     if status.somebody_decides {
         return Ok(());
     }
-    let why = if status.source == "hub" {
-        "nothing was heard from the hub, so no grant would come: see `jit status`"
-    } else {
+    let why = if status.source == "local" {
         "nobody can approve a request here, so nobody could come in: put somebody into a group that the policy \
          names, as with `usermod -aG jit-approvers NAME`, and see `jit status`"
+    } else {
+        "nothing was heard from the hub, so no grant would come: see `jit status`"
     };
     Err(CliError::NotDone(why.to_owned()))
 }

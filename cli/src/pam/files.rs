@@ -74,12 +74,16 @@ pub fn folder() -> Result<Folder, CliError> {
     Ok(folder)
 }
 
-/// The text of one.
+/// The text of one. It may be a user's, who could have put something there that never ends or never begins.
 pub fn read(path: &Path) -> Result<String, CliError> {
     let failed = |why| CliError::File { path: path.into(), why };
     let mut bytes = Vec::new();
     let most = pamfile::limits::FILE;
-    File::open(path).and_then(|file| file.take(most + 1).read_to_end(&mut bytes)).map_err(failed)?;
+    let file = File::options().read(true).custom_flags(libc::O_NONBLOCK).open(path).map_err(failed)?;
+    if !file.metadata().map_err(failed)?.is_file() {
+        return Err(failed(std::io::Error::other("it is no plain file")));
+    }
+    file.take(most + 1).read_to_end(&mut bytes).map_err(failed)?;
     if bytes.len() as u64 > most {
         return Err(failed(std::io::Error::other(format!("it is longer than {most} bytes"))));
     }
