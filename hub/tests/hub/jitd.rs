@@ -5,7 +5,7 @@ use crate::host::token;
 use crate::room::{Hub, text, until};
 use access::HostName;
 use api::Join;
-use frame::{Answer, Mode, Notice, Phase, Question, Wish};
+use frame::{Answer, Phase, Question, Wish};
 use rustix::process::{Pid, Signal, kill_process};
 use std::io::{Read as _, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
@@ -141,23 +141,10 @@ impl There {
     /// What the gate answers alice, and within which time.
     pub fn asked(&self, phase: Phase, can_prompt: bool, reason: &str) -> (Answer, Duration) {
         let question = Question {
-            nonce: [7; 16],
-            phase,
-            service: b"sshd".to_vec(),
-            subject: b"alice".to_vec(),
-            target: b"alice".to_vec(),
-            rhost: Vec::new(),
             address: b"203.0.113.5".to_vec(),
-            tty: b"ssh".to_vec(),
-            uid: 0,
-            pid: std::process::id(),
-            start_ticks: 0,
-            audit_session: u32::MAX,
-            mode: Mode::Enforce,
-            notice: Notice::None,
-            outer_session: u32::MAX,
             can_prompt,
             wish: Wish { reason: reason.into(), ..Wish::default() },
+            ..Question::at_sshd(phase, "alice")
         };
         let begun = Instant::now();
         let mut stream = UnixStream::connect(self.inside("gate")).unwrap();
