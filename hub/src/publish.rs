@@ -4,6 +4,7 @@
 use crate::config::{Config, Role};
 use crate::error::{HubError, os};
 use crate::feed::{message, rows};
+use crate::following::behind;
 use crate::keys::ServerKeys;
 use crate::postgres::Pool;
 use crate::voice::Voice;
@@ -111,6 +112,9 @@ impl Publisher {
             ));
         }
         let era = voice.manifest.era;
+        if let Some(later) = self.reader.read(rows::era)?.filter(|later| *later > era) {
+            return Err(HubError::Keys(behind(later)));
+        }
         let (revision, hosts) =
             self.reader.read(|sql| Ok::<_, DeskError>((rows::revision(sql)?, rows::count(sql)?)))?;
         let seen = Seen { revision, hosts, era };
@@ -132,12 +136,15 @@ impl Publisher {
             None => self.reader.read(rows::names)?,
         };
         let names = if all { which.clone() } else { self.reader.read(rows::names)? };
+        // One host that cannot be written for keeps no other from its file, and is tried again at the next look.
+        let mut failed = Ok(());
         for host in which.intersection(&names) {
-            self.write(host, &voice, now)?;
+            failed = failed.and(self.write(host, &voice, now));
         }
         if all {
             self.clear(&names)?;
         }
+        failed?;
         self.seen = Some((seen, if all { now } else { all_at }));
         Ok(which.len())
     }
@@ -158,9 +165,13 @@ impl Publisher {
         }
         let (path, beside) = (self.path(host), self.folder.join(format!(".{host}.new")));
         let failed = || os(format!("writing {}", path.display()));
+        // What is there was left by one that broke off, or put there by somebody else to be written through.
+        match std::fs::remove_file(&beside) {
+            Err(why) if why.kind() != std::io::ErrorKind::NotFound => return Err(failed()(why)),
+            _ => {}
+        }
         let mut options = std::fs::OpenOptions::new();
-        let mut file =
-            options.write(true).create(true).truncate(true).mode(0o644).open(&beside).map_err(failed())?;
+        let mut file = options.write(true).create_new(true).mode(0o644).open(&beside).map_err(failed())?;
         file.write_all(&bytes).map_err(failed())?;
         std::fs::rename(&beside, &path).map_err(failed())
     }

@@ -374,14 +374,17 @@ pub fn era(connection: &dyn Sql) -> Result<Option<Era>, DeskError> {
     store::meta(connection, ERA)?.map(|era| json("the era", &era)).transpose()
 }
 
-/// Writes down in which era a hub of this database speaks, with the keys of it: the root signed them, and who has no
-/// signer to ask reads them here.
-pub fn put_era(connection: &dyn Sql, spoken: Era, keys: &SignedManifest) -> Result<(), DeskError> {
-    let before = era(connection)?;
-    if before < Some(spoken) {
+/// Writes down in which era a hub of this database speaks.
+pub fn put_era(connection: &dyn Sql, spoken: Era) -> Result<(), DeskError> {
+    if era(connection)? < Some(spoken) {
         store::set_meta(connection, ERA, &text(&spoken)?)?;
     }
-    if before <= Some(spoken) {
+    Ok(())
+}
+
+/// Writes down the keys of that era: the root signed them, and who has no signer to ask reads them here.
+pub fn put_manifest(connection: &dyn Sql, spoken: Era, keys: &SignedManifest) -> Result<(), DeskError> {
+    if era(connection)? == Some(spoken) {
         store::set_meta(connection, MANIFEST, &text(keys)?)?;
     }
     Ok(())

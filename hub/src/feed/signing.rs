@@ -91,36 +91,40 @@ impl Signs {
         let (era, is_shared) = (manifest.era, matches!(self.site.sight, Sight::Shared(_)));
         if is_shared {
             // Two hubs that sign by keys of two eras would sign over each other for ever.
-            self.none_is_later(era)?;
+            self.speak_in(era)?;
         }
         let ended = self.pass(manifest, true);
         let live = self.pass(manifest, false);
         if let Some(voice) = next {
+            let signed = voice.signed.clone();
             self.site.speak_by(voice);
+            self.site.keys.put_manifest(&signed).map_err(|why| why.to_string())?;
         }
         if is_shared {
-            self.speak()?;
+            self.tell_keys()?;
         }
         away.map_or(Ok(()), Err).and(ended).and(live)
     }
 
-    /// Whether no hub of this database speaks in a later era.
-    fn none_is_later(&self, era: Era) -> Result<Option<Era>, String> {
+    /// Says in which era this hub signs, before it does; or why it must not, for others are in a later one.
+    fn speak_in(&self, era: Era) -> Result<(), String> {
         let spoken = self.site.ledger.read(|sql| rows::era(sql)).map_err(|why| why.to_string())?;
         match spoken {
             Some(later) if later > era => Err(behind(later)),
-            spoken => Ok(spoken),
+            Some(spoken) if spoken == era => Ok(()),
+            _ => self.site.ledger.speak_in(era).map_err(|why| why.to_string()),
         }
     }
 
-    /// Writes down in which era this hub speaks and by which keys, for the others.
-    fn speak(&mut self) -> Result<(), String> {
+    /// Writes down the keys that this hub speaks by, for others to tell hosts.
+    fn tell_keys(&mut self) -> Result<(), String> {
         let voice = self.site.voice.load_full();
-        let (era, signed) = (voice.manifest.era, Some(voice.manifest.issued_at));
-        if self.none_is_later(era)? == Some(era) && self.told == signed {
+        let signed = Some(voice.manifest.issued_at);
+        if self.told == signed {
             return Ok(());
         }
-        self.site.ledger.speak_in(era, voice.signed.clone()).map_err(|why| why.to_string())?;
+        let told = self.site.ledger.tell_keys(voice.manifest.era, voice.signed.clone());
+        told.map_err(|why| why.to_string())?;
         self.told = signed;
         Ok(())
     }
