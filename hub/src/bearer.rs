@@ -59,7 +59,8 @@ impl Site {
             person: token.person.clone(),
             login,
             names,
-            source: Some(from.to_canonical()),
+            // What stands before the hub says nothing of who stands before it.
+            source: Some(from.to_canonical()).filter(|from| !self.proxies.contains(from)),
             roles: Roles {
                 auditor: has(Scope::Read) && !roles.is_empty(),
                 operator: has(Scope::Operate)

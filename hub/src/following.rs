@@ -67,6 +67,8 @@ impl Following {
         } else {
             let link = self.place.connect_to_read()?;
             link.batch("LISTEN jit_hub")?;
+            // It may be another server, that lacks what the one before had committed and has others' records in its place.
+            self.seq = 0;
             link
         };
         self.catch_up(&link)?;

@@ -101,6 +101,11 @@ impl Envelope {
         self.sigs.iter().find(|sig| sig.key == key.id()).map(|sig| sig.sig)
     }
 
+    /// Whether it has a signature that is said to be by one of these keys.
+    pub fn names_one_of(&self, keys: &[PublicKey]) -> bool {
+        keys.iter().any(|key| self.signature(key).is_some())
+    }
+
     /// Adds a signature over the same bytes: another root's, or a new grant key's at a rotation.
     pub fn sign(&mut self, key: &SecretKey) {
         let sig = Sig { key: key.public().id(), sig: key.sign(&self.signed()) };

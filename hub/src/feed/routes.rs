@@ -91,12 +91,16 @@ async fn feed(State(teller): Told, uri: Uri, headers: HeaderMap, body: Bytes) ->
             looked.log.put(loglines::Level::Err, why.clone());
             return Err(Refused(ProblemCode::Forbidden.because(why)));
         }
-        looked.compare(&host, &ask)?;
+        looked.compare(&host, ask.watermark)?;
         let revision = ask.watermark.map_or(0, |(_, revision)| revision).min(i64::MAX.unsigned_abs());
         looked.hosts.heard(host.clone(), looked.clock.time(), revision, ask.version.clone(), None);
         Ok((host, known.joined, ask))
     });
     let (host, joined, AskFeed { once, holds, .. }) = known.await.map_err(|_| stopping())??;
+    if teller.wakes.streams(&host) >= limits::STREAMS {
+        let why = format!("host {host} has {} streams open that it does not read", limits::STREAMS);
+        return Err(Refused(ProblemCode::RateLimited.because(why)));
+    }
     let events = unfold(Stream::of(&teller, host, joined, holds), |stream| async {
         let (event, stream) = stream.next().await?;
         Some((Ok::<_, std::convert::Infallible>(event), stream))

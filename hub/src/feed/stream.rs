@@ -9,10 +9,11 @@ use access::{HostName, SessionId, Time};
 use api::EndThere;
 use desk::DeskError;
 use loglines::Level;
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Instant;
-use sync::{Digest, Entry, Era, HubId, Message, SignedPermit, View, whole_with};
+use sync::{Digest, Entry, Era, HubId, Message, SignedGrant, SignedPermit, View, whole_with};
 use tokio::sync::watch;
 
 /// What one host is told.
@@ -34,6 +35,8 @@ pub struct Stream {
     truth: Option<rows::Truth>,
     /// Sessions that it was told to end.
     ended: BTreeSet<SessionId>,
+    /// Since when what others commit is not seen.
+    blind: Option<Instant>,
 }
 
 impl Stream {
@@ -41,8 +44,8 @@ impl Stream {
     pub fn of(teller: &Arc<Teller>, host: HostName, joined: Digest, holds: BTreeSet<Digest>) -> Self {
         let (wakes, number) = teller.wakes.of(&host);
         let (teller, era) = (Arc::clone(teller), teller.voice.load().manifest.era);
-        let (looked, truth, ended) = (0, None, BTreeSet::new());
-        Self { teller, host, joined, wakes, number, looked, holds, era, truth, ended }
+        let (looked, truth, ended, blind) = (0, None, BTreeSet::new(), None);
+        Self { teller, host, joined, wakes, number, looked, holds, era, truth, ended, blind }
     }
 
     /// The next event, when there is one; none when the stream is over.
@@ -55,7 +58,7 @@ impl Stream {
             }
         }
         match self.event().await {
-            Ok(event) => Some((event, self)),
+            Ok(event) => Some((event?, self)),
             // The host comes again, and hears why not then.
             Err(why) => {
                 let what = format!("telling {} what it must hold: {why}", self.host);
@@ -65,9 +68,19 @@ impl Stream {
         }
     }
 
-    async fn event(&mut self) -> Result<String, DeskError> {
+    /// What there is to tell; none where the host is better off with another hub.
+    async fn event(&mut self) -> Result<Option<String>, DeskError> {
         // Before any look: whoever stands still between the two calls nothing fresh by what was true before.
         let now = self.teller.clock.time();
+        if !self.teller.sight.is_clear(Instant::now()) {
+            let since = *self.blind.get_or_insert_with(Instant::now);
+            if self.truth.is_none() || since.elapsed() > limits::BLIND_STREAM {
+                return Ok(None);
+            }
+            // What was told last may not be true any more: a comment, which keeps the stream and says nothing.
+            return Ok(Some(": the database is not seen\n\n".to_owned()));
+        }
+        self.blind = None;
         // Before the look: what comes after it wakes the stream once more.
         let looks = self.wakes.borrow_and_update().looks;
         let mut events = String::new();
@@ -79,9 +92,6 @@ impl Stream {
                 events.push_str(&format!("event: end\ndata: {data}\n\n"));
             }
             (self.truth, self.looked) = (Some(truth), looks);
-        } else if !self.teller.sight.is_clear(Instant::now()) {
-            // What was told last may not be true any more: a comment, which keeps the stream and says nothing.
-            return Ok(": the database is not seen\n\n".to_owned());
         }
         let Some(truth) = &self.truth else { return Err(DeskError::Store("nothing to tell".to_owned())) };
         let voice = self.teller.voice.load_full();
@@ -95,7 +105,7 @@ impl Stream {
         // JSON has no line's end in it, which is the one thing that an event's data must not have.
         let json = String::from_utf8_lossy(&message.to_bytes()).into_owned();
         events.push_str(&format!("event: view\ndata: {json}\n\n"));
-        Ok(events)
+        Ok(Some(events))
     }
 
     /// Reads what the host must hold, and what is to end there.
@@ -114,8 +124,8 @@ impl Stream {
     }
 }
 
-/// The truth as this voice tells it, from one time until another, and what the host holds then. Permits that another key
-/// signed are none until they are made anew.
+/// The truth as this voice tells it, from one time until another, and what the host holds then. What another key signed is
+/// left out until it is signed anew.
 pub fn message(
     hub: HubId,
     voice: &Voice,
@@ -127,7 +137,14 @@ pub fn message(
     let is_good = |permit: &&inbox::rows::KeptPermit| voice.manifest.grant_keys.contains(&permit.key);
     let good: Vec<SignedPermit> =
         truth.permits.iter().filter(is_good).map(|permit| permit.signed.clone()).collect();
-    let grants: Vec<Entry> = truth.grants.iter().map(|grant| grant.entry).collect();
+    // One that could not be signed anew would have hosts refuse all of it.
+    let is_believed = |grant: &&SignedGrant| grant.envelope.names_one_of(&voice.manifest.grant_keys);
+    let believed: Cow<'_, [SignedGrant]> = if truth.grants.iter().all(|grant| is_believed(&grant)) {
+        Cow::Borrowed(&truth.grants)
+    } else {
+        Cow::Owned(truth.grants.iter().filter(is_believed).cloned().collect())
+    };
+    let grants: Vec<Entry> = believed.iter().map(|grant| grant.entry).collect();
     let permits: Vec<Entry> = good.iter().map(|permit| permit.entry).collect();
     let held = grants.iter().chain(&permits).map(|entry| entry.digest).collect();
     let view = View {
@@ -141,6 +158,6 @@ pub fn message(
         grants,
         permits,
     };
-    let message = Message::new(Some(voice.signed.clone()), view.sign(&voice.key), &truth.grants, holds);
+    let message = Message::new(Some(voice.signed.clone()), view.sign(&voice.key), &believed, holds);
     (message.with_permits(&good, holds), held)
 }
