@@ -142,6 +142,14 @@ pub enum Command {
     /// Tokens of a hub: what programs and people show at its door.
     #[command(subcommand)]
     Token(Token),
+    /// Make a link that signs in to the pages of a hub, in a browser. It works once, and for 15 minutes.
+    ///
+    /// Who opens it can do there what the token in use is for: hand it to nobody.
+    Web {
+        /// Sign this person in; administrators alone make a link for somebody else.
+        #[arg(long, value_name = "PERSON")]
+        person: Option<Person>,
+    },
     /// Roles of a hub: who sees and does more than their own affairs.
     #[command(subcommand)]
     Role(Role),

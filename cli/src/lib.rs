@@ -99,6 +99,7 @@ fn dispatch(arguments: Arguments, out: &mut Output) -> Result<(), CliError> {
         Command::Login(log_in) => hub::log_in(&log_in, out),
         Command::Logout => hub::log_out(out),
         Command::Token(token) => tokens::token(&client()?, token, out),
+        Command::Web { person } => tokens::web(&client()?, person, out),
         Command::Role(role) => tokens::role(&client()?, role, out),
         Command::Hosts => hosts::list(&client()?, out),
         Command::Host(host) => hosts::host(&client()?, host, out),

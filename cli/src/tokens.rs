@@ -4,8 +4,8 @@ use crate::arguments::{Role, Token};
 use crate::output::Output;
 use crate::requests::now;
 use crate::{CliError, table, words};
-use access::TokenId;
-use api::{Client, NewToken, Roles, TokenView};
+use access::{Person, TokenId};
+use api::{Client, NewLink, NewToken, Roles, TokenView};
 use comfy_table::Cell;
 
 pub fn token(client: &Client, token: Token, out: &mut Output) -> Result<(), CliError> {
@@ -31,6 +31,18 @@ pub fn token(client: &Client, token: Token, out: &mut Output) -> Result<(), CliE
             out.say(&token, || format!("Token {} of {} opens nothing any more.", token.id, token.person))
         }
     }
+}
+
+pub fn web(client: &Client, person: Option<Person>, out: &mut Output) -> Result<(), CliError> {
+    let made = client.make_link(&NewLink { person })?;
+    out.say(&made, || {
+        let token = &made.token;
+        let until = words::when(token.expires, now());
+        format!(
+            "{}\nOpen it in a browser: it signs {} in, once and until {until}. It is shown this once.",
+            made.url, token.person
+        )
+    })
 }
 
 fn list(client: &Client, out: &mut Output) -> Result<(), CliError> {

@@ -175,6 +175,7 @@ pub fn facts(request: &RequestView, now: Time) -> Vec<(&'static str, String)> {
         Channel::Policy => ", by the policy",
         Channel::Token => ", by a token",
         Channel::Host => ", on a host, by its word",
+        Channel::Web => ", in a browser",
     };
     facts.push(("asked", format!("{}{from}{how}", when(ask.asked_at, now))));
     facts.push(("rule", request.rule.clone()));

@@ -21,7 +21,7 @@ fn the_definition_of_the_command_line_is_sound() {
     let commands: Vec<_> = Arguments::command().get_subcommands().map(|c| c.get_name().to_owned()).collect();
     assert_eq!(
         commands.join(" "),
-        "request requests show approve deny cancel grants revoke release extend sessions end watch policy check status pam doctor audit login logout token role hosts host completions man"
+        "request requests show approve deny cancel grants revoke release extend sessions end watch policy check status pam doctor audit login logout token web role hosts host completions man"
     );
 }
 

@@ -1,6 +1,7 @@
 //! Who calls: whoever a token was made for, with the rights that both have.
 
 use crate::address::Address;
+use crate::secret::Kind;
 use crate::site::Site;
 use crate::{limits, rows, secret};
 use access::Login;
@@ -21,7 +22,7 @@ impl Site {
             return Err(self.stranger(from, "no token was shown"));
         };
         let hash = shown.split_once(' ').filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
-        let Some(hash) = hash.and_then(|(_, token)| secret::hash(token.trim())) else {
+        let Some(hash) = hash.and_then(|(_, token)| secret::hash(Kind::Token, token.trim())) else {
             return Err(self.stranger(from, "what was shown is no token of a hub"));
         };
         let now = self.clock.time();
@@ -45,7 +46,12 @@ impl Site {
     }
 
     /// The person behind a token, as the policy knows them now.
-    fn behind(&self, token: &Token, roles: &BTreeSet<Role>, from: IpAddr) -> Result<Caller, DeskError> {
+    pub(crate) fn behind(
+        &self,
+        token: &Token,
+        roles: &BTreeSet<Role>,
+        from: IpAddr,
+    ) -> Result<Caller, DeskError> {
         let world = self.policies.world();
         let own = || Login::parse(token.person.as_str()).map_err(|why| DeskError::Store(why.to_string()));
         let names = world.people.get(&token.person).map(|human| human.names.clone()).unwrap_or_default();
@@ -73,7 +79,7 @@ impl Site {
     }
 
     /// Nobody that is known. Whoever tries again and again is told so, and the log hears of the first tries alone.
-    fn stranger(&self, from: IpAddr, why: &str) -> Refused {
+    pub(crate) fn stranger(&self, from: IpAddr, why: &str) -> Refused {
         self.metrics.unknown();
         let address = Address::of(from);
         if self.failed.told(address, Instant::now()) {
@@ -124,7 +130,9 @@ fn needs(method: &Method, path: &str) -> &'static [Scope] {
         ["v1", "sessions", _, "end"] => &[Scope::Operate, Scope::Review, Scope::Request],
         ["v1", "grants", _, "revoke"] => &[Scope::Operate, Scope::Review],
         // Questions, too large for a query; and what a token may make and revoke depends on which.
-        ["v1", "policy", "explain" | "replay"] | ["v1", "tokens"] | ["v1", "tokens", _, "revoke"] => &[],
+        ["v1", "policy", "explain" | "replay"]
+        | ["v1", "links" | "tokens"]
+        | ["v1", "tokens", _, "revoke"] => &[],
         _ => &[Scope::Admin],
     }
 }
@@ -147,6 +155,7 @@ mod tests {
             ("/v1/policy/explain", ""),
             ("/v1/policy/replay", ""),
             ("/v1/tokens", ""),
+            ("/v1/links", ""),
             ("/v1/tokens/T-1/revoke", ""),
             ("/v1/roles", "admin"),
             ("/v1/requests/R-1/reviews/", "admin"),

@@ -6,7 +6,7 @@ use crate::certificate::{Certificates, provider};
 use crate::error::HubError;
 use crate::site::Site;
 use crate::teller::Teller;
-use crate::{limits, routes};
+use crate::{limits, routes, web};
 use api::{Problem, ProblemCode};
 use axum::Router;
 use axum::body::Body;
@@ -63,6 +63,8 @@ struct Hall {
     /// For whoever shows a token, where tokens are known.
     inside: Option<(Arc<Site>, Router)>,
     outside: Router,
+    /// For browsers, likewise.
+    pages: Option<Router>,
     tls: TlsAcceptor,
 }
 
@@ -78,7 +80,8 @@ pub fn serve(
         House::Feed(teller) => (None, routes::of_a_feed(teller)),
     };
     let teller = Arc::clone(house.teller());
-    let hall = Arc::new(Hall { teller, inside, outside, tls });
+    let pages = inside.as_ref().map(|(site, _)| web::pages(site));
+    let hall = Arc::new(Hall { teller, inside, outside, pages, tls });
     accept(hall, listener, stop)
 }
 
@@ -190,6 +193,10 @@ impl Hall {
 
     async fn answer(self: Arc<Self>, mut call: axum::extract::Request, from: IpAddr) -> Response<Body> {
         let path = call.uri().path();
+        if let Some(pages) = self.pages.as_ref().filter(|_| web::is_page(path)) {
+            call.extensions_mut().insert(web::From(from));
+            return routed(pages.clone(), call).await;
+        }
         // Who joins shows a token in the body, and who has joined signs: neither has one of a person's.
         let is_outside = matches!(path, "/healthz" | "/readyz" | "/v1/authority" | "/v1/openapi.json")
             || path.starts_with("/v1/hosts");

@@ -67,6 +67,7 @@ pub fn init(path: &Path, state: Option<&Path>, names: Vec<String>, admin: Person
          jit login --hub https://{host}:{port} --ca ca.crt --token-stdin\n  \
          jit policy check && jit policy apply\n  \
          jit token make \"laptop of bob\" --person bob --scope read,request,review\n  \
+         jit web                            # a link that signs your browser in\n  \
          jit host token --label env=prod    # and on the host: jitd enrol TOKEN"
     ));
     Ok(())

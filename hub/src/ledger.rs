@@ -2,7 +2,7 @@
 
 use crate::feed::{self, Signing};
 use crate::inbox;
-use crate::secret::Hash;
+use crate::secret::{Hash, Kind};
 use crate::{limits, rows, secret};
 use access::{Grant, HostName, Person, Time, TokenId};
 use api::{Join, MadeToken, Mark, MarkRecord, Record, Right, RightRecord, Role, Roles, Token, TokenView};
@@ -83,7 +83,7 @@ impl Ledger {
 
     /// Makes a token, whose secret is told this once.
     pub fn make_token(&self, token: Token) -> Result<MadeToken, DeskError> {
-        let (secret, hash) = secret::make().map_err(random)?;
+        let (secret, hash) = secret::make(Kind::Token).map_err(random)?;
         let token = self.write(move |tx| put_token(tx, token, &hash))?;
         Ok(MadeToken { secret, token })
     }
@@ -97,11 +97,7 @@ impl Ledger {
             if token.revoked.is_some() {
                 return Ok(token);
             }
-            let token = Token { revoked: Some(at), ..token };
-            let right = Right::TokenRevoked(token.clone());
-            let seq = right_record(tx, at, Some(actor), token.person.clone(), right)?;
-            rows::put_token(tx.connection(), &token, None, seq)?;
-            Ok(token)
+            revoked(tx, token, actor, at)
         })
     }
 
@@ -253,11 +249,12 @@ impl Ledger {
         })
     }
 
-    /// Forgets what was signed and is over for so long that no host needs to know, and what hosts did so long ago that
-    /// nobody asks.
+    /// Forgets what was signed and is over for so long that no host needs to know, and what hosts did, and tokens that
+    /// were over, so long ago that nobody asks.
     pub fn forget(&self, now: Time) -> Result<(), DeskError> {
         self.write(move |tx| {
             inbox::rows::forget_records(tx.connection(), now - limits::HOST_RECORDS_KEPT)?;
+            rows::forget_tokens(tx.connection(), now - limits::TOKENS_KEPT)?;
             inbox::rows::forget_permits(tx.connection(), now - limits::PERMITS_KEPT)?;
             feed::rows::forget_signed(tx.connection(), now).map(drop)
         })
@@ -265,7 +262,7 @@ impl Ledger {
 
     /// Makes a person administrator, with a token for all that an administrator does.
     pub fn make_admin(&self, token: Token) -> Result<MadeToken, DeskError> {
-        let (secret, hash) = secret::make().map_err(random)?;
+        let (secret, hash) = secret::make(Kind::Token).map_err(random)?;
         let token = self.write(move |tx| {
             if !rows::roles_of(tx.connection(), &token.person)?.contains(&Role::Admin) {
                 put_role(tx, token.made, None, &token.person, Role::Admin, true)?;
@@ -276,7 +273,25 @@ impl Ledger {
     }
 }
 
-fn put_token(tx: &mut Tx<'_, Committed>, mut token: Token, hash: &Hash) -> Result<Token, DeskError> {
+/// Revokes a token that is not yet.
+pub(crate) fn revoked(
+    tx: &mut Tx<'_, Committed>,
+    token: Token,
+    actor: Person,
+    at: Time,
+) -> Result<Token, DeskError> {
+    let token = Token { revoked: Some(at), ..token };
+    let right = Right::TokenRevoked(token.clone());
+    let seq = right_record(tx, at, Some(actor), token.person.clone(), right)?;
+    rows::put_token(tx.connection(), &token, None, seq)?;
+    Ok(token)
+}
+
+pub(crate) fn put_token(
+    tx: &mut Tx<'_, Committed>,
+    mut token: Token,
+    hash: &Hash,
+) -> Result<Token, DeskError> {
     if rows::good_tokens(tx.connection(), &token.person, token.made)? >= limits::TOKENS_PER_PERSON {
         return Err(DeskError::BadRequest(format!(
             "{} has {} good tokens, which is as many as one person can have: revoke some",

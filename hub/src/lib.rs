@@ -33,6 +33,7 @@ mod signer;
 mod site;
 mod teller;
 mod voice;
+mod web;
 
 use access::Person;
 use clap::{Args, Parser, Subcommand};

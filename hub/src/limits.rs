@@ -108,6 +108,9 @@ pub const TOKEN_DAYS: i64 = 90;
 /// Good tokens of one person at once: some machines and some programs.
 pub const TOKENS_PER_PERSON: u64 = 50;
 
+/// Tokens and sign-ins that are over are listed for so long: an audit looks back a year.
+pub const TOKENS_KEPT: TimeDelta = TimeDelta::days(400);
+
 /// The use of a token is written down at most so often, in milliseconds: a person reads minutes.
 pub const USED_EVERY_MS: i64 = 60_000;
 

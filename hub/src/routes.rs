@@ -6,10 +6,11 @@ use crate::ledger::{new_id, no_token};
 use crate::metrics::Levels;
 use crate::site::Site;
 use crate::teller::Teller;
-use crate::{limits, rows};
+use crate::{limits, rows, web};
 use access::{Person, TokenId};
 use api::{
-    AskJournal, JournalRow, MadeToken, NewToken, ProblemCode, Roles, Scope, Status, Token, TokenView, Which,
+    AskJournal, JournalRow, MadeLink, MadeToken, NewLink, NewToken, ProblemCode, Roles, Scope, Status, Token,
+    TokenView, Which,
 };
 use axum::extract::{DefaultBodyLimit, Extension, Path, Query, State};
 use axum::http::{StatusCode, header};
@@ -29,6 +30,7 @@ pub fn inside(site: &Arc<Site>) -> Router {
         .route("/v1/journal", get(journal))
         .route("/v1/tokens", get(tokens).post(make_token))
         .route("/v1/tokens/{id}/revoke", post(revoke_token))
+        .route("/v1/links", post(make_link))
         .route("/v1/roles", get(roles).post(set_roles))
         .route("/metrics", get(metrics))
         .with_state(Arc::clone(site));
@@ -272,7 +274,7 @@ impl Site {
     }
 
     /// One's own, or with scope admin anybody's.
-    fn revoke_token(&self, caller: &Caller, shown: &Token, id: &str) -> Result<Token, DeskError> {
+    pub(crate) fn revoke_token(&self, caller: &Caller, shown: &Token, id: &str) -> Result<Token, DeskError> {
         let (low, high) = TokenId::range(id).map_err(|why| DeskError::BadRequest(why.to_string()))?;
         let found =
             self.ledger.read(|connection| match rows::token_ids(connection, low, high)?.as_slice() {
@@ -319,6 +321,15 @@ async fn revoke_token(
     Path(id): Path<String>,
 ) -> Answer<Token> {
     blocking(move || site.revoke_token(&caller, &shown, &id)).await
+}
+
+async fn make_link(
+    State(site): Shared,
+    Extension(caller): Extension<Caller>,
+    Extension(shown): Extension<Token>,
+    body: Body<NewLink>,
+) -> Answer<MadeLink> {
+    blocking(move || web::link(&site, &caller, &shown, body.0)).await
 }
 
 async fn roles(State(site): Shared, Extension(caller): Extension<Caller>) -> Answer<Vec<Roles>> {

@@ -2,10 +2,10 @@
 
 use crate::{
     AppliedPolicy, AskExplain, AskGrants, AskJournal, AskRequests, Check, CheckQuery, DoctorReport, EndGrant,
-    EndSession, GrantView, Heard, HostToken, HostView, JournalRow, MadeToken, Monitored, NewExtension,
-    NewHostToken, NewPolicy, NewReplay, NewRequest, NewReview, NewToken, Opened, PolicyView, Problem,
-    Removed, Replayed, RequestView, Reviewed, Roles, SessionView, Status, Token, TokenView, WatchReport,
-    limits,
+    EndSession, GrantView, Heard, HostToken, HostView, JournalRow, MadeLink, MadeToken, Monitored,
+    NewExtension, NewHostToken, NewLink, NewPolicy, NewReplay, NewRequest, NewReview, NewToken, Opened,
+    PolicyView, Problem, Removed, Replayed, RequestView, Reviewed, Roles, SessionView, Status, Token,
+    TokenView, WatchReport, limits,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -295,6 +295,11 @@ impl Client {
     /// `POST /v1/tokens`.
     pub fn make_token(&self, body: &NewToken) -> Answer<MadeToken> {
         self.post("tokens", body)
+    }
+
+    /// `POST /v1/links`.
+    pub fn make_link(&self, body: &NewLink) -> Answer<MadeLink> {
+        self.post("links", body)
     }
 
     /// `POST /v1/tokens/{id}/revoke`.

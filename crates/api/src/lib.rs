@@ -76,7 +76,9 @@ pub use fleet::{
 };
 pub use problem::{Problem, ProblemCode};
 pub use record::{ChangeRecord, DecisionRecord, Mark, MarkRecord, PolicyApplied, Record};
-pub use right::{MadeToken, NewToken, Right, RightRecord, Role, Roles, Scope, Token, TokenView};
+pub use right::{
+    MadeLink, MadeToken, NewLink, NewToken, Right, RightRecord, Role, Roles, Scope, Token, TokenView,
+};
 pub use session::{
     EndAsked, EndCause, EndSession, HowEnded, LeftOver, Session, SessionChange, SessionRecord, SessionState,
     SessionView, WatchReport,

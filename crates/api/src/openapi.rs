@@ -4,10 +4,10 @@
 use crate::{
     AppliedPolicy, AskExplain, AskFeed, AskGrants, AskJournal, AskRequests, Check, CheckQuery, DoctorReport,
     EndGrant, EndSession, GrantView, Heard, HostAnswer, HostAsk, HostCall, HostOffer, HostState, HostToken,
-    HostView, Join, JournalHas, JournalPart, JournalRow, Known, MadeToken, Monitored, NewExtension,
-    NewHostToken, NewPolicy, NewReplay, NewRequest, NewReview, NewToken, Nonced, OpenSessions, Opened,
-    PolicyView, Problem, Removed, Replayed, RequestView, Reviewed, Roles, SIGNED, SessionView, Status,
-    TakenBack, Token, TokenView, WatchReport,
+    HostView, Join, JournalHas, JournalPart, JournalRow, Known, MadeLink, MadeToken, Monitored, NewExtension,
+    NewHostToken, NewLink, NewPolicy, NewReplay, NewRequest, NewReview, NewToken, Nonced, OpenSessions,
+    Opened, PolicyView, Problem, Removed, Replayed, RequestView, Reviewed, Roles, SIGNED, SessionView,
+    Status, TakenBack, Token, TokenView, WatchReport,
 };
 use schemars::generate::{SchemaGenerator, SchemaSettings};
 use schemars::{JsonSchema, Schema};
@@ -30,6 +30,7 @@ const EXAMPLES: &[(&str, &str)] = &[
     ("/v1/sessions/{id}/end", r#"{"reason":"it is late"}"#),
     ("/v1/policy/explain", r#"{"hosts":["db-7"],"services":["ssh"],"for":"2h"}"#),
     ("/v1/tokens", r#"{"name":"laptop","scopes":["read","request"],"for":"30d"}"#),
+    ("/v1/links", r#"{"person":"bob"}"#),
     ("/v1/roles", r#"{"person":"bob","roles":["auditor"]}"#),
     ("/v1/fleet/token", r#"{"labels":{"env":"prod"},"length":"1h","uses":2}"#),
 ];
@@ -197,6 +198,11 @@ impl Book {
             "Make one, whose secret is told this once",
         );
         self.writes::<Nothing, Token>(By::OnHub, "/v1/tokens/{id}/revoke", "Take one back");
+        self.writes::<NewLink, MadeLink>(
+            By::OnHub,
+            "/v1/links",
+            "A link that signs in to the pages once, told this once",
+        );
         self.reads::<Vec<Roles>>(By::OnHub, "/v1/roles", "Who has which role");
         self.writes::<Roles, Roles>(By::OnHub, "/v1/roles", "Give somebody these roles and no others");
         self.reads::<Vec<HostView>>(By::OnHub, "/v1/fleet", "Hosts");

@@ -158,6 +158,26 @@ pub struct MadeToken {
     pub token: Token,
 }
 
+/// A link to be made that signs somebody in to the pages of the hub.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct NewLink {
+    /// Whom; oneself if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub person: Option<Person>,
+}
+
+/// A link was made. It is told this once, and signs in once.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct MadeLink {
+    /// What to open in a browser.
+    pub url: String,
+    /// What it is among tokens: it is listed there, and can be revoked.
+    pub token: Token,
+}
+
 /// A person's roles.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]

@@ -128,6 +128,8 @@ pub enum Channel {
     Token,
     /// A host of the hub, by whose word it is: `jit` there.
     Host,
+    /// A page of the hub, in a browser that somebody signed in with.
+    Web,
 }
 
 impl Channel {
@@ -139,6 +141,7 @@ impl Channel {
             Self::Policy => "policy",
             Self::Token => "token",
             Self::Host => "host",
+            Self::Web => "web",
         }
     }
 }

@@ -21,7 +21,7 @@ impl Site {
     }
 
     /// Sessions that the caller may see, the newest first.
-    pub(super) fn sessions(&self, caller: &Caller) -> Result<Vec<SessionView>, DeskError> {
+    pub(crate) fn sessions(&self, caller: &Caller) -> Result<Vec<SessionView>, DeskError> {
         let all = self.ledger.read(|connection| rows::sessions(connection, api::limits::PAGE))?;
         Ok(all.into_iter().filter(|there| self.sees(there, caller)).map(view).collect())
     }
@@ -35,7 +35,7 @@ impl Site {
     }
 
     /// Has a host end a session of its own. It hears of it at once, or when it is back.
-    pub(super) fn end_there(
+    pub(crate) fn end_there(
         &self,
         caller: &Caller,
         id: &str,

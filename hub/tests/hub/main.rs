@@ -20,3 +20,4 @@ mod published;
 mod room;
 mod strangers;
 mod there;
+mod web;

@@ -241,6 +241,8 @@ fn every_call_is_answered_as_the_document_says() {
     book.asks("POST /v1/hosts", &[], Some(&joins));
     book.asks("POST /v1/hosts/{host}/nonce", &[("host", "db-7")], None);
 
+    admin.posts("/v1/links", &[], &book.example("/v1/links"));
+
     // Somebody asks, somebody agrees, and it is used, extended and given back.
     let opened = alice.posts("/v1/requests", &[], &book.example("/v1/requests"));
     let id = opened["request"]["ask"]["id"].as_str().unwrap();

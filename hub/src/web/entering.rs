@@ -1,0 +1,181 @@
+//! Who reads a page: links that sign in once, and the sign-ins of browsers.
+//!
+//! Both are tokens of the hub, each of a kind of its own ([`Kind`]): listed, revoked, recorded and kept by their hash as
+//! all are. A link is used up where it makes the sign-in, in one transaction.
+
+use super::limits;
+use crate::ledger::{Ledger, new_id, put_token, random, revoked};
+use crate::secret::{Hash, Kind};
+use crate::site::Site;
+use crate::{rows, secret};
+use access::{Text, Time, TokenId};
+use api::{MadeLink, NewLink, ProblemCode, Scope, Token, TokenView};
+use axum::http::{HeaderMap, header};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use desk::{Caller, DeskError};
+use sha2::{Digest as _, Sha256};
+use std::net::IpAddr;
+use workflow::Channel;
+
+/// What a browser shows. The prefix has it kept for this host, over TLS and for every path (RFC 6265bis, 4.1.3.2).
+const COOKIE: &str = "__Host-jit";
+
+/// Who reads a page.
+pub struct Visitor {
+    /// The caller, as the desk knows them.
+    pub caller: Caller,
+    /// Their sign-in.
+    pub token: Token,
+    /// What their forms carry.
+    pub csrf: String,
+    /// The hub's time.
+    pub now: Time,
+}
+
+impl Site {
+    /// Whose sign-in a browser shows; nobody's where it shows none that is good. Blocks.
+    pub(super) fn visitor(
+        &self,
+        headers: &HeaderMap,
+        from: IpAddr,
+        is_use: bool,
+    ) -> Result<Option<Visitor>, DeskError> {
+        let Some((shown, hash)) = shown(headers) else { return Ok(None) };
+        let now = self.clock.time();
+        let look = |connection: &dyn store::Sql| {
+            let Some(found) = rows::token_of(connection, &hash)? else { return Ok(None) };
+            let roles = rows::roles_of(connection, &found.token.person)?;
+            Ok(Some((found, roles)))
+        };
+        let Some((TokenView { token, used }, roles)) = self.ledger.read(look)? else {
+            // Tried too often, or nobody's.
+            let refused = self.stranger(from, "no sign-in of this hub is like the one that was shown").0;
+            let tries = refused.code == ProblemCode::RateLimited;
+            return if tries { Err(DeskError::Busy(refused.detail)) } else { Ok(None) };
+        };
+        let last = used.unwrap_or(token.made).max(token.made);
+        if !token.is_good(now) || now - last >= limits::IDLE {
+            return Ok(None);
+        }
+        if is_use && (now - last).num_milliseconds() >= crate::limits::USED_EVERY_MS {
+            self.ledger.used(token.id, now);
+        }
+        let mut caller = self.behind(&token, &roles, from)?;
+        caller.channel = Channel::Web;
+        if caller.reviews.is_ok() && now - token.made >= limits::FRESH {
+            caller.reviews = Err(STALE.to_owned());
+        }
+        Ok(Some(Visitor { caller, token, csrf: csrf(&shown), now }))
+    }
+
+    /// Signs in by a link, which is used up; in place of the sign-in `before`. What to keep in the cookie.
+    pub(super) fn sign_in(
+        &self,
+        link: &str,
+        from: IpAddr,
+        before: Option<TokenId>,
+    ) -> Result<Option<String>, DeskError> {
+        let Some(link) = secret::hash(Kind::Link, link) else { return Ok(None) };
+        let (secret, hash) = secret::make(Kind::Browser).map_err(random)?;
+        let name = Text::parse(&format!("browser, signed in from {}", from.to_canonical()))
+            .map_err(|why| DeskError::BadRequest(why.to_string()))?;
+        let signed_in = self.ledger.sign_in(link, hash, name, before, self.clock.time())?;
+        Ok(signed_in.map(|_| secret))
+    }
+
+    /// The link that is shown, if it still signs somebody in.
+    pub(super) fn link(&self, shown: &str) -> Result<Option<Token>, DeskError> {
+        let Some(hash) = secret::hash(Kind::Link, shown) else { return Ok(None) };
+        let found = self.ledger.read(|connection| rows::token_of(connection, &hash))?;
+        Ok(found.map(|found| found.token).filter(|token| token.is_good(self.clock.time())))
+    }
+}
+
+/// Why a review does not count.
+const STALE: &str = "you signed in more than an hour ago, and whoever decides has signed in within the hour: make a new link with \
+                     `jit web`, sign in by it, and look at the request again";
+
+/// `POST /v1/links`: a link for oneself, for what the token that was shown is for; an administrator's for anybody.
+pub fn link(site: &Site, caller: &Caller, shown: &Token, new: NewLink) -> Result<MadeLink, DeskError> {
+    let person = new.person.unwrap_or_else(|| caller.person.clone());
+    let made = site.clock.time();
+    let scopes = if caller.roles.admin {
+        Scope::ALL.into()
+    } else if person != caller.person {
+        return Err(DeskError::Forbidden(format!(
+            "only an administrator makes links for others: leave out {person}"
+        )));
+    } else if shown.expires < made + limits::LINK + limits::SIGN_IN {
+        return Err(DeskError::Forbidden(format!(
+            "token {} is good until {}, and a sign-in for up to {} hours: use a token that lasts longer, or ask an administrator \
+             for a link",
+            shown.id,
+            shown.expires.format("%F %R UTC"),
+            limits::SIGN_IN.num_hours()
+        )));
+    } else {
+        shown.scopes.clone()
+    };
+    let name =
+        Text::parse("link that signs in once").map_err(|why| DeskError::BadRequest(why.to_string()))?;
+    let made_by = Some(caller.person.clone());
+    let expires = made + limits::LINK;
+    let token = Token { id: new_id()?, person, name, scopes, made, made_by, expires, revoked: None };
+    let (secret, hash) = secret::make(Kind::Link).map_err(random)?;
+    let token = site.ledger.write(move |tx| put_token(tx, token, &hash))?;
+    Ok(MadeLink { url: format!("{}/web/in/{secret}", site.url), token })
+}
+
+impl Ledger {
+    /// Uses a link up, and ends the sign-in that there was before. None where it signs nobody in.
+    fn sign_in(
+        &self,
+        link: Hash,
+        browser: Hash,
+        name: Text,
+        before: Option<TokenId>,
+        now: Time,
+    ) -> Result<Option<Token>, DeskError> {
+        self.write(move |tx| {
+            let found = rows::token_of(tx.connection(), &link)?.map(|found| found.token);
+            let Some(link) = found.filter(|link| link.is_good(now)) else { return Ok(None) };
+            let actor = link.person.clone();
+            let link = revoked(tx, link, actor.clone(), now)?;
+            let before = before.map(|id| rows::token(tx.connection(), id)).transpose()?.flatten();
+            if let Some(TokenView { token, .. }) = before.filter(|before| before.token.is_good(now)) {
+                revoked(tx, token, actor.clone(), now)?;
+            }
+            let expires = now + limits::SIGN_IN;
+            let token = Token {
+                id: new_id()?,
+                name,
+                made: now,
+                made_by: Some(actor),
+                expires,
+                revoked: None,
+                ..link
+            };
+            put_token(tx, token, &browser).map(Some)
+        })
+    }
+}
+
+/// The cookie of a sign-in, and its hash.
+fn shown(headers: &HeaderMap) -> Option<(String, Hash)> {
+    let cookies = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
+    let mut pairs = cookies.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
+    let (_, shown) = pairs.find(|(name, _)| *name == COOKIE)?;
+    Some((shown.to_owned(), secret::hash(Kind::Browser, shown)?))
+}
+
+/// What the forms of a sign-in carry: made of the cookie, which another site neither reads nor guesses.
+fn csrf(cookie: &str) -> String {
+    URL_SAFE_NO_PAD.encode(Sha256::digest(format!("forms of {cookie}")))
+}
+
+/// The head that has a browser keep this, or forget it.
+pub fn cookie(secret: Option<&str>) -> String {
+    let (value, seconds) = secret.map_or(("", 0), |secret| (secret, limits::SIGN_IN.num_seconds()));
+    format!("{COOKIE}={value}; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age={seconds}")
+}

@@ -1,0 +1,165 @@
+//! Grants: the reader's own, and others' that they may see.
+
+use super::entering::Visitor;
+use super::guard::{self, Answer, Call};
+use super::page::{names, once, time};
+use crate::site::Site;
+use access::{EndedHow, GrantState, Span, Text};
+use api::{AskGrants, EndGrant, GrantView, NewExtension};
+use axum::extract::{Path, State};
+use axum::response::Response;
+use desk::DeskError;
+use maud::{Markup, html};
+use std::sync::Arc;
+
+/// Those that are good or will be.
+pub async fn list(State(site): State<Arc<Site>>, call: Call) -> Response {
+    guard::shown(site, call, |site, visitor| {
+        let grants = site.desk.grants(&visitor.caller, &AskGrants::default(), desk::limits::LIST)?;
+        let (own, others): (Vec<_>, Vec<_>) =
+            grants.iter().partition(|view| view.grant.person == visitor.caller.person);
+        Ok(Answer::Page(
+            "Grants",
+            html! {
+                div data-live {
+                    h2 { "Yours" }
+                    @if own.is_empty() { p { "You hold none. " a href="/web/ask" { "Ask for access" } "." } }
+                    (cards(&own))
+                    @if !others.is_empty() { h2 { "Of others" } (cards(&others)) }
+                }
+            },
+        ))
+    })
+    .await
+}
+
+fn cards(grants: &[&GrantView]) -> Markup {
+    html! {
+        ul.cards {
+            @for view in grants {
+                li {
+                    a href={ "/web/grants/" (view.grant.id) } { (view.grant.person) ": " (access(view)) }
+                    p.small { (state(view.state)) " " (view.grant.id) ", ends " (time(view.ends)) }
+                }
+            }
+        }
+    }
+}
+
+fn access(view: &GrantView) -> String {
+    let grant = &view.grant;
+    let run_as =
+        if grant.run_as.is_empty() { String::new() } else { format!(" as {}", names(&grant.run_as)) };
+    format!("{}{run_as} on {}", names(&grant.services), names(&grant.hosts))
+}
+
+fn state(state: GrantState) -> Markup {
+    html! { span.state data-state=(state.code()) { (state.code()) } }
+}
+
+/// One, and what its reader can do about it.
+pub async fn show(State(site): State<Arc<Site>>, Path(id): Path<String>, call: Call) -> Response {
+    guard::shown(site, call, move |site, visitor| {
+        let view = site.desk.show_grant(&visitor.caller, &id)?;
+        let grant = &view.grant;
+        let is_good =
+            matches!(view.state, GrantState::Scheduled | GrantState::Unclaimed | GrantState::Active);
+        let own = grant.person == visitor.caller.person;
+        let approved = if grant.approved_by.is_empty() {
+            "the rule itself".to_owned()
+        } else {
+            names(&grant.approved_by)
+        };
+        Ok(Answer::Page(
+            "Grant",
+            html! {
+                p.lead { (grant.person) ": " (access(&view)) }
+                dl {
+                    dt { "State" } dd { (state(view.state)) }
+                    dt { "From" } dd { (time(grant.window.not_before())) }
+                    dt { "Ends" } dd { (time(view.ends)) }
+                    dt { "Approved" } dd { (time(grant.approved_at)) " by " (approved) }
+                    @if let Some(end) = &grant.ended {
+                        dt { "Ended" }
+                        dd {
+                            (time(end.at)) @if let Some(by) = &end.by { " by " (by) }
+                            @if let Some(reason) = &end.reason { ": " (reason) }
+                        }
+                    }
+                    dt { "Request" } dd { a href={ "/web/requests/" (grant.request) } { (grant.request) } }
+                    dt { "Rule" } dd { (grant.rule) }
+                    dt { "Id" } dd { code { (grant.id) } }
+                }
+                @if is_good && own { (own_forms(visitor, &view)?) }
+                @if is_good && !own { (revoke_form(visitor, &view)?) }
+            },
+        ))
+    })
+    .await
+}
+
+fn own_forms(visitor: &Visitor, view: &GrantView) -> Result<Markup, DeskError> {
+    let at = format!("/web/grants/{}", view.grant.id);
+    Ok(html! {
+        h2 { "More time" }
+        form method="post" action={ (at) "/extend" } {
+            (once(visitor)?)
+            label { "How much more" input name="length" required placeholder="30m" autocomplete="off"; }
+            label { "Why" input name="reason" required autocomplete="off"; }
+            p.buttons { button { "Ask for more time" } }
+        }
+        h2 { "Done" }
+        form method="post" action={ (at) "/release" } {
+            (once(visitor)?)
+            p.buttons { button.no { "Give it back" } }
+        }
+    })
+}
+
+fn revoke_form(visitor: &Visitor, view: &GrantView) -> Result<Markup, DeskError> {
+    Ok(html! {
+        h2 { "Take it back" }
+        form method="post" action={ "/web/grants/" (view.grant.id) "/revoke" } {
+            (once(visitor)?)
+            label { "Why" input name="reason" required autocomplete="off"; }
+            p.buttons { button.no { "Revoke" } }
+        }
+    })
+}
+
+/// Gives it back.
+pub async fn release(State(site): State<Arc<Site>>, Path(id): Path<String>, call: Call) -> Response {
+    end(site, id, call, "release", EndedHow::Released).await
+}
+
+/// Takes it from somebody.
+pub async fn revoke(State(site): State<Arc<Site>>, Path(id): Path<String>, call: Call) -> Response {
+    end(site, id, call, "revoke", EndedHow::Revoked).await
+}
+
+async fn end(site: Arc<Site>, id: String, call: Call, what: &str, how: EndedHow) -> Response {
+    let api = format!("/v1/grants/{id}/{what}");
+    guard::done(site, call, api.clone(), move |site, visitor, call| {
+        let end = EndGrant { reason: call.form.read("reason", Text::parse)? };
+        let done = site.desk.end_grant(&visitor.caller, &id, how, &end, &call.form.key(&api)?)?;
+        Ok(Answer::To(format!("/web/grants/{}", done.grant.id)))
+    })
+    .await
+}
+
+/// Asks for more time.
+pub async fn extend(State(site): State<Arc<Site>>, Path(id): Path<String>, call: Call) -> Response {
+    let api = format!("/v1/grants/{id}/extend");
+    guard::done(site, call, api.clone(), move |site, visitor, call| {
+        let form = &call.form;
+        let missing = |what: &str| DeskError::BadRequest(format!("{what}: write one"));
+        let new = NewExtension {
+            length: form.read("length", Span::parse)?.ok_or_else(|| missing("length"))?,
+            reason: form.read("reason", Text::parse)?.ok_or_else(|| missing("reason"))?,
+            ticket: None,
+        };
+        let opened = site.desk.extend(&visitor.caller, &id, &new, &form.key(&api)?)?;
+        Ok(Answer::To(format!("/web/requests/{}", opened.request.ask.id)))
+    })
+    .await
+}

@@ -1,0 +1,182 @@
+//! Before every page: who reads it, and whether a form came from a page of this hub.
+
+use super::entering::Visitor;
+use super::form::Form;
+use super::page;
+use crate::bearer;
+use crate::site::Site;
+use api::{Problem, ProblemCode};
+use axum::body::Bytes;
+use axum::extract::{FromRequest, Request};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::response::{IntoResponse as _, Redirect, Response};
+use desk::DeskError;
+use maud::Markup;
+use sha2::{Digest as _, Sha256};
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+
+/// The address that a call comes from.
+#[derive(Clone, Copy)]
+pub struct From(pub IpAddr);
+
+/// One call of a browser.
+pub struct Call {
+    /// Its head.
+    pub headers: HeaderMap,
+    /// Where it comes from.
+    pub from: IpAddr,
+    /// What it says.
+    pub form: Form,
+}
+
+impl<S: Send + Sync> FromRequest<S> for Call {
+    type Rejection = Response;
+
+    async fn from_request(call: Request, state: &S) -> Result<Self, Response> {
+        let from = call.extensions().get().copied().unwrap_or(From(Ipv4Addr::UNSPECIFIED.into())).0;
+        let headers = call.headers().clone();
+        let bytes = Bytes::from_request(call, state).await.map_err(|why| {
+            page::refused(None, &ProblemCode::BadRequest.because(format!("reading the form: {why}")))
+        })?;
+        Ok(Self { headers, from, form: Form::parse(&bytes) })
+    }
+}
+
+/// What a page comes to.
+pub enum Answer {
+    /// A title and what is under it.
+    Page(&'static str, Markup),
+    /// Another page, to be looked at next.
+    To(String),
+}
+
+/// Shows a page to whoever signed in, and to others how to. Off the event loop.
+pub async fn shown(
+    site: Arc<Site>,
+    call: Call,
+    work: impl FnOnce(&Site, &Visitor) -> Result<Answer, DeskError> + Send + 'static,
+) -> Response {
+    blocking(move || {
+        // A page that renews itself says so: nobody need be there.
+        let is_use = !call.headers.contains_key("jit-live");
+        Ok(match site.visitor(&call.headers, call.from, is_use)? {
+            None => page::sign_in(),
+            Some(visitor) => answered(&visitor, work(&site, &visitor)),
+        })
+    })
+    .await
+}
+
+/// Does what a form says, which is what this call of the API does, for whoever signed in.
+pub async fn done(
+    site: Arc<Site>,
+    call: Call,
+    api: String,
+    work: impl FnOnce(&Site, &Visitor, &Call) -> Result<Answer, DeskError> + Send + 'static,
+) -> Response {
+    blocking(move || {
+        if let Err(problem) = is_of_this_hub(&site.url, &call.headers) {
+            return Ok(page::refused(None, &problem));
+        }
+        let Some(visitor) = site.visitor(&call.headers, call.from, true)? else { return Ok(page::sign_in()) };
+        let carried = call.form.text("csrf").unwrap_or_default();
+        // By their hashes, so that how long it takes says nothing.
+        if Sha256::digest(carried) != Sha256::digest(&visitor.csrf) {
+            let why = "the form is not one of this sign-in: load its page anew";
+            return Ok(page::refused(Some(&visitor), &ProblemCode::Forbidden.because(why)));
+        }
+        if let Err(problem) = bearer::admits(&visitor.token, &Method::POST, &api) {
+            return Ok(page::refused(Some(&visitor), &problem));
+        }
+        Ok(answered(&visitor, work(&site, &visitor, &call)))
+    })
+    .await
+}
+
+/// Runs it off the event loop.
+pub async fn blocking(work: impl FnOnce() -> Result<Response, DeskError> + Send + 'static) -> Response {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(Ok(answer)) => answer,
+        Ok(Err(why)) => page::refused(None, &why.problem()),
+        Err(_) => page::refused(None, &ProblemCode::Unavailable.because("the hub is stopping: try again")),
+    }
+}
+
+fn answered(visitor: &Visitor, answer: Result<Answer, DeskError>) -> Response {
+    match answer {
+        Ok(Answer::Page(title, body)) => page::page(Some(visitor), StatusCode::OK, title, &body),
+        Ok(Answer::To(path)) => Redirect::to(&path).into_response(),
+        Err(why) => page::refused(Some(visitor), &why.problem()),
+    }
+}
+
+/// Whether a browser says that a form comes from a page of this hub. Each says so of every form (Fetch, section 3.2).
+pub fn is_of_this_hub(url: &str, headers: &HeaderMap) -> Result<(), Problem> {
+    let head = |name| headers.get(name).map(|value: &HeaderValue| value.to_str().unwrap_or_default());
+    let host = head(header::HOST).unwrap_or_default();
+    let origin = head(header::ORIGIN).unwrap_or_default();
+    let own = origin.strip_prefix("https://").is_some_and(|named| !host.is_empty() && named == host);
+    let site = head(HeaderName::from_static("sec-fetch-site")).unwrap_or("same-origin");
+    if (own || origin == url) && site == "same-origin" {
+        return Ok(());
+    }
+    Err(ProblemCode::Forbidden.because(
+        "the form comes from somewhere else than this hub, and nothing was done: open the page here, and send it from there",
+    ))
+}
+
+/// No such page.
+pub async fn nothing() -> Response {
+    page::refused(None, &ProblemCode::NotFound.because("there is no such page: begin at /web"))
+}
+
+/// What every answer carries: nothing but our own files, in nobody's frame, kept by nobody.
+pub async fn heads(mut answer: Response) -> Response {
+    let heads = answer.headers_mut();
+    for (name, value) in [
+        (
+            header::CONTENT_SECURITY_POLICY,
+            "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; \
+             frame-ancestors 'none'",
+        ),
+        // Under no-referrer browsers would say of our own forms that they come from nowhere.
+        (header::REFERRER_POLICY, "same-origin"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::STRICT_TRANSPORT_SECURITY, "max-age=31536000"),
+        (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+        (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+    ] {
+        heads.insert(name, HeaderValue::from_static(value));
+    }
+    heads.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    answer
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_form_counts_only_from_a_page_of_the_same_origin() {
+        let from = |heads: &[(&'static str, &'static str)]| {
+            let mut map = HeaderMap::new();
+            for (name, value) in heads {
+                map.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
+            }
+            is_of_this_hub("https://hub.example.org", &map).is_ok()
+        };
+        let host = ("host", "hub:8443");
+        assert!(from(&[host, ("origin", "https://hub:8443")]));
+        assert!(from(&[host, ("origin", "https://hub:8443"), ("sec-fetch-site", "same-origin")]));
+        assert!(
+            from(&[host, ("origin", "https://hub.example.org")]),
+            "behind something that changes the host"
+        );
+        assert!(!from(&[host]) && !from(&[host, ("origin", "null")]));
+        assert!(!from(&[host, ("origin", "http://hub:8443")]) && !from(&[host, ("origin", "https://hub")]));
+        assert!(!from(&[host, ("origin", "https://evil.example")]));
+        assert!(!from(&[host, ("origin", "https://hub:8443"), ("sec-fetch-site", "same-site")]));
+        assert!(!from(&[("origin", "https://")]) && !from(&[("host", ""), ("origin", "https://")]));
+    }
+}

@@ -1,0 +1,63 @@
+//! The pages of the hub, for a browser: what the API does, by the same functions of the desk, for the same caller.
+//!
+//! A page knows who reads it by a cookie ([`entering`]); a form is taken from a page of this hub alone ([`guard`]).
+//! What may be done is not decided here.
+
+mod ask;
+mod entering;
+mod files;
+mod form;
+mod grants;
+mod guard;
+mod inbox;
+mod limits;
+mod page;
+mod request;
+mod sign_in;
+mod tables;
+
+pub use entering::link;
+pub use guard::From;
+
+use crate::site::Site;
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::middleware::map_response;
+use axum::response::Redirect;
+use axum::routing::{get, post};
+use std::sync::Arc;
+
+/// Whether this is the path of a page, or of something that pages are made of.
+pub fn is_page(path: &str) -> bool {
+    path == "/" || path == "/web" || path.starts_with("/web/")
+}
+
+/// All pages. Whose address a call comes from is in its extensions ([`From`]).
+pub fn pages(site: &Arc<Site>) -> Router {
+    Router::new()
+        .route("/", get(async || Redirect::to("/web")))
+        .route("/web", get(inbox::show))
+        .route("/web/in", post(sign_in::enter))
+        .route("/web/in/{link}", get(sign_in::show))
+        .route("/web/out", post(sign_in::leave))
+        .route("/web/ask", get(ask::show).post(ask::ask))
+        .route("/web/requests/{id}", get(request::show))
+        .route("/web/requests/{id}/review", post(request::review))
+        .route("/web/requests/{id}/cancel", post(request::cancel))
+        .route("/web/grants", get(grants::list))
+        .route("/web/grants/{id}", get(grants::show))
+        .route("/web/grants/{id}/release", post(grants::release))
+        .route("/web/grants/{id}/revoke", post(grants::revoke))
+        .route("/web/grants/{id}/extend", post(grants::extend))
+        .route("/web/hosts", get(tables::hosts))
+        .route("/web/sessions", get(tables::sessions))
+        .route("/web/sessions/{id}/end", post(tables::end))
+        .route("/web/tokens", get(tables::tokens))
+        .route("/web/tokens/{id}/revoke", post(tables::revoke))
+        .route("/web/style.css", get(files::style))
+        .route("/web/live.js", get(files::live))
+        .fallback(guard::nothing)
+        .layer(DefaultBodyLimit::max(limits::FORM))
+        .layer(map_response(guard::heads))
+        .with_state(Arc::clone(site))
+}

@@ -1,0 +1,120 @@
+//! The frame of every page, and what pages have in common.
+
+use super::entering::Visitor;
+use access::Time;
+use api::Problem;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+use maud::{DOCTYPE, Markup, html};
+use std::fmt::Display;
+use workflow::{Ask, Kind};
+
+/// Where one can go.
+const PLACES: [(&str, &str); 6] = [
+    ("/web", "Inbox"),
+    ("/web/ask", "Ask"),
+    ("/web/grants", "Grants"),
+    ("/web/sessions", "Sessions"),
+    ("/web/hosts", "Hosts"),
+    ("/web/tokens", "Sign-ins"),
+];
+
+/// A whole page.
+pub fn page(visitor: Option<&Visitor>, status: StatusCode, title: &str, body: &Markup) -> Response {
+    let page = html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="color-scheme" content="light dark";
+                title { (title) " - jit" }
+                link rel="stylesheet" href="/web/style.css";
+                script src="/web/live.js" defer {}
+            }
+            body {
+                a.skip href="#main" { "To the content" }
+                @if let Some(visitor) = visitor { (top(visitor, title)) }
+                main #main {
+                    h1 { (title) }
+                    (body)
+                }
+            }
+        }
+    };
+    let media = [(header::CONTENT_TYPE, "text/html; charset=utf-8")];
+    (status, media, page.into_string()).into_response()
+}
+
+fn top(visitor: &Visitor, title: &str) -> Markup {
+    html! {
+        header {
+            nav aria-label="Pages" {
+                @for (path, name) in PLACES {
+                    a href=(path) aria-current=[(name == title).then_some("page")] { (name) }
+                }
+            }
+            form method="post" action="/web/out" {
+                (csrf(visitor))
+                span { (visitor.caller.person) }
+                button { "Sign out" }
+            }
+        }
+    }
+}
+
+/// What was refused, and why.
+pub fn refused(visitor: Option<&Visitor>, problem: &Problem) -> Response {
+    let status = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let body = html! { p.problem role="alert" { (problem.detail) } };
+    page(visitor, status, "That was not done", &body)
+}
+
+/// How to sign in.
+pub fn sign_in() -> Response {
+    let body = html! {
+        p { "Run " code { "jit web" } " where you are logged in to this hub, and open the link that it prints. " }
+        p { "An administrator can make one for you with " code { "jit web --person YOU" } "." }
+    };
+    page(None, StatusCode::UNAUTHORIZED, "Sign in", &body)
+}
+
+/// What every form carries.
+pub fn csrf(visitor: &Visitor) -> Markup {
+    html! { input type="hidden" name="csrf" value=(visitor.csrf); }
+}
+
+/// What every form carries that does something once.
+pub fn once(visitor: &Visitor) -> Result<Markup, desk::DeskError> {
+    let key = format!("{:016x}", getrandom::u64().map_err(crate::ledger::random)?);
+    Ok(html! { (csrf(visitor)) input type="hidden" name="key" value=(key); })
+}
+
+/// A time, for people and for programs.
+pub fn time(at: Time) -> Markup {
+    html! { time datetime=(at.format("%FT%TZ")) { (at.format("%F %R UTC")) } }
+}
+
+/// Names, one after the other; of many the first, and how many there are.
+pub fn names<T: Display>(names: impl IntoIterator<Item = T>) -> String {
+    let names: Vec<String> = names.into_iter().map(|name| name.to_string()).collect();
+    names.join(", ")
+}
+
+/// What is asked for, in one line.
+pub fn asks(ask: &Ask) -> String {
+    let as_root = ask.services.iter().any(access::Service::switches).then_some("root");
+    let run_as = ask.run_as.as_ref().map(access::Login::as_str).or(as_root);
+    let run_as = run_as.map(|login| format!(" as {login}")).unwrap_or_default();
+    let hosts = match ask.hosts.len() {
+        0..=4 => names(&ask.hosts),
+        many => format!("{many} hosts"),
+    };
+    let access = format!("{}{run_as} on {hosts}", names(&ask.services));
+    match ask.kind {
+        Kind::Access => format!("{access} for {}", ask.length),
+        Kind::Extend { .. } => format!("{} more: {access}", ask.length),
+        Kind::BreakGlass => format!("break glass: {access} for {}", ask.length),
+        Kind::Standing => format!("standing: {access}"),
+    }
+}
