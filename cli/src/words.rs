@@ -176,6 +176,7 @@ pub fn facts(request: &RequestView, now: Time) -> Vec<(&'static str, String)> {
         Channel::Token => ", by a token",
         Channel::Host => ", on a host, by its word",
         Channel::Web => ", in a browser",
+        Channel::Teams => ", in Teams",
     };
     facts.push(("asked", format!("{}{from}{how}", when(ask.asked_at, now))));
     facts.push(("rule", request.rule.clone()));

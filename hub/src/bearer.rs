@@ -126,7 +126,7 @@ fn needs(method: &Method, path: &str) -> &'static [Scope] {
         ["v1", "requests"] | ["v1", "requests", _, "cancel"] | ["v1", "grants", _, "release" | "extend"] => {
             &[Scope::Request]
         }
-        ["v1", "requests", _, "reviews"] => &[Scope::Review],
+        ["v1", "requests", _, "reviews"] | ["v1", "teams", _] => &[Scope::Review],
         ["v1", "sessions", _, "end"] => &[Scope::Operate, Scope::Review, Scope::Request],
         ["v1", "grants", _, "revoke"] => &[Scope::Operate, Scope::Review],
         // Questions, too large for a query; and what a token may make and revoke depends on which.
@@ -146,6 +146,7 @@ mod tests {
         for (path, scopes) in [
             ("/v1/requests", "request"),
             ("/v1/requests/R-1/reviews", "review"),
+            ("/v1/teams/link", "review"),
             ("/v1/requests/R-1/cancel", "request"),
             ("/v1/grants/G-1/revoke", "operate review"),
             ("/v1/grants/G-1/release", "request"),

@@ -1,6 +1,7 @@
 //! `hub.toml`: read whole and checked whole before anything is opened.
 
 use crate::limits;
+use crate::teams::settings::Settings as Teams;
 use serde::Deserialize;
 use std::io::Read as _;
 use std::net::{IpAddr, SocketAddr};
@@ -36,6 +37,8 @@ pub struct Config {
     pub database: Database,
     /// Reviews.
     pub approvals: Approvals,
+    /// The bot in Microsoft Teams.
+    pub teams: Option<Teams>,
     /// The record.
     pub journal: Journal,
     /// Log lines.
@@ -55,6 +58,7 @@ impl Default for Config {
             signer: Signer::default(),
             database: Database::default(),
             approvals: Approvals::default(),
+            teams: None,
             journal: Journal::default(),
             syslog: Syslog::default(),
         }
@@ -208,6 +212,9 @@ impl Config {
                     .to_owned(),
             );
         }
+        if let Some(teams) = &self.teams {
+            teams.check()?;
+        }
         if self.journal.max_bytes < limits::JOURNAL_LEAST {
             let least = limits::JOURNAL_LEAST;
             return Err(format!("journal.max_bytes: it needs at least {least} bytes (16 MiB) to be of use"));
@@ -268,8 +275,9 @@ mod tests {
         };
         let all_on = parse(&SHIPPED.lines().map(set).collect::<Vec<_>>().join("\n")).unwrap();
         assert!(!all_on.names.is_empty() && all_on.tls.is_some() && all_on.database.url.is_some());
+        assert!(all_on.teams.is_some());
         let database = Database::default();
-        assert_eq!(Config { names: Vec::new(), tls: None, url: None, database, ..all_on }, Config::default());
+        assert_eq!(Config { names: Vec::new(), tls: None, url: None, database, teams: None, ..all_on }, Config::default());
     }
 
     #[test]

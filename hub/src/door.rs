@@ -6,7 +6,7 @@ use crate::certificate::{Certificates, provider};
 use crate::error::HubError;
 use crate::site::Site;
 use crate::teller::Teller;
-use crate::{limits, routes, web};
+use crate::{limits, routes, teams, web};
 use api::{Problem, ProblemCode};
 use axum::Router;
 use axum::body::Body;
@@ -198,7 +198,7 @@ impl Hall {
             return routed(pages.clone(), call).await;
         }
         // Who joins shows a token in the body, and who has joined signs: neither has one of a person's.
-        let is_outside = matches!(path, "/healthz" | "/readyz" | "/v1/authority" | "/v1/openapi.json")
+        let is_outside = matches!(path, "/healthz" | "/readyz" | "/v1/authority" | "/v1/openapi.json" | teams::PATH)
             || path.starts_with("/v1/hosts");
         let Some((site, inside)) = self.inside.as_ref().filter(|_| !is_outside) else {
             let answer = routed(self.outside.clone(), call).await;

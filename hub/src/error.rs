@@ -41,6 +41,9 @@ pub enum HubError {
     /// The signer does not sign.
     #[error("{0}")]
     Signer(String),
+    /// The bot in Teams.
+    #[error("{0}")]
+    Teams(String),
     /// The machine.
     #[error("{doing}: {why}")]
     Os {

@@ -31,6 +31,7 @@ mod serve;
 mod sight;
 mod signer;
 mod site;
+mod teams;
 mod teller;
 mod voice;
 mod web;
@@ -104,6 +105,9 @@ enum Command {
         #[arg(long)]
         watch: bool,
     },
+    /// The bot in Microsoft Teams.
+    #[command(subcommand)]
+    Teams(teams::Command),
     /// Make somebody administrator, with a new token, where every administrator's is lost. The hub must be stopped.
     Admin {
         /// Who.
@@ -146,6 +150,10 @@ pub fn run() -> ExitCode {
         Command::Publish { folder, watch } => {
             load().and_then(|config| publish::publish(&config, &folder, watch))
         }
+        Command::Teams(teams::Command::Manifest { file }) => {
+            load().and_then(|config| teams::write_manifest(&config, &file))
+        }
+        Command::Teams(teams::Command::Check) => load().and_then(|config| teams::check(&config)),
         Command::Admin { person } => load().and_then(|config| init::admin(&config, person)),
     };
     match done {

@@ -6,7 +6,7 @@ use crate::ledger::{new_id, no_token};
 use crate::metrics::Levels;
 use crate::site::Site;
 use crate::teller::Teller;
-use crate::{limits, rows, web};
+use crate::{limits, rows, teams, web};
 use access::{Person, TokenId};
 use api::{
     AskJournal, JournalRow, MadeLink, MadeToken, NewLink, NewToken, ProblemCode, Roles, Scope, Status, Token,
@@ -57,6 +57,7 @@ pub fn outside(site: &Arc<Site>) -> Router {
         .merge(listening)
         .merge(feed::for_hosts(site))
         .merge(inbox::for_hosts(site))
+        .merge(teams::routes(site))
         .layer(DefaultBodyLimit::max(api::limits::BODY))
 }
 

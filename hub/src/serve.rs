@@ -8,7 +8,7 @@ use crate::door::House;
 use crate::error::{HubError, os};
 use crate::feed::{Hosts, Signing, Signs};
 use crate::following::Following;
-use crate::inbox::Permits;
+use crate::inbox::{self, Permits};
 use crate::keys::ServerKeys;
 use crate::ledger::{Keeper, Ledger};
 use crate::metrics::Metrics;
@@ -17,6 +17,7 @@ use crate::postgres::{Place, Pool, Server};
 use crate::sight::Sight;
 use crate::signer::Client;
 use crate::site::Site;
+use crate::teams::{self, Teams};
 use crate::teller::Teller;
 use crate::voice::Voice;
 use crate::{door, feeder, limits, rows, say};
@@ -59,6 +60,7 @@ pub fn serve(config: &Config) -> Result<(), HubError> {
 fn start(config: &Config, log: &Log) -> Result<(), HubError> {
     is_set_up(config)?;
     let certificates = Arc::new(Certificates::open(config)?);
+    let teams = config.teams.as_ref().map(Teams::new).transpose()?.map(Arc::new);
     let (signing, waiting) = Signing::new();
     let (ledger, writer, read, reader) = open(config, log, signing.clone(), false)?;
     let ledger = Arc::new(ledger);
@@ -121,6 +123,7 @@ fn start(config: &Config, log: &Log) -> Result<(), HubError> {
         desk,
         ledger,
         policies,
+        teams,
         failed: Tries::telling(limits::FAILED_TRIES),
         url: url(config),
         authority,
@@ -181,6 +184,9 @@ pub fn open(
     } else {
         let options = config.file();
         let file = File::open(options.clone(), opening)?;
+        // A file of an older release has none of these.
+        (file.connection() as &dyn Sql).batch(teams::TABLES)?;
+        (file.connection() as &dyn Sql).batch(inbox::uses::TABLE)?;
         seq.store(file.head().seq, Ordering::Relaxed);
         let (writer, _) = Writer::start(file, stamps()?, keeper).map_err(failed)?;
         let reader = || store::read_only(&options.path).map(Reader::from);
@@ -188,6 +194,19 @@ pub fn open(
     };
     let [reader, other, third] = readers;
     Ok((Ledger::new(writer.clone(), reader, seq), writer, other, third))
+}
+
+/// Looks something up in a database that another process may serve from.
+pub fn look_at<T>(
+    config: &Config,
+    look: impl FnOnce(&dyn Sql) -> Result<T, desk::DeskError>,
+) -> Result<T, HubError> {
+    is_set_up(config)?;
+    let reader = match &config.database.url {
+        Some(url) => Reader::over(Pool::of(Place::of(url, config.database.ca.as_deref())?)),
+        None => Reader::from(store::read_only(&config.file().path)?),
+    };
+    Ok(reader.read(look)?)
 }
 
 /// When the last record was written: the hub's time does not go back over a restart.
@@ -231,7 +250,7 @@ pub fn name(config: &Config) -> Result<HostName, HubError> {
 }
 
 /// How hosts call it.
-fn url(config: &Config) -> String {
+pub fn url(config: &Config) -> String {
     let machine = crate::machine();
     let name = config.names.first().unwrap_or(&machine);
     let name = if name.contains(':') { format!("[{name}]") } else { name.clone() };

@@ -7,6 +7,7 @@ use crate::ledger::Ledger;
 use crate::limits;
 use crate::policy::Policies;
 use crate::signer::Client;
+use crate::teams::Teams;
 use crate::teller::Teller;
 use crate::voice::Voice;
 use access::HostName;
@@ -40,6 +41,8 @@ pub struct Site {
     pub signing: Signing,
     /// Why grants are not signed, while they are not.
     pub unsigned: Mutex<Option<String>>,
+    /// The bot in Microsoft Teams, where there is one.
+    pub teams: Option<Arc<Teams>>,
     /// Tokens that opened nothing, by address.
     pub failed: Tries,
 }

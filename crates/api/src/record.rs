@@ -177,6 +177,12 @@ pub enum Mark {
     HostJournal,
     /// A hub made or took back what lets a person break glass on a host while the hub is away.
     Permits,
+    /// Somebody confirmed that an account in Microsoft Teams is theirs.
+    TeamsLinked,
+    /// An account in Microsoft Teams is nobody's any more.
+    TeamsUnlinked,
+    /// A chat or channel in Microsoft Teams hears of every request from now on, or no more.
+    TeamsPlace,
     /// Something around the daemon is not as it must be any more.
     Finding,
     /// It is right again.
@@ -211,6 +217,9 @@ impl Mark {
             Self::AskDropped => "ask_dropped",
             Self::HostJournal => "host_journal",
             Self::Permits => "permits",
+            Self::TeamsLinked => "teams_linked",
+            Self::TeamsUnlinked => "teams_unlinked",
+            Self::TeamsPlace => "teams_place",
             Self::Finding => "finding",
             Self::FindingGone => "finding_gone",
             Self::WatchLate => "watch_late",

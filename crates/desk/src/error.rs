@@ -79,6 +79,8 @@ impl DeskError {
                 Refusal::OwnRequest { .. }
                 | Refusal::NotApprover { .. }
                 | Refusal::NotYours(_)
+                | Refusal::NotInChat { .. }
+                | Refusal::LastInChat { .. }
                 | Refusal::NotYourGrant { .. } => ProblemCode::Forbidden,
                 Refusal::TooManyPending(_) | Refusal::TooManyOpened(_) | Refusal::TooManyGrants { .. } => {
                     ProblemCode::RateLimited

@@ -36,6 +36,25 @@ pub enum Refusal {
     /// One person is one voice.
     #[error("you already approved request {0}: it waits for somebody else")]
     AlreadyReviewed(RequestId),
+    /// A rule that takes no word from a chat.
+    #[error("rule \"{rule}\" counts no click in a chat for request {request}: review it on the web page of the hub, or with jit")]
+    NotInChat {
+        /// Which.
+        request: RequestId,
+        /// Which rule.
+        rule: String,
+    },
+    /// A rule by which a chat never decides.
+    #[error(
+        "this would be the last approval that request {request} needs, and by rule \"{rule}\" that is never a click in a \
+         chat: approve it on the web page of the hub, or with jit"
+    )]
+    LastInChat {
+        /// Which.
+        request: RequestId,
+        /// Which rule.
+        rule: String,
+    },
     /// What they saw is not what stands now.
     #[error("request {0} changed since you looked at it: look again with `jit show {0}`, then review it")]
     Changed(RequestId),

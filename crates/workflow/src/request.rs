@@ -130,6 +130,8 @@ pub enum Channel {
     Host,
     /// A page of the hub, in a browser that somebody signed in with.
     Web,
+    /// A chat in Microsoft Teams: a click or a message of an account that is a person's.
+    Teams,
 }
 
 impl Channel {
@@ -142,7 +144,13 @@ impl Channel {
             Self::Token => "token",
             Self::Host => "host",
             Self::Web => "web",
+            Self::Teams => "teams",
         }
+    }
+
+    /// Whether what it brings is worth what the rule says of chats: whoever has somebody's chat account can click.
+    pub const fn is_chat(self) -> bool {
+        matches!(self, Self::Teams)
     }
 }
 

@@ -5,6 +5,7 @@ use crate::digest::digest;
 use crate::request::{
     Afterwards, Decider, Kind, Narrowing, Request, RequestState, Review, ReviewVerdict, Scope,
 };
+use crate::policy::ChatWeight;
 use crate::rule::{Clock, Rule, are_met};
 use crate::{Refusal, limits};
 use access::{Ended, EndedHow, Grant, GrantId, Login, Person, RequestId, Span, Time, Window};
@@ -144,6 +145,7 @@ fn reviewed(
 ) -> Result<Stepped, Refusal> {
     let ask = &request.ask;
     has_a_say(request, rule, &review.by, names)?;
+    by_chat(request, rule, &review)?;
     if review.digest != digest(request) {
         return Err(Refusal::Changed(ask.id));
     }
@@ -164,15 +166,42 @@ fn reviewed(
     let mut request = request.clone();
     request.reviews.push(review);
     within(&request, rule)?;
-    Ok(concluded(&request, rule, facts, mint, now)?.unwrap_or(Stepped {
-        request,
-        grant: None,
-        changes: vec![Change::Reviewed],
-    }))
+    if let Some(stepped) = concluded(&request, rule, facts, mint, now)? {
+        return Ok(stepped);
+    }
+    if request.reviews.last().is_some_and(|review| review.channel.is_chat()) && has_enough(&request, rule) {
+        return Err(Refusal::LastInChat { request: ask.id, rule: rule.id.clone() });
+    }
+    Ok(Stepped { request, grant: None, changes: vec![Change::Reviewed] })
 }
 
-/// The request as approved, if enough people have agreed. An approver who lost the right since their
-/// review no longer counts.
+/// Whether the rule takes a word from a chat at all.
+fn by_chat(request: &Request, rule: &Rule, review: &Review) -> Result<(), Refusal> {
+    if review.channel.is_chat() && rule.chat == ChatWeight::Notify {
+        return Err(Refusal::NotInChat { request: request.ask.id, rule: rule.id.clone() });
+    }
+    Ok(())
+}
+
+/// Approvals that count by this rule at this moment, the first first. An approver who lost the right since their
+/// review no longer does, nor one whose word came by a chat that counts for nothing now.
+fn counted<'a>(request: &'a Request, rule: &Rule) -> Vec<&'a Review> {
+    let could = could_approve(request, rule);
+    let yes = |review: &&Review| matches!(review.verdict, ReviewVerdict::Approve { .. });
+    let counts = |review: &&Review| {
+        could.contains(&review.by) && !(review.channel.is_chat() && rule.chat == ChatWeight::Notify)
+    };
+    request.reviews.iter().filter(yes).filter(counts).collect()
+}
+
+/// Whether so many agreed that it would be approved, were no word of a chat among them.
+fn has_enough(request: &Request, rule: &Rule) -> bool {
+    let counted = counted(request, rule);
+    let people: BTreeSet<&Person> = counted.iter().map(|review| &review.by).collect();
+    !people.is_empty() && are_met(&rule.steps_of(request), &people)
+}
+
+/// The request as approved, if enough people have agreed.
 fn concluded(
     request: &Request,
     rule: &Rule,
@@ -180,10 +209,14 @@ fn concluded(
     mint: GrantId,
     now: Time,
 ) -> Result<Option<Stepped>, Refusal> {
-    let (steps, could) = (rule.steps_of(request), could_approve(request, rule));
-    let approved_by = request.approved_by();
-    let counted: BTreeSet<&Person> = approved_by.iter().filter(|person| could.contains(*person)).collect();
-    if counted.is_empty() || !are_met(&steps, &counted) {
+    let mut agreed = counted(request, rule);
+    if rule.chat == ChatWeight::FirstOfTwo {
+        // The last that is needed came otherwise.
+        let last = agreed.iter().rposition(|review| !review.channel.is_chat());
+        agreed.truncate(last.map_or(0, |last| last + 1));
+    }
+    let counted: BTreeSet<&Person> = agreed.iter().map(|review| &review.by).collect();
+    if counted.is_empty() || !are_met(&rule.steps_of(request), &counted) {
         return Ok(None);
     }
     let by: Vec<Person> = counted.into_iter().cloned().collect();
@@ -308,8 +341,14 @@ fn looked_at(
     let id = request.ask.id;
     let rule = rule.map_err(|why| Refusal::NotCovered { request: id, why: why.to_owned() })?;
     has_a_say(request, rule, &review.by, names)?;
+    by_chat(request, rule, &review)?;
     if review.digest != digest(request) {
         return Err(Refusal::Changed(id));
+    }
+    let is_well = matches!(review.verdict, ReviewVerdict::Approve { .. });
+    if is_well && review.channel.is_chat() && rule.chat == ChatWeight::FirstOfTwo {
+        // Whoever looks at it is the only one who does.
+        return Err(Refusal::LastInChat { request: id, rule: rule.id.clone() });
     }
     let grant = match (&review.verdict, &facts.held) {
         (ReviewVerdict::Approve { narrowing }, _) if *narrowing != Narrowing::default() => {

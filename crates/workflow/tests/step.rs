@@ -5,7 +5,7 @@ use access::{GrantId, HostName, Login, Person, RequestId, Service, Span, Text, T
 use std::collections::{BTreeMap, BTreeSet};
 use workflow::policy::{ChatWeight, When};
 use workflow::{
-    Ask, Channel, Clock, Event, Facts, Kind, Narrowing, OnRefusal, Refusal, Request, Review, ReviewVerdict,
+    Ask, Channel, Clock, Event, Facts, Kind, Narrowing, OnRefusal, Refusal, Request, RequestState, Review, ReviewVerdict,
     Rule, Step, Stepped, Wants, digest,
 };
 
@@ -105,6 +105,11 @@ fn review(request: &Request, by: &str, verdict: ReviewVerdict) -> Event {
         names: [Login::parse(by).unwrap()].into(),
         mint: GrantId::from_random(7),
     }
+}
+
+fn in_chat(event: Event) -> Event {
+    let Event::Review { review, names, mint } = event else { panic!("no review") };
+    Event::Review { review: Review { channel: Channel::Teams, ..review }, names, mint }
 }
 
 /// Whether these people, one after the other, are enough.
@@ -243,4 +248,55 @@ fn whom_a_grant_opens_for_follows_from_what_was_asked() {
     let plain = ask("alice", "alice");
     assert_eq!((plain.logins(), plain.targets()), ([login("alice")].into(), [login("root")].into()));
     assert!(plain.equals(&plain) && !plain.equals(&ask("bob", "bob")));
+}
+
+#[test]
+fn a_click_in_a_chat_is_worth_what_the_rule_says() {
+    let with = |chat, need| Rule { chat, ..rule(&[(&["bob", "carol", "dave"], need)]) };
+    let of = |rule: &Rule| open(ask("alice", "alice"), rule, at(0)).unwrap();
+    let clicks = |request: &Request, rule: &Rule, by: &str| step(request, rule, in_chat(yes(request, by)), at(1));
+
+    let full = with(ChatWeight::Full, 1);
+    let done = clicks(&of(&full), &full, "bob").unwrap().request;
+    assert!(matches!(done.state, RequestState::Approved { .. }) && done.reviews[0].channel == Channel::Teams);
+
+    let notify = with(ChatWeight::Notify, 1);
+    let request = of(&notify);
+    assert!(matches!(clicks(&request, &notify, "bob"), Err(Refusal::NotInChat { .. })));
+    let no = in_chat(review(&request, "bob", ReviewVerdict::Deny));
+    assert!(matches!(step(&request, &notify, no, at(1)), Err(Refusal::NotInChat { .. })));
+
+    let alone = with(ChatWeight::FirstOfTwo, 1);
+    let request = of(&alone);
+    assert!(matches!(clicks(&request, &alone, "bob"), Err(Refusal::LastInChat { .. })), "one is enough here");
+    let no = in_chat(review(&request, "bob", ReviewVerdict::Deny));
+    assert!(matches!(step(&request, &alone, no, at(1)).unwrap().request.state, RequestState::Denied { .. }));
+
+    let two = with(ChatWeight::FirstOfTwo, 2);
+    let once = clicks(&of(&two), &two, "bob").unwrap().request;
+    assert!(once.state.is_pending() && once.reviews.len() == 1);
+    assert!(matches!(clicks(&once, &two, "carol"), Err(Refusal::LastInChat { .. })));
+    let done = step(&once, &two, yes(&once, "carol"), at(1)).unwrap();
+    assert_eq!(done.grant.unwrap().approved_by, [person("bob"), person("carol")], "the other came by a sure door");
+    let once = step(&of(&two), &two, yes(&of(&two), "bob"), at(1)).unwrap().request;
+    assert!(matches!(clicks(&once, &two, "carol"), Err(Refusal::LastInChat { .. })), "whoever was first");
+}
+
+#[test]
+fn a_policy_that_changes_never_makes_a_click_in_a_chat_the_last_one() {
+    let full = Rule { chat: ChatWeight::Full, ..rule(&[(&["bob", "carol", "dave"], 2)]) };
+    let request = open(ask("alice", "alice"), &full, at(0)).unwrap();
+    let clicked = step(&request, &full, in_chat(yes(&request, "bob")), at(1)).unwrap().request;
+    let recheck = || Event::Recheck { mint: GrantId::from_random(7) };
+    for chat in [ChatWeight::FirstOfTwo, ChatWeight::Notify] {
+        let one = Rule { chat, ..rule(&[(&["bob", "carol", "dave"], 1)]) };
+        let waits = step(&clicked, &one, recheck(), at(2)).unwrap().request;
+        assert!(waits.state.is_pending(), "{chat:?}");
+        assert!(!step(&waits, &one, yes(&waits, "carol"), at(3)).unwrap().request.state.is_pending());
+    }
+    let one = rule(&[(&["bob", "carol", "dave"], 1)]);
+    assert!(!step(&clicked, &one, recheck(), at(2)).unwrap().request.state.is_pending(), "it counts there");
+    let sure = step(&request, &full, yes(&request, "bob"), at(1)).unwrap().request;
+    let one = Rule { chat: ChatWeight::FirstOfTwo, ..rule(&[(&["bob", "carol", "dave"], 1)]) };
+    assert!(!step(&sure, &one, recheck(), at(2)).unwrap().request.state.is_pending(), "it came by a sure door");
 }

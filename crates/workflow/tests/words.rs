@@ -352,6 +352,8 @@ fn refusals() -> Vec<Refusal> {
         end_of(&grant, "bob", EndedHow::Released, None).unwrap_err(),
         end_of(&grant, "frank", EndedHow::Revoked, Some("why")).unwrap_err(),
         end_of(&grant, "bob", EndedHow::Revoked, None).unwrap_err(),
+        Refusal::NotInChat { request: RequestId::from_random(5), rule: "production".into() },
+        Refusal::LastInChat { request: RequestId::from_random(5), rule: "production".into() },
         Refusal::TooManyPending(20),
         Refusal::TooManyOpened(60),
         Refusal::TooManyGrants { person: person("alice"), count: 64 },
@@ -394,10 +396,12 @@ fn sort(refusal: &Refusal) -> usize {
         Refusal::TooManyOpened(_) => 25,
         Refusal::TooManyGrants { .. } => 26,
         Refusal::Senseless(_) => 27,
+        Refusal::NotInChat { .. } => 28,
+        Refusal::LastInChat { .. } => 29,
     }
 }
 
-const SORTS: usize = 28;
+const SORTS: usize = 30;
 
 /// Why no rule covers what was asked.
 fn uncovered() -> Vec<String> {

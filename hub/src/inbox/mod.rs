@@ -7,6 +7,7 @@ mod permits;
 mod routes;
 pub mod rows;
 mod sessions;
+pub mod uses;
 
 pub use permits::Permits;
 pub use routes::{for_hosts, for_people};

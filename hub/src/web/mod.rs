@@ -15,9 +15,11 @@ mod page;
 mod request;
 mod sign_in;
 mod tables;
+mod teams;
 
 pub use entering::link;
 pub use guard::From;
+pub use page::{asks, names};
 
 use crate::site::Site;
 use axum::Router;
@@ -54,6 +56,10 @@ pub fn pages(site: &Arc<Site>) -> Router {
         .route("/web/sessions/{id}/end", post(tables::end))
         .route("/web/tokens", get(tables::tokens))
         .route("/web/tokens/{id}/revoke", post(tables::revoke))
+        .route("/web/teams", get(teams::show))
+        .route("/web/teams/code", post(teams::code))
+        .route("/web/teams/link", post(teams::link))
+        .route("/web/teams/unlink", post(teams::unlink))
         .route("/web/style.css", get(files::style))
         .route("/web/live.js", get(files::live))
         .fallback(guard::nothing)

@@ -10,12 +10,13 @@ use std::fmt::Display;
 use workflow::{Ask, Kind};
 
 /// Where one can go.
-const PLACES: [(&str, &str); 6] = [
+const PLACES: [(&str, &str); 7] = [
     ("/web", "Inbox"),
     ("/web/ask", "Ask"),
     ("/web/grants", "Grants"),
     ("/web/sessions", "Sessions"),
     ("/web/hosts", "Hosts"),
+    ("/web/teams", "Teams"),
     ("/web/tokens", "Sign-ins"),
 ];
 

@@ -20,4 +20,5 @@ mod published;
 mod room;
 mod strangers;
 mod there;
+mod teams;
 mod web;

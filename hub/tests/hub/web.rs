@@ -33,10 +33,10 @@ fn link(hub: &Hub, person: &str) -> String {
     made.url[at..].to_owned()
 }
 
-struct Page(String);
+pub struct Page(pub String);
 
 impl Page {
-    fn status(&self) -> &str {
+    pub fn status(&self) -> &str {
         self.0.get(9..12).unwrap_or(&self.0)
     }
 
@@ -46,22 +46,22 @@ impl Page {
         lines.find(|(head, _)| head.eq_ignore_ascii_case(name)).map(|(_, value)| value)
     }
 
-    fn has(&self, words: &str) -> bool {
+    pub fn has(&self, words: &str) -> bool {
         self.0.contains(words)
     }
 
     /// What a form of it carries under this name.
-    fn field(&self, name: &str) -> &str {
+    pub fn field(&self, name: &str) -> &str {
         let at =
             self.0.find(&format!("name=\"{name}\" value=\"")).unwrap_or_else(|| panic!("{name}: {}", self.0));
         self.0[at..].split('"').nth(3).unwrap()
     }
 }
 
-const OWN: &str = "origin: https://localhost\r\nsec-fetch-site: same-origin\r\n";
+pub const OWN: &str = "origin: https://localhost\r\nsec-fetch-site: same-origin\r\n";
 
 /// A browser, that somebody signed in with.
-struct Browser<'a> {
+pub struct Browser<'a> {
     hub: &'a Hub,
     cookie: RefCell<String>,
 }
@@ -71,7 +71,7 @@ impl<'a> Browser<'a> {
         Self { hub, cookie: RefCell::default() }
     }
 
-    fn of(hub: &'a Hub, person: &str) -> Self {
+    pub fn of(hub: &'a Hub, person: &str) -> Self {
         let browser = Self::new(hub);
         let link = link(hub, person);
         let page = browser.get(&link);
@@ -92,11 +92,11 @@ impl<'a> Browser<'a> {
         format!("cookie: theme=x; {}\r\n", self.cookie.borrow())
     }
 
-    fn get(&self, path: &str) -> Page {
+    pub fn get(&self, path: &str) -> Page {
         Page(self.hub.raw(&format!("GET {path}"), &self.cookie(), ""))
     }
 
-    fn send(&self, path: &str, heads: &str, fields: &[(&str, &str)]) -> Page {
+    pub fn send(&self, path: &str, heads: &str, fields: &[(&str, &str)]) -> Page {
         let mut body = form_urlencoded::Serializer::new(String::new());
         body.extend_pairs(fields);
         let heads = format!("content-type: application/x-www-form-urlencoded\r\n{heads}{}", self.cookie());
@@ -104,7 +104,7 @@ impl<'a> Browser<'a> {
     }
 
     /// Sends the form of a page, as it is there, with these fields.
-    fn fill(&self, page: &Page, path: &str, fields: &[(&str, &str)]) -> Page {
+    pub fn fill(&self, page: &Page, path: &str, fields: &[(&str, &str)]) -> Page {
         let mut all = vec![("csrf", page.field("csrf"))];
         for name in ["key", "digest"] {
             if page.has(&format!("name=\"{name}\" value=")) {

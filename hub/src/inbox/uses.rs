@@ -1,0 +1,73 @@
+//! How much grants were used, as the journals of hosts say: a host's word counts for itself alone.
+
+use crate::limits;
+use access::{Grant, GrantId, HostName, Time};
+use api::{Record, SessionChange, Used};
+use desk::DeskError;
+use store::Sql;
+
+/// The table of this room, which hubs of before did not have.
+pub const TABLE: &str = include_str!("uses.sql");
+
+/// Keeps what a record of a host says of the use of a grant, if it does. Of which grant.
+pub fn keep(sql: &dyn Sql, host: &HostName, body: &str) -> Result<Option<GrantId>, DeskError> {
+    // Most records are of something else, and reading one is most of what it costs to take it.
+    if !body.contains("\"session\"") {
+        return Ok(None);
+    }
+    let Ok(Record::Session(record)) = serde_json::from_str(body) else { return Ok(None) };
+    let is_over = matches!(record.change, SessionChange::Closed | SessionChange::Ended);
+    let Some(grant) = record.session.grant.filter(|_| is_over) else { return Ok(None) };
+    sql.execute(
+        "INSERT INTO grant_use (grant_id, host, session, opened_ms, closed_ms) VALUES (?1, ?2, ?3, ?4, ?5) \
+         ON CONFLICT (grant_id, host, session) DO NOTHING",
+        &[
+            &grant.bits(),
+            &host.as_str(),
+            &record.session.id.bits(),
+            &record.session.opened.timestamp_millis(),
+            &record.at.timestamp_millis(),
+        ],
+    )?;
+    Ok(Some(grant))
+}
+
+/// How much a grant was used on all its hosts; times at which it was used on several count once.
+pub fn used(sql: &dyn Sql, grant: &Grant) -> Result<Used, DeskError> {
+    let rows: Vec<(String, i64, i64)> = sql.rows(
+        "SELECT host, opened_ms, closed_ms FROM grant_use WHERE grant_id = ?1 ORDER BY opened_ms LIMIT ?2",
+        &[&grant.id.bits(), &limits::USES],
+    )?;
+    let of_grant = |(host, ..): &&(String, i64, i64)| grant.hosts.iter().any(|named| named.as_str() == host);
+    let spans: Vec<(i64, i64)> = rows.iter().filter(of_grant).map(|(_, opened, closed)| (*opened, *closed)).collect();
+    Ok(Used { sessions: u32::try_from(spans.len()).unwrap_or(u32::MAX), seconds: together(&spans) })
+}
+
+/// Seconds that at least one of these was open, the first to open first.
+fn together(spans: &[(i64, i64)]) -> u64 {
+    let (mut ms, mut until) = (0_i64, i64::MIN);
+    for (opened, closed) in spans {
+        let from = (*opened).max(until);
+        ms = ms.saturating_add(closed.saturating_sub(from).max(0));
+        until = until.max(*closed);
+    }
+    u64::try_from(ms / 1000).unwrap_or_default()
+}
+
+/// Forgets what was so long ago that nobody asks.
+pub fn forget(sql: &dyn Sql, before: Time) -> Result<(), DeskError> {
+    sql.execute("DELETE FROM grant_use WHERE closed_ms < ?1", &[&before.timestamp_millis()])?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_that_overlap_count_once() {
+        assert_eq!(together(&[]), 0);
+        assert_eq!(together(&[(0, 60_000), (30_000, 90_000), (40_000, 50_000), (100_000, 101_500)]), 91);
+        assert_eq!(together(&[(10, 5), (i64::MIN, i64::MAX)]), u64::try_from(i64::MAX / 1000).unwrap());
+    }
+}

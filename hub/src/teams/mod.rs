@@ -1,0 +1,86 @@
+//! The bot in Microsoft Teams: requests as cards, clicks on them as reviews, and a few words that can be typed.
+//!
+//! What comes in is believed by its `token` alone, and done for the person whose account it came of (`binding`) with the
+//! rights that they have at that moment. What goes out is drawn of what is committed (`card`), and sent to places (`rows`)
+//! that came with something that was believed (`connector`).
+
+mod activity;
+mod address;
+mod answering;
+pub mod binding;
+mod card;
+mod check;
+mod clicks;
+mod commands;
+mod connector;
+mod http;
+mod limits;
+mod manifest;
+mod picture;
+pub mod rows;
+pub mod settings;
+mod token;
+
+pub use answering::{PATH, routes};
+pub use check::check;
+pub use manifest::write as write_manifest;
+
+use crate::error::HubError;
+use crate::site::Site;
+use access::RequestId;
+use clap::Subcommand;
+use connector::Connector;
+use desk::DeskError;
+use picture::Picture;
+use settings::Settings;
+use std::path::PathBuf;
+use std::sync::Arc;
+use token::Keys;
+use tokio::sync::Semaphore;
+
+/// The tables of this room, which hubs of before did not have.
+pub const TABLES: &str = include_str!("tables.sql");
+
+/// `jit-hub teams`
+#[derive(Subcommand)]
+pub enum Command {
+    /// Write the app package, which an administrator of Teams uploads.
+    Manifest {
+        /// The new file, which ends in .zip.
+        file: PathBuf,
+    },
+    /// Look step by step whether the bot can work, and say what to do where it cannot.
+    Check,
+}
+
+/// The bot of this hub.
+pub struct Teams {
+    settings: Settings,
+    keys: Keys,
+    connector: Connector,
+    replies: Arc<Semaphore>,
+}
+
+impl Teams {
+    /// The bot that the configuration names.
+    pub fn new(settings: &Settings) -> Result<Self, HubError> {
+        let http = http::client().map_err(HubError::Teams)?;
+        settings.read_secret().map_err(HubError::Teams)?;
+        Ok(Self {
+            keys: Keys::at(settings.openid(), http.clone()),
+            connector: Connector::new(settings.clone(), http),
+            settings: settings.clone(),
+            replies: Arc::new(Semaphore::new(limits::REPLIES)),
+        })
+    }
+
+    /// The tenant whose people may talk to it, as rows have it.
+    pub fn tenant(&self) -> &str {
+        &self.settings.tenant
+    }
+
+    /// The request as it is now, if there is one.
+    fn picture(&self, site: &Site, id: RequestId) -> Result<Option<Picture>, DeskError> {
+        picture::look(site, id)
+    }
+}

@@ -1,0 +1,165 @@
+//! `[teams]` of `hub.toml`: which bot this is, and where Microsoft answers.
+
+use super::address::Base;
+use super::limits;
+use serde::Deserialize;
+use std::io::Read as _;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+use zeroize::Zeroizing;
+
+/// Where tokens for calls to Microsoft come from, for a tenant.
+const TOKENS: &str = "https://login.microsoftonline.com/{tenant}/oauth2/v2.0/token";
+
+/// Where Microsoft says by which keys it signs what it sends.
+const OPENID: &str = "https://login.botframework.com/v1/.well-known/openidconfiguration";
+
+/// Who sends what comes from Teams.
+const SERVICE: &str = "smba.trafficmanager.net";
+
+/// The section.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// The tenant whose people may talk to the bot, a GUID.
+    pub tenant: String,
+    /// The application (client) id of the bot, a GUID.
+    pub app_id: String,
+    /// The file of its client secret.
+    pub secret: PathBuf,
+    /// Where tokens for calls to Microsoft come from.
+    #[serde(default)]
+    pub token_url: Option<String>,
+    /// The OpenID metadata of the Bot Connector.
+    #[serde(default)]
+    pub openid_url: Option<String>,
+    /// Hosts, with a port where that is not the usual one, that the bot believes in and answers to.
+    #[serde(default = "service_hosts")]
+    pub service_hosts: Vec<String>,
+}
+
+fn service_hosts() -> Vec<String> {
+    vec![SERVICE.to_owned()]
+}
+
+impl Settings {
+    /// What types cannot tell, behind the key that is wrong.
+    pub fn check(&self) -> Result<(), String> {
+        for (key, value) in [("tenant", &self.tenant), ("app_id", &self.app_id)] {
+            if !is_guid(value) {
+                return Err(format!(
+                    "teams.{key}: {value:?} is no id: copy it from the overview of the app registration, where it is like \
+                     11111111-2222-3333-4444-555555555555"
+                ));
+            }
+        }
+        if !self.secret.is_absolute() {
+            return Err(format!("teams.secret: {} is not an absolute path: start it with /", self.secret.display()));
+        }
+        for (key, url) in [("token_url", self.tokens()), ("openid_url", self.openid().to_owned())] {
+            Base::parse(&url).map_err(|why| format!("teams.{key}: {why}"))?;
+        }
+        if self.service_hosts.is_empty() {
+            return Err(format!("teams.service_hosts: without any nothing is believed: write [\"{SERVICE}\"]"));
+        }
+        match self.service_hosts.iter().find(|host| host.contains(['/', '*', '@', ' ']) || host.is_empty()) {
+            Some(wrong) => Err(format!("teams.service_hosts: {wrong:?} is no host: write it as {SERVICE}, without a scheme or path")),
+            None => Ok(()),
+        }
+    }
+
+    /// Where tokens for calls to Microsoft come from.
+    pub fn tokens(&self) -> String {
+        self.token_url.clone().unwrap_or_else(|| TOKENS.replace("{tenant}", &self.tenant))
+    }
+
+    /// The OpenID metadata of the Bot Connector.
+    pub fn openid(&self) -> &str {
+        self.openid_url.as_deref().unwrap_or(OPENID)
+    }
+
+    /// Whether the bot believes in what says that it comes from there, and may answer to it.
+    pub fn serves(&self, service_url: &str) -> bool {
+        let Ok(base) = Base::parse(service_url) else { return false };
+        self.service_hosts.iter().any(|host| host.eq_ignore_ascii_case(base.authority()))
+    }
+
+    /// The client secret, from a file that nobody else can read.
+    pub fn read_secret(&self) -> Result<Zeroizing<String>, String> {
+        read_secret(&self.secret)
+    }
+}
+
+fn read_secret(path: &Path) -> Result<Zeroizing<String>, String> {
+    let at = path.display();
+    let reading = |why: std::io::Error| format!("reading the bot's secret in {at}: {why}");
+    let file = std::fs::File::open(path).map_err(reading)?;
+    let mode = file.metadata().map_err(reading)?.mode() & 0o7777;
+    if mode & 0o077 != 0 {
+        return Err(format!(
+            "reading the bot's secret in {at}: others than its owner can read or write it (mode {mode:04o}): chmod 0600 {at}"
+        ));
+    }
+    let mut text = Zeroizing::new(String::new());
+    file.take(limits::SECRET).read_to_string(&mut text).map_err(reading)?;
+    let secret = Zeroizing::new(text.trim().to_owned());
+    if secret.is_empty() || secret.contains(char::is_whitespace) {
+        return Err(format!("reading the bot's secret in {at}: it holds no secret: the file is that one word, the Value of a client secret"));
+    }
+    Ok(secret)
+}
+
+/// Whether this is a GUID as Microsoft writes them.
+pub fn is_guid(text: &str) -> bool {
+    let parts: Vec<&str> = text.split('-').collect();
+    parts.iter().map(|part| part.len()).eq([8, 4, 4, 4, 12])
+        && parts.iter().all(|part| part.bytes().all(|byte| byte.is_ascii_hexdigit()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt as _;
+
+    const ID: &str = "11111111-2222-3333-4444-555555555555";
+
+    fn settings(more: &str) -> Result<(), String> {
+        let text = format!("tenant = \"{ID}\"\napp_id = \"{ID}\"\nsecret = \"/s\"\n{more}");
+        toml::from_str::<Settings>(&text).map_err(|why| why.to_string())?.check()
+    }
+
+    #[test]
+    fn what_is_written_is_looked_at_before_anything_is_asked() {
+        settings("").unwrap();
+        settings("token_url = \"http://127.0.0.1:9/t\"\nservice_hosts = [\"127.0.0.1:9\"]").unwrap();
+        for (more, key) in [
+            ("token_url = \"http://login.example.org/t\"", "teams.token_url"),
+            ("openid_url = \"login.botframework.com\"", "teams.openid_url"),
+            ("service_hosts = []", "teams.service_hosts"),
+            ("service_hosts = [\"https://smba.trafficmanager.net\"]", "teams.service_hosts"),
+            ("service_hosts = [\"*\"]", "teams.service_hosts"),
+        ] {
+            let said = settings(more).unwrap_err();
+            assert!(said.starts_with(key), "{more}: {said}");
+        }
+        let other = format!("tenant = \"contoso.com\"\napp_id = \"{ID}\"\nsecret = \"/s\"");
+        let said = toml::from_str::<Settings>(&other).unwrap().check().unwrap_err();
+        assert!(said.starts_with("teams.tenant"), "{said}");
+    }
+
+    #[test]
+    fn a_secret_that_others_can_read_is_not_used() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("secret");
+        for (text, mode, good) in
+            [("s3cret\n", 0o600, true), ("s3cret", 0o400, true), ("s3cret", 0o640, false), (" \n", 0o600, false), ("a b", 0o600, false)]
+        {
+            let _ = std::fs::remove_file(&path);
+            std::fs::write(&path, text).unwrap();
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+            let read = read_secret(&path);
+            assert_eq!(read.is_ok(), good, "{text:?} {mode:o} {read:?}");
+            assert!(!read.as_ref().is_err_and(|why| why.contains("s3cret")));
+        }
+    }
+}

@@ -1,0 +1,7 @@
+//! The bot in Teams, against a double of what Microsoft runs.
+
+mod believing;
+mod deciding;
+mod double;
+mod pictures;
+mod words;
