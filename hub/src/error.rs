@@ -44,6 +44,9 @@ pub enum HubError {
     /// The bot in Teams.
     #[error("{0}")]
     Teams(String),
+    /// How people are told.
+    #[error("hub.toml: {0}")]
+    Outbox(String),
     /// The machine.
     #[error("{doing}: {why}")]
     Os {

@@ -21,6 +21,7 @@ mod ledger;
 mod limits;
 mod metrics;
 mod migrate;
+mod outbox;
 mod policy;
 mod postgres;
 mod publish;
@@ -108,6 +109,8 @@ enum Command {
     /// The bot in Microsoft Teams.
     #[command(subcommand)]
     Teams(teams::Command),
+    /// List what could not be told to somebody yet, and what was given up, with the reason. Also while the hub serves.
+    Outbox,
     /// Make somebody administrator, with a new token, where every administrator's is lost. The hub must be stopped.
     Admin {
         /// Who.
@@ -154,6 +157,7 @@ pub fn run() -> ExitCode {
             load().and_then(|config| teams::write_manifest(&config, &file))
         }
         Command::Teams(teams::Command::Check) => load().and_then(|config| teams::check(&config)),
+        Command::Outbox => load().and_then(|config| outbox::list(&config)),
         Command::Admin { person } => load().and_then(|config| init::admin(&config, person)),
     };
     match done {

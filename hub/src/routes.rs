@@ -4,6 +4,7 @@ use crate::feed;
 use crate::inbox;
 use crate::ledger::{new_id, no_token};
 use crate::metrics::Levels;
+use crate::outbox;
 use crate::site::Site;
 use crate::teller::Teller;
 use crate::{limits, rows, teams, web};
@@ -108,7 +109,8 @@ async fn metrics(State(site): Shared, Extension(caller): Extension<Caller>) -> R
         let (pending, grants) = site.ledger.read(rows::counts)?;
         let works = site.ledger.works().is_ok();
         let (seq, lines_dropped) = (site.ledger.seq(), site.log.dropped());
-        Ok(site.metrics.text(&Levels { pending, grants, seq, works, lines_dropped }))
+        let outbox = site.ledger.read(outbox::rows::counts)?;
+        Ok(site.metrics.text(&Levels { pending, grants, seq, works, lines_dropped, outbox }))
     })
     .await?;
     Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response())

@@ -6,6 +6,7 @@ use crate::feed::Signing;
 use crate::ledger::Ledger;
 use crate::limits;
 use crate::policy::Policies;
+use crate::sight::Sight;
 use crate::signer::Client;
 use crate::teams::Teams;
 use crate::teller::Teller;
@@ -60,6 +61,11 @@ impl Site {
     pub fn next_voice(&self) -> Result<Voice, HubError> {
         self.renew_in(limits::MANIFEST_AGAIN);
         Voice::renew(&self.keys, &self.signer, &self.root)
+    }
+
+    /// Whether other hubs write to the same database.
+    pub fn shares_database(&self) -> bool {
+        matches!(self.sight, Sight::Shared(_))
     }
 
     /// Looks at once whether there are other keys.

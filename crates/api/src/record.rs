@@ -177,6 +177,8 @@ pub enum Mark {
     HostJournal,
     /// A hub made or took back what lets a person break glass on a host while the hub is away.
     Permits,
+    /// A host told how a grant that is over was used.
+    GrantUsed,
     /// Somebody confirmed that an account in Microsoft Teams is theirs.
     TeamsLinked,
     /// An account in Microsoft Teams is nobody's any more.
@@ -217,6 +219,7 @@ impl Mark {
             Self::AskDropped => "ask_dropped",
             Self::HostJournal => "host_journal",
             Self::Permits => "permits",
+            Self::GrantUsed => "grant_used",
             Self::TeamsLinked => "teams_linked",
             Self::TeamsUnlinked => "teams_unlinked",
             Self::TeamsPlace => "teams_place",

@@ -8,6 +8,7 @@ use access::{HostName, Time};
 use api::{JournalHas, JournalPart, Mark};
 use desk::DeskError;
 use journal::{Broken, Head, Verifier, Witness};
+use std::collections::BTreeSet;
 use sync::Digest;
 
 /// What became of a part of a journal.
@@ -84,10 +85,12 @@ impl Ledger {
             }
             let Some(last) = part.rows.last() else { return Ok(Taken::Has(0)) };
             let new = part.rows.get(fresh.unwrap_or_default()..).unwrap_or_default();
+            let mut used = BTreeSet::new();
             for row in new {
                 rows::put_record(tx.connection(), &whose, row, now)?;
-                uses::keep(tx.connection(), &whose.host, &row.body)?;
+                used.extend(uses::keep(tx.connection(), &whose.host, &row.body)?);
             }
+            used.into_iter().try_for_each(|grant| uses::tell(tx, &whose.host, grant, now))?;
             let through = before.as_ref().map_or(last.seq, |log| log.head.seq.max(last.seq));
             if !new.is_empty() {
                 let first = part.rows.first().map_or(last.seq, |row| row.seq);

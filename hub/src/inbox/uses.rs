@@ -1,10 +1,12 @@
 //! How much grants were used, as the journals of hosts say: a host's word counts for itself alone.
 
+use crate::ledger::mark;
 use crate::limits;
+use crate::outbox::{self, Kind};
 use access::{Grant, GrantId, HostName, Time};
-use api::{Record, SessionChange, Used};
-use desk::DeskError;
-use store::Sql;
+use api::{Change, Mark, Record, SessionChange, Used};
+use desk::{Committed, DeskError};
+use store::{Sql, Tx};
 
 /// The table of this room, which hubs of before did not have.
 pub const TABLE: &str = include_str!("uses.sql");
@@ -30,6 +32,22 @@ pub fn keep(sql: &dyn Sql, host: &HostName, body: &str) -> Result<Option<GrantId
         ],
     )?;
     Ok(Some(grant))
+}
+
+/// Puts on record that hosts told how a grant that is over was used, and has its cards say so: what a host tells of the last
+/// session comes after the end.
+pub fn tell(tx: &mut Tx<'_, Committed>, host: &HostName, id: GrantId, now: Time) -> Result<(), DeskError> {
+    let body: Option<String> =
+        tx.connection().row("SELECT body FROM grants WHERE id = ?1 AND closed = 1", &[&id.bits()])?;
+    let Some(grant) = body.and_then(|body| serde_json::from_str::<Grant>(&body).ok()) else { return Ok(()) };
+    if !grant.hosts.contains(host) {
+        return Ok(());
+    }
+    let Used { sessions, seconds } = used(tx.connection(), &grant)?;
+    let detail = format!("grant={id} host={host} sessions={sessions} used={seconds}s");
+    let seq = mark(tx, Mark::GrantUsed, detail, now)?;
+    let happened = (Kind::Change(Change::Expired), seq);
+    outbox::rows::update_copies(tx.connection(), grant.request, happened, true, now)
 }
 
 /// How much a grant was used on all its hosts; times at which it was used on several count once.

@@ -9,6 +9,7 @@ mod address;
 mod answering;
 pub mod binding;
 mod card;
+mod channel;
 mod check;
 mod clicks;
 mod commands;
@@ -22,6 +23,7 @@ pub mod settings;
 mod token;
 
 pub use answering::{PATH, routes};
+pub use channel::channels;
 pub use check::check;
 pub use manifest::write as write_manifest;
 
