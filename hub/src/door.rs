@@ -198,8 +198,9 @@ impl Hall {
             return routed(pages.clone(), call).await;
         }
         // Who joins shows a token in the body, and who has joined signs: neither has one of a person's.
-        let is_outside = matches!(path, "/healthz" | "/readyz" | "/v1/authority" | "/v1/openapi.json" | teams::PATH)
-            || path.starts_with("/v1/hosts");
+        let is_outside =
+            matches!(path, "/healthz" | "/readyz" | "/v1/authority" | "/v1/openapi.json" | teams::PATH)
+                || path.starts_with("/v1/hosts");
         let Some((site, inside)) = self.inside.as_ref().filter(|_| !is_outside) else {
             let answer = routed(self.outside.clone(), call).await;
             if answer.status().is_client_error() {

@@ -37,7 +37,9 @@ pub enum Refusal {
     #[error("you already approved request {0}: it waits for somebody else")]
     AlreadyReviewed(RequestId),
     /// A rule that takes no word from a chat.
-    #[error("rule \"{rule}\" counts no click in a chat for request {request}: review it on the web page of the hub, or with jit")]
+    #[error(
+        "rule \"{rule}\" counts no click in a chat for request {request}: review it on the web page of the hub, or with jit"
+    )]
     NotInChat {
         /// Which.
         request: RequestId,

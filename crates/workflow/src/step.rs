@@ -2,10 +2,10 @@
 
 use crate::change::Change;
 use crate::digest::digest;
+use crate::policy::ChatWeight;
 use crate::request::{
     Afterwards, Decider, Kind, Narrowing, Request, RequestState, Review, ReviewVerdict, Scope,
 };
-use crate::policy::ChatWeight;
 use crate::rule::{Clock, Rule, are_met};
 use crate::{Refusal, limits};
 use access::{Ended, EndedHow, Grant, GrantId, Login, Person, RequestId, Span, Time, Window};

@@ -5,8 +5,8 @@ use access::{GrantId, HostName, Login, Person, RequestId, Service, Span, Text, T
 use std::collections::{BTreeMap, BTreeSet};
 use workflow::policy::{ChatWeight, When};
 use workflow::{
-    Ask, Channel, Clock, Event, Facts, Kind, Narrowing, OnRefusal, Refusal, Request, RequestState, Review, ReviewVerdict,
-    Rule, Step, Stepped, Wants, digest,
+    Ask, Channel, Clock, Event, Facts, Kind, Narrowing, OnRefusal, Refusal, Request, RequestState, Review,
+    ReviewVerdict, Rule, Step, Stepped, Wants, digest,
 };
 
 fn at(second: i64) -> Time {
@@ -254,7 +254,8 @@ fn whom_a_grant_opens_for_follows_from_what_was_asked() {
 fn a_click_in_a_chat_is_worth_what_the_rule_says() {
     let with = |chat, need| Rule { chat, ..rule(&[(&["bob", "carol", "dave"], need)]) };
     let of = |rule: &Rule| open(ask("alice", "alice"), rule, at(0)).unwrap();
-    let clicks = |request: &Request, rule: &Rule, by: &str| step(request, rule, in_chat(yes(request, by)), at(1));
+    let clicks =
+        |request: &Request, rule: &Rule, by: &str| step(request, rule, in_chat(yes(request, by)), at(1));
 
     let full = with(ChatWeight::Full, 1);
     let done = clicks(&of(&full), &full, "bob").unwrap().request;
@@ -277,7 +278,11 @@ fn a_click_in_a_chat_is_worth_what_the_rule_says() {
     assert!(once.state.is_pending() && once.reviews.len() == 1);
     assert!(matches!(clicks(&once, &two, "carol"), Err(Refusal::LastInChat { .. })));
     let done = step(&once, &two, yes(&once, "carol"), at(1)).unwrap();
-    assert_eq!(done.grant.unwrap().approved_by, [person("bob"), person("carol")], "the other came by a sure door");
+    assert_eq!(
+        done.grant.unwrap().approved_by,
+        [person("bob"), person("carol")],
+        "the other came by a sure door"
+    );
     let once = step(&of(&two), &two, yes(&of(&two), "bob"), at(1)).unwrap().request;
     assert!(matches!(clicks(&once, &two, "carol"), Err(Refusal::LastInChat { .. })), "whoever was first");
 }
@@ -298,5 +303,8 @@ fn a_policy_that_changes_never_makes_a_click_in_a_chat_the_last_one() {
     assert!(!step(&clicked, &one, recheck(), at(2)).unwrap().request.state.is_pending(), "it counts there");
     let sure = step(&request, &full, yes(&request, "bob"), at(1)).unwrap().request;
     let one = Rule { chat: ChatWeight::FirstOfTwo, ..rule(&[(&["bob", "carol", "dave"], 1)]) };
-    assert!(!step(&sure, &one, recheck(), at(2)).unwrap().request.state.is_pending(), "it came by a sure door");
+    assert!(
+        !step(&sure, &one, recheck(), at(2)).unwrap().request.state.is_pending(),
+        "it came by a sure door"
+    );
 }

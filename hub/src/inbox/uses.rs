@@ -57,7 +57,8 @@ pub fn used(sql: &dyn Sql, grant: &Grant) -> Result<Used, DeskError> {
         &[&grant.id.bits(), &limits::USES],
     )?;
     let of_grant = |(host, ..): &&(String, i64, i64)| grant.hosts.iter().any(|named| named.as_str() == host);
-    let spans: Vec<(i64, i64)> = rows.iter().filter(of_grant).map(|(_, opened, closed)| (*opened, *closed)).collect();
+    let spans: Vec<(i64, i64)> =
+        rows.iter().filter(of_grant).map(|(_, opened, closed)| (*opened, *closed)).collect();
     Ok(Used { sessions: u32::try_from(spans.len()).unwrap_or(u32::MAX), seconds: together(&spans) })
 }
 

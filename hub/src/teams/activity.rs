@@ -94,7 +94,10 @@ impl Activity {
 
     /// Where a message for all of it goes: the channel, not the thread that somebody wrote in.
     pub fn place(&self) -> &str {
-        self.conversation.id.split_once(";messageid=").map_or(self.conversation.id.as_str(), |(place, _)| place)
+        self.conversation
+            .id
+            .split_once(";messageid=")
+            .map_or(self.conversation.id.as_str(), |(place, _)| place)
     }
 
     /// What a button carries, with what was typed beside it: of `Action.Execute`, or of `Action.Submit` in clients that do
@@ -158,7 +161,10 @@ mod tests {
         let submit = activity(&json!({"type": "message", "value": data}));
         let click = execute.click().unwrap();
         assert_eq!(submit.click().as_ref(), Some(&click));
-        assert_eq!((click.verb.as_str(), click.length.as_deref(), click.comment), ("approve", Some("1h"), None));
+        assert_eq!(
+            (click.verb.as_str(), click.length.as_deref(), click.comment),
+            ("approve", Some("1h"), None)
+        );
         for other in [
             json!({"type": "invoke", "name": "task/fetch", "value": {"action": {"data": data}}}),
             json!({"type": "message", "text": "hello", "value": data}),
@@ -172,9 +178,11 @@ mod tests {
     #[test]
     fn an_activity_of_two_tenants_is_of_none() {
         let of = |data: &str, conversation: &str| {
-            activity(&json!({"channelData": {"tenant": {"id": data}}, "conversation": {"tenantId": conversation}}))
-                .tenant()
-                .map(str::to_owned)
+            activity(
+                &json!({"channelData": {"tenant": {"id": data}}, "conversation": {"tenantId": conversation}}),
+            )
+            .tenant()
+            .map(str::to_owned)
         };
         assert_eq!(of("a", "A").as_deref(), Some("a"));
         assert_eq!((of("a", "").as_deref(), of("", "b").as_deref()), (Some("a"), Some("b")));

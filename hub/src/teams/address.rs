@@ -22,7 +22,11 @@ impl Base {
             "http" if is_here => {}
             _ => return Err(wrong("write it with https://")),
         }
-        if !url.username().is_empty() || url.password().is_some() || url.query().is_some() || url.fragment().is_some() {
+        if !url.username().is_empty()
+            || url.password().is_some()
+            || url.query().is_some()
+            || url.fragment().is_some()
+        {
             return Err(wrong("leave out user, query and fragment"));
         }
         let authority = url.port().map_or_else(|| host.clone(), |port| format!("{host}:{port}"));
@@ -56,7 +60,12 @@ mod tests {
 
     #[test]
     fn what_is_not_encrypted_is_called_on_this_machine_alone() {
-        for good in ["https://smba.trafficmanager.net/emea/", "http://127.0.0.1:80/", "http://[::1]:9/x", "http://localhost:1"] {
+        for good in [
+            "https://smba.trafficmanager.net/emea/",
+            "http://127.0.0.1:80/",
+            "http://[::1]:9/x",
+            "http://localhost:1",
+        ] {
             assert!(Base::parse(good).is_ok(), "{good}");
         }
         for wrong in [

@@ -34,13 +34,19 @@ pub fn routes(site: &Arc<Site>) -> Router {
 
 async fn take(State(site): State<Arc<Site>>, headers: HeaderMap, body: Bytes) -> Result<Response, Refused> {
     let Some(teams) = site.teams.clone() else {
-        return Err(Refused(ProblemCode::NotFound.because("this hub has no bot in Teams: see [teams] in hub.toml")));
+        return Err(Refused(
+            ProblemCode::NotFound.because("this hub has no bot in Teams: see [teams] in hub.toml"),
+        ));
     };
     let shown = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
     let now = site.clock.time();
     let activity = match token::believed(&teams.settings, &teams.keys, shown, &body, now).await {
         Ok(activity) => activity,
-        Err(why) => return Err(Refused(ProblemCode::Forbidden.because(format!("what came from Teams is not believed: {why}")))),
+        Err(why) => {
+            return Err(Refused(
+                ProblemCode::Forbidden.because(format!("what came from Teams is not believed: {why}")),
+            ));
+        }
     };
     Ok(answered(site, teams, activity).await)
 }
@@ -67,7 +73,9 @@ async fn answered(site: Arc<Site>, teams: Arc<Teams>, activity: Activity) -> Res
     }
     match activity.kind.as_str() {
         "message" if !activity.text.trim().is_empty() => {
-            later(site, teams, activity, |site, teams, activity| Said::Text(commands::answered(site, teams, activity)));
+            later(site, teams, activity, |site, teams, activity| {
+                Said::Text(commands::answered(site, teams, activity))
+            });
         }
         "invoke" => {
             let said = Said::Wrong("this is no button of this bot".to_owned());
@@ -82,7 +90,12 @@ async fn answered(site: Arc<Site>, teams: Arc<Teams>, activity: Activity) -> Res
 fn keep_place(site: &Site, teams: &Teams, activity: &Activity) -> Result<(), DeskError> {
     let tenant = teams.tenant().to_owned();
     let conversation = activity.place().to_owned();
-    let names = [&conversation, &activity.service_url, &activity.conversation.conversation_type, &activity.from.aad_object_id];
+    let names = [
+        &conversation,
+        &activity.service_url,
+        &activity.conversation.conversation_type,
+        &activity.from.aad_object_id,
+    ];
     if conversation.is_empty() || names.iter().any(|name| name.len() > limits::NAME) {
         return Ok(());
     }
@@ -122,7 +135,10 @@ fn later(
     make: impl FnOnce(&Site, &Teams, &Activity) -> Said + Send + 'static,
 ) {
     let Ok(place) = Arc::clone(&teams.replies).try_acquire_owned() else {
-        site.log.put(Level::Warning, format!("more than {} words from Teams at once: one was not answered", limits::REPLIES));
+        site.log.put(
+            Level::Warning,
+            format!("more than {} words from Teams at once: one was not answered", limits::REPLIES),
+        );
         return;
     };
     tokio::spawn(async move {
@@ -133,7 +149,8 @@ fn later(
         };
         let Ok(said) = made else { return };
         // In a channel the answer belongs to the thread that was written in.
-        let at = Place { service: activity.service_url.clone(), conversation: activity.conversation.id.clone() };
+        let at =
+            Place { service: activity.service_url.clone(), conversation: activity.conversation.id.clone() };
         let sent = match &said {
             Said::Card(card) if !activity.reply_to_id.is_empty() => {
                 teams.connector.put(&at, &activity.reply_to_id, &message(card)).await

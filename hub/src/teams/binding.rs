@@ -43,7 +43,9 @@ impl Ledger {
     /// A new code for this person.
     pub(crate) fn make_teams_code(&self, person: Person, now: Time) -> Result<Code, DeskError> {
         let code = Code::make()?;
-        self.write(move |tx| rows::put_code(tx.connection(), &code.hash(), &person, now + limits::CODE, now))?;
+        self.write(move |tx| {
+            rows::put_code(tx.connection(), &code.hash(), &person, now + limits::CODE, now)
+        })?;
         Ok(code)
     }
 
@@ -92,9 +94,15 @@ impl Ledger {
                     limits::ACCOUNTS
                 )));
             }
-            let account =
-                Account { account: claim.account, person, name: claim.name, chat: claim.chat, linked: Some(now) };
-            let detail = format!("person={} account={} name={:?}", account.person, account.account, account.name);
+            let account = Account {
+                account: claim.account,
+                person,
+                name: claim.name,
+                chat: claim.chat,
+                linked: Some(now),
+            };
+            let detail =
+                format!("person={} account={} name={:?}", account.person, account.account, account.name);
             let seq = mark(tx, Mark::TeamsLinked, detail, now)?;
             rows::put_account(tx.connection(), &tenant, &account, now, seq)?;
             rows::drop_code(tx.connection(), &claim.hash)?;
@@ -114,7 +122,9 @@ impl Ledger {
         self.write(move |tx| {
             let found = rows::account_of(tx.connection(), &tenant, &account)?;
             let Some(found) = found.filter(|found| found.person == by || is_admin) else {
-                return Err(DeskError::BadRequest("there is no such account that you could take away".to_owned()));
+                return Err(DeskError::BadRequest(
+                    "there is no such account that you could take away".to_owned(),
+                ));
             };
             let detail = format!("person={} account={account} by={by}", found.person);
             mark(tx, Mark::TeamsUnlinked, detail, now)?;
@@ -137,7 +147,13 @@ mod tests {
         let code = Code::make().unwrap();
         let shown = code.to_string();
         assert_eq!(shown.len(), 11);
-        for typed in [shown.clone(), shown.to_lowercase(), format!(" {shown} "), format!("T-{shown}"), shown.replace('-', "")] {
+        for typed in [
+            shown.clone(),
+            shown.to_lowercase(),
+            format!(" {shown} "),
+            format!("T-{shown}"),
+            shown.replace('-', ""),
+        ] {
             assert_eq!(Code::parse(&typed), Some(code), "{typed}");
         }
         for wrong in ["", "T-", &shown[..10], "hello", "R-00000-00001"] {

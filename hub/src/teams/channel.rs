@@ -141,17 +141,20 @@ impl Channel for Cards {
                     Err(why) => failed(why),
                 };
             };
-            let drawn = picture(site, truth).and_then(|picture| Ok((site.teams_viewers(teams, &picture)?, picture)));
+            let drawn =
+                picture(site, truth).and_then(|picture| Ok((site.teams_viewers(teams, &picture)?, picture)));
             let (viewers, picture) = match drawn {
                 Ok(drawn) => drawn,
                 Err(why) => return Outcome::later(why.to_string()),
             };
             let shown = Shown { picture: &picture, url: &site.url, viewers: &viewers };
             let before = parcel.reference.as_deref().and_then(Reference::parse);
-            let whole = self.send(&place, &before, &shown, limits::CARD, passage, truth.now).await;
+            let whole = self.send(&place, before.as_ref(), &shown, limits::CARD, passage, truth.now).await;
             match whole {
                 Err(Failed::TooLarge(_)) => {
-                    let less = self.send(&place, &before, &shown, limits::CARD_LEAST, passage, truth.now).await;
+                    let less = self
+                        .send(&place, before.as_ref(), &shown, limits::CARD_LEAST, passage, truth.now)
+                        .await;
                     less.unwrap_or_else(failed)
                 }
                 done => done.unwrap_or_else(failed),
@@ -164,7 +167,7 @@ impl Cards {
     async fn send(
         &self,
         place: &Place,
-        before: &Option<Reference>,
+        before: Option<&Reference>,
         shown: &Shown<'_>,
         most: usize,
         passage: &Passage,

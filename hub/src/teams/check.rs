@@ -5,11 +5,13 @@ use super::{Teams, limits, rows};
 use crate::config::Config;
 use crate::error::HubError;
 use crate::{say, serve};
-use std::time::Duration;
 
 /// The configuration names no bot.
 pub fn no_bot() -> HubError {
-    HubError::Teams("there is no [teams] in hub.toml: docs/teams.md says how to register a bot, and what to write there".to_owned())
+    HubError::Teams(
+        "there is no [teams] in hub.toml: docs/teams.md says how to register a bot, and what to write there"
+            .to_owned(),
+    )
 }
 
 /// What a step found.
@@ -32,13 +34,17 @@ pub fn check(config: &Config) -> Result<(), HubError> {
     };
     told(
         "the secret",
-        settings.read_secret().map(|_| format!("{} is readable by its owner alone", settings.secret.display())),
+        settings
+            .read_secret()
+            .map(|_| format!("{} is readable by its owner alone", settings.secret.display())),
         "in Azure: App registrations, the bot's, Certificates & secrets, New client secret; copy its Value into that file, and chmod 0600",
     );
     if let Ok(teams) = Teams::new(settings) {
         told(
             "a token for calls to Teams",
-            runtime.block_on(teams.connector.try_token()).map(|life| format!("granted, good for {} min", life.as_secs() / 60)),
+            runtime
+                .block_on(teams.connector.try_token())
+                .map(|life| format!("granted, good for {} min", life.as_secs() / 60)),
             "tenant, app_id and the secret belong together: compare them with the overview of the app registration, and make \
              another secret where this one is over; the machine must reach login.microsoftonline.com",
         );
@@ -71,7 +77,9 @@ pub fn check(config: &Config) -> Result<(), HubError> {
     match failed {
         0 => Ok(()),
         1 => Err(HubError::Teams("one step failed: do what it says, and check again".to_owned())),
-        many => Err(HubError::Teams(format!("{many} steps failed: do what the first of them says, and check again"))),
+        many => Err(HubError::Teams(format!(
+            "{many} steps failed: do what the first of them says, and check again"
+        ))),
     }
 }
 
@@ -79,7 +87,7 @@ pub fn check(config: &Config) -> Result<(), HubError> {
 async fn is_called(url: &str) -> Found {
     let at = Base::parse(url)?.below(&["teams", "messages"]);
     let http = super::http::client()?;
-    let call = http.post(at.clone()).timeout(Duration::from_secs(limits::CONNECT.as_secs())).body("{}");
+    let call = http.post(at.clone()).timeout(limits::CONNECT).body("{}");
     let answer = call.send().await.map_err(|why| format!("calling {at}: {}", super::http::chain(&why)))?;
     match answer.status().as_u16() {
         403 => Ok(format!("{at} answers, and refuses who shows no token")),

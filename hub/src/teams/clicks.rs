@@ -33,7 +33,9 @@ impl Said {
         let (status, kind, value) = match self {
             Self::Card(card) => (200, "application/vnd.microsoft.card.adaptive", card.clone()),
             Self::Text(text) => (200, "application/vnd.microsoft.activity.message", json!(text)),
-            Self::Wrong(why) => (400, "application/vnd.microsoft.error", json!({"code": "BadRequest", "message": why})),
+            Self::Wrong(why) => {
+                (400, "application/vnd.microsoft.error", json!({"code": "BadRequest", "message": why}))
+            }
             Self::Unable(why) => {
                 (500, "application/vnd.microsoft.error", json!({"code": "Unavailable", "message": why}))
             }
@@ -93,7 +95,9 @@ pub fn clicked(site: &Site, teams: &Teams, activity: &Activity, click: &Click) -
 }
 
 fn answered(site: &Site, teams: &Teams, activity: &Activity, click: &Click) -> Result<Said, DeskError> {
-    let account = site.ledger.read(|sql| rows::account_of(sql, teams.tenant(), &activity.from.aad_object_id.to_lowercase()))?;
+    let account = site
+        .ledger
+        .read(|sql| rows::account_of(sql, teams.tenant(), &activity.from.aad_object_id.to_lowercase()))?;
     let Some(account) = account else {
         return Ok(Said::Text(format!(
             "This Teams account is nobody's that the hub knows: sign in at {}/web/teams, and link it there. Nothing was changed.",
@@ -106,6 +110,12 @@ fn answered(site: &Site, teams: &Teams, activity: &Activity, click: &Click) -> R
         return Ok(Said::Text(format!("There is no request {id} here any more.")));
     };
     let caller = site.in_teams(&account.person)?;
+    if let Err(DeskError::NotFound { .. }) = site.desk.show_request(&caller, &click.request) {
+        return Ok(Said::Text(format!(
+            "{} may not review request {id}: nothing was changed.",
+            account.person
+        )));
+    }
     let verdict = match click.verb.as_str() {
         "approve" => NewVerdict::Approve,
         "deny" => NewVerdict::Deny,
@@ -120,10 +130,12 @@ fn answered(site: &Site, teams: &Teams, activity: &Activity, click: &Click) -> R
     match site.desk.review(&caller, &click.request, &review, &key(click, &account.person)) {
         Ok(_) => {}
         // It was done already, by the same click or by another one of theirs.
-        Err(DeskError::KeyReused | DeskError::Refused(Refusal::AlreadyDecided { .. } | Refusal::AlreadyReviewed(_) | Refusal::Changed(_))) => {}
-        Err(DeskError::NotFound { .. }) => {
-            return Ok(Said::Text(format!("{} may not review request {id}: nothing was changed.", account.person)));
-        }
+        Err(
+            DeskError::KeyReused
+            | DeskError::Refused(
+                Refusal::AlreadyDecided { .. } | Refusal::AlreadyReviewed(_) | Refusal::Changed(_),
+            ),
+        ) => {}
         Err(DeskError::Refused(why @ (Refusal::LastInChat { .. } | Refusal::NotInChat { .. }))) => {
             return Ok(Said::Text(format!("{why}: {}/web/requests/{id}", site.url)));
         }
@@ -137,10 +149,13 @@ fn answered(site: &Site, teams: &Teams, activity: &Activity, click: &Click) -> R
 
 fn review(click: &Click, verdict: NewVerdict, picture: &Picture) -> Result<NewReview, DeskError> {
     let wrong = |what: &str, why: &dyn std::fmt::Display| DeskError::BadRequest(format!("{what}: {why}"));
-    let chosen = click.length.as_deref().map(Span::parse).transpose().map_err(|why| wrong("how long", &why))?;
+    let chosen =
+        click.length.as_deref().map(Span::parse).transpose().map_err(|why| wrong("how long", &why))?;
     let left = picture.request.scope().length;
-    let length = chosen.filter(|length| verdict == NewVerdict::Approve && *length != left && !picture.request.is_unseen());
-    let comment = click.comment.as_deref().map(Text::parse).transpose().map_err(|why| wrong("the comment", &why))?;
+    let length = chosen
+        .filter(|length| verdict == NewVerdict::Approve && *length != left && !picture.request.is_unseen());
+    let comment =
+        click.comment.as_deref().map(Text::parse).transpose().map_err(|why| wrong("the comment", &why))?;
     Ok(NewReview {
         verdict,
         digest: click.digest.clone(),

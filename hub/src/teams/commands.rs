@@ -48,7 +48,10 @@ fn done(site: &Site, teams: &Teams, activity: &Activity) -> Result<String, DeskE
         "request" => request(site, &caller, rest, activity),
         "here" | "away" => listens(site, teams, &account, activity, word == "here"),
         "help" | "" => Ok(HELP.to_owned()),
-        other => Ok(format!("I do not know **{}**.\n\n{HELP}", escape(&other.chars().take(40).collect::<String>()))),
+        other => Ok(format!(
+            "I do not know **{}**.\n\n{HELP}",
+            escape(&other.chars().take(40).collect::<String>())
+        )),
     }
 }
 
@@ -66,22 +69,31 @@ fn spoken(text: &str) -> String {
 
 fn link(site: &Site, activity: &Activity, code: &str) -> Result<String, DeskError> {
     if activity.conversation.conversation_type != "personal" {
-        return Ok("Say that to me alone, in a chat between the two of us, where nobody else reads it.".to_owned());
+        return Ok(
+            "Say that to me alone, in a chat between the two of us, where nobody else reads it.".to_owned()
+        );
     }
-    let said = Code::parse(code).map(|code| site.ledger.claim_teams_code(code, activity, site.clock.time())).transpose()?.flatten();
+    let said = Code::parse(code)
+        .map(|code| site.ledger.claim_teams_code(code, activity, site.clock.time()))
+        .transpose()?
+        .flatten();
     Ok(match said {
         Some(person) => format!(
             "Thank you. Now confirm on the page that showed the code, {}/web/teams, that this account is **{}**'s.",
             site.url,
             escape(&person)
         ),
-        None => format!("This code is none that is good: make one at {}/web/teams, and say it within ten minutes.", site.url),
+        None => format!(
+            "This code is none that is good: make one at {}/web/teams, and say it within ten minutes.",
+            site.url
+        ),
     })
 }
 
 fn list(site: &Site, caller: &Caller) -> Result<String, DeskError> {
     let waiting = site.desk.requests(caller, Which::Pending, desk::limits::LIST)?;
-    let own = |request: &&RequestView| request.ask.person == caller.person || request.ask.asked_by == caller.person;
+    let own =
+        |request: &&RequestView| request.ask.person == caller.person || request.ask.asked_by == caller.person;
     let yours: Vec<_> = waiting.iter().filter(|request| request.yours_to_review).collect();
     let asked: Vec<_> = waiting.iter().filter(own).collect();
     Ok(format!("{}\n\n{}", lines(site, "Waits for you", &yours), lines(site, "You asked for", &asked)))
@@ -104,7 +116,11 @@ fn lines(site: &Site, title: &str, requests: &[&RequestView]) -> String {
 }
 
 fn status(site: &Site, caller: &Caller) -> Result<String, DeskError> {
-    let grants = site.desk.grants(caller, &AskGrants { user: Some(caller.login.clone()), ..AskGrants::default() }, desk::limits::LIST)?;
+    let grants = site.desk.grants(
+        caller,
+        &AskGrants { user: Some(caller.login.clone()), ..AskGrants::default() },
+        desk::limits::LIST,
+    )?;
     let line = |view: &api::GrantView| {
         let grant = &view.grant;
         let access = format!("{} on {}", crate::web::names(&grant.services), crate::web::names(&grant.hosts));
@@ -117,7 +133,8 @@ fn status(site: &Site, caller: &Caller) -> Result<String, DeskError> {
             view.ends.format("%F %R UTC")
         )
     };
-    let mut lines: Vec<String> = grants.iter().filter(|view| view.grant.person == caller.person).map(line).collect();
+    let mut lines: Vec<String> =
+        grants.iter().filter(|view| view.grant.person == caller.person).map(line).collect();
     lines.truncate(limits::LISTED);
     if lines.is_empty() {
         return Ok("You hold no grant.".to_owned());
@@ -127,7 +144,11 @@ fn status(site: &Site, caller: &Caller) -> Result<String, DeskError> {
 
 fn request(site: &Site, caller: &Caller, rest: &str, activity: &Activity) -> Result<String, DeskError> {
     let new = asked(rest).map_err(DeskError::BadRequest)?;
-    let key = Key::of(&workflow::hex(activity.id.as_bytes()).chars().take(api::limits::KEY).collect::<String>(), "/v1/requests", rest.as_bytes());
+    let key = Key::of(
+        &workflow::hex(activity.id.as_bytes()).chars().take(api::limits::KEY).collect::<String>(),
+        "/v1/requests",
+        rest.as_bytes(),
+    );
     let opened = site.desk.request(caller, &new, &key)?;
     let id = opened.request.ask.id;
     let said = match (&opened.grant, opened.existed) {
@@ -135,13 +156,18 @@ fn request(site: &Site, caller: &Caller, rest: &str, activity: &Activity) -> Res
         (None, true) => "You asked for that already, and it waits".to_owned(),
         (None, false) => "Asked".to_owned(),
     };
-    Ok(format!("{said}: [{id}]({}/web/requests/{id}). {}", site.url, escape(&workflow::who_can(&opened.request.could_approve))))
+    Ok(format!(
+        "{said}: [{id}]({}/web/requests/{id}). {}",
+        site.url,
+        escape(&workflow::who_can(&opened.request.could_approve))
+    ))
 }
 
 /// `ssh,sudo on db-1,db-2 as deploy for 2h ticket OPS-1 because the disk is full`
 fn asked(rest: &str) -> Result<NewRequest, String> {
     let usage = "write it like: request ssh,sudo on db-1 for 2h because the disk is full";
-    let (before, reason) = rest.split_once(" because ").ok_or_else(|| format!("there is no reason: {usage}"))?;
+    let (before, reason) =
+        rest.split_once(" because ").ok_or_else(|| format!("there is no reason: {usage}"))?;
     let mut words = before.split_whitespace();
     let services = words.next().ok_or_else(|| format!("it is for nothing: {usage}"))?;
     let mut said: BTreeMap<&str, &str> = BTreeMap::new();
@@ -157,11 +183,23 @@ fn asked(rest: &str) -> Result<NewRequest, String> {
         hosts: list_of(hosts, HostName::parse).map_err(|why| wrong("on", &why))?,
         labels: BTreeMap::new(),
         services: list_of(services, Service::parse).map_err(|why| wrong("what", &why))?,
-        run_as: said.get("as").map(|login| Login::parse(login)).transpose().map_err(|why| wrong("as", &why))?,
-        length: said.get("for").map(|length| Span::parse(length)).transpose().map_err(|why| wrong("for", &why))?,
+        run_as: said
+            .get("as")
+            .map(|login| Login::parse(login))
+            .transpose()
+            .map_err(|why| wrong("as", &why))?,
+        length: said
+            .get("for")
+            .map(|length| Span::parse(length))
+            .transpose()
+            .map_err(|why| wrong("for", &why))?,
         at: None,
         reason: Text::parse(reason).map_err(|why| wrong("because", &why))?,
-        ticket: said.get("ticket").map(|ticket| Text::parse(ticket)).transpose().map_err(|why| wrong("ticket", &why))?,
+        ticket: said
+            .get("ticket")
+            .map(|ticket| Text::parse(ticket))
+            .transpose()
+            .map_err(|why| wrong("ticket", &why))?,
         user: None,
         break_glass: false,
     })
@@ -171,7 +209,13 @@ fn list_of<T: Ord, E>(text: &str, parse: impl Fn(&str) -> Result<T, E>) -> Resul
     text.split(',').filter(|word| !word.is_empty()).map(parse).collect()
 }
 
-fn listens(site: &Site, teams: &Teams, account: &Account, activity: &Activity, listens: bool) -> Result<String, DeskError> {
+fn listens(
+    site: &Site,
+    teams: &Teams,
+    account: &Account,
+    activity: &Activity,
+    listens: bool,
+) -> Result<String, DeskError> {
     let roles = site.ledger.read(|sql| crate::rows::roles_of(sql, &account.person))?;
     if !roles.contains(&Role::Admin) {
         return Ok("That is for administrators of the hub: who is in a chat that hears of every request sees them all.".to_owned());
@@ -214,7 +258,10 @@ mod tests {
 
     #[test]
     fn a_request_is_read_word_by_word_and_its_reason_as_it_is() {
-        let new = asked("ssh,sudo on db-1,db-2 for 2h as deploy ticket OPS-1 because it fails on startup for 2 hours").unwrap();
+        let new = asked(
+            "ssh,sudo on db-1,db-2 for 2h as deploy ticket OPS-1 because it fails on startup for 2 hours",
+        )
+        .unwrap();
         assert_eq!((new.hosts.len(), new.services.len(), new.length), (2, 2, Span::parse("2h").ok()));
         assert_eq!(new.reason.as_str(), "it fails on startup for 2 hours");
         assert_eq!((new.run_as.unwrap().as_str(), new.ticket.unwrap().as_str()), ("deploy", "OPS-1"));

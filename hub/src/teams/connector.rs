@@ -81,7 +81,10 @@ impl Connector {
         let id = serde_json::from_slice::<Created>(&body).map(|created| created.id).unwrap_or_default();
         if id.is_empty() || id.len() > limits::NAME {
             // It was taken, and may never be shown: the next one answers clicks as this one would.
-            return Err(Failed::Later(None, "it was taken without saying what it is known by, so it is said again".to_owned()));
+            return Err(Failed::Later(
+                None,
+                "it was taken without saying what it is known by, so it is said again".to_owned(),
+            ));
         }
         Ok(id)
     }
@@ -97,19 +100,34 @@ impl Connector {
         Ok(token.until.saturating_duration_since(Instant::now()))
     }
 
-    async fn call(&self, method: Method, place: &Place, below: &[&str], activity: &Value) -> Result<reqwest::Response, Failed> {
+    async fn call(
+        &self,
+        method: Method,
+        place: &Place,
+        below: &[&str],
+        activity: &Value,
+    ) -> Result<reqwest::Response, Failed> {
         // What it is kept by was believed once; the list may be another since.
         if !self.settings.serves(&place.service) {
-            return Err(Failed::Never(format!("{} is on no host of teams.service_hosts any more", place.service)));
+            return Err(Failed::Never(format!(
+                "{} is on no host of teams.service_hosts any more",
+                place.service
+            )));
         }
         let base = Base::parse(&place.service).map_err(Failed::Never)?;
         let at = base.below(&[&["v3", "conversations", place.conversation.as_str()][..], below].concat());
         if !self.pace.turn(&place.conversation).await {
-            return Err(Failed::Later(Some(Duration::from_secs(1)), "too many calls to Teams at once".to_owned()));
+            return Err(Failed::Later(
+                Some(Duration::from_secs(1)),
+                "too many calls to Teams at once".to_owned(),
+            ));
         }
         let token = self.token().await.map_err(|why| Failed::Later(None, why))?;
         let call = self.http.request(method, at).bearer_auth(token.as_str()).json(activity);
-        let answer = call.send().await.map_err(|why| Failed::Later(None, format!("calling Teams: {}", http::chain(&why))))?;
+        let answer = call
+            .send()
+            .await
+            .map_err(|why| Failed::Later(None, format!("calling Teams: {}", http::chain(&why))))?;
         if answer.status().is_success() {
             return Ok(answer);
         }
@@ -118,7 +136,8 @@ impl Connector {
 
     async fn refused(&self, answer: reqwest::Response) -> Failed {
         let status = answer.status();
-        let after = answer.headers().get("retry-after").and_then(|after| after.to_str().ok()?.trim().parse().ok());
+        let after =
+            answer.headers().get("retry-after").and_then(|after| after.to_str().ok()?.trim().parse().ok());
         let after = after.map(|seconds| Duration::from_secs(seconds).min(limits::AGAIN_MOST));
         let body = http::body(answer).await.unwrap_or_default();
         let said = String::from_utf8_lossy(body.get(..body.len().min(300)).unwrap_or_default()).into_owned();
@@ -133,12 +152,12 @@ impl Connector {
             _ if status.is_server_error() => Failed::Later(after, why),
             StatusCode::NOT_FOUND => Failed::Gone(why),
             StatusCode::PAYLOAD_TOO_LARGE => Failed::TooLarge(why),
-            StatusCode::FORBIDDEN if said.contains("MessageWritesBlocked") => {
-                Failed::Never(format!("{why}: the bot was blocked or removed there: whoever wants to hear again unblocks or adds it"))
-            }
-            StatusCode::FORBIDDEN => {
-                Failed::Never(format!("{why}: the bot is not in this chat or team any more: add it again to hear from it there"))
-            }
+            StatusCode::FORBIDDEN if said.contains("MessageWritesBlocked") => Failed::Never(format!(
+                "{why}: the bot was blocked or removed there: whoever wants to hear again unblocks or adds it"
+            )),
+            StatusCode::FORBIDDEN => Failed::Never(format!(
+                "{why}: the bot is not in this chat or team any more: add it again to hear from it there"
+            )),
             _ => Failed::Never(why),
         }
     }
@@ -164,7 +183,8 @@ impl Connector {
             .append_pair("scope", SCOPE)
             .finish();
         let doing = format!("asking {} for a token", at.authority());
-        let call = self.http.post(at.url()).header("content-type", "application/x-www-form-urlencoded").body(form);
+        let call =
+            self.http.post(at.url()).header("content-type", "application/x-www-form-urlencoded").body(form);
         let answer = call.send().await.map_err(|why| format!("{doing}: {}", http::chain(&why)))?;
         let status = answer.status();
         let body = http::body(answer).await.map_err(|why| format!("{doing}: {why}"))?;
@@ -174,7 +194,8 @@ impl Connector {
             let said: String = said.lines().next().unwrap_or_default().chars().take(300).collect();
             return Err(format!("{doing}: it answered {status} {said:?}"));
         }
-        let granted: Granted = serde_json::from_slice(&body).map_err(|_| format!("{doing}: it answered no token"))?;
+        let granted: Granted =
+            serde_json::from_slice(&body).map_err(|_| format!("{doing}: it answered no token"))?;
         let life = Duration::from_secs(granted.expires_in).saturating_sub(limits::TOKEN_EARLY);
         Ok(Token { secret: Zeroizing::new(granted.access_token), until: Instant::now() + life })
     }
@@ -231,7 +252,9 @@ mod tests {
     fn a_second_has_so_many_calls_to_one_place_and_so_many_in_all() {
         let (mut second, start) = (Second::default(), Instant::now());
         let at = |ms| start + Duration::from_millis(ms);
-        let to = |second: &mut Second, place: &str, ms| (0..100).filter(|_| second.take(place, at(ms)).is_ok()).count();
+        let to = |second: &mut Second, place: &str, ms| {
+            (0..100).filter(|_| second.take(place, at(ms)).is_ok()).count()
+        };
         assert_eq!(to(&mut second, "a", 0), 7);
         assert_eq!(to(&mut second, "b", 500), 7);
         let others: usize = (0..20).map(|n| to(&mut second, &n.to_string(), 600)).sum();

@@ -20,13 +20,17 @@ pub fn write(config: &Config, file: &Path) -> Result<(), HubError> {
     let doing = || os(format!("writing {}", file.display()));
     let mut new = std::fs::File::create_new(file).map_err(doing())?;
     new.write_all(&package).and_then(|()| new.sync_all()).map_err(doing())?;
-    crate::say(&format!("{} is the app package: upload it in the Teams admin centre, as docs/teams.md says", file.display()));
+    crate::say(&format!(
+        "{} is the app package: upload it in the Teams admin centre, as docs/teams.md says",
+        file.display()
+    ));
     Ok(())
 }
 
 /// Its manifest (Microsoft Teams, "App manifest reference", version 1.17).
 fn manifest(app_id: &str, url: &str) -> Value {
-    let host = reqwest::Url::parse(url).ok().and_then(|url| url.host_str().map(str::to_owned)).unwrap_or_default();
+    let host =
+        reqwest::Url::parse(url).ok().and_then(|url| url.host_str().map(str::to_owned)).unwrap_or_default();
     let command = |title: &str, description: &str| json!({"title": title, "description": description});
     json!({
         "$schema": "https://developer.microsoft.com/en-us/json-schemas/teams/v1.17/MicrosoftTeams.schema.json",
@@ -73,7 +77,8 @@ fn package(manifest: &Value) -> Result<Vec<u8>, String> {
         .compression_method(CompressionMethod::Stored)
         .last_modified_time(DateTime::default())
         .unix_permissions(0o644);
-    for (name, bytes) in [("manifest.json", text.as_slice()), ("color.png", COLOUR), ("outline.png", OUTLINE)] {
+    for (name, bytes) in [("manifest.json", text.as_slice()), ("color.png", COLOUR), ("outline.png", OUTLINE)]
+    {
         package.start_file(name, stored).map_err(|why| why.to_string())?;
         package.write_all(bytes).map_err(|why| why.to_string())?;
     }
@@ -98,13 +103,19 @@ mod tests {
     #[test]
     fn texts_are_as_short_as_teams_takes_them() {
         let manifest = manifest(ID, "https://hub.example.org");
-        for (at, most) in
-            [("/name/short", 30), ("/name/full", 100), ("/description/short", 80), ("/description/full", 4000)]
-        {
+        for (at, most) in [
+            ("/name/short", 30),
+            ("/name/full", 100),
+            ("/description/short", 80),
+            ("/description/full", 4000),
+        ] {
             assert!(manifest.pointer(at).unwrap().as_str().unwrap().len() <= most, "{at}");
         }
         for command in manifest["bots"][0]["commandLists"][0]["commands"].as_array().unwrap() {
-            assert!(command["title"].as_str().unwrap().len() <= 32 && command["description"].as_str().unwrap().len() <= 128);
+            assert!(
+                command["title"].as_str().unwrap().len() <= 32
+                    && command["description"].as_str().unwrap().len() <= 128
+            );
         }
     }
 

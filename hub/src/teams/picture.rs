@@ -30,7 +30,13 @@ pub struct Picture {
 
 impl Picture {
     /// What is to be seen of a request under the rule that covers it now, if one does.
-    pub fn of(view: RequestView, grant: Option<GrantView>, rule: Option<&Rule>, used: Used, now: Time) -> Self {
+    pub fn of(
+        view: RequestView,
+        grant: Option<GrantView>,
+        rule: Option<&Rule>,
+        used: Used,
+        now: Time,
+    ) -> Self {
         Self {
             needs: view.needs,
             could: view.could_approve.into_iter().collect(),

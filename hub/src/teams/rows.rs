@@ -49,7 +49,9 @@ pub struct Heard {
 
 const ACCOUNT: &str = "SELECT account, person, name, chat, linked_ms FROM teams_account WHERE tenant = ?1";
 
-fn account((account, person, name, chat, linked): (String, String, String, String, i64)) -> Result<Account, DeskError> {
+fn account(
+    (account, person, name, chat, linked): (String, String, String, String, i64),
+) -> Result<Account, DeskError> {
     let person = Person::parse(&person)
         .map_err(|why| DeskError::Store(format!("the row of a Teams account cannot be read: {why}")))?;
     Ok(Account { account, person, name, chat, linked: Time::from_timestamp_millis(linked) })
@@ -87,11 +89,19 @@ pub fn drop_account(sql: &dyn Sql, tenant: &str, id: &str) -> Result<(), DeskErr
 }
 
 /// Keeps a new code of this person; codes that are over go.
-pub fn put_code(sql: &dyn Sql, hash: &[u8; 32], person: &Person, expires: Time, now: Time) -> Result<(), DeskError> {
+pub fn put_code(
+    sql: &dyn Sql,
+    hash: &[u8; 32],
+    person: &Person,
+    expires: Time,
+    now: Time,
+) -> Result<(), DeskError> {
     sql.execute("DELETE FROM teams_code WHERE expires_ms <= ?1", &[&now.timestamp_millis()])?;
     let count: u64 = sql.one("SELECT count(*) FROM teams_code WHERE person = ?1", &[&person.as_str()])?;
     if count >= limits::CODES {
-        return Err(DeskError::Busy(format!("{count} codes of {person} are good already: use one, or wait ten minutes")));
+        return Err(DeskError::Busy(format!(
+            "{count} codes of {person} are good already: use one, or wait ten minutes"
+        )));
     }
     sql.execute(
         "INSERT INTO teams_code (hash, person, expires_ms) VALUES (?1, ?2, ?3)",
@@ -145,7 +155,9 @@ pub fn put_place(sql: &dyn Sql, tenant: &str, new: &Heard, now: Time) -> Result<
     let Heard { place, kind, account, .. } = new;
     let count: u64 = sql.one("SELECT count(*) FROM teams_place", &[])?;
     if count >= limits::PLACES {
-        return Err(DeskError::Busy(format!("the bot is in {count} chats and channels, as many as it can be")));
+        return Err(DeskError::Busy(format!(
+            "the bot is in {count} chats and channels, as many as it can be"
+        )));
     }
     sql.execute(
         "INSERT INTO teams_place (conversation, tenant, service, kind, account, listens, heard_ms) VALUES (?1, ?2, ?3, ?4, ?5, 0, ?6) \
@@ -157,7 +169,12 @@ pub fn put_place(sql: &dyn Sql, tenant: &str, new: &Heard, now: Time) -> Result<
 }
 
 /// Whether a place hears of every request from now on, after its record.
-pub fn set_listens(sql: &dyn Sql, tenant: &str, conversation: &str, listens: bool) -> Result<bool, DeskError> {
+pub fn set_listens(
+    sql: &dyn Sql,
+    tenant: &str,
+    conversation: &str,
+    listens: bool,
+) -> Result<bool, DeskError> {
     let done = sql.execute(
         "UPDATE teams_place SET listens = ?3 WHERE tenant = ?1 AND conversation = ?2 AND listens <> ?3",
         &[&tenant, &conversation, &i64::from(listens)],
@@ -167,7 +184,10 @@ pub fn set_listens(sql: &dyn Sql, tenant: &str, conversation: &str, listens: boo
 
 /// The bot is not there any more.
 pub fn drop_place(sql: &dyn Sql, tenant: &str, conversation: &str) -> Result<(), DeskError> {
-    sql.execute("DELETE FROM teams_place WHERE tenant = ?1 AND conversation = ?2", &[&tenant, &conversation])?;
+    sql.execute(
+        "DELETE FROM teams_place WHERE tenant = ?1 AND conversation = ?2",
+        &[&tenant, &conversation],
+    )?;
     Ok(())
 }
 

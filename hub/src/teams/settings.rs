@@ -54,16 +54,23 @@ impl Settings {
             }
         }
         if !self.secret.is_absolute() {
-            return Err(format!("teams.secret: {} is not an absolute path: start it with /", self.secret.display()));
+            return Err(format!(
+                "teams.secret: {} is not an absolute path: start it with /",
+                self.secret.display()
+            ));
         }
         for (key, url) in [("token_url", self.tokens()), ("openid_url", self.openid().to_owned())] {
             Base::parse(&url).map_err(|why| format!("teams.{key}: {why}"))?;
         }
         if self.service_hosts.is_empty() {
-            return Err(format!("teams.service_hosts: without any nothing is believed: write [\"{SERVICE}\"]"));
+            return Err(format!(
+                "teams.service_hosts: without any nothing is believed: write [\"{SERVICE}\"]"
+            ));
         }
         match self.service_hosts.iter().find(|host| host.contains(['/', '*', '@', ' ']) || host.is_empty()) {
-            Some(wrong) => Err(format!("teams.service_hosts: {wrong:?} is no host: write it as {SERVICE}, without a scheme or path")),
+            Some(wrong) => Err(format!(
+                "teams.service_hosts: {wrong:?} is no host: write it as {SERVICE}, without a scheme or path"
+            )),
             None => Ok(()),
         }
     }
@@ -104,7 +111,9 @@ fn read_secret(path: &Path) -> Result<Zeroizing<String>, String> {
     file.take(limits::SECRET).read_to_string(&mut text).map_err(reading)?;
     let secret = Zeroizing::new(text.trim().to_owned());
     if secret.is_empty() || secret.contains(char::is_whitespace) {
-        return Err(format!("reading the bot's secret in {at}: it holds no secret: the file is that one word, the Value of a client secret"));
+        return Err(format!(
+            "reading the bot's secret in {at}: it holds no secret: the file is that one word, the Value of a client secret"
+        ));
     }
     Ok(secret)
 }
@@ -151,9 +160,13 @@ mod tests {
     fn a_secret_that_others_can_read_is_not_used() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("secret");
-        for (text, mode, good) in
-            [("s3cret\n", 0o600, true), ("s3cret", 0o400, true), ("s3cret", 0o640, false), (" \n", 0o600, false), ("a b", 0o600, false)]
-        {
+        for (text, mode, good) in [
+            ("s3cret\n", 0o600, true),
+            ("s3cret", 0o400, true),
+            ("s3cret", 0o640, false),
+            (" \n", 0o600, false),
+            ("a b", 0o600, false),
+        ] {
             let _ = std::fs::remove_file(&path);
             std::fs::write(&path, text).unwrap();
             std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();

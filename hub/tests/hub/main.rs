@@ -23,6 +23,6 @@ mod python;
 mod receiver;
 mod room;
 mod strangers;
-mod there;
 mod teams;
+mod there;
 mod web;

@@ -1,17 +1,15 @@
 //! What can be done on a card. A button carries which state of the request it was drawn for, and nothing that decides:
 //! whose click it is and what that is worth is looked at where it arrives.
 
-use super::facts::lengths;
 use super::super::picture::Picture;
+use super::facts::lengths;
 use serde_json::{Value, json};
 use workflow::Kind;
 
 /// Input fields and buttons, as far as there is anything to do.
 pub fn of(picture: &Picture, url: &str, data: &impl Fn(&str) -> Value) -> Vec<Value> {
     let request = &picture.request;
-    let page = |title: &str| {
-        json!({"type": "Action.OpenUrl", "title": title, "url": format!("{url}/web/requests/{}", request.ask.id)})
-    };
+    let page = |title: &str| json!({"type": "Action.OpenUrl", "title": title, "url": format!("{url}/web/requests/{}", request.ask.id)});
     if !picture.is_open() || !picture.denies_in_chat() {
         return vec![json!({"type": "ActionSet", "actions": [page("Details")]})];
     }

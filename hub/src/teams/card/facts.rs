@@ -1,9 +1,9 @@
 //! What a card says: its title, where the request stands, and what it is about.
 
-use super::markdown::{cut, escape};
-use super::Cut;
 use super::super::limits;
 use super::super::picture::Picture;
+use super::Cut;
+use super::markdown::{cut, escape};
 use access::{Ended, EndedHow, GrantState, Person, Service, Span, Time};
 use api::{GrantView, Used};
 use serde_json::{Value, json};
@@ -60,11 +60,17 @@ pub fn state(picture: &Picture, named: Cut) -> (String, &'static str) {
 fn pending(picture: &Picture, until: Time, named: Cut) -> (String, &'static str) {
     let agreed = picture.request.approved_by();
     let by = if agreed.is_empty() { String::new() } else { format!(" by {}", names(&agreed, named.named)) };
-    let words =
-        format!("Waits until {}. Approved{by}: {} of {}.", time(until), agreed.len(), picture.needs.max(agreed.len() + 1));
+    let words = format!(
+        "Waits until {}. Approved{by}: {} of {}.",
+        time(until),
+        agreed.len(),
+        picture.needs.max(agreed.len() + 1)
+    );
     let door = match picture.chat {
         ChatWeight::Notify => " It is decided on the web page of the hub, not here.",
-        ChatWeight::FirstOfTwo if picture.is_last() => " The last approval is given on the web page of the hub.",
+        ChatWeight::FirstOfTwo if picture.is_last() => {
+            " The last approval is given on the web page of the hub."
+        }
         _ => "",
     };
     (format!("{words}{door}"), "warning")
@@ -81,12 +87,17 @@ fn granted(who: &str, view: &GrantView, used: Used, named: Cut) -> (String, &'st
             let from = time(view.grant.window.not_before());
             (format!("{who}. Starts {from}, until {}{more}.", time(view.ends)), "good")
         }
-        GrantState::Unclaimed => (format!("{who}. Starts with its first use, and is over {}{more}.", time(view.ends)), "good"),
-        GrantState::Active => (format!("{who}. Active until {}{more}.", time(view.ends)), "good"),
-        GrantState::Expired => (format!("{who}{more}. Ended {}: {}.", time(view.ends), how_used(used)), "default"),
-        GrantState::Revoked | GrantState::Released => {
-            (format!("{who}{more}. {}: {}.", end(view.grant.ended.as_ref(), named), how_used(used)), "default")
+        GrantState::Unclaimed => {
+            (format!("{who}. Starts with its first use, and is over {}{more}.", time(view.ends)), "good")
         }
+        GrantState::Active => (format!("{who}. Active until {}{more}.", time(view.ends)), "good"),
+        GrantState::Expired => {
+            (format!("{who}{more}. Ended {}: {}.", time(view.ends), how_used(used)), "default")
+        }
+        GrantState::Revoked | GrantState::Released => (
+            format!("{who}{more}. {}: {}.", end(view.grant.ended.as_ref(), named), how_used(used)),
+            "default",
+        ),
     }
 }
 
@@ -119,19 +130,30 @@ fn minutes(seconds: u64) -> String {
 }
 
 fn afterwards_state(picture: &Picture, afterwards: &Afterwards, named: Cut) -> (String, &'static str) {
-    let grant = picture.grant.as_ref().map(|view| granted("Without anybody's approval", view, picture.used, named).0);
+    let grant =
+        picture.grant.as_ref().map(|view| granted("Without anybody's approval", view, picture.used, named).0);
     let grant = grant.unwrap_or_default();
     match &afterwards.review {
         None if afterwards.overdue => {
             (format!("NOBODY LOOKED AT IT by {}. {grant}", time(afterwards.due)), "attention")
         }
         None => (format!("Somebody must look at it by {}. {grant}", time(afterwards.due)), "attention"),
-        Some(Review { by, verdict: ReviewVerdict::Approve { .. }, comment, .. }) => {
-            (format!("{} looked at it: in order{}. {grant}", escape(by.as_str()), said(comment.as_ref(), named)), "good")
-        }
-        Some(Review { by, comment, .. }) => {
-            (format!("{} looked at it: NOT in order{}. {grant}", escape(by.as_str()), said(comment.as_ref(), named)), "attention")
-        }
+        Some(Review { by, verdict: ReviewVerdict::Approve { .. }, comment, .. }) => (
+            format!(
+                "{} looked at it: in order{}. {grant}",
+                escape(by.as_str()),
+                said(comment.as_ref(), named)
+            ),
+            "good",
+        ),
+        Some(Review { by, comment, .. }) => (
+            format!(
+                "{} looked at it: NOT in order{}. {grant}",
+                escape(by.as_str()),
+                said(comment.as_ref(), named)
+            ),
+            "attention",
+        ),
     }
 }
 
@@ -145,7 +167,10 @@ pub fn facts(picture: &Picture, named: Cut) -> Vec<Value> {
     }
     facts.push(("Hosts", names(&left.hosts, named.named)));
     if !ask.labels.is_empty() {
-        facts.push(("Labels", names(ask.labels.iter().map(|(key, value)| format!("{key}={value}")), named.named)));
+        facts.push((
+            "Labels",
+            names(ask.labels.iter().map(|(key, value)| format!("{key}={value}")), named.named),
+        ));
     }
     facts.push(("What", format!("{}{}", names(&left.services, named.named), run_as(request))));
     facts.push(("How long", length(left.length, ask.length)));
@@ -186,7 +211,12 @@ fn reviewed(review: &Review, named: Cut) -> String {
         ReviewVerdict::Deny => "denied".to_owned(),
     };
     let by = escape(review.by.as_str());
-    format!("{by} {verb}, {}, {}{}", review.channel.code(), time(review.at), said(review.comment.as_ref(), named))
+    format!(
+        "{by} {verb}, {}, {}{}",
+        review.channel.code(),
+        time(review.at),
+        said(review.comment.as_ref(), named)
+    )
 }
 
 fn said(comment: Option<&access::Text>, named: Cut) -> String {

@@ -4,6 +4,8 @@
 mod buttons;
 mod facts;
 mod markdown;
+#[cfg(test)]
+mod tests;
 
 pub use markdown::escape;
 

@@ -106,7 +106,8 @@ impl Keys {
     /// What Microsoft says now, with how many keys of it are for Teams.
     pub async fn look(&self) -> Result<(usize, usize), String> {
         let keys = self.read().await?;
-        let ours = keys.values().filter(|key| key.endorsements.iter().any(|channel| channel == super::CHANNEL));
+        let ours =
+            keys.values().filter(|key| key.endorsements.iter().any(|channel| channel == super::CHANNEL));
         Ok((keys.len(), ours.count()))
     }
 
@@ -131,6 +132,7 @@ impl Keys {
             return Err(format!("{doing}: it answered {}", answer.status()));
         }
         let body = http::body(answer).await.map_err(|why| format!("{doing}: {why}"))?;
-        serde_json::from_slice(&body).map_err(|why| format!("{doing}: it answered something else than it should: {why}"))
+        serde_json::from_slice(&body)
+            .map_err(|why| format!("{doing}: it answered something else than it should: {why}"))
     }
 }

@@ -114,7 +114,13 @@ fn bearer(shown: Option<&str>) -> Result<&str, Unbelieved> {
 }
 
 /// All that a token and what came with it must be, given the key that it names.
-fn judged(settings: &Settings, key: &Key, token: &str, body: &[u8], now: Time) -> Result<Activity, Unbelieved> {
+fn judged(
+    settings: &Settings,
+    key: &Key,
+    token: &str,
+    body: &[u8],
+    now: Time,
+) -> Result<Activity, Unbelieved> {
     let claims = signed(settings, key, token)?;
     in_time(&claims, now)?;
     if !key.endorsements.iter().any(|channel| channel == CHANNEL) {

@@ -8,13 +8,13 @@
 // Microsoft's validation tells what it refuses there.
 console.error = () => {};
 const crypto = require("node:crypto");
+const fs = require("node:fs");
 const http = require("node:http");
 const https = require("node:https");
 // The bundle that Microsoft publishes for browsers; it needs none to read a card.
 globalThis.self = globalThis;
 const adaptive = require("adaptivecards/dist/adaptivecards.min.js");
 const schema = require("botframework-schema");
-const { ChannelValidation, SimpleCredentialProvider } = require("botframework-connector");
 
 const [tenant, appId, secret] = process.argv.slice(2);
 let hub, ca;
@@ -24,7 +24,18 @@ const PER_SECOND = 7;
 // A message can be changed only once it has settled.
 const SETTLES_MS = 150;
 
-const key = (kid, endorsements) => ({ kid, endorsements, ...crypto.generateKeyPairSync("rsa", { modulusLength: 2048 }) });
+// Keys of the tests' own, drawn once.
+function drawn(kid) {
+  const file = `${process.env.KEYS}-${kid}.pem`;
+  if (!fs.existsSync(file)) {
+    const { privateKey } = crypto.generateKeyPairSync("rsa", { modulusLength: 2048 });
+    fs.writeFileSync(`${file}-${process.pid}`, privateKey.export({ type: "pkcs8", format: "pem" }), { mode: 0o600 });
+    fs.renameSync(`${file}-${process.pid}`, file);
+  }
+  const privateKey = crypto.createPrivateKey(fs.readFileSync(file));
+  return { privateKey, publicKey: crypto.createPublicKey(privateKey) };
+}
+const key = (kid, endorsements) => ({ kid, endorsements, ...drawn(kid) });
 const keys = { main: key("main", ["msteams", "webchat"]), other: key("other", ["webchat"]), stranger: key("stranger", ["msteams"]) };
 const published = ["main", "other"];
 
@@ -35,11 +46,12 @@ const base64url = (value) => Buffer.from(value).toString("base64url");
 const seconds = () => Math.floor(Date.now() / 1000);
 
 // A token as Microsoft signs it, with what a test wants otherwise.
-function sign({ head = {}, claims = {}, key: name = "main", secretOf } = {}) {
+function sign({ head = {}, claims = {}, fromNow = {}, key: name = "main", secretOf } = {}) {
   const header = { alg: "RS256", typ: "JWT", kid: keys[name].kid, x5t: keys[name].kid, ...head };
   const all = {
     serviceurl: base, nbf: seconds() - 10, exp: seconds() + 3600, iss: ISSUER, aud: appId, ...claims,
   };
+  for (const name of Object.keys(fromNow)) all[name] = seconds() + fromNow[name];
   for (const name of Object.keys(all)) if (all[name] === null) delete all[name];
   const text = `${base64url(JSON.stringify(header))}.${base64url(JSON.stringify(all))}`;
   if (header.alg === "none") return `${text}.`;
@@ -279,6 +291,8 @@ const control = {
 
 // What Microsoft's own validation says of a token and an activity.
 async function microsoft(authorization, sent) {
+  // It takes a while to load, and most tests ask it nothing.
+  const { ChannelValidation, SimpleCredentialProvider } = require("botframework-connector");
   ChannelValidation.OpenIdMetadataEndpoint = `${base}openid`;
   try {
     await ChannelValidation.authenticateChannelTokenWithServiceUrl(authorization || "", new SimpleCredentialProvider(appId, ""), sent.serviceUrl, sent.channelId);

@@ -133,7 +133,9 @@ fn a_request_comes_as_a_card_and_a_click_on_it_approves() {
     let id = alice.asks("db-1", "disk [full](https://evil.example)");
     let (message, card) = double.card(&bob.personal(), &id);
     let shown = card.to_string();
-    for words in ["alice asks for ssh on db-1 for 1h", "Approved: 0 of 1", "disk \\\\[full\\\\]", "\"one\"", "8h"] {
+    for words in
+        ["alice asks for ssh on db-1 for 1h", "Approved: 0 of 1", "disk \\\\[full\\\\]", "\"one\"", "8h"]
+    {
         assert_eq!(shown.contains(words), words != "8h", "{words}: {shown}");
     }
     let answer = double.click(&click(&message, "approve", &bob));
@@ -145,7 +147,14 @@ fn a_request_comes_as_a_card_and_a_click_on_it_approves() {
     hub.logs("channel=teams");
     // The message that everybody else sees is another one by then.
     double.card(&bob.personal(), "Approved by bob. Active until");
-    assert_eq!(double.messages(&bob.personal()).iter().filter(|m| m["versions"][0]["attachments"].is_array()).count(), 1);
+    assert_eq!(
+        double
+            .messages(&bob.personal())
+            .iter()
+            .filter(|m| m["versions"][0]["attachments"].is_array())
+            .count(),
+        1
+    );
 }
 
 #[test]
@@ -176,7 +185,9 @@ fn a_denial_says_why_and_who_asked_is_told() {
     double.card(&asker.personal(), "Denied by bob: not today");
     until("a word to alice", || {
         double.messages(&asker.personal()).iter().any(|message| {
-            message["versions"][0]["text"].as_str().is_some_and(|text| text.contains("Denied by bob: not today"))
+            message["versions"][0]["text"]
+                .as_str()
+                .is_some_and(|text| text.contains("Denied by bob: not today"))
         })
     });
     let again = double.click(&json!({"message": message, "version": 0, "verb": "approve", "from": bob.of()}));
@@ -198,7 +209,8 @@ fn two_approve_and_every_copy_follows() {
     for of in [&bob, &carol, &asker] {
         double.card(&of.personal(), "Approved by bob: 1 of 2");
     }
-    let stale = double.click(&json!({"message": second, "version": 0, "verb": "approve", "from": carol.of()}));
+    let stale =
+        double.click(&json!({"message": second, "version": 0, "verb": "approve", "from": carol.of()}));
     assert!(text_of(&stale).contains("1 of 2"), "a stale card is answered with the one of now: {stale}");
     assert_eq!(alice.reviews(&id), 1, "and decides nothing");
     assert!(text_of(&double.click(&click(&second, "approve", &carol))).contains("Approved by bob, carol"));
@@ -215,7 +227,11 @@ fn who_is_no_approver_or_asked_decides_nothing() {
     let alice = Asker::of(&hub, "alice");
     let id = alice.asks("db-1", "why");
     let (message, _) = double.card(&bob.personal(), &id);
-    for (from, words) in [(&asker, "somebody else must review it"), (&erin, "may not review"), (&Account::named("mallory"), "nobody's that the hub knows")] {
+    for (from, words) in [
+        (&asker, "somebody else must review it"),
+        (&erin, "may not review"),
+        (&Account::named("mallory"), "nobody's that the hub knows"),
+    ] {
         let answer = double.click(&click(&message, "approve", from));
         assert!(answer["body"]["type"] == "application/vnd.microsoft.activity.message", "{answer}");
         assert!(text_of(&answer).contains(words), "{words}: {answer}");
@@ -233,7 +249,8 @@ fn an_approver_who_lost_the_right_has_none_in_teams() {
     hub.client(&hub.admin)
         .apply_policy(&api::NewPolicy { policy: POLICY.to_owned(), people: Some(without) })
         .unwrap();
-    let answer = double.click(&json!({"message": message, "card": card, "verb": "approve", "from": bob.of()}));
+    let answer =
+        double.click(&json!({"message": message, "card": card, "verb": "approve", "from": bob.of()}));
     assert!(text_of(&answer).contains("may not review"), "{answer}");
     assert!(alice.sees(&id).state.is_pending());
 }
@@ -261,7 +278,8 @@ fn a_click_after_a_request_is_over_shows_that() {
     let id = alice.asks("db-5", "why");
     let (message, card) = double.card(&bob.personal(), &id);
     until("it is over", || !alice.sees(&id).state.is_pending());
-    let answer = double.click(&json!({"message": message, "card": card, "verb": "approve", "from": bob.of()}));
+    let answer =
+        double.click(&json!({"message": message, "card": card, "verb": "approve", "from": bob.of()}));
     assert!(text_of(&answer).contains("Nobody decided by"), "{answer}");
     double.card(&bob.personal(), "Nobody decided by");
 }
@@ -296,7 +314,8 @@ fn where_a_chat_never_decides_the_last_button_opens_the_page() {
     let current: String = shown.split("\"revision\":\"").nth(1).unwrap().chars().take(16).collect();
     let old: String = forged.to_string().split("\"revision\":\"").nth(1).unwrap().chars().take(16).collect();
     forged = serde_json::from_str(&forged.to_string().replace(&old, &current)).unwrap();
-    let answer = double.click(&json!({"message": second, "card": forged, "verb": "approve", "from": carol.of()}));
+    let answer =
+        double.click(&json!({"message": second, "card": forged, "verb": "approve", "from": carol.of()}));
     assert!(text_of(&answer).contains("never a click in a chat"), "{answer}");
     assert!(alice.sees(&id).state.is_pending());
     let sure = Asker::of(&hub, "carol");
@@ -328,7 +347,11 @@ fn a_grant_is_followed_from_its_approval_to_its_end() {
     let (message, _) = double.card(&bob.personal(), &id);
     double.click(&click(&message, "approve", &bob));
     let RequestState::Approved { grant, .. } = alice.sees(&id).state else { panic!("not approved") };
-    let more = NewExtension { length: Span::parse("30m").unwrap(), reason: Text::parse("more").unwrap(), ticket: None };
+    let more = NewExtension {
+        length: Span::parse("30m").unwrap(),
+        reason: Text::parse("more").unwrap(),
+        ticket: None,
+    };
     let longer = alice.client.extend(&grant.to_string(), &more).unwrap().request.ask.id.to_string();
     let (second, card) = double.card(&bob.personal(), &longer);
     assert!(card.to_string().contains("alice asks for 30m more"), "{card}");
@@ -337,7 +360,8 @@ fn a_grant_is_followed_from_its_approval_to_its_end() {
     assert!(same == message || card.to_string().contains(&longer), "{card}");
     until("the first card too", || {
         double.messages(&bob.personal()).iter().any(|m| {
-            m["id"] == json!(message) && m["versions"].as_array().unwrap().last().unwrap().to_string().contains("extended once")
+            m["id"] == json!(message)
+                && m["versions"].as_array().unwrap().last().unwrap().to_string().contains("extended once")
         })
     });
     let end = api::EndGrant { reason: Text::parse("enough").ok() };
@@ -345,7 +369,9 @@ fn a_grant_is_followed_from_its_approval_to_its_end() {
     until("revoked on the first card", || {
         double.messages(&bob.personal()).iter().any(|m| {
             let last = m["versions"].as_array().unwrap().last().unwrap().to_string();
-            m["id"] == json!(message) && last.contains("Revoked by bob") && last.contains(": enough: not used.")
+            m["id"] == json!(message)
+                && last.contains("Revoked by bob")
+                && last.contains(": enough: not used.")
         })
     });
 }
@@ -363,7 +389,10 @@ fn a_broken_glass_is_an_alarm_and_is_looked_at_there() {
     }
     let (message, _) = double.card(&bob.personal(), &id);
     let answer = double.click(&click(&message, "deny", &bob));
-    assert!(text_of(&answer).contains("NOT in order") && text_of(&answer).contains("Revoked by bob"), "{answer}");
+    assert!(
+        text_of(&answer).contains("NOT in order") && text_of(&answer).contains("Revoked by bob"),
+        "{answer}"
+    );
     double.card(&carol.personal(), "NOT in order");
     let journal = hub.client(&hub.admin).journal(&api::AskJournal::default()).unwrap();
     assert!(journal.iter().any(|row| row.line.contains(&format!("change={}", Change::LookedAt.code()))));
@@ -379,10 +408,14 @@ fn a_channel_hears_of_every_request_once_an_administrator_says_so() {
         let before = double.messages("19:ops@thread.tacv2;messageid=17").len();
         assert_eq!(double.asks("say", &says)["status"], 200);
         until(text, || double.messages("19:ops@thread.tacv2;messageid=17").len() > before);
-        double.messages("19:ops@thread.tacv2;messageid=17").last().unwrap()["versions"][0]["text"].as_str().unwrap().to_owned()
+        double.messages("19:ops@thread.tacv2;messageid=17").last().unwrap()["versions"][0]["text"]
+            .as_str()
+            .unwrap()
+            .to_owned()
     };
     assert!(said("here").contains("for administrators of the hub"));
-    let admin = api::Roles { person: access::Person::parse("bob").unwrap(), roles: [api::Role::Admin].into() };
+    let admin =
+        api::Roles { person: access::Person::parse("bob").unwrap(), roles: [api::Role::Admin].into() };
     hub.client(&hub.admin).set_roles(&admin).unwrap();
     assert!(said("here").contains("from now on"));
     let id = alice.asks("db-1", "why");
@@ -398,9 +431,14 @@ fn a_card_that_nobody_knows_of_answers_with_what_is_now_and_decides_nothing_twic
     let (hub, double) = room();
     let (bob, alice) = (linked(&hub, &double, "bob"), Asker::of(&hub, "alice"));
     // Taken, shown, and never heard of again: the hub sends another.
-    double.asks("fault", &json!({"method": "POST", "times": 1, "lost": true, "shown": true, "conversation": bob.personal()}));
+    double.asks(
+        "fault",
+        &json!({"method": "POST", "times": 1, "lost": true, "shown": true, "conversation": bob.personal()}),
+    );
     let id = alice.asks("db-1", "why");
-    until("two cards", || double.messages(&bob.personal()).iter().filter(|m| m.to_string().contains(&id)).count() == 2);
+    until("two cards", || {
+        double.messages(&bob.personal()).iter().filter(|m| m.to_string().contains(&id)).count() == 2
+    });
     let cards: Vec<Value> = double.messages(&bob.personal());
     let (orphan, known) = (cards[0]["id"].as_str().unwrap(), cards[1]["id"].as_str().unwrap());
     double.click(&click(known, "approve", &bob));
@@ -442,10 +480,16 @@ fn the_largest_request_has_a_card_that_teams_takes() {
     let length = card.to_string().len();
     assert!(length < 20 * 1024, "{length}");
     let mut large = card.clone();
-    large["body"].as_array_mut().unwrap().push(json!({"type": "TextBlock", "text": "x".repeat(29 * 1024 - length)}));
+    large["body"]
+        .as_array_mut()
+        .unwrap()
+        .push(json!({"type": "TextBlock", "text": "x".repeat(29 * 1024 - length)}));
     let wrong = double.asks("judge", &json!({"card": large}))["wrong"].to_string();
     assert!(wrong.contains("too large"), "the double holds to the limit: {wrong}");
-    let wrong = double.asks("judge", &json!({"card": {"type": "AdaptiveCard", "version": "1.5", "body": [{"type": "TextBlok"}]}}));
+    let wrong = double.asks(
+        "judge",
+        &json!({"card": {"type": "AdaptiveCard", "version": "1.5", "body": [{"type": "TextBlok"}]}}),
+    );
     assert_ne!(wrong["wrong"], json!([]), "and to the schema");
 }
 
@@ -465,7 +509,12 @@ fn comes_over(fault: &Value) -> (Hub, Double, Account, String) {
 fn a_throttled_card_comes_when_teams_takes_it() {
     let (_hub, double, bob, message) = comes_over(&json!({"status": 429, "after": 1, "times": 2}));
     assert!(text_of(&double.click(&click(&message, "approve", &bob))).contains("Approved by bob"));
-    let posts = double.asks("state", &json!({}))["calls"].as_array().unwrap().iter().filter(|call| call["method"] == "POST").count();
+    let posts = double.asks("state", &json!({}))["calls"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|call| call["method"] == "POST")
+        .count();
     assert!(posts >= 3, "{posts}");
 }
 
@@ -489,7 +538,10 @@ fn a_slow_place_holds_up_no_other() {
     double.asks("fault", &json!({"delay": 12_000, "then": true, "times": 1, "conversation": bob.personal()}));
     let id = alice.asks("db-1", "why");
     let (message, _) = double.card(&carol.personal(), &id);
-    assert!(double.messages(&bob.personal()).iter().all(|message| !message.to_string().contains(&id)), "it waits");
+    assert!(
+        double.messages(&bob.personal()).iter().all(|message| !message.to_string().contains(&id)),
+        "it waits"
+    );
     assert!(text_of(&double.click(&click(&message, "approve", &carol))).contains("Approved by carol"));
     double.card(&bob.personal(), "Approved by carol");
 }

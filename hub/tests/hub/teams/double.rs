@@ -26,7 +26,8 @@ pub fn modules() -> PathBuf {
     if !std::fs::read_to_string(&done).is_ok_and(|made| made == NEEDS) {
         std::fs::write(folder.join("package.json"), NEEDS).unwrap();
         let mut npm = Command::new("npm");
-        npm.args(["install", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]).current_dir(&folder);
+        npm.args(["install", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"])
+            .current_dir(&folder);
         let output = npm.output().unwrap();
         assert!(output.status.success(), "{npm:?}: {}{}", text(&output.stdout), text(&output.stderr));
         std::fs::write(&done, NEEDS).unwrap();
@@ -60,17 +61,19 @@ impl Double {
         let mut child = Command::new("node")
             .args([script, TENANT, APP, SECRET])
             .env("NODE_PATH", modules.join("node_modules"))
+            .env("KEYS", modules.join("key"))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let port = line.trim().strip_prefix("listening ").unwrap_or_else(|| panic!("{line}")).parse().unwrap();
+        let port =
+            line.trim().strip_prefix("listening ").unwrap_or_else(|| panic!("{line}")).parse().unwrap();
         // Somebody else has installed it.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let http = reqwest::blocking::Client::builder()
-            .tls_certs_only(std::iter::empty())
+            .tls_certs_only(std::iter::empty::<reqwest::Certificate>())
             .timeout(PATIENCE)
             .build()
             .unwrap();
@@ -133,14 +136,14 @@ impl Double {
         let begun = std::time::Instant::now();
         while found.is_none() {
             for message in self.messages(conversation) {
-                let card = &message["versions"].as_array().unwrap().last().unwrap()["attachments"][0]["content"];
+                let card =
+                    &message["versions"].as_array().unwrap().last().unwrap()["attachments"][0]["content"];
                 last = card.to_string();
                 if last.contains(words) {
                     found = Some((message["id"].as_str().unwrap().to_owned(), card.clone()));
                 }
             }
             assert!(begun.elapsed() < PATIENCE, "no card has {words:?} in {conversation}: {last}");
-            std::thread::sleep(std::time::Duration::from_millis(50));
         }
         found.unwrap()
     }

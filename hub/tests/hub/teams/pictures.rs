@@ -16,7 +16,7 @@ struct Drawn {
     over: u64,
 }
 
-fn page(card: &Value, dark: bool) -> String {
+fn page(card: &Value, dark: bool, width: u32) -> String {
     let (back, fore, soft, good, warning, attention) = if dark {
         ("#1f1f1f", "#ffffff", "#adadad", "#92c353", "#f8d22a", "#f9526b")
     } else {
@@ -36,7 +36,7 @@ fn page(card: &Value, dark: bool) -> String {
     let modules = modules().join("node_modules");
     format!(
         "<!doctype html><meta charset=utf-8><title></title>\
-         <style>body{{margin:0;background:{back};color:{fore};font-family:'DejaVu Sans',sans-serif}} .ac-textBlock p{{margin:0}}</style>\
+         <style>body{{margin:0;background:{back};color:{fore};font-family:'DejaVu Sans',sans-serif}} .ac-textBlock p{{margin:0}} #card{{width:{width}px}}</style>\
          <div id=card></div>\
          <script src='file://{0}/adaptivecards/dist/adaptivecards.min.js'></script>\
          <script src='file://{0}/markdown-it/dist/markdown-it.min.js'></script>\
@@ -44,7 +44,7 @@ fn page(card: &Value, dark: bool) -> String {
          AdaptiveCards.AdaptiveCard.onProcessMarkdown = (text, result) => {{ result.outputHtml = markdownit().render(text); result.didProcess = true; }};\
          const card = new AdaptiveCards.AdaptiveCard(); card.hostConfig = new AdaptiveCards.HostConfig({config});\
          card.parse({card}); const at = document.getElementById('card'); at.appendChild(card.render());\
-         const edge = document.documentElement.clientWidth;\
+         const edge = at.getBoundingClientRect().right;\
          const over = Math.max(0, ...[...at.querySelectorAll('*')].map((one) => Math.ceil(one.getBoundingClientRect().right) - edge));\
          const said = {{words: at.innerText, buttons: at.querySelectorAll('button').length, over}};\
          const out = document.createElement('script'); out.type = 'application/json'; out.id = 'said'; out.textContent = JSON.stringify(said).replace(/</g, '\\\\u003c'); document.body.appendChild(out);\
@@ -62,11 +62,17 @@ fn pictures() -> PathBuf {
 fn drawn(card: &Value, name: &str, dark: bool, width: u32, height: u32) -> Drawn {
     testbed::install(&[("chromium", "chromium")]).unwrap();
     let file = pictures().join(format!("{name}.html"));
-    std::fs::write(&file, page(card, dark)).unwrap();
+    std::fs::write(&file, page(card, dark, width)).unwrap();
     let profile = tempfile::tempdir().unwrap();
     let run = |what: &str| {
         let output = Command::new("chromium")
-            .args(["--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--allow-file-access-from-files"])
+            .args([
+                "--headless=new",
+                "--no-sandbox",
+                "--disable-gpu",
+                "--hide-scrollbars",
+                "--allow-file-access-from-files",
+            ])
             .arg(format!("--user-data-dir={}", profile.path().display()))
             .arg(format!("--window-size={width},{height}"))
             .arg(what)
@@ -115,7 +121,11 @@ fn the_card_is_drawn_as_people_wrote_it_light_dark_and_narrow() {
         let drawn = drawn(&card, name, dark, width, 900);
         let plain = written.split_whitespace().collect::<Vec<_>>().join(" ");
         assert!(drawn.words.contains(&plain), "{name}: {}", drawn.words);
-        assert!(drawn.words.contains("alice asks for ssh, sudo as root on db-1 for 4h"), "{name}: {}", drawn.words);
+        assert!(
+            drawn.words.contains("alice asks for ssh, sudo as root on db-1 for 4h"),
+            "{name}: {}",
+            drawn.words
+        );
         assert_eq!((drawn.buttons, drawn.over), (3, 0), "{name}: {}", drawn.words);
     }
     let long = "The reason goes on and on, word by word, and nobody stops it. ".repeat(16);
@@ -125,6 +135,11 @@ fn the_card_is_drawn_as_people_wrote_it_light_dark_and_narrow() {
     assert!(tall.words.contains(long.trim()) && tall.over == 0, "{}", tall.words);
     let answer = double.click(&json!({"message": message, "verb": "approve", "from": bob.of(), "chosen": {"length": "2h", "comment": "half of it"}}));
     let over = drawn(&answer["body"]["value"], "approved", false, 600, 700);
-    assert!(over.words.contains("Approved by bob. Active until") && over.words.contains("bob approved for 2h, teams"), "{}", over.words);
+    assert!(
+        over.words.contains("Approved by bob. Active until")
+            && over.words.contains("bob approved for 2h, teams"),
+        "{}",
+        over.words
+    );
     assert_eq!((over.buttons, over.over), (1, 0), "{}", over.words);
 }
