@@ -76,13 +76,44 @@ fn chats(site: &Site, teams: &Teams, people: &BTreeSet<&Person>, listening: bool
     })
 }
 
-fn place(site: &Site, teams: &Teams, conversation: &str) -> Result<Place, Outcome> {
-    match site.ledger.read(|sql| rows::place(sql, teams.tenant(), conversation)) {
-        Ok(Some(heard)) => Ok(heard.place),
-        Ok(None) => Err(Outcome::Never {
-            why: "the bot is not in this chat or channel any more: add it there again".to_owned(),
-        }),
-        Err(why) => Err(Outcome::later(why.to_string())),
+/// What is looked up before something is sent.
+struct Around {
+    /// Where it goes.
+    place: Place,
+    /// How hosts say that the grant was used.
+    used: api::Used,
+    /// Accounts that are somebody's.
+    accounts: Vec<rows::Account>,
+}
+
+impl Around {
+    /// Off the event loop, for a database can take its time.
+    async fn look(site: &Arc<Site>, teams: &Arc<Teams>, parcel: &Parcel) -> Result<Self, Outcome> {
+        let (site, teams, conversation) = (Arc::clone(site), Arc::clone(teams), parcel.recipient.clone());
+        let grant =
+            parcel.truth.as_ref().and_then(|truth| truth.grant.as_ref()).map(|view| view.grant.clone());
+        let looked = tokio::task::spawn_blocking(move || {
+            site.ledger.read(|sql| {
+                let used = grant.map(|grant| inbox::uses::used(sql, &grant)).transpose()?.unwrap_or_default();
+                let heard = rows::place(sql, teams.tenant(), &conversation)?;
+                let accounts = rows::accounts(sql, teams.tenant(), None)?;
+                Ok(heard.map(|heard| Self { place: heard.place, used, accounts }))
+            })
+        });
+        match looked.await {
+            Ok(Ok(Some(around))) => Ok(around),
+            Ok(Ok(None)) => Err(Outcome::Never {
+                why: "the bot is not in this chat or channel any more: add it there again".to_owned(),
+            }),
+            Ok(Err(why)) => Err(Outcome::later(DeskError::to_string(&why))),
+            Err(_) => Err(Outcome::later("the hub is stopping")),
+        }
+    }
+
+    /// A request as it is, with what hosts say of its use.
+    fn picture(&self, truth: &Truth) -> Picture {
+        let (request, grant) = (truth.request.clone(), truth.grant.clone());
+        Picture::of(request, grant, truth.rule.as_ref(), self.used, truth.now)
     }
 }
 
@@ -91,16 +122,6 @@ fn failed(why: Failed) -> Outcome {
         Failed::Later(after, why) => Outcome::Later { after, why },
         Failed::Gone(why) | Failed::TooLarge(why) | Failed::Never(why) => Outcome::Never { why },
     }
-}
-
-/// A request as it is, with what hosts say of its use.
-fn picture(site: &Site, truth: &Truth) -> Result<Picture, DeskError> {
-    let (request, grant) = (truth.request.clone(), truth.grant.clone());
-    let used = match &grant {
-        Some(view) => site.ledger.read(|sql| inbox::uses::used(sql, &view.grant))?,
-        None => api::Used::default(),
-    };
-    Ok(Picture::of(request, grant, truth.rule.as_ref(), used, truth.now))
 }
 
 impl Channel for Cards {
@@ -128,34 +149,28 @@ impl Channel for Cards {
     fn deliver<'a>(&'a self, parcel: &'a Parcel, passage: &'a Passage) -> BoxFuture<'a, Outcome> {
         Box::pin(async move {
             let (site, teams) = (&self.site, &self.teams);
-            // The database answers within a moment, and nothing else runs on this thread meanwhile.
-            let place = match place(site, teams, &parcel.recipient) {
-                Ok(place) => place,
+            let around = match Around::look(site, teams, parcel).await {
+                Ok(around) => around,
                 Err(outcome) => return outcome,
             };
+            let place = &around.place;
             let Some(truth) = &parcel.truth else {
                 let text = format!("There is more than can be told here one by one: see {}/web.", site.url);
                 passage.enter().await;
-                return match teams.connector.post(&place, &super::answering::text_message(&text)).await {
+                return match teams.connector.post(place, &super::answering::text_message(&text)).await {
                     Ok(_) => Outcome::Sent { reference: None },
                     Err(why) => failed(why),
                 };
             };
-            let drawn =
-                picture(site, truth).and_then(|picture| Ok((site.teams_viewers(teams, &picture)?, picture)));
-            let (viewers, picture) = match drawn {
-                Ok(drawn) => drawn,
-                Err(why) => return Outcome::later(why.to_string()),
-            };
+            let picture = around.picture(truth);
+            let viewers = picture.viewers(&around.accounts);
             let shown = Shown { picture: &picture, url: &site.url, viewers: &viewers };
             let before = parcel.reference.as_deref().and_then(Reference::parse);
-            let whole = self.send(&place, before.as_ref(), &shown, limits::CARD, passage, truth.now).await;
-            match whole {
+            let card = card::card(&shown);
+            match self.send(place, before.as_ref(), &card, &picture, Some(passage)).await {
                 Err(Failed::TooLarge(_)) => {
-                    let less = self
-                        .send(&place, before.as_ref(), &shown, limits::CARD_LEAST, passage, truth.now)
-                        .await;
-                    less.unwrap_or_else(failed)
+                    let less = card::within(&shown, limits::CARD_LEAST);
+                    self.send(place, before.as_ref(), &less, &picture, None).await.unwrap_or_else(failed)
                 }
                 done => done.unwrap_or_else(failed),
             }
@@ -164,30 +179,31 @@ impl Channel for Cards {
 }
 
 impl Cards {
+    /// Puts a card in place of the one before, or posts it where there is none; through the passage, if that is not behind it.
     async fn send(
         &self,
         place: &Place,
         before: Option<&Reference>,
-        shown: &Shown<'_>,
-        most: usize,
-        passage: &Passage,
-        now: Time,
+        card: &Value,
+        picture: &Picture,
+        passage: Option<&Passage>,
     ) -> Result<Outcome, Failed> {
-        let card = card::within(shown, most);
         if let Some(before) = before {
-            match self.teams.connector.put(place, &before.id, &message(&card)).await {
+            match self.teams.connector.put(place, &before.id, &message(card)).await {
                 Ok(()) => return Ok(Outcome::Sent { reference: None }),
                 // It may not have settled.
-                Err(Failed::Gone(why)) if now - before.made < limits::SETTLES => {
+                Err(Failed::Gone(why)) if picture.now - before.made < limits::SETTLES => {
                     return Ok(Outcome::Later { after: Some(Duration::from_secs(1)), why });
                 }
                 Err(Failed::Gone(_)) => {}
                 Err(why) => return Err(why),
             }
         }
-        passage.enter().await;
-        let id = self.teams.connector.post(place, &announced(&card, shown.picture)).await?;
-        Ok(Outcome::Sent { reference: Some(format!("{id} {}", now.timestamp_millis())) })
+        if let Some(passage) = passage {
+            passage.enter().await;
+        }
+        let id = self.teams.connector.post(place, &announced(card, picture)).await?;
+        Ok(Outcome::Sent { reference: Some(format!("{id} {}", picture.now.timestamp_millis())) })
     }
 }
 
@@ -243,20 +259,17 @@ impl Channel for Spoken {
     fn deliver<'a>(&'a self, parcel: &'a Parcel, passage: &'a Passage) -> BoxFuture<'a, Outcome> {
         Box::pin(async move {
             let (site, teams) = (&self.site, &self.teams);
-            let place = match place(site, teams, &parcel.recipient) {
-                Ok(place) => place,
+            let around = match Around::look(site, teams, parcel).await {
+                Ok(around) => around,
                 Err(outcome) => return outcome,
             };
             let text = match (&parcel.truth, parcel.kind) {
-                (Some(truth), Kind::Change(_)) => match picture(site, truth) {
-                    Ok(picture) => card::in_a_line(&picture, &truth.link),
-                    Err(why) => return Outcome::later(why.to_string()),
-                },
+                (Some(truth), Kind::Change(_)) => card::in_a_line(&around.picture(truth), &truth.link),
                 // The cards say that already.
                 _ => return Outcome::Moot,
             };
             passage.enter().await;
-            match teams.connector.post(&place, &super::answering::text_message(&text)).await {
+            match teams.connector.post(&around.place, &super::answering::text_message(&text)).await {
                 Ok(_) => Outcome::Sent { reference: None },
                 Err(why) => failed(why),
             }

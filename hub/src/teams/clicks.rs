@@ -66,16 +66,8 @@ impl Site {
 
     /// The card of a request as it is now, for whom it is drawn again when they look at it.
     pub(super) fn teams_card(&self, teams: &Teams, picture: &Picture) -> Result<Value, DeskError> {
-        let viewers = self.teams_viewers(teams, picture)?;
-        Ok(card::card(&Shown { picture, url: &self.url, viewers: &viewers }))
-    }
-
-    /// Those who can do something on it.
-    pub(super) fn teams_viewers(&self, teams: &Teams, picture: &Picture) -> Result<Vec<String>, DeskError> {
-        let tenant = teams.tenant();
-        let accounts = self.ledger.read(|sql| rows::accounts(sql, tenant, None))?;
-        let could = |account: &&rows::Account| picture.could.contains(&account.person);
-        Ok(accounts.iter().filter(could).map(|account| account.chat.clone()).collect())
+        let accounts = self.ledger.read(|sql| rows::accounts(sql, teams.tenant(), None))?;
+        Ok(card::card(&Shown { picture, url: &self.url, viewers: &picture.viewers(&accounts) }))
     }
 }
 

@@ -1,5 +1,6 @@
 //! One request as everybody sees it who is told of it: what a card shows that several look at.
 
+use super::rows::Account;
 use crate::inbox;
 use crate::site::Site;
 use access::{Login, Person, RequestId, Time};
@@ -73,6 +74,12 @@ impl Picture {
             ChatWeight::FirstOfTwo => !self.is_last(),
             ChatWeight::Notify => false,
         }
+    }
+
+    /// Those of these accounts that can do something about it.
+    pub fn viewers(&self, accounts: &[Account]) -> Vec<String> {
+        let could = |account: &&Account| self.could.contains(&account.person);
+        accounts.iter().filter(could).map(|account| account.chat.clone()).collect()
     }
 
     /// Whether a click in a chat can deny it.

@@ -173,13 +173,13 @@ pub fn facts(picture: &Picture, named: Cut) -> Vec<Value> {
         ));
     }
     facts.push(("What", format!("{}{}", names(&left.services, named.named), run_as(request))));
-    facts.push(("How long", length(left.length, ask.length)));
+    facts.push(("Length", length(left.length, ask.length)));
     facts.extend(ask.starts.map(|starts| ("From", time(starts))));
     facts.push(("Reason", escape(&cut(ask.reason.as_str(), named.reason))));
     facts.extend(ask.ticket.as_ref().map(|ticket| ("Ticket", escape(&cut(ticket.as_str(), named.said)))));
     facts.push(("Rule", escape(&request.rule)));
     if request.state.is_pending() {
-        facts.push(("Can approve", people(&picture.could, named)));
+        facts.push(("Approvers", people(&picture.could, named)));
     } else if request.is_unseen() {
         facts.push(("Look at it", people(&picture.could, named)));
     }

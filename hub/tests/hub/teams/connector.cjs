@@ -135,6 +135,13 @@ function granted(request, form, response) {
   answer(response, 200, { token_type: "Bearer", expires_in: 3600, ext_expires_in: 3600, access_token: token });
 }
 
+// What the service itself adds to what a bot says.
+const completed = (conversation) => ({
+  channelId: "msteams", serviceUrl: base, from: { id: `28:${appId}`, name: "jit" }, recipient: { id: "", name: "" },
+  conversation: { id: conversation, name: "", isGroup: false, conversationType: "" },
+  localTimezone: "", callerId: "", label: "", valueType: "", text: "",
+});
+
 function connector(request, body, response, conversation, id) {
   const now = Date.now();
   state.calls.push({ method: request.method, conversation, id, at: now });
@@ -161,7 +168,7 @@ function connector(request, body, response, conversation, id) {
   let activity;
   try {
     activity = JSON.parse(body);
-    schema.assertActivity(activity);
+    schema.assertActivity({ ...completed(conversation), ...activity });
   } catch (why) {
     return refused(response, 400, "BadSyntax", String(why.message));
   }

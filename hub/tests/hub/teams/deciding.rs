@@ -1,7 +1,7 @@
 //! Requests as cards, and clicks on them.
 
-use super::double::{Account, Double, TENANT, hub_of, linked};
-use crate::room::{Hub, PATIENCE, until};
+use super::double::{Account, Double, TENANT, hub_of, linked, soon};
+use crate::room::{Hub, PATIENCE};
 use access::{HostName, Service, Span, Text};
 use api::{AskRequests, Change, NewExtension, NewRequest, RequestView, Scope, Which};
 use serde_json::{Value, json};
@@ -183,7 +183,7 @@ fn a_denial_says_why_and_who_asked_is_told() {
     says["chosen"] = json!({"comment": "not today"});
     assert!(text_of(&double.click(&says)).contains("Denied by bob: not today"));
     double.card(&asker.personal(), "Denied by bob: not today");
-    until("a word to alice", || {
+    soon("a word to alice", || {
         double.messages(&asker.personal()).iter().any(|message| {
             message["versions"][0]["text"]
                 .as_str()
@@ -277,7 +277,7 @@ fn a_click_after_a_request_is_over_shows_that() {
     let (bob, alice) = (linked(&hub, &double, "bob"), Asker::of(&hub, "alice"));
     let id = alice.asks("db-5", "why");
     let (message, card) = double.card(&bob.personal(), &id);
-    until("it is over", || !alice.sees(&id).state.is_pending());
+    soon("it is over", || !alice.sees(&id).state.is_pending());
     let answer =
         double.click(&json!({"message": message, "card": card, "verb": "approve", "from": bob.of()}));
     assert!(text_of(&answer).contains("Nobody decided by"), "{answer}");
@@ -358,7 +358,7 @@ fn a_grant_is_followed_from_its_approval_to_its_end() {
     double.click(&click(&second, "approve", &bob));
     let (same, card) = double.card(&bob.personal(), "extended once");
     assert!(same == message || card.to_string().contains(&longer), "{card}");
-    until("the first card too", || {
+    soon("the first card too", || {
         double.messages(&bob.personal()).iter().any(|m| {
             m["id"] == json!(message)
                 && m["versions"].as_array().unwrap().last().unwrap().to_string().contains("extended once")
@@ -366,7 +366,7 @@ fn a_grant_is_followed_from_its_approval_to_its_end() {
     });
     let end = api::EndGrant { reason: Text::parse("enough").ok() };
     Asker::of(&hub, "bob").client.revoke(&grant.to_string(), &end).unwrap();
-    until("revoked on the first card", || {
+    soon("revoked on the first card", || {
         double.messages(&bob.personal()).iter().any(|m| {
             let last = m["versions"].as_array().unwrap().last().unwrap().to_string();
             m["id"] == json!(message)
@@ -407,7 +407,7 @@ fn a_channel_hears_of_every_request_once_an_administrator_says_so() {
         let says = json!({"conversation": "19:ops@thread.tacv2;messageid=17", "from": bob.of(), "text": format!("<at>jit</at> {text}")});
         let before = double.messages("19:ops@thread.tacv2;messageid=17").len();
         assert_eq!(double.asks("say", &says)["status"], 200);
-        until(text, || double.messages("19:ops@thread.tacv2;messageid=17").len() > before);
+        soon(text, || double.messages("19:ops@thread.tacv2;messageid=17").len() > before);
         double.messages("19:ops@thread.tacv2;messageid=17").last().unwrap()["versions"][0]["text"]
             .as_str()
             .unwrap()
@@ -436,7 +436,7 @@ fn a_card_that_nobody_knows_of_answers_with_what_is_now_and_decides_nothing_twic
         &json!({"method": "POST", "times": 1, "lost": true, "shown": true, "conversation": bob.personal()}),
     );
     let id = alice.asks("db-1", "why");
-    until("two cards", || {
+    soon("two cards", || {
         double.messages(&bob.personal()).iter().filter(|m| m.to_string().contains(&id)).count() == 2
     });
     let cards: Vec<Value> = double.messages(&bob.personal());
@@ -557,7 +557,7 @@ fn whoever_blocked_the_bot_is_left_alone_and_the_outbox_says_why() {
     let (bob, alice) = (linked(&hub, &double, "bob"), Asker::of(&hub, "alice"));
     double.asks("block", &json!({"id": bob.personal(), "blocked": true}));
     alice.asks("db-1", "why");
-    until("it is given up", || {
+    soon("it is given up", || {
         let listed = hub.command("outbox").output().unwrap();
         let said = crate::room::text(&listed.stdout);
         said.contains("MessageWritesBlocked") && said.contains("unblocks")
@@ -581,7 +581,7 @@ fn a_secret_that_is_over_is_told_and_cards_come_once_there_is_another() {
     let (bob, alice) = (linked(&hub, &double, "bob"), Asker::of(&hub, "alice"));
     double.asks("secret", &json!({"secret": "another"}));
     let id = alice.asks("db-1", "why");
-    until("it is told", || {
+    soon("it is told", || {
         crate::room::text(&hub.command("outbox").output().unwrap().stdout).contains("AADSTS7000215")
     });
     std::fs::write(double.secret(), "another\n").unwrap();

@@ -1,11 +1,24 @@
 //! What Microsoft runs, as a double: `connector.cjs`, with Microsoft's own types, renderer and validation under it.
 
-use crate::room::{Hub, PATIENCE, text, until};
+use crate::room::{Hub, PATIENCE, text};
 use serde_json::{Value, json};
 use std::io::{BufRead as _, BufReader};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// How soon is looked again for what is to come: each look is a call.
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
+
+/// Tries until it is so.
+pub fn soon(what: &str, mut is_so: impl FnMut() -> bool) {
+    let begun = Instant::now();
+    while !is_so() {
+        assert!(begun.elapsed() < PATIENCE, "{what}");
+        std::thread::sleep(LOOK_AGAIN);
+    }
+}
 
 /// What the double needs of npm.
 const NEEDS: &str = include_str!("package.json");
@@ -118,7 +131,7 @@ impl Double {
         let said = self.asks("say", &json!({"conversation": conversation, "from": from.of(), "text": text}));
         assert_eq!(said["status"], 200, "{said}");
         let mut heard = String::new();
-        until(text, || {
+        soon(text, || {
             let all = self.messages(conversation);
             let texts = all.iter().skip(before).filter_map(|message| message["versions"][0]["text"].as_str());
             texts.last().is_some_and(|text| {
@@ -133,7 +146,7 @@ impl Double {
     pub fn card(&self, conversation: &str, words: &str) -> (String, Value) {
         let mut found = None;
         let mut last = String::new();
-        let begun = std::time::Instant::now();
+        let begun = Instant::now();
         while found.is_none() {
             for message in self.messages(conversation) {
                 let card =
@@ -144,6 +157,7 @@ impl Double {
                 }
             }
             assert!(begun.elapsed() < PATIENCE, "no card has {words:?} in {conversation}: {last}");
+            std::thread::sleep(LOOK_AGAIN);
         }
         found.unwrap()
     }

@@ -37,7 +37,7 @@ fn page(card: &Value, dark: bool, width: u32) -> String {
     format!(
         "<!doctype html><meta charset=utf-8><title></title>\
          <style>body{{margin:0;background:{back};color:{fore};font-family:'DejaVu Sans',sans-serif}} .ac-textBlock p{{margin:0}} #card{{width:{width}px}}</style>\
-         <div id=card></div>\
+         <link rel=stylesheet href='file://{0}/adaptivecards/dist/adaptivecards.css'><div id=card></div>\
          <script src='file://{0}/adaptivecards/dist/adaptivecards.min.js'></script>\
          <script src='file://{0}/markdown-it/dist/markdown-it.min.js'></script>\
          <script>\

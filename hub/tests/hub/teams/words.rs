@@ -1,7 +1,7 @@
 //! Linking an account, what can be typed, and the two commands.
 
-use super::double::{APP, Account, Double, hub_of, linked};
-use crate::room::{Hub, PEOPLE, POLICY, text, until};
+use super::double::{APP, Account, Double, hub_of, linked, soon};
+use crate::room::{Hub, PEOPLE, POLICY, text};
 use crate::web::Browser;
 use serde_json::{Value, json};
 use std::process::Command;
@@ -163,7 +163,7 @@ fn the_check_says_which_step_fails_and_what_to_do() {
         assert!(said.contains(line), "{line}: {said}");
     }
     linked(&hub, &double, "bob");
-    until("it was heard of", || check().1.contains("ok    where the bot is: 1 chats and channels"));
+    soon("it was heard of", || check().1.contains("ok    where the bot is: 1 chats and channels"));
     double.asks("secret", &json!({"secret": "another"}));
     let (good, said) = check();
     assert!(
