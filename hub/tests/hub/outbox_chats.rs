@@ -40,12 +40,12 @@ fn a_channel_of_teams_is_shown_cards_that_have_a_link_and_no_button_that_decides
 
 #[test]
 fn a_hub_does_not_start_with_the_address_of_a_connector_that_microsoft_switched_off() {
-    let tries = [
+    let wrong = [
         ("https://x.webhook.office.com/webhookb2/1", "which Microsoft has switched off"),
         ("https://evil.example/", "evil.example is not where workflows are (logic.azure.com, "),
         ("http://prod.logic.azure.com/", "it is no https address"),
     ];
-    for (text_, why) in tries {
+    for (text_, why) in wrong {
         let folder = tempfile::tempdir().unwrap();
         let address = secret(folder.path(), "ops.address", text_);
         let lines = format!("[[workflows]]\nname = \"ops\"\naddress = \"{address}\"\n");

@@ -128,8 +128,8 @@ fn people_get_what_concerns_them_by_mail_with_a_link_that_decides_nothing() {
     assert!(body.contains("&lt;b&gt;disk&lt;/b&gt; &amp; **stars**"), "{body}");
     assert!(body.contains("You can agree or say no"), "{body}");
     // One link, in the text, as a target and as its words; in HTML there is no other.
-    let links: Vec<&str> = body.split("href=").skip(1).collect();
-    assert!(links.len() == 1 && links[0].contains(&format!("/web/requests/{id}\"")), "{body}");
+    let targets: Vec<&str> = body.split("href=").skip(1).collect();
+    assert!(targets.len() == 1 && targets[0].contains(&format!("/web/requests/{id}\"")), "{body}");
     // Who decided does not hear of it, and who asked does.
     let bob = hub.client(&hub.token("bob", &[Scope::Read, Scope::Review], "1h").secret);
     let digest = bob.show_request(&id).unwrap().digest;
