@@ -180,6 +180,14 @@ impl Site {
                 "not everything is signed, so hosts do not hear of all that was granted: {why}; see `systemctl status jit-hub-signer`"
             ));
         }
+        let lately = now.trusted - TimeDelta::days(1);
+        let given_up = self.ledger.read(|connection| outbox::rows::given_up(connection, lately))?;
+        if given_up > 0 {
+            let times = if given_up == 1 { "once".to_owned() } else { format!("{given_up} times") };
+            warnings.push(format!(
+                "{times} within a day somebody could not be told what happened: `jit-hub outbox` on the hub says whom, and why"
+            ));
+        }
         warnings.extend(self.lost.lock().unwrap_or_else(PoisonError::into_inner).clone());
         let incarnation = self.voice.load().manifest.era.incarnation;
         let to_come =

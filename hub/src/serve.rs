@@ -142,8 +142,12 @@ fn start(config: &Config, log: &Log) -> Result<(), HubError> {
         following.start(|| ()).map_err(os("starting the thread that follows other hubs"))?;
     }
     channels.extend(teams::channels(&site));
-    outbox::start(&site, channels, ringing).map_err(HubError::Outbox)?;
-    run(config, &site, &certificates)
+    let outbox = outbox::start(&site, channels, ringing).map_err(HubError::Outbox)?;
+    let served = run(config, &site, &certificates);
+    if let Some(outbox) = outbox {
+        outbox.stop();
+    }
+    served
 }
 
 /// Whether there is a hub, as far as that shows in the folder of state.

@@ -7,14 +7,10 @@ use serde_json::{Value, json};
 /// A card of what is said. What people wrote stands in text runs, in which nothing is markup.
 pub fn of(said: &Said) -> Value {
     let mut room = limits::CARD_TEXT;
-    let mut body = vec![line(&[(&cut(&said.title, &mut room), true)])];
-    if said.is_loud
-        && let Some(title) = body.first_mut()
-    {
-        title["inlines"][0]["color"] = "Attention".into();
-    }
+    let color = if said.is_loud { "Attention" } else { "Default" };
+    let mut body = vec![line(&[(&cut(&said.title, &mut room), true)], color)];
     for (name, value) in &said.facts {
-        body.push(line(&[(&format!("{name}: "), true), (&cut(value, &mut room), false)]));
+        body.push(line(&[(&format!("{name}: "), true), (&cut(value, &mut room), false)], "Default"));
     }
     json!({
         "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
@@ -25,12 +21,12 @@ pub fn of(said: &Said) -> Value {
     })
 }
 
-fn line(parts: &[(&str, bool)]) -> Value {
+fn line(parts: &[(&str, bool)], color: &str) -> Value {
     let runs: Vec<Value> = parts
         .iter()
         .map(|(text, bold)| {
             let weight = if *bold { "Bolder" } else { "Default" };
-            json!({ "type": "TextRun", "text": text, "weight": weight })
+            json!({ "type": "TextRun", "text": text, "weight": weight, "color": color })
         })
         .collect();
     json!({ "type": "RichTextBlock", "inlines": runs })

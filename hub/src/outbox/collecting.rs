@@ -42,7 +42,9 @@ impl Collecting {
     pub fn look(&mut self, site: &Site, channels: &[Arc<dyn Channel>]) -> Result<bool, DeskError> {
         let (kept, records) = site.ledger.read(|sql| {
             let kept = rows::cursor(sql)?.unwrap_or_default();
-            Ok((kept, store::journal_after(sql, self.seen.max(kept), limits::RECORDS)?))
+            // A journal that went back lost commits, and has others under their numbers.
+            let seen = if self.seen > store::last_seq(sql)? { kept } else { self.seen.max(kept) };
+            Ok((kept, store::journal_after(sql, seen, limits::RECORDS)?))
         })?;
         let Some(last) = records.last().map(|row| row.seq) else { return Ok(false) };
         let more = records.len() as u64 >= limits::RECORDS;

@@ -19,6 +19,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
 
@@ -40,6 +41,8 @@ enum Word {
     Rung,
     /// Something was tried.
     Tried(Box<Tried>),
+    /// The hub stops.
+    Stop,
 }
 
 /// What came of a try, with what is given back once that is written down.
@@ -67,6 +70,21 @@ impl Bell {
     }
 }
 
+/// What delivers, until it is told to stop.
+pub struct Outbox {
+    bell: Bell,
+    thread: JoinHandle<()>,
+}
+
+impl Outbox {
+    /// Sends nothing more, and waits a while for what is under way: what is written down as sent does not come twice.
+    pub fn stop(self) {
+        // A thread that is gone has nothing under way, and a panic of its has ended the process.
+        let _ = self.bell.tell.send(Word::Stop);
+        let _ = self.thread.join();
+    }
+}
+
 /// One channel, and how much of it is under way.
 struct Lane {
     channel: Arc<dyn Channel>,
@@ -89,12 +107,18 @@ struct Delivering {
     /// By channel and recipient, since when the log knows that it fails.
     failing: HashMap<(usize, String), Instant>,
     forgotten: Option<Instant>,
+    /// Since when it stops.
+    stopping: Option<Instant>,
 }
 
-/// Starts delivering by these channels, for as long as the process lives. With none nothing is even written down.
-pub fn start(site: &Arc<Site>, channels: Vec<Arc<dyn Channel>>, ringing: Ringing) -> Result<(), String> {
+/// Starts delivering by these channels. With none nothing is even written down.
+pub fn start(
+    site: &Arc<Site>,
+    channels: Vec<Arc<dyn Channel>>,
+    ringing: Ringing,
+) -> Result<Option<Outbox>, String> {
     if channels.is_empty() {
-        return Ok(());
+        return Ok(None);
     }
     let collecting = Collecting::begin(site).map_err(|why| why.to_string())?;
     if !site.shares_database() {
@@ -123,23 +147,24 @@ pub fn start(site: &Arc<Site>, channels: Vec<Arc<dyn Channel>>, ringing: Ringing
         doubt: Arc::default(),
         holder: getrandom::u64().map(|bits| format!("{bits:016x}")).map_err(|why| why.to_string())?,
         deliveries: deliveries.handle().clone(),
-        bell,
+        bell: bell.clone(),
         faults: Faults::default(),
         failing: HashMap::new(),
         forgotten: None,
+        stopping: None,
     };
     let runs = move || {
-        // Kept for as long as the thread.
-        let _deliveries = deliveries;
         delivering.run(&told);
+        deliveries.shutdown_background();
     };
-    std::thread::Builder::new().name("outbox".into()).spawn(runs).map(drop).map_err(|why| why.to_string())
+    let thread = std::thread::Builder::new().name("outbox".into()).spawn(runs);
+    Ok(Some(Outbox { bell, thread: thread.map_err(|why| why.to_string())? }))
 }
 
 impl Delivering {
     fn run(&mut self, told: &Receiver<Word>) {
         let mut waits = Duration::ZERO;
-        loop {
+        while !self.is_done() {
             let mut tried = Vec::new();
             match told.recv_timeout(waits) {
                 Ok(word) => tried.extend(self.hears(word)),
@@ -165,8 +190,18 @@ impl Delivering {
         }
     }
 
+    /// Whether it was told to stop, and nothing is under way that could come twice.
+    fn is_done(&self) -> bool {
+        let idle = self.lanes.iter().all(|lane| lane.under_way == 0);
+        self.stopping.is_some_and(|since| idle || since.elapsed() >= crate::limits::GRACE)
+    }
+
     fn hears(&mut self, word: Word) -> Option<Tried> {
         match word {
+            Word::Stop => {
+                self.stopping = Some(Instant::now());
+                None
+            }
             Word::Rung => {
                 self.bell.rung.store(false, Ordering::Relaxed);
                 None
@@ -184,6 +219,9 @@ impl Delivering {
     fn round(&mut self, tried: Vec<Tried>) -> Result<Duration, DeskError> {
         // First what is in doubt: nothing else is sent meanwhile.
         self.settle(tried)?;
+        if self.stopping.is_some() {
+            return Ok(limits::RATE_LOOK);
+        }
         while self.collecting.look(&self.site, &self.channels)? {}
         if self.forgotten.is_none_or(|at| at.elapsed() >= limits::FORGET_EVERY) {
             let now = self.site.clock.time();
@@ -356,5 +394,35 @@ fn came(row: &Row, outcome: Outcome, now: Time) -> Came {
             let next = now + TimeDelta::from_std(wait).unwrap_or_default();
             if next.timestamp_millis() >= row.until { Came::Over(why) } else { Came::Again(next, why) }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::outbox::rows::Key;
+
+    #[test]
+    fn what_would_be_tried_after_its_time_is_given_up_with_the_reason() {
+        let key = Key { channel: "mail".to_owned(), recipient: "bob".to_owned(), about: None, event: 1 };
+        let now = Time::from_timestamp(1_800_000_000, 0).unwrap();
+        let row = |seconds: i64| Row {
+            key: key.clone(),
+            kind: "requested".to_owned(),
+            wanted: 1,
+            reference: None,
+            tries: 0,
+            until: now.timestamp_millis() + seconds * 1000,
+            due: 0,
+            at: 0,
+        };
+        let came = |seconds, after: Option<u64>| {
+            let outcome = Outcome::Later { after: after.map(Duration::from_secs), why: "busy".to_owned() };
+            super::came(&row(seconds), outcome, now)
+        };
+        assert!(matches!(came(60, None), Came::Again(next, _) if next < now + TimeDelta::seconds(2)));
+        assert!(matches!(came(60, Some(30)), Came::Again(next, _) if next == now + TimeDelta::seconds(30)));
+        assert_eq!(came(60, Some(90)), Came::Over("busy".to_owned()));
+        assert_eq!(came(0, None), Came::Over("busy".to_owned()));
     }
 }

@@ -81,7 +81,7 @@ pub async fn whole(mut answer: reqwest::Response) -> Result<String, Outcome> {
     loop {
         match answer.chunk().await {
             Ok(Some(part)) if bytes.len() + part.len() <= limits::WHOLE_ANSWER => {
-                bytes.extend_from_slice(&part)
+                bytes.extend_from_slice(&part);
             }
             Ok(Some(_)) => return Err(Outcome::later("the answer is longer than any should be")),
             Ok(None) => return Ok(String::from_utf8_lossy(&bytes).into_owned()),

@@ -74,7 +74,7 @@ pub const LISTED: u32 = 200;
 /// answers in that time.
 pub const DOUBT: Duration = Duration::from_millis(250);
 /// See [`DOUBT`]: 200 recipients are served within 2 s however slow each is.
-pub const DOUBT_ALL: Duration = Duration::from_millis(1500);
+pub const DOUBT_ALL: Duration = Duration::from_millis(1200);
 
 /// Recipients whose pace is remembered at once; more forget those that have not been heard of for longest.
 pub const PACES: usize = 10_000;

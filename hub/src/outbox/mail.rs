@@ -77,15 +77,27 @@ impl Mail {
         })
     }
 
-    async fn connect(&self) -> Result<AsyncSmtpConnection, Error> {
+    async fn connect(&self) -> Result<AsyncSmtpConnection, String> {
+        let said = |why: Error| chain(&why);
         let (name, port) = (self.server.0.as_str(), self.server.1);
-        let at_once = (self.security == Security::Tls).then(|| self.tls.clone());
-        let limit = Some(limits::TRY);
-        let mut connection =
-            AsyncSmtpConnection::connect_tokio1((name, port), limit, &self.hello, at_once, None).await?;
-        if self.security == Security::Starttls {
-            connection.starttls(self.tls.clone(), &self.hello).await?;
+        if self.security == Security::Tls {
+            let (limit, tls) = (Some(limits::TRY), Some(self.tls.clone()));
+            let opened = AsyncSmtpConnection::connect_tokio1((name, port), limit, &self.hello, tls, None);
+            return self.known(opened.await.map_err(said)?).await.map_err(said);
         }
+        let stream = tokio::net::TcpStream::connect((name, port)).await.map_err(|why| why.to_string())?;
+        // Each of the short lines goes at once, and not once the one before is acknowledged.
+        stream.set_nodelay(true).map_err(|why| why.to_string())?;
+        let opened = AsyncSmtpConnection::connect_with_transport(Box::new(stream), &self.hello);
+        let mut connection = opened.await.map_err(said)?;
+        if self.security == Security::Starttls {
+            connection.starttls(self.tls.clone(), &self.hello).await.map_err(said)?;
+        }
+        self.known(connection).await.map_err(said)
+    }
+
+    /// The same once the server knows who this is.
+    async fn known(&self, mut connection: AsyncSmtpConnection) -> Result<AsyncSmtpConnection, Error> {
         if let Some(credentials) = &self.credentials {
             connection.auth(&[Mechanism::Plain, Mechanism::Login], credentials).await?;
         }
@@ -112,13 +124,13 @@ impl Mail {
     }
 
     async fn send(&self, parcel: &Parcel, passage: &Passage) -> Outcome {
-        let (to, said) = match self.letter(parcel) {
+        let (to, said) = match letter(parcel) {
             Ok(Some(letter)) => letter,
             Ok(None) => return Outcome::Moot,
             Err(why) => return Outcome::Never { why },
         };
         let message = match self.message(parcel, &to, &said) {
-            Ok(message) => message.formatted(),
+            Ok(message) => Content::of(&message.formatted()),
             Err(why) => return Outcome::Never { why: format!("writing the mail: {why}") },
         };
         let (mut connection, mails) = match self.kept().await {
@@ -126,12 +138,8 @@ impl Mail {
             None => match self.connect().await {
                 Ok(connection) => (connection, 0),
                 Err(why) => {
-                    return Outcome::later(format!(
-                        "calling {}:{}: {}",
-                        self.server.0,
-                        self.server.1,
-                        chain(&why)
-                    ));
+                    let (name, port) = &self.server;
+                    return Outcome::later(format!("calling {name}:{port}: {why}"));
                 }
             },
         };
@@ -151,37 +159,23 @@ impl Mail {
         &self,
         connection: &mut AsyncSmtpConnection,
         to: Address,
-        message: &[u8],
+        message: &Content,
         passage: &Passage,
     ) -> Result<(), Outcome> {
         let later = |doing: &str, why: &Error| Outcome::later(format!("{doing}: {}", chain(why)));
         let from = From::new(Some(self.from.email.clone()), Vec::new());
         connection.command(from).await.map_err(|why| later("naming the sender", &why))?;
-        let refused = |why: Error| match why.is_permanent() {
-            true => Outcome::Never { why: format!("naming the recipient {to}: {}", chain(&why)) },
-            false => later("naming the recipient", &why),
+        let refused = |doing: &str, why: &Error| {
+            if why.is_permanent() {
+                return Outcome::Never { why: format!("{doing}: {}", chain(why)) };
+            }
+            later(doing, why)
         };
-        connection.command(Rcpt::new(to.clone(), Vec::new())).await.map_err(refused)?;
+        let naming = format!("naming the recipient {to}");
+        connection.command(Rcpt::new(to, Vec::new())).await.map_err(|why| refused(&naming, &why))?;
         connection.command(Data).await.map_err(|why| later("beginning the mail", &why))?;
         passage.enter().await;
-        let taken = connection.message(message).await;
-        taken.map(drop).map_err(|why| match why.is_permanent() {
-            true => Outcome::Never { why: format!("handing the mail over: {}", chain(&why)) },
-            false => later("handing the mail over", &why),
-        })
-    }
-
-    /// To which address, and what it says; nothing where it is not for them any more.
-    fn letter(&self, parcel: &Parcel) -> Result<Option<(Address, Said)>, String> {
-        let Ok(person) = Person::parse(&parcel.recipient) else { return Ok(None) };
-        let Some(said) = said(parcel, Some(&person)) else { return Ok(None) };
-        let mail = parcel.world.people.get(&person).and_then(|human| human.mail.as_ref());
-        let mail =
-            mail.ok_or_else(|| format!("{person} has no mail address any more: write one into people.toml"))?;
-        let to = mail
-            .parse()
-            .map_err(|why| format!("{mail:?} is no mail address ({why}): correct it in people.toml"))?;
-        Ok(Some((to, said)))
+        connection.command(message).await.map(drop).map_err(|why| refused("handing the mail over", &why))
     }
 
     fn message(&self, parcel: &Parcel, to: &Address, said: &Said) -> Result<Message, lettre::error::Error> {
@@ -209,7 +203,7 @@ impl Mail {
 }
 
 impl Channel for Mail {
-    fn name(&self) -> &str {
+    fn name(&self) -> &'static str {
         "mail"
     }
 
@@ -218,8 +212,7 @@ impl Channel for Mail {
     }
 
     fn hears(&self, news: &News, world: &World) -> Vec<String> {
-        let reached =
-            |person: &&&Person| world.people.get(**person).is_some_and(|human| human.mail.is_some());
+        let reached = |person: &&&Person| world.people.get(person).is_some_and(|human| human.mail.is_some());
         news.people().iter().filter(reached).map(ToString::to_string).collect()
     }
 
@@ -233,6 +226,43 @@ impl Channel for Mail {
 
     fn deliver<'a>(&'a self, parcel: &'a Parcel, passage: &'a Passage) -> BoxFuture<'a, Outcome> {
         self.send(parcel, passage).boxed()
+    }
+}
+
+/// To which address, and what it says; nothing where it is not for them any more.
+fn letter(parcel: &Parcel) -> Result<Option<(Address, Said)>, String> {
+    let Ok(person) = Person::parse(&parcel.recipient) else { return Ok(None) };
+    let Some(said) = said(parcel, Some(&person)) else { return Ok(None) };
+    let mail = parcel.world.people.get(&person).and_then(|human| human.mail.as_ref());
+    let mail =
+        mail.ok_or_else(|| format!("{person} has no mail address any more: write one into people.toml"))?;
+    let to = mail
+        .parse()
+        .map_err(|why| format!("{mail:?} is no mail address ({why}): correct it in people.toml"))?;
+    Ok(Some((to, said)))
+}
+
+/// A mail as it goes over the line (RFC 5321, section 4.5.2), in one piece: in two the second waits until the first is
+/// acknowledged.
+struct Content(String);
+
+impl Content {
+    fn of(message: &[u8]) -> Self {
+        let mut text = String::from_utf8_lossy(message).replace("\r\n.", "\r\n..");
+        if text.starts_with('.') {
+            text.insert(0, '.');
+        }
+        if !text.ends_with("\r\n") {
+            text.push_str("\r\n");
+        }
+        text.push_str(".\r\n");
+        Self(text)
+    }
+}
+
+impl std::fmt::Display for Content {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
     }
 }
 
@@ -268,4 +298,17 @@ fn as_html(said: &Said) -> String {
 
 fn chain(why: &Error) -> String {
     super::http::chain(why)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_dot_at_the_beginning_of_a_line_does_not_end_a_mail() {
+        let over = |text: &str| Content::of(text.as_bytes()).0;
+        assert_eq!(over("a\r\n.\r\n.b\r\n"), "a\r\n..\r\n..b\r\n.\r\n");
+        assert_eq!(over(".\r\n"), "..\r\n.\r\n");
+        assert_eq!(over("a"), "a\r\n.\r\n");
+    }
 }

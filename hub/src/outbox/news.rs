@@ -34,8 +34,8 @@ pub struct News {
     pub told: BTreeSet<Person>,
     /// Whether a refused login brought it about.
     pub knock: bool,
-    /// Whether it still waits for somebody's word.
-    pub waits: bool,
+    /// Whether it still waits to be decided.
+    pub pending: bool,
     /// Whether nothing more will happen to it.
     pub closes: bool,
 }
@@ -58,7 +58,6 @@ impl News {
             (RequestState::Pending { until }, _) => *until,
             _ => record.at + limits::NEWS_GOOD,
         };
-        let waits = truth.waits();
         let is_over = match &truth.request.state {
             RequestState::Pending { .. } => false,
             RequestState::Approved { .. } => {
@@ -80,8 +79,8 @@ impl News {
             own: [ask.asked_by.clone(), ask.person.clone()].into(),
             told: truth.told(),
             knock: ask.channel == Channel::Login,
-            waits,
-            closes: is_over && !waits,
+            pending: truth.is_pending(),
+            closes: is_over && !truth.waits(),
         }
     }
 
@@ -108,7 +107,7 @@ impl News {
     /// tells it.
     pub fn is_for_places(&self) -> bool {
         match self.what {
-            Change::Requested => self.waits,
+            Change::Requested => self.pending,
             Change::Rechecked | Change::Reviewed => false,
             _ => true,
         }
@@ -120,8 +119,8 @@ impl News {
         let none = &NOBODY;
         let some: [&BTreeSet<Person>; 3] = match self.what {
             // What was decided before anybody looked is told by the record of that.
-            Change::Requested if self.waits => [deciders, own, told],
-            Change::Escalated | Change::Rechecked if self.waits => [deciders, none, none],
+            Change::Requested if self.pending => [deciders, own, told],
+            Change::Escalated | Change::Rechecked if self.pending => [deciders, none, none],
             Change::Approved
             | Change::Extended
             | Change::Denied

@@ -329,6 +329,12 @@ pub fn failed(sql: &dyn Sql) -> Result<Vec<Failed>, DeskError> {
     Ok(rows.into_iter().map(read).collect())
 }
 
+/// How many were given up since then.
+pub fn given_up(sql: &dyn Sql, since: Time) -> Result<u64, DeskError> {
+    let count = "SELECT count(*) FROM outbox WHERE over > 0 AND over = 2 AND at_ms >= ?1";
+    Ok(sql.one(count, &[&since.timestamp_millis()])?)
+}
+
 /// How many wait and how many were given up within what is kept, by channel.
 pub fn counts(sql: &dyn Sql) -> Result<Vec<(String, u64, u64)>, DeskError> {
     Ok(sql.rows(
@@ -336,4 +342,164 @@ pub fn counts(sql: &dyn Sql) -> Result<Vec<(String, u64, u64)>, DeskError> {
          GROUP BY channel ORDER BY channel",
         &[],
     )?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rusqlite::Connection;
+    use workflow::Change;
+
+    fn rows() -> Connection {
+        let connection = Connection::open_in_memory().unwrap();
+        connection.execute_batch(super::super::TABLES).unwrap();
+        connection.execute_batch(super::super::TABLES).unwrap();
+        connection
+    }
+
+    fn at(seconds: i64) -> Time {
+        Time::from_timestamp(1_800_000_000 + seconds, 0).unwrap()
+    }
+
+    fn letter(recipient: &str, about: u64, event: u64) -> New {
+        let about = Some(RequestId::from_random(about));
+        let key = Key { channel: "mail".to_owned(), recipient: recipient.to_owned(), about, event };
+        let kind = Kind::Change(Change::Requested);
+        New {
+            key,
+            kind,
+            seq: event.max(1),
+            until: at(100_000),
+            closed: false,
+            knock: false,
+            is_limited: true,
+        }
+    }
+
+    fn due_for(sql: &dyn Sql, seconds: i64) -> Vec<(String, u64)> {
+        let rows = due(sql, "mail", at(seconds), 100).unwrap();
+        rows.into_iter().map(|row| (row.key.recipient, row.key.event)).collect()
+    }
+
+    #[test]
+    fn each_recipient_gets_one_at_a_time_in_order_and_nobody_waits_for_another() {
+        let (connection, holder) = (rows(), "me");
+        let sql: &dyn Sql = &connection;
+        for new in [letter("a", 1, 5), letter("a", 2, 6), letter("b", 1, 5)] {
+            assert!(put(sql, &new, at(0)).unwrap());
+        }
+        assert!(!put(sql, &letter("a", 1, 9), at(0)).unwrap(), "who was asked is not asked again");
+        assert_eq!(due_for(sql, 0), [("a".to_owned(), 5), ("b".to_owned(), 5)]);
+        let first = due(sql, "mail", at(0), 1).unwrap().remove(0);
+        assert!(hold(sql, &first, holder, at(0)).unwrap());
+        assert!(!hold(sql, &first, "another", at(0)).unwrap());
+        assert_eq!(due_for(sql, 1), [("b".to_owned(), 5)], "one of theirs is being sent");
+        settle(sql, &first, holder, &Came::Again(at(30), "busy".to_owned()), at(1)).unwrap();
+        assert_eq!(due_for(sql, 2), [("b".to_owned(), 5)], "one of theirs waits to be tried again");
+        assert_eq!(failed(sql).unwrap().len(), 1);
+        assert_eq!(due_for(sql, 30), [("b".to_owned(), 5), ("a".to_owned(), 5)]);
+        let again = due(sql, "mail", at(30), 9).unwrap().remove(1);
+        assert_eq!(again.tries, 1);
+        hold(sql, &again, holder, at(30)).unwrap();
+        // Whoever held it is gone: it is there again once nobody waits for them any more.
+        assert_eq!(due_for(sql, 31), [("b".to_owned(), 5)]);
+        assert!(due_for(sql, 31 + limits::HELD.num_seconds()).contains(&("a".to_owned(), 5)));
+        settle(sql, &again, "another", &Came::Done(None), at(32)).unwrap();
+        assert_eq!(waiting(sql, "mail", at(99)).unwrap(), (3, None), "what somebody else holds is theirs");
+        settle(sql, &again, holder, &Came::Done(None), at(32)).unwrap();
+        assert_eq!(due_for(sql, 99), [("b".to_owned(), 5), ("a".to_owned(), 6)]);
+    }
+
+    #[test]
+    fn one_that_fails_again_and_again_lets_the_others_by() {
+        let connection = rows();
+        let sql: &dyn Sql = &connection;
+        put(sql, &letter("a", 1, 5), at(0)).unwrap();
+        put(sql, &letter("a", 2, 6), at(0)).unwrap();
+        let mut went = Vec::new();
+        for try_ in 0..=i64::from(limits::IN_ORDER) {
+            let row = due(sql, "mail", at(try_ * 1000), 9).unwrap().remove(0);
+            hold(sql, &row, "me", at(try_ * 1000)).unwrap();
+            let next = at(try_ * 1000 + 900);
+            settle(sql, &row, "me", &Came::Again(next, "no".to_owned()), at(try_ * 1000)).unwrap();
+            went.push(row.key.event);
+        }
+        assert_eq!(went, [5; 7]);
+        assert_eq!(due_for(sql, i64::from(limits::IN_ORDER) * 1000 + 1), [("a".to_owned(), 6)]);
+    }
+
+    #[test]
+    fn news_of_a_copy_collapse_into_one_change_and_what_comes_meanwhile_is_not_missed() {
+        let connection = rows();
+        let (sql, about): (&dyn Sql, _) = (&connection, RequestId::from_random(1));
+        put(sql, &letter("a", 1, 0), at(0)).unwrap();
+        let posted = due(sql, "mail", at(0), 9).unwrap().remove(0);
+        hold(sql, &posted, "me", at(0)).unwrap();
+        let happened =
+            |seq| update_copies(sql, about, (Kind::Change(Change::Approved), seq), false, at(1)).unwrap();
+        happened(7);
+        happened(8);
+        assert!(due_for(sql, 2).is_empty(), "it is being sent");
+        settle(sql, &posted, "me", &Came::Done(Some("x".to_owned())), at(2)).unwrap();
+        let update = due(sql, "mail", at(2), 9).unwrap().remove(0);
+        assert_eq!(
+            (update.wanted, update.reference.as_deref(), update.kind.as_str()),
+            (8, Some("x"), "approved")
+        );
+        hold(sql, &update, "me", at(2)).unwrap();
+        settle(sql, &update, "me", &Came::Done(None), at(3)).unwrap();
+        assert!(due_for(sql, 99).is_empty());
+        happened(8);
+        assert!(due_for(sql, 99).is_empty(), "the same again is nothing new");
+        update_copies(sql, about, (Kind::Change(Change::Expired), 9), true, at(4)).unwrap();
+        assert_eq!(due(sql, "mail", at(4), 9).unwrap()[0].reference.as_deref(), Some("x"));
+    }
+
+    #[test]
+    fn refused_logins_flood_nobody_and_alarms_always_come() {
+        let connection = rows();
+        let sql: &dyn Sql = &connection;
+        for about in 1..=30 {
+            put(sql, &New { knock: true, ..letter("a", about, about + 10) }, at(0)).unwrap();
+        }
+        let kinds = || -> Vec<(String, u64)> {
+            sql.rows(
+                "SELECT kind, count(*) FROM outbox WHERE recipient = 'a' GROUP BY kind ORDER BY kind",
+                &[],
+            )
+            .unwrap()
+        };
+        assert_eq!(kinds(), [("more".to_owned(), 1), ("requested".to_owned(), limits::PER_PERSON_KNOCKS)]);
+        for about in 100..200 {
+            put(sql, &letter("a", about, about), at(1)).unwrap();
+        }
+        assert_eq!(kinds(), [("more".to_owned(), 1), ("requested".to_owned(), limits::PER_PERSON - 1)]);
+        assert!(put(sql, &New { is_limited: false, ..letter("a", 300, 300) }, at(2)).unwrap());
+        assert!(put(sql, &letter("b", 300, 300), at(2)).unwrap(), "others hear as before");
+        let window = limits::WINDOW.num_seconds();
+        assert!(put(sql, &letter("a", 301, 301), at(window + 2)).unwrap(), "and so do they, later");
+        // The word that there is more comes at the end of the hour.
+        assert!(due_for(sql, 2).iter().all(|(_, event)| *event < 400));
+    }
+
+    #[test]
+    fn what_is_over_is_forgotten_and_what_waits_is_not() {
+        let connection = rows();
+        let sql: &dyn Sql = &connection;
+        put(sql, &letter("a", 1, 5), at(0)).unwrap();
+        put(sql, &letter("b", 1, 5), at(0)).unwrap();
+        put(sql, &letter("b", 2, 0), at(0)).unwrap();
+        for row in due(sql, "mail", at(0), 9).unwrap() {
+            hold(sql, &row, "me", at(0)).unwrap();
+            let came = if row.key.recipient == "a" { Came::Over("no".to_owned()) } else { Came::Done(None) };
+            settle(sql, &row, "me", &came, at(0)).unwrap();
+        }
+        assert_eq!(given_up(sql, at(0)).unwrap(), 1);
+        let later = at(limits::KEPT.num_seconds() + 1);
+        forget(sql, later).unwrap();
+        // The copy that was shown is still to be changed when something happens, and the letter was never sent.
+        assert_eq!(counts(sql).unwrap(), [("mail".to_owned(), 1, 0)]);
+        free_all(sql, later).unwrap();
+        assert_eq!(due(sql, "mail", later, 9).unwrap().len(), 1);
+    }
 }

@@ -36,7 +36,7 @@ pub fn said(parcel: &Parcel, reader: Option<&Person>) -> Option<Said> {
     let asks = matches!(change, Change::Requested | Change::Escalated | Change::Rechecked);
     let decides = reader.is_none_or(|reader| truth.is_decider(reader));
     let concerns = reader.is_none_or(|reader| truth.is_own(reader) || truth.told().contains(reader));
-    if asks && !(truth.waits() && (decides || concerns)) {
+    if asks && !(truth.is_pending() && (decides || concerns)) {
         return None;
     }
     Some(told(change, truth, reader))
@@ -104,7 +104,7 @@ fn told(change: Change, truth: &Truth, reader: Option<&Person>) -> Said {
         _ => format!("{who}, {what}"),
     };
     let next = if truth.waits() && reader.is_some_and(|reader| truth.is_decider(reader)) {
-        if matches!(truth.request.state, RequestState::Pending { .. }) {
+        if truth.is_pending() {
             "You can agree or say no".to_owned()
         } else {
             "You can say that it was right, or take it back".to_owned()

@@ -11,6 +11,7 @@ use super::says::{Said, stands};
 use access::Person;
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
+use serde::Serialize;
 use serde_json::{Value, json};
 use workflow::World;
 use zeroize::Zeroizing;
@@ -47,23 +48,38 @@ impl Slack {
     }
 
     /// One call of the Web API; its answer, or why there is none.
-    async fn call(&self, method: &str, body: &Value) -> Result<Value, Outcome> {
-        let url = format!("{}/{method}", self.api.as_str().trim_end_matches('/'));
-        let call = self.client.post(url).bearer_auth(self.token.as_str());
-        let call = call.header("content-type", "application/json; charset=utf-8").body(body.to_string());
-        let answer = call.send().await.map_err(|why| Outcome::later(http::chain(&why.without_url())))?;
+    async fn call(&self, method: &str, body: &impl Serialize) -> Result<Value, Outcome> {
+        let body = serde_json::to_string(body).unwrap_or_default();
+        let call = self.client.post(self.method(method)).header("content-type", JSON).body(body);
+        self.answer(method, call).await
+    }
+
+    fn method(&self, method: &str) -> reqwest::Url {
+        let mut url = self.api.clone();
+        // What is https or http has a path.
+        if let Ok(mut path) = url.path_segments_mut() {
+            path.pop_if_empty().push(method);
+        }
+        url
+    }
+
+    async fn answer(&self, method: &str, call: reqwest::RequestBuilder) -> Result<Value, Outcome> {
+        let answer = call.bearer_auth(self.token.as_str()).send().await;
+        let answer = answer.map_err(|why| Outcome::later(http::chain(&why.without_url())))?;
         let (status, after) = (answer.status(), http::retry_after(&answer));
         if !status.is_success() {
             return Err(Outcome::Later { after, why: format!("{method}: Slack answered {status}") });
         }
         let read: Value = serde_json::from_str(&http::whole(answer).await?)
             .map_err(|why| Outcome::later(format!("{method}: reading Slack's answer: {why}")))?;
-        if read["ok"] == true {
+        if read.get("ok") == Some(&Value::Bool(true)) {
             return Ok(read);
         }
-        let error = read["error"].as_str().unwrap_or("no error");
+        let error = text(&read, "/error").unwrap_or("no error");
         let why = format!("{method}: Slack says {error:?}");
         Err(match error {
+            // Somebody took the message away there: then nobody wants it.
+            "message_not_found" => Outcome::Moot,
             "users_not_found" | "user_not_found" | "user_disabled" => Outcome::Never { why },
             _ => Outcome::Later { after, why },
         })
@@ -78,58 +94,27 @@ impl Slack {
                 "{person} has no mail address any more, by which Slack knows them: write one into people.toml"
             ),
         })?;
-        let mut url = self.api.clone();
-        if let Ok(mut path) = url.path_segments_mut() {
-            path.pop_if_empty().push("users.lookupByEmail");
-        }
-        url.query_pairs_mut().append_pair("email", &mail);
-        let found = self.call("conversations.open", &json!({ "users": self.user(url).await? })).await?;
-        found["channel"]["id"]
-            .as_str()
-            .map(str::to_owned)
-            .ok_or_else(|| Outcome::later("conversations.open: there is no channel in Slack's answer"))
-    }
-
-    async fn user(&self, url: reqwest::Url) -> Result<String, Outcome> {
-        let call = self.client.get(url).bearer_auth(self.token.as_str());
-        let answer = call.send().await.map_err(|why| Outcome::later(http::chain(&why.without_url())))?;
-        let (status, after) = (answer.status(), http::retry_after(&answer));
-        if !status.is_success() {
-            return Err(Outcome::Later {
-                after,
-                why: format!("users.lookupByEmail: Slack answered {status}"),
-            });
-        }
-        let read: Value = serde_json::from_str(&http::whole(answer).await?)
-            .map_err(|why| Outcome::later(format!("users.lookupByEmail: reading Slack's answer: {why}")))?;
-        if let Some(user) = read["user"]["id"].as_str() {
-            return Ok(user.to_owned());
-        }
-        let error = read["error"].as_str().unwrap_or("no error");
-        let why = format!("users.lookupByEmail: Slack says {error:?}");
-        Err(if error == "users_not_found" { Outcome::Never { why } } else { Outcome::later(why) })
+        let found = "users.lookupByEmail";
+        let call = self.client.get(self.method(found)).query(&[("email", &mail)]);
+        let user = self.answer(found, call).await?;
+        let user = text(&user, "/user/id").unwrap_or_default();
+        let opened = self.call("conversations.open", &json!({ "users": user })).await?;
+        let place = text(&opened, "/channel/id").map(str::to_owned);
+        place.ok_or_else(|| Outcome::later("conversations.open: there is no channel in Slack's answer"))
     }
 
     async fn send(&self, parcel: &Parcel, passage: &Passage) -> Result<String, Outcome> {
         let reader = parcel.recipient.strip_prefix(PERSON).and_then(|person| Person::parse(person).ok());
-        let mut message = message(&stands(parcel, reader.as_ref()));
+        let mut message = Message::of(&stands(parcel, reader.as_ref()));
         if let Some((channel, at)) = parcel.reference.as_deref().and_then(|found| found.split_once(' ')) {
-            message["channel"] = channel.into();
-            message["ts"] = at.into();
-            match self.call("chat.update", &message).await {
-                Ok(_) => return Ok(format!("{channel} {at}")),
-                // Somebody took it away there: then nobody wants it.
-                Err(Outcome::Later { why, .. }) if why.ends_with("\"message_not_found\"") => {
-                    return Err(Outcome::Moot);
-                }
-                Err(outcome) => return Err(outcome),
-            }
+            (message.channel, message.ts) = (channel.to_owned(), Some(at.to_owned()));
+            return self.call("chat.update", &message).await.map(|_| format!("{channel} {at}"));
         }
-        message["channel"] = self.place(parcel).await?.into();
-        message["metadata"] = json!({ "event_type": "jit_request", "event_payload": { "id": parcel.id } });
+        message.channel = self.place(parcel).await?;
+        message.metadata = Some(json!({ "event_type": "jit_request", "event_payload": { "id": parcel.id } }));
         passage.enter().await;
         let posted = self.call("chat.postMessage", &message).await?;
-        match (posted["channel"].as_str(), posted["ts"].as_str()) {
+        match (text(&posted, "/channel"), text(&posted, "/ts")) {
             (Some(channel), Some(at)) => Ok(format!("{channel} {at}")),
             _ => Err(Outcome::Never {
                 why: "chat.postMessage: Slack's answer does not say where it is".to_owned(),
@@ -138,8 +123,16 @@ impl Slack {
     }
 }
 
+/// Text in an answer.
+fn text<'a>(answer: &'a Value, at: &str) -> Option<&'a str> {
+    answer.pointer(at)?.as_str()
+}
+
+/// As Slack wants it said.
+const JSON: &str = "application/json; charset=utf-8";
+
 impl Channel for Slack {
-    fn name(&self) -> &str {
+    fn name(&self) -> &'static str {
         "slack"
     }
 
@@ -151,7 +144,7 @@ impl Channel for Slack {
         let mut all: Vec<String> = self.channel.clone().into_iter().collect();
         if self.people {
             let has_mail =
-                |person: &&Person| world.people.get(*person).is_some_and(|human| human.mail.is_some());
+                |person: &&Person| world.people.get(person).is_some_and(|human| human.mail.is_some());
             let people = news.people().into_iter().filter(has_mail);
             all.extend(people.map(|person| format!("{PERSON}{person}")));
         }
@@ -180,19 +173,32 @@ impl Channel for Slack {
 }
 
 /// A message in Block Kit. All but the link is plain text, in which nothing is markup.
-fn message(said: &Said) -> Value {
-    let plain =
-        |text: &str, most: usize| json!({ "type": "plain_text", "text": cut(text, most), "emoji": false });
-    let mut blocks = vec![json!({ "type": "header", "text": plain(&said.title, limits::SLACK_TITLE) })];
-    for facts in said.facts.chunks(limits::SLACK_FIELDS) {
-        let fields =
-            facts.iter().map(|(name, value)| plain(&format!("{name}: {value}"), limits::SLACK_FIELD));
-        blocks.push(json!({ "type": "section", "fields": fields.collect::<Vec<_>>() }));
+#[derive(Serialize)]
+struct Message {
+    channel: String,
+    /// Which one is changed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ts: Option<String>,
+    /// What notifications show, which is markup: names alone, of which none has a character of it.
+    text: String,
+    blocks: Vec<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    metadata: Option<Value>,
+}
+
+impl Message {
+    fn of(said: &Said) -> Self {
+        let plain = |text: &str, most: usize| json!({ "type": "plain_text", "text": cut(text, most), "emoji": false });
+        let mut blocks = vec![json!({ "type": "header", "text": plain(&said.title, limits::SLACK_TITLE) })];
+        for facts in said.facts.chunks(limits::SLACK_FIELDS) {
+            let field =
+                |(name, value): &(&str, String)| plain(&format!("{name}: {value}"), limits::SLACK_FIELD);
+            blocks.push(json!({ "type": "section", "fields": facts.iter().map(field).collect::<Vec<_>>() }));
+        }
+        let link = format!("<{}|{}, signed in>", said.link, said.next);
+        blocks.push(json!({ "type": "section", "text": { "type": "mrkdwn", "text": link } }));
+        Self { channel: String::new(), ts: None, text: escaped(&said.title), blocks, metadata: None }
     }
-    let link = format!("<{}|{}, signed in>", said.link, said.next);
-    blocks.push(json!({ "type": "section", "text": { "type": "mrkdwn", "text": link } }));
-    // What notifications show, which is markup: so names alone, of which none has a character of it.
-    json!({ "text": escaped(&said.title), "blocks": blocks })
 }
 
 /// As much of a text as there is room for, escaped as Slack wants all text to be.
@@ -222,7 +228,8 @@ mod tests {
     fn nothing_that_somebody_wrote_is_markup_or_longer_than_slack_takes() {
         let facts = vec![("Reason", "<!channel> *x* <https://evil.example|y> ".repeat(200))];
         let (title, next, link) = ("t".repeat(400), "See it".to_owned(), "https://hub/x".to_owned());
-        let message = message(&Said { title, facts, next, is_loud: false, link });
+        let message = Message::of(&Said { title, facts, next, is_loud: false, link });
+        let message = serde_json::to_value(&message).unwrap();
         let field = &message["blocks"][1]["fields"][0];
         let text = field["text"].as_str().unwrap();
         assert!(field["type"] == "plain_text" && !text.contains('<') && text.ends_with("..."), "{text}");

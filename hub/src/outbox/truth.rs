@@ -45,12 +45,15 @@ impl Truth {
         self.rule.as_ref().map(|rule| rule.tell.clone()).unwrap_or_default()
     }
 
-    /// Whether it still waits for somebody's word.
+    /// Whether it still waits to be decided.
+    pub fn is_pending(&self) -> bool {
+        matches!(self.request.state, RequestState::Pending { until } if self.now < until)
+    }
+
+    /// Whether it still waits for somebody's word: to be decided, or looked at afterwards.
     pub fn waits(&self) -> bool {
-        match self.request.state {
-            RequestState::Pending { until } => self.now < until,
-            _ => self.request.afterwards.as_ref().is_some_and(|afterwards| afterwards.review.is_none()),
-        }
+        let afterwards = self.request.afterwards.as_ref();
+        self.is_pending() || afterwards.is_some_and(|afterwards| afterwards.review.is_none())
     }
 
     /// Whether this person could say something to it now.

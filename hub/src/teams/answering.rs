@@ -143,11 +143,11 @@ fn later(
     };
     tokio::spawn(async move {
         let _place = place;
-        let made = {
+        let done = {
             let (site, teams, activity) = (Arc::clone(&site), Arc::clone(&teams), Arc::clone(&activity));
             tokio::task::spawn_blocking(move || make(&site, &teams, &activity)).await
         };
-        let Ok(said) = made else { return };
+        let Ok(said) = done else { return };
         // In a channel the answer belongs to the thread that was written in.
         let at =
             Place { service: activity.service_url.clone(), conversation: activity.conversation.id.clone() };

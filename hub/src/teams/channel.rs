@@ -210,9 +210,11 @@ impl Cards {
 /// A card that comes for the first time, loud where it must be.
 fn announced(card: &Value, picture: &Picture) -> Value {
     let mut message = message(card);
-    message["summary"] = card["fallbackText"].clone();
-    if picture.request.ask.kind == workflow::Kind::BreakGlass {
-        message["importance"] = json!("urgent");
+    if let Some(fields) = message.as_object_mut() {
+        fields.insert("summary".to_owned(), card.get("fallbackText").cloned().unwrap_or_default());
+        if picture.request.ask.kind == workflow::Kind::BreakGlass {
+            fields.insert("importance".to_owned(), json!("urgent"));
+        }
     }
     message
 }

@@ -4,7 +4,7 @@
 use super::Teams;
 use super::activity::{Activity, Click};
 use super::card::{self, Shown};
-use super::picture::Picture;
+use super::picture::{self, Picture};
 use super::rows;
 use crate::site::Site;
 use access::{Login, Person, RequestId, Span, Text};
@@ -98,7 +98,7 @@ fn answered(site: &Site, teams: &Teams, activity: &Activity, click: &Click) -> R
     };
     let bad = |what: &str| DeskError::BadRequest(format!("the card carries {what}: nothing was changed"));
     let id: RequestId = click.request.parse().map_err(|_| bad("no request"))?;
-    let Some(picture) = teams.picture(site, id)? else {
+    let Some(picture) = picture::look(site, id)? else {
         return Ok(Said::Text(format!("There is no request {id} here any more.")));
     };
     let caller = site.in_teams(&account.person)?;
@@ -120,7 +120,14 @@ fn answered(site: &Site, teams: &Teams, activity: &Activity, click: &Click) -> R
     }
     let review = review(click, verdict, &picture)?;
     match site.desk.review(&caller, &click.request, &review, &key(click, &account.person)) {
-        Ok(_) => {}
+        // Or it was done already, by the same click or by another one of theirs.
+        Ok(_)
+        | Err(
+            DeskError::KeyReused
+            | DeskError::Refused(
+                Refusal::AlreadyDecided { .. } | Refusal::AlreadyReviewed(_) | Refusal::Changed(_),
+            ),
+        ) => {}
         // It was done already, by the same click or by another one of theirs.
         Err(
             DeskError::KeyReused
@@ -133,7 +140,7 @@ fn answered(site: &Site, teams: &Teams, activity: &Activity, click: &Click) -> R
         }
         Err(why) => return Err(why),
     }
-    match teams.picture(site, id)? {
+    match picture::look(site, id)? {
         Some(picture) => site.teams_card(teams, &picture).map(Said::Card),
         None => Ok(Said::Text("It was done.".to_owned())),
     }

@@ -28,12 +28,8 @@ pub use check::check;
 pub use manifest::write as write_manifest;
 
 use crate::error::HubError;
-use crate::site::Site;
-use access::RequestId;
 use clap::Subcommand;
 use connector::Connector;
-use desk::DeskError;
-use picture::Picture;
 use settings::Settings;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -79,10 +75,5 @@ impl Teams {
     /// The tenant whose people may talk to it, as rows have it.
     pub fn tenant(&self) -> &str {
         &self.settings.tenant
-    }
-
-    /// The request as it is now, if there is one.
-    fn picture(&self, site: &Site, id: RequestId) -> Result<Option<Picture>, DeskError> {
-        picture::look(site, id)
     }
 }

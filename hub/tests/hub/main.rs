@@ -16,6 +16,7 @@ mod moving;
 mod nginx;
 mod openapi;
 mod outbox;
+mod outbox_chats;
 mod outbox_mail;
 mod power;
 mod published;

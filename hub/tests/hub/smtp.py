@@ -1,7 +1,7 @@
 # A mail server (aiosmtpd): smtp.py FOLDER plain|starttls. It writes each mail that it took as a line of FOLDER/mails and
 # says on which port it listens. Mail for slow@ is taken once there is a file FOLDER/go, for no@ never (550), for later@
 # not while there is a file FOLDER/busy (451). With starttls it wants TLS and the password "mail-secret" of user "jit".
-import asyncio, json, os, ssl, sys
+import asyncio, json, os, ssl, sys, time
 from aiosmtpd.smtp import SMTP, AuthResult
 
 folder, mode = sys.argv[1:]
@@ -25,6 +25,7 @@ class Handler:
         while envelope.rcpt_tos[0].startswith("slow@") and not there("go"):
             await asyncio.sleep(0.05)
         mails.write(json.dumps({
+            "at": time.time(),
             "from": envelope.mail_from,
             "to": envelope.rcpt_tos,
             "tls": session.ssl is not None,

@@ -198,8 +198,8 @@ fn length(left: Span, asked: Span) -> String {
 }
 
 fn people(people: impl IntoIterator<Item = impl Display>, named: Cut) -> String {
-    let names = names(people, named.named);
-    if names.is_empty() { "nobody now".to_owned() } else { names }
+    let all = names(people, named.named);
+    if all.is_empty() { "nobody now".to_owned() } else { all }
 }
 
 fn reviewed(review: &Review, named: Cut) -> String {

@@ -106,12 +106,13 @@ fn drawn(shown: &Shown<'_>, cut: Cut) -> Value {
         "msteams": {"width": "Full"},
         "body": body,
     });
-    if !shown.viewers.is_empty() {
+    if let Some(fields) = card.as_object_mut().filter(|_| !shown.viewers.is_empty()) {
         let viewers: Vec<&String> = shown.viewers.iter().take(limits::RENEWED_FOR).collect();
-        card["refresh"] = json!({
+        let renew = json!({
             "action": {"type": "Action.Execute", "title": "Renew", "verb": "refresh", "data": {"jit": data("refresh")}},
             "userIds": viewers,
         });
+        fields.insert("refresh".to_owned(), renew);
     }
     card
 }

@@ -146,7 +146,7 @@ fn a_card_says_where_its_request_stands_through_its_whole_life() {
         by: Decider::Policy { why: "no rule is for alice".into() },
         comment: None,
     };
-    for (picture, said) in [
+    for (picture, said) in vec![
         (waits(), "Waits until 2027-01-15 09:00 UTC. Approved: 0 of 2."),
         (once, "Waits until 2027-01-15 09:00 UTC. Approved by bob: 1 of 2."),
         (
