@@ -1,5 +1,5 @@
 //! One event at a time: what it makes of a request, and what it is refused for.
-#![allow(clippy::unwrap_used)] // also in the functions that tests share
+#![allow(clippy::unwrap_used, clippy::panic)] // also in the functions that tests share
 
 use access::{GrantId, HostName, Login, Person, RequestId, Service, Span, Text, Time, Window};
 use std::collections::{BTreeMap, BTreeSet};

@@ -128,13 +128,6 @@ fn answered(site: &Site, teams: &Teams, activity: &Activity, click: &Click) -> R
                 Refusal::AlreadyDecided { .. } | Refusal::AlreadyReviewed(_) | Refusal::Changed(_),
             ),
         ) => {}
-        // It was done already, by the same click or by another one of theirs.
-        Err(
-            DeskError::KeyReused
-            | DeskError::Refused(
-                Refusal::AlreadyDecided { .. } | Refusal::AlreadyReviewed(_) | Refusal::Changed(_),
-            ),
-        ) => {}
         Err(DeskError::Refused(why @ (Refusal::LastInChat { .. } | Refusal::NotInChat { .. }))) => {
             return Ok(Said::Text(format!("{why}: {}/web/requests/{id}", site.url)));
         }

@@ -451,8 +451,8 @@ fn a_card_that_nobody_knows_of_answers_with_what_is_now_and_decides_nothing_twic
 
 #[test]
 fn more_than_sixty_approvers_have_a_card_that_teams_takes() {
-    let many: String = (0..70).map(|n| format!("[lead{n}]\ngroups = [\"leads\"]\n")).collect();
-    let (hub, double) = hub_of(POLICY, &format!("{PEOPLE}{many}"));
+    let many: Vec<String> = (0..70).map(|n| format!("[lead{n}]\ngroups = [\"leads\"]\n")).collect();
+    let (hub, double) = hub_of(POLICY, &format!("{PEOPLE}{}", many.concat()));
     let bob = linked(&hub, &double, "bob");
     for n in 0..70 {
         hub.sql(&format!(

@@ -133,8 +133,9 @@ impl Double {
         let mut heard = String::new();
         soon(text, || {
             let all = self.messages(conversation);
-            let texts = all.iter().skip(before).filter_map(|message| message["versions"][0]["text"].as_str());
-            texts.last().is_some_and(|text| {
+            let mut texts =
+                all.iter().skip(before).filter_map(|message| message["versions"][0]["text"].as_str());
+            texts.next_back().is_some_and(|text| {
                 text.clone_into(&mut heard);
                 true
             })
@@ -181,7 +182,7 @@ pub struct Account {
 
 impl Account {
     pub fn named(name: &str) -> Self {
-        let hex: String = name.bytes().map(|byte| format!("{byte:02x}")).collect();
+        let hex = workflow::hex(name.as_bytes());
         let id = format!("aaaaaaaa-bbbb-cccc-dddd-{hex:0<12.12}");
         Self { name: name.to_owned(), chat: format!("29:{name}"), id }
     }
