@@ -4,7 +4,7 @@ use super::activity::Activity;
 use super::card::attachment;
 use super::clicks::{self, Said};
 use super::commands;
-use super::connector::Place;
+use super::connector::{Failed, Place};
 use super::rows::{self, Heard};
 use super::token;
 use super::{Teams, limits};
@@ -148,22 +148,31 @@ fn later(
             tokio::task::spawn_blocking(move || make(&site, &teams, &activity)).await
         };
         let Ok(said) = done else { return };
-        // In a channel the answer belongs to the thread that was written in.
-        let at =
-            Place { service: activity.service_url.clone(), conversation: activity.conversation.id.clone() };
-        let sent = match &said {
-            Said::Card(card) if !activity.reply_to_id.is_empty() => {
-                teams.connector.put(&at, &activity.reply_to_id, &message(card)).await
-            }
-            Said::Card(card) => teams.connector.post(&at, &message(card)).await.map(drop),
-            Said::Text(text) | Said::Wrong(text) | Said::Unable(text) => {
-                teams.connector.post(&at, &text_message(text)).await.map(drop)
-            }
-        };
+        let mut sent = send(&teams, &activity, &said).await;
+        for _ in 0..limits::REPLY_AGAIN {
+            let Err(Failed::Later(after, _)) = &sent else { break };
+            tokio::time::sleep(after.unwrap_or(limits::AGAIN).min(limits::AGAIN_MOST)).await;
+            sent = send(&teams, &activity, &said).await;
+        }
         if let Err(why) = sent {
             site.log.put(Level::Warning, format!("answering in Teams: {why:?}"));
         }
     });
+}
+
+/// Says it there.
+async fn send(teams: &Teams, activity: &Activity, said: &Said) -> Result<(), Failed> {
+    // In a channel the answer belongs to the thread that was written in.
+    let at = Place { service: activity.service_url.clone(), conversation: activity.conversation.id.clone() };
+    match said {
+        Said::Card(card) if !activity.reply_to_id.is_empty() => {
+            teams.connector.put(&at, &activity.reply_to_id, &message(card)).await
+        }
+        Said::Card(card) => teams.connector.post(&at, &message(card)).await.map(drop),
+        Said::Text(text) | Said::Wrong(text) | Said::Unable(text) => {
+            teams.connector.post(&at, &text_message(text)).await.map(drop)
+        }
+    }
 }
 
 /// A card as a message.

@@ -172,9 +172,13 @@ fn asked(rest: &str) -> Result<NewRequest, String> {
     let services = words.next().ok_or_else(|| format!("it is for nothing: {usage}"))?;
     let mut said: BTreeMap<&str, &str> = BTreeMap::new();
     while let Some(word) = words.next() {
+        let wrong = || format!("{word:?} is not understood there: {usage}");
+        if !["on", "as", "for", "ticket"].contains(&word) {
+            return Err(wrong());
+        }
         let value = words.next().ok_or_else(|| format!("nothing follows {word:?}: {usage}"))?;
-        if !["on", "as", "for", "ticket"].contains(&word) || said.insert(word, value).is_some() {
-            return Err(format!("{word:?} is not understood there: {usage}"));
+        if said.insert(word, value).is_some() {
+            return Err(wrong());
         }
     }
     let wrong = |what: &str, why: &dyn std::fmt::Display| format!("{what}: {why}");

@@ -82,6 +82,9 @@ pub const COUNTED: usize = 10_000;
 /// Messages that are answered at once, beside cards: each a reply of one line.
 pub const REPLIES: usize = 32;
 
+/// An answer that was not taken is sent again so often: who waits for it asks again by then.
+pub const REPLY_AGAIN: usize = 3;
+
 /// A call that Microsoft wants later without saying when is made again after so long, and at most so long where it says.
 pub const AGAIN: Duration = Duration::from_secs(5);
 /// See [`AGAIN`].

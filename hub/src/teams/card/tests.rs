@@ -260,7 +260,7 @@ fn whatever_people_write_the_card_is_small_and_its_ids_are_whole() {
     ask.reason = long.clone();
     ask.ticket = Some(long.clone());
     ask.hosts =
-        (0..256).map(|n| HostName::parse(&format!("{}-{n}.example.org", "h".repeat(60))).unwrap()).collect();
+        (0..256).map(|n| HostName::parse(&format!("{}-{n}.example.org", "h".repeat(50))).unwrap()).collect();
     ask.labels = (0..32).map(|n| (format!("{n:0>100}"), "v".repeat(100))).collect();
     let said =
         Review { comment: Some(long), ..review(ReviewVerdict::Approve { narrowing: Narrowing::default() }) };
