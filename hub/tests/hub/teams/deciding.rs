@@ -1,9 +1,11 @@
 //! Requests as cards, and clicks on them.
 
 use super::double::{Account, Double, TENANT, hub_of, linked, soon};
+use crate::host::{Host, joined};
 use crate::room::{Hub, PATIENCE};
 use access::{HostName, Service, Span, Text};
 use api::{AskRequests, Change, NewExtension, NewRequest, RequestView, Scope, Which};
+use journal::{Head, LogId, Stamp};
 use serde_json::{Value, json};
 use workflow::{Channel, RequestState};
 
@@ -11,7 +13,7 @@ const POLICY: &str = r#"
 [[rule]]
 id = "one"
 who = { groups = ["dev"] }
-where = { hosts = ["db-1"] }
+where = { hosts = ["db-1", "db-7"] }
 what = { services = ["ssh", "sudo"] }
 time = { max = "8h", extend = { count = 2 } }
 approve = [{ from = ["group:leads"] }]
@@ -374,6 +376,57 @@ fn a_grant_is_followed_from_its_approval_to_its_end() {
                 && last.contains(": enough: not used.")
         })
     });
+}
+
+/// What a host writes down of a session that is over after so many minutes.
+fn session_over(id: u64, grant: access::GrantId, opened: i64, minutes: i64) -> String {
+    let at = |minute: i64| access::Time::from_timestamp(1_800_000_000 + minute * 60, 0).unwrap();
+    json!({
+        "kind": "session", "at": at(opened + minutes), "change": "closed", "session": {
+            "id": access::SessionId::from_random(id), "grant": grant, "boot": "b", "pid": 5, "start_ticks": 7,
+            "audit_session": 3, "subject": "alice", "target": "alice", "service": "ssh", "tty": "ssh", "rhost": "",
+            "reason": "granted", "opened": at(opened)
+        }
+    })
+    .to_string()
+}
+
+#[test]
+fn a_grant_that_is_over_says_how_its_hosts_say_it_was_used() {
+    let (hub, double) = room();
+    let (bob, alice) = (linked(&hub, &double, "bob"), Asker::of(&hub, "alice"));
+    let (host, other) = (joined(&hub, "db-7"), joined(&hub, "db-8"));
+    let id = alice.asks("db-7", "why");
+    let (message, _) = double.card(&bob.personal(), &id);
+    double.click(&click(&message, "approve", &bob));
+    let RequestState::Approved { grant, .. } = alice.sees(&id).state else { panic!("not approved") };
+    Asker::of(&hub, "bob")
+        .client
+        .revoke(&grant.to_string(), &api::EndGrant { reason: Text::parse("x").ok() })
+        .unwrap();
+    double.card(&bob.personal(), "not used.");
+    let tells = |host: &Host, bodies: Vec<String>| {
+        let log = LogId([7; 16]);
+        let mut head = Head::start(log);
+        let row = |body| {
+            let row = head.next(Stamp { boot: "b".into(), wall_ms: 1_800_000_000_000, boot_ms: 1 }, body);
+            head = Head::of(&row);
+            row
+        };
+        let rows: Vec<journal::Row> = bodies.into_iter().map(row).collect();
+        let count = rows.len() as u64;
+        let has: api::JournalHas =
+            host.is_heard(&hub, "journal", &api::JournalPart { log, rows, oldest: false });
+        assert_eq!(has.through, count);
+    };
+    // A host that the grant is not for has nothing to say of it.
+    tells(&other, vec![session_over(9, grant, 0, 500)]);
+    tells(
+        &host,
+        vec![session_over(1, grant, 0, 30), session_over(2, grant, 20, 21), "something else".to_owned()],
+    );
+    double.card(&bob.personal(), "used 41 min, 2 sessions.");
+    hub.logs("mark=grant_used");
 }
 
 #[test]
