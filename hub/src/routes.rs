@@ -9,8 +9,8 @@ use crate::teller::Teller;
 use crate::{limits, rows, web};
 use access::{Person, TokenId};
 use api::{
-    AskJournal, JournalRow, MadeLink, MadeToken, NewLink, NewToken, ProblemCode, Roles, Scope, Status, Token,
-    TokenView, Which,
+    AskJournal, Check, CheckQuery, JournalRow, MadeLink, MadeToken, NewLink, NewToken, ProblemCode, Roles,
+    Scope, Status, Token, TokenView, Which,
 };
 use axum::extract::{DefaultBodyLimit, Extension, Path, Query, State};
 use axum::http::{StatusCode, header};
@@ -27,6 +27,7 @@ type Shared = State<Arc<Site>>;
 pub fn inside(site: &Arc<Site>) -> Router {
     let own = Router::new()
         .route("/v1/status", get(status))
+        .route("/v1/check", get(check))
         .route("/v1/journal", get(journal))
         .route("/v1/tokens", get(tokens).post(make_token))
         .route("/v1/tokens/{id}/revoke", post(revoke_token))
@@ -295,6 +296,24 @@ impl Site {
         }
         self.ledger.revoke_token(found.token.id, caller.person.clone(), self.clock.time())
     }
+}
+
+/// What the gate of a host would say that heard of everything.
+async fn check(
+    State(site): Shared,
+    Extension(caller): Extension<Caller>,
+    Query(query): Query<CheckQuery>,
+) -> Answer<Check> {
+    blocking(move || {
+        let which =
+            || DeskError::BadRequest("a hub is no host itself: say which, with --host NAME".to_owned());
+        let host = query.host.as_ref().ok_or_else(which)?;
+        if !site.policies.world().hosts.labels.contains_key(host) {
+            return Err(feed::no_host(host));
+        }
+        site.desk.check(&caller, &query, host, |question, now| site.desk.decide_for(host, question, now))
+    })
+    .await
 }
 
 async fn tokens(State(site): Shared, Extension(caller): Extension<Caller>) -> Answer<Vec<TokenView>> {

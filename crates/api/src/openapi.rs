@@ -150,7 +150,7 @@ pub fn document() -> Value {
 impl Book {
     fn people(&mut self) {
         self.reads::<Status>(By::Anyone, "/v1/status", "How it does, and who one is to it");
-        self.asks::<CheckQuery, Check>(By::OnHost, "/v1/check", "What the gate would say");
+        self.asks::<CheckQuery, Check>(By::Anyone, "/v1/check", "What the gate would say");
         self.asks::<AskRequests, Vec<RequestView>>(By::Anyone, "/v1/requests", "Requests");
         self.writes::<NewRequest, Opened>(By::Anyone, "/v1/requests", "Ask for access");
         self.reads::<RequestView>(By::Anyone, "/v1/requests/{id}", "One request");

@@ -4,6 +4,7 @@
 mod abuse;
 mod attacks;
 mod certificates;
+mod checking;
 mod database;
 mod durable;
 mod feed;

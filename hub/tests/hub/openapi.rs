@@ -257,6 +257,8 @@ fn every_call_is_answered_as_the_document_says() {
     assert_eq!((again.status, again.body["code"].as_str()), (409, Some("conflict")));
     alice.gets("/v1/grants", &[("all", "true"), ("user", "alice")]);
     alice.gets("/v1/grants/{id}", &[("id", grant)]);
+    let check = alice.gets("/v1/check", &[("user", "alice"), ("service", "ssh"), ("host", "db-7")]);
+    assert_eq!(check["grant"].as_str(), Some(grant));
     admin.gets("/v1/grants/{id}/hosts", &[("id", grant)]);
     let extended = bob.answered(
         "POST /v1/grants/{id}/extend",
