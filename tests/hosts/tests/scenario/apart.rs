@@ -188,6 +188,11 @@ fn where_the_clocks_differ(fleet: &Fleet, host: &Host, alice: &Person<'_>, carol
     carol.ssh("true").is_in();
     fleet.jit("bob", &format!("revoke {grant} --reason 'done'")).ends_with(0);
     host.soon("the end is there", || carol.ssh("true").code != 0);
+    // What ends in five minutes there is over here as soon as it is heard of.
+    let short = fleet.granted_to("carol", "--host web-1 --service ssh --for 5m");
+    host.soon("the grant is heard of", || host.root("jit grants --all").out.contains(&short));
+    carol.ssh("true").is_refused_with(&format!("grant {short} for ssh ended "));
+    fleet.jit("bob", &format!("revoke {short} --reason 'done'")).ends_with(0);
     apart(0, 6);
     says_apart("right");
     alice.ssh("true").is_in();

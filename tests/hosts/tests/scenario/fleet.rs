@@ -261,6 +261,32 @@ fn a_hub_that_was_restored_from_a_backup_is_given_back_what_hosts_know() {
 }
 
 #[test]
+fn files_that_the_hubs_unit_writes_open_and_shut_a_host_that_calls_no_hub() {
+    let fleet = Fleet::new();
+    let host = &fleet.host;
+    let alice = host.person("alice", &[]).unwrap();
+    fleet.root("systemctl enable --now jit-hub-publish").ends_with(0);
+    let set =
+        "s|^# static = .*|static = \"file:///var/lib/jit-hub-publish\"|; s|^#every = .*|every = \"1s\"|";
+    fleet
+        .root(&format!("sed -i '{set}' /etc/jitd/jitd.toml && jitd --check-config && systemctl restart jitd"))
+        .ends_with(0);
+    host.jitd_is_up();
+    host.root("jit status").says("grants from files that its hub signed");
+    alice.ssh("true").is_refused_with("jit request");
+    let asked = fleet.at_the_hub("alice", "request --host web-1 --for 1h --reason 'the import hangs'");
+    let grant = fleet.at_the_hub("bob", &format!("approve {}", asked.id("R-"))).id("G-");
+    host.soon("the file opens the door", || alice.ssh("true").code == 0);
+
+    // What is taken back while the unit is dead is in the file once it is there again.
+    fleet.root("systemctl kill --signal=KILL jit-hub-publish").ends_with(0);
+    fleet.at_the_hub("bob", &format!("revoke {grant} --reason 'wrong host'")).ends_with(0);
+    host.soon("the file shuts the door", || alice.ssh("true").code != 0);
+    alice.ssh("true").is_refused_with("was revoked by bob");
+    fleet.root("systemctl is-active jit-hub-publish").ends_with(0);
+}
+
+#[test]
 fn what_a_host_granted_by_itself_counts_no_more_once_it_is_a_hubs() {
     let host = Host::gated("web-1").unwrap();
     let alice = host.person("alice", &["staff"]).unwrap();
