@@ -8,7 +8,7 @@ use crate::door::House;
 use crate::error::{HubError, os};
 use crate::feed::{Hosts, Signing, Signs};
 use crate::following::Following;
-use crate::inbox::Permits;
+use crate::inbox::{Allowance, Permits};
 use crate::keys::ServerKeys;
 use crate::ledger::{Keeper, Ledger};
 use crate::metrics::Metrics;
@@ -122,6 +122,7 @@ fn start(config: &Config, log: &Log) -> Result<(), HubError> {
         ledger,
         policies,
         failed: Tries::telling(limits::FAILED_TRIES),
+        allowance: Allowance::default(),
         url: url(config),
         authority,
         signer,

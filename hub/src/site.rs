@@ -3,6 +3,7 @@
 use crate::address::Tries;
 use crate::error::HubError;
 use crate::feed::Signing;
+use crate::inbox::Allowance;
 use crate::ledger::Ledger;
 use crate::limits;
 use crate::policy::Policies;
@@ -42,6 +43,8 @@ pub struct Site {
     pub unsigned: Mutex<Option<String>>,
     /// Tokens that opened nothing, by address.
     pub failed: Tries,
+    /// How much of the record each host may still write.
+    pub allowance: Allowance,
 }
 
 impl std::ops::Deref for Site {

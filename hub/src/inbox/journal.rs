@@ -2,11 +2,13 @@
 
 use super::rows::{self, Log, Whose};
 use crate::ledger::{Ledger, mark};
+use crate::limits;
 use crate::site::Site;
 use access::{HostName, Time};
 use api::{JournalHas, JournalPart, Mark};
 use desk::DeskError;
 use journal::{Broken, Head, Verifier, Witness};
+use loglines::Level;
 use sync::Digest;
 
 /// What became of a part of a journal.
@@ -25,8 +27,21 @@ impl Site {
         part: JournalPart,
     ) -> Result<JournalHas, DeskError> {
         is_whole(&part)?;
+        let bytes: u64 = part.rows.iter().map(|row| row.body.len() as u64).sum();
+        let now = self.clock.time();
+        if !self.allowance.take(&host, bytes, now) {
+            let most = limits::HOST_JOURNAL_A_DAY / 1024 / 1024;
+            let why = format!(
+                "{host} has written more than {most} MB a day, which the hub takes from no host: it keeps its records, and \
+                 they are taken as the day goes on; look there what it records, with `jit audit tail`"
+            );
+            if self.hosts.is_told(&host, now) {
+                self.log.put(Level::Err, why.clone());
+            }
+            return Err(DeskError::Busy(why));
+        }
         let whose = Whose { host, joined, log: part.log };
-        match self.ledger.take_journal(whose, part, self.clock.time())? {
+        match self.ledger.take_journal(whose, part, now)? {
             Taken::Has(through) => Ok(JournalHas { through }),
             Taken::Forked(why) => Err(DeskError::BadRequest(why)),
         }

@@ -1,5 +1,6 @@
 //! What hosts say: what people on them ask and do, their journals, and which sessions are open there.
 
+mod allowance;
 mod asks;
 mod journal;
 mod people;
@@ -8,5 +9,6 @@ mod routes;
 pub mod rows;
 mod sessions;
 
+pub use allowance::Allowance;
 pub use permits::Permits;
 pub use routes::{for_hosts, for_people};
