@@ -18,5 +18,6 @@ mod policies;
 mod prompt;
 mod sessions;
 mod stalls;
+mod table;
 mod trying;
 mod ways;
