@@ -108,7 +108,7 @@ impl<'a> Seat<'a> {
             let (shown, us) =
                 seen.err.rsplit_once("took ").unwrap_or_else(|| panic!("not inside: {seen:#?}"));
             took = Duration::from_micros(us.trim().parse().unwrap());
-            err = shown.to_owned();
+            shown.clone_into(&mut err);
         }
         Played { verdict, err, took }
     }
