@@ -106,8 +106,12 @@ pub enum Command {
     /// How the gate is, who one is to it, and the session that one is in.
     Status {
         /// Only how long the session that one is in still goes on, for a shell's prompt: `12m left`.
-        #[arg(long)]
+        #[arg(long, conflicts_with = "monitor")]
         left: bool,
+        /// Who was let in by `mode=monitor` during the last 14 days and would have been refused, by service, and what
+        /// grant would have covered it. For approvers, auditors, operators and root.
+        #[arg(long)]
+        monitor: bool,
     },
     /// The gate's lines in the files of PAM: before which doors it stands.
     #[command(subcommand)]
@@ -115,11 +119,16 @@ pub enum Command {
     /// Look at everything around the daemon that must be right, and say what puts right what is not. Root alone.
     ///
     /// The module and the package's files, PAM lines, spare keys, sshd, sudoers, disk, sockets, clock, daemon. Exit code 1
-    /// if something is wrong.
+    /// if something is wrong. The service jit-watch looks every ten minutes and when such files change, and tells jitd,
+    /// which logs what changed and shows it in `jit status`.
     Doctor {
-        /// Also have each spare key go through the account part of its doors, which is logged as each use is.
+        /// Also have each spare key go through the account part of its doors, which is logged as each use is. The
+        /// service jit-watch does so once a day.
         #[arg(long)]
         spare_key: bool,
+        /// Tell the daemon, as the service jit-watch has it. Exit code 0 once it took that, whatever was found.
+        #[arg(long, conflicts_with = "spare_key")]
+        report: bool,
     },
     /// The record of every decision and change.
     #[command(subcommand)]
@@ -484,6 +493,9 @@ pub enum Pam {
         force: bool,
     },
     /// Show every door: gated or open, with its spare keys.
+    ///
+    /// A door is a service file of PAM by which somebody comes in or becomes somebody else: sshd, login, su, sudo, polkit,
+    /// cockpit, cron, at, systemd-user, display managers, and those of other packages.
     Status,
     /// Go through an account part, for `jit pam enable`.
     #[command(hide = true)]
@@ -519,6 +531,9 @@ pub struct EnablePam {
     #[arg(long)]
     pub prompt: bool,
     /// What happens where the module is missing or damaged: nobody comes in, or everybody does.
+    ///
+    /// It weighs being locked out by a broken upgrade against a door that whoever can damage one file opens: root can do
+    /// so in other ways too, but this one leaves no line in the log of the door. jit-watch tells of it within moments.
     #[arg(long, value_enum, default_value_t = IfMissing::Refuse, value_name = "WHAT")]
     pub if_missing: IfMissing,
     /// Write without asking.
@@ -534,7 +549,7 @@ pub struct EnablePam {
 pub enum IfMissing {
     /// Nobody comes in; the console's login is the way back.
     Refuse,
-    /// Everybody comes in.
+    /// Everybody comes in without a grant, and nothing at the door logs it.
     Open,
 }
 

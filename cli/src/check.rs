@@ -5,7 +5,8 @@ use crate::output::Output;
 use crate::requests::now;
 use crate::words;
 use crate::{CliError, sessions};
-use api::{CheckQuery, Client};
+use access::Time;
+use api::{CheckQuery, Client, Finding, Watched};
 
 pub fn check(client: &Client, check: Check, out: &mut Output) -> Result<(), CliError> {
     let answer = client.check(&CheckQuery {
@@ -41,12 +42,20 @@ pub fn status(client: &Client, left: bool, out: &mut Output) -> Result<(), CliEr
         lines.extend(status.left_over.iter().map(|left| {
             format!("! {} has no session that carries this, and it runs on: {}", left.user, left.what)
         }));
+        let watch = status.watch.as_ref();
+        lines.extend(
+            watch
+                .iter()
+                .flat_map(|watch| &watch.findings)
+                .map(|Finding { what, wrong, fix }| format!("! {what}: {wrong}\n  {fix}")),
+        );
         let roles = if status.roles.is_empty() { "no role".to_owned() } else { status.roles.join(", ") };
         let count = |count: u64, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
         if status.source == "hub" {
             lines.push(format!("hub       {}", status.host));
         } else {
-            lines.push(format!("host      {}, grants from its own desk", status.host));
+            let from = if status.source == "static" { "files that its hub signed" } else { "its own desk" };
+            lines.push(format!("host      {}, grants from {from}", status.host));
             let gated = if status.gated.is_empty() { "nothing".to_owned() } else { status.gated.join(", ") };
             lines.push(format!("gated     {gated}"));
         }
@@ -64,7 +73,29 @@ pub fn status(client: &Client, left: bool, out: &mut Output) -> Result<(), CliEr
             count(status.grants, "grant"),
             count(status.sessions, "session")
         ));
+        lines.extend(watch.map(|watch| format!("watch     {}", watched(watch, now()))));
         lines.push(format!("version   {}", status.version));
         lines.join("\n")
     })
+}
+
+/// When was looked around the daemon last, and when spare keys were tried.
+fn watched(watch: &Watched, now: Time) -> String {
+    let Some(at) = watch.at else { return "nothing reported yet".to_owned() };
+    let found = match watch.findings.len() {
+        0 => "all is right".to_owned(),
+        1 => "one finding".to_owned(),
+        many => format!("{many} findings"),
+    };
+    let drill = match &watch.drill {
+        Some(drill) if drill.passed.is_empty() && drill.failed.is_empty() => {
+            ", no spare key to try".to_owned()
+        }
+        Some(drill) => {
+            let (passed, all) = (drill.passed.len(), drill.passed.len() + drill.failed.len());
+            format!(", spare keys tried {}: {passed} of {all} let in", words::since(drill.at, now))
+        }
+        None => String::new(),
+    };
+    format!("{}, {found}{drill}", words::since(at, now))
 }

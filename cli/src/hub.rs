@@ -40,6 +40,11 @@ pub fn client(socket: Option<&Path>) -> Result<Client, CliError> {
     kept.map_or_else(|| Ok(Client::on_socket(Path::new(SOCKET))?), |kept| kept.client())
 }
 
+/// A client of the daemon of this machine, whichever hub one is logged in to.
+pub fn here(socket: Option<&Path>) -> Result<Client, CliError> {
+    Ok(Client::on_socket(socket.unwrap_or(Path::new(SOCKET)))?)
+}
+
 /// The file, in the folder of the XDG base directory specification.
 fn path() -> Option<PathBuf> {
     let absolute = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());

@@ -10,6 +10,7 @@ mod grants;
 mod hosts;
 mod hub;
 pub mod limits;
+mod monitor;
 mod news;
 mod output;
 mod pam;
@@ -72,7 +73,11 @@ fn dispatch(arguments: Arguments, out: &mut Output) -> Result<(), CliError> {
         Command::Policy(arguments::Policy::Test(asked)) => policy::test(asked, out),
         Command::Policy(arguments::Policy::Diff(asked)) => policy::diff(client, &asked, out),
         Command::Check(check) => check::check(&client()?, check, out),
-        Command::Status { left } => check::status(&client()?, left, out),
+        // It is this machine's gate, whichever hub one is logged in to.
+        Command::Status { monitor: true, .. } => {
+            monitor::monitor(&hub::here(arguments.socket.as_deref())?, out)
+        }
+        Command::Status { left, .. } => check::status(&client()?, left, out),
         Command::Sessions => sessions::list(&client()?, out),
         Command::End { session, reason } => sessions::end(&client()?, &session, reason, out),
         Command::Audit(arguments::Audit::Tail { lines, follow }) => {
@@ -85,7 +90,12 @@ fn dispatch(arguments: Arguments, out: &mut Output) -> Result<(), CliError> {
             audit::verify(&client()?, witness.as_deref(), out)
         }
         Command::Pam(pam) => pam::pam(arguments.socket.as_deref(), pam, out),
-        Command::Doctor { spare_key } => doctor::doctor(arguments.socket.as_deref(), spare_key, out),
+        Command::Doctor { report: true, .. } => {
+            doctor::doctor(arguments.socket.as_deref(), doctor::Asked::Daemon, out)
+        }
+        Command::Doctor { spare_key, .. } => {
+            doctor::doctor(arguments.socket.as_deref(), doctor::Asked::Person { spare_key }, out)
+        }
         Command::Login(log_in) => hub::log_in(&log_in, out),
         Command::Logout => hub::log_out(out),
         Command::Token(token) => tokens::token(&client()?, token, out),

@@ -1,5 +1,6 @@
 //! Every bound of the command, with its unit and reason.
 
+use chrono::TimeDelta;
 use std::time::Duration;
 
 /// How often a waiting command looks again: a person notices half a second, the daemon does not.
@@ -72,3 +73,15 @@ pub const STAT: u64 = 4096;
 
 /// Bytes that must be free for the journal: a day of a busy host, in which somebody looks.
 pub const ROOM: u64 = 200_000_000;
+
+/// Spare keys go through their doors so often at least: what takes one away is noticed the day after.
+pub const DRILL_EVERY: TimeDelta = TimeDelta::days(1);
+
+/// And so soon after one failed: before the next report of a timer that comes by every ten minutes.
+pub const DRILL_AGAIN: TimeDelta = TimeDelta::minutes(9);
+
+/// Bytes of the file that keeps the last drill: some hundred doors and keys.
+pub const DRILL: u64 = 64 * 1024;
+
+/// Looks in a row where something changes during each of them; what changes then is found ten minutes later.
+pub const LOOKS: u32 = 5;

@@ -59,7 +59,8 @@ impl Site {
             person: token.person.clone(),
             login,
             names,
-            source: Some(from.to_canonical()),
+            // What stands before the hub says nothing of who stands before it.
+            source: Some(from.to_canonical()).filter(|from| !self.proxies.contains(from)),
             roles: Roles {
                 auditor: has(Scope::Read) && !roles.is_empty(),
                 operator: has(Scope::Operate)
@@ -69,15 +70,6 @@ impl Site {
             channel: Channel::Token,
             reviews,
         })
-    }
-
-    /// Somebody without a token was refused, a host or who claims to be one: the log hears of the first of them alone.
-    pub fn refused(&self, from: IpAddr, problem: Option<&Problem>) {
-        let address = Address::of(from);
-        if self.failed.told(address, Instant::now()) {
-            let why = problem.map_or("the call is none of this hub's", |problem| problem.detail.as_str());
-            self.log.put(Level::Warning, format!("refused {address}: {why}"));
-        }
     }
 
     /// Nobody that is known. Whoever tries again and again is told so, and the log hears of the first tries alone.

@@ -3,7 +3,7 @@
 use crate::limits;
 use serde::Deserialize;
 use std::io::Read as _;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 /// Where the file is unless told otherwise.
@@ -16,12 +16,16 @@ const SHIPPED: &str = include_str!("../../config/hub.toml");
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
+    /// Which part of a hub this is.
+    pub role: Role,
     /// Where it answers.
     pub listen: SocketAddr,
     /// Names and addresses that its own certificate is for.
     pub names: Vec<String>,
     /// Folder of the database and of its own certificate authority.
     pub state: PathBuf,
+    /// Addresses of what stands before it and brings the calls of many.
+    pub proxies: Vec<IpAddr>,
     /// A certificate of somebody else's.
     pub tls: Option<Tls>,
     /// How hosts call it, where that is not the first of its names with the port it answers on.
@@ -41,9 +45,11 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Self {
         Self {
+            role: Role::All,
             listen: SocketAddr::from(([0; 16], 8443)),
             names: Vec::new(),
             state: "/var/lib/jit-hub".into(),
+            proxies: Vec::new(),
             tls: None,
             url: None,
             signer: Signer::default(),
@@ -53,6 +59,18 @@ impl Default for Config {
             syslog: Syslog::default(),
         }
     }
+}
+
+/// Which part of a hub a process is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// All of it.
+    All,
+    /// What people and hosts say is taken in, and granted by the signer; no host listens here.
+    Desk,
+    /// Hosts listen here, over a database that is only read, and nothing is ever granted.
+    Feed,
 }
 
 /// `[tls]`
@@ -182,6 +200,13 @@ impl Config {
     fn check(&self) -> Result<(), String> {
         if !self.state.is_absolute() {
             return Err(format!("state: {} is not an absolute path: start it with /", self.state.display()));
+        }
+        if self.role != Role::All && self.database.url.is_none() {
+            return Err(
+                "role: the file that this hub keeps everything in is one process's alone: leave role out, or bring the hub to a \
+                 PostgreSQL server (`jit-hub migrate`) and name that in database.url"
+                    .to_owned(),
+            );
         }
         if self.journal.max_bytes < limits::JOURNAL_LEAST {
             let least = limits::JOURNAL_LEAST;

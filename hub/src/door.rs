@@ -5,6 +5,7 @@ use crate::bearer;
 use crate::certificate::{Certificates, provider};
 use crate::error::HubError;
 use crate::site::Site;
+use crate::teller::Teller;
 use crate::{limits, routes};
 use api::{Problem, ProblemCode};
 use axum::Router;
@@ -19,7 +20,8 @@ use loglines::Level;
 use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
@@ -37,18 +39,51 @@ pub fn tls(certificates: Arc<Certificates>) -> Result<TlsAcceptor, HubError> {
     Ok(TlsAcceptor::from(Arc::new(config)))
 }
 
+/// Who lives here.
+pub enum House {
+    /// A whole hub, or one in role `desk`.
+    Hub(Arc<Site>),
+    /// One in role `feed`: hosts listen, and nobody else is known.
+    Feed(Arc<Teller>),
+}
+
+impl House {
+    /// What hosts listen to, in either.
+    pub fn teller(&self) -> &Arc<Teller> {
+        match self {
+            Self::Hub(site) => &site.teller,
+            Self::Feed(teller) => teller,
+        }
+    }
+}
+
 /// Every call, and where it goes.
 struct Hall {
-    site: Arc<Site>,
-    inside: Router,
+    teller: Arc<Teller>,
+    /// For whoever shows a token, where tokens are known.
+    inside: Option<(Arc<Site>, Router)>,
     outside: Router,
     tls: TlsAcceptor,
 }
 
 /// Serves connections until `stop` says so, and then those calls that are being answered.
-pub async fn serve(site: Arc<Site>, listener: TcpListener, tls: TlsAcceptor, stop: watch::Receiver<bool>) {
-    let (inside, outside) = (routes::inside(&site), routes::outside(&site));
-    let hall = Arc::new(Hall { site: Arc::clone(&site), inside, outside, tls });
+pub fn serve(
+    house: &House,
+    listener: TcpListener,
+    tls: TlsAcceptor,
+    stop: watch::Receiver<bool>,
+) -> impl Future<Output = ()> + Send + use<> {
+    let (inside, outside) = match house {
+        House::Hub(site) => (Some((Arc::clone(site), routes::inside(site))), routes::outside(site)),
+        House::Feed(teller) => (None, routes::of_a_feed(teller)),
+    };
+    let teller = Arc::clone(house.teller());
+    let hall = Arc::new(Hall { teller, inside, outside, tls });
+    accept(hall, listener, stop)
+}
+
+async fn accept(hall: Arc<Hall>, listener: TcpListener, stop: watch::Receiver<bool>) {
+    let teller = Arc::clone(&hall.teller);
     let places = Arc::new(Semaphore::new(limits::CONNECTIONS));
     let mut stopped = stop.clone();
     loop {
@@ -63,22 +98,25 @@ pub async fn serve(site: Arc<Site>, listener: TcpListener, tls: TlsAcceptor, sto
         let (stream, from) = match accepted {
             Ok(accepted) => accepted,
             Err(why) => {
-                site.log.put(Level::Warning, format!("accepting a connection: {why}"));
+                teller.log.put(Level::Warning, format!("accepting a connection: {why}"));
                 tokio::time::sleep(limits::ACCEPT_AGAIN).await;
                 continue;
             }
         };
         let address = Address::of(from.ip());
-        let Some(seat) = site.seats.seat(address) else {
-            site.metrics.turned_away();
-            if site.turned_away.told(address, Instant::now()) {
+        let counted = !teller.proxies.contains(&from.ip().to_canonical());
+        let seat = if counted { teller.seats.seat(address) } else { None };
+        if counted && seat.is_none() {
+            teller.metrics.turned_away();
+            if teller.turned_away.told(address, Instant::now()) {
                 let most = limits::PER_ADDRESS;
-                site.log
+                teller
+                    .log
                     .put(Level::Warning, format!("{address} has {most} connections open and gets no more"));
             }
             continue;
-        };
-        let held = (place, site.metrics.connected());
+        }
+        let held = (place, teller.metrics.connected());
         let (hall, stop) = (Arc::clone(&hall), stop.clone());
         tokio::spawn(async move {
             let _held = held;
@@ -96,7 +134,7 @@ impl Hall {
         self: Arc<Self>,
         stream: TcpStream,
         from: SocketAddr,
-        seat: Seat,
+        seat: Option<Seat>,
         mut stop: watch::Receiver<bool>,
     ) {
         let _ = stream.set_nodelay(true);
@@ -104,7 +142,7 @@ impl Hall {
             // A client that breaks off or talks nonsense has nobody to tell.
             return;
         };
-        let stays = Arc::new(Stays(Mutex::new(Some(seat))));
+        let stays = Arc::new(Stays { seat: Mutex::new(seat), listens: AtomicBool::new(false) });
         let service = {
             let stays = Arc::clone(&stays);
             tower::service_fn(move |call: hyper::Request<Incoming>| {
@@ -140,27 +178,29 @@ impl Hall {
         call: hyper::Request<Incoming>,
         from: IpAddr,
     ) -> Result<Response<Body>, Infallible> {
-        let site = Arc::clone(&self.site);
+        let teller = Arc::clone(&self.teller);
         let answer = tokio::time::timeout(limits::CALL, self.answer(call.map(Body::new), from)).await;
         let answer = answer.unwrap_or_else(|_| {
             let late = format!("the call took longer than {} s: try again", limits::CALL.as_secs());
             Refused(ProblemCode::Unavailable.because(late)).into_response()
         });
-        site.metrics.answered(answer.status().as_u16());
+        teller.metrics.answered(answer.status().as_u16());
         Ok(answer)
     }
 
     async fn answer(self: Arc<Self>, mut call: axum::extract::Request, from: IpAddr) -> Response<Body> {
         let path = call.uri().path();
         // Who joins shows a token in the body, and who has joined signs: neither has one of a person's.
-        if matches!(path, "/healthz" | "/readyz" | "/v1/authority") || path.starts_with("/v1/hosts") {
+        let is_outside = matches!(path, "/healthz" | "/readyz" | "/v1/authority" | "/v1/openapi.json")
+            || path.starts_with("/v1/hosts");
+        let Some((site, inside)) = self.inside.as_ref().filter(|_| !is_outside) else {
             let answer = routed(self.outside.clone(), call).await;
             if answer.status().is_client_error() {
-                self.site.refused(from, answer.extensions().get::<Problem>());
+                self.teller.refuses(from, answer.extensions().get::<Problem>());
             }
             return answer;
-        }
-        let (site, headers) = (Arc::clone(&self.site), call.headers().clone());
+        };
+        let (site, headers) = (Arc::clone(site), call.headers().clone());
         let caller = tokio::task::spawn_blocking(move || site.caller(&headers, from)).await;
         let (caller, token) = match caller {
             Ok(Ok(caller)) => caller,
@@ -175,27 +215,28 @@ impl Hall {
         }
         call.extensions_mut().insert(caller);
         call.extensions_mut().insert(token);
-        routed(self.inside.clone(), call).await
+        routed(inside.clone(), call).await
     }
 }
 
 /// How a connection stays: on its address's account, until a host that is known listens on it. Of those each has one
 /// ([`crate::feed`]), however many are behind one address.
-struct Stays(Mutex<Option<Seat>>);
+struct Stays {
+    /// None of what brings the calls of many.
+    seat: Mutex<Option<Seat>>,
+    listens: AtomicBool,
+}
 
 impl Stays {
-    fn seat(&self) -> MutexGuard<'_, Option<Seat>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     fn listens(&self) {
-        self.seat().take();
+        self.listens.store(true, Ordering::Relaxed);
+        self.seat.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
 
     /// How long it lives: longer where a host listens on it.
     async fn life(&self) {
         tokio::time::sleep(limits::CONNECTION_LIFE).await;
-        if self.seat().is_none() {
+        if self.listens.load(Ordering::Relaxed) {
             tokio::time::sleep(limits::FEED_LIFE).await;
         }
     }

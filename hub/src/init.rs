@@ -2,7 +2,7 @@
 
 use crate::backup::sync_folder;
 use crate::certificate::{Authority, put};
-use crate::config::Config;
+use crate::config::{Config, Role};
 use crate::error::{HubError, os};
 use crate::feed::Signing;
 use crate::{clock, keys, machine, routes, rows, say, serve};
@@ -28,9 +28,12 @@ pub fn init(path: &Path, state: Option<&Path>, names: Vec<String>, admin: Person
         config = config.in_folder(state);
     }
     private(&config.state)?;
-    private(&config.signer.state)?;
     let authority = Authority::of(&config.state);
     authority.make()?;
+    if config.role == Role::Feed {
+        return feed(&config, &authority);
+    }
+    private(&config.signer.state)?;
     // Who has a certificate of somebody else's has one that hosts' systems trust.
     let pinned = if config.tls.is_some() {
         None
@@ -69,6 +72,24 @@ pub fn init(path: &Path, state: Option<&Path>, names: Vec<String>, admin: Person
     Ok(())
 }
 
+/// A feed has a key for views, and shows a certificate of its own to what stands before it. It has no signer, and nothing
+/// of its is in the database.
+fn feed(config: &Config, authority: &Authority) -> Result<(), HubError> {
+    let key = keys::of_a_feed(config)?;
+    say(&format!(
+        "This is a feed: {} holds its key, and no other. Next, as root on the machine of the desk:\n  \
+         jit-hub keys admit {key}\n  systemctl reload jit-hub\n\
+         and here, once the owner of the database has run /usr/share/doc/jit-hub/feed.sql there:\n  \
+         systemctl enable --now jit-hub\n\
+         What stands before it and sends it the calls of hosts that listen believes {}.",
+        config.state.display(),
+        authority.certificate().display()
+    ));
+    // Where nobody reads, the next time says it again.
+    let _ = writeln!(std::io::stdout(), "{key}");
+    Ok(())
+}
+
 /// Makes somebody administrator of a hub that is stopped.
 pub fn admin(config: &Config, person: Person) -> Result<(), HubError> {
     serve::is_set_up(config)?;
@@ -83,7 +104,7 @@ pub fn admin(config: &Config, person: Person) -> Result<(), HubError> {
 /// The first administrator's token; none where there is an administrator.
 fn first_admin(config: &Config, person: Person) -> Result<Option<MadeToken>, HubError> {
     let log = log(config)?;
-    let (ledger, _, read) = serve::open(config, &log, Signing::new().0, true)?;
+    let (ledger, _, read, _) = serve::open(config, &log, Signing::new().0, true)?;
     if read.read(rows::roles)?.values().any(|roles| roles.contains(&api::Role::Admin)) {
         return Ok(None);
     }

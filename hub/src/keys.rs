@@ -106,9 +106,10 @@ impl ServerKeys {
             return Ok(key);
         }
         Err(HubError::Keys(format!(
-            "hosts are not told to believe the key {} in {}",
-            key.public().id(),
-            path.display()
+            "hosts are not told to believe the key in {}; where this is a feed have its desk do so, as root there: \
+             jit-hub keys admit {}",
+            path.display(),
+            key.public()
         )))
     }
 
@@ -207,6 +208,18 @@ pub enum Command {
         #[arg(long)]
         stolen: bool,
     },
+    /// Have hosts believe a further key for views, as `jit-hub init` prints it on the machine of a hub in role feed. To be
+    /// run as root, where the signer is.
+    Admit {
+        /// The key.
+        key: PublicKey,
+    },
+    /// Have hosts believe such a key no more, at once: its machine is gone, or in wrong hands. To be run as root, where
+    /// the signer is.
+    Withdraw {
+        /// The key, or the short name of it that `jit-hub keys status` shows.
+        key: String,
+    },
 }
 
 /// Which keys to rotate.
@@ -232,15 +245,39 @@ pub fn run(config: &Config, command: &Command) -> Result<(), HubError> {
                 Which::View | Which::All => vec![(servers.current()?, servers.draw_next()?)],
             };
             let grant = *which != Which::View;
-            let ring = client.rotate(signer::Rotate { grant, view, stolen: *stolen })?;
-            show(config, &ring, false)?;
-            crate::say(
-                "\nHosts hear of it once the server has read it:  systemctl reload jit-hub\n\
-                 Make a backup of the signer's folder: what was saved before lacks the new keys.",
-            );
-            Ok(())
+            changed(config, &client.rotate(signer::Rotate { grant, view, stolen: *stolen })?)
+        }
+        Command::Admit { key } => changed(config, &client.admit(*key)?),
+        Command::Withdraw { key } => {
+            let named = |listed: &&signer::Listed| {
+                listed.key.to_string() == *key || listed.key.id().to_string() == *key
+            };
+            let ring = client.ring()?;
+            let listed = ring.view.iter().find(named).ok_or_else(|| {
+                HubError::Keys(format!("hosts believe no view key {key}: `jit-hub keys status` lists them"))
+            })?;
+            changed(config, &client.withdraw(listed.key)?)
         }
     }
+}
+
+/// Shows the keys of now, and what is next.
+fn changed(config: &Config, ring: &Ring) -> Result<(), HubError> {
+    show(config, ring, false)?;
+    crate::say(
+        "\nHosts hear of it once the server has read it:  systemctl reload jit-hub\n\
+         Make a backup of the signer's folder: what was saved before lacks the new keys.",
+    );
+    Ok(())
+}
+
+/// The one key of a hub in role `feed`, made where there is none.
+pub fn of_a_feed(config: &Config) -> Result<PublicKey, HubError> {
+    let servers = ServerKeys::of(config);
+    if !servers.path_of_view().exists() {
+        put(&servers.path_of_view(), 0o600, &draw()?.to_pem())?;
+    }
+    servers.current()
 }
 
 /// `jit-hub recover`: begins a new life of the database, in which hosts say first what they know of the one before.

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 use store::{Observer, Reader, Sql, StoreError, Tx, Writer};
-use sync::{Digest, Envelope, Era, PublicKey};
+use sync::{Digest, Envelope, Era, PublicKey, SignedManifest};
 
 /// Changes who may do what, and says so in the journal.
 pub struct Ledger {
@@ -208,9 +208,14 @@ impl Ledger {
         })
     }
 
-    /// A hub speaks in this era.
+    /// A hub signs by the keys of this era from now on.
     pub fn speak_in(&self, era: Era) -> Result<(), DeskError> {
         self.write(move |tx| feed::rows::put_era(tx.connection(), era))
+    }
+
+    /// All there is is signed by the keys of this era, and these are they.
+    pub fn tell_keys(&self, era: Era, keys: SignedManifest) -> Result<(), DeskError> {
+        self.write(move |tx| feed::rows::put_manifest(tx.connection(), era, &keys))
     }
 
     /// Keeps grants as they were signed, each with the key that did, and hides those from hosts that ended and could not be signed;

@@ -12,6 +12,7 @@ mod config;
 mod door;
 mod error;
 mod feed;
+mod feeder;
 mod following;
 mod inbox;
 mod init;
@@ -22,6 +23,7 @@ mod metrics;
 mod migrate;
 mod policy;
 mod postgres;
+mod publish;
 mod routes;
 mod rows;
 mod secret;
@@ -29,6 +31,7 @@ mod serve;
 mod sight;
 mod signer;
 mod site;
+mod teller;
 mod voice;
 
 use access::Person;
@@ -90,6 +93,16 @@ enum Command {
         #[arg(long)]
         force: bool,
     },
+    /// Write what each host must hold into a folder, as a file that hosts read from any web server or from there
+    /// ([hub] static in jitd.toml): the same signed bytes as their streams.
+    Publish {
+        /// The folder.
+        folder: PathBuf,
+        /// Write what changes within a second, and all of it each 5 minutes, until it is told to stop. Else what is written
+        /// is good for a day.
+        #[arg(long)]
+        watch: bool,
+    },
     /// Make somebody administrator, with a new token, where every administrator's is lost. The hub must be stopped.
     Admin {
         /// Who.
@@ -129,6 +142,9 @@ pub fn run() -> ExitCode {
         }
         Command::Backup { file } => load().and_then(|config| backup::backup(&config, &file)),
         Command::Restore { file, force } => load().and_then(|config| backup::restore(&config, &file, force)),
+        Command::Publish { folder, watch } => {
+            load().and_then(|config| publish::publish(&config, &folder, watch))
+        }
         Command::Admin { person } => load().and_then(|config| init::admin(&config, person)),
     };
     match done {

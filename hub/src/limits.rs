@@ -3,7 +3,7 @@
 use chrono::TimeDelta;
 use std::time::Duration;
 
-/// Connections at once: a host each, of 20 KB, and half of the 65,536 files that the unit gives.
+/// Connections at once: a host each, of 28 KB, and half of the 65,536 files that the unit gives.
 pub const CONNECTIONS: usize = 32_768;
 
 /// Connections from one address at once (of IPv6 from one /64, which is one customer), hosts that listen not counted:
@@ -204,6 +204,23 @@ pub const KEEP_ALIVE: Duration = Duration::from_secs(20);
 
 /// What a host was told is the truth for so long: four keep-alives, so that one that is lost makes nothing stale.
 pub const FRESH: TimeDelta = TimeDelta::seconds(90);
+
+/// A stream by which nothing fresh can be told for so long ends: its host may find another hub that sees more. As long as a
+/// host takes what it heard last for fresh.
+pub const BLIND_STREAM: Duration = Duration::from_secs(90);
+
+/// Streams of one host at once: earlier ones end as soon as they are read, and one that is not read takes a connection.
+pub const STREAMS: usize = 8;
+
+/// A host that listens to a feed knows the truth of less than so long ago: it tells a desk each minute what it heard of
+/// at most 20 s before, and one word that is lost makes nobody deaf.
+pub const KNOWS: TimeDelta = TimeDelta::seconds(150);
+
+/// How often files of all hosts are written anew, and for how long one calls itself fresh: three times, so that one that
+/// comes late makes nothing stale.
+pub const PUBLISHED_EVERY: TimeDelta = TimeDelta::minutes(5);
+/// See [`PUBLISHED_EVERY`].
+pub const PUBLISHED_FRESH: TimeDelta = TimeDelta::minutes(15);
 
 /// A host's stream lives so long, and then comes anew, perhaps to a replica that has less to do.
 pub const FEED_LIFE: Duration = Duration::from_secs(3600);

@@ -5,6 +5,7 @@ use crate::inbox;
 use crate::ledger::{new_id, no_token};
 use crate::metrics::Levels;
 use crate::site::Site;
+use crate::teller::Teller;
 use crate::{limits, rows};
 use access::{Person, TokenId};
 use api::{
@@ -13,7 +14,7 @@ use api::{
 use axum::extract::{DefaultBodyLimit, Extension, Path, Query, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::{get, post};
+use axum::routing::{any, get, post};
 use axum::{Json, Router};
 use chrono::TimeDelta;
 use desk::{Answer, Caller, DeskError, Refused, Worlds as _, blocking};
@@ -39,19 +40,59 @@ pub fn inside(site: &Arc<Site>) -> Router {
         .layer(DefaultBodyLimit::max(api::limits::BODY))
 }
 
-/// What anybody may ask: whether the hub lives, and whether it works.
+/// What anybody may ask: whether the hub lives, and whether it works; and what hosts call.
 pub fn outside(site: &Arc<Site>) -> Router {
+    let listening = if site.feeds {
+        feed::for_listeners(&site.teller)
+    } else {
+        feed::nonces(&site.teller).route("/v1/hosts/{host}/feed", any(to_a_feed))
+    };
     Router::new()
         .route("/healthz", get(async || "alive\n"))
         .route("/readyz", get(ready))
+        .route("/v1/openapi.json", get(desk::openapi))
         .with_state(Arc::clone(site))
+        .merge(listening)
         .merge(feed::for_hosts(site))
         .merge(inbox::for_hosts(site))
         .layer(DefaultBodyLimit::max(api::limits::BODY))
 }
 
+/// All that a hub in role `feed` answers.
+pub fn of_a_feed(teller: &Arc<Teller>) -> Router {
+    Router::new()
+        .route("/healthz", get(async || "alive\n"))
+        .route("/readyz", get(sees))
+        .with_state(Arc::clone(teller))
+        .merge(feed::for_listeners(teller))
+        .fallback(to_a_desk)
+        .layer(DefaultBodyLimit::max(api::limits::BODY))
+}
+
+/// See RFC 9110, section 15.5.20: what stands between must send it elsewhere.
+async fn to_a_feed() -> Result<Json<()>, Refused> {
+    Err(Refused(ProblemCode::Misdirected.because(
+        "this hub is in role desk and tells hosts nothing: the way to it should send /v1/hosts/NAME/feed to one in role feed",
+    )))
+}
+
+async fn to_a_desk() -> Result<Json<()>, Refused> {
+    Err(Refused(ProblemCode::Misdirected.because(
+        "this hub is in role feed and answers hosts that listen, and nothing else: the way to it should send other calls to \
+         one in role desk",
+    )))
+}
+
+async fn sees(State(teller): State<Arc<Teller>>) -> Response {
+    readiness(move || teller.sees()).await
+}
+
 async fn ready(State(site): Shared) -> Response {
-    match tokio::task::spawn_blocking(move || site.works()).await {
+    readiness(move || site.works()).await
+}
+
+async fn readiness(works: impl FnOnce() -> Result<(), DeskError> + Send + 'static) -> Response {
+    match tokio::task::spawn_blocking(works).await {
         Ok(Ok(())) => "ready\n".into_response(),
         Ok(Err(why)) => (StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {why}\n")).into_response(),
         Err(_) => (StatusCode::SERVICE_UNAVAILABLE, "not ready: it is stopping\n").into_response(),
@@ -100,10 +141,7 @@ impl Site {
     /// Whether it takes writes, and sees what other hubs write.
     fn works(&self) -> Result<(), DeskError> {
         self.ledger.works()?;
-        if self.sight.is_clear(std::time::Instant::now()) {
-            return Ok(());
-        }
-        Err(DeskError::Store("what other hubs do is not seen".to_owned()))
+        self.sees()
     }
 
     fn status(&self, caller: &Caller) -> Result<Status, DeskError> {
@@ -175,6 +213,7 @@ impl Site {
             warnings,
             session: None,
             left_over: Vec::new(),
+            watch: None,
             you: caller.person.clone(),
             roles,
         })

@@ -3,7 +3,8 @@
 use crate::address::{Seats, Tries};
 use crate::certificate::Certificates;
 use crate::clock::{self, Clock};
-use crate::config::Config;
+use crate::config::{Config, Role};
+use crate::door::House;
 use crate::error::{HubError, os};
 use crate::feed::{Hosts, Signing, Signs};
 use crate::following::Following;
@@ -16,8 +17,9 @@ use crate::postgres::{Place, Pool, Server};
 use crate::sight::Sight;
 use crate::signer::Client;
 use crate::site::Site;
+use crate::teller::Teller;
 use crate::voice::Voice;
-use crate::{door, limits, rows, say};
+use crate::{door, feeder, limits, rows, say};
 use access::{HostName, Time};
 use api::{Mark, MarkRecord, Record};
 use arc_swap::ArcSwap;
@@ -39,9 +41,16 @@ pub fn serve(config: &Config) -> Result<(), HubError> {
     loglines::abort_on_panic(log.clone(), "jit-hub", |name| {
         matches!(name, "writer" | "tick" | "log" | "signing" | "following")
     });
-    let served = start(config, &log);
+    let served = match config.role {
+        Role::All | Role::Desk => start(config, &log),
+        Role::Feed => feeder::start(config, &log),
+    };
     if let Err(why) = &served {
-        log.put(Level::Err, format!("jit-hub does not run, so nothing new is granted: {why}"));
+        let meanwhile = match config.role {
+            Role::All | Role::Desk => "nothing new is granted",
+            Role::Feed => "no host listens here",
+        };
+        log.put(Level::Err, format!("jit-hub does not run, so {meanwhile}: {why}"));
     }
     log.flush();
     served
@@ -51,7 +60,7 @@ fn start(config: &Config, log: &Log) -> Result<(), HubError> {
     is_set_up(config)?;
     let certificates = Arc::new(Certificates::open(config)?);
     let (signing, waiting) = Signing::new();
-    let (ledger, writer, read) = open(config, log, signing.clone(), false)?;
+    let (ledger, writer, read, reader) = open(config, log, signing.clone(), false)?;
     let ledger = Arc::new(ledger);
     let (keys, hub, signer) =
         (ServerKeys::of(config), crate::hub_id(config)?, Client::at(&config.signer.socket));
@@ -79,21 +88,17 @@ fn start(config: &Config, log: &Log) -> Result<(), HubError> {
         desk.reconcile()?;
     }
     ledger.mark(Mark::Started, format!("version={}", env!("CARGO_PKG_VERSION")), clock.time())?;
-    let site = Arc::new(Site {
-        name: name(config)?,
-        desk,
-        ledger,
-        policies,
+    let teller = Arc::new(Teller {
+        reader,
         clock,
         log: log.clone(),
         metrics: Arc::new(Metrics::default()),
         seats: Arc::new(Seats::default()),
-        failed: Tries::telling(limits::FAILED_TRIES),
+        proxies: config.proxies.clone(),
         turned_away: Tries::telling(1),
-        url: url(config),
+        refused: Tries::telling(limits::FAILED_TRIES),
         hub,
         root,
-        authority,
         renew_at: Mutex::new(if voice.renewed {
             clock::wall() + limits::MANIFEST_RENEWED
         } else {
@@ -101,25 +106,35 @@ fn start(config: &Config, log: &Log) -> Result<(), HubError> {
         }),
         voice: ArcSwap::from_pointee(voice),
         keys,
-        signer,
-        signing,
-        unsigned: Mutex::default(),
         lost: Mutex::default(),
         hosts: Hosts::new(random_digest()?.to_string(), nonces, clock::wall()),
         sight: match &config.database.url {
             Some(_) => Sight::Shared(Mutex::new(Instant::now())),
             None => Sight::Own,
         },
-        reviews_on_hosts: config.approvals.on_hosts,
         looks: Semaphore::new(limits::READ_AT_ONCE),
         wakes: Arc::default(),
     });
-    let signs = Signs { site: Arc::clone(&site) };
-    signs.start(waiting).map_err(os("starting the thread that has grants signed"))?;
+    let site = Arc::new(Site {
+        teller,
+        name: name(config)?,
+        desk,
+        ledger,
+        policies,
+        failed: Tries::telling(limits::FAILED_TRIES),
+        url: url(config),
+        authority,
+        signer,
+        signing,
+        unsigned: Mutex::default(),
+        feeds: config.role == Role::All,
+        reviews_on_hosts: config.approvals.on_hosts,
+    });
+    Signs::of(Arc::clone(&site)).start(waiting).map_err(os("starting the thread that has grants signed"))?;
     if let Some(url) = &config.database.url {
         let place = Place::of(url, config.database.ca.as_deref())?;
-        let following = Following::begin(place, Arc::clone(&site))?;
-        following.start().map_err(os("starting the thread that follows other hubs"))?;
+        let following = Following::begin(place, House::Hub(Arc::clone(&site)))?;
+        following.start(|| ()).map_err(os("starting the thread that follows other hubs"))?;
     }
     run(config, &site, &certificates)
 }
@@ -132,19 +147,19 @@ pub fn is_set_up(config: &Config) -> Result<(), HubError> {
     Err(HubError::NotSetUp(config.state.clone()))
 }
 
-fn random_digest() -> Result<Digest, HubError> {
+pub fn random_digest() -> Result<Digest, HubError> {
     let mut bytes = [0; 32];
     getrandom::fill(&mut bytes).map_err(crate::ledger::random)?;
     Ok(Digest::of(&bytes))
 }
 
-/// The database with its one writer here, and a way to read. On a server it is made only where it may be `new`.
+/// The database with its one writer here, and two ways to read. On a server it is made only where it may be `new`.
 pub fn open(
     config: &Config,
     log: &Log,
     signing: Signing,
     new: bool,
-) -> Result<(Ledger, Writer<Committed>, Reader), HubError> {
+) -> Result<(Ledger, Writer<Committed>, Reader, Reader), HubError> {
     let stamps = || clock::stamps().map_err(os("reading the kernel's boot id"));
     let first = stamps()?;
     let opening = |log: journal::LogId| {
@@ -156,23 +171,23 @@ pub fn open(
     let seq = Arc::new(AtomicU64::new(0));
     let keeper = Keeper::new(log.clone(), Arc::clone(&seq), signing);
     let failed = os("starting the writer's thread");
-    let (writer, readers): (_, [Reader; 2]) = if let Some(url) = &config.database.url {
+    let (writer, readers): (_, [Reader; 3]) = if let Some(url) = &config.database.url {
         let place = Place::of(url, config.database.ca.as_deref())?;
         let (server, open) = Server::open(place.clone(), config.journal.max_bytes, new.then_some(&opening))?;
         seq.store(open.1.seq, Ordering::Relaxed);
         let (writer, _) = Writer::over(server, open, stamps()?, keeper).map_err(failed)?;
         let reader = Reader::over(Pool::of(place));
-        (writer, [reader.clone(), reader])
+        (writer, [reader.clone(), reader.clone(), reader])
     } else {
         let options = config.file();
         let file = File::open(options.clone(), opening)?;
         seq.store(file.head().seq, Ordering::Relaxed);
         let (writer, _) = Writer::start(file, stamps()?, keeper).map_err(failed)?;
         let reader = || store::read_only(&options.path).map(Reader::from);
-        (writer, [reader()?, reader()?])
+        (writer, [reader()?, reader()?, reader()?])
     };
-    let [reader, other] = readers;
-    Ok((Ledger::new(writer.clone(), reader, seq), writer, other))
+    let [reader, other, third] = readers;
+    Ok((Ledger::new(writer.clone(), reader, seq), writer, other, third))
 }
 
 /// When the last record was written: the hub's time does not go back over a restart.
@@ -224,11 +239,6 @@ fn url(config: &Config) -> String {
 }
 
 fn run(config: &Config, site: &Arc<Site>, certificates: &Arc<Certificates>) -> Result<(), HubError> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .max_blocking_threads(limits::THREADS)
-        .build()
-        .map_err(os("starting the runtime"))?;
     let (ended, ticks) = std::sync::mpsc::channel::<()>();
     let ticker = {
         let (site, certificates) = (Arc::clone(site), Arc::clone(certificates));
@@ -237,17 +247,28 @@ fn run(config: &Config, site: &Arc<Site>, certificates: &Arc<Certificates>) -> R
             .spawn(move || tick(&site, &certificates, &ticks))
             .map_err(os("starting the clock's thread"))?
     };
-    let served = runtime.block_on(until_stopped(config, site, certificates));
-    notify(&[sd_notify::NotifyState::Stopping]);
+    let served = answer(config, &House::Hub(Arc::clone(site)), certificates);
     drop(ended);
     // A panic of its has ended the process.
     let _ = ticker.join();
     served
 }
 
+/// Answers calls until it is told to stop.
+pub fn answer(config: &Config, house: &House, certificates: &Arc<Certificates>) -> Result<(), HubError> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .max_blocking_threads(limits::THREADS)
+        .build()
+        .map_err(os("starting the runtime"))?;
+    let served = runtime.block_on(until_stopped(config, house, certificates));
+    notify(&[sd_notify::NotifyState::Stopping]);
+    served
+}
+
 async fn until_stopped(
     config: &Config,
-    site: &Arc<Site>,
+    house: &House,
     certificates: &Arc<Certificates>,
 ) -> Result<(), HubError> {
     let listening = || os(format!("listening on {}", config.listen));
@@ -258,14 +279,14 @@ async fn until_stopped(
         (handle(SignalKind::terminate())?, handle(SignalKind::interrupt())?, handle(SignalKind::hangup())?);
     let (stop, stopped) = watch::channel(false);
     let tls = door::tls(Arc::clone(certificates))?;
-    let door = tokio::spawn(door::serve(Arc::clone(site), listener, tls, stopped));
+    let door = tokio::spawn(door::serve(house, listener, tls, stopped));
     notify(&[sd_notify::NotifyState::Ready]);
     say(&format!("jit-hub answers on {at}"));
     loop {
         tokio::select! {
             _ = term.recv() => break,
             _ = int.recv() => break,
-            _ = hup.recv() => reload(site, certificates).await,
+            _ = hup.recv() => reload(house, certificates).await,
         }
     }
     let _ = stop.send(true);
@@ -275,22 +296,29 @@ async fn until_stopped(
 }
 
 /// Shows what the certificate's files hold now, and looks whether there are other keys.
-async fn reload(site: &Arc<Site>, certificates: &Arc<Certificates>) {
-    let (site, certificates) = (Arc::clone(site), Arc::clone(certificates));
-    site.renew_voice_now();
+async fn reload(house: &House, certificates: &Arc<Certificates>) {
+    let (teller, certificates) = (Arc::clone(house.teller()), Arc::clone(certificates));
+    let site = match house {
+        House::Hub(site) => Some(Arc::clone(site)),
+        House::Feed(_) => None,
+    };
+    match &site {
+        Some(site) => site.renew_voice_now(),
+        None => teller.doubt_voice(),
+    }
     let told = move || {
         let done = match certificates.reload() {
-            Ok(()) => {
+            Ok(()) => site.map_or(Ok(()), |site| {
                 let at = site.clock.time();
                 let mark = site.ledger.mark(Mark::Reloaded, "the certificate was read anew".to_owned(), at);
                 mark.map_err(|why| why.to_string())
-            }
+            }),
             Err(why) => Err(format!("{why}; the certificate of before stays in use")),
         };
         match done {
             Ok(()) => say("jit-hub has read its certificate anew"),
             Err(why) => {
-                site.log.put(Level::Err, format!("reloading: {why}"));
+                teller.log.put(Level::Err, format!("reloading: {why}"));
                 say(&format!("reloading: {why}"));
             }
         }
@@ -352,7 +380,7 @@ fn tick(site: &Arc<Site>, certificates: &Certificates, ended: &std::sync::mpsc::
     }
 }
 
-fn notify(state: &[sd_notify::NotifyState<'_>]) {
+pub fn notify(state: &[sd_notify::NotifyState<'_>]) {
     // Without systemd there is nobody to tell.
     let _ = sd_notify::notify(state);
 }

@@ -21,21 +21,28 @@ pub struct Voice {
 impl Voice {
     /// What the signer says, which is kept; while it is away what it said last, as long as that is good.
     pub fn find(keys: &ServerKeys, signer: &Client, root: &Digest, now: Time) -> Result<Self, HubError> {
-        let renewed = Self::renew(keys, signer, root);
+        let renewed = Self::renew(keys, signer, root).and_then(|renewed| {
+            keys.put_manifest(&renewed.signed)?;
+            Ok(renewed)
+        });
         renewed.or_else(|why| {
             let kept = keys.manifest().and_then(|kept| Self::of(kept, keys, root, false));
             kept.ok().filter(|kept| now < kept.manifest.expires).ok_or(why)
         })
     }
 
-    /// What the signer says.
+    /// What the signer says. It is kept once it is spoken by.
     pub fn renew(keys: &ServerKeys, signer: &Client, root: &Digest) -> Result<Self, HubError> {
-        let renewed = Self::of(signer.manifest()?, keys, root, true)?;
-        keys.put_manifest(&renewed.signed)?;
-        Ok(renewed)
+        Self::of(signer.manifest()?, keys, root, true)
     }
 
-    fn of(signed: SignedManifest, keys: &ServerKeys, root: &Digest, renewed: bool) -> Result<Self, HubError> {
+    /// These keys, where the one here is among them.
+    pub fn of(
+        signed: SignedManifest,
+        keys: &ServerKeys,
+        root: &Digest,
+        renewed: bool,
+    ) -> Result<Self, HubError> {
         let wrong = |why| HubError::Keys(format!("the manifest of the signer is not of this hub: {why}"));
         let manifest = signed.verify(root, None).map_err(wrong)?;
         let key = keys.view(&manifest.view_keys)?;

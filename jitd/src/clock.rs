@@ -117,24 +117,30 @@ pub struct Clock {
     agreed: AtomicBool,
 }
 
-/// It was at least this late when it was heard, as a hub signed. `sync::apply` keeps it within ten minutes of this
-/// host's own time, which has none of it, so that none can creep.
+/// It was at least this late when it was heard, as a hub signed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Signed {
+    /// What was signed.
+    said: Time,
+    /// What that made it, where more had passed since an earlier word.
     time: Time,
     heard: TimeDelta,
 }
 
 impl Signed {
-    fn now(self, since_boot: TimeDelta) -> Time {
-        self.time + (since_boot - self.heard)
+    /// No further ahead of this host's own time, which has none of it, than ten minutes: whoever signs moves the clock by so
+    /// much, and none can creep.
+    fn now(self, own: Time, since_boot: TimeDelta) -> Time {
+        (self.time + (since_boot - self.heard)).clamp(own, own + sync::limits::SKEW)
     }
 
-    /// What counts once this is heard. An earlier time is one of other keys, and what the old ones said is over.
-    fn then(before: Option<Self>, time: Option<Time>, since_boot: TimeDelta) -> Option<Self> {
-        let time = time?;
-        let later = before.filter(|before| before.time <= time).map(|before| before.now(since_boot));
-        Some(Self { time: later.map_or(time, |later| later.max(time)), heard: since_boot })
+    /// What counts once this is heard, again or anew. An earlier word is one of other keys, and what the old ones said is
+    /// over.
+    fn then(before: Option<Self>, said: Option<Time>, since_boot: TimeDelta) -> Option<Self> {
+        let said = said?;
+        let later = before.filter(|before| before.said <= said);
+        let time = later.map_or(said, |later| said.max(later.time + (since_boot - later.heard)));
+        Some(Self { said, time, heard: since_boot })
     }
 }
 
@@ -174,8 +180,7 @@ impl Clock {
     /// The time now.
     pub fn now(&self) -> Now {
         let (own, signed) = (self.own(), *self.signed.lock().unwrap_or_else(PoisonError::into_inner));
-        let signed = signed.map_or(own.trusted, |signed| signed.now(kernel::since_boot()));
-        let trusted = own.trusted.max(signed);
+        let trusted = signed.map_or(own.trusted, |signed| signed.now(own.trusted, kernel::since_boot()));
         let provisional = own.provisional && !self.agreed.load(Ordering::Relaxed);
         Now { trusted, latest: own.latest.max(trusted), provisional }
     }
@@ -361,19 +366,29 @@ mod tests {
     #[test]
     fn a_hubs_time_goes_on_from_when_it_was_heard_and_ends_with_its_keys() {
         let minutes = TimeDelta::minutes;
+        let (own, now) =
+            (at(0) - minutes(5), |signed: Signed, passed| signed.now(at(0) - minutes(5), minutes(passed)));
         let heard = Signed::then(None, Some(at(0)), minutes(5)).unwrap();
-        assert_eq!(heard.now(minutes(7)), at(0) + minutes(2));
-        let late = Signed::then(Some(heard), Some(at(0) + minutes(1)), minutes(7)).unwrap();
-        assert_eq!(
-            late.now(minutes(7)),
-            at(0) + minutes(2),
-            "one that was long on its way sets nothing back"
-        );
-        let next = Signed::then(Some(late), Some(at(0) + minutes(9)), minutes(8)).unwrap();
-        assert_eq!(next.now(minutes(8)), at(0) + minutes(9));
+        assert_eq!(now(heard, 7), at(0) + minutes(2));
+        let mut again = heard;
+        for passed in [6, 7, 8] {
+            again = Signed::then(Some(again), Some(at(0)), minutes(passed)).unwrap();
+            assert_eq!(
+                now(again, passed),
+                at(0) + minutes(passed - 5),
+                "one that comes again sets nothing back"
+            );
+        }
+        let next = Signed::then(Some(again), Some(at(0) + minutes(4)), minutes(8)).unwrap();
+        assert_eq!(now(next, 8), at(0) + minutes(4));
         let other = Signed::then(Some(next), Some(at(0) - minutes(3)), minutes(9)).unwrap();
-        assert_eq!(other.now(minutes(9)), at(0) - minutes(3), "of other keys");
+        assert_eq!(now(other, 9), at(0) - minutes(3), "of other keys");
         assert_eq!(Signed::then(Some(other), None, minutes(9)), None);
+
+        let far = Signed::then(None, Some(at(0) + TimeDelta::days(1)), minutes(9)).unwrap();
+        assert_eq!(now(far, 9), own + minutes(10), "whoever signed it");
+        let behind = Signed::then(None, Some(at(0) - TimeDelta::days(1)), minutes(9)).unwrap();
+        assert_eq!(now(behind, 9), own, "it sets nothing back");
     }
 
     #[test]
@@ -390,6 +405,8 @@ mod tests {
         assert!(kept.floor < signed && !kept.confirmed);
         clock.heard_just_now(signed + TimeDelta::minutes(2));
         assert!(clock.now().provisional, "the hub's clock is another by now");
+        clock.hears(Some(signed + TimeDelta::days(1)));
+        assert!(clock.now().trusted <= clock.own().trusted + sync::limits::SKEW, "no more than ten minutes");
     }
 
     #[test]

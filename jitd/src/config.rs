@@ -1,6 +1,7 @@
 //! `jitd.toml`: read whole and checked whole before anything is opened.
 
 use crate::limits;
+use crate::source::Place;
 use access::{HostName, Login, Service, Span};
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -39,6 +40,8 @@ pub struct Config {
     pub policy: PolicyFiles,
     /// The record.
     pub journal: Journal,
+    /// What looks around the daemon.
+    pub watch: Watch,
     /// Log lines.
     pub syslog: Syslog,
     /// Where accounts are looked up.
@@ -60,6 +63,7 @@ impl Default for Config {
             labels: BTreeMap::new(),
             policy: PolicyFiles::default(),
             journal: Journal::default(),
+            watch: Watch::default(),
             syslog: Syslog::default(),
             accounts: AccountFiles::default(),
         }
@@ -174,12 +178,26 @@ impl TryFrom<String> for Grace {
 }
 
 /// `[hub]`
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Hub {
     /// For how long services open doors, and keep them open, after the hub was heard last. Those that are not named do
     /// for as long as a grant is good.
     pub max_staleness: BTreeMap<Service, Span>,
+    /// Where what the hub signed lies as files, which are read in place of calling it.
+    #[serde(rename = "static")]
+    pub files: Option<Place>,
+    /// How often they are looked at.
+    pub every: Span,
+    /// Whose certificate the web server shows that has them, in PEM, where the system does not trust them.
+    pub ca: Option<PathBuf>,
+}
+
+impl Default for Hub {
+    fn default() -> Self {
+        let every = limits::FILES_EVERY;
+        Self { max_staleness: BTreeMap::new(), files: None, every, ca: None }
+    }
 }
 
 /// `[roles]`. Who reviews what is the policy's to say.
@@ -239,6 +257,21 @@ pub struct Journal {
 impl Default for Journal {
     fn default() -> Self {
         Self { max_bytes: 2 * 1024 * 1024 * 1024, keep: Span::LONGEST }
+    }
+}
+
+/// `[watch]`
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Watch {
+    /// How long the service jit-watch may report nothing.
+    pub late: Span,
+}
+
+impl Default for Watch {
+    fn default() -> Self {
+        // Two periods of its timer.
+        Self { late: Span::seconds(20 * 60).unwrap_or(Span::SHORTEST) }
     }
 }
 
@@ -342,6 +375,9 @@ impl Config {
                 let why = format!("{} is not an absolute path: start it with /", path.display());
                 return Err((key, why));
             }
+        }
+        if let Some(ca) = self.hub.ca.as_ref().filter(|ca| !ca.is_absolute()) {
+            return Err(("hub.ca", format!("{} is not an absolute path: start it with /", ca.display())));
         }
         if self.sessions.warn.len() > limits::WARNINGS {
             return Err(("sessions.warn", format!("write at most {} warnings", limits::WARNINGS)));
@@ -452,6 +488,11 @@ mod tests {
         assert_eq!(
             error("[prompt]\nenabled = true\nsudo_seats = 1001\n"),
             "jitd.toml:3: sudo_seats: 1001 are more than the 1000 that can wait at once"
+        );
+        assert_eq!(
+            error("[hub]\nstatic = \"http://files.example.org/jit\"\n"),
+            "jitd.toml:2: static: \"http://files.example.org/jit\" is no place of files: write https://files.example.org/jit \
+             or file:///srv/jit"
         );
         assert!(error("state = \"var\"\n").contains("state: var is not an absolute path"));
     }

@@ -5,7 +5,7 @@ use crate::sessions::routes::routes;
 use crate::site::Site;
 use crate::{kernel, limits, process};
 use access::{Login, Now, Person, Phase, Question};
-use api::{AskJournal, Check, CheckQuery, JournalRow, ProblemCode, Status, Which};
+use api::{AskJournal, Check, CheckQuery, DoctorReport, JournalRow, Monitored, ProblemCode, Status, Which};
 use axum::extract::{DefaultBodyLimit, Extension, Query, State};
 use axum::routing::{get, post};
 use axum::{Json, Router};
@@ -31,6 +31,9 @@ pub async fn serve(site: Arc<Site>, listener: UnixListener) {
         .route("/v1/status", get(status).with_state(Arc::clone(&site)))
         .route("/v1/check", get(check).with_state(Arc::clone(&site)))
         .route("/v1/journal", get(journal).with_state(Arc::clone(&site)))
+        .route("/v1/openapi.json", get(desk::openapi))
+        .route("/v1/monitor", get(monitored).with_state(Arc::clone(&site)))
+        .route("/v1/doctor", post(examined).with_state(Arc::clone(&site)))
         .route("/v1/clock/accept", post(accept_clock).with_state(Arc::clone(&site)))
         .merge(routes(Arc::clone(&site)))
         .fallback(nothing)
@@ -256,6 +259,8 @@ impl Site {
         }
         let doors = crate::doors::Doors::look();
         warnings.extend(doors.warnings);
+        let sees_findings = caller.roles.sees_all() || approvers.contains(&caller.person);
+        warnings.extend(self.watch_is_late().filter(|_| sees_findings));
         let journal_ok = self.ledger.works();
         if !journal_ok {
             warnings.push(
@@ -287,7 +292,7 @@ impl Site {
             sessions: counts.sessions,
             warnings,
             somebody_decides: match self.source.hub() {
-                Some(_) => self.source.staleness_s(now.trusted).is_some_and(|s| s <= limits::STALE_TOLD_S),
+                Some(_) => self.source.is_fresh(now.trusted),
                 None => !approvers.is_empty(),
             },
             gated: doors.gated,
@@ -298,6 +303,7 @@ impl Site {
                 .into_iter()
                 .filter(|left| caller.roles.sees_all() || caller.names.contains(&left.user))
                 .collect(),
+            watch: sees_findings.then(|| self.watched()),
             you: caller.person.clone(),
             roles,
         })
@@ -327,9 +333,15 @@ impl Site {
                 None => warnings.push(
                     "nothing was heard from the hub yet, so nobody is let in: see `journalctl -u jitd`".to_owned(),
                 ),
-                Some(stale) if stale > limits::STALE_TOLD_S => warnings.push(format!(
-                    "the hub was heard last {stale} s ago: grants that are known stay good, and nothing new is heard of"
-                )),
+                Some(stale) if !self.source.is_fresh(now.trusted) => warnings.push(match self.source.files() {
+                    Some(files) => format!(
+                        "{files} is {stale} s old: grants that are known stay good, and nothing new is heard of; see whether \
+                         `jit-hub publish` runs, and what is between"
+                    ),
+                    None => format!(
+                        "the hub was heard last {stale} s ago: grants that are known stay good, and nothing new is heard of"
+                    ),
+                }),
                 Some(_) => {}
             }
         } else if !self.policies.is_readable() {
@@ -498,6 +510,25 @@ async fn accept_clock(
         }
         let now = site.ledger.confirm_clock(&site.clock, true)?;
         Ok(serde_json::json!({ "now": now }))
+    })
+    .await
+}
+
+async fn monitored(State(site): State<Arc<Site>>, Extension(caller): Extension<Caller>) -> Answer<Monitored> {
+    blocking(move || site.monitored(&caller)).await
+}
+
+async fn examined(
+    State(site): State<Arc<Site>>,
+    Extension(caller): Extension<Caller>,
+    Json(report): Json<DoctorReport>,
+) -> Answer<serde_json::Value> {
+    blocking(move || {
+        if !caller.roles.admin {
+            return Err(DeskError::Forbidden("what jit doctor found is for root to report".to_owned()));
+        }
+        site.examined(report);
+        Ok(serde_json::json!({}))
     })
     .await
 }

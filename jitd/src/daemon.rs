@@ -3,6 +3,7 @@
 use crate::accounts::{AccountBook, AccountsError};
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError};
+use crate::examined::Examined;
 use crate::gate::Gate;
 use crate::ledger::{self, Keeper, Ledger, LedgerError};
 use crate::looks::Looks;
@@ -95,7 +96,7 @@ struct Loss {
 /// Runs the daemon until it is told to stop.
 pub fn run(path: &Path) -> Result<(), DaemonError> {
     let config = Config::load(path)?;
-    let source = Source::of(&config.state);
+    let source = Source::of(&config);
     // Grants of a hub name this host as it joined there, whatever it is called since.
     let host = source.host().map_or_else(|| host(&config), |host| Ok(host.clone()))?;
     let accounts = Arc::new(AccountBook::open(&config.accounts)?);
@@ -161,6 +162,7 @@ fn start(
         ending,
         over,
         left,
+        examined: Examined::default(),
         source,
         log,
     });
@@ -309,6 +311,7 @@ impl Daemon {
         self.told("writing the clock down", confirmed.and(kept));
         self.told("taking old records away", self.prune());
         self.record_loss(self.site.log.dropped_before());
+        self.site.watch_is_in_time();
     }
 
     /// Tells the log how something went that is done again and again.
@@ -343,7 +346,9 @@ impl Daemon {
     fn prune(&self) -> Result<usize, LedgerError> {
         let (now, keep) = (self.site.clock.now(), self.site.config.load().journal.keep.delta());
         let source = &self.site.source;
-        let uploaded = source.hub().map(|_| source.outward().map_or(0, Outward::uploaded));
+        // Where nothing is told to the hub its journal stays here, and syslog has the witnesses.
+        let is_told = source.hub().is_some() && source.files().is_none();
+        let uploaded = is_told.then(|| source.outward().map_or(0, Outward::uploaded));
         // What the hub may want again stays.
         let keep = if uploaded.is_some() { keep.max(limits::UPLOADED_KEPT) } else { keep };
         let age = (!now.provisional).then(|| store::Age {
@@ -392,11 +397,13 @@ impl Daemon {
                     || old.control != config.control
                     || old.syslog != config.syslog
                     || old.accounts != config.accounts
-                    || old.journal != config.journal;
+                    || old.journal != config.journal
+                    || (&old.hub.files, old.hub.every, &old.hub.ca)
+                        != (&config.hub.files, config.hub.every, &config.hub.ca);
                 self.site.config.store(Arc::new(config));
                 self.site.be_strict();
                 let detail = if fixed {
-                    "in force, but for paths, host and journal limits, which need a restart"
+                    "in force, but for paths, host, files of a hub and journal limits, which need a restart"
                 } else {
                     "in force"
                 };

@@ -317,7 +317,7 @@ impl Gate {
         if asked.question.phase == Phase::Open {
             return hint(Hint::default());
         }
-        let Some(reason) = asked.own_words() else {
+        let Some(reason) = asked.own_words().filter(|_| self.site.source.files().is_none()) else {
             return hint(Hint::default());
         };
         let next = if self.site.source.hub().is_some() {

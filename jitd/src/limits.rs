@@ -116,6 +116,13 @@ pub const HUB_APART: u32 = 120;
 /// ... one every so often, so that what is known stays fresh.
 pub const HUB_APART_EVERY: Duration = Duration::from_secs(15);
 
+/// How often files of a hub are looked at, unless it is said otherwise: a person who was granted something waits so long
+/// for it, and a web server answers a thousand hosts 17 times a second.
+pub const FILES_EVERY: access::Span = match access::Span::seconds(60) {
+    Some(span) => span,
+    None => access::Span::SHORTEST,
+};
+
 /// Seconds after which it is told that the hub is not heard: its truth is good for 90.
 pub const STALE_TOLD_S: u64 = 90;
 
@@ -249,3 +256,23 @@ pub const GIVEN_ENDS: usize = 1000;
 
 /// How often the hub is told how this host stands where nothing changed: `jit hosts` is read by the minute.
 pub const STATE_EVERY: Duration = Duration::from_secs(60);
+
+/// Records that one look for what `mode=monitor` let in goes through, from the newest on: some seconds, and weeks of a
+/// busy host.
+pub const MONITOR_RECORDS: u64 = 1_000_000;
+
+/// Records of it that are read at once: a hundredth of a second, for which others wait that read.
+pub const MONITOR_READ: u64 = 5_000;
+
+/// A session opens so soon after its login: sshd's LoginGraceTime is 120 s.
+pub const MONITOR_PAIR: chrono::TimeDelta = chrono::TimeDelta::seconds(130);
+
+/// Sessions that are kept in mind at once until their login is found.
+pub const MONITOR_DOORS: usize = 10_000;
+
+/// Changes of what is found around the daemon that are put on record in [`FINDING_NEWS_PER`]: something that comes and
+/// goes must not fill the log.
+pub const FINDING_NEWS: u32 = 40;
+
+/// The span of [`FINDING_NEWS`].
+pub const FINDING_NEWS_PER: Duration = Duration::from_secs(3600);

@@ -282,6 +282,10 @@ pub struct Counts {
     pub grants: u64,
 }
 
+fn is_alarm(mark: Mark) -> bool {
+    matches!(mark, Mark::LinesDropped | Mark::LeftOver | Mark::Finding | Mark::WatchLate)
+}
+
 fn level(record: &Record) -> Level {
     match record {
         Record::Decision(decision) => match decision.reason {
@@ -292,7 +296,7 @@ fn level(record: &Record) -> Level {
             _ => Level::Notice,
         },
         Record::Change(change) if change.change.is_loud() => Level::Err,
-        Record::Mark(mark) if matches!(mark.mark, Mark::LinesDropped | Mark::LeftOver) => Level::Err,
+        Record::Mark(mark) if is_alarm(mark.mark) => Level::Err,
         Record::Session(session) => match (session.change, session.end.map(|end| end.cause)) {
             (SessionChange::Closed, _) => Level::Info,
             (_, Some(EndCause::GrantLost | EndCause::Stale)) => Level::Err,

@@ -3,6 +3,7 @@
 use crate::accounts::AccountBook;
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::examined::Examined;
 use crate::ledger::Ledger;
 use crate::memory::{Changed, Memory};
 use crate::policy::Policies;
@@ -39,6 +40,8 @@ pub struct Site {
     pub over: Mutex<BTreeSet<u32>>,
     /// What runs on that no session carries.
     pub left: Left,
+    /// What `jit doctor` found around the daemon.
+    pub examined: Examined,
     /// Where grants come from.
     pub source: Source,
     /// For what cannot be recorded.

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)] // also in the functions that tests share
 
 use disk::{Disk, Keep, Names};
-use frame::{Answer, Mode, Notice, Phase, Question, Verdict, Wish};
+use frame::{Answer, Phase, Question, Verdict};
 use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};
 use std::os::unix::net::{UnixDatagram, UnixStream};
@@ -118,23 +118,9 @@ impl Drop for Host {
 /// What the gate answers to somebody at this terminal, if it answers.
 fn asked(gate: &Path, who: &str, tty: &str) -> Option<Answer> {
     let question = Question {
-        nonce: [7; 16],
-        phase: Phase::Account,
-        service: b"sshd".to_vec(),
-        subject: who.into(),
-        target: who.into(),
-        rhost: Vec::new(),
         address: b"203.0.113.5".to_vec(),
         tty: tty.into(),
-        uid: 0,
-        pid: std::process::id(),
-        start_ticks: 0,
-        audit_session: u32::MAX,
-        mode: Mode::Enforce,
-        notice: Notice::None,
-        outer_session: u32::MAX,
-        can_prompt: false,
-        wish: Wish::default(),
+        ..Question::at_sshd(Phase::Account, who)
     };
     let mut stream = UnixStream::connect(gate).ok()?;
     stream.set_read_timeout(Some(WAIT)).unwrap();

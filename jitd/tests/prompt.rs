@@ -1,7 +1,7 @@
 //! The daemon asked by a module that sits at a prompt, question by question.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)] // also in the functions that tests share
 
-use frame::{Answer, Mode, Notice, Offer, Phase, Question, Verdict, Wish};
+use frame::{Answer, Mode, Offer, Phase, Question, Verdict, Wish};
 use std::io::{Read as _, Write as _};
 use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::path::PathBuf;
@@ -75,25 +75,7 @@ impl Drop for Daemon {
 }
 
 fn question(phase: Phase) -> Question {
-    Question {
-        nonce: [7; 16],
-        phase,
-        service: b"sshd".to_vec(),
-        subject: b"alice".to_vec(),
-        target: b"alice".to_vec(),
-        rhost: Vec::new(),
-        address: b"203.0.113.5".to_vec(),
-        tty: b"ssh".to_vec(),
-        uid: 0,
-        pid: std::process::id(),
-        start_ticks: 0,
-        audit_session: u32::MAX,
-        mode: Mode::Enforce,
-        notice: Notice::None,
-        outer_session: u32::MAX,
-        can_prompt: true,
-        wish: Wish::default(),
-    }
+    Question { address: b"203.0.113.5".to_vec(), can_prompt: true, ..Question::at_sshd(phase, "alice") }
 }
 
 fn wish(reason: &str, length: &str) -> Question {

@@ -59,23 +59,8 @@ fn until(what: &str, mut holds: impl FnMut() -> bool) {
 /// A stranger asks, as sshd does for a login name that has no grant.
 fn refused(gate: &Path, n: u32) {
     let question = frame::Question {
-        nonce: [7; 16],
-        phase: frame::Phase::Account,
-        service: b"sshd".to_vec(),
-        subject: format!("stranger{n}").into_bytes(),
-        target: format!("stranger{n}").into_bytes(),
         rhost: [b'x'; 250].to_vec(),
-        address: Vec::new(),
-        tty: b"ssh".to_vec(),
-        uid: 0,
-        pid: 1,
-        start_ticks: 0,
-        audit_session: u32::MAX,
-        mode: frame::Mode::Enforce,
-        notice: frame::Notice::None,
-        outer_session: u32::MAX,
-        can_prompt: false,
-        wish: frame::Wish::default(),
+        ..frame::Question::at_sshd(frame::Phase::Account, &format!("stranger{n}"))
     };
     let mut stream = UnixStream::connect(gate).unwrap();
     stream.write_all(&question.encode().unwrap()).unwrap();

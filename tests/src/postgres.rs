@@ -162,12 +162,19 @@ impl Postgres {
     /// Ends the server as if its power were cut, as far as a process can tell. [`Self::begin`] has it come back.
     pub fn kill(&mut self) -> Result<()> {
         let Some(mut server) = self.server.take() else { return Ok(()) };
-        // Its own processes end once they notice, and the next server waits for that; these do at once.
-        for pid in children(server.id())? {
-            let _ = kill_process(pid, Signal::KILL);
+        // Its own processes end once they notice, and the next server does not start before; these do at once, and while
+        // it stands still it begins no others.
+        kill_process(Pid::from_child(&server), Signal::STOP)?;
+        let children = children(server.id())?;
+        for pid in &children {
+            let _ = kill_process(*pid, Signal::KILL);
         }
         server.kill()?;
         server.wait()?;
+        let begun = Instant::now();
+        while children.iter().any(|pid| is_alive(*pid)) && begun.elapsed() < START {
+            std::thread::sleep(LOOK_AGAIN);
+        }
         Ok(())
     }
 
@@ -192,6 +199,12 @@ impl Drop for Postgres {
         let _ = self.kill();
         let _ = std::fs::remove_dir_all(&self.folder);
     }
+}
+
+/// Whether a process has not ended: whoever has to wait for it may not have done so yet.
+fn is_alive(pid: Pid) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with('Z'))
 }
 
 /// The newest release that is installed.

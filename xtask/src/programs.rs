@@ -2,16 +2,20 @@
 
 use anyhow::{Context as _, Result, bail, ensure};
 use serde::Deserialize;
-use std::io::Read as _;
+use std::io::{PipeReader, Read as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 /// Programs at the same time, each with as many threads as there are processors.
 const AT_ONCE: usize = 2;
 
+/// What a test left running may hold on to its output for so long after it.
+const AFTER: Duration = Duration::from_secs(10);
+
 /// Output of a program that is shown, in bytes: one that talks without end is cut off there.
-const SHOWN: u64 = 16 << 20;
+const SHOWN: usize = 16 << 20;
 
 /// How many tests passed and failed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -132,11 +136,31 @@ fn told(program: &Program, said: &mut Vec<u8>) -> Result<()> {
         .stderr(writer)
         .spawn()
         .context("starting it")?;
-    let read = reader.take(SHOWN).read_to_end(said);
+    let kept = Arc::new(Mutex::new(Vec::new()));
+    let reading = {
+        let kept = Arc::clone(&kept);
+        std::thread::spawn(move || keep(reader, &kept))
+    };
     let status = child.wait()?;
-    read?;
+    let ended = Instant::now();
+    while !reading.is_finished() && ended.elapsed() < AFTER {
+        std::thread::sleep(testbed::limits::LOOK_AGAIN);
+    }
+    said.append(&mut kept.lock().unwrap_or_else(PoisonError::into_inner));
     ensure!(status.success(), "{status}");
+    ensure!(reading.is_finished(), "it left something running that holds its output");
     Ok(())
+}
+
+/// Keeps what is said until nobody can say more. What is too much is read and not kept: a full pipe would hold it up.
+fn keep(mut reader: PipeReader, kept: &Mutex<Vec<u8>>) {
+    let mut some = [0; 8192];
+    while let Ok(length @ 1..) = reader.read(&mut some) {
+        let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.len() < SHOWN {
+            kept.extend(some.iter().take(length));
+        }
+    }
 }
 
 #[cfg(test)]

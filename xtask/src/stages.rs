@@ -30,8 +30,12 @@ const STAGES: &[Stage] = &[
     }),
     ("licenses", |_| licenses()),
     ("unit", |tally| {
-        // Breaks a repair off at each of its system calls; and what hubs share.
-        testbed::install(&[("strace", "strace"), ("/usr/lib/postgresql", "postgresql")])?;
+        // Breaks a repair off at each of its system calls; what hubs share; and what stands before them.
+        testbed::install(&[
+            ("strace", "strace"),
+            ("/usr/lib/postgresql", "postgresql"),
+            ("/usr/sbin/nginx", "nginx-light"),
+        ])?;
         let packages = ["--workspace", "--exclude", "hosts", "--exclude", "module-tests"];
         programs::run(tally, &packages)?;
         tests(tally, &[&["cargo", "test", "--doc"], &packages[..]].concat(), &[])
@@ -40,7 +44,7 @@ const STAGES: &[Stage] = &[
     ("module", |tally| tests(tally, &["cargo", "test", "-p", "module-tests"], &[])),
     ("fuzz", |_| fuzz()),
     ("hosts", |tally| {
-        tests(tally, &["cargo", "test", "-p", "hosts", "--no-fail-fast", "--", "--test-threads=3"], &[])
+        tests(tally, &["cargo", "test", "-p", "hosts", "--no-fail-fast", "--", "--test-threads=2"], &[])
     }),
 ];
 

@@ -23,7 +23,11 @@ fn disk() -> Option<(String, String)> {
     let room = disk.f_bavail.saturating_mul(disk.f_frsize);
     (room < limits::ROOM).then(|| {
         (
-            format!("{} MB are free under {folder}: once it is full nobody is let in", room / 1_000_000),
+            // The same words each time: see api::Finding.
+            format!(
+                "less than {} MB are free under {folder}: once it is full nobody is let in",
+                limits::ROOM / 1_000_000
+            ),
             "make room, or have the journal keep less: see [journal] in jitd.toml(5)".to_owned(),
         )
     })

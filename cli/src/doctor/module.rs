@@ -22,13 +22,16 @@ pub fn look() -> Vec<Look> {
 }
 
 /// Where libpam looks is where its own modules lie.
+pub fn file() -> Option<PathBuf> {
+    let folder = FOLDERS.iter().map(Path::new).find(|folder| folder.join("pam_unix.so").exists());
+    folder.map(|folder| folder.join(pamfile::MODULE))
+}
+
 fn module() -> Option<(String, String)> {
     let again = || "install the package again: apt-get install --reinstall jitd".to_owned();
-    let Some(folder) = FOLDERS.iter().map(Path::new).find(|folder| folder.join("pam_unix.so").exists())
-    else {
+    let Some(module) = file() else {
         return Some(("the folder of libpam's modules is not where it was looked for".to_owned(), again()));
     };
-    let module: PathBuf = folder.join(pamfile::MODULE);
     let Ok(meta) = module.metadata() else {
         return Some((
             format!("there is no {}: where a PAM line calls it, nobody comes in", module.display()),

@@ -1,7 +1,6 @@
 //! The account part of a service as it would be, gone through by a process of its own: modules may hang, and one
 //! that stands for a person takes on their real user id, as sudo has it.
 
-use super::files;
 use super::libpam::{self, Call};
 use super::name::Door;
 use crate::output::Output;
@@ -19,9 +18,9 @@ use std::time::Instant;
 pub struct Tried(PathBuf);
 
 impl Tried {
-    /// All of these.
-    pub fn write(folder: &Folder) -> Result<Self, CliError> {
-        let path = files::own_folder()?.join(format!("try-{}", std::process::id()));
+    /// All of these, in a folder of root's.
+    pub fn write(folder: &Folder, beneath: &Path) -> Result<Self, CliError> {
+        let path = beneath.join(format!("try-{}", std::process::id()));
         let failed = |why| CliError::Doing { what: "making", path: path.clone(), why };
         std::fs::DirBuilder::new().mode(0o700).create(&path).map_err(failed)?;
         let tried = Self(path.clone());

@@ -143,11 +143,11 @@ fn somebody_decides(status: &Status) -> Result<(), CliError> {
     if status.somebody_decides {
         return Ok(());
     }
-    let why = if status.source == "hub" {
-        "nothing was heard from the hub, so no grant would come: see `jit status`"
-    } else {
+    let why = if status.source == "local" {
         "nobody can approve a request here, so nobody could come in: put somebody into a group that the policy \
          names, as with `usermod -aG jit-approvers NAME`, and see `jit status`"
+    } else {
+        "nothing was heard from the hub, so no grant would come: see `jit status`"
     };
     Err(CliError::NotDone(why.to_owned()))
 }
@@ -169,7 +169,7 @@ fn spare_keys_work(folder: &Folder, changes: &[Change], asked: &EnablePam) -> Re
     let after = changes
         .iter()
         .fold(folder.clone(), |folder, change| folder.with(change.service.as_str(), &change.after));
-    let tried = Tried::write(&after)?;
+    let tried = Tried::write(&after, &files::own_folder()?)?;
     for change in changes {
         let door = &change.service;
         let root = door.switches().then_some(("root", 0));
@@ -185,10 +185,19 @@ fn spare_keys_work(folder: &Folder, changes: &[Change], asked: &EnablePam) -> Re
     Ok(())
 }
 
+/// What `--if-missing=open` gives and takes.
+const IF_MISSING_OPEN: &str = "
+With --if-missing=open the account line says module_unknown=ignore: where pam_jit.so is missing or damaged, by a broken
+upgrade say, everybody comes in without a grant, and nothing at the door logs it; jit-watch notices, and jitd logs that.
+Without it nobody comes in there, spare keys neither, until the console's login or a rescue system mends it.";
+
 /// Shows what is to be written, and asks unless that was answered before.
 fn agreed(changes: &[Change], asked: &EnablePam, out: &mut Output) -> Result<(), CliError> {
     for change in changes {
         out.note(change.diff.trim_end())?;
+    }
+    if asked.if_missing == IfMissing::Open {
+        out.note(IF_MISSING_OPEN)?;
     }
     if asked.yes {
         return Ok(());

@@ -13,9 +13,21 @@ use std::path::{Path, PathBuf};
 /// Files of the command's own, root's: not in `/var/lib/jitd`, whose files the daemon may write.
 const OWN: &str = "/var/lib/jit-pam";
 
+/// What the drill of the spare keys keeps, root's too.
+const DRILL: &str = "/var/lib/jit-watch";
+
 /// The folder of them, made where it is not there.
 pub fn own_folder() -> Result<PathBuf, CliError> {
-    let path = PathBuf::from(OWN);
+    made(OWN)
+}
+
+/// The folder of the drill, made where it is not there.
+pub fn drill_folder() -> Result<PathBuf, CliError> {
+    made(DRILL)
+}
+
+fn made(path: &str) -> Result<PathBuf, CliError> {
+    let path = PathBuf::from(path);
     match DirBuilder::new().mode(0o755).create(&path) {
         Err(why) if why.kind() != ErrorKind::AlreadyExists => {
             Err(CliError::Doing { what: "making", path, why })
@@ -62,12 +74,16 @@ pub fn folder() -> Result<Folder, CliError> {
     Ok(folder)
 }
 
-/// The text of one.
+/// The text of one. It may be a user's, who could have put something there that never ends or never begins.
 pub fn read(path: &Path) -> Result<String, CliError> {
     let failed = |why| CliError::File { path: path.into(), why };
     let mut bytes = Vec::new();
     let most = pamfile::limits::FILE;
-    File::open(path).and_then(|file| file.take(most + 1).read_to_end(&mut bytes)).map_err(failed)?;
+    let file = File::options().read(true).custom_flags(libc::O_NONBLOCK).open(path).map_err(failed)?;
+    if !file.metadata().map_err(failed)?.is_file() {
+        return Err(failed(std::io::Error::other("it is no plain file")));
+    }
+    file.take(most + 1).read_to_end(&mut bytes).map_err(failed)?;
     if bytes.len() as u64 > most {
         return Err(failed(std::io::Error::other(format!("it is longer than {most} bytes"))));
     }

@@ -4,6 +4,7 @@
 
 mod confirm;
 mod disable;
+mod drill;
 mod drive;
 mod enable;
 mod files;
@@ -14,6 +15,7 @@ mod sshd;
 mod status;
 mod undo;
 
+pub use drill::{Keyed, drill, last as last_drill, spare_keys};
 pub use name::Door;
 pub use status::Shown;
 
@@ -21,7 +23,6 @@ use crate::CliError;
 use crate::arguments::Pam;
 use crate::hub::SOCKET;
 use crate::output::Output;
-use access::Login;
 use api::Client;
 use std::path::Path;
 
@@ -61,24 +62,4 @@ pub fn doors() -> Result<Vec<Shown>, CliError> {
 /// Whether sshd asks PAM, as root's login would be; else why that is not known.
 pub fn sshd_asks() -> Result<bool, String> {
     Ok(sshd::Sshd::for_user("root")?.is_none_or(|sshd| sshd.uses_pam()))
-}
-
-/// Whether the spare keys of a door could come in; with `drive` also whether its account part lets them, which the
-/// module logs as it does each use.
-pub fn spare_keys_work(shown: &Shown, drive: bool) -> Result<(), CliError> {
-    let login = |name: &String| Login::parse(name).map_err(|why| CliError::NotDone(why.to_string()));
-    let users = shown.spare_users.iter().map(login).collect::<Result<Vec<_>, _>>()?;
-    let accounts = spare::Accounts::read()?;
-    let keys = spare::named(&users, &shown.spare_groups, &accounts, sshd::Sshd::for_user)?;
-    if !drive {
-        return Ok(());
-    }
-    let door: Door = shown.service.parse().map_err(CliError::NotDone)?;
-    let tried = drive::Tried::write(&files::folder()?)?;
-    for key in keys {
-        tried
-            .lets_in(&door, &key.name, key.uid)
-            .map_err(|why| CliError::NotDone(format!("spare key {} is not let in: {why}", key.name)))?;
-    }
-    Ok(())
 }

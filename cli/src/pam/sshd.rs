@@ -22,7 +22,13 @@ impl Sshd {
         let said = said.map_err(|why| format!("running sshd -T: {why}"))?;
         if !said.status.success() {
             let why = String::from_utf8_lossy(&said.stderr);
-            return Err(format!("running sshd -T -C {who}: {}", why.trim()));
+            // Where a socket starts it (Ubuntu) its folder is not there before the first login.
+            let fix = if why.contains("Missing privilege separation directory") {
+                ": make it, as its service does: install -d -m 755 /run/sshd"
+            } else {
+                ""
+            };
+            return Err(format!("running sshd -T -C {who}: {}{fix}", why.trim()));
         }
         Ok(Some(Self::parse(&String::from_utf8_lossy(&said.stdout))))
     }

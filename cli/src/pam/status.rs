@@ -9,25 +9,35 @@ use access::Time;
 use comfy_table::Cell;
 use pamfile::{Control, Folder, Gate, MARK, Part, gate};
 use serde::Serialize;
-use std::collections::BTreeSet;
 
-/// Ways in that people know of, and ways around; those that are not there are not shown.
-const DOORS: [&str; 15] = [
-    "sshd",
-    "login",
-    "su",
-    "su-l",
-    "sudo",
-    "sudo-i",
-    "polkit-1",
-    "cockpit",
-    "cron",
-    "crond",
-    "atd",
-    "systemd-user",
-    "gdm-password",
-    "lightdm",
-    "sddm",
+/// Service files by which nobody comes in: they change accounts and passwords, are for root alone, draw the screen
+/// before a login, or unlock a session that is there. Debian's and those of screens that it packages.
+const NO_DOORS: [&str; 25] = [
+    "chage",
+    "chfn",
+    "chgpasswd",
+    "chpasswd",
+    "chsh",
+    "cinnamon-screensaver",
+    "gdm-launch-environment",
+    "groupadd",
+    "groupdel",
+    "groupmod",
+    "i3lock",
+    "kde",
+    "lightdm-greeter",
+    "mate-screensaver",
+    "newusers",
+    "passwd",
+    "runuser",
+    "runuser-l",
+    "sddm-greeter",
+    "swaylock",
+    "useradd",
+    "userdel",
+    "usermod",
+    "vlock",
+    "xscreensaver",
 ];
 
 /// One door.
@@ -54,13 +64,11 @@ pub struct Shown {
 
 /// Every door that there is.
 pub fn doors(folder: &Folder) -> Vec<Shown> {
-    let mut names: BTreeSet<&str> = DOORS.into_iter().filter(|name| folder.text(name).is_some()).collect();
-    names.extend(
-        folder.0.iter().filter(|(_, text)| text.contains(pamfile::MODULE)).map(|(name, _)| name.as_str()),
-    );
-    names
-        .into_iter()
-        .filter(|name| !name.starts_with("common-"))
+    // What calls the module is shown, whatever it is.
+    let is_door = |name: &str, text: &str| !NO_DOORS.contains(&name) || text.contains(pamfile::MODULE);
+    let files = folder.0.iter().filter(|(name, text)| !name.starts_with("common-") && is_door(name, text));
+    files
+        .map(|(name, _)| name.as_str())
         .map(|name| {
             let pending = name.parse::<Door>().ok().and_then(|door| undo::pending(&door));
             door(folder, name, pending.as_ref())
@@ -119,13 +127,29 @@ fn door(folder: &Folder, service: &str, pending: Option<&Pending>) -> Shown {
             shown.state = "wrong";
             shown.notes.push("it calls pam_jit.so, but not in its account part".to_owned());
         }
-        Ok(None) => {}
+        Ok(None) => shown.notes.push(about(service).to_owned()),
         Ok(Some(gate)) => gated(folder, service, &gate, &mut shown),
     }
     if pending.is_some() && shown.state != "wrong" {
         shown.state = "enabling";
     }
     shown
+}
+
+/// What an open door is.
+fn about(service: &str) -> &'static str {
+    const SCREENS: [&str; 9] = ["gdm", "greetd", "lightdm", "lxdm", "ly", "sddm", "wdm", "xdm", "xrdp"];
+    match service {
+        "sshd" | "su" | "su-l" | "sudo" | "sudo-i" => "the gate is made for it",
+        "login" | "remote" => "the console: the spare way in, when all else fails",
+        "polkit-1" => "passwords that polkit asks for; see pkexec in pam_jit(8)",
+        "cockpit" => "logins over the web",
+        "cron" | "crond" | "atd" => "jobs, each time they run",
+        "systemd-user" => "user managers, which each login starts",
+        "other" => "services without a file of their own",
+        screen if SCREENS.iter().any(|name| screen.starts_with(name)) => "logins at a screen",
+        _ => "another package's: that knows who comes in by it",
+    }
 }
 
 fn gated(folder: &Folder, service: &str, gate: &Gate, shown: &mut Shown) {
@@ -221,10 +245,41 @@ mod tests {
             ("gated", false, vec!["along with su".to_owned()])
         );
         assert_eq!((of("sudo").state, of("sudo").open_if_missing), ("monitor", true));
-        assert_eq!((of("login").state, of("login").notes.len()), ("open", 0));
+        assert_eq!(
+            (of("login").state, of("login").notes),
+            ("open", vec!["the console: the spare way in, when all else fails".to_owned()])
+        );
         for wrong in ["odd", "broken", "only-session"] {
             assert_eq!(of(wrong).state, "wrong", "{wrong}");
         }
+        let mut more = folder.clone();
+        for (name, text) in [
+            ("common-account", "account required pam_unix.so\n"),
+            ("passwd", "password required pam_unix.so\n"),
+            ("chsh", "account required pam_jit.so\n"),
+            ("gdm-password", "account required pam_unix.so\n"),
+            ("vsftpd", "account required pam_unix.so\n"),
+        ] {
+            more = more.with(name, text);
+        }
+        let all: Vec<String> = doors(&more).into_iter().map(|door| door.service).collect();
+        assert_eq!(
+            all,
+            [
+                "broken",
+                "chsh",
+                "gdm-password",
+                "login",
+                "odd",
+                "only-session",
+                "sshd",
+                "su",
+                "su-l",
+                "sudo",
+                "vsftpd"
+            ],
+            "every way in, and what calls the module where it gates nothing"
+        );
         assert!(of("odd").notes.iter().any(|note| note == "written by hand"), "{:?}", of("odd"));
     }
 }

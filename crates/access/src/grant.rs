@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 /// What an approved request yields. Its body never changes but by a higher `version`: an end, or
 /// (later) an extension.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Grant {
     /// Never reused.
@@ -32,6 +33,7 @@ pub struct Grant {
     /// When.
     pub window: Window,
     /// The client addresses it works from, if pinned.
+    #[cfg_attr(feature = "schema", schemars(with = "Option<String>"))]
     pub source: Option<IpNet>,
     /// How many sessions at once it carries on a host, if limited.
     pub sessions: Option<u32>,
@@ -59,6 +61,7 @@ fn is_zero(count: &u32) -> bool {
 
 /// When a grant is good.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "clock", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Window {
     /// The clock runs from the approval or a later start.
@@ -100,6 +103,7 @@ impl Window {
 
 /// An early end.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Ended {
     /// Taken back or given back.
@@ -114,6 +118,7 @@ pub struct Ended {
 
 /// The two early ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum EndedHow {
     /// Taken back by somebody with the right to.
@@ -124,6 +129,7 @@ pub enum EndedHow {
 
 /// The first use of a first-use grant on one host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Claim {
     /// When the clock started, in trusted time.
@@ -146,6 +152,7 @@ impl Claim {
 
 /// Where a grant stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum GrantState {
     /// Starts later.

@@ -6,6 +6,7 @@ use std::fmt;
 /// The reason of a decision. Each belongs to exactly one verdict, so a decision cannot contradict
 /// itself; the codes are what logs and programs rely on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Reason {
     /// A grant covers it.

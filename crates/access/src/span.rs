@@ -6,6 +6,7 @@ use std::fmt::{self, Write};
 
 /// A positive, whole number of seconds, at most [`Span::LONGEST`].
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(try_from = "String", into = "String")]
 pub struct Span(u32);
 

@@ -8,6 +8,7 @@ use std::fmt;
 /// reorders or hides text (Unicode TR9 bidirectional controls, zero-width and format characters), no
 /// blanks around it. Safe to print on a terminal as it is; every other place escapes it for itself.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(try_from = "String", into = "String")]
 pub struct Text(Box<str>);
 

@@ -10,6 +10,7 @@ use std::net::IpAddr;
 /// `POST /v1/hosts/{host}/asks`: somebody on a host asks for access to it. Said again with the same bytes it changes
 /// nothing and is answered the same.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct HostAsk {
     /// Minted on the host, and the request's from there on.
@@ -27,6 +28,7 @@ pub struct HostAsk {
 
 /// What somebody on a host wants.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "how", rename_all = "snake_case", deny_unknown_fields)]
 pub enum HostWish {
     /// By `jit request`.
@@ -64,6 +66,7 @@ pub enum HostWish {
 
 /// A refused login.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct HostKnock {
     /// At which door.
@@ -77,6 +80,7 @@ pub struct HostKnock {
 
 /// What became of a [`HostAsk`], for good.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "outcome", rename_all = "snake_case")]
 pub enum HostAnswer {
     /// It is open, or was decided at once, or an equal one waits.
@@ -95,6 +99,7 @@ pub enum HostAnswer {
 
 /// `POST /v1/hosts/{host}/calls`: somebody on a host looks at what is theirs there, or changes it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct HostCall {
     /// Who, by the name that the host knows them by.
@@ -110,6 +115,7 @@ pub struct HostCall {
 
 /// What people on a host do at the hub by its word. All of it is about that host alone.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "does", rename_all = "snake_case", deny_unknown_fields)]
 pub enum HostDoes {
     /// Lists requests; answered by `[RequestView]`.
@@ -159,6 +165,7 @@ pub enum HostDoes {
 
 /// What the person of a refused login could do at its prompt.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "offer", rename_all = "snake_case")]
 pub enum HostOffer {
     /// Say why they want it.
@@ -179,6 +186,7 @@ pub enum HostOffer {
 /// `POST /v1/hosts/{host}/journal`: records of the host's journal, one after the other. Said again they change
 /// nothing.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct JournalPart {
     /// The log.
@@ -191,6 +199,7 @@ pub struct JournalPart {
 
 /// What the hub has of a log, durably.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct JournalHas {
     /// The place of the last record: the next one is wanted.
@@ -199,6 +208,7 @@ pub struct JournalHas {
 
 /// `POST /v1/hosts/{host}/sessions`: all that is open on a host.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct OpenSessions {
     /// At most [`crate::limits::PAGE`], the newest.
@@ -210,6 +220,7 @@ pub struct OpenSessions {
 /// No grant key signs it, for it mints nothing: who can put it into the stream, which is authenticated, could hide the
 /// grant too, and ends no more by this.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct EndThere {
     /// The session.

@@ -1,10 +1,11 @@
 //! The blocking client, for `jit`.
 
 use crate::{
-    AppliedPolicy, AskExplain, AskGrants, AskJournal, AskRequests, Check, CheckQuery, EndGrant, EndSession,
-    GrantView, Heard, HostToken, HostView, JournalRow, MadeToken, NewExtension, NewHostToken, NewPolicy,
-    NewReplay, NewRequest, NewReview, NewToken, Opened, PolicyView, Problem, Removed, Replayed, RequestView,
-    Reviewed, Roles, SessionView, Status, Token, TokenView, WatchReport, limits,
+    AppliedPolicy, AskExplain, AskGrants, AskJournal, AskRequests, Check, CheckQuery, DoctorReport, EndGrant,
+    EndSession, GrantView, Heard, HostToken, HostView, JournalRow, MadeToken, Monitored, NewExtension,
+    NewHostToken, NewPolicy, NewReplay, NewRequest, NewReview, NewToken, Opened, PolicyView, Problem,
+    Removed, Replayed, RequestView, Reviewed, Roles, SessionView, Status, Token, TokenView, WatchReport,
+    limits,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -232,6 +233,17 @@ impl Client {
     /// `POST /v1/watch`.
     pub fn watched(&self, report: &WatchReport) -> Answer<()> {
         self.post::<serde_json::Value>("watch", report).map(drop)
+    }
+
+    /// `POST /v1/doctor`.
+    pub fn examined(&self, report: &DoctorReport) -> Answer<()> {
+        self.post::<serde_json::Value>("doctor", report).map(drop)
+    }
+
+    /// `GET /v1/monitor`.
+    pub fn monitored(&self) -> Answer<Monitored> {
+        let wait = Duration::from_secs(limits::MONITOR_WAIT_S);
+        self.call(self.http.get(self.url("monitor")).timeout(wait))
     }
 
     /// `GET /v1/policy`.

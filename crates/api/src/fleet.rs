@@ -7,6 +7,7 @@ use sync::{Digest, Envelope, Era, Nonce, PublicKey};
 
 /// `POST /v1/fleet/token`: a word that lets new hosts in.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct NewHostToken {
     /// Labels of the hosts that join by it.
@@ -19,6 +20,7 @@ pub struct NewHostToken {
 
 /// The answer, told this once.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct HostToken {
     /// What `jitd enrol` takes.
@@ -29,6 +31,7 @@ pub struct HostToken {
 
 /// `POST /v1/hosts`: a new host joins.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Join {
     /// The hash of the token's secret ([`sync::Token::hash`]).
@@ -43,6 +46,7 @@ pub struct Join {
 
 /// A host of the hub.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct HostView {
     /// Its name.
@@ -81,6 +85,7 @@ pub struct HostView {
 
 /// `POST /v1/hosts/{host}/nonce`: what to sign the next call with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Nonced {
     /// Good once, and for a minute.
@@ -90,6 +95,7 @@ pub struct Nonced {
 /// `POST /v1/hosts/{host}/feed`: the stream of views, as server-sent events whose data is one
 /// [`sync::Message`] each.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct AskFeed {
     /// Whether the answer ends after the first event: for a way on which something holds back what does not end.
@@ -107,10 +113,14 @@ pub struct AskFeed {
 
 /// `POST /v1/hosts/{host}/state`: how it stands, after each view that it goes by, and now and then.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct HostState {
     /// What it goes by.
     pub watermark: Option<(Era, u64)>,
+    /// As of when it knows the truth, where it does: it may hear of it from another process than the one it tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub as_of: Option<Time>,
     /// Its own time.
     pub clock: Time,
     /// The place of the last record of its journal.
@@ -123,6 +133,7 @@ pub struct HostState {
 
 /// `GET /v1/grants/{id}/hosts`: which hosts go by a grant as it is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Heard {
     /// Those that said so.
@@ -136,6 +147,7 @@ pub struct Heard {
 /// `POST /v1/hosts/{host}/known`: some of what a host knows, for a hub whose database lost it. Answered by
 /// [`TakenBack`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Known {
     /// Grants as they were signed.
@@ -148,6 +160,7 @@ pub struct Known {
 
 /// How much of that the hub did not know.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct TakenBack {
     /// Grants, or versions of them.
@@ -158,6 +171,7 @@ pub struct TakenBack {
 
 /// `POST /v1/fleet/{host}/remove`
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Removed {
     /// The host that was.

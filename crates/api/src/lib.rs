@@ -17,6 +17,8 @@
 //! | `GET /v1/sessions` | | `[`[`SessionView`]`]` |
 //! | `POST /v1/sessions/{id}/end` | [`EndSession`] | [`SessionView`] |
 //! | `POST /v1/watch` | [`WatchReport`] | nothing; root alone |
+//! | `POST /v1/doctor` | [`DoctorReport`] | nothing; root alone |
+//! | `GET /v1/monitor` | | [`Monitored`] |
 //! | `GET /v1/policy` | | [`PolicyView`] |
 //! | `POST /v1/policy` | [`NewPolicy`] | [`AppliedPolicy`] |
 //! | `POST /v1/policy/explain` | [`AskExplain`] | [`workflow::Explained`] |
@@ -44,6 +46,8 @@
 //! header; repeated with the same key by the same person it changes nothing and answers the same (tokens aside, whose
 //! secret is told once). What
 //! is refused answers with a [`Problem`].
+//!
+//! [`OPENAPI`] is the same for programs, and answers `GET /v1/openapi.json` at both doors.
 #![forbid(unsafe_code)]
 
 mod attested;
@@ -51,11 +55,14 @@ mod attested;
 mod client;
 mod fleet;
 pub mod limits;
+#[cfg(feature = "schema")]
+pub mod openapi;
 mod problem;
 mod record;
 mod right;
 mod session;
 mod types;
+mod watch;
 
 pub use attested::{
     EndThere, HostAnswer, HostAsk, HostCall, HostDoes, HostKnock, HostOffer, HostWish, JournalHas,
@@ -79,4 +86,8 @@ pub use types::{
     DifferenceKind, EndGrant, GrantView, JournalRow, NewExtension, NewPolicy, NewReplay, NewRequest,
     NewReview, NewVerdict, Opened, PolicyView, Replayed, RequestView, Reviewed, Status, Used, Which,
 };
+pub use watch::{DoctorReport, Drill, Finding, Monitored, Watched, WouldRefuse};
 pub use workflow::Change;
+
+/// The document of the API (OpenAPI 3.1), as `openapi::document` makes it of the types.
+pub const OPENAPI: &str = include_str!("../openapi.json");

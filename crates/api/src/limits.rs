@@ -29,3 +29,19 @@ pub const LIST: usize = 200;
 
 /// Bytes of an idempotency key: a UUID is 36.
 pub const KEY: usize = 64;
+
+/// Findings in one report: with the longest words that [`FINDING`] leaves them they fit into [`BODY`].
+pub const FINDINGS: usize = 50;
+
+/// Bytes of each of the three texts of a finding: a sentence or two.
+pub const FINDING: usize = 350;
+
+/// Days that `jit status --monitor` looks back: two weeks have every weekly job in them twice.
+pub const MONITOR_DAYS: i64 = 14;
+
+/// Lines that it answers: people times services; more than anybody reads.
+pub const MONITORED: usize = 1000;
+
+/// Seconds that the client waits for that: a million records are read in less than 20, and a connection to the control
+/// socket lives 60.
+pub const MONITOR_WAIT_S: u64 = 55;

@@ -10,6 +10,7 @@ impl Problem {
 
 /// Why a call did not do what was asked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Problem {
     /// HTTP status.
     pub status: u16,
@@ -21,6 +22,7 @@ pub struct Problem {
 
 /// The kinds of refusal, a closed list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum ProblemCode {
     /// The rules say no.
@@ -39,6 +41,8 @@ pub enum ProblemCode {
     RateLimited,
     /// The desk cannot make anything durable now.
     Unavailable,
+    /// Another process of the hub answers this call.
+    Misdirected,
 }
 
 impl ProblemCode {
@@ -53,6 +57,7 @@ impl ProblemCode {
             Self::Conflict => 409,
             Self::RateLimited => 429,
             Self::Unavailable => 503,
+            Self::Misdirected => 421,
         }
     }
 
@@ -61,7 +66,7 @@ impl ProblemCode {
         match self {
             Self::Refused | Self::Unauthorized | Self::Forbidden | Self::RateLimited => 1,
             Self::BadRequest => 2,
-            Self::Unavailable => 3,
+            Self::Unavailable | Self::Misdirected => 3,
             Self::NotFound => 4,
             Self::Conflict => 5,
         }
@@ -88,6 +93,7 @@ mod tests {
             (ProblemCode::RateLimited, 1),
             (ProblemCode::BadRequest, 2),
             (ProblemCode::Unavailable, 3),
+            (ProblemCode::Misdirected, 3),
             (ProblemCode::NotFound, 4),
             (ProblemCode::Conflict, 5),
         ];

@@ -10,6 +10,7 @@ use workflow::{Change, Channel, Decider, Request, RequestState};
 /// One record of the journal. The whole body of what changed is in it, so that the state can be proved
 /// from the journal alone.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Record {
     /// A question was answered.
@@ -26,6 +27,7 @@ pub enum Record {
 
 /// A question and its answer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct DecisionRecord {
     /// Trusted time.
@@ -78,6 +80,7 @@ pub struct DecisionRecord {
 
 /// A change to a request or grant.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ChangeRecord {
     /// Trusted time.
@@ -109,6 +112,7 @@ pub struct ChangeRecord {
 
 /// A policy that came into force.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct PolicyApplied {
     /// Its version on this desk.
@@ -121,6 +125,7 @@ pub struct PolicyApplied {
 
 /// Something about the daemon.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct MarkRecord {
     /// Trusted time.
@@ -133,6 +138,7 @@ pub struct MarkRecord {
 
 /// What can happen to the daemon, a closed list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Mark {
     /// A new log begins.
@@ -171,6 +177,16 @@ pub enum Mark {
     HostJournal,
     /// A hub made or took back what lets a person break glass on a host while the hub is away.
     Permits,
+    /// Something around the daemon is not as it must be any more.
+    Finding,
+    /// It is right again.
+    FindingGone,
+    /// What looks for such things has not reported for too long.
+    WatchLate,
+    /// It reports again.
+    WatchBack,
+    /// Spare keys went through their doors to see that they do.
+    SpareKeyDrill,
 }
 
 impl Mark {
@@ -195,6 +211,11 @@ impl Mark {
             Self::AskDropped => "ask_dropped",
             Self::HostJournal => "host_journal",
             Self::Permits => "permits",
+            Self::Finding => "finding",
+            Self::FindingGone => "finding_gone",
+            Self::WatchLate => "watch_late",
+            Self::WatchBack => "watch_back",
+            Self::SpareKeyDrill => "spare_key_drill",
         }
     }
 }

@@ -7,6 +7,7 @@ use std::fmt;
 
 /// What a token may be used for at most. Whoever has it still needs the right to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Scope {
     /// To see all that its person may see. Without it only their own affairs and what they can decide.
@@ -39,6 +40,7 @@ impl Scope {
 
 /// A right beside one's own affairs, that a hub keeps by person.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
     /// Sees everything, changes nothing.
@@ -88,6 +90,7 @@ by_name!(Role);
 
 /// All there is to know of a token but the secret.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Token {
     /// What it is called by.
@@ -119,6 +122,7 @@ impl Token {
 
 /// A token in a list.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct TokenView {
     /// The token.
     pub token: Token,
@@ -129,6 +133,7 @@ pub struct TokenView {
 
 /// A token to be made.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct NewToken {
     /// What it is for.
@@ -145,6 +150,7 @@ pub struct NewToken {
 
 /// A token was made. The secret is told this once.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct MadeToken {
     /// What to show at the door.
     pub secret: String,
@@ -154,6 +160,7 @@ pub struct MadeToken {
 
 /// A person's roles.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Roles {
     /// Whose.
@@ -164,6 +171,7 @@ pub struct Roles {
 
 /// A change of who may do what.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct RightRecord {
     /// When.
@@ -179,6 +187,7 @@ pub struct RightRecord {
 
 /// What happens to rights, a closed list.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Right {
     /// A token was made.

@@ -7,6 +7,7 @@ use std::net::IpAddr;
 /// A session as the daemon keeps it. Its process is known by id, start time and start of the machine
 /// together, since process ids are used again.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Session {
     /// Never reused.
@@ -66,6 +67,7 @@ impl Session {
 
 /// `jit end`, as it stands in the session.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct EndAsked {
     /// Who.
@@ -78,6 +80,7 @@ pub struct EndAsked {
 
 /// Why a session ends before its person ends it, a closed list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum EndCause {
     /// Its grant is over by time.
@@ -113,6 +116,7 @@ impl EndCause {
 
 /// What can happen to a session, a closed list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum SessionChange {
     /// Its login or sudo is over.
@@ -142,6 +146,7 @@ impl SessionChange {
 
 /// A change to a session. The whole session is in it, so that its row can be proved from the journal.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct SessionRecord {
     /// Trusted time.
@@ -166,6 +171,7 @@ pub struct SessionRecord {
 
 /// How a session was ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct HowEnded {
     /// Why.
@@ -180,6 +186,7 @@ pub struct HowEnded {
 
 /// A session as its reader may see it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct SessionView {
     /// The session.
     pub session: Session,
@@ -195,6 +202,7 @@ pub struct SessionView {
 
 /// Where a session stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum SessionState {
     /// Somebody is in.
@@ -218,6 +226,7 @@ impl SessionState {
 
 /// Ends a session.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct EndSession {
     /// Why; the person reads it.
@@ -226,6 +235,7 @@ pub struct EndSession {
 
 /// Something of a person's that runs on, or will, and that no session carries.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct LeftOver {
     /// Whose.
@@ -236,6 +246,7 @@ pub struct LeftOver {
 
 /// What `jitd watch` found where the daemon's own user may not look.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct WatchReport {
     /// Jobs and lingering managers of any account.

@@ -1,6 +1,6 @@
 //! What is asked and answered.
 
-use crate::{LeftOver, SessionView};
+use crate::{LeftOver, SessionView, Watched};
 use access::{
     Grant, GrantId, GrantState, HostName, Login, Person, Reason, RequestId, Service, Span, Text, Time,
 };
@@ -10,6 +10,7 @@ use workflow::{Afterwards, Ask, Narrowing, Outcome, RequestState, Review};
 
 /// A request to be made. Hosts left out mean the machine that is asked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct NewRequest {
     /// Where.
@@ -44,6 +45,7 @@ pub struct NewRequest {
 
 /// More time on a grant.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct NewExtension {
     /// So much more.
@@ -58,6 +60,7 @@ pub struct NewExtension {
 
 /// A request was made, or an equal one already waits.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Opened {
     /// The request.
     pub request: RequestView,
@@ -73,6 +76,7 @@ pub struct Opened {
 
 /// A request as its reader may see it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct RequestView {
     /// What was asked.
     pub ask: Ask,
@@ -102,6 +106,7 @@ pub struct RequestView {
 
 /// Which requests to list.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Which {
     /// Those that wait.
@@ -115,6 +120,7 @@ pub enum Which {
 
 /// Query of `GET /v1/requests`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct AskRequests {
     /// Which.
@@ -127,6 +133,7 @@ pub struct AskRequests {
 
 /// An approver's answer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct NewReview {
     /// Yes or no.
@@ -143,6 +150,7 @@ pub struct NewReview {
 
 /// Yes or no.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum NewVerdict {
     /// Yes.
@@ -153,6 +161,7 @@ pub enum NewVerdict {
 
 /// What a review did.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Reviewed {
     /// The request afterwards.
     pub request: RequestView,
@@ -163,6 +172,7 @@ pub struct Reviewed {
 
 /// A grant as its reader may see it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct GrantView {
     /// The grant.
     pub grant: Grant,
@@ -178,6 +188,7 @@ pub struct GrantView {
 
 /// How much a grant was used on one host.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Used {
     /// Sessions it carried in all.
@@ -188,6 +199,7 @@ pub struct Used {
 
 /// Query of `GET /v1/grants`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct AskGrants {
     /// Of this person.
@@ -203,6 +215,7 @@ pub struct AskGrants {
 
 /// Ends a grant.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct EndGrant {
     /// Why; a revocation needs it.
@@ -212,6 +225,7 @@ pub struct EndGrant {
 
 /// The policy in force.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct PolicyView {
     /// Its version on this desk; 0 is the one that was shipped.
@@ -230,6 +244,7 @@ pub struct PolicyView {
 
 /// A policy to come into force.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct NewPolicy {
     /// `policy.toml`.
@@ -241,6 +256,7 @@ pub struct NewPolicy {
 
 /// A policy came into force.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct AppliedPolicy {
     /// Its version.
     pub version: u32,
@@ -254,6 +270,7 @@ pub struct AppliedPolicy {
 
 /// What would the policy make of this? Nothing is asked for by it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct AskExplain {
     /// Who; oneself if left out.
@@ -277,6 +294,7 @@ pub struct AskExplain {
 
 /// What would another policy have made of past requests?
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct NewReplay {
     /// `policy.toml`.
@@ -293,6 +311,7 @@ pub struct NewReplay {
 
 /// What another policy would have made of past requests.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Replayed {
     /// Requests that both policies judged.
     pub looked_at: u64,
@@ -311,6 +330,7 @@ pub struct Replayed {
 
 /// What differs, the weightiest of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum DifferenceKind {
     /// It would have been refused at once.
@@ -331,6 +351,7 @@ pub enum DifferenceKind {
 
 /// A past request that would have gone differently.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Difference {
     /// What differs.
     pub kind: DifferenceKind,
@@ -354,6 +375,7 @@ pub struct Difference {
 
 /// Query of `GET /v1/check`: what would the gate say?
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct CheckQuery {
     /// To whom.
@@ -373,6 +395,7 @@ pub struct CheckQuery {
 
 /// What the gate would say, and why.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Check {
     /// Whether the door would open.
     pub allowed: bool,
@@ -396,6 +419,7 @@ pub struct Check {
 
 /// How the daemon is, and what the reader holds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Status {
     /// Of the daemon.
     pub version: String,
@@ -435,6 +459,9 @@ pub struct Status {
     /// sees everything, else the reader's own.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub left_over: Vec<LeftOver>,
+    /// What is found around the daemon, for approvers and who sees everything.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub watch: Option<Watched>,
     /// Who the daemon takes the reader for.
     pub you: Person,
     /// The reader's rights: approver, auditor, operator, admin.
@@ -443,6 +470,7 @@ pub struct Status {
 
 /// Query of `GET /v1/journal`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct AskJournal {
     /// Records after this one; the last ones if left out.
@@ -455,6 +483,7 @@ pub struct AskJournal {
 
 /// One record as it stands in the journal, chain and all, so that a reader can verify it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct JournalRow {
     /// Its place.
     pub seq: u64,

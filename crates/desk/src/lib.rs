@@ -34,7 +34,7 @@ pub use error::DeskError;
 pub use glass::Broken;
 pub use policy::{Clock, Ground, Worlds};
 pub use restoring::Restored;
-pub use routes::{Answer, Refused, blocking, routes};
+pub use routes::{Answer, Refused, blocking, openapi, routes};
 pub use schedules::{Stamps, schedules};
 pub use sql::{Loaded, SqlStore, journal_page, keep_grant, load, policy_in_force, reopen};
 pub use store::{

@@ -53,6 +53,11 @@ where
     }
 }
 
+/// The document of the API, which anybody may read.
+pub async fn openapi() -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, "application/json")], api::OPENAPI)
+}
+
 type Shared<S> = State<Arc<Desk<S>>>;
 
 /// The routes of the desk.

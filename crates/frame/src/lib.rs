@@ -230,6 +230,32 @@ impl fmt::Display for FrameError {
 impl std::error::Error for FrameError {}
 
 impl Question {
+    /// Somebody comes in at sshd as themselves, through this process, and no more is known of it: what is asked to see
+    /// whether the gate would let them.
+    pub fn at_sshd(phase: Phase, login: &str) -> Self {
+        Self {
+            nonce: [7; 16],
+            phase,
+            service: b"sshd".to_vec(),
+            subject: login.into(),
+            target: login.into(),
+            rhost: Vec::new(),
+            address: Vec::new(),
+            tty: b"ssh".to_vec(),
+            uid: 0,
+            pid: std::process::id(),
+            start_ticks: 0,
+            audit_session: u32::MAX,
+            outer_session: u32::MAX,
+            mode: Mode::Enforce,
+            notice: Notice::None,
+            can_prompt: false,
+            wish: Wish::default(),
+        }
+    }
+}
+
+impl Question {
     /// The bytes of this question, in [`VERSION`].
     pub fn encode(&self) -> Result<Vec<u8>, FrameError> {
         Put::new(QUESTION)

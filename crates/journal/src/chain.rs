@@ -7,11 +7,13 @@ use std::fmt;
 
 /// SHA-256 (FIPS 180-4).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(try_from = "String", into = "String")]
 pub struct Hash(pub [u8; 32]);
 
 /// The name of one log: 128 random bits. A log that is repaired goes on under another name.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(try_from = "String", into = "String")]
 pub struct LogId(pub [u8; 16]);
 
@@ -78,6 +80,7 @@ impl Hash {
 
 /// When a row was written.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Stamp {
     /// The start of the machine (proc(5), `random/boot_id`).
@@ -90,6 +93,7 @@ pub struct Stamp {
 
 /// One row of the journal; also one line of an export.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Row {
     /// The log it belongs to.

@@ -382,9 +382,11 @@ fn serve(held: Option<&Served>, manifest: Manifest, view: &View, now: LocalTime)
     match held.filter(|held| held.manifest.era == view.era) {
         None => served,
         Some(held) => {
-            let later = if held.as_of > as_of { held } else { &served };
+            // What was held while the host's clock was further ahead, and has been set right since, is no later than now.
+            let later = if held.as_of > as_of && held.as_of <= now.own { held } else { &served };
             let (as_of, fresh_until) = (later.as_of, later.fresh_until);
-            Served { as_of, fresh_until, signed_time: served.signed_time.max(held.signed_time), ..served }
+            let said = held.signed_time.filter(|time| *time - now.own <= limits::SKEW);
+            Served { as_of, fresh_until, signed_time: served.signed_time.max(said), ..served }
         }
     }
 }

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// What the root signs of the hub's TLS.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Authority {
     /// Whose.
@@ -16,6 +17,7 @@ pub struct Authority {
 
 /// The same as it travels: with the root it is signed by.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct SignedAuthority {
     /// The root that the token names.

@@ -10,6 +10,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// What a payload is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(try_from = "String", into = "&str")]
 pub enum Kind {
     /// A [`crate::Manifest`].
@@ -60,16 +61,19 @@ impl Kind {
 
 /// A payload and its signatures: `{"type", "payload" in base64, "sigs": [{"key", "sig"}]}`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Envelope {
     #[serde(rename = "type")]
     kind: Kind,
     #[serde(serialize_with = "to_base64", deserialize_with = "from_base64")]
+    #[cfg_attr(feature = "schema", schemars(with = "String"))]
     payload: Vec<u8>,
     sigs: Vec<Sig>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct Sig {
     key: KeyId,
@@ -95,6 +99,11 @@ impl Envelope {
     /// The signature that names this key.
     pub(crate) fn signature(&self, key: &PublicKey) -> Option<Signature> {
         self.sigs.iter().find(|sig| sig.key == key.id()).map(|sig| sig.sig)
+    }
+
+    /// Whether it has a signature that is said to be by one of these keys.
+    pub fn names_one_of(&self, keys: &[PublicKey]) -> bool {
+        keys.iter().any(|key| self.signature(key).is_some())
     }
 
     /// Adds a signature over the same bytes: another root's, or a new grant key's at a rotation.

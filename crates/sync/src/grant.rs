@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// What a grant key signs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Body {
     /// The hub whose desk approved it.
@@ -16,6 +17,7 @@ pub struct Body {
 
 /// The name of one version of a grant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Entry {
     /// The grant.

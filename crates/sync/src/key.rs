@@ -27,6 +27,7 @@ pub enum KeyError {
 
 /// What signatures are verified with: 64 digits of lower-case hex as text.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(try_from = "String", into = "String")]
 pub struct PublicKey(VerifyingKey);
 in_hex!(PublicKey, 32, "a public key");

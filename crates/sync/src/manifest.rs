@@ -9,6 +9,7 @@ use std::fmt;
 
 /// The name of a hub, in the form of a host name. It is signed, so it does not change when the hub moves.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct HubId(HostName);
 
 impl HubId {
@@ -27,6 +28,7 @@ impl fmt::Display for HubId {
 /// Which life of the hub's database, and which set of keys in it. Ordered, and given only by the root: within
 /// one era revisions rise, and a later era starts them anew.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Era {
     /// Rises when commits were lost: a restored backup, a failover.
@@ -43,6 +45,7 @@ impl fmt::Display for Era {
 
 /// The root keys, and how many of them must sign.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Roots {
     /// Each once.
@@ -83,6 +86,7 @@ impl Roots {
 
 /// The keys of one era, signed by the root.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Manifest {
     /// Whose keys.
@@ -104,6 +108,7 @@ pub struct Manifest {
 
 /// A manifest as it travels: with the root it is signed by, for hosts that know only the fingerprint.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct SignedManifest {
     /// The root that a new host's token names.

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 
 /// `{"manifest"?, "view", "bodies"}`: all that a host needs to go from what it holds to the truth, in one step.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Message {
     /// The keys, where the host may not know them yet.

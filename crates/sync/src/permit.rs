@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 /// What a grant key signs beside grants. It opens nothing: a host may make its grant of it, once, when the person says
 /// so there and the hub cannot be asked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Permit {
     /// The hub whose policy lets them.

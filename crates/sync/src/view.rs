@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 /// What a view key signs: every grant that a host must honour, and nothing else is to be honoured there.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct View {
     /// Whose truth.

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// A change, as the journal names it; a closed list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Change {
     /// A request was opened.

@@ -16,6 +16,7 @@ use std::collections::BTreeSet;
 
 /// What the policy makes of an ask.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Explained {
     /// Who.
     pub person: Person,
@@ -41,6 +42,7 @@ pub struct Explained {
 
 /// The rule that covers an ask, for that ask.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ExplainedRule {
     /// Its name.
     pub id: String,
@@ -76,6 +78,7 @@ pub struct ExplainedRule {
 
 /// A step of approval.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ExplainedStep {
     /// How many people must agree.
     pub need: usize,
@@ -92,6 +95,7 @@ pub struct ExplainedStep {
 
 /// When the rule itself approves.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ExplainedAuto {
     /// What holds.
     pub held: Vec<String>,
@@ -101,6 +105,7 @@ pub struct ExplainedAuto {
 
 /// Who may agree too after a while.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ExplainedEscalation {
     /// So long after it was asked.
     pub after: Span,
@@ -112,6 +117,7 @@ pub struct ExplainedEscalation {
 
 /// Who may let themselves in.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ExplainedGlass {
     /// Whether this person may.
     pub may: bool,
@@ -128,6 +134,7 @@ pub struct ExplainedGlass {
 
 /// How a grant can be made longer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ExplainedExtend {
     /// So often.
     pub count: u32,
@@ -141,6 +148,7 @@ pub struct ExplainedExtend {
 
 /// A rule that does not count.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct OtherRule {
     /// Its name.
     pub id: String,

@@ -8,6 +8,7 @@ use std::net::IpAddr;
 
 /// What was asked. Never changes once made.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Ask {
     /// Never reused.
@@ -49,6 +50,7 @@ pub struct Ask {
 
 /// What sort of ask it is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
     /// For access.
@@ -113,6 +115,7 @@ impl Ask {
 
 /// The way a request or review came in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Channel {
     /// `jit` on a terminal.
@@ -142,6 +145,7 @@ impl Channel {
 
 /// A request and everything that happened to it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Request {
     /// What was asked.
@@ -166,6 +170,7 @@ pub struct Request {
 
 /// What becomes of a break glass afterwards.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Afterwards {
     /// Somebody should have looked at it by then.
@@ -178,6 +183,7 @@ pub struct Afterwards {
 
 /// Who decided.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Decider {
     /// People.
@@ -223,6 +229,7 @@ impl fmt::Display for Decider {
 
 /// Where a request stands. It reaches exactly one end, once.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "state", rename_all = "snake_case", deny_unknown_fields)]
 pub enum RequestState {
     /// Waits for approvers.
@@ -282,6 +289,7 @@ impl RequestState {
 
 /// What one approver said.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Review {
     /// Who.
@@ -300,6 +308,7 @@ pub struct Review {
 
 /// Yes or no.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "verdict", rename_all = "snake_case", deny_unknown_fields)]
 pub enum ReviewVerdict {
     /// Yes, to this much of it.
@@ -313,6 +322,7 @@ pub enum ReviewVerdict {
 
 /// How an approver cuts an ask down. An absent part is left as it was asked.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct Narrowing {
     /// At most this long.

@@ -4,6 +4,7 @@ use super::{Wakes, rows};
 use crate::ledger::random;
 use crate::limits;
 use crate::site::Site;
+use crate::teller::Teller;
 use access::{HostName, Person, Text, Time};
 use api::{Heard, HostState, HostToken, HostView, Join, NewHostToken, ProblemCode};
 use axum::http::HeaderMap;
@@ -29,6 +30,8 @@ pub struct Hosts {
 /// What a host said last, and what of it was written down when.
 struct Listener {
     said: rows::Seen,
+    /// As of when it knows the truth, as it said.
+    as_of: Option<Time>,
     written: Option<(Time, rows::Seen)>,
 }
 
@@ -36,6 +39,11 @@ impl Listener {
     /// Whether it should be written down now.
     fn is_due(&self, now: Time) -> bool {
         self.written.as_ref().is_none_or(|(at, what)| *what != self.said && now - *at >= limits::SEEN_EVERY)
+    }
+
+    /// Whether it knows the truth of about now.
+    fn knows(&self, now: Time) -> bool {
+        self.as_of.is_some_and(|as_of| now - as_of < limits::KNOWS)
     }
 }
 
@@ -75,7 +83,9 @@ impl Hosts {
         let (seconds, salt): ([u8; 4], [u8; 4]) = (part(0).unwrap_or_default(), part(1).unwrap_or_default());
         let given = i64::from(u32::from_be_bytes(seconds));
         let until = Time::from_timestamp(given, 0).unwrap_or_default() + limits::NONCE_LIFE;
-        if self.minted(seconds, salt, host) != nonce || until <= now || given < self.began {
+        // One of the future is by whoever stole what they are known by, and would be good and remembered for ever.
+        let is_of_now = until > now && until <= now + limits::NONCE_LIFE * 2;
+        if self.minted(seconds, salt, host) != nonce || !is_of_now || given < self.began {
             return false;
         }
         let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
@@ -111,7 +121,7 @@ impl Hosts {
                 said.stands = said.stands.or_else(|| heard.said.stands.clone());
                 heard.said = said;
             }
-            None => drop(all.insert(host, Listener { said, written: None })),
+            None => drop(all.insert(host, Listener { said, as_of: None, written: None })),
         }
     }
 
@@ -120,12 +130,26 @@ impl Hosts {
         all.get(host).map(|heard| heard.said.clone())
     }
 
-    /// What should be written down now, of some hosts.
-    fn due(&self, wakes: &Wakes, now: Time) -> Vec<(HostName, rows::Seen)> {
+    /// A host says as of when it knows the truth.
+    fn knows_as_of(&self, host: &HostName, as_of: Option<Time>) {
+        let mut all = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(heard) = all.get_mut(host) {
+            heard.as_of = as_of;
+        }
+    }
+
+    /// Whether a host that listens elsewhere does, by its own word.
+    fn knows(&self, host: &HostName, now: Time) -> bool {
+        let all = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        all.get(host).is_some_and(|heard| heard.knows(now))
+    }
+
+    /// What should be written down now, of some hosts; `by_word` where those listen that say so.
+    fn due(&self, wakes: &Wakes, by_word: bool, now: Time) -> Vec<(HostName, rows::Seen)> {
         let mut all = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         let mut due = Vec::new();
         for (host, heard) in all.iter_mut() {
-            heard.said.listening = wakes.listens(host);
+            heard.said.listening = wakes.listens(host) || by_word && heard.knows(now);
             if due.len() < limits::SEEN_AT_ONCE && heard.is_due(now) {
                 due.push((host.clone(), heard.said.clone()));
             }
@@ -220,7 +244,7 @@ impl Site {
                 view.journal = Some(*size);
                 view.alarm.clone_from(alarm);
             }
-            view.connected |= self.wakes.listens(&view.host);
+            view.connected |= self.is_heard(&view.host);
             if let Some(seen) = self.hosts.seen(&view.host).filter(|said| view.seen <= Some(said.at)) {
                 if let Some(rows::Stands { ahead_ms, seq, gated }) = seen.stands {
                     (view.ahead_ms, view.waiting, view.gated) = (Some(ahead_ms), Some(seq), Some(gated));
@@ -237,10 +261,15 @@ impl Site {
         Ok(views)
     }
 
+    /// Whether a host listens, here or, by its own word, to a feed.
+    pub fn is_heard(&self, host: &HostName) -> bool {
+        self.wakes.listens(host) || !self.feeds && self.hosts.knows(host, self.clock.time())
+    }
+
     /// Writes down what hosts said, and that this hub serves them where it is time to.
     pub fn keep_seen(&self, serves: bool) -> Result<(), DeskError> {
         let now = self.clock.time();
-        let due = self.hosts.due(&self.wakes, now);
+        let due = self.hosts.due(&self.wakes, !self.feeds, now);
         if due.is_empty() && !serves {
             return Ok(());
         }
@@ -250,7 +279,7 @@ impl Site {
     }
 
     /// How a host stands.
-    pub fn host_state(&self, host: HostName, state: HostState) {
+    pub fn host_state(&self, host: &HostName, state: HostState) {
         let now = self.clock.time();
         let incarnation = self.voice.load().manifest.era.incarnation;
         // A revision of an earlier life of the database says nothing in this one.
@@ -261,7 +290,8 @@ impl Site {
             seq: state.seq.min(i64::MAX.unsigned_abs()),
             gated: state.gated.into_iter().take(limits::GATED).collect(),
         };
-        self.hosts.heard(host, now, revision, state.version, Some(stands));
+        self.hosts.heard(host.clone(), now, revision, state.version, Some(stands));
+        self.hosts.knows_as_of(host, state.as_of);
     }
 
     /// Which of its hosts go by a grant as it is.
@@ -278,7 +308,9 @@ impl Site {
         }
         Ok(heard)
     }
+}
 
+impl Teller {
     /// The host that signed this call.
     pub fn host_of(
         &self,
@@ -301,7 +333,7 @@ impl Site {
         ) else {
             return Err(stranger("this call is not signed by a host"));
         };
-        let found = self.ledger.read(|connection| rows::host(connection, &host))?;
+        let found = self.read(|connection| rows::host(connection, &host))?;
         let Some(found) = found else {
             return Err(stranger(&format!("no host of this hub is called {host}")));
         };

@@ -2,13 +2,14 @@
 
 use super::rows;
 use crate::site::Site;
+use crate::teller::Teller;
 use access::HostName;
-use api::{AskFeed, Known, TakenBack};
+use api::{Known, TakenBack};
 use desk::{DeskError, Restored};
 use loglines::Level;
 use std::collections::BTreeMap;
 use std::sync::PoisonError;
-use sync::SignedGrant;
+use sync::{Era, SignedGrant};
 
 impl Site {
     /// Takes back what this host knows. A host is asked once in the life of a database: at other times what it says of
@@ -56,12 +57,14 @@ impl Site {
         }
         Ok(taken)
     }
+}
 
+impl Teller {
     /// A host that was told more than this database knows shows that it lost commits.
-    pub fn compare(&self, host: &HostName, ask: &AskFeed) -> Result<(), DeskError> {
-        let Some((era, held)) = ask.watermark else { return Ok(()) };
+    pub fn compare(&self, host: &HostName, watermark: Option<(Era, u64)>) -> Result<(), DeskError> {
+        let Some((era, held)) = watermark else { return Ok(()) };
         let incarnation = self.voice.load().manifest.era.incarnation;
-        let revision = self.ledger.read(rows::revision)?;
+        let revision = self.read(rows::revision)?;
         if era.incarnation != incarnation || held <= revision {
             return Ok(());
         }

@@ -3,6 +3,7 @@
 use super::stream::Stream;
 use crate::limits;
 use crate::site::Site;
+use crate::teller::Teller;
 use access::{HostName, Person};
 use api::{
     AskFeed, Heard, HostToken, HostView, Join, Known, NewHostToken, Nonced, ProblemCode, Removed, TakenBack,
@@ -20,15 +21,27 @@ use std::sync::Arc;
 use sync::SignedAuthority;
 
 type Shared = State<Arc<Site>>;
+type Told = State<Arc<Teller>>;
 
-/// What hosts call: known by their signature, or by the token that lets them in.
+/// What hosts call to listen, known by their signature: all that a hub in role `feed` answers them.
+pub fn for_listeners(teller: &Arc<Teller>) -> Router {
+    Router::new()
+        .route("/v1/hosts/{host}/feed", post(feed).layer(DefaultBodyLimit::max(limits::FEED_BODY)))
+        .with_state(Arc::clone(teller))
+        .merge(nonces(teller))
+}
+
+/// What every host's call begins with, wherever it goes.
+pub fn nonces(teller: &Arc<Teller>) -> Router {
+    Router::new().route("/v1/hosts/{host}/nonce", post(nonce)).with_state(Arc::clone(teller))
+}
+
+/// What hosts call to be known and to give back: known by their signature, or by the token that lets them in.
 pub fn for_hosts(site: &Arc<Site>) -> Router {
     Router::new()
         .route("/v1/authority", get(authority))
         .route("/v1/hosts", post(join))
-        .route("/v1/hosts/{host}/nonce", post(nonce))
         .route("/v1/hosts/{host}/known", post(known).layer(DefaultBodyLimit::max(limits::FEED_BODY)))
-        .route("/v1/hosts/{host}/feed", post(feed).layer(DefaultBodyLimit::max(limits::FEED_BODY)))
         .with_state(Arc::clone(site))
 }
 
@@ -56,17 +69,17 @@ async fn join(State(site): Shared, body: Bytes) -> Answer<HostView> {
     blocking(move || site.join(join)).await
 }
 
-async fn nonce(State(site): Shared, Path(host): Path<String>) -> Answer<Nonced> {
+async fn nonce(State(teller): Told, Path(host): Path<String>) -> Answer<Nonced> {
     blocking(move || {
         let host = HostName::parse(&host).map_err(|why| DeskError::BadRequest(why.to_string()))?;
-        Ok(Nonced { nonce: site.hosts.nonce(&host, site.clock.time())? })
+        Ok(Nonced { nonce: teller.hosts.nonce(&host, teller.clock.time())? })
     })
     .await
 }
 
-async fn feed(State(site): Shared, uri: Uri, headers: HeaderMap, body: Bytes) -> Result<Response, Refused> {
+async fn feed(State(teller): Told, uri: Uri, headers: HeaderMap, body: Bytes) -> Result<Response, Refused> {
     let stopping = || Refused(ProblemCode::Unavailable.because("the hub is stopping: try again"));
-    let looked = Arc::clone(&site);
+    let looked = Arc::clone(&teller);
     let known = tokio::task::spawn_blocking(move || {
         let (host, known) = looked.host_of(&headers, "POST", uri.path(), &body)?;
         let ask: AskFeed = read("what the host holds", &body)?;
@@ -78,13 +91,17 @@ async fn feed(State(site): Shared, uri: Uri, headers: HeaderMap, body: Bytes) ->
             looked.log.put(loglines::Level::Err, why.clone());
             return Err(Refused(ProblemCode::Forbidden.because(why)));
         }
-        looked.compare(&host, &ask)?;
+        looked.compare(&host, ask.watermark)?;
         let revision = ask.watermark.map_or(0, |(_, revision)| revision).min(i64::MAX.unsigned_abs());
         looked.hosts.heard(host.clone(), looked.clock.time(), revision, ask.version.clone(), None);
         Ok((host, known.joined, ask))
     });
     let (host, joined, AskFeed { once, holds, .. }) = known.await.map_err(|_| stopping())??;
-    let events = unfold(Stream::of(&site, host, joined, holds), |stream| async {
+    if teller.wakes.streams(&host) >= limits::STREAMS {
+        let why = format!("host {host} has {} streams open that it does not read", limits::STREAMS);
+        return Err(Refused(ProblemCode::RateLimited.because(why)));
+    }
+    let events = unfold(Stream::of(&teller, host, joined, holds), |stream| async {
         let (event, stream) = stream.next().await?;
         Some((Ok::<_, std::convert::Infallible>(event), stream))
     });

@@ -5,9 +5,9 @@ use crate::limits;
 use access::{Grant, GrantId, HostName, Text, Time};
 use api::{HostView, Join};
 use desk::DeskError;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use store::Sql;
-use sync::{Digest, Entry, Envelope, Era, PublicKey, SignedGrant};
+use sync::{Digest, Entry, Envelope, Era, PublicKey, SignedGrant, SignedManifest};
 use workflow::{Kind, Request};
 
 fn unreadable(what: &str, why: &dyn std::fmt::Display) -> DeskError {
@@ -233,6 +233,17 @@ pub fn hosts(connection: &dyn Sql, hub: &str, now: Time) -> Result<Vec<HostView>
     rows.into_iter().map(view).collect()
 }
 
+/// How many hosts there are.
+pub fn count(connection: &dyn Sql) -> Result<u64, DeskError> {
+    Ok(connection.one("SELECT count(name) FROM host", &[])?)
+}
+
+/// What they are called.
+pub fn names(connection: &dyn Sql) -> Result<BTreeSet<HostName>, DeskError> {
+    let names: Vec<String> = connection.rows("SELECT name FROM host", &[])?;
+    names.iter().map(|name| HostName::parse(name).map_err(|why| unreadable("a host", &why))).collect()
+}
+
 /// A grant that hosts must hear of.
 pub struct ToSign {
     /// The grant.
@@ -371,8 +382,33 @@ pub fn put_era(connection: &dyn Sql, spoken: Era) -> Result<(), DeskError> {
     Ok(())
 }
 
+/// Writes down the keys of that era: the root signed them, and who has no signer to ask reads them here.
+pub fn put_manifest(connection: &dyn Sql, spoken: Era, keys: &SignedManifest) -> Result<(), DeskError> {
+    if era(connection)? == Some(spoken) {
+        store::set_meta(connection, MANIFEST, &text(keys)?)?;
+    }
+    Ok(())
+}
+
+/// The keys of that era, as they were told last.
+pub fn manifest(connection: &dyn Sql) -> Result<Option<SignedManifest>, DeskError> {
+    store::meta(connection, MANIFEST)?.map(|keys| json("the keys of the era", &keys)).transpose()
+}
+
+/// Hosts that records after one and up to another are about.
+pub fn hinted(connection: &dyn Sql, after: u64, until: u64) -> Result<Vec<HostName>, DeskError> {
+    let names: Vec<String> = connection.rows(
+        "SELECT DISTINCT host FROM hint WHERE seq > ?1 AND seq <= ?2 AND host IS NOT NULL",
+        &[&after, &until],
+    )?;
+    // What is no host's name is a word in somebody's text.
+    Ok(names.iter().filter_map(|name| HostName::parse(name).ok()).collect())
+}
+
 /// The key of `meta`.
 const ERA: &str = "era";
+/// See [`ERA`].
+const MANIFEST: &str = "manifest";
 
 /// The next revision.
 pub fn rise(connection: &dyn Sql) -> Result<u64, DeskError> {

@@ -7,7 +7,7 @@ use crate::following::behind;
 use crate::sight::Sight;
 use crate::site::Site;
 use crate::{clock, limits};
-use access::{GrantId, HostName};
+use access::{GrantId, HostName, Time};
 use loglines::{Faults, Level, Tells};
 use std::collections::BTreeSet;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
@@ -40,16 +40,23 @@ impl Signing {
 /// The thread that has grants signed.
 pub struct Signs {
     /// The hub.
-    pub site: Arc<Site>,
+    site: Arc<Site>,
+    /// When the root signed the keys that others of this database were told of last.
+    told: Option<Time>,
 }
 
 impl Signs {
+    /// The one of this hub.
+    pub const fn of(site: Arc<Site>) -> Self {
+        Self { site, told: None }
+    }
+
     /// Starts it. It ends after the last [`Signing`] is dropped.
     pub fn start(self, waiting: Waiting) -> std::io::Result<()> {
         std::thread::Builder::new().name("signing".into()).spawn(move || self.run(&waiting.0)).map(drop)
     }
 
-    fn run(&self, told: &Receiver<()>) {
+    fn run(mut self, told: &Receiver<()>) {
         let mut faults = Faults::default();
         loop {
             let outcome = self.round();
@@ -72,7 +79,7 @@ impl Signs {
     }
 
     /// Signs all there is to sign; where keys changed by the new one, before hosts hear of the change.
-    fn round(&self) -> Result<(), String> {
+    fn round(&mut self) -> Result<(), String> {
         let next = if self.site.is_voice_old() { Some(self.site.next_voice()) } else { None };
         let (next, away) = match next {
             Some(Err(why)) => (None, Some(why.to_string())),
@@ -84,34 +91,42 @@ impl Signs {
         let (era, is_shared) = (manifest.era, matches!(self.site.sight, Sight::Shared(_)));
         if is_shared {
             // Two hubs that sign by keys of two eras would sign over each other for ever.
-            self.none_is_later(era)?;
+            self.speak_in(era)?;
         }
         let ended = self.pass(manifest, true);
         let live = self.pass(manifest, false);
         if let Some(voice) = next {
+            let signed = voice.signed.clone();
             self.site.speak_by(voice);
+            self.site.keys.put_manifest(&signed).map_err(|why| why.to_string())?;
         }
         if is_shared {
-            self.speak_in(era)?;
+            self.tell_keys()?;
         }
         away.map_or(Ok(()), Err).and(ended).and(live)
     }
 
-    /// Whether no hub of this database speaks in a later era.
-    fn none_is_later(&self, era: Era) -> Result<Option<Era>, String> {
+    /// Says in which era this hub signs, before it does; or why it must not, for others are in a later one.
+    fn speak_in(&self, era: Era) -> Result<(), String> {
         let spoken = self.site.ledger.read(|sql| rows::era(sql)).map_err(|why| why.to_string())?;
         match spoken {
             Some(later) if later > era => Err(behind(later)),
-            spoken => Ok(spoken),
+            Some(spoken) if spoken == era => Ok(()),
+            _ => self.site.ledger.speak_in(era).map_err(|why| why.to_string()),
         }
     }
 
-    /// Writes down in which era this hub speaks, for the others.
-    fn speak_in(&self, era: Era) -> Result<(), String> {
-        if self.none_is_later(era)? == Some(era) {
+    /// Writes down the keys that this hub speaks by, for others to tell hosts.
+    fn tell_keys(&mut self) -> Result<(), String> {
+        let voice = self.site.voice.load_full();
+        let signed = Some(voice.manifest.issued_at);
+        if self.told == signed {
             return Ok(());
         }
-        self.site.ledger.speak_in(era).map_err(|why| why.to_string())
+        let told = self.site.ledger.tell_keys(voice.manifest.era, voice.signed.clone());
+        told.map_err(|why| why.to_string())?;
+        self.told = signed;
+        Ok(())
     }
 
     /// All that ended, or all that did not, page by page. One that the signer refuses does not hold others up.

@@ -3,21 +3,22 @@
 use super::{Told, rows};
 use crate::inbox;
 use crate::limits;
-use crate::site::Site;
+use crate::teller::Teller;
 use crate::voice::Voice;
 use access::{HostName, SessionId, Time};
 use api::EndThere;
 use desk::DeskError;
 use loglines::Level;
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Instant;
-use sync::{Digest, Entry, Era, Message, SignedPermit, View, whole_with};
+use sync::{Digest, Entry, Era, HubId, Message, SignedGrant, SignedPermit, View, whole_with};
 use tokio::sync::watch;
 
 /// What one host is told.
 pub struct Stream {
-    site: Arc<Site>,
+    teller: Arc<Teller>,
     host: HostName,
     /// The token it joined by: it is another host once it joined again.
     joined: Digest,
@@ -34,15 +35,17 @@ pub struct Stream {
     truth: Option<rows::Truth>,
     /// Sessions that it was told to end.
     ended: BTreeSet<SessionId>,
+    /// Since when what others commit is not seen.
+    blind: Option<Instant>,
 }
 
 impl Stream {
     /// The stream of this host, that holds these bodies.
-    pub fn of(site: &Arc<Site>, host: HostName, joined: Digest, holds: BTreeSet<Digest>) -> Self {
-        let (wakes, number) = site.wakes.of(&host);
-        let (site, era) = (Arc::clone(site), site.voice.load().manifest.era);
-        let (looked, truth, ended) = (0, None, BTreeSet::new());
-        Self { site, host, joined, wakes, number, looked, holds, era, truth, ended }
+    pub fn of(teller: &Arc<Teller>, host: HostName, joined: Digest, holds: BTreeSet<Digest>) -> Self {
+        let (wakes, number) = teller.wakes.of(&host);
+        let (teller, era) = (Arc::clone(teller), teller.voice.load().manifest.era);
+        let (looked, truth, ended, blind) = (0, None, BTreeSet::new(), None);
+        Self { teller, host, joined, wakes, number, looked, holds, era, truth, ended, blind }
     }
 
     /// The next event, when there is one; none when the stream is over.
@@ -55,19 +58,29 @@ impl Stream {
             }
         }
         match self.event().await {
-            Ok(event) => Some((event, self)),
+            Ok(event) => Some((event?, self)),
             // The host comes again, and hears why not then.
             Err(why) => {
                 let what = format!("telling {} what it must hold: {why}", self.host);
-                self.site.log.put(Level::Warning, what);
+                self.teller.log.put(Level::Warning, what);
                 None
             }
         }
     }
 
-    async fn event(&mut self) -> Result<String, DeskError> {
+    /// What there is to tell; none where the host is better off with another hub.
+    async fn event(&mut self) -> Result<Option<String>, DeskError> {
         // Before any look: whoever stands still between the two calls nothing fresh by what was true before.
-        let now = self.site.clock.time();
+        let now = self.teller.clock.time();
+        if !self.teller.sight.is_clear(Instant::now()) {
+            let since = *self.blind.get_or_insert_with(Instant::now);
+            if self.truth.is_none() || since.elapsed() > limits::BLIND_STREAM {
+                return Ok(None);
+            }
+            // What was told last may not be true any more: a comment, which keeps the stream and says nothing.
+            return Ok(Some(": the database is not seen\n\n".to_owned()));
+        }
+        self.blind = None;
         // Before the look: what comes after it wakes the stream once more.
         let looks = self.wakes.borrow_and_update().looks;
         let mut events = String::new();
@@ -79,31 +92,29 @@ impl Stream {
                 events.push_str(&format!("event: end\ndata: {data}\n\n"));
             }
             (self.truth, self.looked) = (Some(truth), looks);
-        } else if !self.site.sight.is_clear(Instant::now()) {
-            // What was told last may not be true any more: a comment, which keeps the stream and says nothing.
-            return Ok(": the database is not seen\n\n".to_owned());
         }
         let Some(truth) = &self.truth else { return Err(DeskError::Store("nothing to tell".to_owned())) };
-        let voice = self.site.voice.load_full();
+        let voice = self.teller.voice.load_full();
         if voice.manifest.era != self.era {
             self.era = voice.manifest.era;
             self.holds.clear();
         }
-        let (message, holds) = message(&self.site, &voice, &self.host, truth, &self.holds, now);
+        let (hub, times) = (self.teller.hub.clone(), (now, now + limits::FRESH));
+        let (message, holds) = message(hub, &voice, &self.host, truth, &self.holds, times);
         self.holds = holds;
         // JSON has no line's end in it, which is the one thing that an event's data must not have.
         let json = String::from_utf8_lossy(&message.to_bytes()).into_owned();
         events.push_str(&format!("event: view\ndata: {json}\n\n"));
-        Ok(events)
+        Ok(Some(events))
     }
 
     /// Reads what the host must hold, and what is to end there.
     async fn look(&self) -> Result<(rows::Truth, Vec<EndThere>), DeskError> {
         let stopping = || DeskError::Store("the hub is stopping".to_owned());
-        let _turn = self.site.looks.acquire().await.map_err(|_| stopping())?;
-        let (site, host, joined) = (Arc::clone(&self.site), self.host.clone(), self.joined);
+        let _turn = self.teller.looks.acquire().await.map_err(|_| stopping())?;
+        let (teller, host, joined) = (Arc::clone(&self.teller), self.host.clone(), self.joined);
         let looked = tokio::task::spawn_blocking(move || {
-            site.ledger.read(|connection: &dyn store::Sql| {
+            teller.read(|connection: &dyn store::Sql| {
                 let known = rows::host(connection, &host)?.filter(|known| known.joined == joined);
                 known.ok_or_else(|| super::hosts::no_host(&host))?;
                 Ok((rows::truth(connection, &host)?, inbox::rows::ending(connection, &host)?))
@@ -113,33 +124,40 @@ impl Stream {
     }
 }
 
-/// The truth as this voice tells it, and what the host holds then. Permits that another key signed are none until they are
-/// made anew.
-fn message(
-    site: &Site,
+/// The truth as this voice tells it, from one time until another, and what the host holds then. What another key signed is
+/// left out until it is signed anew.
+pub fn message(
+    hub: HubId,
     voice: &Voice,
     host: &HostName,
     truth: &rows::Truth,
     holds: &BTreeSet<Digest>,
-    now: Time,
+    (issued_at, fresh_until): (Time, Time),
 ) -> (Message, BTreeSet<Digest>) {
     let is_good = |permit: &&inbox::rows::KeptPermit| voice.manifest.grant_keys.contains(&permit.key);
     let good: Vec<SignedPermit> =
         truth.permits.iter().filter(is_good).map(|permit| permit.signed.clone()).collect();
-    let grants: Vec<Entry> = truth.grants.iter().map(|grant| grant.entry).collect();
+    // One that could not be signed anew would have hosts refuse all of it.
+    let is_believed = |grant: &&SignedGrant| grant.envelope.names_one_of(&voice.manifest.grant_keys);
+    let believed: Cow<'_, [SignedGrant]> = if truth.grants.iter().all(|grant| is_believed(&grant)) {
+        Cow::Borrowed(&truth.grants)
+    } else {
+        Cow::Owned(truth.grants.iter().filter(is_believed).cloned().collect())
+    };
+    let grants: Vec<Entry> = believed.iter().map(|grant| grant.entry).collect();
     let permits: Vec<Entry> = good.iter().map(|permit| permit.entry).collect();
     let held = grants.iter().chain(&permits).map(|entry| entry.digest).collect();
     let view = View {
-        hub: site.hub.clone(),
+        hub,
         host: host.clone(),
         era: voice.manifest.era,
         revision: truth.revision,
-        issued_at: now,
-        fresh_until: now + limits::FRESH,
+        issued_at,
+        fresh_until,
         whole: whole_with(host, &grants, &permits),
         grants,
         permits,
     };
-    let message = Message::new(Some(voice.signed.clone()), view.sign(&voice.key), &truth.grants, holds);
+    let message = Message::new(Some(voice.signed.clone()), view.sign(&voice.key), &believed, holds);
     (message.with_permits(&good, holds), held)
 }

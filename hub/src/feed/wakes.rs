@@ -58,16 +58,24 @@ impl Wakes {
         }
     }
 
-    /// Any of them may have news.
+    /// Any of them may have news, and revisions may have gone back.
     pub fn look_again_all(&self) {
         let streams = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
-        streams.values().for_each(|stream| stream.send_modify(|told| told.looks += 1));
+        for stream in streams.values() {
+            stream.send_modify(|told| (told.looks, told.revision) = (told.looks + 1, 0));
+        }
     }
 
     /// There are other keys, by which all of them are told what they know.
     pub fn keys(&self) {
         let streams = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
         streams.values().for_each(|stream| stream.send_modify(|told| told.keys += 1));
+    }
+
+    /// How many streams of this host there still are.
+    pub fn streams(&self, host: &HostName) -> usize {
+        let hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
+        hosts.get(host).map_or(0, watch::Sender::receiver_count)
     }
 
     /// Whether this host listens.
@@ -99,6 +107,7 @@ mod tests {
         assert_eq!(looks(&|| wakes.wake([&host], 7)), (false, 0), "told again by who follows the journal");
         assert_eq!(looks(&|| wakes.look_again(&host)), (true, 1), "whatever the revision");
         assert_eq!(looks(&|| wakes.look_again_all()), (true, 1));
+        assert_eq!(looks(&|| wakes.wake([&host], 3)), (true, 1), "the database lost some");
         assert_eq!(looks(&|| wakes.keys()), (true, 0), "the same truth in other words");
         let (second, number) = wakes.of(&host);
         assert!(number > first && second.borrow().stream == number && told.borrow().stream == number);

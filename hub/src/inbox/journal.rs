@@ -63,9 +63,17 @@ impl Ledger {
                 Judged::Follows => None,
                 Judged::Gap(why) | Judged::Forked(why) => Some((why, fresh.is_none())),
             };
-            // Told once: a host that is not what it should be could say as many as it likes.
-            let is_told = before.as_ref().is_some_and(|log| log.alarm.is_some());
-            let told = alarm.as_ref().filter(|_| !is_told).map(|(why, _)| why.clone());
+            // Told once, a fork also after what is less: a host that is not what it should be could say as many as it likes,
+            // under as many logs.
+            let is_fork = |why: &str| why.contains(FORKED);
+            let told = match &alarm {
+                Some((why, _)) => {
+                    let alarms = rows::alarms(tx.connection(), &whose)?;
+                    let is_told = alarms.iter().any(|told| is_fork(told) || !is_fork(why));
+                    (!is_told).then(|| why.clone())
+                }
+                None => None,
+            };
             if let Some(why) = &told {
                 mark(tx, Mark::HostJournal, format!("host={} log={} {why}", whose.host, whose.log), now)?;
                 rows::set_alarm(tx.connection(), &whose, why)?;
@@ -138,13 +146,16 @@ fn judge(
     })
 }
 
+/// What an alarm has in it where a log contradicts what was taken of it.
+const FORKED: &str = "rolled back or forked";
+
 /// What is wrong where a host begins another log without joining anew.
 const ANOTHER_LOG: &str = "the host began another log: its journal was repaired (`jitd repair`), wiped, or is another machine's; \
                            look at it, and enrol it anew once you know";
 
 fn fork(seq: u64) -> String {
     format!(
-        "record {seq} is not the one that the hub has: the journal was rolled back or forked, or two machines use one name; \
+        "record {seq} is not the one that the hub has: the journal was {FORKED}, or two machines use one name; \
          look at the host, and enrol it anew to begin another log"
     )
 }

@@ -112,7 +112,8 @@ async fn sessions(
 
 async fn state(State(site): Shared, uri: Uri, headers: HeaderMap, body: Bytes) -> Answer<serde_json::Value> {
     said(site, uri, headers, body, |site, Said { host, said, .. }: Said<HostState>, _, _| {
-        site.host_state(host, said);
+        site.compare(&host, said.watermark)?;
+        site.host_state(&host, said);
         Ok(serde_json::json!({}))
     })
     .await

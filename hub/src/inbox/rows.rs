@@ -54,6 +54,13 @@ pub fn has_other_log(connection: &dyn Sql, whose: &Whose) -> Result<bool, DeskEr
     Ok(others > 0)
 }
 
+/// What is wrong with logs of this host since it joined.
+pub fn alarms(connection: &dyn Sql, whose: &Whose) -> Result<Vec<String>, DeskError> {
+    let (host, joined, _) = whose.key();
+    let sql = "SELECT DISTINCT alarm FROM host_log WHERE host = ?1 AND joined = ?2 AND alarm IS NOT NULL";
+    Ok(connection.rows(sql, &[&host, joined])?)
+}
+
 /// The hash of a record that was taken, if it is still here.
 pub fn hash_of(connection: &dyn Sql, whose: &Whose, seq: u64) -> Result<Option<Hash>, DeskError> {
     let (host, joined, log) = whose.key();
@@ -111,11 +118,18 @@ pub fn set_alarm(connection: &dyn Sql, whose: &Whose, alarm: &str) -> Result<(),
     Ok(())
 }
 
-/// Of each host the log that was heard of last: its size, and what is wrong with it.
+/// Of each host the size of the log that was heard of last, and what is wrong with any of its logs.
 pub fn logs(connection: &dyn Sql) -> Result<BTreeMap<String, (u64, Option<String>)>, DeskError> {
-    let sql = "SELECT host, size, alarm FROM host_log ORDER BY heard_ms, log";
-    let rows: Vec<(String, u64, Option<String>)> = connection.rows(sql, &[])?;
-    Ok(rows.into_iter().map(|(host, size, alarm)| (host, (size, alarm))).collect())
+    let sql = "SELECT host, joined, size, alarm FROM host_log ORDER BY heard_ms, log";
+    let rows: Vec<(String, [u8; 32], u64, Option<String>)> = connection.rows(sql, &[])?;
+    let mut logs: BTreeMap<String, ([u8; 32], u64, Option<String>)> = BTreeMap::new();
+    for (host, joined, size, alarm) in rows {
+        // Of the logs that it keeps as one host; what another that it was before did is over.
+        let before =
+            logs.remove(&host).filter(|(as_whom, ..)| *as_whom == joined).and_then(|(_, _, alarm)| alarm);
+        logs.insert(host, (joined, size, alarm.or(before)));
+    }
+    Ok(logs.into_iter().map(|(host, (_, size, alarm))| (host, (size, alarm))).collect())
 }
 
 /// Takes away records that were heard before this: what a host's clock said of them is its own word.

@@ -57,7 +57,7 @@ impl Site {
             return Err(none());
         }
         self.wakes.look_again(&host);
-        let heard = self.wakes.listens(&host);
+        let heard = self.is_heard(&host);
         let there = There { ending: heard.then_some(end), ..there };
         Ok(view(there))
     }

@@ -47,6 +47,10 @@ pub enum Ask {
     Rotate(Rotate),
     /// For a new life of the database, whose revisions begin anew.
     Raise,
+    /// For one more key that signs views: a feed's.
+    Admit(PublicKey),
+    /// For one fewer.
+    Withdraw(PublicKey),
 }
 
 /// Which keys change.
@@ -127,6 +131,16 @@ impl Client {
     /// Begins a new life of the database; for root alone.
     pub fn raise(&self) -> Result<Ring, HubError> {
         self.for_ring(&Ask::Raise)
+    }
+
+    /// Has a further view key believed from now on; for root alone.
+    pub fn admit(&self, key: PublicKey) -> Result<Ring, HubError> {
+        self.for_ring(&Ask::Admit(key))
+    }
+
+    /// Has a view key believed no more; for root alone.
+    pub fn withdraw(&self, key: PublicKey) -> Result<Ring, HubError> {
+        self.for_ring(&Ask::Withdraw(key))
     }
 
     fn for_ring(&self, ask: &Ask) -> Result<Ring, HubError> {

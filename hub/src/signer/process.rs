@@ -115,14 +115,24 @@ impl Signer {
                 }
             }
             Ask::Ring => Answer::Ring(held.ring.clone()),
-            Ask::Rotate(_) | Ask::Raise if !root => Answer::No(
-                "which keys hosts believe is changed by root alone: run `jit-hub keys rotate` or `jit-hub recover` as root"
+            Ask::Rotate(_) | Ask::Raise | Ask::Admit(_) | Ask::Withdraw(_) if !root => Answer::No(
+                "which keys hosts believe is changed by root alone: run `jit-hub keys` or `jit-hub recover` as root"
                     .to_owned(),
             ),
             Ask::Rotate(rotate) => self.told(self.rotate(&mut held, &rotate, now), &held, "rotated"),
             Ask::Raise => {
                 let raised = held.ring.raised();
                 self.told(self.keep(&mut held, raised, None), &held, "raised")
+            }
+            Ask::Admit(key) => {
+                let admitted = held.ring.with_one_more_view(key, now).map_err(str::to_owned);
+                let done = admitted.and_then(|ring| self.change(&mut held, ring, now));
+                self.told(done, &held, &format!("admitted view={}", key.id()))
+            }
+            Ask::Withdraw(key) => {
+                let withdrawn = held.ring.without_view(key).map_err(str::to_owned);
+                let done = withdrawn.and_then(|ring| self.change(&mut held, ring, now));
+                self.told(done, &held, &format!("withdrawn view={}", key.id()))
             }
         }
     }
@@ -206,6 +216,12 @@ impl Signer {
         // What hosts would not take must not be written down.
         self.manifest(&ring, now)?;
         self.keep(held, ring, drawn)
+    }
+
+    /// Keeps a ring of other view keys, where hosts would take it.
+    fn change(&self, held: &mut Held, ring: Ring, now: Time) -> Result<(), String> {
+        self.manifest(&ring, now)?;
+        self.keep(held, ring, None)
     }
 
     /// Durable first: an era that was told is never forgotten.

@@ -75,6 +75,27 @@ impl Ring {
         Ok(Self { view: view.collect(), ..self.clone() }.risen())
     }
 
+    /// The ring with one more key that signs views, of a server beside those there are.
+    pub fn with_one_more_view(&self, key: PublicKey, now: Time) -> Result<Self, &'static str> {
+        if self.view.iter().any(|listed| listed.key == key) {
+            return Err("hosts believe this view key already");
+        }
+        let view = self.view.iter().copied().chain([Listed::since(key, now)]).collect();
+        Ok(Self { view, ..self.clone() }.risen())
+    }
+
+    /// The ring without this key that signs views, at once: it may be in wrong hands.
+    pub fn without_view(&self, key: PublicKey) -> Result<Self, &'static str> {
+        let view: Vec<Listed> = self.view.iter().filter(|listed| listed.key != key).copied().collect();
+        if view.len() == self.view.len() {
+            return Err("the view key to be withdrawn is not one that hosts believe");
+        }
+        if view.is_empty() {
+            return Err("it is the last view key, so hosts would hear nothing: admit another first");
+        }
+        Ok(Self { view, ..self.clone() }.risen())
+    }
+
     /// The ring without the keys whose time is over, where there are some.
     pub fn settled(&self, now: Time) -> Option<Self> {
         let good = |listed: &&Listed| listed.until.is_none_or(|until| now < until);
@@ -154,6 +175,17 @@ mod tests {
         let planned = ring.with_view(key(2), key(6), false, at(1)).unwrap();
         assert_eq!(keys(&planned.view), [key(5), key(2), key(6)]);
         assert!(ring.with_view(key(9), key(6), false, at(1)).is_err());
+    }
+
+    #[test]
+    fn a_feeds_key_comes_and_goes_by_itself_and_the_last_one_stays() {
+        let ring = Ring::first(key(1), key(2), at(0));
+        let more = ring.with_one_more_view(key(5), at(1)).unwrap();
+        assert_eq!((keys(&more.view), more.era.epoch), (vec![key(2), key(5)], 2));
+        assert!(more.with_one_more_view(key(5), at(1)).is_err());
+        let fewer = more.without_view(key(5)).unwrap();
+        assert_eq!((keys(&fewer.view), fewer.era.epoch), (vec![key(2)], 3));
+        assert!(fewer.without_view(key(5)).is_err() && fewer.without_view(key(2)).is_err());
     }
 
     #[test]

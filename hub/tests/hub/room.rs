@@ -126,6 +126,41 @@ impl Hub {
         hub
     }
 
+    /// A hub in role `feed` over the same database, on what would be a machine of its own: with a key and a user of its own,
+    /// and nothing else. It does not serve yet.
+    #[allow(dead_code)] // not where the database is a file
+    pub fn feed(&self) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let log = log_at(&folder.path().join("log"));
+        let config = format!(
+            "role = \"feed\"\nlisten = \"127.0.0.1:0\"\nnames = [\"localhost\"]\nstate = '{0}/state'\n\
+             proxies = [\"127.0.0.1\"]\n[syslog]\nsocket = '{0}/log'\n{1}",
+            folder.path().display(),
+            lines(&self.database.lock().unwrap()).replace("://hub@", "://jit_feed@")
+        );
+        std::fs::write(folder.path().join("hub.toml"), config).unwrap();
+        let feed = Self {
+            base: "",
+            folder: Arc::new(folder),
+            admin: String::new(),
+            database: Arc::clone(&self.database),
+            served: None,
+            signer: None,
+            log,
+        };
+        self.sql(&format!("CREATE ROLE jit_feed LOGIN; {}", include_str!("../../../packaging/feed.sql")));
+        feed
+    }
+
+    /// Has hosts believe a key, or believe it no more.
+    #[allow(dead_code)] // see above
+    pub fn keys(&mut self, what: &str, key: &str) {
+        let done = self.command("keys").args([what, key]).output().unwrap();
+        assert!(done.status.success(), "{}", text(&done.stderr));
+        self.signal(Signal::HUP);
+        self.says("has read its certificate anew");
+    }
+
     /// One that serves, with [`POLICY`] over [`PEOPLE`] in force.
     pub fn with_policy() -> Self {
         Self::with("")

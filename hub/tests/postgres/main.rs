@@ -1,5 +1,5 @@
 //! The real `jit-hub` on a real PostgreSQL server: what it does on a file, and what several of them do on one database.
-#![allow(clippy::unwrap_used, clippy::panic, dead_code)] // also in the functions that tests share
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, dead_code)] // also in the functions that tests share
 
 mod database;
 #[path = "../hub/durable.rs"]
@@ -16,11 +16,16 @@ mod host;
 #[cfg(feature = "long")]
 #[path = "../hub/inbox.rs"]
 mod inbox;
+#[path = "../hub/jitd.rs"]
+mod jitd;
 mod keys;
+#[path = "../hub/nginx.rs"]
+mod nginx;
 mod paused;
 #[cfg(feature = "long")]
 #[path = "../hub/power.rs"]
 mod power;
 mod replicas;
+mod roles;
 #[path = "../hub/room.rs"]
 mod room;

@@ -45,7 +45,7 @@ impl Gate {
 
     /// What the desk lets be asked at a prompt.
     fn offered(&self, asked: &Asked) -> Option<AtThePrompt> {
-        let words = asked.own_words()?;
+        let words = asked.own_words().filter(|_| self.site.source.files().is_none())?;
         if self.site.source.hub().is_some() {
             return self.offer_of_the_hub(asked, words);
         }

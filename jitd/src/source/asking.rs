@@ -59,6 +59,7 @@ impl Site {
         key: Option<String>,
         wait: Duration,
     ) -> Result<Told, DeskError> {
+        self.source.calls()?;
         let outward = self.source.outward()?;
         let asked_at = self.clock.now().trusted;
         let id = RequestId::from_random(crate::ledger::random()?);

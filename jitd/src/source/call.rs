@@ -187,7 +187,7 @@ fn capped(answer: Response, most: u64) -> std::io::Result<Vec<u8>> {
 }
 
 /// The innermost error says most.
-fn innermost(error: &dyn std::error::Error) -> String {
+pub(super) fn innermost(error: &dyn std::error::Error) -> String {
     let mut innermost = error;
     while let Some(source) = innermost.source() {
         innermost = source;

@@ -1,6 +1,7 @@
 //! The thread that listens to the hub: verified, committed, in memory, and only then counted as heard.
 
 use super::call::Voice;
+use super::files::{Files, Found};
 use super::{enrolment, reports, rows};
 use crate::daemon::DaemonError;
 use crate::limits;
@@ -22,9 +23,11 @@ pub fn follow(site: &Arc<Site>, state: &Path) -> Result<(), DaemonError> {
     site.ledger.settle(hub.enrolment.clone(), site.clock.now().trusted)?;
     let known = site.ledger.read(|connection| rows::state(connection, &hub.enrolment))?;
     heard(site, &known, None);
-    let voice = Voice::of(&hub.enrolment, enrolment::key(state)?).map_err(DaemonError::Refused)?;
-    // The daemon starts once.
-    let _ = hub.outward.voice.set(voice);
+    if hub.files.is_none() {
+        let voice = Voice::of(&hub.enrolment, enrolment::key(state)?).map_err(DaemonError::Refused)?;
+        // The daemon starts once.
+        let _ = hub.outward.voice.set(voice);
+    }
     let mut follower = Follower {
         told: HashSet::new(),
         faults: Faults::default(),
@@ -38,7 +41,10 @@ pub fn follow(site: &Arc<Site>, state: &Path) -> Result<(), DaemonError> {
     let listens = move || {
         loop {
             // A message that no release should stumble over must not end the listening, and not the deciding either.
-            let ended = catch_unwind(AssertUnwindSafe(|| follower.run()));
+            let ended = catch_unwind(AssertUnwindSafe(|| match Arc::clone(&follower.site).source.files() {
+                Some(files) => follower.read(files),
+                None => follower.run(),
+            }));
             if ended.is_err() {
                 follower
                     .site
@@ -51,6 +57,9 @@ pub fn follow(site: &Arc<Site>, state: &Path) -> Result<(), DaemonError> {
     };
     let spawned = std::thread::Builder::new().name("source".into()).spawn(listens);
     spawned.map(drop).map_err(crate::daemon::os("starting the thread that listens to the hub"))?;
+    if hub.files.is_some() {
+        return Ok(());
+    }
     reports::start(site).map_err(crate::daemon::os("starting the thread that tells the hub"))
 }
 
@@ -92,10 +101,7 @@ impl Follower {
                 wait = limits::HUB_AGAIN.0;
                 continue;
             }
-            let why = match ended {
-                Ended::ByTheHub | Ended::GaveBack => None,
-                Ended::WantsAll(why) | Ended::Failed(why) | Ended::Silent(why) => Some(why),
-            };
+            let why = ended.why();
             // A stream that ends after it brought something is nothing to tell.
             match (faults.take("the hub", heard || why.is_none(), Instant::now()), why) {
                 (Tells::Fails, Some(why)) => {
@@ -107,6 +113,44 @@ impl Follower {
             }
             std::thread::sleep(if once && heard { limits::HUB_APART_EVERY } else { part_of(wait) });
             wait = (wait * 2).min(limits::HUB_AGAIN.1);
+        }
+    }
+
+    /// Reads the file of this host, now and then.
+    fn read(&mut self, files: &Files) {
+        let (mut faults, mut before) = (Faults::default(), None);
+        let mut reader = files.reader();
+        loop {
+            if reader.is_err() {
+                reader = files.reader();
+            }
+            let found = reader.as_ref().map_err(Clone::clone).and_then(|reader| reader.look(before.as_ref()));
+            let why = match found {
+                Ok(Found::Same) => None,
+                Ok(Found::Other(bytes, mark)) => match self.take(&bytes) {
+                    Ok(()) => {
+                        before = mark;
+                        None
+                    }
+                    // What was refused is looked at again, also if it stays what it is.
+                    Err(ended) => {
+                        before = None;
+                        ended.why()
+                    }
+                },
+                Err(why) => Some(why),
+            };
+            match (faults.take("the files", why.is_none(), Instant::now()), why) {
+                (Tells::Fails, Some(why)) => {
+                    let what = "grants that are known stay good, and nothing new is heard of";
+                    self.site.log.put(Level::Warning, format!("the hub's files: {why}; {what}"));
+                }
+                (Tells::Works, _) => {
+                    self.site.log.put(Level::Notice, "the hub's files are good again".to_owned());
+                }
+                _ => {}
+            }
+            std::thread::sleep(files.pause());
         }
     }
 
@@ -186,7 +230,7 @@ impl Follower {
     fn take(&mut self, message: &[u8]) -> Result<(), Ended> {
         let now = self.site.clock.now();
         let own = self.site.clock.own();
-        let applied = sync::apply(&self.state, message, LocalTime { own: own.trusted, latest: now.latest });
+        let applied = sync::apply(&self.state, message, LocalTime { own: own.trusted, latest: own.latest });
         let applied = applied.map_err(|why| {
             let said = format!("a message was refused ({}): {why}", why.code());
             if why.is_alarm() && self.faults.take(why.code(), false, Instant::now()) == Tells::Fails {
@@ -207,6 +251,8 @@ impl Follower {
         if let (Some((before, _)), Some((after, _))) = (self.state.watermark(), state.watermark())
             && before.incarnation < after.incarnation
             && self.gave_back != after.incarnation
+            // Who only reads gives nothing: other hosts of the grants may.
+            && self.site.source.files().is_none()
         {
             // Its truth of now lacks what it lost, which it hears first.
             self.give_back().map_err(Ended::Failed)?;
@@ -234,19 +280,24 @@ impl Follower {
     }
 }
 
-/// Goes by what is known, which was signed just now or comes from the disk. It is true as of an instant that has passed by
-/// the hub's clock and by the time that this host goes by, which has the hub's in it.
+/// Goes by what is known, which a message said just now or comes from the disk. It is true as of an instant that has passed
+/// by the hub's clock and by the time that this host goes by, which has the hub's in it.
 fn heard(site: &Site, state: &State, signed_at: Option<Time>) {
     site.clock.hears(state.signed_time());
-    if let Some(signed_at) = signed_at {
+    // A file says when it was written, and not that it is that late now.
+    if let Some(signed_at) = signed_at.filter(|_| site.source.files().is_none()) {
         site.clock.heard_just_now(signed_at);
     }
-    let as_of = match (signed_at, &state.served) {
-        (Some(signed_at), _) => Some(signed_at.min(site.clock.now().trusted)),
+    let said = match (signed_at, &state.served) {
+        (Some(signed_at), _) => Some(signed_at),
         (None, Some(served)) => Some(served.signed_time.map_or(served.as_of, |time| time.max(served.as_of))),
         (None, None) => None,
     };
-    site.source.hears(state.watermark(), as_of);
+    // An older copy of the same truth makes it no older.
+    let before = site.source.heard();
+    let held = before.as_of.filter(|_| before.era() == state.watermark().map(|(era, _)| era));
+    let as_of = said.max(held).map(|as_of| as_of.min(site.clock.now().trusted));
+    site.source.hears(state, as_of);
     site.memory.heard(as_of);
 }
 
@@ -260,6 +311,16 @@ enum Ended {
     Silent(String),
     /// The same, and what is held counts for nothing the next time.
     WantsAll(String),
+}
+
+impl Ended {
+    /// What is to be told of it.
+    fn why(self) -> Option<String> {
+        match self {
+            Self::ByTheHub | Self::GaveBack => None,
+            Self::WantsAll(why) | Self::Failed(why) | Self::Silent(why) => Some(why),
+        }
+    }
 }
 
 /// What the stream brings.

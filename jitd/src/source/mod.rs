@@ -1,8 +1,9 @@
-//! Where this host's grants come from: its own desk, or a hub.
+//! Where this host's grants come from: its own desk, a hub, or files that a hub signed.
 
 mod asking;
 mod call;
 mod enrolment;
+mod files;
 mod follow;
 mod glass;
 pub mod outbox;
@@ -13,17 +14,20 @@ pub mod rows;
 
 pub use asking::{Asker, Told};
 pub use enrolment::{Enrolment, enrol};
+pub use files::Place;
 pub use follow::follow;
 pub use outward::Outward;
 pub use routes::routes;
 pub use rows::ORIGIN;
 
+use crate::config::Config;
+use crate::limits;
 use access::{HostName, Time};
 use call::Voice;
 use desk::DeskError;
-use std::path::Path;
+use files::Files;
 use std::sync::{Mutex, PoisonError};
-use sync::Era;
+use sync::{Era, State};
 
 /// The source of a running daemon.
 pub struct Source {
@@ -39,6 +43,8 @@ struct Hub {
     heard: Mutex<Heard>,
     /// What it is told.
     outward: Outward,
+    /// Where what it signed is read in place of calling it.
+    files: Option<Files>,
 }
 
 /// As of when the truth of a hub is known, and how far.
@@ -46,22 +52,51 @@ struct Hub {
 struct Heard {
     as_of: Option<Time>,
     watermark: Option<(Era, u64)>,
+    fresh_until: Option<Time>,
+}
+
+impl Heard {
+    fn era(&self) -> Option<Era> {
+        self.watermark.map(|(era, _)| era)
+    }
 }
 
 impl Source {
     /// A hub, where this host was enrolled at one; else its own desk.
-    pub fn of(state: &Path) -> Self {
-        match Enrolment::load(state) {
-            Ok(enrolment) => Self {
-                hub: enrolment.map(|enrolment| Hub {
-                    enrolment,
-                    heard: Mutex::default(),
-                    outward: Outward::default(),
-                }),
-                lost: None,
-            },
-            Err(why) => Self { hub: None, lost: Some(why.to_string()) },
+    pub fn of(config: &Config) -> Self {
+        let lost = |why| Self { hub: None, lost: Some(why) };
+        let files = config.hub.files.as_ref();
+        match (Enrolment::load(&config.state), files) {
+            (Ok(Some(enrolment)), files) => {
+                let files = files.map(|place| Files::of(place, &enrolment.host, &config.hub));
+                let (heard, outward) = (Mutex::default(), Outward::default());
+                Self { hub: Some(Hub { enrolment, heard, outward, files }), lost: None }
+            }
+            (Ok(None), None) => Self { hub: None, lost: None },
+            (Ok(None), Some(place)) => lost(format!(
+                "[hub] static names {place}, and this host belongs to no hub whose signatures it could believe: enrol it once, \
+                 where it reaches the hub, with `jitd enrol TOKEN`"
+            )),
+            (Err(why), _) => lost(why.to_string()),
         }
+    }
+
+    /// Where what the hub signed is read in place of calling it.
+    pub fn files(&self) -> Option<&Files> {
+        self.hub.as_ref()?.files.as_ref()
+    }
+
+    /// Whether the hub can be told and asked anything from here, or why it cannot and what to do.
+    pub fn calls(&self) -> Result<(), DeskError> {
+        let (Some(Hub { enrolment: Enrolment { url, host, .. }, .. }), Some(files)) =
+            (&self.hub, self.files())
+        else {
+            return Ok(());
+        };
+        Err(DeskError::Forbidden(format!(
+            "this host reads what it is granted at {files} and calls no hub: do that where you work, after \
+             `jit login --hub {url}`, naming the host with --host {host}"
+        )))
     }
 
     /// What this host is called at its hub, where it has one.
@@ -70,8 +105,12 @@ impl Source {
     }
 
     /// The name in records.
-    pub const fn name(&self) -> &'static str {
-        if self.hub.is_some() || self.lost.is_some() { "hub" } else { "local" }
+    pub fn name(&self) -> &'static str {
+        match (&self.hub, &self.lost) {
+            (Some(Hub { files: Some(_), .. }), _) => "static",
+            (Some(_), _) | (_, Some(_)) => "hub",
+            (None, None) => "local",
+        }
     }
 
     /// The address of the hub, where there is one: requests are made there.
@@ -93,15 +132,17 @@ impl Source {
 
     /// This host as the hub hears it.
     fn voice(&self) -> Result<&Voice, DeskError> {
+        self.calls()?;
         self.outward()?.voice.get().ok_or_else(|| {
             let fix = "see `journalctl -u jitd`, and enrol this host anew with `jitd enrol TOKEN`";
             DeskError::Store(format!("this host cannot call its hub: {fix}"))
         })
     }
 
-    fn hears(&self, watermark: Option<(Era, u64)>, as_of: Option<Time>) {
+    fn hears(&self, state: &State, as_of: Option<Time>) {
         let Some(hub) = &self.hub else { return };
-        let heard = Heard { as_of, watermark };
+        let fresh_until = state.served.as_ref().map(|served| served.fresh_until);
+        let heard = Heard { as_of, watermark: state.watermark(), fresh_until };
         let before = std::mem::replace(&mut *hub.heard.lock().unwrap_or_else(PoisonError::into_inner), heard);
         if before.watermark != heard.watermark {
             hub.outward.wake();
@@ -116,6 +157,14 @@ impl Source {
     /// What is gone by.
     fn watermark(&self) -> Option<(Era, u64)> {
         self.heard().watermark
+    }
+
+    /// Whether what is known is what there is, as far as one can know: of files it is as long as they say.
+    pub fn is_fresh(&self, now: Time) -> bool {
+        match self.files() {
+            Some(_) => self.heard().fresh_until.is_some_and(|until| now < until),
+            None => self.staleness_s(now).is_some_and(|stale| stale <= limits::STALE_TOLD_S),
+        }
     }
 
     /// How old what is known is, in seconds: nothing of one's own desk is. None where nothing was ever heard.

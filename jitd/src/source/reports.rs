@@ -180,6 +180,7 @@ impl Reports {
         let release = Text::parse(env!("CARGO_PKG_VERSION"));
         let state = HostState {
             watermark,
+            as_of: self.site.source.heard().as_of,
             clock: self.site.clock.own().trusted,
             seq: self.site.memory.counts(self.site.clock.now()).seq,
             gated: crate::doors::Doors::look().gated,

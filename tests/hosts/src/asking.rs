@@ -24,34 +24,19 @@ pub fn records(host: &Host) -> u64 {
 /// A question of an account that holds a grant, straight to the gate, and whether it was let in. Tries until
 /// there is an answer: a daemon that is killed hangs up.
 pub fn let_in(host: &Host, tty: &str) -> bool {
-    let question = frame::Question {
-        nonce: [7; 16],
-        phase: frame::Phase::Account,
-        service: b"sshd".to_vec(),
-        subject: b"alice".to_vec(),
-        target: b"alice".to_vec(),
-        rhost: Vec::new(),
-        address: Vec::new(),
-        tty: tty.into(),
-        uid: 0,
-        pid: std::process::id(),
-        start_ticks: 0,
-        audit_session: u32::MAX,
-        mode: frame::Mode::Enforce,
-        notice: frame::Notice::None,
-        outer_session: u32::MAX,
-        can_prompt: false,
-        wish: frame::Wish::default(),
-    };
-    let ask = || -> Option<frame::Answer> {
-        let mut gate = host.connect("/run/jitd/gate.sock").ok()?;
-        gate.set_read_timeout(Some(Duration::from_secs(5))).ok()?;
-        gate.write_all(&question.encode().ok()?).ok()?;
-        let mut bytes = Vec::new();
-        gate.read_to_end(&mut bytes).ok()?;
-        frame::Answer::decode(&bytes).ok()
-    };
-    until(ask).verdict == frame::Verdict::Allow
+    until(|| asked(host, tty)) == frame::Verdict::Allow
+}
+
+/// What the gate says of alice at sshd, where it answers.
+pub fn asked(host: &Host, tty: &str) -> Option<frame::Verdict> {
+    let question =
+        frame::Question { tty: tty.into(), ..frame::Question::at_sshd(frame::Phase::Account, "alice") };
+    let mut gate = host.connect("/run/jitd/gate.sock").ok()?;
+    gate.set_read_timeout(Some(Duration::from_secs(5))).ok()?;
+    gate.write_all(&question.encode().ok()?).ok()?;
+    let mut bytes = Vec::new();
+    gate.read_to_end(&mut bytes).ok()?;
+    Some(frame::Answer::decode(&bytes).ok()?.verdict)
 }
 
 /// Tries without pause until it works.

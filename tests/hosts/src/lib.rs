@@ -9,6 +9,7 @@
 
 pub mod acknowledged;
 pub mod asking;
+pub mod fleet;
 pub mod story;
 mod work;
 

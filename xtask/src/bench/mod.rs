@@ -1,6 +1,7 @@
 //! Benchmarks. Figures go into docs/benchmarks.md with the command that made them.
 
 mod desk;
+mod fleet;
 mod gate;
 mod hub;
 mod page;
@@ -18,6 +19,8 @@ pub enum Bench {
     Sessions,
     /// A list of what waits, a review and a replay, with 100,000 requests in the store.
     Desk,
+    /// Three booted hosts and their hub: approved until usable, revoked until dead.
+    Fleet,
     /// A hub with 15,000 hosts that listen.
     Hub,
 }
@@ -28,6 +31,7 @@ pub fn bench(bench: Bench) -> Result<()> {
         Bench::Gate => gate::gate(),
         Bench::Sessions => sessions::sessions(),
         Bench::Desk => desk::desk(),
+        Bench::Fleet => fleet::fleet(),
         Bench::Hub => hub::hub(),
     }
 }

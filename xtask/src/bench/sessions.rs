@@ -11,7 +11,7 @@ use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
-use testbed::{Client, Host, Progress};
+use testbed::{Client, Host, Progress, Seen};
 
 /// Sessions by real ssh clients that are revoked at once, and how many log in at a time.
 const SSH: usize = 500;
@@ -162,9 +162,18 @@ fn look_first(priority: &str) -> Result<()> {
 
 /// Revokes the grant and waits until every process of alice's logins is gone.
 fn revoked(host: &Host, grant: &str) -> Result<Ends> {
-    let uid = host.root("id -u alice").out.trim().to_owned();
+    let held = logins_of(host, "alice")?;
+    let _progress = Progress::begin(&format!("revoking; {} processes", held.len()));
+    let (ends, answered) = ends_by(&held, || host.root(&format!("jit revoke {grant} --reason bench")))?;
+    println!("the command was answered after {} ms", answered.as_millis());
+    Ok(Ends(ends))
+}
+
+/// The processes of this person's logins on a host.
+pub fn logins_of(host: &Host, person: &str) -> Result<Vec<OwnedFd>> {
+    let uid = host.root(&format!("id -u {person}")).out.trim().to_owned();
     let inside = std::fs::read_link(format!("/proc/{}/ns/pid", host.init()))?;
-    let mut held: Vec<OwnedFd> = Vec::new();
+    let mut held = Vec::new();
     for entry in std::fs::read_dir("/proc")?.flatten() {
         let process = entry.path();
         let here = std::fs::read_link(process.join("ns/pid")).is_ok_and(|ns| ns == inside);
@@ -174,7 +183,12 @@ fn revoked(host: &Host, grant: &str) -> Result<Ends> {
             held.extend(pidfd_open(pid, PidfdFlags::empty()));
         }
     }
-    ensure!(!held.is_empty(), "alice has no session");
+    ensure!(!held.is_empty(), "{person} has no session on {}", host.name());
+    Ok(held)
+}
+
+/// Does this, and waits until each process is gone: how long each took, shortest first, and until the answer.
+pub fn ends_by(held: &[OwnedFd], revokes: impl FnOnce() -> Seen + Send) -> Result<(Vec<Duration>, Duration)> {
     let ending = epoll::create(epoll::CreateFlags::CLOEXEC)?;
     for (process, data) in held.iter().zip(0..) {
         epoll::add(
@@ -184,12 +198,11 @@ fn revoked(host: &Host, grant: &str) -> Result<Ends> {
             epoll::EventFlags::IN | epoll::EventFlags::ONESHOT,
         )?;
     }
-    let _progress = Progress::begin(&format!("revoking; {} processes", held.len()));
     look_first("10")?;
     let since = Instant::now();
     let revoking = std::thread::scope(|scope| {
         let revokes = scope.spawn(|| {
-            let seen = host.root(&format!("jit revoke {grant} --reason bench"));
+            let seen = revokes();
             (seen, since.elapsed())
         });
         let (mut ends, mut events) = (Vec::new(), Vec::with_capacity(held.len()));
@@ -203,10 +216,8 @@ fn revoked(host: &Host, grant: &str) -> Result<Ends> {
         revokes.join().map(|seen| (seen, ends))
     });
     look_first("0")?;
-    let (seen, ends) = revoking.map_err(|_| anyhow::anyhow!("revoking failed"))?;
-    let (seen, answered) = seen;
+    let ((seen, answered), ends) = revoking.map_err(|_| anyhow::anyhow!("revoking failed"))?;
     seen.ends_with(0);
-    println!("the command was answered after {} ms", answered.as_millis());
     ensure!(ends.len() == held.len(), "{} processes are left", held.len() - ends.len());
-    Ok(Ends(ends))
+    Ok((ends, answered))
 }

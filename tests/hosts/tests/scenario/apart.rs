@@ -3,7 +3,7 @@
 
 use crate::clock::{boot, own_clock, set};
 use crate::fleet::again;
-use crate::many::{Fleet, HUB_AT};
+use hosts::fleet::{Fleet, HUB_AT};
 use rusqlite::{Connection, OpenFlags};
 use std::cell::RefCell;
 use std::path::PathBuf;

@@ -2,8 +2,8 @@
 
 use crate::apart::POLICY;
 use crate::fleet::again;
-use crate::many::{Fleet, HUB_AT};
 use crate::ways::hears_of_everything;
+use hosts::fleet::{Fleet, HUB_AT};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use testbed::{Host, Lan, Program};

@@ -20,4 +20,5 @@ mod sessions;
 mod stalls;
 mod table;
 mod trying;
+mod watch;
 mod ways;

@@ -80,9 +80,10 @@ fn a_released_session_ends_also_where_the_daemon_was_started_anew_meanwhile() {
 fn what_ended_while_the_daemon_was_away_ends_once_it_is_back_and_the_record_says_how_late() {
     let host = host();
     let [alice, bob] = people(&host);
-    let grant = grant(&host, &bob, "30s");
-    let work = Work::begin(&host, &alice);
+    let grant = grant(&host, &bob, "60s");
     let ends = end_of(&bob, &grant);
+    let work = Work::begin(&host, &alice);
+    assert!(Instant::now() < ends, "all of it began too late to be there when the daemon is away");
     host.root("systemctl stop jitd-gate.socket jitd-control.socket jitd.service").ends_with(0);
     wait_until(ends + Duration::from_secs(6));
     host.root("systemctl start jitd-gate.socket jitd-control.socket jitd.service").ends_with(0);

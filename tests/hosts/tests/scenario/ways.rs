@@ -2,7 +2,7 @@
 
 use crate::apart::{POLICY, all_records_are_at_the_hub};
 use crate::fleet::again;
-use crate::many::{Fleet, HUB_AT};
+use hosts::fleet::{Fleet, HUB_AT};
 use std::cell::RefCell;
 use testbed::Host;
 

@@ -1,0 +1,143 @@
+//! What tells hosts what they must hold: a database to read and a key that signs views. Nothing here writes, grants or
+//! signs a grant, and a hub in role `feed` is this and nothing else (S4).
+
+use crate::address::{Address, Seats, Tries};
+use crate::clock::Clock;
+use crate::error::HubError;
+use crate::feed::{Hosts, Wakes, rows};
+use crate::keys::ServerKeys;
+use crate::limits;
+use crate::metrics::Metrics;
+use crate::sight::Sight;
+use crate::voice::Voice;
+use access::Time;
+use api::Problem;
+use arc_swap::ArcSwap;
+use chrono::TimeDelta;
+use desk::DeskError;
+use loglines::{Level, Log};
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+use store::{Reader, Sql};
+use sync::{Digest, HubId};
+use tokio::sync::Semaphore;
+
+/// The part of a hub that hosts listen to.
+pub struct Teller {
+    /// What is committed.
+    pub reader: Reader,
+    /// The time.
+    pub clock: Arc<Clock>,
+    /// For what cannot be recorded.
+    pub log: Log,
+    /// Counts.
+    pub metrics: Arc<Metrics>,
+    /// Connections by address.
+    pub seats: Arc<Seats>,
+    /// Addresses of what brings the calls of many, and has as many connections as there are places.
+    pub proxies: Vec<IpAddr>,
+    /// Connections that found no place, by address.
+    pub turned_away: Tries,
+    /// Calls without a token that were refused, by address.
+    pub refused: Tries,
+    /// What it signs as.
+    pub hub: HubId,
+    /// The fingerprint of its root, which a join token names.
+    pub root: Digest,
+    /// What views are signed by.
+    pub voice: ArcSwap<Voice>,
+    /// When that is looked at again.
+    pub renew_at: Mutex<Time>,
+    /// Where its key is.
+    pub keys: ServerKeys,
+    /// What is known of hosts beside the database.
+    pub hosts: Hosts,
+    /// Whether what others commit is seen.
+    pub sight: Sight,
+    /// Turns at reading what changed for hosts.
+    pub looks: Semaphore,
+    /// Hosts that listen.
+    pub wakes: Arc<Wakes>,
+    /// What shows that the database lost commits, where a host does.
+    pub lost: Mutex<Option<String>>,
+}
+
+impl Teller {
+    /// Looks something up in what is committed.
+    pub fn read<T>(&self, look: impl FnOnce(&dyn Sql) -> Result<T, DeskError>) -> Result<T, DeskError> {
+        self.reader.read(look)
+    }
+
+    /// A host or who claims to be one was refused: the log hears of the first of them alone.
+    pub fn refuses(&self, from: IpAddr, problem: Option<&Problem>) {
+        let address = Address::of(from);
+        if self.refused.told(address, Instant::now()) {
+            let why = problem.map_or("the call is none of this hub's", |problem| problem.detail.as_str());
+            // It can hold the caller's own words, which are to look like nothing else.
+            self.log.put(Level::Warning, format!("refused {address}: {why:?}"));
+        }
+    }
+
+    /// Whether it sees what other hubs write.
+    pub fn sees(&self) -> Result<(), DeskError> {
+        if self.sight.is_clear(Instant::now()) {
+            return Ok(());
+        }
+        Err(DeskError::Store("what other hubs do is not seen".to_owned()))
+    }
+
+    /// Whether it is time to look at the keys again.
+    pub fn is_voice_old(&self) -> bool {
+        self.clock.time() >= *self.renew_at.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Looks at them as soon as may be.
+    pub fn doubt_voice(&self) {
+        *self.renew_at.lock().unwrap_or_else(PoisonError::into_inner) = Time::MIN_UTC;
+    }
+
+    /// Signs views by this from now on.
+    pub fn speak_by(&self, voice: Voice) {
+        let era = voice.manifest.era;
+        self.renew_in(limits::MANIFEST_RENEWED);
+        if self.voice.swap(Arc::new(voice)).manifest.era != era {
+            *self.lost.lock().unwrap_or_else(PoisonError::into_inner) = None;
+            self.wakes.keys();
+        }
+    }
+
+    /// Looks at the keys again after so long.
+    pub fn renew_in(&self, wait: TimeDelta) {
+        *self.renew_at.lock().unwrap_or_else(PoisonError::into_inner) = self.clock.time() + wait;
+    }
+
+    /// Speaks by the keys that a desk told of last in this database, where those are others, or it is time to look. A feed
+    /// has no signer that it could ask.
+    pub fn speak_as_told(&self, sql: &dyn Sql) -> Result<(), DeskError> {
+        let spoken = rows::era(sql)?;
+        if spoken == Some(self.voice.load().manifest.era) && !self.is_voice_old() {
+            return Ok(());
+        }
+        let voice = told(sql, &self.keys, &self.root).map_err(|why| DeskError::Store(why.to_string()))?;
+        if voice.manifest.era == self.voice.load().manifest.era && spoken != Some(voice.manifest.era) {
+            // A desk has what there is signed by other keys just now.
+            return Ok(());
+        }
+        self.renew_in(limits::MANIFEST_AGAIN);
+        self.speak_by(voice);
+        Ok(())
+    }
+}
+
+/// The keys that a desk told of last in this database, as this feed speaks by them.
+pub fn told(sql: &dyn Sql, keys: &ServerKeys, root: &Digest) -> Result<Voice, HubError> {
+    let none = || {
+        HubError::Database(
+            "no desk of this release has served from this database yet, so no keys are known that hosts believe: start a \
+             hub in role desk or all on it first"
+                .to_owned(),
+        )
+    };
+    Voice::of(rows::manifest(sql)?.ok_or_else(none)?, keys, root, true)
+}

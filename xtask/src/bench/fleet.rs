@@ -1,0 +1,118 @@
+//! `cargo xtask bench fleet`: how soon what is agreed to at a hub opens hosts, and what is taken back ends sessions there.
+
+use crate::bench::page::{machine, met, put_section};
+use crate::bench::sessions::{ends_by, logins_of};
+use crate::dist;
+use crate::tools::build_packages;
+use anyhow::{Result, ensure};
+use hosts::asking::asked;
+use hosts::fleet::Fleet;
+use std::fmt::Write as _;
+use std::time::{Duration, Instant};
+use testbed::{Client, Host, Progress};
+
+/// The hosts: name, last part of the address, and label.
+const HOSTS: [(&str, u8, &str); 3] = [("web-1", 11, "prod"), ("web-2", 12, "prod"), ("web-3", 13, "prod")];
+
+/// Grants, each approved, used on every host, and revoked.
+const ROUNDS: usize = 40;
+
+/// Longer than anything takes that is not broken.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How often a host is asked whether it lets in by now.
+const ASK_AGAIN: Duration = Duration::from_millis(5);
+
+/// Measures, prints a table, and puts it into docs/benchmarks.md.
+pub fn fleet() -> Result<()> {
+    testbed::root_or_explain()?;
+    build_packages()?;
+    dist::dist(dist::For::Tests)?;
+    let machine = machine();
+    let fleet = {
+        let _progress = Progress::begin("booting a hub and three hosts");
+        Fleet::of(&HOSTS)
+    };
+    let mut took = Took::default();
+    {
+        let _progress = Progress::begin(&format!("{ROUNDS} grants, approved and revoked"));
+        (0..ROUNDS).try_for_each(|_| round(&fleet, &mut took))?;
+    }
+    let mut page = format!(
+        "`cargo xtask bench fleet` on {machine}. A hub and three hosts, each booted in network namespaces of their own on \
+         one bridge, all of it on the same CPUs; {ROUNDS} grants for all three, asked for, approved and revoked by `jit` on \
+         a laptop of that network. Milliseconds from the command as it is typed, its own start and handshake included: \
+         *usable* until the gate of a host lets in, asked each {} ms; *dead* until every process of a session by ssh is \
+         gone.\n\n| | of | p50 | p99 | last |\n|---|---:|---:|---:|---:|\n",
+        ASK_AGAIN.as_millis()
+    );
+    for (what, took) in [
+        ("`jit approve` answered", &mut took.approved),
+        ("usable on a host", &mut took.usable),
+        ("`jit revoke` answered", &mut took.revoked),
+        ("a process of a session on any of three hosts dead", &mut took.dead),
+    ] {
+        took.sort();
+        let [p50, p99, last] = [50, 99, 100].map(|percent| part(took, percent).as_millis());
+        writeln!(page, "| {what} | {} | {p50} | {p99} | {last} |", took.len())?;
+    }
+    writeln!(
+        page,
+        "\nTargets: usable p99 under 250 ms: {}. Dead on all three p99 under 1000 ms: {}.",
+        met(part(&took.usable, 99) < Duration::from_millis(250)),
+        met(part(&took.dead, 99) < Duration::from_secs(1)),
+    )?;
+    println!("{page}");
+    put_section("A fleet", &page)
+}
+
+/// What was measured, in the order of the rounds.
+#[derive(Default)]
+struct Took {
+    approved: Vec<Duration>,
+    usable: Vec<Duration>,
+    revoked: Vec<Duration>,
+    dead: Vec<Duration>,
+}
+
+fn part(sorted: &[Duration], percent: usize) -> Duration {
+    let last = sorted.len().saturating_sub(1);
+    sorted.get((sorted.len() * percent / 100).min(last)).copied().unwrap_or_default()
+}
+
+fn round(fleet: &Fleet, took: &mut Took) -> Result<()> {
+    let asked = fleet.jit("alice", "request --label env=prod --service ssh --for 1h --reason bench");
+    let since = Instant::now();
+    let grant = std::thread::scope(|scope| {
+        let hosts: Vec<_> = fleet.hosts.iter().map(|host| scope.spawn(move || usable(host, since))).collect();
+        let approved = fleet.jit("bob", &format!("approve {}", asked.id("R-")));
+        took.approved.push(since.elapsed());
+        for host in hosts {
+            took.usable.push(host.join().map_err(|_| anyhow::anyhow!("asking a host failed"))??);
+        }
+        Ok::<_, anyhow::Error>(approved.id("G-"))
+    })?;
+    let people = fleet.hosts.iter().map(|host| host.person("alice", &[])).collect::<Result<Vec<_>>>()?;
+    let clients: Vec<Client> = people.iter().map(|alice| alice.stays(&[], "exec sleep 100000")).collect();
+    let mut held = Vec::new();
+    for host in &fleet.hosts {
+        host.soon("the session is there", || host.root("pgrep -u alice -x sleep").code == 0);
+        held.extend(logins_of(host, "alice")?);
+    }
+    let (ends, answered) = ends_by(&held, || fleet.jit("bob", &format!("revoke {grant} --reason bench")))?;
+    took.revoked.push(answered);
+    took.dead.extend(ends);
+    drop(clients);
+    Ok(())
+}
+
+/// How long after `since` this host lets alice in.
+fn usable(host: &Host, since: Instant) -> Result<Duration> {
+    loop {
+        if asked(host, "bench") == Some(frame::Verdict::Allow) {
+            return Ok(since.elapsed());
+        }
+        ensure!(since.elapsed() < PATIENCE, "{} does not let alice in", host.name());
+        std::thread::sleep(ASK_AGAIN);
+    }
+}
