@@ -44,6 +44,7 @@ pub const SHARED: &[(&str, Make)] = &[
     ("module_missing", |bed| module_spoilt(bed, "rm $module")),
     ("module_corrupt", |bed| module_spoilt(bed, "truncate -s 100000 $module")),
     ("module_not_a_library", |bed| module_spoilt(bed, "echo spoilt > $module")),
+    ("out_of_files", out_of_files),
     ("out_of_memory", out_of_memory),
     ("nss_hangs", nss_hangs),
     ("people_change", people_change),
@@ -365,6 +366,17 @@ fn module_spoilt<'a>(bed: &'a Bed<'_>, how: &str) -> Undo<'a> {
         console.send_line("exit").unwrap();
         console.exp_eof().unwrap();
     })
+}
+
+/// The daemon may open nothing more. Its own user sets that: root has no such right in a container.
+fn out_of_files<'a>(bed: &'a Bed<'_>) -> Undo<'a> {
+    const PRLIMIT: &str = "setpriv --reuid jitd --regid jitd --clear-groups prlimit --pid $(pidof jitd)";
+    let before = bed.host.root(&format!("{PRLIMIT} --nofile --noheadings -o SOFT")).ends_with(0).out.clone();
+    let limit = |files: &str| {
+        bed.host.root(&format!("{PRLIMIT} --nofile={}:", files.trim())).ends_with(0);
+    };
+    limit("3");
+    Box::new(move || limit(&before))
 }
 
 /// Each start of the daemon ends where it wants more.
