@@ -64,8 +64,11 @@ const UNITS: &str = "jitd-gate.socket jitd-control.socket jitd.service";
 
 const MODULE: &str = "module=$(ls /usr/lib/*-linux-gnu/security/pam_unix.so); module=${module%unix.so}jit.so";
 
+/// Also one that is about to be started anew, whose start takes the stop of its sockets back.
 fn stop(host: &Host) {
-    host.root(&format!("systemctl stop {UNITS}")).ends_with(0);
+    host.soon("it is stopped", || {
+        host.root(&format!("systemctl stop jitd.service && systemctl stop {UNITS}")).code == 0
+    });
 }
 
 fn start(host: &Host) {
@@ -368,15 +371,24 @@ fn module_spoilt<'a>(bed: &'a Bed<'_>, how: &str) -> Undo<'a> {
     })
 }
 
-/// The daemon may open nothing more. Its own user sets that: root has no such right in a container.
+/// The daemon may open nothing more, and no watchdog starts it anew while the row is played. Its own user sets that:
+/// root has no such right in a container.
 fn out_of_files<'a>(bed: &'a Bed<'_>) -> Undo<'a> {
-    const PRLIMIT: &str = "setpriv --reuid jitd --regid jitd --clear-groups prlimit --pid $(pidof jitd)";
-    let before = bed.host.root(&format!("{PRLIMIT} --nofile --noheadings -o SOFT")).ends_with(0).out.clone();
-    let limit = |files: &str| {
-        bed.host.root(&format!("{PRLIMIT} --nofile={}:", files.trim())).ends_with(0);
-    };
-    limit("3");
-    Box::new(move || limit(&before))
+    const PRLIMIT: &str =
+        "setpriv --reuid jitd --regid jitd --clear-groups prlimit --pid $(pidof jitd) --nofile=3:";
+    let host = bed.host;
+    unit(host, "WatchdogSec=0");
+    host.root("systemctl restart jitd").ends_with(0);
+    host.root(PRLIMIT).ends_with(0);
+    // Each thread of the gate that waits for a connection has the file for it already (accept(2)).
+    for _ in 0..64 {
+        drop(host.connect("/run/jitd/gate.sock"));
+    }
+    host.soon("it can open none", || bed.seats[0].is_refused());
+    Box::new(|| {
+        no_unit(host);
+        host.root("systemctl restart jitd").ends_with(0);
+    })
 }
 
 /// Each start of the daemon ends where it wants more.
