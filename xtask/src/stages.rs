@@ -74,6 +74,10 @@ const LONG: &[Stage] = &[
         let line = ["cargo", "test", "-p", "hosts", "--features", "long", "--test", "scenario", "held_back"];
         tests(tally, &line, &[])
     }),
+    ("faults", |tally| {
+        let line = ["cargo", "test", "-p", "hosts", "--features", "long", "--test", "scenario", "table"];
+        tests(tally, &[&line, &["--", "--test-threads=2"][..]].concat(), &[])
+    }),
     ("settles", |tally| {
         tests(
             tally,

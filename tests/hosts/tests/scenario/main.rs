@@ -18,6 +18,7 @@ mod policies;
 mod prompt;
 mod sessions;
 mod stalls;
+mod table;
 mod trying;
 mod watch;
 mod ways;
