@@ -50,7 +50,7 @@ impl<S: Store> Desk<S> {
             .filter(|ask| ask.names.contains(&query.user))
             .find(|ask| ask.services.contains(&query.service) && ask.hosts.contains(host))
             .map(|ask| ask.id);
-        let there = query.host.iter().map(|host| format!(" --host {host}")).collect::<String>();
+        let there = query.host.as_ref().map(|host| format!(" --host {host}")).unwrap_or_default();
         let next = match (decision.allows(), pending) {
             (true, _) => None,
             (false, Some(id)) => Some(format!("jit show {id}")),
