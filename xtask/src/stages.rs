@@ -44,7 +44,8 @@ const STAGES: &[Stage] = &[
     ("module", |tally| tests(tally, &["cargo", "test", "-p", "module-tests"], &[])),
     ("fuzz", |_| fuzz()),
     ("hosts", |tally| {
-        tests(tally, &["cargo", "test", "-p", "hosts", "--no-fail-fast", "--", "--test-threads=2"], &[])
+        let skip = ["--test-threads=2", "--skip", "long::"];
+        tests(tally, &[&["cargo", "test", "-p", "hosts", "--no-fail-fast", "--"], &skip[..]].concat(), &[])
     }),
 ];
 
@@ -70,13 +71,9 @@ const LONG: &[Stage] = &[
         let line = ["cargo", "test", "-p", "hosts", "--features", "long", "--test", "crossings"];
         tests(tally, &line, &[])
     }),
-    ("proxy", |tally| {
-        let line = ["cargo", "test", "-p", "hosts", "--features", "long", "--test", "scenario", "held_back"];
-        tests(tally, &line, &[])
-    }),
-    ("faults", |tally| {
-        let line = ["cargo", "test", "-p", "hosts", "--features", "long", "--test", "scenario", "table"];
-        tests(tally, &[&line, &["--", "--test-threads=2"][..]].concat(), &[])
+    ("stories", |tally| {
+        let line = ["cargo", "test", "-p", "hosts", "--features", "long", "--test", "scenario", "--"];
+        tests(tally, &[&line, &["--test-threads=2", "long::", "table::"][..]].concat(), &[])
     }),
     ("settles", |tally| {
         tests(

@@ -28,60 +28,6 @@ pub fn connector() -> std::path::PathBuf {
 }
 
 #[test]
-fn a_daemon_that_is_stopped_hung_or_wrongly_configured_comes_back() {
-    let host = Host::gated("web-1").unwrap();
-    let (alice, _bob) = granted(&host);
-
-    // Stopped alone: the next login starts it.
-    host.root("systemctl stop jitd.service");
-    host.root("systemctl start jitd-gate.socket jitd-control.socket");
-    alice.ssh("true").is_in();
-
-    // Hung for good: the watchdog starts it anew.
-    host.root("kill -STOP $(pidof jitd)").ends_with(0);
-    let since = Instant::now();
-    while alice.ssh("true").code != 0 {
-        assert!(since.elapsed() < Duration::from_secs(40), "the watchdog of 15 s did nothing");
-    }
-    assert!(since.elapsed() > Duration::from_secs(2), "it did hang");
-
-    // A mistake in the configuration: a reload keeps the old one, and says where the mistake is.
-    let config = host.path("etc/jitd/jitd.toml");
-    std::fs::write(&config, "[journal]\nkeep = \"8 hours\"\n").unwrap();
-    host.root("systemctl reload jitd");
-    host.soon("the mistake is told", || {
-        host.log_lines().iter().any(|l| l.contains("reloading: /etc/jitd/jitd.toml:2: keep: duration"))
-    });
-    host.root("jitd --check-config").ends_with(1).says("/etc/jitd/jitd.toml:2: keep: duration \"8 hours\"");
-    alice.ssh("sudo -n true").is_in();
-    // An upgrade says so too, comes to its end, and leaves the daemon that runs alone.
-    let pid = host.root("pidof jitd").out;
-    host.root("dpkg -i /opt/jitd.deb")
-        .ends_with(0)
-        .says("jitd: not restarted, since it would not start with this configuration:")
-        .says("/etc/jitd/jitd.toml:2: keep: duration \"8 hours\"");
-    host.root("dpkg -s jitd").says("Status: install ok installed");
-    assert_eq!(host.root("pidof jitd").out, pid);
-    alice.ssh("sudo -n true").is_in();
-    // A restart does not come up with it, and comes back by itself at once when it is right.
-    let since = Instant::now();
-    host.root("systemctl restart jitd").ends_with(1);
-    alice.ssh("true").is_refused_with(DOES_NOT_ANSWER);
-    host.soon("its status says why", || {
-        host.root("systemctl status jitd").out.contains("does not run: /etc/jitd/jitd.toml:2: keep: duration")
-    });
-    let starts =
-        host.root("journalctl -q -o cat -u jitd").out.matches("error: /etc/jitd/jitd.toml:2").count();
-    let most = since.elapsed().as_secs() / 10 + 1;
-    assert!((1..=most).contains(&(starts as u64)), "{starts} starts in {:?} fill no log", since.elapsed());
-    std::fs::write(&config, "[journal]\nkeep = \"90d\"\n").unwrap();
-    let since = Instant::now();
-    host.soon("it comes back by itself", || alice.ssh("true").code == 0);
-    assert!(since.elapsed() < Duration::from_secs(5), "{:?}", since.elapsed());
-    host.root("jitd --check-config").ends_with(0).says("is good");
-}
-
-#[test]
 fn a_damaged_journal_refuses_until_it_is_repaired_and_a_revocation_stays() {
     let host = Host::gated("web-1").unwrap();
     let alice = host.person("alice", &["staff"]).unwrap();
@@ -204,65 +150,6 @@ fn lines_dropped(host: &Host) -> u64 {
 }
 
 #[test]
-fn lines_that_a_stopped_syslog_daemon_costs_are_counted_and_told_when_it_is_back() {
-    let host = logging_to_rsyslogd();
-    let (alice, _bob) = granted(&host);
-    host.root("kill -STOP $(pidof rsyslogd)").ends_with(0);
-    // More decisions than the daemon keeps lines for.
-    let enough = AtomicBool::new(false);
-    let worst = std::thread::scope(|scope| {
-        let ask = || {
-            let mut worst = Duration::ZERO;
-            while !enough.load(Ordering::Relaxed) {
-                let since = Instant::now();
-                assert!(let_in(&host, "flood"));
-                worst = worst.max(since.elapsed());
-            }
-            worst
-        };
-        let asking: Vec<_> = (0..32).map(|_| scope.spawn(ask)).collect();
-        let since = Instant::now();
-        while lines_dropped(&host) == 0 && since.elapsed() < Duration::from_secs(300) {
-            std::thread::park_timeout(Duration::from_millis(500));
-        }
-        enough.store(true, Ordering::Relaxed);
-        asking.into_iter().map(|asked| asked.join().unwrap()).max().unwrap()
-    });
-    // No decision waited for the log, or it would have waited for all of this.
-    assert!(worst < Duration::from_secs(2), "{worst:?}");
-    host.root("kill -CONT $(pidof rsyslogd)").ends_with(0);
-    let loss = " log lines were dropped; the journal has every record\"";
-    let told = || -> Option<u64> {
-        let lines = host.syslog_lines();
-        let line = lines.iter().find(|line| line.contains("mark=lines_dropped") && line.contains(loss))?;
-        line.split("detail=\"").nth(1)?.split(' ').next()?.parse().ok()
-    };
-    host.soon("the loss is told", || told().is_some());
-    let dropped = told().unwrap();
-    assert!(
-        dropped > 0 && lines_dropped(&host) == dropped,
-        "{dropped} are told, {} counted",
-        lines_dropped(&host)
-    );
-    alice.ssh("sudo -n true").is_in();
-    // What is missing between the first line and the last is what was counted.
-    let seqs: Vec<u64> = host
-        .syslog_lines()
-        .iter()
-        .filter(|line| ["decision=", "change=", "mark="].iter().any(|kind| line.contains(kind)))
-        .filter_map(|line| line.rsplit_once(" seq=")?.1.split(' ').next()?.parse().ok())
-        .collect();
-    let missing = seqs.windows(2).map(|pair| pair[1] - pair[0] - 1).sum::<u64>();
-    // Every so often a line is a checkpoint's, which is of no record of its own.
-    assert!(
-        (dropped * 9 / 10..=dropped).contains(&missing),
-        "{missing} records have no line, {dropped} are counted"
-    );
-    host.root("jit audit verify").ends_with(0);
-    eprintln!("{dropped} lines dropped of some {}, slowest answer {worst:?}", seqs.len() as u64 + dropped);
-}
-
-#[test]
 fn syslog_away_costs_no_time_and_no_line() {
     let host = logging_to_rsyslogd();
     let (alice, _bob) = granted(&host);
@@ -349,4 +236,134 @@ fn somebody_without_rights_learns_and_gets_nothing() {
         "{} records for 200 times sudo: the account phase passes, the refusals are counted",
         after - before
     );
+}
+
+/// Behind `--long`.
+mod long {
+    use super::*;
+
+    #[test]
+    fn a_daemon_that_is_stopped_hung_or_wrongly_configured_comes_back() {
+        let host = Host::gated("web-1").unwrap();
+        let (alice, _bob) = granted(&host);
+
+        // Stopped alone: the next login starts it.
+        host.root("systemctl stop jitd.service");
+        host.root("systemctl start jitd-gate.socket jitd-control.socket");
+        alice.ssh("true").is_in();
+
+        // Hung for good: the watchdog starts it anew.
+        host.root("kill -STOP $(pidof jitd)").ends_with(0);
+        let since = Instant::now();
+        while alice.ssh("true").code != 0 {
+            assert!(since.elapsed() < Duration::from_secs(40), "the watchdog of 15 s did nothing");
+        }
+        assert!(since.elapsed() > Duration::from_secs(2), "it did hang");
+
+        // A mistake in the configuration: a reload keeps the old one, and says where the mistake is.
+        let config = host.path("etc/jitd/jitd.toml");
+        std::fs::write(&config, "[journal]\nkeep = \"8 hours\"\n").unwrap();
+        host.root("systemctl reload jitd");
+        host.soon("the mistake is told", || {
+            host.log_lines().iter().any(|l| l.contains("reloading: /etc/jitd/jitd.toml:2: keep: duration"))
+        });
+        host.root("jitd --check-config")
+            .ends_with(1)
+            .says("/etc/jitd/jitd.toml:2: keep: duration \"8 hours\"");
+        alice.ssh("sudo -n true").is_in();
+        // An upgrade says so too, comes to its end, and leaves the daemon that runs alone.
+        let pid = host.root("pidof jitd").out;
+        host.root("dpkg -i /opt/jitd.deb")
+            .ends_with(0)
+            .says("jitd: not restarted, since it would not start with this configuration:")
+            .says("/etc/jitd/jitd.toml:2: keep: duration \"8 hours\"");
+        host.root("dpkg -s jitd").says("Status: install ok installed");
+        assert_eq!(host.root("pidof jitd").out, pid);
+        alice.ssh("sudo -n true").is_in();
+        // A restart does not come up with it, and comes back by itself at once when it is right.
+        let since = Instant::now();
+        host.root("systemctl restart jitd").ends_with(1);
+        alice.ssh("true").is_refused_with(DOES_NOT_ANSWER);
+        host.soon("its status says why", || {
+            host.root("systemctl status jitd")
+                .out
+                .contains("does not run: /etc/jitd/jitd.toml:2: keep: duration")
+        });
+        let starts =
+            host.root("journalctl -q -o cat -u jitd").out.matches("error: /etc/jitd/jitd.toml:2").count();
+        let most = since.elapsed().as_secs() / 10 + 1;
+        assert!(
+            (1..=most).contains(&(starts as u64)),
+            "{starts} starts in {:?} fill no log",
+            since.elapsed()
+        );
+        std::fs::write(&config, "[journal]\nkeep = \"90d\"\n").unwrap();
+        let since = Instant::now();
+        host.soon("it comes back by itself", || alice.ssh("true").code == 0);
+        assert!(since.elapsed() < Duration::from_secs(5), "{:?}", since.elapsed());
+        host.root("jitd --check-config").ends_with(0).says("is good");
+    }
+
+    #[test]
+    fn lines_that_a_stopped_syslog_daemon_costs_are_counted_and_told_when_it_is_back() {
+        let host = logging_to_rsyslogd();
+        let (alice, _bob) = granted(&host);
+        host.root("kill -STOP $(pidof rsyslogd)").ends_with(0);
+        // More decisions than the daemon keeps lines for.
+        let enough = AtomicBool::new(false);
+        let worst = std::thread::scope(|scope| {
+            let ask = || {
+                let mut worst = Duration::ZERO;
+                while !enough.load(Ordering::Relaxed) {
+                    let since = Instant::now();
+                    assert!(let_in(&host, "flood"));
+                    worst = worst.max(since.elapsed());
+                }
+                worst
+            };
+            let asking: Vec<_> = (0..32).map(|_| scope.spawn(ask)).collect();
+            let since = Instant::now();
+            while lines_dropped(&host) == 0 && since.elapsed() < Duration::from_secs(300) {
+                std::thread::park_timeout(Duration::from_millis(500));
+            }
+            enough.store(true, Ordering::Relaxed);
+            asking.into_iter().map(|asked| asked.join().unwrap()).max().unwrap()
+        });
+        // No decision waited for the log, or it would have waited for all of this.
+        assert!(worst < Duration::from_secs(2), "{worst:?}");
+        host.root("kill -CONT $(pidof rsyslogd)").ends_with(0);
+        let loss = " log lines were dropped; the journal has every record\"";
+        let told = || -> Option<u64> {
+            let lines = host.syslog_lines();
+            let line =
+                lines.iter().find(|line| line.contains("mark=lines_dropped") && line.contains(loss))?;
+            line.split("detail=\"").nth(1)?.split(' ').next()?.parse().ok()
+        };
+        host.soon("the loss is told", || told().is_some());
+        let dropped = told().unwrap();
+        assert!(
+            dropped > 0 && lines_dropped(&host) == dropped,
+            "{dropped} are told, {} counted",
+            lines_dropped(&host)
+        );
+        alice.ssh("sudo -n true").is_in();
+        // What is missing between the first line and the last is what was counted.
+        let seqs: Vec<u64> = host
+            .syslog_lines()
+            .iter()
+            .filter(|line| ["decision=", "change=", "mark="].iter().any(|kind| line.contains(kind)))
+            .filter_map(|line| line.rsplit_once(" seq=")?.1.split(' ').next()?.parse().ok())
+            .collect();
+        let missing = seqs.windows(2).map(|pair| pair[1] - pair[0] - 1).sum::<u64>();
+        // Every so often a line is a checkpoint's, which is of no record of its own.
+        assert!(
+            (dropped * 9 / 10..=dropped).contains(&missing),
+            "{missing} records have no line, {dropped} are counted"
+        );
+        host.root("jit audit verify").ends_with(0);
+        eprintln!(
+            "{dropped} lines dropped of some {}, slowest answer {worst:?}",
+            seqs.len() as u64 + dropped
+        );
+    }
 }
