@@ -16,6 +16,7 @@ use crate::policy::Policies;
 use crate::postgres::{Place, Pool, Server};
 use crate::sight::Sight;
 use crate::signer::Client;
+use crate::signin::{self, Provider};
 use crate::site::Site;
 use crate::teller::Teller;
 use crate::voice::Voice;
@@ -122,6 +123,8 @@ fn start(config: &Config, log: &Log) -> Result<(), HubError> {
         ledger,
         policies,
         failed: Tries::telling(limits::FAILED_TRIES),
+        provider: Provider::of(&config.signin, &url(config))?,
+        logins: Tries::telling(signin::LOGIN_TRIES),
         url: url(config),
         authority,
         signer,

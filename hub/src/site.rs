@@ -7,6 +7,7 @@ use crate::ledger::Ledger;
 use crate::limits;
 use crate::policy::Policies;
 use crate::signer::Client;
+use crate::signin::Provider;
 use crate::teller::Teller;
 use crate::voice::Voice;
 use access::HostName;
@@ -42,6 +43,10 @@ pub struct Site {
     pub unsigned: Mutex<Option<String>>,
     /// Tokens that opened nothing, by address.
     pub failed: Tries,
+    /// Where people sign in beside here.
+    pub provider: Option<Provider>,
+    /// Commands that began to wait for a sign-in, by address.
+    pub logins: Tries,
 }
 
 impl std::ops::Deref for Site {

@@ -2,11 +2,13 @@
 
 mod asks;
 mod journal;
+mod past;
 mod people;
 mod permits;
 mod routes;
 pub mod rows;
 mod sessions;
 
+pub use past::{Past, forget_past, past, past_of};
 pub use permits::Permits;
 pub use routes::{for_hosts, for_people};
