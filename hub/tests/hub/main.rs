@@ -3,6 +3,7 @@
 
 mod abuse;
 mod attacks;
+mod browser;
 mod certificates;
 mod database;
 mod durable;
@@ -12,8 +13,11 @@ mod host;
 mod inbox;
 mod jitd;
 mod keys;
+mod login;
 mod moving;
 mod nginx;
+mod node;
+mod oidc;
 mod openapi;
 mod power;
 mod published;
