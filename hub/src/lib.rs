@@ -30,6 +30,7 @@ mod secret;
 mod serve;
 mod sight;
 mod signer;
+mod signin;
 mod site;
 mod teller;
 mod voice;

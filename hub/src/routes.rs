@@ -9,8 +9,8 @@ use crate::teller::Teller;
 use crate::{limits, rows, web};
 use access::{Person, TokenId};
 use api::{
-    AskJournal, Check, CheckQuery, JournalRow, MadeLink, MadeToken, NewLink, NewToken, ProblemCode, Roles,
-    Scope, Status, Token, TokenView, Which,
+    AskJournal, AskedLogin, Check, CheckQuery, JournalRow, MadeLink, MadeToken, NewLink, NewLogin, NewToken,
+    ProblemCode, Roles, Scope, Status, TakeLogin, TakenLogin, Token, TokenView, Which,
 };
 use axum::extract::{DefaultBodyLimit, Extension, Path, Query, State};
 use axum::http::{StatusCode, header};
@@ -54,6 +54,8 @@ pub fn outside(site: &Arc<Site>) -> Router {
         .route("/healthz", get(async || "alive\n"))
         .route("/readyz", get(ready))
         .route("/v1/openapi.json", get(desk::openapi))
+        .route("/v1/login", post(ask_login))
+        .route("/v1/login/token", post(take_login))
         .with_state(Arc::clone(site))
         .merge(listening)
         .merge(feed::for_hosts(site))
@@ -127,7 +129,7 @@ async fn journal(
     .await
 }
 
-fn sees_all(caller: &Caller, what: &str) -> Result<(), DeskError> {
+pub(crate) fn sees_all(caller: &Caller, what: &str) -> Result<(), DeskError> {
     if caller.roles.sees_all() {
         return Ok(());
     }
@@ -223,7 +225,12 @@ impl Site {
     }
 
     /// Makes a token for oneself, no wider and no longer than the one that asks; an administrator's asks for any.
-    fn make_token(&self, caller: &Caller, shown: &Token, new: NewToken) -> Result<MadeToken, DeskError> {
+    pub(crate) fn make_token(
+        &self,
+        caller: &Caller,
+        shown: &Token,
+        new: NewToken,
+    ) -> Result<MadeToken, DeskError> {
         let person = new.person.unwrap_or_else(|| caller.person.clone());
         let made = self.clock.time();
         let expires = made + new.length.delta();
@@ -349,6 +356,18 @@ async fn make_link(
     body: Body<NewLink>,
 ) -> Answer<MadeLink> {
     blocking(move || web::link(&site, &caller, &shown, body.0)).await
+}
+
+async fn ask_login(
+    State(site): Shared,
+    Extension(web::From(from)): Extension<web::From>,
+    body: Body<NewLogin>,
+) -> Answer<AskedLogin> {
+    blocking(move || site.ask_login(body.0, from)).await
+}
+
+async fn take_login(State(site): Shared, body: Body<TakeLogin>) -> Answer<TakenLogin> {
+    blocking(move || site.take_login(&body.0)).await
 }
 
 async fn roles(State(site): Shared, Extension(caller): Extension<Caller>) -> Answer<Vec<Roles>> {

@@ -16,6 +16,7 @@ use crate::policy::Policies;
 use crate::postgres::{Place, Pool, Server};
 use crate::sight::Sight;
 use crate::signer::Client;
+use crate::signin::{self, Provider};
 use crate::site::Site;
 use crate::teller::Teller;
 use crate::voice::Voice;
@@ -123,6 +124,8 @@ fn start(config: &Config, log: &Log) -> Result<(), HubError> {
         policies,
         failed: Tries::telling(limits::FAILED_TRIES),
         allowance: Allowance::default(),
+        provider: Provider::of(&config.signin, &url(config))?,
+        logins: Tries::telling(signin::LOGIN_TRIES),
         url: url(config),
         authority,
         signer,

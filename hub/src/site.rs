@@ -8,6 +8,7 @@ use crate::ledger::Ledger;
 use crate::limits;
 use crate::policy::Policies;
 use crate::signer::Client;
+use crate::signin::Provider;
 use crate::teller::Teller;
 use crate::voice::Voice;
 use access::HostName;
@@ -45,6 +46,10 @@ pub struct Site {
     pub failed: Tries,
     /// How much of the record each host may still write.
     pub allowance: Allowance,
+    /// Where people sign in beside here.
+    pub provider: Option<Provider>,
+    /// Commands that began to wait for a sign-in, by address.
+    pub logins: Tries,
 }
 
 impl std::ops::Deref for Site {

@@ -30,11 +30,15 @@ const STAGES: &[Stage] = &[
     }),
     ("licenses", |_| licenses()),
     ("unit", |tally| {
-        // Breaks a repair off at each of its system calls; what hubs share; and what stands before them.
+        // Breaks a repair off at each of its system calls; what hubs share; what stands before them; and who looks at
+        // their pages, and signs in to them.
         testbed::install(&[
             ("strace", "strace"),
             ("/usr/lib/postgresql", "postgresql"),
             ("/usr/sbin/nginx", "nginx-light"),
+            ("chromium", "chromium"),
+            ("node", "nodejs"),
+            ("npm", "npm"),
         ])?;
         let packages = ["--workspace", "--exclude", "hosts", "--exclude", "module-tests"];
         programs::run(tally, &packages)?;

@@ -1,5 +1,6 @@
 //! Journals of hosts: taken in whole ranges, each record once, and compared with what was taken before.
 
+use super::past::learn;
 use super::rows::{self, Log, Whose};
 use crate::ledger::{Ledger, mark};
 use crate::limits;
@@ -100,6 +101,7 @@ impl Ledger {
             let new = part.rows.get(fresh.unwrap_or_default()..).unwrap_or_default();
             for row in new {
                 rows::put_record(tx.connection(), &whose, row, now)?;
+                learn(tx.connection(), &whose.host, &row.body)?;
             }
             let through = before.as_ref().map_or(last.seq, |log| log.head.seq.max(last.seq));
             if !new.is_empty() {

@@ -3,6 +3,7 @@
 mod allowance;
 mod asks;
 mod journal;
+mod past;
 mod people;
 mod permits;
 mod routes;
@@ -10,5 +11,6 @@ pub mod rows;
 mod sessions;
 
 pub use allowance::Allowance;
+pub use past::{Past, forget_past, past, past_of};
 pub use permits::Permits;
 pub use routes::{for_hosts, for_people};

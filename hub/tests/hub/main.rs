@@ -3,6 +3,7 @@
 
 mod abuse;
 mod attacks;
+mod browser;
 mod certificates;
 mod checking;
 mod database;
@@ -13,8 +14,11 @@ mod host;
 mod inbox;
 mod jitd;
 mod keys;
+mod login;
 mod moving;
 mod nginx;
+mod node;
+mod oidc;
 mod openapi;
 mod power;
 mod published;

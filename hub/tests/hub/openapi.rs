@@ -242,6 +242,9 @@ fn every_call_is_answered_as_the_document_says() {
     book.asks("POST /v1/hosts/{host}/nonce", &[("host", "db-7")], None);
 
     admin.posts("/v1/links", &[], &book.example("/v1/links"));
+    let asked = book.asks("POST /v1/login", &[], Some(&book.example("/v1/login")));
+    let waits = json!({ "secret": asked["secret"] });
+    assert_eq!(book.asks("POST /v1/login/token", &[], Some(&waits))["state"], "waits");
 
     // Somebody asks, somebody agrees, and it is used, extended and given back.
     let opened = alice.posts("/v1/requests", &[], &book.example("/v1/requests"));
