@@ -1,6 +1,7 @@
 //! `hub.toml`: read whole and checked whole before anything is opened.
 
 use crate::limits;
+use crate::outbox;
 use serde::Deserialize;
 use std::io::Read as _;
 use std::net::{IpAddr, SocketAddr};
@@ -38,6 +39,14 @@ pub struct Config {
     pub approvals: Approvals,
     /// A provider of identities that people sign in by.
     pub signin: SignIn,
+    /// Mail to people.
+    pub mail: Option<outbox::config::Mail>,
+    /// Messages in Slack.
+    pub slack: Option<outbox::config::Slack>,
+    /// Channels of Teams that are told what happens, by workflows.
+    pub workflows: Vec<outbox::config::Workflows>,
+    /// Programs that are told what happens.
+    pub webhook: Vec<outbox::config::Webhook>,
     /// The record.
     pub journal: Journal,
     /// Log lines.
@@ -58,6 +67,10 @@ impl Default for Config {
             database: Database::default(),
             approvals: Approvals::default(),
             signin: SignIn::default(),
+            mail: None,
+            slack: None,
+            workflows: Vec::new(),
+            webhook: Vec::new(),
             journal: Journal::default(),
             syslog: Syslog::default(),
         }
@@ -243,6 +256,7 @@ impl Config {
             let least = limits::JOURNAL_LEAST;
             return Err(format!("journal.max_bytes: it needs at least {least} bytes (16 MiB) to be of use"));
         }
+        outbox::config::check(self)?;
         Ok(())
     }
 
@@ -299,12 +313,28 @@ mod tests {
         };
         let all_on = parse(&SHIPPED.lines().map(set).collect::<Vec<_>>().join("\n")).unwrap();
         assert!(!all_on.names.is_empty() && all_on.tls.is_some() && all_on.database.url.is_some());
+        assert!(
+            all_on.mail.is_some()
+                && all_on.slack.is_some()
+                && all_on.workflows.len() == 1
+                && all_on.webhook.len() == 1
+        );
         assert!(all_on.signin.issuer.is_some());
         let (database, signin) = (Database::default(), SignIn::default());
-        assert_eq!(
-            Config { names: Vec::new(), tls: None, url: None, database, signin, ..all_on },
-            Config::default()
-        );
+        let (mail, slack, workflows, webhook) = (None, None, Vec::new(), Vec::new());
+        let all_off = Config {
+            names: Vec::new(),
+            tls: None,
+            url: None,
+            database,
+            signin,
+            mail,
+            slack,
+            workflows,
+            webhook,
+            ..all_on
+        };
+        assert_eq!(all_off, Config::default());
     }
 
     #[test]

@@ -44,6 +44,9 @@ pub enum HubError {
     /// The signer does not sign.
     #[error("{0}")]
     Signer(String),
+    /// How people are told.
+    #[error("hub.toml: {0}")]
+    Outbox(String),
     /// The machine.
     #[error("{doing}: {why}")]
     Os {

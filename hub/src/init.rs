@@ -5,6 +5,7 @@ use crate::certificate::{Authority, put};
 use crate::config::{Config, Role};
 use crate::error::{HubError, os};
 use crate::feed::Signing;
+use crate::outbox::Bell;
 use crate::{clock, keys, machine, routes, rows, say, serve};
 use access::Person;
 use api::MadeToken;
@@ -95,7 +96,7 @@ fn feed(config: &Config, authority: &Authority) -> Result<(), HubError> {
 pub fn admin(config: &Config, person: Person) -> Result<(), HubError> {
     serve::is_set_up(config)?;
     let log = log(config)?;
-    let (ledger, ..) = serve::open(config, &log, Signing::new().0, false)?;
+    let (ledger, ..) = serve::open(config, &log, (Signing::new().0, Bell::new().0), false)?;
     let made = ledger.make_admin(routes::admin_token(person, clock::wall())?)?;
     log.flush();
     tell(&made);
@@ -105,7 +106,7 @@ pub fn admin(config: &Config, person: Person) -> Result<(), HubError> {
 /// The first administrator's token; none where there is an administrator.
 fn first_admin(config: &Config, person: Person) -> Result<Option<MadeToken>, HubError> {
     let log = log(config)?;
-    let (ledger, _, read, _) = serve::open(config, &log, Signing::new().0, true)?;
+    let (ledger, _, read, _) = serve::open(config, &log, (Signing::new().0, Bell::new().0), true)?;
     if read.read(rows::roles)?.values().any(|roles| roles.contains(&api::Role::Admin)) {
         return Ok(None);
     }

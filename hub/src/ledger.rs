@@ -2,6 +2,7 @@
 
 use crate::feed::{self, Signing};
 use crate::inbox;
+use crate::outbox::Bell;
 use crate::secret::{Hash, Kind};
 use crate::{limits, rows, secret};
 use access::{Grant, HostName, Person, Time, TokenId};
@@ -379,13 +380,14 @@ pub struct Keeper {
     log: Log,
     seq: Arc<AtomicU64>,
     signing: Signing,
+    bell: Bell,
     faults: Faults,
 }
 
 impl Keeper {
     /// Tells the log, and keeps the place of the last record.
-    pub fn new(log: Log, seq: Arc<AtomicU64>, signing: Signing) -> Self {
-        Self { log, seq, signing, faults: Faults::default() }
+    pub fn new(log: Log, seq: Arc<AtomicU64>, (signing, bell): (Signing, Bell)) -> Self {
+        Self { log, seq, signing, bell, faults: Faults::default() }
     }
 }
 
@@ -402,6 +404,9 @@ impl Observer<Committed> for Keeper {
                 self.signing.wake();
             }
             let Committed::Record { seq, record } = event else { continue };
+            if matches!(*record, Record::Change(_)) {
+                self.bell.ring();
+            }
             let loud = match &*record {
                 Record::Change(change) => change.change.is_loud(),
                 Record::Mark(mark) => mark.mark == Mark::HostJournal,

@@ -21,6 +21,7 @@ mod ledger;
 mod limits;
 mod metrics;
 mod migrate;
+mod outbox;
 mod policy;
 mod postgres;
 mod publish;
@@ -105,6 +106,8 @@ enum Command {
         #[arg(long)]
         watch: bool,
     },
+    /// List what could not be told to somebody yet, and what was given up, with the reason. Also while the hub serves.
+    Outbox,
     /// Make somebody administrator, with a new token, where every administrator's is lost. The hub must be stopped.
     Admin {
         /// Who.
@@ -147,6 +150,7 @@ pub fn run() -> ExitCode {
         Command::Publish { folder, watch } => {
             load().and_then(|config| publish::publish(&config, &folder, watch))
         }
+        Command::Outbox => load().and_then(|config| outbox::list(&config)),
         Command::Admin { person } => load().and_then(|config| init::admin(&config, person)),
     };
     match done {

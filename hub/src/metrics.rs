@@ -1,5 +1,6 @@
 //! What the hub counts, in the text format of Prometheus (version 0.0.4).
 
+use crate::outbox::rows::Came;
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -11,6 +12,7 @@ pub struct Metrics {
     closed: AtomicU64,
     turned_away: AtomicU64,
     unknown: AtomicU64,
+    tried: [AtomicU64; 3],
 }
 
 /// What is looked up for each reading.
@@ -25,6 +27,8 @@ pub struct Levels {
     pub works: bool,
     /// Log lines that were dropped.
     pub lines_dropped: u64,
+    /// By channel, what waits to be told and what was given up lately.
+    pub outbox: Vec<(String, u64, u64)>,
 }
 
 impl Metrics {
@@ -50,6 +54,17 @@ impl Metrics {
     /// A token was shown that opens nothing.
     pub fn unknown(&self) {
         self.unknown.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// It was tried to tell somebody something.
+    pub fn tried(&self, came: &Came) {
+        let [sent, failed, given_up] = &self.tried;
+        let count = match came {
+            Came::Done(_) => sent,
+            Came::Again(..) => failed,
+            Came::Over(_) => given_up,
+        };
+        count.fetch_add(1, Ordering::Relaxed);
     }
 
     /// The text.
@@ -86,6 +101,21 @@ impl Metrics {
             "Log lines that syslog did not take.",
             &one(levels.lines_dropped),
         );
+        let [sent, failed, given_up] = &self.tried;
+        let came = [("sent", sent), ("failed", failed), ("given_up", given_up)]
+            .map(|(came, count)| (format!("{{came=\"{came}\"}}"), load(count)));
+        put("outbox_tries_total", "counter", "Tries to tell somebody something, by what came of it.", &came);
+        let by_channel = |which: fn(&(String, u64, u64)) -> u64| -> Vec<(String, u64)> {
+            let label = |channel: &str| format!("{{channel=\"{channel}\"}}");
+            levels.outbox.iter().map(|counts| (label(&counts.0), which(counts))).collect()
+        };
+        put("outbox_waiting", "gauge", "What waits to be told, by channel.", &by_channel(|counts| counts.1));
+        put(
+            "outbox_given_up",
+            "gauge",
+            "What was given up within 30 days, by channel.",
+            &by_channel(|counts| counts.2),
+        );
         text
     }
 }
@@ -110,7 +140,14 @@ mod tests {
         let open = metrics.connected();
         drop(metrics.connected());
         [200, 201, 401, 0, 999].into_iter().for_each(|status| metrics.answered(status));
-        let text = metrics.text(&Levels { pending: 2, grants: 3, seq: 4, works: true, lines_dropped: 0 });
+        let text = metrics.text(&Levels {
+            pending: 2,
+            grants: 3,
+            seq: 4,
+            works: true,
+            lines_dropped: 0,
+            outbox: vec![("mail".to_owned(), 5, 1)],
+        });
         drop(open);
         for line in [
             "# TYPE jit_hub_calls_total counter",
@@ -121,6 +158,8 @@ mod tests {
             "jit_hub_grants 3",
             "jit_hub_journal_seq 4",
             "jit_hub_journal_works 1",
+            "jit_hub_outbox_waiting{channel=\"mail\"} 5",
+            "jit_hub_outbox_given_up{channel=\"mail\"} 1",
         ] {
             assert!(text.lines().any(|said| said == line), "{line} is not in\n{text}");
         }

@@ -4,6 +4,7 @@ use crate::feed;
 use crate::inbox;
 use crate::ledger::{new_id, no_token};
 use crate::metrics::Levels;
+use crate::outbox;
 use crate::site::Site;
 use crate::teller::Teller;
 use crate::{limits, rows, web};
@@ -110,7 +111,8 @@ async fn metrics(State(site): Shared, Extension(caller): Extension<Caller>) -> R
         let (pending, grants) = site.ledger.read(rows::counts)?;
         let works = site.ledger.works().is_ok();
         let (seq, lines_dropped) = (site.ledger.seq(), site.log.dropped());
-        Ok(site.metrics.text(&Levels { pending, grants, seq, works, lines_dropped }))
+        let outbox = site.ledger.read(outbox::rows::counts)?;
+        Ok(site.metrics.text(&Levels { pending, grants, seq, works, lines_dropped, outbox }))
     })
     .await?;
     Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response())
@@ -178,6 +180,14 @@ impl Site {
         if let Some(why) = &*self.unsigned.lock().unwrap_or_else(PoisonError::into_inner) {
             warnings.push(format!(
                 "not everything is signed, so hosts do not hear of all that was granted: {why}; see `systemctl status jit-hub-signer`"
+            ));
+        }
+        let lately = now.trusted - TimeDelta::days(1);
+        let given_up = self.ledger.read(|connection| outbox::rows::given_up(connection, lately))?;
+        if given_up > 0 {
+            let times = if given_up == 1 { "once".to_owned() } else { format!("{given_up} times") };
+            warnings.push(format!(
+                "{times} within a day somebody could not be told what happened: `jit-hub outbox` on the hub says whom, and why"
             ));
         }
         warnings.extend(self.lost.lock().unwrap_or_else(PoisonError::into_inner).clone());

@@ -12,6 +12,7 @@ use crate::inbox::{Allowance, Permits};
 use crate::keys::ServerKeys;
 use crate::ledger::{Keeper, Ledger};
 use crate::metrics::Metrics;
+use crate::outbox::{self, Bell};
 use crate::policy::Policies;
 use crate::postgres::{Place, Pool, Server};
 use crate::sight::Sight;
@@ -40,7 +41,7 @@ use tokio::sync::watch;
 pub fn serve(config: &Config) -> Result<(), HubError> {
     let log = Log::to(&config.syslog.socket, "jit-hub").map_err(os("starting the log's thread"))?;
     loglines::abort_on_panic(log.clone(), "jit-hub", |name| {
-        matches!(name, "writer" | "tick" | "log" | "signing" | "following")
+        matches!(name, "writer" | "tick" | "log" | "signing" | "following" | "outbox")
     });
     let served = match config.role {
         Role::All | Role::Desk => start(config, &log),
@@ -60,8 +61,9 @@ pub fn serve(config: &Config) -> Result<(), HubError> {
 fn start(config: &Config, log: &Log) -> Result<(), HubError> {
     is_set_up(config)?;
     let certificates = Arc::new(Certificates::open(config)?);
-    let (signing, waiting) = Signing::new();
-    let (ledger, writer, read, reader) = open(config, log, signing.clone(), false)?;
+    let channels = outbox::channels(config, name(config)?.as_str()).map_err(HubError::Outbox)?;
+    let ((signing, waiting), (bell, ringing)) = (Signing::new(), Bell::new());
+    let (ledger, writer, read, reader) = open(config, log, (signing.clone(), bell), false)?;
     let ledger = Arc::new(ledger);
     let (keys, hub, signer) =
         (ServerKeys::of(config), crate::hub_id(config)?, Client::at(&config.signer.socket));
@@ -140,7 +142,12 @@ fn start(config: &Config, log: &Log) -> Result<(), HubError> {
         let following = Following::begin(place, House::Hub(Arc::clone(&site)))?;
         following.start(|| ()).map_err(os("starting the thread that follows other hubs"))?;
     }
-    run(config, &site, &certificates)
+    let outbox = outbox::start(&site, channels, ringing).map_err(HubError::Outbox)?;
+    let served = run(config, &site, &certificates);
+    if let Some(outbox) = outbox {
+        outbox.stop();
+    }
+    served
 }
 
 /// Whether there is a hub, as far as that shows in the folder of state.
@@ -161,7 +168,7 @@ pub fn random_digest() -> Result<Digest, HubError> {
 pub fn open(
     config: &Config,
     log: &Log,
-    signing: Signing,
+    tells: (Signing, Bell),
     new: bool,
 ) -> Result<(Ledger, Writer<Committed>, Reader, Reader), HubError> {
     let stamps = || clock::stamps().map_err(os("reading the kernel's boot id"));
@@ -173,7 +180,7 @@ pub fn open(
         (first(), serde_json::to_string(&Record::Mark(Box::new(record))).unwrap_or_default())
     };
     let seq = Arc::new(AtomicU64::new(0));
-    let keeper = Keeper::new(log.clone(), Arc::clone(&seq), signing);
+    let keeper = Keeper::new(log.clone(), Arc::clone(&seq), tells);
     let failed = os("starting the writer's thread");
     let (writer, readers): (_, [Reader; 3]) = if let Some(url) = &config.database.url {
         let place = Place::of(url, config.database.ca.as_deref())?;
@@ -185,6 +192,8 @@ pub fn open(
     } else {
         let options = config.file();
         let file = File::open(options.clone(), opening)?;
+        // A file of an older release has none of these.
+        (file.connection() as &dyn Sql).batch(outbox::TABLES)?;
         seq.store(file.head().seq, Ordering::Relaxed);
         let (writer, _) = Writer::start(file, stamps()?, keeper).map_err(failed)?;
         let reader = || store::read_only(&options.path).map(Reader::from);

@@ -7,6 +7,7 @@ use crate::inbox::Allowance;
 use crate::ledger::Ledger;
 use crate::limits;
 use crate::policy::Policies;
+use crate::sight::Sight;
 use crate::signer::Client;
 use crate::signin::Provider;
 use crate::teller::Teller;
@@ -65,6 +66,11 @@ impl Site {
     pub fn next_voice(&self) -> Result<Voice, HubError> {
         self.renew_in(limits::MANIFEST_AGAIN);
         Voice::renew(&self.keys, &self.signer, &self.root)
+    }
+
+    /// Whether other hubs write to the same database.
+    pub fn shares_database(&self) -> bool {
+        matches!(self.sight, Sight::Shared(_))
     }
 
     /// Looks at once whether there are other keys.

@@ -3,47 +3,17 @@
 
 use crate::host::{Host, granted};
 use crate::jitd::{POLICY, with_policy};
+use crate::python::python;
 use crate::room::{Hub, PEOPLE, text};
 use access::SessionId;
 use api::Scope;
 use serde_json::{Map, Value, json};
 use std::cell::RefCell;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 /// What the validators are, and all that they need: as `pip freeze` lists it.
 const NEEDS: &str = include_str!("openapi.txt");
-
-/// The Python of an environment with those, made once.
-fn python() -> PathBuf {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("openapi");
-    let python = folder.join("bin/python");
-    // Whoever is first makes it, and the others wait.
-    let lock = std::fs::File::create(folder.with_extension("lock")).unwrap();
-    lock.lock().unwrap();
-    let done = folder.join("done");
-    if std::fs::read_to_string(&done).is_ok_and(|made| made == NEEDS) {
-        return python;
-    }
-    let can = || {
-        let tried = Command::new("python3").args(["-c", "import ensurepip, venv"]).output();
-        tried.is_ok_and(|tried| tried.status.success())
-    };
-    if !can() {
-        // Which file of it is missing goes by the release of Python.
-        testbed::install(&[("/usr/lib/python3/venv", "python3-venv")]).unwrap();
-    }
-    let run = |command: &mut Command| {
-        let output = command.output().unwrap();
-        assert!(output.status.success(), "{command:?}: {}{}", text(&output.stdout), text(&output.stderr));
-    };
-    run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&folder));
-    let list = folder.join("needs.txt");
-    std::fs::write(&list, NEEDS).unwrap();
-    run(Command::new(&python).args(["-m", "pip", "install", "--quiet", "--requirement"]).arg(&list));
-    std::fs::write(&done, NEEDS).unwrap();
-    python
-}
 
 /// What the hub says its API is, and all that was said to it.
 struct Book<'a> {
@@ -155,7 +125,8 @@ impl<'a> Book<'a> {
         let lines: Vec<String> = self.said.borrow().iter().map(ToString::to_string).collect();
         std::fs::write(&said, lines.join("\n")).unwrap();
         let judge = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/hub/openapi.py");
-        let output = Command::new(python()).arg(judge).arg(&document).arg(&said).output().unwrap();
+        let output =
+            Command::new(python("openapi", NEEDS)).arg(judge).arg(&document).arg(&said).output().unwrap();
         assert!(output.status.success(), "{}{}", text(&output.stdout), text(&output.stderr));
         serde_json::from_slice(&output.stdout).unwrap()
     }

@@ -21,10 +21,18 @@ mod jitd;
 mod keys;
 #[path = "../hub/nginx.rs"]
 mod nginx;
+#[path = "../hub/outbox.rs"]
+mod outbox;
+#[path = "../hub/outbox_mail.rs"]
+mod outbox_mail;
 mod paused;
 #[cfg(feature = "long")]
 #[path = "../hub/power.rs"]
 mod power;
+#[path = "../hub/python.rs"]
+mod python;
+#[path = "../hub/receiver.rs"]
+mod receiver;
 mod replicas;
 mod roles;
 #[path = "../hub/room.rs"]

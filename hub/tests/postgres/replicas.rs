@@ -1,10 +1,12 @@
 //! Several hubs on one database, and a database that is gone for a while.
 
 use crate::host::{Host, approve, ask_for, token};
+use crate::receiver::Receiver;
 use crate::room::{Hub, POLICY, until};
 use access::{HostName, Person, Span, Text};
 use api::{NewHostToken, NewPolicy, NewToken, Scope};
 use rustix::process::Signal;
+use std::collections::BTreeSet;
 use std::io::BufRead as _;
 
 pub fn ready(hub: &Hub) -> bool {
@@ -134,4 +136,36 @@ fn a_hub_with_other_keys_is_not_let_at_a_database_of_others() {
     let refused = stranger.command("serve").output().unwrap();
     let said = crate::room::text(&refused.stderr);
     assert!(!refused.status.success() && said.contains("hubs that share one share their keys"), "{said}");
+}
+
+#[test]
+fn two_hubs_on_one_database_tell_each_recipient_once_and_one_goes_on_where_the_other_was_killed() {
+    let program = Receiver::new();
+    let folder = tempfile::tempdir().unwrap();
+    let secret = crate::outbox::secret(
+        folder.path(),
+        "siem.secret",
+        "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD8TXvHgL3nX0=",
+    );
+    let lines =
+        format!("[[webhook]]\nname = \"siem\"\nurl = \"http://{}/\"\nsecret = \"{secret}\"\n", program.at);
+    let mut one = crate::outbox::hub(folder, &lines, POLICY, crate::room::PEOPLE);
+    let other = one.beside();
+    for round in 0..5 {
+        let hub = if round % 2 == 0 { &one } else { &other };
+        let id = crate::outbox::asks(hub, "the disk is full");
+        crate::outbox::agrees(hub, &id);
+    }
+    until("it was told all of it", || program.calls().len() >= 10);
+    one.signal(Signal::KILL);
+    assert!(!one.ends());
+    let id = crate::outbox::asks(&other, "the disk is full again");
+    let different = || {
+        let calls = program.calls();
+        calls.iter().map(|call| call.head("webhook-id").to_owned()).collect::<BTreeSet<_>>()
+    };
+    until("it is told by the one that is left", || different().len() == 11);
+    assert!(different().iter().any(|told| told.starts_with(&id)));
+    // What the other had just told, and had not written down, comes once more.
+    assert!(program.calls().len() <= 12, "{:?}", program.calls());
 }
