@@ -69,7 +69,7 @@ pub fn learn(connection: &dyn Sql, host: &HostName, body: &str) -> Result<(), De
         &[
             &host.as_str(),
             &session.id.bits(),
-            &session.grant.map(|grant| grant.bits()),
+            &session.grant.map(GrantId::bits),
             &session.subject.as_str(),
             &session.target.as_str(),
             &session.service.as_str(),

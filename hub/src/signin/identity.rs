@@ -151,7 +151,7 @@ impl Ledger {
             tx.connection().execute("DELETE FROM identity_shown WHERE hash = ?1", &[&shown])?;
             let text = |text: &str| Text::parse(text).map_err(|why| DeskError::Store(why.to_string()));
             let identity = Identity { issuer: text(&issuer)?, subject: text(&subject)? };
-            put(tx, identity, person.clone(), person, now)
+            put(tx, identity, &person, &person, now)
         })
     }
 
@@ -163,7 +163,7 @@ impl Ledger {
         actor: Person,
         now: Time,
     ) -> Result<Identity, DeskError> {
-        self.write(move |tx| put(tx, identity, person, actor, now))
+        self.write(move |tx| put(tx, identity, &person, &actor, now))
     }
 
     /// Unbinds an account, and ends what its person was signed in with by that provider. `own` alone where that is said.
@@ -201,12 +201,12 @@ impl Ledger {
 fn put(
     tx: &mut Tx<'_, Committed>,
     identity: Identity,
-    person: Person,
-    actor: Person,
+    person: &Person,
+    actor: &Person,
     now: Time,
 ) -> Result<Identity, DeskError> {
     if let Some(before) = bound(tx.connection(), &identity)? {
-        return if before.person == person {
+        return if before.person == *person {
             Ok(identity)
         } else {
             // To whom is not for everybody's eyes.

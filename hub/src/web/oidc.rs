@@ -52,7 +52,7 @@ pub async fn back(State(site): State<Arc<Site>>, call: Call) -> Response {
         Ok(match of_this_browser(provider, &call).map_err(|why| *why) {
             Err(problem) => page::refused(None, &problem),
             Ok((flow, code)) => match provider.back(&flow, code, site.clock.time()) {
-                Ok(identity) => entered(&site, &call, &flow, identity)?,
+                Ok(identity) => entered(&site, &call, &flow, &identity)?,
                 Err(why) => failed(&site, &call, &why),
             },
         })
@@ -83,20 +83,19 @@ fn of_this_browser(provider: &Provider, call: &Call) -> Result<(Flow, String), B
 }
 
 fn failed(site: &Site, call: &Call, why: &ProviderError) -> Response {
-    site.log.put(
-        Level::Warning,
-        format!("a sign-in from {} came to nothing: {:?}", call.from.to_canonical(), why.to_string()),
-    );
     let code = match why {
         ProviderError::Away { .. } => ProblemCode::Unavailable,
         ProviderError::Refused { .. } => ProblemCode::Forbidden,
         ProviderError::Busy(_) => ProblemCode::RateLimited,
     };
-    page::refused(None, &code.because(format!("nobody was signed in: {why}")))
+    let problem = code.because(format!("nobody was signed in: {why}"));
+    // Of many the log hears of the first.
+    site.refuses(call.from, Some(&problem));
+    page::refused(None, &problem)
 }
 
 /// Signs in whose account it is, or says what to do with one that is nobody's.
-fn entered(site: &Site, call: &Call, flow: &Flow, identity: Identity) -> Result<Response, DeskError> {
+fn entered(site: &Site, call: &Call, flow: &Flow, identity: &Identity) -> Result<Response, DeskError> {
     let before = site.visitor(&call.headers, call.from, false)?;
     let (secret, hash) = secret::make(Kind::Browser).map_err(random)?;
     let now = site.clock.time();
@@ -115,12 +114,12 @@ fn entered(site: &Site, call: &Call, flow: &Flow, identity: Identity) -> Result<
                 identity.issuer
             ),
         );
-        return Ok(page::page(None, StatusCode::FORBIDDEN, "Nobody's account yet", &nobodys(&identity)));
+        return Ok(page::page(None, StatusCode::FORBIDDEN, "Nobody's account yet", &nobodys(identity)));
     };
     let (secret, hash) = secret::make(Kind::Elsewhere).map_err(random)?;
     site.ledger.show_identity(identity.clone(), hash, visitor.token.id, now)?;
     let body = html! {
-        (account(&identity))
+        (account(identity))
         p { "It is bound to nobody yet. Bound to you, whoever signs in to it is " strong { (visitor.caller.person) } " here." }
         form method="post" action="/web/oidc/bind" {
             (csrf(&visitor))

