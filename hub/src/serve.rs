@@ -194,6 +194,7 @@ pub fn open(
         let file = File::open(options.clone(), opening)?;
         // A file of an older release has none of these.
         (file.connection() as &dyn Sql).batch(outbox::TABLES)?;
+        (file.connection() as &dyn Sql).batch(signin::TABLES)?;
         seq.store(file.head().seq, Ordering::Relaxed);
         let (writer, _) = Writer::start(file, stamps()?, keeper).map_err(failed)?;
         let reader = || store::read_only(&options.path).map(Reader::from);

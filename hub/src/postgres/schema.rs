@@ -21,8 +21,12 @@ pub(super) struct Step {
 }
 
 /// All that this release knows, the first first.
-pub(super) const STEPS: &[Step] =
-    &[Step { sql: first, oldest: 1 }, Step { sql: hints, oldest: 1 }, Step { sql: outbox, oldest: 1 }];
+pub(super) const STEPS: &[Step] = &[
+    Step { sql: first, oldest: 1 },
+    Step { sql: hints, oldest: 1 },
+    Step { sql: outbox, oldest: 1 },
+    Step { sql: signin, oldest: 1 },
+];
 
 /// Held while a step is taken: of this product alone among those that share a server.
 const LOCK: i64 = 0x6A69_7468_7562_0001;
@@ -44,6 +48,11 @@ pub(super) fn hints() -> String {
 /// Who is still to hear of what happened. Hubs that do not know it tell nobody.
 pub(super) fn outbox() -> String {
     dialect::tables(crate::outbox::TABLES)
+}
+
+/// Accounts elsewhere and what was open on hosts. Hubs that do not know it sign nobody in by such.
+pub(super) fn signin() -> String {
+    dialect::tables(crate::signin::TABLES)
 }
 
 /// Takes the steps that are missing. Where there is nothing at all it makes the tables, with the first record of a

@@ -11,3 +11,6 @@ pub use flow::Flow;
 pub use identity::{Bound, identities};
 pub use limits::{ELSEWHERE, LOGIN_TRIES};
 pub use provider::{Provider, ProviderError};
+
+/// The tables of accounts elsewhere, commands that wait, and what was open on hosts. Made where they are missing.
+pub const TABLES: &str = include_str!("tables.sql");
