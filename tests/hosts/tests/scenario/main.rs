@@ -13,6 +13,7 @@ mod held_back;
 mod life;
 mod many;
 mod modes;
+mod package;
 mod pam;
 mod policies;
 mod prompt;
