@@ -1,7 +1,7 @@
 //! `cargo xtask test`: stages, each timed; the first that fails ends the run and says how to repeat it.
 
 use crate::programs::Tally;
-use crate::tools::{build_packages, cargo_tool};
+use crate::tools::{build_packages, by_itself, cargo_tool};
 use crate::{bench, dist, programs};
 use anyhow::{Context as _, Result, bail};
 use std::io::{BufRead as _, BufReader};
@@ -126,7 +126,7 @@ pub fn test(long: bool, only: &[String]) -> Result<()> {
 /// Runs a command with its output shown.
 fn command(line: &[&str], environment: &[(&str, &str)]) -> Result<()> {
     let (program, arguments) = line.split_first().context("no command")?;
-    let status = Command::new(program)
+    let status = by_itself(program)
         .args(arguments)
         .envs(environment.iter().copied())
         .current_dir(testbed::repository())
@@ -139,7 +139,7 @@ fn command(line: &[&str], environment: &[(&str, &str)]) -> Result<()> {
 /// Runs tests, shows their output and counts what its closing lines say.
 fn tests(tally: &mut Tally, line: &[&str], environment: &[(&str, &str)]) -> Result<()> {
     let (program, arguments) = line.split_first().context("no command")?;
-    let mut child = Command::new(program)
+    let mut child = by_itself(program)
         .args(arguments)
         .envs(environment.iter().copied())
         .current_dir(testbed::repository())

@@ -12,6 +12,7 @@ mod life;
 mod long;
 mod many;
 mod modes;
+mod package;
 mod pam;
 mod policies;
 mod prompt;
