@@ -32,7 +32,7 @@ pub(super) const STEPS: &[Step] = &[
 const LOCK: i64 = 0x6A69_7468_7562_0001;
 
 /// The tables of the file, and what several hubs need beside them.
-pub(super) fn first() -> String {
+fn first() -> String {
     let tables = dialect::tables(concat!(
         include_str!("../../../crates/store/src/schema.sql"),
         include_str!("../tables.sql")
@@ -41,17 +41,17 @@ pub(super) fn first() -> String {
 }
 
 /// What a hub in role `feed` is given of the journal.
-pub(super) fn hints() -> String {
+fn hints() -> String {
     include_str!("hints.sql").to_owned()
 }
 
 /// Who is still to hear of what happened. Hubs that do not know it tell nobody.
-pub(super) fn outbox() -> String {
+fn outbox() -> String {
     dialect::tables(crate::outbox::TABLES)
 }
 
 /// Accounts elsewhere and what was open on hosts. Hubs that do not know it sign nobody in by such.
-pub(super) fn signin() -> String {
+fn signin() -> String {
     dialect::tables(crate::signin::TABLES)
 }
 
