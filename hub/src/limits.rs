@@ -176,6 +176,12 @@ pub const JOURNAL_BODY: usize = journal::limits::EXPORT_LINE + 4096;
 /// room for that.
 pub const HOST_JOURNAL: u64 = 256 * 1024 * 1024;
 
+/// Bytes that a record takes beside its body: two hashes, whose it is, and its place in an index.
+pub const RECORD_AROUND: u64 = 256;
+
+/// Bytes of the name of one start of a machine (proc(5), `random/boot_id`, has 36).
+pub const BOOT_ID: usize = 64;
+
 /// Bytes of that which each day gives back: a decision each second, all day long.
 pub const HOST_JOURNAL_A_DAY: u64 = 64 * 1024 * 1024;
 

@@ -8,7 +8,7 @@ use crate::outbox;
 use crate::site::Site;
 use crate::teller::Teller;
 use crate::{limits, rows, web};
-use access::{Person, TokenId};
+use access::{Person, TokenId, Window};
 use api::{
     AskJournal, AskedLogin, Check, CheckQuery, JournalRow, MadeLink, MadeToken, NewLink, NewLogin, NewToken,
     ProblemCode, Roles, Scope, Status, TakeLogin, TakenLogin, Token, TokenView, Which,
@@ -328,7 +328,20 @@ async fn check(
         if !site.policies.world().hosts.labels.contains_key(host) {
             return Err(feed::no_host(host));
         }
-        site.desk.check(&caller, &query, host, |question, now| site.desk.decide_for(host, question, now))
+        let mut first_use = None;
+        let mut check = site.desk.check(&caller, &query, host, |question, now| {
+            let decision = site.desk.decide_for(host, question, now)?;
+            let grant = decision.grant.as_ref().filter(|_| decision.allows());
+            first_use =
+                grant.filter(|grant| matches!(grant.window, Window::FirstUse { .. })).map(|grant| grant.id);
+            Ok(decision)
+        })?;
+        if let Some(grant) = first_use {
+            check.because.push_str(&format!(
+                "; unless {grant} was used there so long ago that it is over, which {host} alone knows"
+            ));
+        }
+        Ok(check)
     })
     .await
 }

@@ -67,11 +67,12 @@ impl<S: Store> Desk<S> {
         })
     }
 
-    /// What a gate would decide that holds what there is for `host` here, and was heard from just now.
+    /// What a gate would decide that holds what there is for `host` here, and was heard from just now. When it saw
+    /// a first-use grant used first it alone knows.
     pub fn decide_for(&self, host: &HostName, question: &Question, now: Now) -> Result<Decision, DeskError> {
         let world = self.worlds.world();
         let person = world.people.of_login(&question.subject).map(|human| human.person.clone());
-        let (mut view, mut local) = (View::of(host.clone()), Local::default());
+        let mut view = View::of(host.clone());
         self.store.read(|store| {
             let mut after = None;
             for _ in 0..limits::PAGES_LOOKED_THROUGH {
@@ -87,13 +88,8 @@ impl<S: Store> Desk<S> {
                     .into_iter()
                     .for_each(|grant| view.put(grant));
             }
-            for grant in view.grants_of(&question.subject) {
-                if let Some(claim) = store.claim(grant.id)? {
-                    local.claims.insert(grant.id, claim);
-                }
-            }
             Ok(())
         })?;
-        Ok(access::decide(&view, &local, question, now))
+        Ok(access::decide(&view, &Local::default(), question, now))
     }
 }

@@ -18,8 +18,8 @@ struct Left {
 
 impl Left {
     fn now(self, now: Time) -> u64 {
-        let passed = u64::try_from((now - self.at).num_seconds()).unwrap_or_default();
-        let back = passed.saturating_mul(HOST_JOURNAL_A_DAY) / 86_400;
+        let passed = u64::try_from((now - self.at).num_milliseconds()).unwrap_or_default();
+        let back = passed.saturating_mul(HOST_JOURNAL_A_DAY) / 86_400_000;
         self.bytes.saturating_add(back).min(HOST_JOURNAL)
     }
 }
@@ -32,6 +32,14 @@ impl Allowance {
         let Some(rest) = left.now(now).checked_sub(bytes) else { return false };
         *left = Left { bytes: rest, at: now.max(left.at) };
         true
+    }
+
+    /// So much of what was taken was not kept after all.
+    pub fn give_back(&self, host: &HostName, bytes: u64) {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(left) = all.get_mut(host) {
+            left.bytes = left.bytes.saturating_add(bytes).min(HOST_JOURNAL);
+        }
     }
 }
 
@@ -51,6 +59,8 @@ mod tests {
         assert!(allowance.take(&quiet, part, start));
         assert!(!allowance.take(&loud, HOST_JOURNAL_A_DAY, start + TimeDelta::hours(23)));
         assert!(allowance.take(&loud, HOST_JOURNAL_A_DAY, start + TimeDelta::hours(24)));
+        allowance.give_back(&loud, 1);
+        assert!(allowance.take(&loud, 1, start));
         assert!(!allowance.take(&loud, 1, start), "a clock that goes back gives nothing");
         assert!(
             !allowance.take(&loud, HOST_JOURNAL + 1, start + TimeDelta::days(4000)),

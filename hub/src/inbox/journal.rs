@@ -28,7 +28,7 @@ impl Site {
         part: JournalPart,
     ) -> Result<JournalHas, DeskError> {
         is_whole(&part)?;
-        let bytes: u64 = part.rows.iter().map(|row| row.body.len() as u64).sum();
+        let bytes = part.rows.iter().map(|row| row.body.len() as u64 + limits::RECORD_AROUND).sum();
         let now = self.clock.time();
         if !self.allowance.take(&host, bytes, now) {
             let most = limits::HOST_JOURNAL_A_DAY / 1024 / 1024;
@@ -42,7 +42,12 @@ impl Site {
             return Err(DeskError::Busy(why));
         }
         let whose = Whose { host, joined, log: part.log };
-        match self.ledger.take_journal(whose, part, now)? {
+        let (host, last) = (whose.host.clone(), part.rows.last().map_or(0, |row| row.seq));
+        let taken = self.ledger.take_journal(whose, part, now);
+        if !matches!(taken, Ok(Taken::Has(through)) if through >= last) {
+            self.allowance.give_back(&host, bytes);
+        }
+        match taken? {
             Taken::Has(through) => Ok(JournalHas { through }),
             Taken::Forked(why) => Err(DeskError::BadRequest(why)),
         }
@@ -56,6 +61,13 @@ fn is_whole(part: &JournalPart) -> Result<(), DeskError> {
     let Some(first) = part.rows.first() else { return Err(wrong(&"it is empty")) };
     if first.log != part.log {
         return Err(wrong(&"its records are of another log"));
+    }
+    if let Some(odd) = part.rows.iter().find(|row| row.stamp.boot.len() > limits::BOOT_ID) {
+        return Err(wrong(&format!(
+            "record {} names a start of the machine by more than {} bytes",
+            odd.seq,
+            limits::BOOT_ID
+        )));
     }
     if let Some(large) = part.rows.iter().find(|row| !row.is_whole()) {
         return Err(wrong(&Broken::Edited(large.seq)));

@@ -281,9 +281,10 @@ impl Ledger {
             tx.connection().execute("DELETE FROM login WHERE hash = ?1", &[&hash])?;
             let signed_in = rows::token(tx.connection(), TokenId::from_random(sign_in))?;
             let signed_in = signed_in.filter(|found| found.token.is_good(now));
-            if allowed == 0 || challenge != verifier || signed_in.is_none() {
+            let good = signed_in.filter(|_| allowed != 0 && challenge == verifier);
+            let Some(signed_in) = good else {
                 return Ok(Err(nobody()));
-            }
+            };
             let wrong = |why: &dyn std::fmt::Display| DeskError::Store(why.to_string());
             let person = Person::parse(&person).map_err(|why| wrong(&why))?;
             let token = Token {
@@ -293,7 +294,7 @@ impl Ledger {
                 made: now,
                 made_by: Some(person.clone()),
                 person,
-                expires: now + limits::LOGIN_TOKEN,
+                expires: (now + limits::LOGIN_TOKEN).min(signed_in.token.expires),
                 revoked: None,
             };
             put_token(tx, token, &made).map(Ok)

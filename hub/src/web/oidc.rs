@@ -170,6 +170,7 @@ pub async fn bind(State(site): State<Arc<Site>>, call: Call) -> Response {
 pub async fn bind_to(State(site): State<Arc<Site>>, call: Call) -> Response {
     guard::done(site, call, "/v1/roles".to_owned(), |site, visitor, call| {
         is_admin(visitor)?;
+        is_fresh(site, visitor)?;
         let form = &call.form;
         let missing = |what: &str| DeskError::BadRequest(format!("{what}: write it"));
         let identity = Identity {

@@ -3,7 +3,7 @@
 use super::entering::{self, Visitor};
 use super::guard::{self, Answer, Call};
 use super::limits;
-use super::oidc::is_admin;
+use super::oidc::{is_admin, is_fresh};
 use super::page::{csrf, names, time};
 use super::tokens::bound_card;
 use crate::signin::{Bound, Provider, identities};
@@ -134,6 +134,7 @@ fn accounts_of(visitor: &Visitor, accounts: &[Bound]) -> Markup {
 pub async fn roles(State(site): State<Arc<Site>>, call: Call) -> Response {
     guard::done(site, call, "/v1/roles".to_owned(), |site, visitor, call| {
         is_admin(visitor)?;
+        is_fresh(site, visitor)?;
         let person = whom(call)?;
         let roles = call.form.words("roles", str::parse)?;
         site.ledger.set_roles(Roles { person, roles }, visitor.caller.person.clone(), visitor.now)?;
@@ -151,6 +152,7 @@ fn whom(call: &Call) -> Result<Person, DeskError> {
 pub async fn link(State(site): State<Arc<Site>>, call: Call) -> Response {
     guard::done(site, call, "/v1/links".to_owned(), |site, visitor, call| {
         is_admin(visitor)?;
+        is_fresh(site, visitor)?;
         let new = NewLink { person: Some(whom(call)?) };
         let made = entering::link(site, &visitor.caller, &visitor.token, new)?;
         Ok(Answer::Page(
