@@ -28,6 +28,7 @@ mod publish;
 mod routes;
 mod rows;
 mod secret;
+mod secret_file;
 mod serve;
 mod sight;
 mod signer;

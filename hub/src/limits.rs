@@ -257,3 +257,6 @@ pub const LABEL: usize = 100;
 
 /// PAM services that a host says ask for a grant: more than any distribution has doors.
 pub const GATED: usize = 32;
+
+/// Bytes of a secret's file.
+pub const SECRET: u64 = 4096;

@@ -127,6 +127,7 @@ fn start(config: &Config, log: &Log) -> Result<(), HubError> {
         failed: Tries::telling(limits::FAILED_TRIES),
         allowance: Allowance::default(),
         provider: Provider::of(&config.signin, &url(config))?,
+        elsewhere: Tries::telling(signin::ELSEWHERE_TRIES),
         logins: Tries::telling(signin::LOGIN_TRIES),
         url: url(config),
         authority,

@@ -49,6 +49,8 @@ pub struct Site {
     pub allowance: Allowance,
     /// Where people sign in beside here.
     pub provider: Option<Provider>,
+    /// Sign-ins there that came to nothing, by address.
+    pub elsewhere: Tries,
     /// Commands that began to wait for a sign-in, by address.
     pub logins: Tries,
 }

@@ -113,7 +113,7 @@ impl Ledger {
             let new = part.rows.get(fresh.unwrap_or_default()..).unwrap_or_default();
             for row in new {
                 rows::put_record(tx.connection(), &whose, row, now)?;
-                learn(tx.connection(), &whose.host, &row.body)?;
+                learn(tx.connection(), &whose.host, &row.body, now)?;
             }
             let through = before.as_ref().map_or(last.seq, |log| log.head.seq.max(last.seq));
             if !new.is_empty() {

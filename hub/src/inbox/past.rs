@@ -1,10 +1,10 @@
 //! Sessions that were on hosts: learned from their journals as these come in, for people to look at. No decision is made by
 //! them.
 
-use access::{GrantId, HostName, SessionId, Time};
+use access::{GrantId, HostName, Login, SessionId, Time};
 use api::{EndCause, Record, Session, SessionChange};
 use desk::DeskError;
-use store::Sql;
+use store::{Bind, Sql};
 
 /// A session as its host's journal tells of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,35 +59,45 @@ fn told(body: &str) -> Option<Told> {
     }
 }
 
-/// Keeps what a record of this host tells of a session.
-pub fn learn(connection: &dyn Sql, host: &HostName, body: &str) -> Result<(), DeskError> {
+/// Keeps what a record of this host, heard at `now`, tells of a session.
+pub fn learn(connection: &dyn Sql, host: &HostName, body: &str, now: Time) -> Result<(), DeskError> {
     let Some(Told { session, ended, how }) = told(body) else { return Ok(()) };
+    let grant = match session.grant {
+        Some(grant) if is_for(connection, grant, host)? => Some(grant.bits()),
+        _ => None,
+    };
     connection.execute(
-        "INSERT INTO past_session (host, id, grant_id, subject, target, service, opened_ms, ended_ms, how) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT (host, id) DO UPDATE SET \
-         grant_id = ?3, ended_ms = coalesce(?8, past_session.ended_ms), how = coalesce(?9, past_session.how)",
+        "INSERT INTO past_session (host, id, grant_id, subject, target, service, opened_ms, ended_ms, how, heard_ms) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) ON CONFLICT (host, id) DO UPDATE SET \
+         grant_id = ?3, ended_ms = coalesce(?8, past_session.ended_ms), how = coalesce(?9, past_session.how), heard_ms = ?10",
         &[
             &host.as_str(),
             &session.id.bits(),
-            &session.grant.map(GrantId::bits),
+            &grant,
             &session.subject.as_str(),
             &session.target.as_str(),
             &session.service.as_str(),
             &session.opened.timestamp_millis(),
             &ended.map(|ended| ended.timestamp_millis()),
             &how.map(|how| how.code().to_owned()),
+            &now.timestamp_millis(),
         ],
     )?;
     Ok(())
 }
 
-type Row =
-    (String, u64, Option<u64>, String, String, String, i64, Option<i64>, Option<String>, Option<String>);
+/// Whether a grant is for this host: of others' it says nothing.
+fn is_for(connection: &dyn Sql, grant: GrantId, host: &HostName) -> Result<bool, DeskError> {
+    let hosts: Option<String> = connection.row("SELECT hosts FROM grants WHERE id = ?1", &[&grant.bits()])?;
+    Ok(hosts.is_some_and(|hosts| hosts.split(' ').any(|one| one == host.as_str())))
+}
+
+type Row = (String, u64, Option<u64>, String, String, String, i64, Option<i64>, Option<String>);
 
 const PAST: &str =
-    "SELECT host, id, grant_id, subject, target, service, opened_ms, ended_ms, how, how FROM past_session";
+    "SELECT host, id, grant_id, subject, target, service, opened_ms, ended_ms, how FROM past_session";
 
-fn read((host, id, grant, subject, target, service, opened, ended, how, _): Row) -> Result<Past, DeskError> {
+fn read((host, id, grant, subject, target, service, opened, ended, how): Row) -> Result<Past, DeskError> {
     let wrong = |why: String| DeskError::Store(format!("the row of a past session cannot be read: {why}"));
     Ok(Past {
         host: HostName::parse(&host).map_err(|why| wrong(why.to_string()))?,
@@ -102,25 +112,27 @@ fn read((host, id, grant, subject, target, service, opened, ended, how, _): Row)
     })
 }
 
-/// Sessions that began from `since` to `until`, on this host where one is named, the newest first.
+/// Sessions that began from `since` to `until`, on this host and of this login where they are named, the newest first.
 pub fn past(
     connection: &dyn Sql,
     host: Option<&HostName>,
+    subject: Option<&Login>,
     (since, until): (Time, Time),
     limit: u32,
 ) -> Result<Vec<Past>, DeskError> {
     let (since, until) = (since.timestamp_millis(), until.timestamp_millis());
-    let order = "ORDER BY opened_ms DESC, id";
-    let rows: Vec<Row> = match host {
-        Some(host) => connection.rows(
-            &format!("{PAST} WHERE host = ?1 AND opened_ms BETWEEN ?2 AND ?3 {order} LIMIT ?4"),
-            &[&host.as_str(), &since, &until, &limit],
-        )?,
-        None => connection.rows(
-            &format!("{PAST} WHERE opened_ms BETWEEN ?1 AND ?2 {order} LIMIT ?3"),
-            &[&since, &until, &limit],
-        )?,
-    };
+    let (host, subject) = (host.map(HostName::as_str), subject.map(Login::as_str));
+    let mut sql = format!("{PAST} WHERE opened_ms BETWEEN ?1 AND ?2");
+    let mut values: Vec<&dyn Bind> = vec![&since, &until];
+    for (column, value) in [("host", &host), ("subject", &subject)] {
+        if let Some(value) = value {
+            values.push(value);
+            sql.push_str(&format!(" AND {column} = ?{}", values.len()));
+        }
+    }
+    values.push(&limit);
+    sql.push_str(&format!(" ORDER BY opened_ms DESC, id LIMIT ?{}", values.len()));
+    let rows: Vec<Row> = connection.rows(&sql, &values)?;
     rows.into_iter().map(read).collect()
 }
 
@@ -131,8 +143,8 @@ pub fn past_of(connection: &dyn Sql, grant: GrantId, limit: u32) -> Result<Vec<P
     rows.into_iter().map(read).collect()
 }
 
-/// Takes away those that began before this.
+/// Takes away those that were heard of before this.
 pub fn forget_past(connection: &dyn Sql, before: Time) -> Result<(), DeskError> {
-    connection.execute("DELETE FROM past_session WHERE opened_ms < ?1", &[&before.timestamp_millis()])?;
+    connection.execute("DELETE FROM past_session WHERE heard_ms < ?1", &[&before.timestamp_millis()])?;
     Ok(())
 }

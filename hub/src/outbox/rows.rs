@@ -286,14 +286,12 @@ fn in_short(why: &str) -> String {
 
 /// Forgets what was over so long ago that nobody asks.
 pub fn forget(sql: &dyn Sql, now: Time) -> Result<(), DeskError> {
-    sql.execute(
-        "DELETE FROM outbox WHERE over > 0 AND at_ms < (CASE WHEN closed = 1 OR event > 0 THEN ?1 ELSE ?2 END) \
-         OR over = 0 AND until_ms < ?1",
-        &[
-            &(now - limits::KEPT).timestamp_millis(),
-            &(now - limits::COPIES_KEPT).timestamp_millis(),
-        ],
-    )?;
+    let (kept, copies) = (now - limits::KEPT, now - limits::COPIES_KEPT);
+    let (kept, copies) = (kept.timestamp_millis(), copies.timestamp_millis());
+    let over = "DELETE FROM outbox WHERE over > 0 AND at_ms < ?1 AND (closed = 1 OR event > 0 OR at_ms < ?2)";
+    sql.execute(over, &[&kept, &copies])?;
+    // Of a channel that is configured no more.
+    sql.execute("DELETE FROM outbox WHERE over = 0 AND until_ms < ?1", &[&kept])?;
     Ok(())
 }
 

@@ -166,7 +166,8 @@ impl Ledger {
         self.write(move |tx| put(tx, identity, &person, &actor, now))
     }
 
-    /// Unbinds an account, and ends what its person was signed in with by that provider. `own` alone where that is said.
+    /// Unbinds an account, and ends what its person was signed in with by that provider, and whatever they made for
+    /// themselves since it was bound: whoever has the account could have made it. `own` alone where that is said.
     pub fn unbind(
         &self,
         identity: Identity,
@@ -176,14 +177,15 @@ impl Ledger {
     ) -> Result<Person, DeskError> {
         self.write(move |tx| {
             let found = bound(tx.connection(), &identity)?.filter(|bound| !own || bound.person == actor);
-            let Some(Bound { person, .. }) = found else {
+            let Some(Bound { person, at, .. }) = found else {
                 return Err(DeskError::BadRequest(
                     "no such account is bound that you could unbind: load the page anew".to_owned(),
                 ));
             };
             let name = name_of(&identity.issuer);
             for TokenView { token, .. } in rows::tokens(tx.connection(), Some(&person))? {
-                if token.is_good(now) && token.name.as_str().starts_with(&name) {
+                let by_itself = token.made >= at && token.made_by.as_ref() == Some(&person);
+                if token.is_good(now) && (by_itself || token.name.as_str().starts_with(&name)) {
                     revoked(tx, token, actor.clone(), now)?;
                 }
             }

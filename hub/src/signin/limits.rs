@@ -28,6 +28,10 @@ pub const PROVIDER_AGAIN: Duration = Duration::from_secs(10);
 /// Sign-ins that wait for the provider at once: a slow one holds up no more of the threads that calls wait on.
 pub const PROVIDER_CALLS: usize = 4;
 
+/// Sign-ins from one address that may come to nothing in a minute: of an office behind it, and each takes one of
+/// [`PROVIDER_CALLS`] for a moment.
+pub const ELSEWHERE_TRIES: u32 = 30;
+
 /// Bytes of the name of an account (OpenID Connect Core, section 2), and of its provider.
 pub const SUBJECT: usize = 255;
 

@@ -270,12 +270,12 @@ impl Ledger {
         made: Hash,
         now: Time,
     ) -> Result<Result<Token, DeskError>, DeskError> {
-        type Row = (Option<String>, String, String, Option<String>, Option<u64>, i64, String);
+        type Row = (Option<String>, String, String, Option<String>, Option<u64>, i64);
         self.write(move |tx| {
-            let sql = "SELECT challenge, name, scopes, person, sign_in, allowed, address FROM login \
+            let sql = "SELECT challenge, name, scopes, person, sign_in, allowed FROM login \
                        WHERE hash = ?1 AND expires_ms > ?2 AND person IS NOT NULL";
             let found: Option<Row> = tx.connection().row(sql, &[&hash, &now.timestamp_millis()])?;
-            let Some((challenge, name, scopes, Some(person), Some(sign_in), allowed, _)) = found else {
+            let Some((challenge, name, scopes, Some(person), Some(sign_in), allowed)) = found else {
                 return Ok(Err(nobody()));
             };
             tx.connection().execute("DELETE FROM login WHERE hash = ?1", &[&hash])?;

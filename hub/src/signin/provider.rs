@@ -18,7 +18,6 @@ use openidconnect::{
     RedirectUrl, RequestTokenError, SignatureVerificationError, TokenResponse as _, http,
 };
 use std::io::Read as _;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -107,7 +106,9 @@ impl Provider {
         Ok(Some(Self {
             issuer: IssuerUrl::new(issuer.clone()).map_err(|why| wrong(why.to_string()))?,
             client: ClientId::new(client.clone()),
-            secret: word(secret)?,
+            secret: crate::secret_file::read(secret)
+                .map(|secret| ClientSecret::new(secret.as_str().to_owned()))
+                .map_err(|why| HubError::SignIn(format!("signin.secret: {why}")))?,
             back: back.map_err(|why| HubError::SignIn(format!("url: {url}: {why}")))?,
             http: calls(config.ca.as_deref())?,
             known: Mutex::default(),
@@ -122,9 +123,8 @@ impl Provider {
 
     /// Where to send a browser.
     pub fn away(&self, flow: &Flow) -> Result<String, ProviderError> {
-        let _turn = self.turn()?;
         let client = CoreClient::from_provider_metadata(
-            self.known(false)?.as_ref().clone(),
+            self.known_by_now()?.as_ref().clone(),
             self.client.clone(),
             Some(self.secret.clone()),
         );
@@ -217,6 +217,19 @@ impl Provider {
         Ok(Identity { issuer: text(self.issuer.as_str())?, subject: text(subject)? })
     }
 
+    /// What it says of itself, as it said it lately; else it takes a turn to ask.
+    fn known_by_now(&self) -> Result<Arc<CoreProviderMetadata>, ProviderError> {
+        // Who holds it asks just now.
+        if let Ok(known) = self.known.try_lock()
+            && let Some(metadata) = &known.metadata
+            && known.asked.is_some_and(|at| at.elapsed() < limits::PROVIDER_KNOWN)
+        {
+            return Ok(Arc::clone(metadata));
+        }
+        let _turn = self.turn()?;
+        self.known(false)
+    }
+
     /// What it says of itself, asked anew where that is old, or a key is missed.
     fn known(&self, anew: bool) -> Result<Arc<CoreProviderMetadata>, ProviderError> {
         // One asks, and the others wait for what it hears.
@@ -284,25 +297,6 @@ const BACK: &str = "/web/oidc/back";
 /// Whether people see it as it is, to the letter.
 fn is_exact(text: &str) -> bool {
     Text::parse(text).is_ok_and(|parsed| parsed.as_str() == text)
-}
-
-/// The word that the hub is known by, from a file that nobody else reads.
-fn word(path: &Path) -> Result<ClientSecret, HubError> {
-    let doing = format!("reading signin.secret, {}", path.display());
-    let mut file = std::fs::File::open(path).map_err(os(doing.clone()))?;
-    let mode = file.metadata().map_err(os(doing.clone()))?.permissions().mode();
-    if mode & 0o077 != 0 {
-        return Err(HubError::SignIn(format!(
-            "{doing}: others can read it: run `chmod 600` on it, and have the provider make another where they may have"
-        )));
-    }
-    let mut text = String::new();
-    file.by_ref().take(crate::limits::FILE).read_to_string(&mut text).map_err(os(doing.clone()))?;
-    let text = text.trim();
-    if text.is_empty() {
-        return Err(HubError::SignIn(format!("{doing}: it is empty: write the client secret into it")));
-    }
-    Ok(ClientSecret::new(text.to_owned()))
 }
 
 /// Calls by TLS alone, to where they were meant.

@@ -44,8 +44,11 @@ CREATE TABLE IF NOT EXISTS past_session (
     opened_ms INTEGER NOT NULL,
     ended_ms  INTEGER,
     how       TEXT,              -- why it ended, where it did not end by itself
+    heard_ms  INTEGER NOT NULL,  -- by the clock here: when it was is the word of the host
     PRIMARY KEY (host, id)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS past_session_opened ON past_session (opened_ms);
 CREATE INDEX IF NOT EXISTS past_session_host ON past_session (host, opened_ms);
+CREATE INDEX IF NOT EXISTS past_session_subject ON past_session (subject, opened_ms);
 CREATE INDEX IF NOT EXISTS past_session_grant ON past_session (grant_id, opened_ms);
+CREATE INDEX IF NOT EXISTS past_session_heard ON past_session (heard_ms);

@@ -153,6 +153,7 @@ pub async fn device(State(site): State<Arc<Site>>, call: Call) -> Response {
         if let Some(anew) = anew(site, visitor, call) {
             return Ok(Answer::Page("Let a machine in", anew));
         }
+        site.may_guess(call.from)?;
         let waiting =
             typed(said).map(|code| site.waiting_login(&code).map(|found| found.map(|found| (code, found))));
         let Some((code, waiting)) = waiting.transpose()?.flatten() else {
@@ -194,8 +195,13 @@ fn asks(why: Option<&str>) -> Markup {
 pub async fn answer_device(State(site): State<Arc<Site>>, call: Call) -> Response {
     guard::done(site, call, "/v1/tokens".to_owned(), |site, visitor, call| {
         let gone = || DeskError::BadRequest("no machine waits with this word any more".to_owned());
+        site.may_guess(call.from)?;
         let code = call.form.text("code").and_then(typed).ok_or_else(gone)?;
-        let waiting = site.waiting_login(&code)?.ok_or_else(gone)?;
+        let Some(waiting) = site.waiting_login(&code)? else {
+            // Counted, as one that is looked for.
+            let _ = site.stranger(call.from, "no machine waits with this word");
+            return Err(gone());
+        };
         let yes = call.form.text("answer") == Some("yes");
         if yes {
             is_fresh(site, visitor)?;

@@ -6,6 +6,7 @@ use super::entering::{Visitor, cookie, keep, kept};
 use super::guard::{self, Answer, Call};
 use super::page::{self, csrf};
 use super::sign_in::with;
+use crate::address::Address;
 use crate::ledger::random;
 use crate::secret::{self, Kind};
 use crate::signin::{ELSEWHERE, Flow, Provider, ProviderError};
@@ -19,6 +20,7 @@ use desk::DeskError;
 use loglines::Level;
 use maud::{Markup, html};
 use std::sync::Arc;
+use std::time::Instant;
 
 /// What a browser keeps while somebody is away to sign in.
 const AWAY: &str = "__Host-jit-away";
@@ -49,6 +51,10 @@ pub async fn start(State(site): State<Arc<Site>>, call: Call) -> Response {
 pub async fn back(State(site): State<Arc<Site>>, call: Call) -> Response {
     let answered = guard::blocking(move || {
         let provider = provider(&site)?;
+        if site.elsewhere.is_over(Address::of(call.from), Instant::now()) {
+            let why = "too many sign-ins from where you are failed within a minute: wait a minute";
+            return Ok(page::refused(None, &ProblemCode::RateLimited.because(why.to_owned())));
+        }
         Ok(match of_this_browser(provider, &call).map_err(|why| *why) {
             Err(problem) => page::refused(None, &problem),
             Ok((flow, code)) => match provider.back(&flow, code, site.clock.time()) {
@@ -89,6 +95,9 @@ fn failed(site: &Site, call: &Call, why: &ProviderError) -> Response {
         ProviderError::Busy(_) => ProblemCode::RateLimited,
     };
     let problem = code.because(format!("nobody was signed in: {why}"));
+    if matches!(why, ProviderError::Refused { .. }) {
+        site.elsewhere.told(Address::of(call.from), Instant::now());
+    }
     // Of many the log hears of the first.
     site.refuses(call.from, Some(&problem));
     page::refused(None, &problem)
@@ -106,14 +115,11 @@ fn entered(site: &Site, call: &Call, flow: &Flow, identity: &Identity) -> Result
         return Ok(with(&cookie(Some(&secret)), Redirect::to(&flow.to).into_response()));
     }
     let Some(visitor) = before else {
-        site.log.put(
-            Level::Notice,
-            format!(
-                "{:?} of {} signed in and is bound to nobody",
-                identity.subject.as_str(),
-                identity.issuer
-            ),
-        );
+        // With a provider that is open to all anybody can be nobody.
+        if site.elsewhere.told(Address::of(call.from), Instant::now()) {
+            let (subject, issuer) = (identity.subject.as_str(), &identity.issuer);
+            site.log.put(Level::Notice, format!("{subject:?} of {issuer} signed in and is bound to nobody"));
+        }
         return Ok(page::page(None, StatusCode::FORBIDDEN, "Nobody's account yet", &nobodys(identity)));
     };
     let (secret, hash) = secret::make(Kind::Elsewhere).map_err(random)?;

@@ -113,7 +113,7 @@ fn covered(said: &Explained, rule: &ExplainedRule) -> Markup {
                     li { "After " (more.after) " " (more.to) " can fill any step too: " (people(&more.could)) }
                 }
             }
-            li { (ends(said, rule)) }
+            li { "It is " (said.ends(rule)) }
         }
         dl {
             @if let Some(glass) = &rule.break_glass {
@@ -150,26 +150,6 @@ fn step_item(step: &ExplainedStep) -> Markup {
 
 fn people(people: &BTreeSet<access::Person>) -> String {
     if people.is_empty() { "nobody".to_owned() } else { names(people) }
-}
-
-/// How it ends if all goes well, or why it does not.
-fn ends(said: &Explained, rule: &ExplainedRule) -> String {
-    let length = said.length.unwrap_or(rule.longest);
-    let clock = match rule.claim_by {
-        None => format!("for {length}"),
-        Some(by) => format!("for {length} from first use, which must come within {by}"),
-    };
-    match said.outcome.how {
-        How::Refused => {
-            format!("Refused at once: {}", said.outcome.why.as_deref().unwrap_or("nobody could approve it"))
-        }
-        How::ByItself => format!("Approved at once by the rule, {clock}"),
-        How::ByPeople => {
-            let needs = said.outcome.needs;
-            let agreed = if needs == 1 { "1 person".to_owned() } else { format!("{needs} people") };
-            format!("Approved once {agreed} agreed, {clock}; waits {} for them", rule.waits)
-        }
-    }
 }
 
 fn in_force(policy: &PolicyView) -> Markup {

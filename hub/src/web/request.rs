@@ -158,9 +158,7 @@ fn recent(site: &Site, visitor: &Visitor, request: &RequestView) -> Result<Vec<R
     grants.truncate(limits::RECENT);
     let used = |view: GrantView| {
         let id = view.grant.id;
-        let mut sessions = site.ledger.read(|connection| inbox::past_of(connection, id, limits::USES))?;
-        // A host speaks for itself alone.
-        sessions.retain(|past| view.grant.hosts.contains(&past.host));
+        let sessions = site.ledger.read(|connection| inbox::past_of(connection, id, limits::USES))?;
         Ok(Recent { view, sessions })
     };
     grants.into_iter().map(used).collect()

@@ -126,19 +126,39 @@ fn lanes(site: &Site, visitor: &Visitor, look: &Look) -> Result<(Vec<Lane>, bool
     }
     // Whoever came in just before is in at its beginning.
     let span = (look.since - TimeDelta::days(1), look.now);
-    let past = site
-        .ledger
-        .read(|connection| inbox::past(connection, look.host.as_ref(), span, limits::TIMELINE_SESSIONS))?;
-    more |= past.len() >= limits::TIMELINE_SESSIONS as usize;
+    // Whose: of a person's names each, so that what others did pushes nothing of theirs out.
+    let all = visitor.caller.roles.sees_all() && look.person.is_none();
+    let person = look.person.as_ref().unwrap_or(&visitor.caller.person);
+    let names = world.people.get(person).map(|human| human.names.clone()).unwrap_or_default();
+    let whose: Vec<Option<Login>> = if all { vec![None] } else { names.into_iter().map(Some).collect() };
+    let mut past = BTreeMap::new();
+    site.ledger.read(|connection| {
+        let most = limits::TIMELINE_SESSIONS;
+        for name in &whose {
+            let found = inbox::past(connection, look.host.as_ref(), name.as_ref(), span, most)?;
+            more |= found.len() >= most as usize;
+            past.extend(found.into_iter().map(|past| ((past.host.clone(), past.id), past)));
+        }
+        for grant in seen.iter().filter(|_| !all) {
+            let found = inbox::past_of(connection, *grant, limits::USES)?;
+            past.extend(found.into_iter().map(|past| ((past.host.clone(), past.id), past)));
+        }
+        Ok(())
+    })?;
     let open: BTreeSet<SessionId> =
         site.sessions(&visitor.caller)?.into_iter().map(|view| view.session.id).collect();
-    for past in past {
+    for past in past.into_values() {
         let Some(person) = person_of(&world, &past.subject) else { continue };
         let is_seen = visitor.caller.roles.sees_all()
             || visitor.caller.person == person
             || past.grant.is_some_and(|grant| seen.contains(&grant));
         let to = past.ended.unwrap_or(if open.contains(&past.id) { look.now } else { past.opened });
-        if !is_seen || to < look.since || look.person.as_ref().is_some_and(|only| *only != person) {
+        let is_elsewhere = look.host.as_ref().is_some_and(|only| *only != past.host);
+        if !is_seen
+            || is_elsewhere
+            || to < look.since
+            || look.person.as_ref().is_some_and(|only| *only != person)
+        {
             continue;
         }
         let bar = was_in(&past, to, look);

@@ -210,9 +210,16 @@ fn a_machine_without_a_browser_is_let_in_by_the_word_that_it_shows() {
 fn words_are_guessed_a_few_times_a_minute_and_machines_that_wait_are_few() {
     let hub = hub();
     let alice = Browser::of(&hub, "alice");
+    let waits = Waits::begin(&hub, "d", &["--device", "--json"]);
+    let asked: serde_json::Value = serde_json::from_str(&waits.page).unwrap();
+    let word = asked["code"].as_str().unwrap();
     let tries: Vec<Page> = (0..12).map(|_| alice.get("/web/device?code=BCDF-GHJK")).collect();
     assert!(tries[0].status() == "200" && tries[0].has("no machine waits with this word"), "{}", tries[0].0);
     assert_eq!(tries[11].status(), "429", "{}", tries[11].0);
+    // A word that is right is no hit by then: it was guessed.
+    let guessed = alice.get(&format!("/web/device?code={word}"));
+    assert!(guessed.status() == "429" && !guessed.has("jit on "), "{}", guessed.0);
+    drop(waits);
 
     let other = crate::web::hub();
     let stranger = api::Client::stranger_on_hub(&other.url(), Some(&other.ca())).unwrap();

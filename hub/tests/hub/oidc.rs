@@ -234,11 +234,21 @@ fn an_account_is_bound_once_by_its_person_and_signs_them_in_from_then_on() {
     let refused = admin.send("/web/people/bind", &again);
     assert!(refused.status() == "400" && refused.has("somebody else"), "{}", refused.0);
 
-    // Unbound, it ends what it signed in, and signs nobody in.
+    // Unbound, it ends what it signed in and what that made, and signs nobody in.
+    let page = other.get("/web/tokens");
+    let made = other.send(
+        "/web/tokens",
+        &[("csrf", page.field("csrf")), ("name", "laptop"), ("scopes", "read"), ("length", "1h")],
+    );
+    let token = made.0.split("<code>").nth(1).and_then(|rest| rest.split("</code>").next()).unwrap();
+    let bearer = format!("authorization: Bearer {token}\r\n");
+    let status = || Page(room.hub.raw("GET /v1/status", &bearer, "")).status().to_owned();
+    assert_eq!(status(), "200");
     let fields = [("csrf", people.field("csrf")), ("issuer", issuer.as_str()), ("subject", "u-17")];
     let gone = admin.send("/web/oidc/unbind", &fields);
     assert_eq!((gone.status(), gone.head("location")), ("303", Some("/web/people")), "{}", gone.0);
     assert!(!other.is("alice") && alice.is("alice"), "the sign-in by a link goes on");
+    assert_eq!(status(), "401");
     assert_eq!(room.lines("change=identity_unbound actor=admin person=alice"), 1);
     assert_eq!(Tab::new(&room).signs_in("/web").status(), "403");
 }
@@ -279,6 +289,19 @@ fn the_same_mail_address_under_another_subject_is_nobody() {
     let fields = [("csrf", word.as_str()), ("issuer", issuer.as_str()), ("subject", "u-18")];
     assert_eq!(alice.send("/web/oidc/unbind", &fields).status(), "400");
     assert!(other.is("bob"));
+}
+
+#[test]
+fn who_comes_back_with_nothing_again_and_again_is_asked_to_wait() {
+    let room = Room::new();
+    let tab = Tab::new(&room);
+    let back = tab.away("/web").replacen("code=", "code=x", 1);
+    let kept = tab.jar.borrow().clone();
+    let tries: Vec<Page> =
+        (0..31).map(|_| Tab { room: &room, jar: RefCell::new(kept.clone()) }.get(&back)).collect();
+    assert!(tries[..30].iter().all(|page| page.has("does not take the code")), "{}", tries[29].0);
+    assert!(tries[30].status() == "429" && tries[30].has("wait a minute"), "{}", tries[30].0);
+    assert_eq!(tab.get("/web/oidc/start").status(), "303", "who goes away holds nobody up");
 }
 
 #[test]

@@ -303,6 +303,27 @@ fn who_signed_in_long_ago_is_asked_again_before_they_decide() {
 }
 
 #[test]
+fn an_administrator_who_signed_in_long_ago_lets_nobody_in() {
+    let hub = hub();
+    let admin = Browser::of(&hub, "admin");
+    let page = admin.get("/web/people");
+    age(&hub, "admin", "made", -61);
+    let account = [("person", "bob"), ("issuer", "https://login.example.org"), ("subject", "u-1")];
+    for (path, fields) in [
+        ("/web/people/link", &[("person", "bob")][..]),
+        ("/web/people/roles", &[("person", "bob"), ("roles", "admin")][..]),
+        ("/web/people/bind", &account[..]),
+    ] {
+        let refused = admin.fill(&page, path, fields);
+        assert!(
+            refused.status() == "403" && refused.has("you signed in more than an hour ago"),
+            "{path}: {}",
+            refused.0
+        );
+    }
+}
+
+#[test]
 fn what_people_write_is_text_on_every_page() {
     let hub = hub();
     let evil = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>";
@@ -484,6 +505,11 @@ fn who_decides_sees_for_how_long_the_same_access_was_used_lately() {
     let page = bob.get(&again);
     assert!(page.has("Used 1 time: 42 min") && page.has(&grant), "{}", page.0);
     assert!(page.has("used for 42 min in 2 sessions"), "{}", page.0);
+    // What another host says of it is not its affair.
+    let other = joined(&hub, "db-8");
+    let forged = [(); 60].map(|()| Past { ago: 600, minutes: Some(5), grant: Some(grant.as_str()) });
+    lived(&hub, &other, "alice", &forged);
+    assert!(bob.get(&again).has("used for 42 min in 2 sessions"), "{}", bob.get(&again).0);
 }
 
 #[test]
@@ -547,7 +573,7 @@ fn the_policy_is_there_to_read_and_says_what_it_would_make_of_an_ask() {
     assert!(!page.has("people.toml</h3>"), "whose mail addresses are not for everybody");
     let said = alice.get("/web/policy?hosts=db-1&services=ssh&length=2h");
     assert!(said.has("Rule <strong>production</strong>") && said.has("could now: bob"), "{}", said.0);
-    assert!(said.has("Approved once 1 person agreed, for 2h"), "{}", said.0);
+    assert!(said.has("It is approved once 1 person agreed, for 2h"), "{}", said.0);
     let none = alice.get("/web/policy?hosts=web-1&services=ssh");
     assert!(none.has("Refused at once: ") || none.has("class=\"problem\""), "{}", none.0);
     let other = alice.get("/web/policy?hosts=db-1&services=ssh&user=dave");
