@@ -135,7 +135,8 @@ pub enum Command {
     Audit(Audit),
     /// Go to a hub from now on, with every command that names no --socket.
     ///
-    /// What is needed for that is kept in ~/.config/jit/hub.toml, for oneself alone to read.
+    /// A page of the hub opens in a browser on this machine, where one says yes; with --device in one anywhere. What is
+    /// needed from then on is kept in ~/.config/jit/hub.toml, for oneself alone to read.
     Login(LogIn),
     /// Forget the hub. The token stays good until it is over or revoked: see `jit token`.
     Logout,
@@ -217,9 +218,21 @@ pub struct LogIn {
     /// The hub's address, like https://hub.example.org:8443.
     #[arg(long, value_name = "URL")]
     pub hub: String,
-    /// Read the token from standard input.
-    #[arg(long, required = true)]
+    /// Show a word to type into the hub's page /web/device, in a browser anywhere: for a machine without one.
+    #[arg(long, conflicts_with = "token_stdin")]
+    pub device: bool,
+    /// Read a token from standard input, in place of a sign-in in a browser.
+    #[arg(long)]
     pub token_stdin: bool,
+    /// What the token that one is let in with may be used for at most. It lasts 12 hours.
+    #[arg(
+        long,
+        value_delimiter = ',',
+        default_value = "read,request,review,operate",
+        conflicts_with = "token_stdin",
+        value_name = "LIST"
+    )]
+    pub scope: Vec<Scope>,
     /// Believe a certificate of this authority alone, in PEM; those that this machine trusts if left out.
     #[arg(long, value_name = "FILE")]
     pub ca: Option<PathBuf>,

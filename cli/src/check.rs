@@ -6,7 +6,7 @@ use crate::requests::now;
 use crate::words;
 use crate::{CliError, sessions};
 use access::Time;
-use api::{CheckQuery, Client, Finding, Watched};
+use api::{CheckQuery, Client, Door, Finding, Watched};
 
 pub fn check(client: &Client, check: Check, out: &mut Output) -> Result<(), CliError> {
     let answer = client.check(&CheckQuery {
@@ -51,10 +51,14 @@ pub fn status(client: &Client, left: bool, out: &mut Output) -> Result<(), CliEr
         );
         let roles = if status.roles.is_empty() { "no role".to_owned() } else { status.roles.join(", ") };
         let count = |count: u64, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
-        if status.source == "hub" {
+        if matches!(client.door(), Door::Hub(_)) {
             lines.push(format!("hub       {}", status.host));
         } else {
-            let from = if status.source == "static" { "files that its hub signed" } else { "its own desk" };
+            let from = match status.source.as_str() {
+                "local" => "its own desk",
+                "static" => "files that its hub signed",
+                _ => "its hub",
+            };
             lines.push(format!("host      {}, grants from {from}", status.host));
             let gated = if status.gated.is_empty() { "nothing".to_owned() } else { status.gated.join(", ") };
             lines.push(format!("gated     {gated}"));

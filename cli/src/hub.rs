@@ -2,7 +2,7 @@
 
 use crate::arguments::LogIn;
 use crate::output::Output;
-use crate::{CliError, limits};
+use crate::{CliError, limits, login};
 use api::{Client, Status};
 use serde::{Deserialize, Serialize};
 use std::fs::{DirBuilder, OpenOptions, Permissions};
@@ -85,18 +85,29 @@ fn read(path: &Path) -> Result<Option<Kept>, CliError> {
 
 pub fn log_in(log_in: &LogIn, out: &mut Output) -> Result<(), CliError> {
     let path = path().ok_or_else(|| CliError::Usage("there is no HOME to keep a hub.toml in".to_owned()))?;
+    let ca = log_in.ca.as_deref().map(|path| crate::policy::text(path, limits::HUB)).transpose()?;
+    let url = log_in.hub.trim_end_matches('/').to_owned();
+    let token = if log_in.token_stdin {
+        pasted()?
+    } else {
+        let stranger = Client::stranger_on_hub(&url, ca.as_deref())?;
+        login::let_in(&stranger, &url, log_in, out)?
+    };
+    let kept = Kept { url, token, ca };
+    // What does not work now is not kept.
+    let status = kept.client()?.status()?;
+    write(&path, &kept)?;
+    out.say(&status, || said(&status, &kept.url))
+}
+
+/// A token from standard input.
+fn pasted() -> Result<String, CliError> {
     let mut token = String::new();
     std::io::stdin()
         .take(limits::HUB)
         .read_to_string(&mut token)
         .map_err(|why| CliError::File { path: "standard input".into(), why })?;
-    let ca = log_in.ca.as_deref().map(|path| crate::policy::text(path, limits::HUB)).transpose()?;
-    let url = log_in.hub.trim_end_matches('/').to_owned();
-    let kept = Kept { url, token: token.trim().to_owned(), ca };
-    // What does not work now is not kept.
-    let status = kept.client()?.status()?;
-    write(&path, &kept)?;
-    out.say(&status, || said(&status, &kept.url))
+    Ok(token.trim().to_owned())
 }
 
 fn said(status: &Status, url: &str) -> String {

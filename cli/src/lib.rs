@@ -10,6 +10,7 @@ mod grants;
 mod hosts;
 mod hub;
 pub mod limits;
+mod login;
 mod monitor;
 mod news;
 mod output;

@@ -85,3 +85,22 @@ pub const DRILL: u64 = 64 * 1024;
 
 /// Looks in a row where something changes during each of them; what changes then is found ten minutes later.
 pub const LOOKS: u32 = 5;
+
+/// A browser comes back to this command within this: as long as the hub has it wait.
+pub const LOGIN: Duration = Duration::from_secs(600);
+
+/// Connections to it meanwhile: browsers look for icons, and others on this machine may knock.
+pub const LOGIN_KNOCKS: u32 = 50;
+
+/// Each of them has said what it wants within this.
+pub const LOGIN_KNOCK: Duration = Duration::from_secs(5);
+
+/// Bytes of the head of that.
+pub const LOGIN_HEAD: usize = 8 * 1024;
+
+/// How often it is looked whether one has come.
+pub const LOGIN_LOOK: Duration = Duration::from_millis(100);
+
+/// Questions whether somebody has said yes, at the pace that the hub asks for: as many as fit into the time that it
+/// waits.
+pub const LOGIN_QUESTIONS: u32 = 400;

@@ -91,6 +91,15 @@ impl Tries {
         *count = count.saturating_add(1);
         *count <= self.most
     }
+
+    /// Whether there were as many as are told within the span already.
+    pub fn is_over(&self, address: Address, now: Instant) -> bool {
+        let counted = self.counted.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_over = |(since, count): &(Instant, u32)| {
+            now.duration_since(*since) < limits::WINDOW && *count >= self.most
+        };
+        counted.get(&address).is_some_and(is_over)
+    }
 }
 
 #[cfg(test)]
@@ -128,5 +137,8 @@ mod tests {
         let in_two_minutes = (0..120).filter(|second| told("10.0.0.1", *second)).collect::<Vec<_>>();
         assert_eq!(in_two_minutes, [0, 1, 2, 60, 61, 62]);
         assert!(told("10.0.0.2", 119));
+        let is_over = |from, seconds| tries.is_over(address(from), start + Duration::from_secs(seconds));
+        assert!(is_over("10.0.0.1", 119) && !is_over("10.0.0.1", 120));
+        assert!(!is_over("10.0.0.2", 119) && !is_over("10.0.0.3", 119));
     }
 }

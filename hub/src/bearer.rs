@@ -87,11 +87,22 @@ impl Site {
             let fix = "get a token from an administrator of this hub (jit token make), and log in with it (jit login)";
             return Refused(ProblemCode::Unauthorized.because(format!("{why}: {fix}")));
         }
-        let often = limits::FAILED_TRIES;
-        Refused(ProblemCode::RateLimited.because(format!(
-            "{why}, and there were more than {often} such tries from {address} within a minute: wait a minute"
-        )))
+        Refused(ProblemCode::RateLimited.because(format!("{why}, and {}", often(address))))
     }
+
+    /// Whether something may be looked up that is guessed: a hit after too many misses is one that was guessed.
+    pub(crate) fn may_guess(&self, from: IpAddr) -> Result<(), DeskError> {
+        let address = Address::of(from);
+        if self.failed.is_over(address, Instant::now()) {
+            return Err(DeskError::Busy(often(address)));
+        }
+        Ok(())
+    }
+}
+
+fn often(address: Address) -> String {
+    let most = limits::FAILED_TRIES;
+    format!("there were more than {most} such tries from {address} within a minute: wait a minute")
 }
 
 /// Whether a token may be used for this call at all.

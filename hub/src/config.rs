@@ -38,6 +38,8 @@ pub struct Config {
     pub database: Database,
     /// Reviews.
     pub approvals: Approvals,
+    /// A provider of identities that people sign in by.
+    pub signin: SignIn,
     /// Mail to people.
     pub mail: Option<outbox::config::Mail>,
     /// Messages in Slack.
@@ -67,6 +69,7 @@ impl Default for Config {
             signer: Signer::default(),
             database: Database::default(),
             approvals: Approvals::default(),
+            signin: SignIn::default(),
             mail: None,
             slack: None,
             workflows: Vec::new(),
@@ -132,6 +135,20 @@ pub struct Database {
 pub struct Approvals {
     /// Whether a review counts that a host says was given on it. Whoever is root there can say so of anybody.
     pub on_hosts: bool,
+}
+
+/// `[signin]`
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SignIn {
+    /// A provider of OpenID Connect, as it calls itself. None: people sign in by links alone.
+    pub issuer: Option<String>,
+    /// What this hub is called there.
+    pub client: Option<String>,
+    /// A file with the word that the hub is known by there.
+    pub secret: Option<PathBuf>,
+    /// Whose certificate the provider shows, in PEM, where the system does not trust them.
+    pub ca: Option<PathBuf>,
 }
 
 /// `[journal]`
@@ -228,6 +245,20 @@ impl Config {
         if let Some(teams) = &self.teams {
             teams.check()?;
         }
+        let SignIn { issuer, client, secret, ca } = &self.signin;
+        if issuer.is_none() && (client.is_some() || secret.is_some() || ca.is_some()) {
+            return Err("signin.issuer: name the provider that the other keys of [signin] are for".to_owned());
+        }
+        if let Some(issuer) = issuer
+            && !issuer.starts_with("https://")
+        {
+            return Err(format!("signin.issuer: {issuer} does not begin with https://"));
+        }
+        if issuer.is_some() && (client.is_none() || secret.is_none()) {
+            return Err("signin: with an issuer, say client and secret too: what the hub is called there, and the file \
+                        with its word"
+                .to_owned());
+        }
         if self.journal.max_bytes < limits::JOURNAL_LEAST {
             let least = limits::JOURNAL_LEAST;
             return Err(format!("journal.max_bytes: it needs at least {least} bytes (16 MiB) to be of use"));
@@ -296,13 +327,15 @@ mod tests {
                 && all_on.workflows.len() == 1
                 && all_on.webhook.len() == 1
         );
-        let database = Database::default();
+        assert!(all_on.signin.issuer.is_some());
+        let (database, signin) = (Database::default(), SignIn::default());
         let (mail, slack, workflows, webhook) = (None, None, Vec::new(), Vec::new());
         let all_off = Config {
             names: Vec::new(),
             tls: None,
             url: None,
             database,
+            signin,
             mail,
             slack,
             workflows,
@@ -329,6 +362,15 @@ mod tests {
         assert!(parse("listen = \"8443\"\n").unwrap_err().starts_with("hub.toml:1: "));
         assert!(parse("\ncolour = 1\n").unwrap_err().starts_with("hub.toml:2: unknown field `colour`"));
         assert!(parse("state = \"var\"\n").unwrap_err().contains("state: var is not an absolute path"));
+        assert!(
+            parse("[signin]\nissuer = \"http://id\"\n").unwrap_err().contains("does not begin with https://")
+        );
+        assert!(
+            parse("[signin]\nissuer = \"https://id\"\n").unwrap_err().contains("say client and secret too")
+        );
+        assert!(
+            parse("[signin]\nclient = \"jit\"\n").unwrap_err().contains("signin.issuer: name the provider")
+        );
         assert!(parse("[journal]\nmax_bytes = 1\n").unwrap_err().contains("(16 MiB) to be of use"));
     }
 }

@@ -200,8 +200,10 @@ impl Hall {
         // Who joins shows a token in the body, and who has joined signs: neither has one of a person's.
         let is_outside =
             matches!(path, "/healthz" | "/readyz" | "/v1/authority" | "/v1/openapi.json" | teams::PATH)
+                || matches!(path, "/v1/login" | "/v1/login/token")
                 || path.starts_with("/v1/hosts");
         let Some((site, inside)) = self.inside.as_ref().filter(|_| !is_outside) else {
+            call.extensions_mut().insert(web::From(from));
             let answer = routed(self.outside.clone(), call).await;
             if answer.status().is_client_error() {
                 self.teller.refuses(from, answer.extensions().get::<Problem>());

@@ -38,6 +38,9 @@ pub enum HubError {
     /// A key that cannot be used.
     #[error("{0}; the keys of a hub are made by `jit-hub init` and restored from a backup, never by hand")]
     Keys(String),
+    /// Signing in by what is elsewhere cannot be set up.
+    #[error("{0}")]
+    SignIn(String),
     /// The signer does not sign.
     #[error("{0}")]
     Signer(String),

@@ -255,7 +255,7 @@ impl Ledger {
     pub fn forget(&self, now: Time) -> Result<(), DeskError> {
         self.write(move |tx| {
             inbox::rows::forget_records(tx.connection(), now - limits::HOST_RECORDS_KEPT)?;
-            inbox::uses::forget(tx.connection(), now - limits::HOST_RECORDS_KEPT)?;
+            inbox::forget_past(tx.connection(), now - limits::HOST_RECORDS_KEPT)?;
             rows::forget_tokens(tx.connection(), now - limits::TOKENS_KEPT)?;
             inbox::rows::forget_permits(tx.connection(), now - limits::PERMITS_KEPT)?;
             feed::rows::forget_signed(tx.connection(), now).map(drop)
@@ -327,7 +327,7 @@ fn put_role(
     }
 }
 
-fn right_record(
+pub(crate) fn right_record(
     tx: &mut Tx<'_, Committed>,
     at: Time,
     actor: Option<Person>,

@@ -172,6 +172,19 @@ pub const FEED_BODY: usize = 1024 * 1024;
 /// Bytes of a part of a host's journal: the largest record there can be, escaped, with the chain around it.
 pub const JOURNAL_BODY: usize = journal::limits::EXPORT_LINE + 4096;
 
+/// Bytes of records that one host may hand in at once: what it wrote in a month away, and a hub of 50 hosts that all do has
+/// room for that.
+pub const HOST_JOURNAL: u64 = 256 * 1024 * 1024;
+
+/// Bytes that a record takes beside its body: two hashes, whose it is, and its place in an index.
+pub const RECORD_AROUND: u64 = 256;
+
+/// Bytes of the name of one start of a machine (proc(5), `random/boot_id`, has 36).
+pub const BOOT_ID: usize = 64;
+
+/// Bytes of that which each day gives back: a decision each second, all day long.
+pub const HOST_JOURNAL_A_DAY: u64 = 64 * 1024 * 1024;
+
 /// Bytes of the sessions of one host: [`api::limits::PAGE`] of 1 KiB, and as much again.
 pub const SESSIONS_BODY: usize = 2 * 1024 * 1024;
 
@@ -247,3 +260,6 @@ pub const LABEL: usize = 100;
 
 /// PAM services that a host says ask for a grant: more than any distribution has doors.
 pub const GATED: usize = 32;
+
+/// Bytes of a secret's file.
+pub const SECRET: u64 = 4096;

@@ -8,10 +8,10 @@ use crate::outbox;
 use crate::site::Site;
 use crate::teller::Teller;
 use crate::{limits, rows, teams, web};
-use access::{Person, TokenId};
+use access::{Person, TokenId, Window};
 use api::{
-    AskJournal, JournalRow, MadeLink, MadeToken, NewLink, NewToken, ProblemCode, Roles, Scope, Status, Token,
-    TokenView, Which,
+    AskJournal, AskedLogin, Check, CheckQuery, JournalRow, MadeLink, MadeToken, NewLink, NewLogin, NewToken,
+    ProblemCode, Roles, Scope, Status, TakeLogin, TakenLogin, Token, TokenView, Which,
 };
 use axum::extract::{DefaultBodyLimit, Extension, Path, Query, State};
 use axum::http::{StatusCode, header};
@@ -28,6 +28,7 @@ type Shared = State<Arc<Site>>;
 pub fn inside(site: &Arc<Site>) -> Router {
     let own = Router::new()
         .route("/v1/status", get(status))
+        .route("/v1/check", get(check))
         .route("/v1/journal", get(journal))
         .route("/v1/tokens", get(tokens).post(make_token))
         .route("/v1/tokens/{id}/revoke", post(revoke_token))
@@ -54,6 +55,8 @@ pub fn outside(site: &Arc<Site>) -> Router {
         .route("/healthz", get(async || "alive\n"))
         .route("/readyz", get(ready))
         .route("/v1/openapi.json", get(desk::openapi))
+        .route("/v1/login", post(ask_login))
+        .route("/v1/login/token", post(take_login))
         .with_state(Arc::clone(site))
         .merge(listening)
         .merge(feed::for_hosts(site))
@@ -129,7 +132,7 @@ async fn journal(
     .await
 }
 
-fn sees_all(caller: &Caller, what: &str) -> Result<(), DeskError> {
+pub(crate) fn sees_all(caller: &Caller, what: &str) -> Result<(), DeskError> {
     if caller.roles.sees_all() {
         return Ok(());
     }
@@ -233,7 +236,12 @@ impl Site {
     }
 
     /// Makes a token for oneself, no wider and no longer than the one that asks; an administrator's asks for any.
-    fn make_token(&self, caller: &Caller, shown: &Token, new: NewToken) -> Result<MadeToken, DeskError> {
+    pub(crate) fn make_token(
+        &self,
+        caller: &Caller,
+        shown: &Token,
+        new: NewToken,
+    ) -> Result<MadeToken, DeskError> {
         let person = new.person.unwrap_or_else(|| caller.person.clone());
         let made = self.clock.time();
         let expires = made + new.length.delta();
@@ -308,6 +316,37 @@ impl Site {
     }
 }
 
+/// What the gate of a host would say that heard of everything.
+async fn check(
+    State(site): Shared,
+    Extension(caller): Extension<Caller>,
+    Query(query): Query<CheckQuery>,
+) -> Answer<Check> {
+    blocking(move || {
+        let which =
+            || DeskError::BadRequest("a hub is no host itself: say which, with --host NAME".to_owned());
+        let host = query.host.as_ref().ok_or_else(which)?;
+        if !site.policies.world().hosts.labels.contains_key(host) {
+            return Err(feed::no_host(host));
+        }
+        let mut first_use = None;
+        let mut check = site.desk.check(&caller, &query, host, |question, now| {
+            let decision = site.desk.decide_for(host, question, now)?;
+            let grant = decision.grant.as_ref().filter(|_| decision.allows());
+            first_use =
+                grant.filter(|grant| matches!(grant.window, Window::FirstUse { .. })).map(|grant| grant.id);
+            Ok(decision)
+        })?;
+        if let Some(grant) = first_use {
+            check.because.push_str(&format!(
+                "; unless {grant} was used there so long ago that it is over, which {host} alone knows"
+            ));
+        }
+        Ok(check)
+    })
+    .await
+}
+
 async fn tokens(State(site): Shared, Extension(caller): Extension<Caller>) -> Answer<Vec<TokenView>> {
     blocking(move || {
         let own = (!caller.roles.sees_all()).then_some(&caller.person);
@@ -341,6 +380,18 @@ async fn make_link(
     body: Body<NewLink>,
 ) -> Answer<MadeLink> {
     blocking(move || web::link(&site, &caller, &shown, body.0)).await
+}
+
+async fn ask_login(
+    State(site): Shared,
+    Extension(web::From(from)): Extension<web::From>,
+    body: Body<NewLogin>,
+) -> Answer<AskedLogin> {
+    blocking(move || site.ask_login(body.0, from)).await
+}
+
+async fn take_login(State(site): Shared, body: Body<TakeLogin>) -> Answer<TakenLogin> {
+    blocking(move || site.take_login(&body.0)).await
 }
 
 async fn roles(State(site): Shared, Extension(caller): Extension<Caller>) -> Answer<Vec<Roles>> {

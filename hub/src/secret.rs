@@ -13,6 +13,10 @@ pub enum Kind {
     Link,
     /// What a browser shows that is signed in.
     Browser,
+    /// What a command takes its token with, once somebody has let it in.
+    Login,
+    /// What a browser keeps while somebody signs in elsewhere, and what its forms carry of what was shown there.
+    Elsewhere,
 }
 
 impl Kind {
@@ -22,6 +26,8 @@ impl Kind {
             Self::Token => "jit_",
             Self::Link => "jitl_",
             Self::Browser => "jitb_",
+            Self::Login => "jitd_",
+            Self::Elsewhere => "jite_",
         }
     }
 }
@@ -56,7 +62,7 @@ mod tests {
         for wrong in ["", "jit_", &secret[1..], &secret[..46], &longer, "jit_\u{e4}"] {
             assert_eq!(hash(Kind::Token, wrong), None, "{wrong}");
         }
-        let kinds = [Kind::Token, Kind::Link, Kind::Browser];
+        let kinds = [Kind::Token, Kind::Link, Kind::Browser, Kind::Login, Kind::Elsewhere];
         for made in kinds {
             let (secret, _) = make(made).unwrap();
             for shown in kinds {

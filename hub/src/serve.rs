@@ -8,7 +8,7 @@ use crate::door::House;
 use crate::error::{HubError, os};
 use crate::feed::{Hosts, Signing, Signs};
 use crate::following::Following;
-use crate::inbox::{self, Permits};
+use crate::inbox::{Allowance, Permits};
 use crate::keys::ServerKeys;
 use crate::ledger::{Keeper, Ledger};
 use crate::metrics::Metrics;
@@ -17,6 +17,7 @@ use crate::policy::Policies;
 use crate::postgres::{Place, Pool, Server};
 use crate::sight::Sight;
 use crate::signer::Client;
+use crate::signin::{self, Provider};
 use crate::site::Site;
 use crate::teams::{self, Teams};
 use crate::teller::Teller;
@@ -127,6 +128,10 @@ fn start(config: &Config, log: &Log) -> Result<(), HubError> {
         policies,
         teams,
         failed: Tries::telling(limits::FAILED_TRIES),
+        allowance: Allowance::default(),
+        provider: Provider::of(&config.signin, &url(config))?,
+        elsewhere: Tries::telling(signin::ELSEWHERE_TRIES),
+        logins: Tries::telling(signin::LOGIN_TRIES),
         url: url(config),
         authority,
         signer,
@@ -194,8 +199,8 @@ pub fn open(
         let file = File::open(options.clone(), opening)?;
         // A file of an older release has none of these.
         (file.connection() as &dyn Sql).batch(teams::TABLES)?;
-        (file.connection() as &dyn Sql).batch(inbox::uses::TABLE)?;
         (file.connection() as &dyn Sql).batch(outbox::TABLES)?;
+        (file.connection() as &dyn Sql).batch(signin::TABLES)?;
         seq.store(file.head().seq, Ordering::Relaxed);
         let (writer, _) = Writer::start(file, stamps()?, keeper).map_err(failed)?;
         let reader = || store::read_only(&options.path).map(Reader::from);

@@ -3,11 +3,13 @@
 use crate::address::Tries;
 use crate::error::HubError;
 use crate::feed::Signing;
+use crate::inbox::Allowance;
 use crate::ledger::Ledger;
 use crate::limits;
 use crate::policy::Policies;
 use crate::sight::Sight;
 use crate::signer::Client;
+use crate::signin::Provider;
 use crate::teams::Teams;
 use crate::teller::Teller;
 use crate::voice::Voice;
@@ -46,6 +48,14 @@ pub struct Site {
     pub teams: Option<Arc<Teams>>,
     /// Tokens that opened nothing, by address.
     pub failed: Tries,
+    /// How much of the record each host may still write.
+    pub allowance: Allowance,
+    /// Where people sign in beside here.
+    pub provider: Option<Provider>,
+    /// Sign-ins there that came to nothing, by address.
+    pub elsewhere: Tries,
+    /// Commands that began to wait for a sign-in, by address.
+    pub logins: Tries,
 }
 
 impl std::ops::Deref for Site {

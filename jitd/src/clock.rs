@@ -131,7 +131,11 @@ impl Signed {
     /// No further ahead of this host's own time, which has none of it, than ten minutes: whoever signs moves the clock by so
     /// much, and none can creep.
     fn now(self, own: Time, since_boot: TimeDelta) -> Time {
-        (self.time + (since_boot - self.heard)).clamp(own, own + sync::limits::SKEW)
+        self.goes_on(since_boot).clamp(own, own + sync::limits::SKEW)
+    }
+
+    fn goes_on(self, since_boot: TimeDelta) -> Time {
+        self.time + (since_boot - self.heard)
     }
 
     /// What counts once this is heard, again or anew. An earlier word is one of other keys, and what the old ones said is
@@ -139,7 +143,7 @@ impl Signed {
     fn then(before: Option<Self>, said: Option<Time>, since_boot: TimeDelta) -> Option<Self> {
         let said = said?;
         let later = before.filter(|before| before.said <= said);
-        let time = later.map_or(said, |later| said.max(later.time + (since_boot - later.heard)));
+        let time = later.map_or(said, |later| said.max(later.goes_on(since_boot)));
         Some(Self { said, time, heard: since_boot })
     }
 }
@@ -237,11 +241,18 @@ impl Clock {
     /// What the clock rests on, in words; with what to do where it is not confirmed.
     pub fn words(&self) -> String {
         let now = self.now();
-        let strays = TimeDelta::from_std(limits::CLOCK_STRAYS).unwrap_or(TimeDelta::MAX);
+        // To the nearest minute: the clock that is a day behind was not read at one instant.
+        let span = |drift: TimeDelta| access::for_people(drift.abs() + TimeDelta::seconds(30));
+        if let Some(ahead) = self.hub_ahead() {
+            return format!(
+                "the wall clock is {} behind of what the hub signed, of which 10 minutes count here: set right which of \
+                 the two is wrong",
+                span(ahead)
+            );
+        }
         let drift = kernel::wall() - now.trusted;
-        if drift.abs() > strays {
-            // To the nearest minute: the clock that is a day behind was not read at one instant.
-            let by = access::for_people(drift.abs() + TimeDelta::seconds(30));
+        if drift.abs() > strays() {
+            let by = span(drift);
             let way = if drift < TimeDelta::zero() { "behind" } else { "ahead" };
             return format!(
                 "the wall clock is {by} {way} of the gate's time: set it right, or if it is right run `jitd clock accept` as root"
@@ -260,13 +271,23 @@ impl Clock {
 
     /// Whether something about the clock needs an administrator.
     pub fn strays(&self) -> bool {
-        let strays = TimeDelta::from_std(limits::CLOCK_STRAYS).unwrap_or(TimeDelta::MAX);
-        (kernel::wall() - self.now().trusted).abs() > strays
+        self.hub_ahead().is_some() || (kernel::wall() - self.now().trusted).abs() > strays()
+    }
+
+    /// How far what a hub signed is ahead of the wall clock, where that is more than counts.
+    fn hub_ahead(&self) -> Option<TimeDelta> {
+        let signed = (*self.signed.lock().unwrap_or_else(PoisonError::into_inner))?;
+        let ahead = signed.goes_on(kernel::since_boot()) - kernel::wall();
+        (ahead > sync::limits::SKEW).then_some(ahead)
     }
 
     fn held<T>(&self, look: impl FnOnce(&Kept) -> T) -> T {
         look(&self.kept.lock().unwrap_or_else(PoisonError::into_inner))
     }
+}
+
+fn strays() -> TimeDelta {
+    TimeDelta::from_std(limits::CLOCK_STRAYS).unwrap_or(TimeDelta::MAX)
 }
 
 impl desk::Clock for Clock {
@@ -407,6 +428,7 @@ mod tests {
         assert!(clock.now().provisional, "the hub's clock is another by now");
         clock.hears(Some(signed + TimeDelta::days(1)));
         assert!(clock.now().trusted <= clock.own().trusted + sync::limits::SKEW, "no more than ten minutes");
+        assert!(clock.strays() && clock.words().starts_with("the wall clock is 1 day"), "{}", clock.words());
     }
 
     #[test]

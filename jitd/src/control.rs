@@ -4,7 +4,7 @@ use crate::peer::{self, Peer};
 use crate::sessions::routes::routes;
 use crate::site::Site;
 use crate::{kernel, limits, process};
-use access::{Login, Now, Person, Phase, Question};
+use access::{Now, Person, Question};
 use api::{AskJournal, Check, CheckQuery, DoctorReport, JournalRow, Monitored, ProblemCode, Status, Which};
 use axum::extract::{DefaultBodyLimit, Extension, Query, State};
 use axum::routing::{get, post};
@@ -359,64 +359,9 @@ impl Site {
     }
 
     fn check(&self, caller: &Caller, query: &CheckQuery) -> Result<Check, DeskError> {
-        let own = caller.names.contains(&query.user);
-        let approver = self.policies.world().say_of(&caller.person, self.clock.now()).is_some();
-        if !own && !caller.roles.sees_all() && !approver {
-            return Err(DeskError::Forbidden(format!(
-                "what {} may do is for them, approvers and auditors to see",
-                query.user
-            )));
-        }
-        let question = Question {
-            subject: query.user.clone(),
-            service: query.service.clone(),
-            target: query
-                .run_as
-                .clone()
-                .or_else(|| if query.service.switches() { Login::parse("root").ok() } else { None }),
-            phase: Phase::Auth,
-            address: None,
-        };
-        let now = match query.at {
-            Some(at) => access::Now { trusted: at, latest: at, ..self.clock.now() },
-            None => self.clock.now(),
-        };
         let host = query.host.as_ref().unwrap_or(&self.host);
-        let root = query.user.as_str() == "root" && query.service.switches();
-        let decision = self.memory.decide_on(Some(host), &question, now);
-        let because = access::explain(&decision, &question, host.as_str(), now.trusted);
-        if root {
-            return Ok(Check {
-                allowed: true,
-                reason: access::Reason::Exempt,
-                because: "root's own sudo and su need no grant".to_owned(),
-                grant: None,
-                ends: None,
-                pending: None,
-                next: None,
-            });
-        }
-        let pending = self
-            .desk
-            .requests(caller, Which::Pending, api::limits::PAGE)?
-            .into_iter()
-            .filter(|request| request.ask.names.contains(&query.user))
-            .find(|request| request.ask.services.contains(&query.service) && request.ask.hosts.contains(host))
-            .map(|request| request.ask.id);
-        let next = match (decision.allows(), pending) {
-            (true, _) => None,
-            (false, Some(id)) => Some(format!("jit show {id}")),
-            (false, None) => Some(format!("jit request --service {} --reason TEXT", query.service)),
-        };
-        Ok(Check {
-            allowed: decision.allows(),
-            reason: decision.reason,
-            because,
-            grant: decision.grant.as_ref().map(|grant| grant.id),
-            ends: decision.ends,
-            pending,
-            next,
-        })
+        let decide = |question: &Question, now| Ok(self.memory.decide_on(Some(host), question, now));
+        self.desk.check(caller, query, host, decide)
     }
 
     /// Requests that the hub has not heard of.

@@ -233,7 +233,7 @@ impl Daemon {
             .build()
             .map_err(os("starting the control socket's runtime"))?;
         Warden::start(Arc::clone(&self.site)).map_err(os("starting the warden's thread"))?;
-        self.gate.serve(sockets.gate).map_err(os("starting the gate's threads"))?;
+        let serving = self.gate.serve(sockets.gate).map_err(os("starting the gate's threads"))?;
         let (stop, stopped) = std::sync::mpsc::channel::<()>();
         let ticking = Arc::clone(&self);
         let ticker = std::thread::Builder::new()
@@ -278,6 +278,7 @@ impl Daemon {
         drop(stop);
         // A panic of theirs has ended the process.
         let _ = ticker.join();
+        serving.end();
         self.gate.write_counts(true);
         self.loss.lock().unwrap_or_else(PoisonError::into_inner).at = None;
         self.record_loss(self.site.log.dropped());

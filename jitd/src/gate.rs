@@ -4,6 +4,7 @@
 //! everything else that is committed, together with its record. So a revocation that comes first in the
 //! journal is honoured, and two first uses start one clock.
 
+mod callers;
 mod fleet;
 mod prompt;
 
@@ -19,6 +20,7 @@ use crate::throttle::Throttle;
 use crate::{kernel, limits, peer};
 use access::{Decision, HostName, Login, Now, Person, Phase, Question, Reason, Service, SessionId, Text};
 use api::{DecisionRecord, Record, Session};
+use callers::Callers;
 use chrono::TimeDelta;
 use desk::{AtTheDoor, Desk, Hint, Knock, SqlStore, Worlds as _};
 use frame::{Answer, Mode, Notice, Pairs, Verdict};
@@ -27,6 +29,7 @@ use std::io::{Read as _, Write as _};
 use std::net::IpAddr;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use workflow::World;
 
@@ -46,6 +49,23 @@ pub struct Gate {
     pub seats: Mutex<Seats>,
     /// What the approvers in memory were worked out from, and when.
     pub approvers_of: Mutex<Option<(World, Arc<Config>, Instant)>>,
+}
+
+/// The gate's threads.
+pub struct Serving {
+    callers: Arc<Callers>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Serving {
+    /// Takes no further connection, and waits until those that were taken are answered.
+    pub fn end(self) {
+        self.callers.end();
+        for thread in self.threads {
+            // A panic of theirs has ended the process.
+            let _ = thread.join();
+        }
+    }
 }
 
 /// A question with everything that came along for the record.
@@ -73,24 +93,20 @@ impl Asked {
 }
 
 impl Gate {
-    /// Answers questions on `listener`, for ever, on threads of their own.
-    pub fn serve(self: &Arc<Self>, listener: UnixListener) -> std::io::Result<()> {
-        let listener = Arc::new(listener);
+    /// Answers questions on `listener`, on threads of their own, until that is ended.
+    pub fn serve(self: &Arc<Self>, listener: UnixListener) -> std::io::Result<Serving> {
+        let callers = Arc::new(Callers::at(listener)?);
+        let mut threads = Vec::new();
         for n in 0..limits::GATE_THREADS {
-            let (gate, listener) = (Arc::clone(self), Arc::clone(&listener));
-            std::thread::Builder::new().name(format!("gate-{n}")).stack_size(limits::GATE_STACK).spawn(
-                move || {
-                    loop {
-                        match listener.accept() {
-                            Ok((stream, _)) => gate.connection(stream),
-                            // Out of descriptors or a caller that hung up: neither may spin.
-                            Err(_) => std::thread::sleep(Duration::from_millis(10)),
-                        }
-                    }
-                },
-            )?;
+            let (gate, callers) = (Arc::clone(self), Arc::clone(&callers));
+            let thread = std::thread::Builder::new().name(format!("gate-{n}")).stack_size(limits::GATE_STACK);
+            threads.push(thread.spawn(move || {
+                while let Some(stream) = callers.next() {
+                    gate.connection(stream);
+                }
+            })?);
         }
-        Ok(())
+        Ok(Serving { callers, threads })
     }
 
     fn connection(&self, mut stream: UnixStream) {

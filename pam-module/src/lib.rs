@@ -192,6 +192,10 @@ fn untold(question: &Question) {
 }
 
 fn finish(pamh: &mut PamHandle, phase: Phase, outcome: Outcome) -> PamResultCode {
+    // A logout refuses nobody, and its line in the log would say that it did.
+    if phase == Phase::Close {
+        return PamResultCode::PAM_SUCCESS;
+    }
     let (code, line) = match outcome {
         Outcome::In => return PamResultCode::PAM_SUCCESS,
         Outcome::Refused(line) if line.is_empty() => {
@@ -215,9 +219,6 @@ fn finish(pamh: &mut PamHandle, phase: Phase, outcome: Outcome) -> PamResultCode
             (PamResultCode::PAM_SERVICE_ERR, line)
         }
     };
-    if phase == Phase::Close {
-        return PamResultCode::PAM_SUCCESS;
-    }
     say(pamh, &line);
     match phase {
         // sshd would try again and say the same twice more.

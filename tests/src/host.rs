@@ -143,6 +143,24 @@ impl Host {
         Ok(())
     }
 
+    /// Installs packages of Debian, with the network of this machine.
+    pub fn packages(&self, names: &str) -> Result<()> {
+        let init = self.init().to_string();
+        let script = format!(
+            "[ -e {THROWAWAY} ] && apt-get -q update && apt-get -q install -y --no-install-recommends {names}"
+        );
+        run(Command::new("timeout")
+            .arg(limits::INSTALL_S.to_string())
+            .args(["nsenter", "--mount", "--uts", "--ipc", "--pid", "--root", "--wd", "-t", &init])
+            .args(["/bin/sh", "-c", &script])
+            .env_clear()
+            .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
+            .env("LC_ALL", "C.UTF-8")
+            .env("DEBIAN_FRONTEND", "noninteractive")
+            .stdin(Stdio::null()))
+        .with_context(|| format!("installing {names} on {}", self.name))
+    }
+
     /// Writes the PAM lines of the contract into one service file of the host.
     pub fn gate(&self, service: &str, arguments: &str) -> Result<()> {
         let file = self.path(&format!("etc/pam.d/{service}"));

@@ -8,6 +8,9 @@ pub const BOOT: Duration = Duration::from_secs(90);
 /// Seconds that one command of a person takes at most. A hung door must not hang the run.
 pub const COMMAND_S: u64 = 60;
 
+/// Seconds that packages take at most to come from the mirror and be installed; a minute is usual.
+pub const INSTALL_S: u64 = 600;
+
 /// Something that happens by itself has happened within this.
 pub const SOON: Duration = Duration::from_secs(20);
 

@@ -10,7 +10,7 @@ const SHORT: &str = "15s";
 /// Plays it. Everything that people do here they do over ssh, with what anybody has.
 pub fn demo(keep: bool) -> Result<()> {
     testbed::root_or_explain()?;
-    dist::dist(dist::For::Tests)?;
+    dist::dist(dist::For::Demo)?;
     testbed::image()?;
     let mut host = {
         let _progress = Progress::begin("booting web-1 and installing the package");

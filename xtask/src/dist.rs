@@ -12,15 +12,21 @@ pub enum For {
     People,
     /// The hosts of tests.
     Tests,
+    /// The host of the demo, which has no hub: that takes most of the time to build.
+    Demo,
 }
 
-/// Builds module, daemon and command, and packs them; and the hub in a package of its own. Gives the former.
+/// Builds module, daemon and command, and packs them; and the hub in a package of its own, but for the demo. Gives the
+/// former.
 pub fn dist(for_whom: For) -> Result<PathBuf> {
     build_packages()?;
+    let hub = for_whom != For::Demo;
     {
-        let _progress = testbed::Progress::begin("building pam_jit.so, jitd, jit and jit-hub");
+        let what = if hub { "pam_jit.so, jitd, jit and jit-hub" } else { "pam_jit.so, jitd and jit" };
+        let _progress = testbed::Progress::begin(&format!("building {what}"));
         cargo(&["build", "--quiet", "--profile", "module", "-p", "pam-module"])?;
-        cargo(&["build", "--quiet", "--release", "-p", "jitd", "-p", "jit", "-p", "hub"])?;
+        let hub: &[&str] = if hub { &["-p", "hub"] } else { &[] };
+        cargo(&[&["build", "--quiet", "--release", "-p", "jitd", "-p", "jit"], hub].concat())?;
     }
     let target = testbed::repository().join("target");
     std::fs::copy(target.join("module/libpam_jit.so"), target.join("module/pam_jit.so"))
@@ -29,12 +35,13 @@ pub fn dist(for_whom: For) -> Result<PathBuf> {
     let cargo_deb = cargo_tool("cargo-deb", "3.8.0")?;
     let folder = target.join("deb");
     std::fs::create_dir_all(&folder)?;
-    for what in [&["-p", "jitd", "--variant", std::env::consts::ARCH][..], &["-p", "hub"]] {
+    let jitd = ["-p", "jitd", "--variant", std::env::consts::ARCH];
+    for what in [&jitd[..], &["-p", "hub"]].into_iter().take(if hub { 2 } else { 1 }) {
         testbed::run(
             Command::new(&cargo_deb)
                 .arg("--quiet")
                 .args(what)
-                .args(if for_whom == For::Tests { Some("--fast") } else { None })
+                .args(if for_whom == For::People { None } else { Some("--fast") })
                 .args(["--no-build", "--no-strip", "--output"])
                 .arg(&folder)
                 .current_dir(testbed::repository()),
@@ -43,7 +50,9 @@ pub fn dist(for_whom: For) -> Result<PathBuf> {
     let package = testbed::package("jitd")?;
     holds_the_module(&package)?;
     names_its_libc(&package, &["module/pam_jit.so", "release/jitd", "release/jit"])?;
-    names_its_libc(&testbed::package("jit-hub")?, &["release/jit-hub"])?;
+    if hub {
+        names_its_libc(&testbed::package("jit-hub")?, &["release/jit-hub"])?;
+    }
     Ok(package)
 }
 

@@ -1,5 +1,6 @@
 //! Test programs, some at the same time: much of what they do is to wait.
 
+use crate::tools::by_itself;
 use anyhow::{Context as _, Result, bail, ensure};
 use serde::Deserialize;
 use std::io::{PipeReader, Read as _};
@@ -74,7 +75,7 @@ pub fn run(tally: &mut Tally, packages: &[&str]) -> Result<()> {
 
 /// The programs, the largest first: they tend to be those that take longest.
 fn build(packages: &[&str]) -> Result<Vec<Program>> {
-    let output = Command::new("cargo")
+    let output = by_itself("cargo")
         .args(["test", "--no-run", "--message-format=json-render-diagnostics"])
         .args(packages)
         .current_dir(testbed::repository())

@@ -1,7 +1,7 @@
 //! `cargo xtask test`: stages, each timed; the first that fails ends the run and says how to repeat it.
 
 use crate::programs::Tally;
-use crate::tools::{build_packages, cargo_tool};
+use crate::tools::{build_packages, by_itself, cargo_tool};
 use crate::{bench, dist, programs};
 use anyhow::{Context as _, Result, bail};
 use std::io::{BufRead as _, BufReader};
@@ -30,11 +30,15 @@ const STAGES: &[Stage] = &[
     }),
     ("licenses", |_| licenses()),
     ("unit", |tally| {
-        // Breaks a repair off at each of its system calls; what hubs share; and what stands before them.
+        // Breaks a repair off at each of its system calls; what hubs share; what stands before them; and who looks at
+        // their pages, and signs in to them.
         testbed::install(&[
             ("strace", "strace"),
             ("/usr/lib/postgresql", "postgresql"),
             ("/usr/sbin/nginx", "nginx-light"),
+            ("chromium", "chromium"),
+            ("node", "nodejs"),
+            ("npm", "npm"),
         ])?;
         let packages = ["--workspace", "--exclude", "hosts", "--exclude", "module-tests"];
         programs::run(tally, &packages)?;
@@ -44,7 +48,8 @@ const STAGES: &[Stage] = &[
     ("module", |tally| tests(tally, &["cargo", "test", "-p", "module-tests"], &[])),
     ("fuzz", |_| fuzz()),
     ("hosts", |tally| {
-        tests(tally, &["cargo", "test", "-p", "hosts", "--no-fail-fast", "--", "--test-threads=2"], &[])
+        let skip = ["--test-threads=2", "--skip", "long::"];
+        tests(tally, &[&["cargo", "test", "-p", "hosts", "--no-fail-fast", "--"], &skip[..]].concat(), &[])
     }),
 ];
 
@@ -70,9 +75,9 @@ const LONG: &[Stage] = &[
         let line = ["cargo", "test", "-p", "hosts", "--features", "long", "--test", "crossings"];
         tests(tally, &line, &[])
     }),
-    ("proxy", |tally| {
-        let line = ["cargo", "test", "-p", "hosts", "--features", "long", "--test", "scenario", "held_back"];
-        tests(tally, &line, &[])
+    ("stories", |tally| {
+        let line = ["cargo", "test", "-p", "hosts", "--features", "long", "--test", "scenario", "--"];
+        tests(tally, &[&line, &["--test-threads=2", "long::", "table::"][..]].concat(), &[])
     }),
     ("settles", |tally| {
         tests(
@@ -121,7 +126,7 @@ pub fn test(long: bool, only: &[String]) -> Result<()> {
 /// Runs a command with its output shown.
 fn command(line: &[&str], environment: &[(&str, &str)]) -> Result<()> {
     let (program, arguments) = line.split_first().context("no command")?;
-    let status = Command::new(program)
+    let status = by_itself(program)
         .args(arguments)
         .envs(environment.iter().copied())
         .current_dir(testbed::repository())
@@ -134,7 +139,7 @@ fn command(line: &[&str], environment: &[(&str, &str)]) -> Result<()> {
 /// Runs tests, shows their output and counts what its closing lines say.
 fn tests(tally: &mut Tally, line: &[&str], environment: &[(&str, &str)]) -> Result<()> {
     let (program, arguments) = line.split_first().context("no command")?;
-    let mut child = Command::new(program)
+    let mut child = by_itself(program)
         .args(arguments)
         .envs(environment.iter().copied())
         .current_dir(testbed::repository())

@@ -30,9 +30,20 @@ pub fn cargo_tool(name: &str, version: &str) -> Result<PathBuf> {
     Ok(tool)
 }
 
+/// A program without what `cargo xtask` was told of its own crate: a build script that looks at that would have half of
+/// what was built by hand built anew, and the other way round.
+pub fn by_itself(program: &str) -> Command {
+    let mut command = Command::new(program);
+    let of_crate = |name: &str| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_");
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_str().is_some_and(of_crate)) {
+        command.env_remove(name);
+    }
+    command
+}
+
 /// Runs a cargo command in the repository with its output shown.
 pub fn cargo(arguments: &[&str]) -> Result<()> {
-    let mut cargo = Command::new("cargo");
+    let mut cargo = by_itself("cargo");
     cargo.args(arguments).current_dir(testbed::repository());
     let status = cargo.status()?;
     ensure!(status.success(), "cargo {} failed ({status})", arguments.join(" "));

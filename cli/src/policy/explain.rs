@@ -120,7 +120,7 @@ fn of_rule(said: &Explained, rule: &ExplainedRule, lines: &mut Vec<String>) {
         }
     }
     add("│", String::new());
-    add("╰─", ends(said, rule));
+    add("╰─", said.ends(rule));
     if let Some(glass) = &rule.break_glass {
         let by = who(&glass.review_by);
         let text = match (glass.may, &glass.blocked_by) {
@@ -152,28 +152,6 @@ fn of_rule(said: &Explained, rule: &ExplainedRule, lines: &mut Vec<String>) {
 fn not_needed(step: &ExplainedStep) -> String {
     let when = step.when.as_deref().unwrap_or("never");
     format!("not needed: {} of {}, only for what is {when}", step.need, step.from)
-}
-
-/// How it ends if all goes well, or why it does not.
-fn ends(said: &Explained, rule: &ExplainedRule) -> String {
-    let length = said.length.unwrap_or(rule.longest);
-    let clock = match rule.claim_by {
-        None => format!("for {length}"),
-        Some(by) => format!("for {length} from first use, which must come within {by}"),
-    };
-    match said.outcome.how {
-        How::Refused => {
-            format!("refused at once: {}", said.outcome.why.as_deref().unwrap_or("nobody could approve it"))
-        }
-        How::ByItself => format!("approved at once by the rule, {clock}"),
-        How::ByPeople => {
-            let people = if said.outcome.needs == 1 { "person" } else { "people" };
-            format!(
-                "approved once {} {people} agreed, {clock}; waits {} for them",
-                said.outcome.needs, rule.waits
-            )
-        }
-    }
 }
 
 fn who(people: &BTreeSet<Person>) -> String {

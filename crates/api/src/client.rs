@@ -1,11 +1,11 @@
 //! The blocking client, for `jit`.
 
 use crate::{
-    AppliedPolicy, AskExplain, AskGrants, AskJournal, AskRequests, Check, CheckQuery, DoctorReport, EndGrant,
-    EndSession, GrantView, Heard, HostToken, HostView, JournalRow, MadeLink, MadeToken, Monitored,
-    NewExtension, NewHostToken, NewLink, NewPolicy, NewReplay, NewRequest, NewReview, NewToken, Opened,
-    PolicyView, Problem, Removed, Replayed, RequestView, Reviewed, Roles, SessionView, Status, Token,
-    TokenView, WatchReport, limits,
+    AppliedPolicy, AskExplain, AskGrants, AskJournal, AskRequests, AskedLogin, Check, CheckQuery,
+    DoctorReport, EndGrant, EndSession, GrantView, Heard, HostToken, HostView, JournalRow, MadeLink,
+    MadeToken, Monitored, NewExtension, NewHostToken, NewLink, NewLogin, NewPolicy, NewReplay, NewRequest,
+    NewReview, NewToken, Opened, PolicyView, Problem, Removed, Replayed, RequestView, Reviewed, Roles,
+    SessionView, Status, TakeLogin, TakenLogin, Token, TokenView, WatchReport, limits,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -117,6 +117,15 @@ impl Client {
     /// A client of the hub at `url`, known there by `token`. With `ca`, in PEM, only a certificate of that
     /// authority is believed; without it those that this machine trusts are.
     pub fn on_hub(url: &str, token: &str, ca: Option<&str>) -> Answer<Self> {
+        Self::at(url, Some(token), ca)
+    }
+
+    /// The same for somebody who is not known there yet.
+    pub fn stranger_on_hub(url: &str, ca: Option<&str>) -> Answer<Self> {
+        Self::at(url, None, ca)
+    }
+
+    fn at(url: &str, token: Option<&str>, ca: Option<&str>) -> Answer<Self> {
         let url = url.trim_end_matches('/');
         let unusable =
             |what: &str| ClientError::Unusable(format!("{what}: write it as https://hub.example.org:8443"));
@@ -125,10 +134,16 @@ impl Client {
         if parsed.scheme() != "https" || parsed.path() != "/" || parsed.query().is_some() {
             return Err(unusable(&format!("{url} is not the address of a hub")));
         }
-        let mut bearer = reqwest::header::HeaderValue::from_str(&format!("Bearer {token}"))
-            .map_err(|_| ClientError::Unusable("the token has characters that no token has".to_owned()))?;
-        bearer.set_sensitive(true);
-        let headers = [(reqwest::header::AUTHORIZATION, bearer)].into_iter().collect();
+        let bearer = |token| -> Answer<reqwest::header::HeaderValue> {
+            let mut bearer =
+                reqwest::header::HeaderValue::from_str(&format!("Bearer {token}")).map_err(|_| {
+                    ClientError::Unusable("the token has characters that no token has".to_owned())
+                })?;
+            bearer.set_sensitive(true);
+            Ok(bearer)
+        };
+        let bearer = token.map(bearer).transpose()?;
+        let headers = bearer.map(|bearer| (reqwest::header::AUTHORIZATION, bearer)).into_iter().collect();
         let mut http = builder().https_only(true).default_headers(headers);
         if let Some(ca) = ca {
             let wrong = |why: &dyn fmt::Display| {
@@ -300,6 +315,16 @@ impl Client {
     /// `POST /v1/links`.
     pub fn make_link(&self, body: &NewLink) -> Answer<MadeLink> {
         self.post("links", body)
+    }
+
+    /// `POST /v1/login`.
+    pub fn ask_login(&self, body: &NewLogin) -> Answer<AskedLogin> {
+        self.post("login", body)
+    }
+
+    /// `POST /v1/login/token`.
+    pub fn take_login(&self, body: &TakeLogin) -> Answer<TakenLogin> {
+        self.post("login/token", body)
     }
 
     /// `POST /v1/tokens/{id}/revoke`.

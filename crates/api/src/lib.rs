@@ -26,6 +26,9 @@
 //! | `GET /v1/tokens` | | `[`[`TokenView`]`]`; a hub alone, as what follows |
 //! | `POST /v1/tokens` | [`NewToken`] | [`MadeToken`] |
 //! | `POST /v1/tokens/{id}/revoke` | | [`Token`] |
+//! | `POST /v1/links` | [`NewLink`] | [`MadeLink`] |
+//! | `POST /v1/login` | [`NewLogin`] | [`AskedLogin`]; by anybody |
+//! | `POST /v1/login/token` | [`TakeLogin`] | [`TakenLogin`]; by anybody |
 //! | `GET /v1/roles` | | `[`[`Roles`]`]` |
 //! | `POST /v1/roles` | [`Roles`] | [`Roles`] |
 //! | `GET /v1/fleet` | | `[`[`HostView`]`]` |
@@ -55,6 +58,7 @@ mod attested;
 mod client;
 mod fleet;
 pub mod limits;
+mod login;
 #[cfg(feature = "schema")]
 pub mod openapi;
 mod problem;
@@ -74,10 +78,12 @@ pub use fleet::{
     AskFeed, Heard, HostState, HostToken, HostView, Join, Known, NewHostToken, Nonced, Removed, SIGNED,
     TakenBack,
 };
+pub use login::{AskedLogin, NewLogin, TakeLogin, TakenLogin};
 pub use problem::{Problem, ProblemCode};
 pub use record::{ChangeRecord, DecisionRecord, Mark, MarkRecord, PolicyApplied, Record};
 pub use right::{
-    MadeLink, MadeToken, NewLink, NewToken, Right, RightRecord, Role, Roles, Scope, Token, TokenView,
+    Identity, MadeLink, MadeToken, NewLink, NewToken, Right, RightRecord, Role, Roles, Scope, Token,
+    TokenView,
 };
 pub use session::{
     EndAsked, EndCause, EndSession, HowEnded, LeftOver, Session, SessionChange, SessionRecord, SessionState,

@@ -2,12 +2,12 @@
 //! no longer. Daemons serve the file, and have none of this in them.
 
 use crate::{
-    AppliedPolicy, AskExplain, AskFeed, AskGrants, AskJournal, AskRequests, Check, CheckQuery, DoctorReport,
-    EndGrant, EndSession, GrantView, Heard, HostAnswer, HostAsk, HostCall, HostOffer, HostState, HostToken,
-    HostView, Join, JournalHas, JournalPart, JournalRow, Known, MadeLink, MadeToken, Monitored, NewExtension,
-    NewHostToken, NewLink, NewPolicy, NewReplay, NewRequest, NewReview, NewToken, Nonced, OpenSessions,
-    Opened, PolicyView, Problem, Removed, Replayed, RequestView, Reviewed, Roles, SIGNED, SessionView,
-    Status, TakenBack, Token, TokenView, WatchReport,
+    AppliedPolicy, AskExplain, AskFeed, AskGrants, AskJournal, AskRequests, AskedLogin, Check, CheckQuery,
+    DoctorReport, EndGrant, EndSession, GrantView, Heard, HostAnswer, HostAsk, HostCall, HostOffer,
+    HostState, HostToken, HostView, Join, JournalHas, JournalPart, JournalRow, Known, MadeLink, MadeToken,
+    Monitored, NewExtension, NewHostToken, NewLink, NewLogin, NewPolicy, NewReplay, NewRequest, NewReview,
+    NewToken, Nonced, OpenSessions, Opened, PolicyView, Problem, Removed, Replayed, RequestView, Reviewed,
+    Roles, SIGNED, SessionView, Status, TakeLogin, TakenBack, TakenLogin, Token, TokenView, WatchReport,
 };
 use schemars::generate::{SchemaGenerator, SchemaSettings};
 use schemars::{JsonSchema, Schema};
@@ -31,6 +31,8 @@ const EXAMPLES: &[(&str, &str)] = &[
     ("/v1/policy/explain", r#"{"hosts":["db-7"],"services":["ssh"],"for":"2h"}"#),
     ("/v1/tokens", r#"{"name":"laptop","scopes":["read","request"],"for":"30d"}"#),
     ("/v1/links", r#"{"person":"bob"}"#),
+    ("/v1/login", r#"{"name":"db-7","scopes":["read","request"]}"#),
+    ("/v1/login/token", r#"{"secret":"jitd_"}"#),
     ("/v1/roles", r#"{"person":"bob","roles":["auditor"]}"#),
     ("/v1/fleet/token", r#"{"labels":{"env":"prod"},"length":"1h","uses":2}"#),
 ];
@@ -150,7 +152,7 @@ pub fn document() -> Value {
 impl Book {
     fn people(&mut self) {
         self.reads::<Status>(By::Anyone, "/v1/status", "How it does, and who one is to it");
-        self.asks::<CheckQuery, Check>(By::OnHost, "/v1/check", "What the gate would say");
+        self.asks::<CheckQuery, Check>(By::Anyone, "/v1/check", "What the gate would say");
         self.asks::<AskRequests, Vec<RequestView>>(By::Anyone, "/v1/requests", "Requests");
         self.writes::<NewRequest, Opened>(By::Anyone, "/v1/requests", "Ask for access");
         self.reads::<RequestView>(By::Anyone, "/v1/requests/{id}", "One request");
@@ -203,6 +205,8 @@ impl Book {
             "/v1/links",
             "A link that signs in to the pages once, told this once",
         );
+        self.writes::<NewLogin, AskedLogin>(By::Stranger, "/v1/login", "Ask to be let in without a browser");
+        self.writes::<TakeLogin, TakenLogin>(By::Stranger, "/v1/login/token", "Take the token, this once");
         self.reads::<Vec<Roles>>(By::OnHub, "/v1/roles", "Who has which role");
         self.writes::<Roles, Roles>(By::OnHub, "/v1/roles", "Give somebody these roles and no others");
         self.reads::<Vec<HostView>>(By::OnHub, "/v1/fleet", "Hosts");

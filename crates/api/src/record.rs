@@ -368,6 +368,10 @@ fn right(line: &mut Line, record: &RightRecord) {
             line.put("expires", &iso(token.expires));
         }
         Right::RoleGiven(role) | Right::RoleTaken(role) => line.put("role", role.code()),
+        Right::IdentityBound(identity) | Right::IdentityUnbound(identity) => {
+            line.put("issuer", identity.issuer.as_str());
+            line.put("subject", identity.subject.as_str());
+        }
     }
 }
 
@@ -544,6 +548,15 @@ mod tests {
         assert_eq!(last.line(10), "change=role_taken actor=jit-hub person=bob role=auditor seq=10");
         let json = serde_json::to_string(&last).unwrap();
         assert_eq!(serde_json::from_str::<Record>(&json).unwrap(), last);
+        let text = |text| Text::parse(text).unwrap();
+        let identity = crate::Identity { issuer: text("https://id.example.org"), subject: text("a b=c") };
+        assert_eq!(
+            record(Some("alice"), Right::IdentityBound(identity.clone())).line(11),
+            "change=identity_bound actor=alice person=bob issuer=https://id.example.org subject=\"a b=c\" seq=11"
+        );
+        assert!(
+            record(None, Right::IdentityUnbound(identity)).line(12).starts_with("change=identity_unbound ")
+        );
     }
 
     #[test]

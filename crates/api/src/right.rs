@@ -178,6 +178,17 @@ pub struct MadeLink {
     pub token: Token,
 }
 
+/// An account at a provider of identities, that one person of the hub signs in by.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Identity {
+    /// The provider, as it calls itself (OpenID Connect Core, section 2, `iss`).
+    pub issuer: Text,
+    /// Whom it says it is, never given to anybody else (`sub`).
+    pub subject: Text,
+}
+
 /// A person's roles.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -218,6 +229,10 @@ pub enum Right {
     RoleGiven(Role),
     /// A role was taken.
     RoleTaken(Role),
+    /// An account elsewhere signs this person in from now on.
+    IdentityBound(Identity),
+    /// It does no more.
+    IdentityUnbound(Identity),
 }
 
 impl Right {
@@ -228,6 +243,8 @@ impl Right {
             Self::TokenRevoked(_) => "token_revoked",
             Self::RoleGiven(_) => "role_given",
             Self::RoleTaken(_) => "role_taken",
+            Self::IdentityBound(_) => "identity_bound",
+            Self::IdentityUnbound(_) => "identity_unbound",
         }
     }
 }

@@ -7,6 +7,7 @@
 
 mod asking;
 mod caller;
+mod checking;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod desk;

@@ -40,6 +40,31 @@ pub struct Explained {
     pub others: Vec<OtherRule>,
 }
 
+impl Explained {
+    /// How it ends by the rule that covers it if all goes well, or why it does not.
+    pub fn ends(&self, rule: &ExplainedRule) -> String {
+        let length = self.length.unwrap_or(rule.longest);
+        let clock = match rule.claim_by {
+            None => format!("for {length}"),
+            Some(by) => format!("for {length} from first use, which must come within {by}"),
+        };
+        match self.outcome.how {
+            How::Refused => {
+                let why = self.outcome.why.as_deref().unwrap_or("nobody could approve it");
+                format!("refused at once: {why}")
+            }
+            How::ByItself => format!("approved at once by the rule, {clock}"),
+            How::ByPeople => {
+                let people = if self.outcome.needs == 1 { "person" } else { "people" };
+                format!(
+                    "approved once {} {people} agreed, {clock}; waits {} for them",
+                    self.outcome.needs, rule.waits
+                )
+            }
+        }
+    }
+}
+
 /// The rule that covers an ask, for that ask.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]

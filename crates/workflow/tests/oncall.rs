@@ -196,6 +196,10 @@ fn a_calendar_that_is_not_understood_is_refused_whole_with_line_property_and_fix
             "4: RRULE: recurs more than once a day: make it daily or rarer",
         ),
         (
+            event("DTSTART:20261125T080000Z\nDURATION:PT1H\nRRULE:FREQ=WEEKLY;BYDAY=M\u{1054d}"),
+            "4: RRULE: \"FREQ=WEEKLY;BYDAY=M\u{1054d}\" has letters that no recurrence has: correct it",
+        ),
+        (
             event("DTSTART:19700101T080000Z\nDURATION:PT1H\nRRULE:FREQ=DAILY"),
             "4: DTSTART: is too long ago for an event that recurs: start the series anew",
         ),

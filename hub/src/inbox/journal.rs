@@ -1,13 +1,16 @@
 //! Journals of hosts: taken in whole ranges, each record once, and compared with what was taken before.
 
+use super::past::learn;
 use super::rows::{self, Log, Whose};
 use super::uses;
 use crate::ledger::{Ledger, mark};
+use crate::limits;
 use crate::site::Site;
 use access::{HostName, Time};
 use api::{JournalHas, JournalPart, Mark};
 use desk::DeskError;
 use journal::{Broken, Head, Verifier, Witness};
+use loglines::Level;
 use std::collections::BTreeSet;
 use sync::Digest;
 
@@ -27,8 +30,26 @@ impl Site {
         part: JournalPart,
     ) -> Result<JournalHas, DeskError> {
         is_whole(&part)?;
+        let bytes = part.rows.iter().map(|row| row.body.len() as u64 + limits::RECORD_AROUND).sum();
+        let now = self.clock.time();
+        if !self.allowance.take(&host, bytes, now) {
+            let most = limits::HOST_JOURNAL_A_DAY / 1024 / 1024;
+            let why = format!(
+                "{host} has written more than {most} MB a day, which the hub takes from no host: it keeps its records, and \
+                 they are taken as the day goes on; look there what it records, with `jit audit tail`"
+            );
+            if self.hosts.is_told(&host, now) {
+                self.log.put(Level::Err, why.clone());
+            }
+            return Err(DeskError::Busy(why));
+        }
         let whose = Whose { host, joined, log: part.log };
-        match self.ledger.take_journal(whose, part, self.clock.time())? {
+        let (host, last) = (whose.host.clone(), part.rows.last().map_or(0, |row| row.seq));
+        let taken = self.ledger.take_journal(whose, part, now);
+        if !matches!(taken, Ok(Taken::Has(through)) if through >= last) {
+            self.allowance.give_back(&host, bytes);
+        }
+        match taken? {
             Taken::Has(through) => Ok(JournalHas { through }),
             Taken::Forked(why) => Err(DeskError::BadRequest(why)),
         }
@@ -42,6 +63,13 @@ fn is_whole(part: &JournalPart) -> Result<(), DeskError> {
     let Some(first) = part.rows.first() else { return Err(wrong(&"it is empty")) };
     if first.log != part.log {
         return Err(wrong(&"its records are of another log"));
+    }
+    if let Some(odd) = part.rows.iter().find(|row| row.stamp.boot.len() > limits::BOOT_ID) {
+        return Err(wrong(&format!(
+            "record {} names a start of the machine by more than {} bytes",
+            odd.seq,
+            limits::BOOT_ID
+        )));
     }
     if let Some(large) = part.rows.iter().find(|row| !row.is_whole()) {
         return Err(wrong(&Broken::Edited(large.seq)));
@@ -88,7 +116,7 @@ impl Ledger {
             let mut used = BTreeSet::new();
             for row in new {
                 rows::put_record(tx.connection(), &whose, row, now)?;
-                used.extend(uses::keep(tx.connection(), &whose.host, &row.body)?);
+                used.extend(learn(tx.connection(), &whose.host, &row.body, now)?);
             }
             used.into_iter().try_for_each(|grant| uses::tell(tx, &whose.host, grant, now))?;
             let through = before.as_ref().map_or(last.seq, |log| log.head.seq.max(last.seq));

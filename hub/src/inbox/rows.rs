@@ -132,6 +132,25 @@ pub fn logs(connection: &dyn Sql) -> Result<BTreeMap<String, (u64, Option<String
     Ok(logs.into_iter().map(|(host, (_, size, alarm))| (host, (size, alarm))).collect())
 }
 
+/// The last records of a host's newest log, before this one where one is named, the first first: the place and the body
+/// of each.
+pub fn records(
+    connection: &dyn Sql,
+    host: &HostName,
+    before: Option<u64>,
+    limit: u64,
+) -> Result<Vec<(u64, String)>, DeskError> {
+    let newest = "SELECT joined, log, size FROM host_log WHERE host = ?1 ORDER BY heard_ms DESC, log LIMIT 1";
+    let newest: Option<([u8; 32], String, u64)> = connection.row(newest, &[&host.as_str()])?;
+    let Some((joined, log, size)) = newest else { return Ok(Vec::new()) };
+    let end = before.unwrap_or(size + 1).min(size + 1);
+    Ok(connection.rows(
+        "SELECT seq, body FROM host_record \
+         WHERE host = ?1 AND joined = ?2 AND log = ?3 AND seq >= ?4 AND seq < ?5 ORDER BY seq",
+        &[&host.as_str(), &joined, &log, &end.saturating_sub(limit), &end],
+    )?)
+}
+
 /// Takes away records that were heard before this: what a host's clock said of them is its own word.
 pub fn forget_records(connection: &dyn Sql, before: Time) -> Result<usize, DeskError> {
     Ok(connection.execute("DELETE FROM host_record WHERE heard_ms < ?1", &[&before.timestamp_millis()])?)

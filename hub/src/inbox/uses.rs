@@ -1,38 +1,13 @@
 //! How much grants were used, as the journals of hosts say: a host's word counts for itself alone.
 
+use super::past::past_of;
 use crate::ledger::mark;
 use crate::limits;
 use crate::outbox::{self, Kind};
 use access::{Grant, GrantId, HostName, Time};
-use api::{Change, Mark, Record, SessionChange, Used};
+use api::{Change, Mark, Used};
 use desk::{Committed, DeskError};
 use store::{Sql, Tx};
-
-/// The table of this room, which hubs of before did not have.
-pub const TABLE: &str = include_str!("uses.sql");
-
-/// Keeps what a record of a host says of the use of a grant, if it does. Of which grant.
-pub fn keep(sql: &dyn Sql, host: &HostName, body: &str) -> Result<Option<GrantId>, DeskError> {
-    // Most records are of something else, and reading one is most of what it costs to take it.
-    if !body.contains("\"session\"") {
-        return Ok(None);
-    }
-    let Ok(Record::Session(record)) = serde_json::from_str(body) else { return Ok(None) };
-    let is_over = matches!(record.change, SessionChange::Closed | SessionChange::Ended);
-    let Some(grant) = record.session.grant.filter(|_| is_over) else { return Ok(None) };
-    sql.execute(
-        "INSERT INTO grant_use (grant_id, host, session, opened_ms, closed_ms) VALUES (?1, ?2, ?3, ?4, ?5) \
-         ON CONFLICT (grant_id, host, session) DO NOTHING",
-        &[
-            &grant.bits(),
-            &host.as_str(),
-            &record.session.id.bits(),
-            &record.session.opened.timestamp_millis(),
-            &record.at.timestamp_millis(),
-        ],
-    )?;
-    Ok(Some(grant))
-}
 
 /// Puts on record that hosts told how a grant that is over was used, and has its cards say so: what a host tells of the last
 /// session comes after the end.
@@ -52,13 +27,10 @@ pub fn tell(tx: &mut Tx<'_, Committed>, host: &HostName, id: GrantId, now: Time)
 
 /// How much a grant was used on all its hosts; times at which it was used on several count once.
 pub fn used(sql: &dyn Sql, grant: &Grant) -> Result<Used, DeskError> {
-    let rows: Vec<(String, i64, i64)> = sql.rows(
-        "SELECT host, opened_ms, closed_ms FROM grant_use WHERE grant_id = ?1 ORDER BY opened_ms LIMIT ?2",
-        &[&grant.id.bits(), &limits::USES],
-    )?;
-    let of_grant = |(host, ..): &&(String, i64, i64)| grant.hosts.iter().any(|named| named.as_str() == host);
+    let of_grant = past_of(sql, grant.id, limits::USES)?;
+    let millis = |time: Time| time.timestamp_millis();
     let spans: Vec<(i64, i64)> =
-        rows.iter().filter(of_grant).map(|(_, opened, closed)| (*opened, *closed)).collect();
+        of_grant.iter().filter_map(|past| Some((millis(past.opened), millis(past.ended?)))).collect();
     Ok(Used { sessions: u32::try_from(spans.len()).unwrap_or(u32::MAX), seconds: together(&spans) })
 }
 
@@ -71,12 +43,6 @@ fn together(spans: &[(i64, i64)]) -> u64 {
         until = until.max(*closed);
     }
     u64::try_from(ms / 1000).unwrap_or_default()
-}
-
-/// Forgets what was so long ago that nobody asks.
-pub fn forget(sql: &dyn Sql, before: Time) -> Result<(), DeskError> {
-    sql.execute("DELETE FROM grant_use WHERE closed_ms < ?1", &[&before.timestamp_millis()])?;
-    Ok(())
 }
 
 #[cfg(test)]

@@ -36,7 +36,6 @@ pub trait Channel: Send + Sync + 'static {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Keeps {
     /// One copy of each request, changed in place.
-    #[allow(dead_code)] // of a chat
     Copies,
     /// One letter for each thing that happens.
     Letters,
@@ -71,7 +70,6 @@ pub struct Parcel {
     /// When that was written down to be sent; copies: when it was last.
     pub at: Time,
     /// What [`Outcome::Sent`] said last of a copy.
-    #[allow(dead_code)] // of a chat
     pub reference: Option<String>,
     /// How things are now. None of what a limit held back.
     pub truth: Option<Truth>,

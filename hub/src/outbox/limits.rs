@@ -79,9 +79,6 @@ pub const DOUBT_ALL: Duration = Duration::from_millis(1200);
 /// Recipients whose pace is remembered at once; more forget those that have not been heard of for longest.
 pub const PACES: usize = 10_000;
 
-/// Bytes of a secret's file.
-pub const SECRET: u64 = 4096;
-
 /// Webhooks of one hub: a few programs.
 pub const WEBHOOKS: usize = 16;
 

@@ -60,7 +60,7 @@ impl Mail {
         }
         let credentials = match (&config.user, &config.password) {
             (Some(user), Some(file)) => {
-                let password = super::secret(file).map_err(|why| wrong("password", &why))?;
+                let password = crate::secret_file::read(file).map_err(|why| wrong("password", &why))?;
                 Some(Credentials::new(user.clone(), password.to_string()))
             }
             _ => None,

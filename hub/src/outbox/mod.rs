@@ -36,9 +36,6 @@ pub use news::News;
 pub use truth::Truth;
 
 use crate::config::Config;
-use std::io::Read as _;
-use std::os::unix::fs::PermissionsExt as _;
-use std::path::Path;
 use std::sync::Arc;
 
 /// The tables of this room, which hubs of before did not have.
@@ -61,23 +58,4 @@ pub fn channels(config: &Config, hub: &str) -> Result<Vec<Arc<dyn Channel>>, Str
         all.push(Arc::new(webhook::Webhook::new(webhook)?));
     }
     Ok(all)
-}
-
-/// What is in a file that nobody else may read.
-pub(crate) fn secret(path: &Path) -> Result<zeroize::Zeroizing<String>, String> {
-    let at = path.display();
-    let cannot = |why: std::io::Error| format!("reading {at}: {why}");
-    let file = std::fs::File::open(path).map_err(cannot)?;
-    let mode = file.metadata().map_err(cannot)?.permissions().mode();
-    if mode & 0o037 != 0 {
-        let mode = mode & 0o777;
-        return Err(format!("{at} has mode {mode:04o}, so others can read or write it: chmod 0600 {at}"));
-    }
-    let mut text = zeroize::Zeroizing::new(String::new());
-    file.take(limits::SECRET).read_to_string(&mut text).map_err(cannot)?;
-    let trimmed = text.trim();
-    if trimmed.is_empty() {
-        return Err(format!("{at} is empty: write the secret into it"));
-    }
-    Ok(zeroize::Zeroizing::new(trimmed.to_owned()))
 }

@@ -264,9 +264,9 @@ pub fn settle(sql: &dyn Sql, row: &Row, holder: &str, came: &Came, now: Time) ->
             &[channel, recipient, &about, event, &holder, &row.wanted, reference, &now],
         )?,
         Came::Over(why) => sql.execute(
-            "UPDATE outbox SET holder = NULL, over = 2, error = ?6, at_ms = ?7 \
+            "UPDATE outbox SET holder = NULL, over = CASE WHEN wanted > ?8 THEN 0 ELSE 2 END, error = ?6, at_ms = ?7 \
              WHERE channel = ?1 AND recipient = ?2 AND about = ?3 AND event = ?4 AND holder = ?5",
-            &[channel, recipient, &about, event, &holder, &in_short(why), &now],
+            &[channel, recipient, &about, event, &holder, &in_short(why), &now, &row.wanted],
         )?,
         Came::Again(next, why) => {
             let waits = (row.tries < limits::IN_ORDER).then_some(WAITS);
@@ -286,13 +286,12 @@ fn in_short(why: &str) -> String {
 
 /// Forgets what was over so long ago that nobody asks.
 pub fn forget(sql: &dyn Sql, now: Time) -> Result<(), DeskError> {
-    sql.execute(
-        "DELETE FROM outbox WHERE over > 0 AND at_ms < (CASE WHEN closed = 1 OR event > 0 THEN ?1 ELSE ?2 END)",
-        &[
-            &(now - limits::KEPT).timestamp_millis(),
-            &(now - limits::COPIES_KEPT).timestamp_millis(),
-        ],
-    )?;
+    let (kept, copies) = (now - limits::KEPT, now - limits::COPIES_KEPT);
+    let (kept, copies) = (kept.timestamp_millis(), copies.timestamp_millis());
+    let over = "DELETE FROM outbox WHERE over > 0 AND at_ms < ?1 AND (closed = 1 OR event > 0 OR at_ms < ?2)";
+    sql.execute(over, &[&kept, &copies])?;
+    // Of a channel that is configured no more.
+    sql.execute("DELETE FROM outbox WHERE over = 0 AND until_ms < ?1", &[&kept])?;
     Ok(())
 }
 

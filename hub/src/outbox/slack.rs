@@ -31,7 +31,7 @@ const PERSON: &str = "person:";
 impl Slack {
     /// The one that the configuration names.
     pub fn new(config: &Config) -> Result<Self, String> {
-        let token = super::secret(&config.token).map_err(|why| format!("slack.token: {why}"))?;
+        let token = crate::secret_file::read(&config.token).map_err(|why| format!("slack.token: {why}"))?;
         if !token.starts_with("xoxb-") {
             let file = config.token.display();
             return Err(format!(

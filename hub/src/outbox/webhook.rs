@@ -25,7 +25,8 @@ impl Webhook {
     /// The one that the configuration names.
     pub fn new(config: &Config) -> Result<Self, String> {
         let key = |key: &str| format!("webhook \"{}\": {key}", config.name);
-        let secret = super::secret(&config.secret).map_err(|why| format!("{}: {why}", key("secret")))?;
+        let secret =
+            crate::secret_file::read(&config.secret).map_err(|why| format!("{}: {why}", key("secret")))?;
         let file = config.secret.display();
         Ok(Self {
             name: format!("webhook:{}", config.name),

@@ -28,7 +28,8 @@ impl Workflows {
     pub fn new(config: &Config) -> Result<Self, String> {
         let key = |key: &str| format!("workflows \"{}\": {key}", config.name);
         let wrong = |why: String| format!("{}: {}: {why}", key("address"), config.address.display());
-        let text = super::secret(&config.address).map_err(|why| format!("{}: {why}", key("address")))?;
+        let text =
+            crate::secret_file::read(&config.address).map_err(|why| format!("{}: {why}", key("address")))?;
         let url = http::address(&text).map_err(|_| wrong("it is no https address".to_owned()))?;
         let host = url.host_str().unwrap_or_default();
         if http::is_under(host, "webhook.office.com") {

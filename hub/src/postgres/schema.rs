@@ -25,6 +25,7 @@ pub(super) const STEPS: &[Step] = &[
     Step { sql: first, oldest: 1 },
     Step { sql: hints, oldest: 1 },
     Step { sql: outbox, oldest: 1 },
+    Step { sql: signin, oldest: 1 },
     Step { sql: teams, oldest: 1 },
 ];
 
@@ -32,7 +33,7 @@ pub(super) const STEPS: &[Step] = &[
 const LOCK: i64 = 0x6A69_7468_7562_0001;
 
 /// The tables of the file, and what several hubs need beside them.
-pub(super) fn first() -> String {
+fn first() -> String {
     let tables = dialect::tables(concat!(
         include_str!("../../../crates/store/src/schema.sql"),
         include_str!("../tables.sql")
@@ -41,18 +42,23 @@ pub(super) fn first() -> String {
 }
 
 /// What a hub in role `feed` is given of the journal.
-pub(super) fn hints() -> String {
+fn hints() -> String {
     include_str!("hints.sql").to_owned()
 }
 
 /// Who is still to hear of what happened. Hubs that do not know it tell nobody.
-pub(super) fn outbox() -> String {
+fn outbox() -> String {
     dialect::tables(crate::outbox::TABLES)
 }
 
+/// Accounts elsewhere and what was open on hosts. Hubs that do not know it sign nobody in by such.
+fn signin() -> String {
+    dialect::tables(crate::signin::TABLES)
+}
+
 /// Whose account in Teams is whose, and where the bot is. Hubs that do not know it have no bot.
-pub(super) fn teams() -> String {
-    dialect::tables(&format!("{}{}", crate::teams::TABLES, crate::inbox::uses::TABLE))
+fn teams() -> String {
+    dialect::tables(crate::teams::TABLES)
 }
 
 /// Takes the steps that are missing. Where there is nothing at all it makes the tables, with the first record of a

@@ -3,9 +3,6 @@
 use chrono::TimeDelta;
 use std::time::Duration;
 
-/// Bytes of the file of the client secret: Microsoft's are 40.
-pub const SECRET: u64 = 4096;
-
 /// Bytes of what Microsoft sends: an activity with all that a card carries is under 40 KB.
 pub const ACTIVITY: usize = 256 * 1024;
 

@@ -1,11 +1,9 @@
 //! `[teams]` of `hub.toml`: which bot this is, and where Microsoft answers.
 
 use super::address::Base;
-use super::limits;
+use crate::secret_file;
 use serde::Deserialize;
-use std::io::Read as _;
-use std::os::unix::fs::MetadataExt as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use zeroize::Zeroizing;
 
 /// Where tokens for calls to Microsoft come from, for a tenant.
@@ -93,29 +91,8 @@ impl Settings {
 
     /// The client secret, from a file that nobody else can read.
     pub fn read_secret(&self) -> Result<Zeroizing<String>, String> {
-        read_secret(&self.secret)
+        secret_file::read(&self.secret).map_err(|why| format!("teams.secret: {why}"))
     }
-}
-
-fn read_secret(path: &Path) -> Result<Zeroizing<String>, String> {
-    let at = path.display();
-    let reading = |why: std::io::Error| format!("reading the bot's secret in {at}: {why}");
-    let file = std::fs::File::open(path).map_err(reading)?;
-    let mode = file.metadata().map_err(reading)?.mode() & 0o7777;
-    if mode & 0o077 != 0 {
-        return Err(format!(
-            "reading the bot's secret in {at}: others than its owner can read or write it (mode {mode:04o}): chmod 0600 {at}"
-        ));
-    }
-    let mut text = Zeroizing::new(String::new());
-    file.take(limits::SECRET).read_to_string(&mut text).map_err(reading)?;
-    let secret = Zeroizing::new(text.trim().to_owned());
-    if secret.is_empty() || secret.contains(char::is_whitespace) {
-        return Err(format!(
-            "reading the bot's secret in {at}: it holds no secret: the file is that one word, the Value of a client secret"
-        ));
-    }
-    Ok(secret)
 }
 
 /// Whether this is a GUID as Microsoft writes them.
@@ -128,7 +105,6 @@ pub fn is_guid(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::os::unix::fs::PermissionsExt as _;
 
     const ID: &str = "11111111-2222-3333-4444-555555555555";
 
@@ -154,25 +130,5 @@ mod tests {
         let other = format!("tenant = \"contoso.com\"\napp_id = \"{ID}\"\nsecret = \"/s\"");
         let said = toml::from_str::<Settings>(&other).unwrap().check().unwrap_err();
         assert!(said.starts_with("teams.tenant"), "{said}");
-    }
-
-    #[test]
-    fn a_secret_that_others_can_read_is_not_used() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("secret");
-        for (text, mode, good) in [
-            ("s3cret\n", 0o600, true),
-            ("s3cret", 0o400, true),
-            ("s3cret", 0o640, false),
-            (" \n", 0o600, false),
-            ("a b", 0o600, false),
-        ] {
-            let _ = std::fs::remove_file(&path);
-            std::fs::write(&path, text).unwrap();
-            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
-            let read = read_secret(&path);
-            assert_eq!(read.is_ok(), good, "{text:?} {mode:o} {read:?}");
-            assert!(!read.as_ref().is_err_and(|why| why.contains("s3cret")));
-        }
     }
 }

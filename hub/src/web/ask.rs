@@ -5,7 +5,7 @@ use super::limits;
 use super::page::once;
 use crate::site::Site;
 use access::{HostName, Login, Service, Span, Text};
-use api::NewRequest;
+use api::{HostView, NewRequest};
 use axum::extract::State;
 use axum::response::Response;
 use desk::DeskError;
@@ -16,7 +16,8 @@ use std::sync::Arc;
 /// The form.
 pub async fn show(State(site): State<Arc<Site>>, call: Call) -> Response {
     guard::shown(site, call, |site, visitor| {
-        let labels = labels(site)?;
+        let hosts = site.host_views()?;
+        let labels = labels(&hosts);
         Ok(Answer::Page(
             "Ask",
             html! {
@@ -25,13 +26,14 @@ pub async fn show(State(site): State<Arc<Site>>, call: Call) -> Response {
                     label {
                         "Hosts by label"
                         select name="label" {
-                            option value="" { "none: the hosts that are named below" }
+                            option value="" { "none, but by name" }
                             @for (label, count) in &labels {
                                 option value=(label) { (label) " (" (count) @if *count == 1 { " host)" } @else { " hosts)" } }
                             }
                         }
                     }
-                    label { "Hosts by name" input name="hosts" autocomplete="off" aria-describedby="hosts"; }
+                    label { "Hosts by name" input name="hosts" autocomplete="off" aria-describedby="hosts" list="known"; }
+                    datalist #known { @for host in hosts.iter().take(limits::OFFERED) { option value=(host.host) {} } }
                     p.small #hosts { "One or more, with blanks between; or a label, not both." }
                     fieldset {
                         legend { "What for" }
@@ -53,14 +55,12 @@ pub async fn show(State(site): State<Arc<Site>>, call: Call) -> Response {
 }
 
 /// Each label that hosts have, as `key=value`, and how many have it.
-fn labels(site: &Site) -> Result<BTreeMap<String, usize>, DeskError> {
+fn labels(hosts: &[HostView]) -> BTreeMap<String, usize> {
     let mut counts = BTreeMap::new();
-    for host in site.host_views()? {
-        for (key, value) in host.labels {
-            *counts.entry(format!("{key}={value}")).or_default() += 1;
-        }
+    for (key, value) in hosts.iter().flat_map(|host| &host.labels) {
+        *counts.entry(format!("{key}={value}")).or_default() += 1;
     }
-    Ok(counts.into_iter().take(limits::LABELS).collect())
+    counts.into_iter().take(limits::LABELS).collect()
 }
 
 /// Asks.

@@ -13,6 +13,7 @@ use api::{MadeLink, NewLink, ProblemCode, Scope, Token, TokenView};
 use axum::http::{HeaderMap, header};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use chrono::TimeDelta;
 use desk::{Caller, DeskError};
 use sha2::{Digest as _, Sha256};
 use std::net::IpAddr;
@@ -64,7 +65,8 @@ impl Site {
         let mut caller = self.behind(&token, &roles, from)?;
         caller.channel = Channel::Web;
         if caller.reviews.is_ok() && now - token.made >= limits::FRESH {
-            caller.reviews = Err(STALE.to_owned());
+            let how = if self.provider.is_some() { BY_EITHER } else { BY_LINK };
+            caller.reviews = Err(format!("{STALE}: {how}, and look at the request again"));
         }
         Ok(Some(Visitor { caller, token, csrf: csrf(&shown), now }))
     }
@@ -92,9 +94,12 @@ impl Site {
     }
 }
 
-/// Why a review does not count.
-const STALE: &str = "you signed in more than an hour ago, and whoever decides has signed in within the hour: make a new link with \
-                     `jit web`, sign in by it, and look at the request again";
+/// Why a review does not count, and what to do.
+const STALE: &str = "you signed in more than an hour ago, and whoever decides has signed in within the hour";
+/// See [`STALE`].
+const BY_LINK: &str = "make a new link with `jit web`, sign in by it";
+/// See [`STALE`].
+const BY_EITHER: &str = "sign in once more";
 
 /// `POST /v1/links`: a link for oneself, for what the token that was shown is for; an administrator's for anybody.
 pub fn link(site: &Site, caller: &Caller, shown: &Token, new: NewLink) -> Result<MadeLink, DeskError> {
@@ -163,10 +168,15 @@ impl Ledger {
 
 /// The cookie of a sign-in, and its hash.
 fn shown(headers: &HeaderMap) -> Option<(String, Hash)> {
+    let shown = kept(headers, COOKIE)?;
+    Some((shown.to_owned(), secret::hash(Kind::Browser, shown)?))
+}
+
+/// What a browser keeps under this name.
+pub fn kept<'a>(headers: &'a HeaderMap, cookie: &str) -> Option<&'a str> {
     let cookies = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
     let mut pairs = cookies.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
-    let (_, shown) = pairs.find(|(name, _)| *name == COOKIE)?;
-    Some((shown.to_owned(), secret::hash(Kind::Browser, shown)?))
+    pairs.find(|(name, _)| *name == cookie).map(|(_, shown)| shown)
 }
 
 /// What the forms of a sign-in carry: made of the cookie, which another site neither reads nor guesses.
@@ -176,6 +186,11 @@ fn csrf(cookie: &str) -> String {
 
 /// The head that has a browser keep this, or forget it.
 pub fn cookie(secret: Option<&str>) -> String {
-    let (value, seconds) = secret.map_or(("", 0), |secret| (secret, limits::SIGN_IN.num_seconds()));
-    format!("{COOKIE}={value}; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age={seconds}")
+    keep(COOKIE, secret, limits::SIGN_IN)
+}
+
+/// The head that has a browser keep this under a name for so long, or forget it.
+pub fn keep(cookie: &str, value: Option<&str>, length: TimeDelta) -> String {
+    let (value, seconds) = value.map_or(("", 0), |value| (value, length.num_seconds()));
+    format!("{cookie}={value}; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age={seconds}")
 }

@@ -26,6 +26,10 @@ pub struct Call {
     pub headers: HeaderMap,
     /// Where it comes from.
     pub from: IpAddr,
+    /// The page that is asked for, with its query.
+    pub page: String,
+    /// What the query says.
+    pub query: Form,
     /// What it says.
     pub form: Form,
 }
@@ -36,10 +40,12 @@ impl<S: Send + Sync> FromRequest<S> for Call {
     async fn from_request(call: Request, state: &S) -> Result<Self, Response> {
         let from = call.extensions().get().copied().unwrap_or(From(Ipv4Addr::UNSPECIFIED.into())).0;
         let headers = call.headers().clone();
+        let page = call.uri().path_and_query().map(ToString::to_string).unwrap_or_default();
+        let query = Form::parse(call.uri().query().unwrap_or_default().as_bytes());
         let bytes = Bytes::from_request(call, state).await.map_err(|why| {
             page::refused(None, &ProblemCode::BadRequest.because(format!("reading the form: {why}")))
         })?;
-        Ok(Self { headers, from, form: Form::parse(&bytes) })
+        Ok(Self { headers, from, page, query, form: Form::parse(&bytes) })
     }
 }
 
@@ -47,6 +53,8 @@ impl<S: Send + Sync> FromRequest<S> for Call {
 pub enum Answer {
     /// A title and what is under it.
     Page(&'static str, Markup),
+    /// The same, and which other place its form may lead to.
+    PageFor(&'static str, Markup, String),
     /// Another page, to be looked at next.
     To(String),
 }
@@ -57,12 +65,21 @@ pub async fn shown(
     call: Call,
     work: impl FnOnce(&Site, &Visitor) -> Result<Answer, DeskError> + Send + 'static,
 ) -> Response {
+    asked(site, call, |site, visitor, _| work(site, visitor)).await
+}
+
+/// The same for a page that looks at what the call says.
+pub async fn asked(
+    site: Arc<Site>,
+    call: Call,
+    work: impl FnOnce(&Site, &Visitor, &Call) -> Result<Answer, DeskError> + Send + 'static,
+) -> Response {
     blocking(move || {
         // A page that renews itself says so: nobody need be there.
         let is_use = !call.headers.contains_key("jit-live");
         Ok(match site.visitor(&call.headers, call.from, is_use)? {
-            None => page::sign_in(),
-            Some(visitor) => answered(&visitor, work(&site, &visitor)),
+            None => page::sign_in(&site, &call.page),
+            Some(visitor) => answered(&visitor, work(&site, &visitor, &call)),
         })
     })
     .await
@@ -79,7 +96,9 @@ pub async fn done(
         if let Err(problem) = is_of_this_hub(&site.url, &call.headers) {
             return Ok(page::refused(None, &problem));
         }
-        let Some(visitor) = site.visitor(&call.headers, call.from, true)? else { return Ok(page::sign_in()) };
+        let Some(visitor) = site.visitor(&call.headers, call.from, true)? else {
+            return Ok(page::sign_in(&site, ""));
+        };
         let carried = call.form.text("csrf").unwrap_or_default();
         // By their hashes, so that how long it takes says nothing.
         if Sha256::digest(carried) != Sha256::digest(&visitor.csrf) {
@@ -106,6 +125,13 @@ pub async fn blocking(work: impl FnOnce() -> Result<Response, DeskError> + Send 
 fn answered(visitor: &Visitor, answer: Result<Answer, DeskError>) -> Response {
     match answer {
         Ok(Answer::Page(title, body)) => page::page(Some(visitor), StatusCode::OK, title, &body),
+        Ok(Answer::PageFor(title, body, place)) => {
+            let mut answer = page::page(Some(visitor), StatusCode::OK, title, &body);
+            if let Ok(policy) = HeaderValue::from_str(&policy(&format!("'self' {place}"))) {
+                answer.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
+            }
+            answer
+        }
         Ok(Answer::To(path)) => Redirect::to(&path).into_response(),
         Err(why) => page::refused(Some(visitor), &why.problem()),
     }
@@ -131,15 +157,21 @@ pub async fn nothing() -> Response {
     page::refused(None, &ProblemCode::NotFound.because("there is no such page: begin at /web"))
 }
 
+/// What a browser may load for a page, and where its forms may lead to.
+fn policy(forms: &str) -> String {
+    format!(
+        "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; form-action {forms}; base-uri 'none'; \
+         frame-ancestors 'none'"
+    )
+}
+
 /// What every answer carries: nothing but our own files, in nobody's frame, kept by nobody.
 pub async fn heads(mut answer: Response) -> Response {
     let heads = answer.headers_mut();
+    if let Ok(policy) = HeaderValue::from_str(&policy("'self'")) {
+        heads.entry(header::CONTENT_SECURITY_POLICY).or_insert(policy);
+    }
     for (name, value) in [
-        (
-            header::CONTENT_SECURITY_POLICY,
-            "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; \
-             frame-ancestors 'none'",
-        ),
         // Under no-referrer browsers would say of our own forms that they come from nowhere.
         (header::REFERRER_POLICY, "same-origin"),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),

@@ -25,3 +25,27 @@ pub const OWN: u32 = 20;
 
 /// Labels that can be chosen from; with more of them hosts are named.
 pub const LABELS: usize = 200;
+
+/// Sessions of one past grant that are looked at for how long it was used.
+pub const USES: u32 = 50;
+
+/// Records that one search looks through before it says where to go on: some hundredths of a second.
+pub const SEARCHED: u64 = 5000;
+
+/// Records that a search shows: a few screens.
+pub const FOUND: usize = 100;
+
+/// Days that a timeline shows at most: a quarter of a year.
+pub const TIMELINE_DAYS: i64 = 92;
+
+/// Rows of a timeline: each is a line of the picture and one of the table under it.
+pub const TIMELINE_ROWS: usize = 60;
+
+/// Sessions that a timeline looks at, the newest: a busy week of a large host.
+pub const TIMELINE_SESSIONS: u32 = 500;
+
+/// Names of hosts that are offered while one is typed.
+pub const OFFERED: usize = 200;
+
+/// People that one page lists: with more of them one searches.
+pub const PEOPLE: usize = 500;

@@ -10,12 +10,20 @@ mod form;
 mod grants;
 mod guard;
 mod inbox;
+mod journal;
 mod limits;
+mod login;
+mod oidc;
 mod page;
+mod people;
+mod picture;
+mod policy;
 mod request;
 mod sign_in;
 mod tables;
 mod teams;
+mod timeline;
+mod tokens;
 
 pub use entering::link;
 pub use guard::From;
@@ -54,8 +62,21 @@ pub fn pages(site: &Arc<Site>) -> Router {
         .route("/web/hosts", get(tables::hosts))
         .route("/web/sessions", get(tables::sessions))
         .route("/web/sessions/{id}/end", post(tables::end))
-        .route("/web/tokens", get(tables::tokens))
-        .route("/web/tokens/{id}/revoke", post(tables::revoke))
+        .route("/web/timeline", get(timeline::show))
+        .route("/web/journal", get(journal::show))
+        .route("/web/policy", get(policy::show))
+        .route("/web/people", get(people::show))
+        .route("/web/people/roles", post(people::roles))
+        .route("/web/people/link", post(people::link))
+        .route("/web/people/bind", post(oidc::bind_to))
+        .route("/web/tokens", get(tokens::show).post(tokens::make))
+        .route("/web/tokens/{id}/revoke", post(tokens::revoke))
+        .route("/web/oidc/start", get(oidc::start))
+        .route("/web/oidc/back", get(oidc::back))
+        .route("/web/oidc/bind", post(oidc::bind))
+        .route("/web/oidc/unbind", post(oidc::unbind))
+        .route("/web/login", get(login::show).post(login::answer))
+        .route("/web/device", get(login::device).post(login::answer_device))
         .route("/web/teams", get(teams::show))
         .route("/web/teams/code", post(teams::code))
         .route("/web/teams/link", post(teams::link))

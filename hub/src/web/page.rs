@@ -1,6 +1,8 @@
 //! The frame of every page, and what pages have in common.
 
 use super::entering::Visitor;
+use crate::signin::Provider;
+use crate::site::Site;
 use access::Time;
 use api::Problem;
 use axum::http::{StatusCode, header};
@@ -9,15 +11,18 @@ use maud::{DOCTYPE, Markup, html};
 use std::fmt::Display;
 use workflow::{Ask, Kind};
 
-/// Where one can go.
-const PLACES: [(&str, &str); 7] = [
-    ("/web", "Inbox"),
-    ("/web/ask", "Ask"),
-    ("/web/grants", "Grants"),
-    ("/web/sessions", "Sessions"),
-    ("/web/hosts", "Hosts"),
-    ("/web/teams", "Teams"),
-    ("/web/tokens", "Sign-ins"),
+/// Where one can go: everybody, or who sees everything.
+const PLACES: [(&str, &str, bool); 10] = [
+    ("/web", "Inbox", true),
+    ("/web/ask", "Ask", true),
+    ("/web/grants", "Grants", true),
+    ("/web/sessions", "Sessions", true),
+    ("/web/hosts", "Hosts", true),
+    ("/web/timeline", "Timeline", true),
+    ("/web/policy", "Policy", true),
+    ("/web/people", "People", false),
+    ("/web/journal", "Journal", false),
+    ("/web/tokens", "Sign-ins", true),
 ];
 
 /// A whole page.
@@ -51,8 +56,8 @@ fn top(visitor: &Visitor, title: &str) -> Markup {
     html! {
         header {
             nav aria-label="Pages" {
-                @for (path, name) in PLACES {
-                    a href=(path) aria-current=[(name == title).then_some("page")] { (name) }
+                @for (path, name, _) in PLACES.iter().filter(|place| place.2 || visitor.caller.roles.sees_all()) {
+                    a href=(path) aria-current=[(*name == title).then_some("page")] { (name) }
                 }
             }
             form method="post" action="/web/out" {
@@ -71,13 +76,27 @@ pub fn refused(visitor: Option<&Visitor>, problem: &Problem) -> Response {
     page(visitor, status, "That was not done", &body)
 }
 
-/// How to sign in.
-pub fn sign_in() -> Response {
-    let body = html! {
+/// How to sign in, to come to this page.
+pub fn sign_in(site: &Site, to: &str) -> Response {
+    let by_link = html! {
         p { "Run " code { "jit web" } " where you are logged in to this hub, and open the link that it prints. " }
         p { "An administrator can make one for you with " code { "jit web --person YOU" } "." }
     };
+    let body = match &site.provider {
+        None => by_link,
+        Some(provider) => html! {
+            p.buttons { (elsewhere(provider, to)) }
+            h2 { "Or by a link" }
+            (by_link)
+        },
+    };
     page(None, StatusCode::UNAUTHORIZED, "Sign in", &body)
+}
+
+/// What leads to a sign-in elsewhere and back to a page.
+pub fn elsewhere(provider: &Provider, to: &str) -> Markup {
+    let query = form_urlencoded::Serializer::new(String::new()).append_pair("to", to).finish();
+    html! { a.button.yes href={ "/web/oidc/start?" (query) } { "Sign in with " (provider.issuer()) } }
 }
 
 /// What every form carries.
@@ -94,6 +113,21 @@ pub fn once(visitor: &Visitor) -> Result<Markup, desk::DeskError> {
 /// A time, for people and for programs.
 pub fn time(at: Time) -> Markup {
     html! { time datetime=(at.format("%FT%TZ")) { (at.format("%F %R UTC")) } }
+}
+
+/// How long something takes, for people: whole minutes, below one in seconds.
+pub fn length(length: chrono::TimeDelta) -> String {
+    let (minutes, seconds) = (length.num_minutes(), length.num_seconds().max(0));
+    match minutes {
+        ..1 => format!("{seconds} s"),
+        1..120 => format!("{minutes} min"),
+        _ => format!("{} h {} min", minutes / 60, minutes % 60),
+    }
+}
+
+/// A row of a list of what something is.
+pub fn option(value: &str, text: &str, chosen: bool) -> Markup {
+    html! { option value=(value) selected[chosen] { (text) } }
 }
 
 /// Names, one after the other; of many the first, and how many there are.

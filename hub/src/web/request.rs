@@ -3,12 +3,14 @@
 use super::entering::Visitor;
 use super::guard::{self, Answer, Call};
 use super::limits;
-use super::page::{asks, names, once, time};
+use super::page::{asks, elsewhere, length, names, once, time};
+use crate::inbox::{self, Past};
 use crate::site::Site;
-use access::{Login, Span, Text};
+use access::{Login, Span, Text, Time};
 use api::{AskGrants, GrantView, NewReview, NewVerdict, RequestView};
 use axum::extract::{Path, State};
 use axum::response::Response;
+use chrono::TimeDelta;
 use desk::DeskError;
 use maud::{Markup, html};
 use std::sync::Arc;
@@ -26,7 +28,7 @@ pub async fn show(State(site): State<Arc<Site>>, Path(id): Path<String>, call: C
             html! {
                 p.lead { (request.ask.person) ": " (asks(&request.ask)) }
                 (facts(&request))
-                @if request.yours_to_review { (decide(visitor, &request)?) }
+                @if request.yours_to_review { (decide(site, visitor, &request)?) }
                 @if waits && own {
                     form method="post" action={ "/web/requests/" (request.ask.id) "/cancel" } {
                         (once(visitor)?)
@@ -106,10 +108,15 @@ fn state(state: &RequestState) -> Markup {
     }
 }
 
-fn decide(visitor: &Visitor, request: &RequestView) -> Result<Markup, DeskError> {
+fn decide(site: &Site, visitor: &Visitor, request: &RequestView) -> Result<Markup, DeskError> {
     Ok(html! {
         h2 { "Your review" }
-        @if let Err(why) = &visitor.caller.reviews { p.problem { (why) } } @else {
+        @if let Err(why) = &visitor.caller.reviews {
+            p.problem { (why) }
+            @if let Some(provider) = &site.provider {
+                p.buttons { (elsewhere(provider, &format!("/web/requests/{}", request.ask.id))) }
+            }
+        } @else {
             form method="post" action={ "/web/requests/" (request.ask.id) "/review" } {
                 (once(visitor)?)
                 // What was seen is what is approved.
@@ -129,8 +136,14 @@ fn decide(visitor: &Visitor, request: &RequestView) -> Result<Markup, DeskError>
     })
 }
 
+/// A past grant of the same access, and what it was used for.
+struct Recent {
+    view: GrantView,
+    sessions: Vec<Past>,
+}
+
 /// Past grants of the same person on one of the same hosts, as far as the reader may see them.
-fn recent(site: &Site, visitor: &Visitor, request: &RequestView) -> Result<Vec<GrantView>, DeskError> {
+fn recent(site: &Site, visitor: &Visitor, request: &RequestView) -> Result<Vec<Recent>, DeskError> {
     let ask = &request.ask;
     let Some(login) = ask.names.first().cloned().or_else(|| Login::parse(ask.person.as_str()).ok()) else {
         return Ok(Vec::new());
@@ -138,21 +151,48 @@ fn recent(site: &Site, visitor: &Visitor, request: &RequestView) -> Result<Vec<G
     let of_them = AskGrants { user: Some(login), host: None, all: true };
     let mut grants = site.desk.grants(&visitor.caller, &of_them, desk::limits::LIST)?;
     grants.retain(|view| {
-        !view.grant.hosts.is_disjoint(&ask.hosts) && !view.grant.services.is_disjoint(&ask.services)
+        let same =
+            !view.grant.hosts.is_disjoint(&ask.hosts) && !view.grant.services.is_disjoint(&ask.services);
+        same && view.grant.request != ask.id
     });
     grants.truncate(limits::RECENT);
-    Ok(grants)
+    let used = |view: GrantView| {
+        let id = view.grant.id;
+        let sessions = site.ledger.read(|connection| inbox::past_of(connection, id, limits::USES))?;
+        Ok(Recent { view, sessions })
+    };
+    grants.into_iter().map(used).collect()
 }
 
-fn used(grants: &[GrantView]) -> Markup {
+/// How long somebody was in by a grant: from the first that came in to the last that left, where all did.
+fn used_for(sessions: &[Past]) -> Option<TimeDelta> {
+    let opened = sessions.iter().map(|past| past.opened).min()?;
+    let ended: Option<Vec<Time>> = sessions.iter().map(|past| past.ended).collect();
+    ended?.into_iter().max().map(|ended| ended - opened)
+}
+
+fn used(grants: &[Recent]) -> Markup {
+    let lengths: Vec<TimeDelta> = grants.iter().filter_map(|recent| used_for(&recent.sessions)).collect();
     html! {
         @if grants.is_empty() { p { "None that you may see." } } @else {
+            @if let (Some(least), Some(most)) = (lengths.iter().min(), lengths.iter().max()) {
+                p {
+                    "Used " (lengths.len()) @if lengths.len() == 1 { " time" } @else { " times" } ": "
+                    @if least == most { (length(*least)) } @else { (length(*least)) " to " (length(*most)) }
+                }
+            }
             ul {
-                @for view in grants {
+                @for Recent { view, sessions } in grants {
                     li {
                         (time(view.grant.approved_at)) ": "
                         a href={ "/web/grants/" (view.grant.id) } { (names(&view.grant.services)) " on " (names(&view.grant.hosts)) }
                         ", rule " (view.grant.rule)
+                        @match (sessions.len(), used_for(sessions)) {
+                            (0, _) => ", no session is known",
+                            (1, Some(used)) => { ", used for " (length(used)) },
+                            (count, Some(used)) => { ", used for " (length(used)) " in " (count) " sessions" },
+                            (_, None) => ", in use",
+                        }
                     }
                 }
             }

@@ -60,9 +60,10 @@ fn no_link(site: &Site, call: &Call) -> Response {
     page::refused(None, &ProblemCode::Unauthorized.because(format!("{why}. Make another with `jit web`")))
 }
 
-fn with(cookie: &str, mut answer: Response) -> Response {
+/// An answer that has a browser keep or forget something.
+pub fn with(cookie: &str, mut answer: Response) -> Response {
     if let Ok(value) = HeaderValue::from_str(cookie) {
-        answer.headers_mut().insert(header::SET_COOKIE, value);
+        answer.headers_mut().append(header::SET_COOKIE, value);
     }
     answer
 }

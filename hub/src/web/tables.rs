@@ -1,12 +1,11 @@
-//! Hosts, sessions there, and sign-ins and tokens.
+//! Hosts, and sessions there.
 
 use super::entering::Visitor;
 use super::guard::{self, Answer, Call};
 use super::page::{csrf, names, time};
-use crate::rows;
 use crate::site::Site;
 use access::Text;
-use api::{EndSession, HostView, SessionState, SessionView, TokenView};
+use api::{EndSession, HostView, SessionState, SessionView};
 use axum::extract::{Path, State};
 use axum::response::Response;
 use desk::DeskError;
@@ -99,51 +98,6 @@ pub async fn end(State(site): State<Arc<Site>>, Path(id): Path<String>, call: Ca
         let reason = reason.ok_or_else(|| DeskError::BadRequest("reason: write one".to_owned()))?;
         site.end_there(&visitor.caller, &id, EndSession { reason })?;
         Ok(Answer::To("/web/sessions".to_owned()))
-    })
-    .await
-}
-
-/// The reader's own sign-ins, links and tokens that are good.
-pub async fn tokens(State(site): State<Arc<Site>>, call: Call) -> Response {
-    guard::shown(site, call, |site, visitor| {
-        let mut all =
-            site.ledger.read(|connection| rows::tokens(connection, Some(&visitor.caller.person)))?;
-        all.retain(|view| view.token.is_good(visitor.now));
-        Ok(Answer::Page(
-            "Sign-ins",
-            html! {
-                p { "What opens the hub in your name: browsers that are signed in, and tokens." }
-                ul.cards { @for view in &all { (token_card(visitor, view)) } }
-            },
-        ))
-    })
-    .await
-}
-
-fn token_card(visitor: &Visitor, view: &TokenView) -> Markup {
-    let token = &view.token;
-    html! {
-        li {
-            strong { (token.name) }
-            @if token.id == visitor.token.id { " " span.state { "this one" } }
-            p.small {
-                (token.id) ", for " (names(token.scopes.iter().map(|scope| scope.code()))) ", made " (time(token.made))
-                ", ends " (time(token.expires))
-                @if let Some(used) = view.used { ", used " (time(used)) }
-            }
-            form method="post" action={ "/web/tokens/" (token.id) "/revoke" } {
-                (csrf(visitor))
-                p.buttons { button.no { "Revoke" span.hidden { " " (token.id) } } }
-            }
-        }
-    }
-}
-
-/// Revokes one.
-pub async fn revoke(State(site): State<Arc<Site>>, Path(id): Path<String>, call: Call) -> Response {
-    guard::done(site, call, format!("/v1/tokens/{id}/revoke"), move |site, visitor, _| {
-        site.revoke_token(&visitor.caller, &visitor.token, &id)?;
-        Ok(Answer::To("/web/tokens".to_owned()))
     })
     .await
 }

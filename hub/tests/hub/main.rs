@@ -3,7 +3,9 @@
 
 mod abuse;
 mod attacks;
+mod browser;
 mod certificates;
+mod checking;
 mod database;
 mod durable;
 mod feed;
@@ -12,8 +14,11 @@ mod host;
 mod inbox;
 mod jitd;
 mod keys;
+mod login;
 mod moving;
 mod nginx;
+mod node;
+mod oidc;
 mod openapi;
 mod outbox;
 mod outbox_chats;

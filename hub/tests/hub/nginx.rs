@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 /// A certificate for localhost by an authority of its own; the authority's.
-fn certify(folder: &Path) -> String {
+pub fn certify(folder: &Path) -> String {
     let key = KeyPair::generate().unwrap();
     let mut params = CertificateParams::new([]).unwrap();
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);

@@ -213,6 +213,9 @@ fn every_call_is_answered_as_the_document_says() {
     book.asks("POST /v1/hosts/{host}/nonce", &[("host", "db-7")], None);
 
     admin.posts("/v1/links", &[], &book.example("/v1/links"));
+    let asked = book.asks("POST /v1/login", &[], Some(&book.example("/v1/login")));
+    let waits = json!({ "secret": asked["secret"] });
+    assert_eq!(book.asks("POST /v1/login/token", &[], Some(&waits))["state"], "waits");
 
     // Somebody asks, somebody agrees, and it is used, extended and given back.
     let opened = alice.posts("/v1/requests", &[], &book.example("/v1/requests"));
@@ -228,6 +231,8 @@ fn every_call_is_answered_as_the_document_says() {
     assert_eq!((again.status, again.body["code"].as_str()), (409, Some("conflict")));
     alice.gets("/v1/grants", &[("all", "true"), ("user", "alice")]);
     alice.gets("/v1/grants/{id}", &[("id", grant)]);
+    let check = alice.gets("/v1/check", &[("user", "alice"), ("service", "ssh"), ("host", "db-7")]);
+    assert_eq!(check["grant"].as_str(), Some(grant));
     admin.gets("/v1/grants/{id}/hosts", &[("id", grant)]);
     let extended = bob.answered(
         "POST /v1/grants/{id}/extend",

@@ -313,16 +313,23 @@ impl Hub {
         rest(&mut stream)
     }
 
-    /// `jit` of somebody whose configuration is in this folder.
-    pub fn jit(&self, who: &str, arguments: &[&str], input: &str) -> Output {
-        let mut child = Command::new(jit())
+    /// `jit` of somebody whose configuration is in this folder, on a machine without a desktop.
+    pub fn begin_jit(&self, who: &str, arguments: &[&str]) -> Child {
+        Command::new(jit())
             .args(arguments)
             .env("XDG_CONFIG_HOME", self.path(who))
+            .env_remove("DISPLAY")
+            .env_remove("WAYLAND_DISPLAY")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
-            .unwrap();
+            .unwrap()
+    }
+
+    /// The same to its end.
+    pub fn jit(&self, who: &str, arguments: &[&str], input: &str) -> Output {
+        let mut child = self.begin_jit(who, arguments);
         // One that refuses at once reads nothing.
         let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
         child.wait_with_output().unwrap()

@@ -1,11 +1,13 @@
 //! The pages of the hub, as a browser calls them: over TLS, with cookies and forms.
 
+use crate::host::{Host, joined};
 use crate::room::Hub;
-use access::Person;
-use api::{AskGrants, AskRequests, NewLink, NewPolicy, NewRequest, Scope, Which};
+use access::{Person, Time};
+use api::{AskGrants, AskRequests, JournalPart, NewLink, NewPolicy, NewRequest, OpenSessions, Scope, Which};
+use journal::{Head, LogId, Stamp};
 use std::cell::RefCell;
 
-const POLICY: &str = r#"
+pub const POLICY: &str = r#"
 [[rule]]
 id = "production"
 who = { groups = ["dev"] }
@@ -17,7 +19,7 @@ approve = [{ from = ["group:leads"] }]
 
 const PEOPLE: &str = "[alice]\ngroups = [\"dev\"]\n[dave]\ngroups = [\"dev\"]\n[bob]\ngroups = [\"leads\"]\n";
 
-fn hub() -> Hub {
+pub fn hub() -> Hub {
     let hub = Hub::new();
     let new = NewPolicy { policy: POLICY.to_owned(), people: Some(PEOPLE.to_owned()) };
     assert_eq!(hub.client(&hub.admin).apply_policy(&new).unwrap().version, 1);
@@ -25,7 +27,7 @@ fn hub() -> Hub {
 }
 
 /// The path of a link for this person, made by the administrator.
-fn link(hub: &Hub, person: &str) -> String {
+pub fn link(hub: &Hub, person: &str) -> String {
     let new = NewLink { person: Some(Person::parse(person).unwrap()) };
     let made = hub.client(&hub.admin).make_link(&new).unwrap();
     let at = made.url.find("/web/in/").unwrap();
@@ -40,7 +42,7 @@ impl Page {
         self.0.get(9..12).unwrap_or(&self.0)
     }
 
-    fn head(&self, name: &str) -> Option<&str> {
+    pub fn head(&self, name: &str) -> Option<&str> {
         let heads = self.0.split("\r\n\r\n").next().unwrap();
         let mut lines = heads.lines().filter_map(|line| line.split_once(": "));
         lines.find(|(head, _)| head.eq_ignore_ascii_case(name)).map(|(_, value)| value)
@@ -67,7 +69,7 @@ pub struct Browser<'a> {
 }
 
 impl<'a> Browser<'a> {
-    fn new(hub: &'a Hub) -> Self {
+    pub fn new(hub: &'a Hub) -> Self {
         Self { hub, cookie: RefCell::default() }
     }
 
@@ -80,7 +82,7 @@ impl<'a> Browser<'a> {
         browser
     }
 
-    fn enter(&self, link: &str) -> Page {
+    pub fn enter(&self, link: &str) -> Page {
         let page = self.send("/web/in", OWN, &[("link", link)]);
         if let Some(cookie) = page.head("set-cookie") {
             cookie.split(';').next().unwrap().clone_into(&mut self.cookie.borrow_mut());
@@ -116,7 +118,7 @@ impl<'a> Browser<'a> {
     }
 
     /// Asks for ssh on db-1, and says where the request is.
-    fn asks(&self, reason: &str) -> String {
+    pub fn asks(&self, reason: &str) -> String {
         let fields =
             [("label", ""), ("hosts", "db-1"), ("services", "ssh"), ("length", "1h"), ("reason", reason)];
         let asked = self.fill(&self.get("/web/ask"), "/web/ask", &fields);
@@ -126,7 +128,7 @@ impl<'a> Browser<'a> {
 }
 
 /// Makes the sign-in of this person what it would be after a while.
-fn age(hub: &Hub, person: &str, field: &str, minutes: i32) {
+pub fn age(hub: &Hub, person: &str, field: &str, minutes: i32) {
     hub.sql(&format!(
         "UPDATE token SET body = json_set(body, '$.{field}', strftime('%Y-%m-%dT%H:%M:%SZ', 'now', '{minutes} minutes')) \
          WHERE person = '{person}' AND body LIKE '%browser, signed in%'"
@@ -301,6 +303,27 @@ fn who_signed_in_long_ago_is_asked_again_before_they_decide() {
 }
 
 #[test]
+fn an_administrator_who_signed_in_long_ago_lets_nobody_in() {
+    let hub = hub();
+    let admin = Browser::of(&hub, "admin");
+    let page = admin.get("/web/people");
+    age(&hub, "admin", "made", -61);
+    let account = [("person", "bob"), ("issuer", "https://login.example.org"), ("subject", "u-1")];
+    for (path, fields) in [
+        ("/web/people/link", &[("person", "bob")][..]),
+        ("/web/people/roles", &[("person", "bob"), ("roles", "admin")][..]),
+        ("/web/people/bind", &account[..]),
+    ] {
+        let refused = admin.fill(&page, path, fields);
+        assert!(
+            refused.status() == "403" && refused.has("you signed in more than an hour ago"),
+            "{path}: {}",
+            refused.0
+        );
+    }
+}
+
+#[test]
 fn what_people_write_is_text_on_every_page() {
     let hub = hub();
     let evil = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>";
@@ -397,4 +420,222 @@ fn hosts_are_chosen_by_a_label_that_says_how_many_have_it() {
     let by_api = hub.token("alice", &[Scope::Request], "1d");
     hub.client(&by_api.secret).request(&new).unwrap();
     assert!(alice.get("/web").has("by the API"), "one desk");
+}
+
+/// A session as a host tells of it: so many minutes ago, and for how long.
+pub struct Past<'a> {
+    pub ago: i64,
+    pub minutes: Option<i64>,
+    pub grant: Option<&'a str>,
+}
+
+/// The journal of a host on which somebody was in, as it uploads it.
+pub fn lived(hub: &Hub, host: &Host, login: &str, sessions: &[Past<'_>]) {
+    #[allow(clippy::disallowed_methods)] // a host has a clock of its own
+    let now = Time::from(std::time::SystemTime::now());
+    let log = LogId(host.machine.as_bytes()[..16].try_into().unwrap());
+    let (mut head, mut rows) = (Head::start(log), Vec::new());
+    let mut tells = |body: serde_json::Value| {
+        let stamp = Stamp { boot: "b".into(), wall_ms: now.timestamp_millis(), boot_ms: 5 };
+        let row = head.next(stamp, body.to_string());
+        head = Head::of(&row);
+        rows.push(row);
+    };
+    for (number, past) in sessions.iter().enumerate() {
+        let opened = now - chrono::TimeDelta::minutes(past.ago);
+        let id = access::SessionId::from_random(
+            u64::from(host.machine.as_bytes()[0]) * 100 + u64::try_from(number).unwrap(),
+        );
+        let session = serde_json::json!({
+            "id": id, "grant": past.grant, "boot": "b", "pid": 5, "start_ticks": 7, "audit_session": 3, "subject": login,
+            "target": login, "service": "ssh", "tty": "ssh", "rhost": "", "reason": "granted", "opened": opened
+        });
+        tells(serde_json::json!({
+            "kind": "decision", "at": opened, "reason": "granted", "user": login, "as": login, "service": "ssh",
+            "phase": "account", "host": host.name, "rhost": "203.0.113.5", "tty": "ssh", "grant": past.grant,
+            "session": session, "source": "hub", "staleness_s": 0, "times": 1
+        }));
+        if let Some(minutes) = past.minutes {
+            let at = opened + chrono::TimeDelta::minutes(minutes);
+            tells(serde_json::json!({ "kind": "session", "at": at, "change": "closed", "session": session }));
+        } else {
+            let open: OpenSessions = serde_json::from_value(
+                serde_json::json!({ "sessions": [{ "session": session, "state": "open" }] }),
+            )
+            .unwrap();
+            let answer = host.says(hub, "sessions", &open);
+            assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+        }
+    }
+    let last = head.seq;
+    let part = JournalPart { log, rows, oldest: false };
+    let has: api::JournalHas = host.is_heard(hub, "journal", &part);
+    assert_eq!(has.through, last);
+}
+
+/// A hub with a host db-7, on which alice held a grant that she used, and asks for the same again.
+fn used() -> (Hub, String, String) {
+    let hub = hub();
+    let host = joined(&hub, "db-7");
+    let token = |person: &str| hub.token(person, &Scope::ALL, "1h").secret;
+    let ask = || {
+        let new = r#"{"hosts": ["db-7"], "services": ["ssh"], "for": "1h", "reason": "the import hangs"}"#;
+        hub.client(&token("alice")).request(&serde_json::from_str(new).unwrap()).unwrap().request
+    };
+    let asked = ask();
+    let yes = api::NewReview {
+        verdict: api::NewVerdict::Approve,
+        digest: asked.digest,
+        narrowing: workflow::Narrowing::default(),
+        comment: None,
+    };
+    let grant = hub.client(&token("bob")).review(&asked.ask.id.to_string(), &yes).unwrap().grant.unwrap();
+    let grant = grant.grant.id.to_string();
+    let was = |ago, minutes| Past { ago, minutes: Some(minutes), grant: Some(grant.as_str()) };
+    lived(&hub, &host, "alice", &[was(90, 25), was(60, 12)]);
+    hub.client(&token("alice")).release(&grant, &api::EndGrant { reason: None }).unwrap();
+    let again = format!("/web/requests/{}", ask().ask.id);
+    (hub, grant, again)
+}
+
+#[test]
+fn who_decides_sees_for_how_long_the_same_access_was_used_lately() {
+    let (hub, grant, again) = used();
+    let bob = Browser::of(&hub, "bob");
+    let page = bob.get(&again);
+    assert!(page.has("Used 1 time: 42 min") && page.has(&grant), "{}", page.0);
+    assert!(page.has("used for 42 min in 2 sessions"), "{}", page.0);
+    // What another host says of it is not its affair.
+    let other = joined(&hub, "db-8");
+    let forged = [(); 60].map(|()| Past { ago: 600, minutes: Some(5), grant: Some(grant.as_str()) });
+    lived(&hub, &other, "alice", &forged);
+    assert!(bob.get(&again).has("used for 42 min in 2 sessions"), "{}", bob.get(&again).0);
+}
+
+#[test]
+fn a_timeline_shows_grants_and_sessions_as_a_picture_and_in_words_to_who_may_see_them() {
+    let (hub, grant, _) = used();
+    let admin = Browser::of(&hub, "admin");
+    let page = admin.get("/web/timeline?days=1");
+    for words in [
+        "<svg class=\"timeline\" role=\"img\" aria-labelledby=\"timeline-title timeline-about\"",
+        "<title id=\"timeline-title\">",
+        "1 rows with 3 bars",
+        "db-7 · alice",
+        "class=\"bar early\"",
+        "class=\"bar inside\"",
+        "ssh as alice</a>",
+        "released",
+    ] {
+        assert!(page.has(words), "{words}: {}", page.0);
+    }
+    assert!(page.has(&format!("<a href=\"/web/grants/{grant}\">")) && !page.has(" style="), "{}", page.0);
+    assert!(admin.get("/web/timeline?host=db-1").has("Nothing that you may see"));
+    assert!(admin.get("/web/timeline?person=dave").has("Nothing that you may see"));
+    assert!(admin.get("/web/timeline?person=alice&host=db-7").has("db-7 · alice"));
+    assert!(Browser::of(&hub, "alice").get("/web/timeline").has("db-7 · alice"), "her own");
+    assert!(Browser::of(&hub, "bob").get("/web/timeline").has("db-7 · alice"), "he decides over it");
+    let dave = Browser::of(&hub, "dave").get("/web/timeline?person=alice");
+    assert!(dave.has("Nothing that you may see") && !dave.has("db-7 ·"), "{}", dave.0);
+    assert_eq!(admin.get("/web/timeline?days=x").status(), "400");
+}
+
+#[test]
+fn the_journal_is_searched_by_words_page_by_page_and_by_who_sees_everything() {
+    let (hub, grant, _) = used();
+    let admin = Browser::of(&hub, "admin");
+    let page = admin.get(&format!("/web/journal?words=change%3Dreleased+{grant}"));
+    assert!(page.has("1 line, the newest first") && page.has("change=released actor=alice"), "{}", page.0);
+    assert!(
+        admin.get("/web/journal?words=no+such+words").has("have these words")
+            || admin.get("/web/journal?words=zzzz").has("has these words")
+    );
+    let host = admin.get("/web/journal?host=db-7&words=decision");
+    assert!(
+        host.has("2 lines, the newest first") && host.has("decision=allow reason=granted user=alice"),
+        "{}",
+        host.0
+    );
+    // From before a place.
+    let before = admin.get("/web/journal?before=2");
+    assert!(before.has("1 line, ") && before.has("seq=1<"), "{}", before.0);
+    let alice = Browser::of(&hub, "alice").get("/web/journal");
+    assert!(alice.status() == "403" && !alice.has("seq="), "{}", alice.0);
+    assert!(!alice.has("href=\"/web/journal\"") && admin.get("/web").has("href=\"/web/journal\""));
+}
+
+#[test]
+fn the_policy_is_there_to_read_and_says_what_it_would_make_of_an_ask() {
+    let hub = hub();
+    let alice = Browser::of(&hub, "alice");
+    let page = alice.get("/web/policy");
+    assert!(page.has("id = &quot;production&quot;") && page.has("Version 1, since "), "{}", page.0);
+    assert!(!page.has("people.toml</h3>"), "whose mail addresses are not for everybody");
+    let said = alice.get("/web/policy?hosts=db-1&services=ssh&length=2h");
+    assert!(said.has("Rule <strong>production</strong>") && said.has("could now: bob"), "{}", said.0);
+    assert!(said.has("It is approved once 1 person agreed, for 2h"), "{}", said.0);
+    let none = alice.get("/web/policy?hosts=web-1&services=ssh");
+    assert!(none.has("Refused at once: ") || none.has("class=\"problem\""), "{}", none.0);
+    let other = alice.get("/web/policy?hosts=db-1&services=ssh&user=dave");
+    assert!(other.has("for them, approvers and auditors to see"), "{}", other.0);
+    assert!(Browser::of(&hub, "admin").get("/web/policy").has("people.toml</h3>"));
+    let nothing = hub.client(&hub.admin).requests(&AskRequests { which: Which::All, limit: None }).unwrap();
+    assert!(nothing.is_empty(), "a question asks for nothing");
+}
+
+#[test]
+fn people_have_roles_and_links_from_an_administrator_and_from_nobody_else() {
+    let hub = hub();
+    let (admin, alice) = (Browser::of(&hub, "admin"), Browser::of(&hub, "alice"));
+    let page = admin.get("/web/people");
+    assert!(page.has("logs in as alice, in dev") && page.has("not in people.toml"), "{}", page.0);
+    let set = admin.fill(&page, "/web/people/roles", &[("person", "dave"), ("roles", "auditor")]);
+    assert_eq!(set.status(), "303", "{}", set.0);
+    let roles = hub.client(&hub.admin).roles().unwrap();
+    assert!(roles.iter().any(|of| of.person.as_str() == "dave" && of.roles == [api::Role::Auditor].into()));
+    let made = admin.fill(&page, "/web/people/link", &[("person", "dave")]);
+    let link = made.0.split("/web/in/").nth(1).unwrap().split('<').next().unwrap().to_owned();
+    let dave = Browser::new(&hub);
+    assert_eq!(dave.enter(&link).status(), "303");
+    // An auditor sees people, and changes nothing.
+    let page = dave.get("/web/people");
+    assert!(page.status() == "200" && !page.has("Give these"), "{}", page.0);
+    for (path, fields) in [
+        ("/web/people/roles", [("person", "dave"), ("roles", "admin")]),
+        ("/web/people/link", [("person", "bob"), ("roles", "")]),
+    ] {
+        for browser in [&dave, &alice] {
+            let refused = browser.fill(&browser.get("/web"), path, &fields);
+            assert_eq!(refused.status(), "403", "{path}: {}", refused.0);
+        }
+    }
+    assert_eq!(alice.get("/web/people").status(), "403");
+    assert_eq!(alice.get("/web/tokens?person=dave").status(), "403");
+    assert!(dave.get("/web/tokens?person=alice").has("in the name of <strong>alice</strong>"));
+    let last = admin.fill(&admin.get("/web/people"), "/web/people/roles", &[("person", "admin")]);
+    assert!(last.status() == "400" && last.has("the last administrator"), "{}", last.0);
+}
+
+#[test]
+fn a_token_is_made_on_a_page_for_no_more_and_no_longer_than_the_sign_in() {
+    let hub = hub();
+    let alice = Browser::of(&hub, "alice");
+    let page = alice.get("/web/tokens");
+    let made =
+        alice.fill(&page, "/web/tokens", &[("name", "a program"), ("scopes", "read"), ("scopes", "request")]);
+    let secret = made.0.split("<code>").nth(1).unwrap().split('<').next().unwrap().to_owned();
+    assert!(secret.starts_with("jit_") && made.status() == "200", "{}", made.0);
+    let status = hub.client(&secret).status().unwrap();
+    assert_eq!(status.you.as_str(), "alice");
+    let tokens = hub.client(&secret).tokens().unwrap();
+    let of = &tokens.iter().find(|view| view.token.name.as_str() == "a program").unwrap().token;
+    assert!(of.expires - of.made <= chrono::TimeDelta::hours(12) && of.scopes.len() == 2);
+    assert!(!alice.get("/web/tokens").has(&secret), "it is shown once");
+    let long = alice.fill(&page, "/web/tokens", &[("name", "x"), ("scopes", "read"), ("length", "13h")]);
+    assert!(long.status() == "403" && long.has("makes none that is for longer"), "{}", long.0);
+    let none = alice.fill(&page, "/web/tokens", &[("name", "x")]);
+    assert!(none.status() == "400" && none.has("opens nothing"), "{}", none.0);
+    age(&hub, "alice", "made", -61);
+    let stale = alice.fill(&page, "/web/tokens", &[("name", "x"), ("scopes", "read")]);
+    assert!(stale.status() == "403" && stale.has("more than an hour ago"), "{}", stale.0);
 }

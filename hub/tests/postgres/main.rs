@@ -23,6 +23,7 @@ mod keys;
 mod nginx;
 #[path = "../hub/outbox.rs"]
 mod outbox;
+#[cfg(feature = "long")]
 #[path = "../hub/outbox_mail.rs"]
 mod outbox_mail;
 mod paused;

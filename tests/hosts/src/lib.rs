@@ -7,6 +7,7 @@
     clippy::indexing_slicing
 )] // a wrong step must stop the story
 
+pub mod acknowledged;
 pub mod asking;
 pub mod fleet;
 pub mod story;

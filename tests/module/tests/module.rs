@@ -484,3 +484,34 @@ fn it_is_small_needs_little_and_exports_only_what_pam_calls() {
         );
     }
 }
+
+/// Bytes of the module, which every login maps and every sudo: a dependency that doubles them is noticed here.
+const MODULE_BYTES: u64 = 400_000;
+
+#[test]
+fn the_module_needs_and_offers_no_more_than_it_must() {
+    let module = testbed::repository().join("target/module/libpam_jit.so");
+    let lines = |program: &str, arguments: &[&str]| {
+        let output = Command::new(program).args(arguments).arg(&module).output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect::<Vec<_>>()
+    };
+    let needed: Vec<String> = lines("objdump", &["-p"])
+        .iter()
+        .filter_map(|line| Some(line.trim().strip_prefix("NEEDED")?.trim().to_owned()))
+        .collect();
+    // Each is there wherever a program that uses PAM runs.
+    let there = |library: &String| {
+        ["libpam.so.0", "libc.so.6"].contains(&library.as_str()) || library.starts_with("ld-linux")
+    };
+    assert!(!needed.is_empty() && needed.iter().all(there), "{needed:?}");
+    let exported: Vec<String> = lines("nm", &["-D", "--defined-only"])
+        .iter()
+        .filter_map(|line| Some(line.split(' ').next_back()?.to_owned()))
+        .collect();
+    let called = ["acct_mgmt", "authenticate", "chauthtok", "close_session", "open_session", "setcred"]
+        .map(|call| format!("pam_sm_{call}"));
+    assert_eq!(exported, called);
+    let bytes = module.metadata().unwrap().len();
+    assert!(bytes <= MODULE_BYTES, "{bytes} bytes");
+}

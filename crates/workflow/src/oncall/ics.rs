@@ -200,6 +200,10 @@ impl Event {
 
 /// The recurrence, its end put on the clock of the start.
 fn rule(text: &str, start: Clock) -> Found<RRule<Unvalidated>> {
+    // RFC 5545, section 3.3.10; the library cuts days off at bytes, and panics within a letter.
+    if !text.is_ascii() {
+        return wrong("RRULE", format!("{} has letters that no recurrence has", quoted(text)), "correct it");
+    }
     let is_until = |part: &&str| part.to_ascii_uppercase().starts_with("UNTIL=");
     let rest: Vec<&str> = text.split(';').filter(|part| !is_until(part)).collect();
     let mut rule: RRule<Unvalidated> = rest.join(";").parse().or_else(|why| {

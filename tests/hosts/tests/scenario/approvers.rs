@@ -41,43 +41,50 @@ fn an_approver_sees_a_request_come_in_and_approves_it_by_key() {
     inbox.ends();
 }
 
-#[test]
-fn of_two_approvers_who_answer_at_the_same_instant_one_is_done_and_the_other_told_by_whom() {
-    let host = Host::gated("web-1").unwrap();
-    let alice = host.person("alice", &[]).unwrap();
-    let bob = host.person("bob", &["jit-approvers"]).unwrap();
-    let carol = host.person("carol", &["jit-approvers"]).unwrap();
-    host.jitd_is_up();
-    bob.jit(&format!("approve {}", alice.ssh("true").id("R-"))).ends_with(0);
-    host.root("install -d -m 777 /var/tmp/start").ends_with(0);
-    for round in 0..8 {
-        let request = alice.jit(&format!("request --service door{round} --reason 'one of many'")).id("R-");
-        // Both are logged in and wait before either may begin.
-        let approve = |name: &str| {
-            format!(
-                "touch /var/tmp/start/{name}-{round}; until [ -e /var/tmp/start/go-{round} ]; do :; done; \
+/// Behind `--long`.
+mod long {
+    use super::*;
+
+    #[test]
+    fn of_two_approvers_who_answer_at_the_same_instant_one_is_done_and_the_other_told_by_whom() {
+        let host = Host::gated("web-1").unwrap();
+        let alice = host.person("alice", &[]).unwrap();
+        let bob = host.person("bob", &["jit-approvers"]).unwrap();
+        let carol = host.person("carol", &["jit-approvers"]).unwrap();
+        host.jitd_is_up();
+        bob.jit(&format!("approve {}", alice.ssh("true").id("R-"))).ends_with(0);
+        host.root("install -d -m 777 /var/tmp/start").ends_with(0);
+        for round in 0..8 {
+            let request =
+                alice.jit(&format!("request --service door{round} --reason 'one of many'")).id("R-");
+            // Both are logged in and wait before either may begin.
+            let approve = |name: &str| {
+                format!(
+                    "touch /var/tmp/start/{name}-{round}; until [ -e /var/tmp/start/go-{round} ]; do :; done; \
                  jit approve {request}"
-            )
-        };
-        let both: [Seen; 2] = std::thread::scope(|scope| {
-            let both = [&bob, &carol].map(|one| scope.spawn(|| one.ssh(&approve(one.name()))));
-            let ready = |name: &str| host.path(&format!("var/tmp/start/{name}-{round}")).exists();
-            host.soon("both are logged in", || ready("bob") && ready("carol"));
-            std::fs::write(host.path(&format!("var/tmp/start/go-{round}")), "").unwrap();
-            both.map(|one| one.join().unwrap())
-        });
-        let (winner, loser) = match both.each_ref().map(|seen| seen.code) {
-            [0, 5] => ("bob", &both[1]),
-            [5, 0] => ("carol", &both[0]),
-            codes => panic!("one is done and one too late, not {codes:?}: {both:#?}"),
-        };
-        loser.says(&format!("request {request} is already approved by {winner}"));
-        host.soon("the record has it once", || {
-            let lines = host.log_lines();
-            let mut approved =
-                lines.iter().filter(|line| line.contains("change=approved") && line.contains(&request));
-            let first = approved.next();
-            first.is_some_and(|line| line.contains(&format!("actor={winner} "))) && approved.next().is_none()
-        });
+                )
+            };
+            let both: [Seen; 2] = std::thread::scope(|scope| {
+                let both = [&bob, &carol].map(|one| scope.spawn(|| one.ssh(&approve(one.name()))));
+                let ready = |name: &str| host.path(&format!("var/tmp/start/{name}-{round}")).exists();
+                host.soon("both are logged in", || ready("bob") && ready("carol"));
+                std::fs::write(host.path(&format!("var/tmp/start/go-{round}")), "").unwrap();
+                both.map(|one| one.join().unwrap())
+            });
+            let (winner, loser) = match both.each_ref().map(|seen| seen.code) {
+                [0, 5] => ("bob", &both[1]),
+                [5, 0] => ("carol", &both[0]),
+                codes => panic!("one is done and one too late, not {codes:?}: {both:#?}"),
+            };
+            loser.says(&format!("request {request} is already approved by {winner}"));
+            host.soon("the record has it once", || {
+                let lines = host.log_lines();
+                let mut approved =
+                    lines.iter().filter(|line| line.contains("change=approved") && line.contains(&request));
+                let first = approved.next();
+                first.is_some_and(|line| line.contains(&format!("actor={winner} ")))
+                    && approved.next().is_none()
+            });
+        }
     }
 }

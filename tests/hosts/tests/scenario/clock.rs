@@ -86,121 +86,12 @@ fn no_way_of_setting_the_clock_opens_a_grant_early_or_keeps_it_alive() {
     set(&host, "+0");
 }
 
-#[test]
-fn after_a_start_of_the_machine_the_clock_is_provisional_until_it_is_confirmed() {
-    let host = host();
-    let alice = host.person("alice", &[]).unwrap();
-    let bob = host.person("bob", &["jit-approvers"]).unwrap();
-    let carol = host.person("carol", &["jit-approvers"]).unwrap();
-    host.jitd_is_up();
-    bob.jit("status").says("not confirmed since the machine started");
-    // What starts at once works at once.
-    let grant = bob.jit(&format!("approve {} --for 1h", alice.ssh("true").id("R-"))).id("G-");
-    alice.ssh("true").is_in();
-    // What starts later waits for a clock that is confirmed, though by this one its time has come.
-    let starts = host.root("date -u -d '+20 minutes' +%FT%TZ").out;
-    let asked = bob
-        .jit(&format!("request --user alice --service su --at {} --for 30m --reason 'later'", starts.trim()));
-    carol.jit(&format!("approve {}", asked.id("R-"))).ends_with(0);
-    bob.jit("check alice --service su").says("(not_yet_valid)");
-    set(&host, "+30m");
-    boot(&host, 2);
-    host.root("systemctl restart jitd").ends_with(0);
-    bob.jit("check alice --service su").says("(clock_untrusted)");
-    bob.jit("clock accept").ends_with(2);
-    bob.ssh("/usr/sbin/jitd clock accept").ends_with(1).says("only root may say");
-    host.root("jitd clock accept").ends_with(0);
-    bob.jit("check alice --service su").says("Would be let in");
-
-    // Off for a day.
-    set(&host, "+1d");
-    boot(&host, 3);
-    host.reboot().unwrap();
-    host.jitd_is_up();
-    bob.jit("status").says("not confirmed since the machine started");
-    alice.ssh("true").is_refused_with("ended 23 hours");
-    // That clock was wrong: what it closed is open again once root says what time it is.
-    host.soon("the grant is closed", || {
-        host.log_lines()
-            .iter()
-            .any(|line| line.contains(&format!("change=expired actor=clock grant={grant}")))
-    });
-    set(&host, "+0");
-    host.root("jitd clock accept").ends_with(0);
-    alice.ssh("true").is_in();
-    bob.jit("grants --user alice").says(&grant);
-    // And one whose battery is empty starts in the past: time stands at the floor.
-    set(&host, "-9000d");
-    boot(&host, 4);
-    host.reboot().unwrap();
-    host.jitd_is_up();
-    alice.ssh("true").is_in();
-    bob.jit("status").says("behind of the gate's time");
-}
-
-#[test]
-fn the_daemon_may_read_whether_the_clock_is_synchronised() {
-    let host = Host::gated("web-1").unwrap();
-    host.jitd_is_up();
-    host.root("timeout 10 strace -f -qq -o /var/tmp/calls -e trace=adjtimex,clock_adjtime -p $(pidof jitd) > /dev/null 2>&1 &");
-    let calls = || std::fs::read_to_string(host.path("var/tmp/calls")).unwrap_or_default();
-    host.soon("it asks the kernel each second", || calls().lines().count() >= 2);
-    let calls = calls();
-    assert!(calls.contains("modes=0") && !calls.contains(" = -1 "), "{calls}");
-}
-
 /// What the daemon has written down of time.
 fn kept(host: &Host) -> String {
     host.root("rm -rf /var/tmp/look; mkdir /var/tmp/look; cp /var/lib/jitd/jitd.db* /var/tmp/look/")
         .ends_with(0);
     let db = rusqlite::Connection::open(host.path("var/tmp/look/jitd.db")).unwrap();
     db.query_row("SELECT value FROM meta WHERE key = 'clock'", [], |row| row.get(0)).unwrap()
-}
-
-#[test]
-fn a_clock_that_a_time_service_keeps_is_confirmed_after_ten_minutes_and_not_before() {
-    let host = Host::gated("web-1").unwrap();
-    let library = host.path("usr/local/lib/synchronised.so");
-    testbed::run(
-        std::process::Command::new("cc")
-            .args(["-O2", "-Wall", "-Werror", "-shared", "-fPIC", "-o"])
-            .arg(&library)
-            .arg(testbed::repository().join("tests/hosts/tests/synchronised.c")),
-    )
-    .unwrap();
-    let unit = host.path("etc/systemd/system/jitd.service.d");
-    std::fs::create_dir_all(&unit).unwrap();
-    std::fs::write(
-        unit.join("clock.conf"),
-        "[Service]\nEnvironment=LD_PRELOAD=/usr/local/lib/synchronised.so\n",
-    )
-    .unwrap();
-    let since = Instant::now();
-    host.root("systemctl daemon-reload; systemctl restart jitd").ends_with(0);
-    let confirmed = || host.log_lines().into_iter().find(|line| line.contains("mark=clock_confirmed"));
-    // The ten minutes are waited for where there is time for them; the others see that less is not enough.
-    let long = std::env::var_os("JIT_SETTLES").is_some();
-    let most = Duration::from_secs(if long { 660 } else { 15 });
-    while confirmed().is_none() && since.elapsed() < most {
-        std::thread::park_timeout(Duration::from_secs(1));
-    }
-    let took = since.elapsed();
-    if !long {
-        assert_eq!(confirmed(), None);
-        host.root("jit status").says("not confirmed since the machine started");
-        assert!(kept(&host).contains("\"confirmed\":false"), "{}", kept(&host));
-        return;
-    }
-    let told = confirmed().unwrap();
-    assert!(told.contains("detail=\"kept by a time service\""), "{told}");
-    assert!(took >= Duration::from_secs(600), "{took:?}");
-    host.root("jit status").says("clock     confirmed");
-    let kept = kept(&host);
-    assert!(
-        kept.contains("\"confirmed\":true") && kept.contains(&host.date("now", "%F")),
-        "the floor: {kept}"
-    );
-    eprintln!("confirmed after {took:?}");
 }
 
 #[test]
@@ -226,4 +117,120 @@ fn a_session_of_another_start_of_the_machine_is_over_and_nothing_is_ended_for_it
     host.soon("nothing of it is listed", || !host.root("jit sessions").out.contains("alice"));
     assert!(hosts::holders(&host).contains_key("command"));
     assert!(!host.log_lines().iter().any(|line| line.contains("change=session_ended")));
+}
+
+/// Behind `--long`.
+mod long {
+    use super::*;
+
+    #[test]
+    fn after_a_start_of_the_machine_the_clock_is_provisional_until_it_is_confirmed() {
+        let host = host();
+        let alice = host.person("alice", &[]).unwrap();
+        let bob = host.person("bob", &["jit-approvers"]).unwrap();
+        let carol = host.person("carol", &["jit-approvers"]).unwrap();
+        host.jitd_is_up();
+        bob.jit("status").says("not confirmed since the machine started");
+        // What starts at once works at once.
+        let grant = bob.jit(&format!("approve {} --for 1h", alice.ssh("true").id("R-"))).id("G-");
+        alice.ssh("true").is_in();
+        // What starts later waits for a clock that is confirmed, though by this one its time has come.
+        let starts = host.root("date -u -d '+20 minutes' +%FT%TZ").out;
+        let asked = bob.jit(&format!(
+            "request --user alice --service su --at {} --for 30m --reason 'later'",
+            starts.trim()
+        ));
+        carol.jit(&format!("approve {}", asked.id("R-"))).ends_with(0);
+        bob.jit("check alice --service su").says("(not_yet_valid)");
+        set(&host, "+30m");
+        boot(&host, 2);
+        host.root("systemctl restart jitd").ends_with(0);
+        bob.jit("check alice --service su").says("(clock_untrusted)");
+        bob.jit("clock accept").ends_with(2);
+        bob.ssh("/usr/sbin/jitd clock accept").ends_with(1).says("only root may say");
+        host.root("jitd clock accept").ends_with(0);
+        bob.jit("check alice --service su").says("Would be let in");
+
+        // Off for a day.
+        set(&host, "+1d");
+        boot(&host, 3);
+        host.reboot().unwrap();
+        host.jitd_is_up();
+        bob.jit("status").says("not confirmed since the machine started");
+        alice.ssh("true").is_refused_with("ended 23 hours");
+        // That clock was wrong: what it closed is open again once root says what time it is.
+        host.soon("the grant is closed", || {
+            host.log_lines()
+                .iter()
+                .any(|line| line.contains(&format!("change=expired actor=clock grant={grant}")))
+        });
+        set(&host, "+0");
+        host.root("jitd clock accept").ends_with(0);
+        alice.ssh("true").is_in();
+        bob.jit("grants --user alice").says(&grant);
+        // And one whose battery is empty starts in the past: time stands at the floor.
+        set(&host, "-9000d");
+        boot(&host, 4);
+        host.reboot().unwrap();
+        host.jitd_is_up();
+        alice.ssh("true").is_in();
+        bob.jit("status").says("behind of the gate's time");
+    }
+
+    #[test]
+    fn a_clock_that_a_time_service_keeps_is_confirmed_after_ten_minutes_and_not_before() {
+        let host = Host::gated("web-1").unwrap();
+        let library = host.path("usr/local/lib/synchronised.so");
+        testbed::run(
+            std::process::Command::new("cc")
+                .args(["-O2", "-Wall", "-Werror", "-shared", "-fPIC", "-o"])
+                .arg(&library)
+                .arg(testbed::repository().join("tests/hosts/tests/synchronised.c")),
+        )
+        .unwrap();
+        let unit = host.path("etc/systemd/system/jitd.service.d");
+        std::fs::create_dir_all(&unit).unwrap();
+        std::fs::write(
+            unit.join("clock.conf"),
+            "[Service]\nEnvironment=LD_PRELOAD=/usr/local/lib/synchronised.so\n",
+        )
+        .unwrap();
+        let since = Instant::now();
+        host.root("systemctl daemon-reload; systemctl restart jitd").ends_with(0);
+        let confirmed = || host.log_lines().into_iter().find(|line| line.contains("mark=clock_confirmed"));
+        // The ten minutes are waited for where there is time for them; the others see that less is not enough.
+        let long = std::env::var_os("JIT_SETTLES").is_some();
+        let most = Duration::from_secs(if long { 660 } else { 15 });
+        while confirmed().is_none() && since.elapsed() < most {
+            std::thread::park_timeout(Duration::from_secs(1));
+        }
+        let took = since.elapsed();
+        if !long {
+            assert_eq!(confirmed(), None);
+            host.root("jit status").says("not confirmed since the machine started");
+            assert!(kept(&host).contains("\"confirmed\":false"), "{}", kept(&host));
+            return;
+        }
+        let told = confirmed().unwrap();
+        assert!(told.contains("detail=\"kept by a time service\""), "{told}");
+        assert!(took >= Duration::from_secs(600), "{took:?}");
+        host.root("jit status").says("clock     confirmed");
+        let kept = kept(&host);
+        assert!(
+            kept.contains("\"confirmed\":true") && kept.contains(&host.date("now", "%F")),
+            "the floor: {kept}"
+        );
+        eprintln!("confirmed after {took:?}");
+    }
+
+    #[test]
+    fn the_daemon_may_read_whether_the_clock_is_synchronised() {
+        let host = Host::gated("web-1").unwrap();
+        host.jitd_is_up();
+        host.root("timeout 10 strace -f -qq -o /var/tmp/calls -e trace=adjtimex,clock_adjtime -p $(pidof jitd) > /dev/null 2>&1 &");
+        let calls = || std::fs::read_to_string(host.path("var/tmp/calls")).unwrap_or_default();
+        host.soon("it asks the kernel each second", || calls().lines().count() >= 2);
+        let calls = calls();
+        assert!(calls.contains("modes=0") && !calls.contains(" = -1 "), "{calls}");
+    }
 }

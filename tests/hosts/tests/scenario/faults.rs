@@ -3,45 +3,11 @@
 
 use hosts::asking::{granted, let_in, records};
 use rusqlite::{Connection, params};
-use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use testbed::{Host, SPARE};
 
 const DOES_NOT_ANSWER: &str = "this host's access daemon does not answer";
-
-/// Everything that the daemon has acknowledged: each record, grant and request, as its file has them now.
-fn acknowledged(host: &Host) -> BTreeMap<String, String> {
-    // A copy, whatever is mounted there, of a moment at which the daemon does nothing.
-    host.root(
-        "rm -rf /var/tmp/look; mkdir /var/tmp/look; kill -STOP $(pidof jitd);
-         cp /var/lib/jitd/jitd.db* /var/tmp/look/; copied=$?; kill -CONT $(pidof jitd); exit $copied",
-    )
-    .ends_with(0);
-    let db = Connection::open(host.path("var/tmp/look/jitd.db")).unwrap();
-    let mut rows = db
-        .prepare(
-            "SELECT 'record ' || seq, hex(hash) || ' ' || body FROM journal
-             UNION ALL SELECT 'grant ' || id, closed || ' ' || body FROM grants
-             UNION ALL SELECT 'request ' || id, state || ' ' || body FROM request",
-        )
-        .unwrap();
-    let rows = rows.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
-    rows.map(Result::unwrap).collect()
-}
-
-/// Each of these is still there, to the letter.
-#[track_caller]
-fn nothing_is_lost(before: &BTreeMap<String, String>, host: &Host) {
-    let after = acknowledged(host);
-    for kind in ["record ", "grant ", "request "] {
-        assert!(before.keys().any(|what| what.starts_with(kind)), "no {kind} to lose");
-    }
-    for (what, text) in before {
-        assert_eq!(after.get(what), Some(text), "{what} is not as it was acknowledged");
-    }
-    assert!(after.len() > before.len(), "what came since is there too");
-}
 
 /// The owner gets in, and root's own sudo works.
 fn the_owner_is_not_locked_out(host: &Host) {
@@ -51,7 +17,7 @@ fn the_owner_is_not_locked_out(host: &Host) {
 }
 
 /// A program that opens connections and holds them.
-fn connector() -> std::path::PathBuf {
+pub fn connector() -> std::path::PathBuf {
     let source = testbed::repository().join("tests/hosts/tests/connector.c");
     let program = testbed::repository().join("target/connector");
     testbed::run(
@@ -59,120 +25,6 @@ fn connector() -> std::path::PathBuf {
     )
     .unwrap();
     program
-}
-
-#[test]
-fn a_daemon_that_is_stopped_hung_or_wrongly_configured() {
-    let host = Host::gated("web-1").unwrap();
-    let (alice, bob) = granted(&host);
-
-    // Stopped, sockets too.
-    host.root("systemctl stop jitd-gate.socket jitd-control.socket jitd.service").ends_with(0);
-    alice.ssh("true").is_refused_with(DOES_NOT_ANSWER);
-    bob.ssh("true").is_refused_with(DOES_NOT_ANSWER);
-    the_owner_is_not_locked_out(&host);
-    host.soon("the spare key is told to syslog", || {
-        host.root("journalctl -q -o cat --facility=authpriv").out.contains("reason=spare_key user=rescue")
-    });
-    host.root("systemctl start jitd-gate.socket jitd-control.socket").ends_with(0);
-    alice.ssh("sudo -n true").is_in();
-
-    // Stopped alone: the next login starts it.
-    host.root("systemctl stop jitd.service");
-    host.root("systemctl start jitd-gate.socket jitd-control.socket");
-    alice.ssh("true").is_in();
-
-    // Hung.
-    host.root("kill -STOP $(pidof jitd)").ends_with(0);
-    let since = Instant::now();
-    alice.ssh("true").is_refused_with("jitd did not answer in time");
-    // Two seconds of it are the module's; its deadline to the millisecond is seen where it is driven alone.
-    assert!(since.elapsed() < Duration::from_secs(10), "{:?}", since.elapsed());
-    the_owner_is_not_locked_out(&host);
-    host.root("kill -CONT $(pidof jitd)").ends_with(0);
-    alice.ssh("sudo -n true").is_in();
-    // Hung for good: the watchdog starts it anew.
-    host.root("kill -STOP $(pidof jitd)").ends_with(0);
-    let since = Instant::now();
-    while alice.ssh("true").code != 0 {
-        assert!(since.elapsed() < Duration::from_secs(40), "the watchdog of 15 s did nothing");
-    }
-    assert!(since.elapsed() > Duration::from_secs(2), "it did hang");
-
-    // A mistake in the configuration: a reload keeps the old one, and says where the mistake is.
-    let config = host.path("etc/jitd/jitd.toml");
-    std::fs::write(&config, "[journal]\nkeep = \"8 hours\"\n").unwrap();
-    host.root("systemctl reload jitd");
-    host.soon("the mistake is told", || {
-        host.log_lines().iter().any(|l| l.contains("reloading: /etc/jitd/jitd.toml:2: keep: duration"))
-    });
-    host.root("jitd --check-config").ends_with(1).says("/etc/jitd/jitd.toml:2: keep: duration \"8 hours\"");
-    alice.ssh("sudo -n true").is_in();
-    // An upgrade says so too, comes to its end, and leaves the daemon that runs alone.
-    let pid = host.root("pidof jitd").out;
-    host.root("dpkg -i /opt/jitd.deb")
-        .ends_with(0)
-        .says("jitd: not restarted, since it would not start with this configuration:")
-        .says("/etc/jitd/jitd.toml:2: keep: duration \"8 hours\"");
-    host.root("dpkg -s jitd").says("Status: install ok installed");
-    assert_eq!(host.root("pidof jitd").out, pid);
-    alice.ssh("sudo -n true").is_in();
-    // A restart does not come up with it, and comes back by itself at once when it is right.
-    let since = Instant::now();
-    host.root("systemctl restart jitd").ends_with(1);
-    alice.ssh("true").is_refused_with(DOES_NOT_ANSWER);
-    the_owner_is_not_locked_out(&host);
-    host.soon("its status says why", || {
-        host.root("systemctl status jitd").out.contains("does not run: /etc/jitd/jitd.toml:2: keep: duration")
-    });
-    let starts =
-        host.root("journalctl -q -o cat -u jitd").out.matches("error: /etc/jitd/jitd.toml:2").count();
-    let most = since.elapsed().as_secs() / 10 + 1;
-    assert!((1..=most).contains(&(starts as u64)), "{starts} starts in {:?} fill no log", since.elapsed());
-    std::fs::write(&config, "[journal]\nkeep = \"90d\"\n").unwrap();
-    let since = Instant::now();
-    host.soon("it comes back by itself", || alice.ssh("true").code == 0);
-    assert!(since.elapsed() < Duration::from_secs(5), "{:?}", since.elapsed());
-    host.root("jitd --check-config").ends_with(0).says("is good");
-}
-
-#[test]
-fn a_journal_that_cannot_commit_lets_nobody_in_and_loses_nothing() {
-    let host = Host::gated("web-1").unwrap();
-    let (alice, _bob) = granted(&host);
-    let before = acknowledged(&host);
-
-    // Every fsync fails, made from outside.
-    host.root(
-        "strace -f -qq -o /dev/null -e inject=fsync,fdatasync:error=EIO -p $(pidof jitd) > /dev/null 2>&1 & echo $! > /run/strace.pid",
-    );
-    host.soon("strace is attached", || {
-        host.root("grep TracerPid: /proc/$(pidof jitd)/status").out.trim().split('\t').next_back()
-            != Some("0")
-    });
-    let refused = alice.ssh("true");
-    refused.is_refused_with("cannot record logins now, so it lets nobody in");
-    the_owner_is_not_locked_out(&host);
-    host.soon("it is told", || host.log_lines().iter().any(|l| l.contains("reason=journal_failed")));
-    host.root("kill -TERM $(cat /run/strace.pid)");
-    host.soon("it takes records again by itself", || alice.ssh("true").code == 0);
-    host.root("jit audit verify --witness /var/log/auth.log").ends_with(0);
-    nothing_is_lost(&before, &host);
-
-    // No room on the disk.
-    host.root("systemctl stop jitd-gate.socket jitd-control.socket jitd; cp -a /var/lib/jitd /var/lib/copy");
-    host.root("mount -t tmpfs -o size=3m,mode=0700 tmpfs /var/lib/jitd && cp -a /var/lib/copy/. /var/lib/jitd/ && chown jitd:jitd /var/lib/jitd").ends_with(0);
-    host.root("systemctl start jitd-gate.socket jitd-control.socket jitd").ends_with(0);
-    alice.ssh("true").is_in();
-    let before = acknowledged(&host);
-    host.root("cat /dev/zero > /var/lib/jitd/filler");
-    host.soon("a full disk refuses", || alice.ssh("true").err.contains("cannot record logins now"));
-    the_owner_is_not_locked_out(&host);
-    host.root("rm /var/lib/jitd/filler");
-    host.soon("room lets people in again", || alice.ssh("true").code == 0);
-    host.root("jit audit verify").ends_with(0);
-    nothing_is_lost(&before, &host);
-    alice.ssh("sudo -n true").is_in();
 }
 
 #[test]
@@ -298,65 +150,6 @@ fn lines_dropped(host: &Host) -> u64 {
 }
 
 #[test]
-fn lines_that_a_stopped_syslog_daemon_costs_are_counted_and_told_when_it_is_back() {
-    let host = logging_to_rsyslogd();
-    let (alice, _bob) = granted(&host);
-    host.root("kill -STOP $(pidof rsyslogd)").ends_with(0);
-    // More decisions than the daemon keeps lines for.
-    let enough = AtomicBool::new(false);
-    let worst = std::thread::scope(|scope| {
-        let ask = || {
-            let mut worst = Duration::ZERO;
-            while !enough.load(Ordering::Relaxed) {
-                let since = Instant::now();
-                assert!(let_in(&host, "flood"));
-                worst = worst.max(since.elapsed());
-            }
-            worst
-        };
-        let asking: Vec<_> = (0..32).map(|_| scope.spawn(ask)).collect();
-        let since = Instant::now();
-        while lines_dropped(&host) == 0 && since.elapsed() < Duration::from_secs(300) {
-            std::thread::park_timeout(Duration::from_millis(500));
-        }
-        enough.store(true, Ordering::Relaxed);
-        asking.into_iter().map(|asked| asked.join().unwrap()).max().unwrap()
-    });
-    // No decision waited for the log, or it would have waited for all of this.
-    assert!(worst < Duration::from_secs(2), "{worst:?}");
-    host.root("kill -CONT $(pidof rsyslogd)").ends_with(0);
-    let loss = " log lines were dropped; the journal has every record\"";
-    let told = || -> Option<u64> {
-        let lines = host.syslog_lines();
-        let line = lines.iter().find(|line| line.contains("mark=lines_dropped") && line.contains(loss))?;
-        line.split("detail=\"").nth(1)?.split(' ').next()?.parse().ok()
-    };
-    host.soon("the loss is told", || told().is_some());
-    let dropped = told().unwrap();
-    assert!(
-        dropped > 0 && lines_dropped(&host) == dropped,
-        "{dropped} are told, {} counted",
-        lines_dropped(&host)
-    );
-    alice.ssh("sudo -n true").is_in();
-    // What is missing between the first line and the last is what was counted.
-    let seqs: Vec<u64> = host
-        .syslog_lines()
-        .iter()
-        .filter(|line| ["decision=", "change=", "mark="].iter().any(|kind| line.contains(kind)))
-        .filter_map(|line| line.rsplit_once(" seq=")?.1.split(' ').next()?.parse().ok())
-        .collect();
-    let missing = seqs.windows(2).map(|pair| pair[1] - pair[0] - 1).sum::<u64>();
-    // Every so often a line is a checkpoint's, which is of no record of its own.
-    assert!(
-        (dropped * 9 / 10..=dropped).contains(&missing),
-        "{missing} records have no line, {dropped} are counted"
-    );
-    host.root("jit audit verify").ends_with(0);
-    eprintln!("{dropped} lines dropped of some {}, slowest answer {worst:?}", seqs.len() as u64 + dropped);
-}
-
-#[test]
 fn syslog_away_costs_no_time_and_no_line() {
     let host = logging_to_rsyslogd();
     let (alice, _bob) = granted(&host);
@@ -410,28 +203,6 @@ fn syslog_away_costs_no_time_and_no_line() {
 }
 
 #[test]
-fn a_module_that_panics_refuses_and_the_owner_is_not_locked_out() {
-    let host = Host::gated("web-1").unwrap();
-    let (alice, _bob) = granted(&host);
-    let mut inside = alice.terminal("");
-    inside.exp_string("alice@web-1").unwrap();
-    std::fs::copy(module_tests::no_clock(), host.path("usr/local/lib/no-clock.so")).unwrap();
-    std::fs::write(host.path("etc/ld.so.preload"), "/usr/local/lib/no-clock.so\n").unwrap();
-    alice.ssh("true").is_refused_with("this host's access gate is set up wrongly (the module has a fault)");
-    inside.send_line("sudo -n id -un").unwrap();
-    inside.exp_string("(the module has a fault), so nobody is let in").unwrap();
-    the_owner_is_not_locked_out(&host);
-    host.soon("it is told", || {
-        host.root("journalctl -q -o cat -p err --facility=authpriv")
-            .out
-            .contains("the PAM line is not right: the module has a fault")
-    });
-    std::fs::remove_file(host.path("etc/ld.so.preload")).unwrap();
-    alice.ssh("sudo -n true").is_in();
-    inside.send_line("exit").unwrap();
-}
-
-#[test]
 fn somebody_without_rights_learns_and_gets_nothing() {
     let host = Host::gated("web-1").unwrap();
     let (alice, bob) = granted(&host);
@@ -465,4 +236,134 @@ fn somebody_without_rights_learns_and_gets_nothing() {
         "{} records for 200 times sudo: the account phase passes, the refusals are counted",
         after - before
     );
+}
+
+/// Behind `--long`.
+mod long {
+    use super::*;
+
+    #[test]
+    fn a_daemon_that_is_stopped_hung_or_wrongly_configured_comes_back() {
+        let host = Host::gated("web-1").unwrap();
+        let (alice, _bob) = granted(&host);
+
+        // Stopped alone: the next login starts it.
+        host.root("systemctl stop jitd.service");
+        host.root("systemctl start jitd-gate.socket jitd-control.socket");
+        alice.ssh("true").is_in();
+
+        // Hung for good: the watchdog starts it anew.
+        host.root("kill -STOP $(pidof jitd)").ends_with(0);
+        let since = Instant::now();
+        while alice.ssh("true").code != 0 {
+            assert!(since.elapsed() < Duration::from_secs(40), "the watchdog of 15 s did nothing");
+        }
+        assert!(since.elapsed() > Duration::from_secs(2), "it did hang");
+
+        // A mistake in the configuration: a reload keeps the old one, and says where the mistake is.
+        let config = host.path("etc/jitd/jitd.toml");
+        std::fs::write(&config, "[journal]\nkeep = \"8 hours\"\n").unwrap();
+        host.root("systemctl reload jitd");
+        host.soon("the mistake is told", || {
+            host.log_lines().iter().any(|l| l.contains("reloading: /etc/jitd/jitd.toml:2: keep: duration"))
+        });
+        host.root("jitd --check-config")
+            .ends_with(1)
+            .says("/etc/jitd/jitd.toml:2: keep: duration \"8 hours\"");
+        alice.ssh("sudo -n true").is_in();
+        // An upgrade says so too, comes to its end, and leaves the daemon that runs alone.
+        let pid = host.root("pidof jitd").out;
+        host.root("dpkg -i /opt/jitd.deb")
+            .ends_with(0)
+            .says("jitd: not restarted, since it would not start with this configuration:")
+            .says("/etc/jitd/jitd.toml:2: keep: duration \"8 hours\"");
+        host.root("dpkg -s jitd").says("Status: install ok installed");
+        assert_eq!(host.root("pidof jitd").out, pid);
+        alice.ssh("sudo -n true").is_in();
+        // A restart does not come up with it, and comes back by itself at once when it is right.
+        let since = Instant::now();
+        host.root("systemctl restart jitd").ends_with(1);
+        alice.ssh("true").is_refused_with(DOES_NOT_ANSWER);
+        host.soon("its status says why", || {
+            host.root("systemctl status jitd")
+                .out
+                .contains("does not run: /etc/jitd/jitd.toml:2: keep: duration")
+        });
+        let starts =
+            host.root("journalctl -q -o cat -u jitd").out.matches("error: /etc/jitd/jitd.toml:2").count();
+        let most = since.elapsed().as_secs() / 10 + 1;
+        assert!(
+            (1..=most).contains(&(starts as u64)),
+            "{starts} starts in {:?} fill no log",
+            since.elapsed()
+        );
+        std::fs::write(&config, "[journal]\nkeep = \"90d\"\n").unwrap();
+        let since = Instant::now();
+        host.soon("it comes back by itself", || alice.ssh("true").code == 0);
+        assert!(since.elapsed() < Duration::from_secs(5), "{:?}", since.elapsed());
+        host.root("jitd --check-config").ends_with(0).says("is good");
+    }
+
+    #[test]
+    fn lines_that_a_stopped_syslog_daemon_costs_are_counted_and_told_when_it_is_back() {
+        let host = logging_to_rsyslogd();
+        let (alice, _bob) = granted(&host);
+        host.root("kill -STOP $(pidof rsyslogd)").ends_with(0);
+        // More decisions than the daemon keeps lines for.
+        let enough = AtomicBool::new(false);
+        let worst = std::thread::scope(|scope| {
+            let ask = || {
+                let mut worst = Duration::ZERO;
+                while !enough.load(Ordering::Relaxed) {
+                    let since = Instant::now();
+                    assert!(let_in(&host, "flood"));
+                    worst = worst.max(since.elapsed());
+                }
+                worst
+            };
+            let asking: Vec<_> = (0..32).map(|_| scope.spawn(ask)).collect();
+            let since = Instant::now();
+            while lines_dropped(&host) == 0 && since.elapsed() < Duration::from_secs(300) {
+                std::thread::park_timeout(Duration::from_millis(500));
+            }
+            enough.store(true, Ordering::Relaxed);
+            asking.into_iter().map(|asked| asked.join().unwrap()).max().unwrap()
+        });
+        // No decision waited for the log, or it would have waited for all of this.
+        assert!(worst < Duration::from_secs(2), "{worst:?}");
+        host.root("kill -CONT $(pidof rsyslogd)").ends_with(0);
+        let loss = " log lines were dropped; the journal has every record\"";
+        let told = || -> Option<u64> {
+            let lines = host.syslog_lines();
+            let line =
+                lines.iter().find(|line| line.contains("mark=lines_dropped") && line.contains(loss))?;
+            line.split("detail=\"").nth(1)?.split(' ').next()?.parse().ok()
+        };
+        host.soon("the loss is told", || told().is_some());
+        let dropped = told().unwrap();
+        assert!(
+            dropped > 0 && lines_dropped(&host) == dropped,
+            "{dropped} are told, {} counted",
+            lines_dropped(&host)
+        );
+        alice.ssh("sudo -n true").is_in();
+        // What is missing between the first line and the last is what was counted.
+        let seqs: Vec<u64> = host
+            .syslog_lines()
+            .iter()
+            .filter(|line| ["decision=", "change=", "mark="].iter().any(|kind| line.contains(kind)))
+            .filter_map(|line| line.rsplit_once(" seq=")?.1.split(' ').next()?.parse().ok())
+            .collect();
+        let missing = seqs.windows(2).map(|pair| pair[1] - pair[0] - 1).sum::<u64>();
+        // Every so often a line is a checkpoint's, which is of no record of its own.
+        assert!(
+            (dropped * 9 / 10..=dropped).contains(&missing),
+            "{missing} records have no line, {dropped} are counted"
+        );
+        host.root("jit audit verify").ends_with(0);
+        eprintln!(
+            "{dropped} lines dropped of some {}, slowest answer {worst:?}",
+            seqs.len() as u64 + dropped
+        );
+    }
 }

@@ -185,82 +185,6 @@ fn glass_is_broken_without_the_hub_once_and_loudly_and_looked_at_when_it_is_back
 }
 
 #[test]
-fn a_session_is_ended_from_the_hub_and_a_strict_service_ends_when_the_hub_is_not_heard() {
-    let fleet = Fleet::new();
-    let host = &fleet.host;
-    let alice = host.person("alice", &[]).unwrap();
-    let asked = fleet.at_the_hub("alice", "request --host web-1 --for 1h --reason 'the import hangs'");
-    fleet.at_the_hub("bob", &format!("approve {}", asked.id("R-"))).ends_with(0);
-    host.soon("the host has heard of it", || alice.ssh("true").code == 0);
-    let stays = RefCell::new(alice.stays(&[], "sleep 1000"));
-    // The logins before are over, and this one sleeps.
-    let only = || {
-        let seen = host.root("jit sessions");
-        let one = seen.out.matches("S-").count() == 1 && host.root("pgrep -x sleep").code == 0;
-        one.then(|| seen.id("S-"))
-    };
-    host.soon("the hub sees the session", || {
-        only().is_some_and(|session| fleet.at_the_hub("bob", "sessions").out.contains(&session))
-    });
-    let session = host.root("jit sessions").id("S-");
-    fleet.at_the_hub("bob", &format!("end {session} --reason 'wrong host'")).ends_with(0);
-    host.soon("the session has ended", || stays.borrow_mut().is_over());
-    alice.ssh("true").is_in();
-
-    fleet
-        .root("sed -i 's/^# max_staleness.*/max_staleness = { ssh = \"25s\" }/' /etc/jitd/jitd.toml && jitd --check-config && systemctl reload jitd")
-        .ends_with(0);
-    host.soon("it is in force", || host.log_lines().iter().any(|line| line.contains("mark=reloaded")));
-    alice.ssh("true").is_in();
-    let mut stays = alice.stays(&[], "sleep 1000");
-    fleet.root("systemctl stop jit-hub").ends_with(0);
-    let begun = Instant::now();
-    while !stays.is_over() {
-        assert!(begun.elapsed() < Duration::from_secs(60), "the session goes on");
-        std::thread::sleep(testbed::limits::LOOK_AGAIN);
-    }
-    let refused = alice.ssh("true");
-    assert!(
-        refused.err.contains("not heard from its source for too long"),
-        "{refused:#?}\n{:#?}",
-        host.log_lines().iter().rev().take(12).collect::<Vec<_>>()
-    );
-    fleet.root("systemctl start jit-hub").ends_with(0);
-    again("the hub is heard again", || alice.ssh("true").code == 0);
-}
-
-#[test]
-fn a_hub_that_was_restored_from_a_backup_is_given_back_what_hosts_know() {
-    let fleet = Fleet::new();
-    let host = &fleet.host;
-    let alice = host.person("alice", &["staff"]).unwrap();
-    let granted = |services: &str| {
-        let what = format!("request --host web-1 --service {services} --for 1h --reason 'the import hangs'");
-        let asked = fleet.at_the_hub("alice", &what);
-        fleet.at_the_hub("bob", &format!("approve {}", asked.id("R-"))).id("G-")
-    };
-    let early = granted("sudo");
-    host.soon("the host has heard of it", || host.root("jit grants").out.contains(&early));
-    fleet.root("runuser -u jit-hub -- jit-hub backup /var/lib/jit-hub/yesterday.db").ends_with(0);
-    let late = granted("ssh");
-    fleet
-        .at_the_hub("bob", &format!("revoke {early} --reason 'wrong host'"))
-        .says("Confirmed by 1 of 1 host");
-    host.soon("the host has heard of it", || alice.ssh("true").code == 0);
-    fleet.root("systemctl stop jit-hub && runuser -u jit-hub -- jit-hub restore --force /var/lib/jit-hub/yesterday.db && systemctl start jit-hub")
-        .ends_with(0);
-    host.soon("the host alarms", || host.log_lines().iter().any(|line| line.contains("revision_back")));
-    alice.ssh("true").is_in();
-    fleet.root("jit-hub recover && systemctl reload jit-hub").ends_with(0);
-    again("the hub was given back what it lost", || fleet.at_the_hub("bob", "grants").out.contains(&late));
-    alice.ssh("true").is_in();
-    let shown = fleet.at_the_hub("bob", &format!("show {early}"));
-    shown.says("revoked");
-    fleet.at_the_hub("bob", &format!("revoke {late} --reason 'done'")).ends_with(0);
-    again("the host hears of it", || alice.ssh("true").err.contains("was revoked by bob"));
-}
-
-#[test]
 fn what_a_host_granted_by_itself_counts_no_more_once_it_is_a_hubs() {
     let host = Host::gated("web-1").unwrap();
     let alice = host.person("alice", &["staff"]).unwrap();
@@ -279,4 +203,116 @@ fn what_a_host_granted_by_itself_counts_no_more_once_it_is_a_hubs() {
     let asked = fleet.at_the_hub("alice", "request --host web-1 --for 1h --reason 'the import hangs'");
     fleet.at_the_hub("bob", &format!("approve {}", asked.id("R-"))).ends_with(0);
     fleet.host.soon("the host has heard of it", || alice.ssh("true").code == 0);
+}
+
+/// Behind `--long`.
+mod long {
+    use super::*;
+
+    #[test]
+    fn a_hub_that_was_restored_from_a_backup_is_given_back_what_hosts_know() {
+        let fleet = Fleet::new();
+        let host = &fleet.host;
+        let alice = host.person("alice", &["staff"]).unwrap();
+        let granted = |services: &str| {
+            let what =
+                format!("request --host web-1 --service {services} --for 1h --reason 'the import hangs'");
+            let asked = fleet.at_the_hub("alice", &what);
+            fleet.at_the_hub("bob", &format!("approve {}", asked.id("R-"))).id("G-")
+        };
+        let early = granted("sudo");
+        host.soon("the host has heard of it", || host.root("jit grants").out.contains(&early));
+        fleet.root("runuser -u jit-hub -- jit-hub backup /var/lib/jit-hub/yesterday.db").ends_with(0);
+        let late = granted("ssh");
+        fleet
+            .at_the_hub("bob", &format!("revoke {early} --reason 'wrong host'"))
+            .says("Confirmed by 1 of 1 host");
+        host.soon("the host has heard of it", || alice.ssh("true").code == 0);
+        fleet.root("systemctl stop jit-hub && runuser -u jit-hub -- jit-hub restore --force /var/lib/jit-hub/yesterday.db && systemctl start jit-hub")
+        .ends_with(0);
+        host.soon("the host alarms", || host.log_lines().iter().any(|line| line.contains("revision_back")));
+        alice.ssh("true").is_in();
+        fleet.root("jit-hub recover && systemctl reload jit-hub").ends_with(0);
+        again("the hub was given back what it lost", || {
+            fleet.at_the_hub("bob", "grants").out.contains(&late)
+        });
+        alice.ssh("true").is_in();
+        let shown = fleet.at_the_hub("bob", &format!("show {early}"));
+        shown.says("revoked");
+        fleet.at_the_hub("bob", &format!("revoke {late} --reason 'done'")).ends_with(0);
+        again("the host hears of it", || alice.ssh("true").err.contains("was revoked by bob"));
+    }
+
+    #[test]
+    fn a_session_is_ended_from_the_hub_and_a_strict_service_ends_when_the_hub_is_not_heard() {
+        let fleet = Fleet::new();
+        let host = &fleet.host;
+        let alice = host.person("alice", &[]).unwrap();
+        let asked = fleet.at_the_hub("alice", "request --host web-1 --for 1h --reason 'the import hangs'");
+        fleet.at_the_hub("bob", &format!("approve {}", asked.id("R-"))).ends_with(0);
+        host.soon("the host has heard of it", || alice.ssh("true").code == 0);
+        let stays = RefCell::new(alice.stays(&[], "sleep 1000"));
+        // The logins before are over, and this one sleeps.
+        let only = || {
+            let seen = host.root("jit sessions");
+            let one = seen.out.matches("S-").count() == 1 && host.root("pgrep -x sleep").code == 0;
+            one.then(|| seen.id("S-"))
+        };
+        host.soon("the hub sees the session", || {
+            only().is_some_and(|session| fleet.at_the_hub("bob", "sessions").out.contains(&session))
+        });
+        let session = host.root("jit sessions").id("S-");
+        fleet.at_the_hub("bob", &format!("end {session} --reason 'wrong host'")).ends_with(0);
+        host.soon("the session has ended", || stays.borrow_mut().is_over());
+        alice.ssh("true").is_in();
+
+        fleet
+        .root("sed -i 's/^# max_staleness.*/max_staleness = { ssh = \"25s\" }/' /etc/jitd/jitd.toml && jitd --check-config && systemctl reload jitd")
+        .ends_with(0);
+        host.soon("it is in force", || host.log_lines().iter().any(|line| line.contains("mark=reloaded")));
+        alice.ssh("true").is_in();
+        let mut stays = alice.stays(&[], "sleep 1000");
+        fleet.root("systemctl stop jit-hub").ends_with(0);
+        let begun = Instant::now();
+        while !stays.is_over() {
+            assert!(begun.elapsed() < Duration::from_secs(60), "the session goes on");
+            std::thread::sleep(testbed::limits::LOOK_AGAIN);
+        }
+        let refused = alice.ssh("true");
+        assert!(
+            refused.err.contains("not heard from its source for too long"),
+            "{refused:#?}\n{:#?}",
+            host.log_lines().iter().rev().take(12).collect::<Vec<_>>()
+        );
+        fleet.root("systemctl start jit-hub").ends_with(0);
+        again("the hub is heard again", || alice.ssh("true").code == 0);
+    }
+
+    #[test]
+    fn files_that_the_hubs_unit_writes_open_and_shut_a_host_that_calls_no_hub() {
+        let fleet = Fleet::new();
+        let host = &fleet.host;
+        let alice = host.person("alice", &[]).unwrap();
+        fleet.root("systemctl enable --now jit-hub-publish").ends_with(0);
+        let set =
+            "s|^# static = .*|static = \"file:///var/lib/jit-hub-publish\"|; s|^#every = .*|every = \"1s\"|";
+        fleet
+            .root(&format!(
+                "sed -i '{set}' /etc/jitd/jitd.toml && jitd --check-config && systemctl restart jitd"
+            ))
+            .ends_with(0);
+        host.jitd_is_up();
+        host.root("jit status").says("grants from files that its hub signed");
+        alice.ssh("true").is_refused_with("jit request");
+        let asked = fleet.at_the_hub("alice", "request --host web-1 --for 1h --reason 'the import hangs'");
+        let grant = fleet.at_the_hub("bob", &format!("approve {}", asked.id("R-"))).id("G-");
+        host.soon("the file opens the door", || alice.ssh("true").code == 0);
+
+        // What is taken back while the unit is dead is in the file once it is there again.
+        fleet.root("systemctl kill --signal=KILL jit-hub-publish").ends_with(0);
+        fleet.at_the_hub("bob", &format!("revoke {grant} --reason 'wrong host'")).ends_with(0);
+        host.soon("the file shuts the door", || alice.ssh("true").code != 0);
+        alice.ssh("true").is_refused_with("was revoked by bob");
+        fleet.root("systemctl is-active jit-hub-publish").ends_with(0);
+    }
 }

@@ -211,17 +211,22 @@ fn what_people_type_and_read() {
     host.root("jit status").ends_with(3).says("is it running?");
 }
 
-#[test]
-fn a_wait_ends_with_the_decision() {
-    let host = Host::gated("web-1").unwrap();
-    let alice = host.person("alice", &[]).unwrap();
-    let bob = host.person("bob", &["jit-approvers"]).unwrap();
-    host.jitd_is_up();
-    bob.jit(&format!("approve {}", alice.ssh("true").id("R-"))).ends_with(0);
-    let mut terminal = alice.terminal("jit request --service sudo --reason 'the disk' --wait");
-    let (_, request) = terminal.exp_regex("R-[0-9A-Z]{5}-[0-9A-Z]{5}").unwrap();
-    terminal.exp_string("waiting for bob, another").unwrap();
-    bob.jit(&format!("approve {request}")).ends_with(0);
-    terminal.exp_string("is active").unwrap();
-    terminal.exp_eof().unwrap();
+/// Behind `--long`.
+mod long {
+    use super::*;
+
+    #[test]
+    fn a_wait_ends_with_the_decision() {
+        let host = Host::gated("web-1").unwrap();
+        let alice = host.person("alice", &[]).unwrap();
+        let bob = host.person("bob", &["jit-approvers"]).unwrap();
+        host.jitd_is_up();
+        bob.jit(&format!("approve {}", alice.ssh("true").id("R-"))).ends_with(0);
+        let mut terminal = alice.terminal("jit request --service sudo --reason 'the disk' --wait");
+        let (_, request) = terminal.exp_regex("R-[0-9A-Z]{5}-[0-9A-Z]{5}").unwrap();
+        terminal.exp_string("waiting for bob, another").unwrap();
+        bob.jit(&format!("approve {request}")).ends_with(0);
+        terminal.exp_string("is active").unwrap();
+        terminal.exp_eof().unwrap();
+    }
 }

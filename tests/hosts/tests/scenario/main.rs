@@ -1,23 +1,21 @@
 //! What people live through on booted hosts. One program, so that several hosts are up at a time to the end.
+//!
+//! What costs minutes for what it adds is in modules `long`, which `cargo xtask test --long` plays.
 #![allow(clippy::unwrap_used)] // a wrong step must stop the story
 
-mod apart;
 mod approvers;
 mod clock;
 mod doors;
-mod escapes;
 mod faults;
 mod fleet;
-#[cfg(feature = "long")]
-mod held_back;
 mod life;
+mod long;
 mod many;
 mod modes;
+mod package;
 mod pam;
 mod policies;
 mod prompt;
 mod sessions;
-mod stalls;
-mod trying;
+mod table;
 mod watch;
-mod ways;

@@ -39,28 +39,34 @@ fn what_is_agreed_to_opens_exactly_those_hosts_and_is_taken_back_on_all_of_them(
     }
 }
 
-#[test]
-fn a_host_whose_cable_is_pulled_goes_on_and_hears_of_everything_when_it_is_back() {
-    let fleet = Fleet::of(&HOSTS);
-    let [web_1, web_2, _] = fleet.hosts.as_slice() else { panic!("three hosts") };
-    let alice = |host| Host::person(host, "alice", &[]).unwrap();
-    let kept = fleet.granted("--host web-1");
-    let taken = fleet.granted("--host web-2");
-    for host in [web_1, web_2] {
-        host.soon("the grant is there", || alice(host).ssh("true").code == 0);
+/// Behind `--long`.
+mod long {
+    use super::*;
+
+    #[test]
+    fn a_host_whose_cable_is_pulled_goes_on_and_hears_of_everything_when_it_is_back() {
+        let fleet = Fleet::of(&HOSTS);
+        let [web_1, web_2, _] = fleet.hosts.as_slice() else { panic!("three hosts") };
+        let alice = |host| Host::person(host, "alice", &[]).unwrap();
+        let kept = fleet.granted("--host web-1");
+        let taken = fleet.granted("--host web-2");
+        for host in [web_1, web_2] {
+            host.soon("the grant is there", || alice(host).ssh("true").code == 0);
+        }
+        fleet.lan.pull(11, true).unwrap();
+        fleet.lan.pull(12, true).unwrap();
+        fleet.jit("bob", &format!("revoke {taken} --reason 'wrong host'")).ends_with(0);
+        alice(web_1).ssh("true").is_in();
+        alice(web_2).ssh("true").is_in();
+        fleet.lan.pull(11, false).unwrap();
+        fleet.lan.pull(12, false).unwrap();
+        web_2.soon("it has heard of the revocation", || {
+            alice(web_2).ssh("true").err.contains("was revoked by bob")
+        });
+        alice(web_1).ssh("true").is_in();
+        fleet.jit("bob", &format!("revoke {kept} --reason 'done'")).ends_with(0);
+        web_1.soon("it hears of what comes after", || {
+            alice(web_1).ssh("true").err.contains("was revoked by bob")
+        });
     }
-    fleet.lan.pull(11, true).unwrap();
-    fleet.lan.pull(12, true).unwrap();
-    fleet.jit("bob", &format!("revoke {taken} --reason 'wrong host'")).ends_with(0);
-    alice(web_1).ssh("true").is_in();
-    alice(web_2).ssh("true").is_in();
-    fleet.lan.pull(11, false).unwrap();
-    fleet.lan.pull(12, false).unwrap();
-    web_2.soon("it has heard of the revocation", || {
-        alice(web_2).ssh("true").err.contains("was revoked by bob")
-    });
-    alice(web_1).ssh("true").is_in();
-    fleet.jit("bob", &format!("revoke {kept} --reason 'done'")).ends_with(0);
-    web_1
-        .soon("it hears of what comes after", || alice(web_1).ssh("true").err.contains("was revoked by bob"));
 }

@@ -181,22 +181,6 @@ fn an_approver_is_one_from_the_moment_the_group_says_so() {
 }
 
 #[test]
-fn refused_logins_of_one_person_open_so_many_requests_and_no_more() {
-    let host = Host::sandbox("web-1", "", "").unwrap();
-    let alice = host.person("alice", &[]).unwrap();
-    let bob = host.person("bob", &["jit-approvers"]).unwrap();
-    up(&host);
-    for n in 0..10 {
-        let request = alice.ssh("true").id("R-");
-        if n == 5 {
-            alice.ssh("true").is_refused_with(&format!("Request {request} already waits"));
-        }
-        bob.jit(&format!("deny {request} --comment no")).ends_with(0);
-    }
-    alice.ssh("true").is_refused_with("jit request --user alice --service ssh --reason TEXT");
-}
-
-#[test]
 fn the_auth_line_gives_the_answer_of_account_once_and_starts_no_clock() {
     let host = Host::sandbox("web-1", "", "").unwrap();
     let file = host.path("etc/pam.d/sshd");
@@ -276,4 +260,25 @@ fn what_goes_around_the_module_is_what_the_manual_says() {
     host.root("sed -i 's/^UsePAM yes/UsePAM no/' /etc/ssh/sshd_config; kill -HUP $(cat /run/sshd.pid)")
         .ends_with(0);
     host.soon("sshd asks nobody", || alice.ssh("true").code == 0);
+}
+
+/// Behind `--long`.
+mod long {
+    use super::*;
+
+    #[test]
+    fn refused_logins_of_one_person_open_so_many_requests_and_no_more() {
+        let host = Host::sandbox("web-1", "", "").unwrap();
+        let alice = host.person("alice", &[]).unwrap();
+        let bob = host.person("bob", &["jit-approvers"]).unwrap();
+        up(&host);
+        for n in 0..10 {
+            let request = alice.ssh("true").id("R-");
+            if n == 5 {
+                alice.ssh("true").is_refused_with(&format!("Request {request} already waits"));
+            }
+            bob.jit(&format!("deny {request} --comment no")).ends_with(0);
+        }
+        alice.ssh("true").is_refused_with("jit request --user alice --service ssh --reason TEXT");
+    }
 }

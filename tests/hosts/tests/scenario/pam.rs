@@ -288,10 +288,10 @@ fn the_doctor_finds_each_thing_that_is_wrong_and_says_what_puts_it_right() {
             "chmod 600 /run/jitd/gate.sock".to_owned(),
         ),
         (
-            "systemctl stop jitd-control.socket jitd".to_owned(),
+            "systemctl stop jitd-control.socket jitd-gate.socket jitd".to_owned(),
             "daemon",
             "systemctl status jitd",
-            "systemctl start jitd-control.socket jitd".to_owned(),
+            "systemctl start jitd-control.socket jitd-gate.socket jitd".to_owned(),
         ),
     ] {
         host.root(&breaks).ends_with(0);

@@ -181,29 +181,6 @@ fn what_the_rule_wants_is_asked_until_it_is_right() {
 }
 
 #[test]
-fn what_a_rule_gives_by_itself_or_does_not_want_asked_for_is_as_without_a_prompt() {
-    let host = asking("");
-    let alice = host.person("alice", &["staff"]).unwrap();
-    host.person("bob", &["jit-approvers"]).unwrap();
-    let rule = |more: &str| {
-        format!("[[rule]]\nid = \"r\"\napprove = [{{ from = [\"group:jit-approvers\"] }}]\n{more}\n")
-    };
-    host.policy(&rule("on_refusal = \"off\""), None).unwrap();
-    let mut terminal = knocks(&alice, "true");
-    let seen = terminal.exp_eof().unwrap();
-    assert!(
-        seen.contains("jit: alice holds no grant for ssh on web-1.") && !seen.contains("Reason"),
-        "{seen}"
-    );
-    // No rule approves by itself on a clock that nobody vouches for.
-    host.root("jitd clock accept").ends_with(0);
-    host.policy(&rule("auto = { max = \"2h\" }"), None).unwrap();
-    let mut terminal = knocks(&alice, "sudo id -un; echo came in by $SHELL");
-    let seen = terminal.exp_string("came in by /bin/bash").unwrap();
-    assert!(!seen.contains("Reason") && seen.contains("root"), "{seen}");
-}
-
-#[test]
 fn a_way_in_that_asks_nobody_never_waits() {
     let host = asking("");
     let alice = host.person("alice", &["staff"]).unwrap();
@@ -270,132 +247,160 @@ fn sudo_on_a_terminal_asks_waits_and_runs_the_command() {
     assert_eq!(count(&host, &["phase=wait"]) + count(&host, &["phase=ask"]), 0, "waiting is no decision");
 }
 
-#[test]
-fn a_break_in_sudo_ends_the_wait_and_not_the_request() {
-    let host = asking("");
-    let alice = host.person("alice", &["staff"]).unwrap();
-    let bob = host.person("bob", &["jit-approvers"]).unwrap();
-    with_ssh(&alice, &bob);
-    let mut shell = alice.terminal("");
-    shell.exp_string("alice@web-1").unwrap();
-    shell.send_line("sudo id -un").unwrap();
-    says(&mut shell, "restart nginx", "");
-    let request = id(&mut shell);
-    shell.exp_string(&format!("jit: {request} waits for bob, another ")).unwrap();
-    shell.send_control('c').unwrap();
-    shell
-        .exp_string(&format!(
-            "jit: no longer waiting; request {request} stays open: try again once it is approved."
-        ))
-        .unwrap();
-    shell.exp_string("alice@web-1").unwrap();
-    bob.jit(&format!("show {request}")).says("is pending");
+/// Behind `--long`.
+mod long {
+    use super::*;
 
-    // Straight to waiting for the same, over a daemon that is started anew.
-    shell.send_line("sudo id -un").unwrap();
-    shell.exp_string(&format!("{request} waits for bob, another ")).unwrap();
-    shell.exp_string("^C stops that").unwrap();
-    assert!(host.kill("jitd"));
-    host.soon("jitd is back", || host.root("jit status").code == 0);
-    bob.jit(&format!("approve {request}")).ends_with(0);
-    shell.exp_string("root\r\n").unwrap();
+    #[test]
+    fn only_so_many_logins_wait_and_nobody_is_kept_out_by_them() {
+        let host = asking("");
+        // As sshd is without a word of ours: it begins to turn away at ten that are not in yet.
+        let config = host.path("etc/ssh/sshd_config.d/test.conf");
+        let text = std::fs::read_to_string(&config).unwrap();
+        std::fs::write(&config, text.replace("MaxStartups 200", "MaxStartups 10:30:100")).unwrap();
+        host.root("kill -HUP $(cat /run/sshd.pid)").ends_with(0);
+        let people: Vec<Person<'_>> =
+            ["alice", "carol", "dave"].iter().map(|name| host.person(name, &[]).unwrap()).collect();
+        let bob = host.person("bob", &["jit-approvers"]).unwrap();
+        let waits = |person: &Person<'_>| {
+            let mut terminal = knocks(person, "true");
+            terminal.exp_regex("Reason: |stop\\): ").unwrap();
+            terminal
+        };
+        let is_refused = |person: &Person<'_>| {
+            let since = Instant::now();
+            let seen = knocks(person, "true").exp_eof().unwrap();
+            assert!(seen.contains("was opened for you") || seen.contains("already waits"), "{seen}");
+            assert!(!seen.contains("Reason"), "{seen}");
+            assert!(since.elapsed() < Duration::from_secs(20), "at once");
+        };
+        let [alice, carol, dave] = people.as_slice() else { unreachable!() };
+        let mut waiting = vec![waits(alice), waits(alice)];
+        // However often one person tries, two of theirs wait.
+        for _ in 0..12 {
+            is_refused(alice);
+        }
+        waiting.extend([waits(carol), waits(carol)]);
+        is_refused(dave);
+        for _ in 0..20 {
+            bob.ssh("true").is_in();
+        }
+        // A place is free again once its login is gone.
+        drop(waiting.pop());
+        host.soon("a place is free", || {
+            knocks(dave, "true").exp_regex("stop\\): |Then try again").unwrap().1.starts_with("stop")
+        });
+    }
 
-    // A no is told too.
-    let carol = host.person("carol", &["staff"]).unwrap();
-    with_ssh(&carol, &bob);
-    let mut terminal = carol.terminal("sudo id -un");
-    says(&mut terminal, "look around", "");
-    let request = id(&mut terminal);
-    terminal.exp_string("waits for bob").unwrap();
-    bob.jit(&format!("deny {request} --comment 'what for'")).ends_with(0);
-    terminal.exp_string(&format!("jit: request {request} was denied by bob: what for")).unwrap();
-    let rest = terminal.exp_eof().unwrap();
-    assert!(!rest.contains("root"), "{rest}");
-}
-
-#[test]
-fn su_on_a_terminal_asks_and_waits_too() {
-    let host = asking("");
-    let alice = host.person("alice", &[]).unwrap();
-    let bob = host.person("bob", &["jit-approvers"]).unwrap();
-    with_ssh(&alice, &bob);
-    for command in ["su -c 'id -un > /tmp/out'", "su -l -c 'id -un > /tmp/out'"] {
-        host.root("rm -f /tmp/out");
-        let mut terminal = alice.terminal(&format!("{command}; echo left with $?"));
+    #[test]
+    fn su_on_a_terminal_asks_and_waits_too() {
+        let host = asking("");
+        let alice = host.person("alice", &[]).unwrap();
+        let bob = host.person("bob", &["jit-approvers"]).unwrap();
+        with_ssh(&alice, &bob);
+        for command in ["su -c 'id -un > /tmp/out'", "su -l -c 'id -un > /tmp/out'"] {
+            host.root("rm -f /tmp/out");
+            let mut terminal = alice.terminal(&format!("{command}; echo left with $?"));
+            terminal.exp_string("assword").unwrap();
+            terminal.send_line(PASSWORD).unwrap();
+            says(&mut terminal, "an old habit", "");
+            let request = id(&mut terminal);
+            terminal.exp_string(&format!("jit: {request} waits for bob, another ")).unwrap();
+            bob.jit(&format!("approve {request}")).ends_with(0);
+            terminal.exp_string("left with 0").unwrap();
+            assert_eq!(host.root("cat /tmp/out").out, "root\n");
+            let grant = bob.jit("grants --all --json").out;
+            assert!(grant.contains("\"su\""), "{grant}");
+            let grant = bob.jit(&format!("show {request}")).id("G-");
+            alice.jit(&format!("release {grant}")).ends_with(0);
+        }
+        // ^C ends su itself; what was asked for stays.
+        let mut terminal = alice.terminal("su -c true");
         terminal.exp_string("assword").unwrap();
         terminal.send_line(PASSWORD).unwrap();
-        says(&mut terminal, "an old habit", "");
+        says(&mut terminal, "once more", "");
         let request = id(&mut terminal);
-        terminal.exp_string(&format!("jit: {request} waits for bob, another ")).unwrap();
+        terminal.exp_string("waits for bob").unwrap();
+        terminal.send_control('c').unwrap();
+        terminal.exp_eof().unwrap();
+        bob.jit(&format!("show {request}")).says("is pending");
+    }
+
+    #[test]
+    fn a_break_in_sudo_ends_the_wait_and_not_the_request() {
+        let host = asking("");
+        let alice = host.person("alice", &["staff"]).unwrap();
+        let bob = host.person("bob", &["jit-approvers"]).unwrap();
+        with_ssh(&alice, &bob);
+        let mut shell = alice.terminal("");
+        shell.exp_string("alice@web-1").unwrap();
+        shell.send_line("sudo id -un").unwrap();
+        says(&mut shell, "restart nginx", "");
+        let request = id(&mut shell);
+        shell.exp_string(&format!("jit: {request} waits for bob, another ")).unwrap();
+        shell.send_control('c').unwrap();
+        shell
+            .exp_string(&format!(
+                "jit: no longer waiting; request {request} stays open: try again once it is approved."
+            ))
+            .unwrap();
+        shell.exp_string("alice@web-1").unwrap();
+        bob.jit(&format!("show {request}")).says("is pending");
+
+        // Straight to waiting for the same, over a daemon that is started anew.
+        shell.send_line("sudo id -un").unwrap();
+        shell.exp_string(&format!("{request} waits for bob, another ")).unwrap();
+        shell.exp_string("^C stops that").unwrap();
+        assert!(host.kill("jitd"));
+        host.soon("jitd is back", || host.root("jit status").code == 0);
         bob.jit(&format!("approve {request}")).ends_with(0);
-        terminal.exp_string("left with 0").unwrap();
-        assert_eq!(host.root("cat /tmp/out").out, "root\n");
-        let grant = bob.jit("grants --all --json").out;
-        assert!(grant.contains("\"su\""), "{grant}");
-        let grant = bob.jit(&format!("show {request}")).id("G-");
-        alice.jit(&format!("release {grant}")).ends_with(0);
-    }
-    // ^C ends su itself; what was asked for stays.
-    let mut terminal = alice.terminal("su -c true");
-    terminal.exp_string("assword").unwrap();
-    terminal.send_line(PASSWORD).unwrap();
-    says(&mut terminal, "once more", "");
-    let request = id(&mut terminal);
-    terminal.exp_string("waits for bob").unwrap();
-    terminal.send_control('c').unwrap();
-    terminal.exp_eof().unwrap();
-    bob.jit(&format!("show {request}")).says("is pending");
-}
+        shell.exp_string("root\r\n").unwrap();
 
-#[test]
-fn only_so_many_logins_wait_and_nobody_is_kept_out_by_them() {
-    let host = asking("");
-    // As sshd is without a word of ours: it begins to turn away at ten that are not in yet.
-    let config = host.path("etc/ssh/sshd_config.d/test.conf");
-    let text = std::fs::read_to_string(&config).unwrap();
-    std::fs::write(&config, text.replace("MaxStartups 200", "MaxStartups 10:30:100")).unwrap();
-    host.root("kill -HUP $(cat /run/sshd.pid)").ends_with(0);
-    let people: Vec<Person<'_>> =
-        ["alice", "carol", "dave"].iter().map(|name| host.person(name, &[]).unwrap()).collect();
-    let bob = host.person("bob", &["jit-approvers"]).unwrap();
-    let waits = |person: &Person<'_>| {
-        let mut terminal = knocks(person, "true");
-        terminal.exp_regex("Reason: |stop\\): ").unwrap();
-        terminal
-    };
-    let is_refused = |person: &Person<'_>| {
-        let since = Instant::now();
-        let seen = knocks(person, "true").exp_eof().unwrap();
-        assert!(seen.contains("was opened for you") || seen.contains("already waits"), "{seen}");
-        assert!(!seen.contains("Reason"), "{seen}");
-        assert!(since.elapsed() < Duration::from_secs(20), "at once");
-    };
-    let [alice, carol, dave] = people.as_slice() else { unreachable!() };
-    let mut waiting = vec![waits(alice), waits(alice)];
-    // However often one person tries, two of theirs wait.
-    for _ in 0..12 {
-        is_refused(alice);
+        // A no is told too.
+        let carol = host.person("carol", &["staff"]).unwrap();
+        with_ssh(&carol, &bob);
+        let mut terminal = carol.terminal("sudo id -un");
+        says(&mut terminal, "look around", "");
+        let request = id(&mut terminal);
+        terminal.exp_string("waits for bob").unwrap();
+        bob.jit(&format!("deny {request} --comment 'what for'")).ends_with(0);
+        terminal.exp_string(&format!("jit: request {request} was denied by bob: what for")).unwrap();
+        let rest = terminal.exp_eof().unwrap();
+        assert!(!rest.contains("root"), "{rest}");
     }
-    waiting.extend([waits(carol), waits(carol)]);
-    is_refused(dave);
-    for _ in 0..20 {
-        bob.ssh("true").is_in();
-    }
-    // A place is free again once its login is gone.
-    drop(waiting.pop());
-    host.soon("a place is free", || {
-        knocks(dave, "true").exp_regex("stop\\): |Then try again").unwrap().1.starts_with("stop")
-    });
-}
 
-#[test]
-fn the_configuration_can_take_the_prompt_away() {
-    let host = asking("[prompt]\nenabled = false\n");
-    let alice = host.person("alice", &["staff"]).unwrap();
-    let bob = host.person("bob", &["jit-approvers"]).unwrap();
-    let seen = knocks(&alice, "true").exp_eof().unwrap();
-    assert!(seen.contains("was opened for you") && !seen.contains("Reason"), "{seen}");
-    bob.jit(&format!("approve {}", bob.jit("requests --json").id("R-"))).ends_with(0);
-    let seen = alice.terminal("sudo true").exp_eof().unwrap();
-    assert!(seen.contains("was opened for you") && !seen.contains("Reason"), "{seen}");
+    #[test]
+    fn the_configuration_can_take_the_prompt_away() {
+        let host = asking("[prompt]\nenabled = false\n");
+        let alice = host.person("alice", &["staff"]).unwrap();
+        let bob = host.person("bob", &["jit-approvers"]).unwrap();
+        let seen = knocks(&alice, "true").exp_eof().unwrap();
+        assert!(seen.contains("was opened for you") && !seen.contains("Reason"), "{seen}");
+        bob.jit(&format!("approve {}", bob.jit("requests --json").id("R-"))).ends_with(0);
+        let seen = alice.terminal("sudo true").exp_eof().unwrap();
+        assert!(seen.contains("was opened for you") && !seen.contains("Reason"), "{seen}");
+    }
+
+    #[test]
+    fn what_a_rule_gives_by_itself_or_does_not_want_asked_for_is_as_without_a_prompt() {
+        let host = asking("");
+        let alice = host.person("alice", &["staff"]).unwrap();
+        host.person("bob", &["jit-approvers"]).unwrap();
+        let rule = |more: &str| {
+            format!("[[rule]]\nid = \"r\"\napprove = [{{ from = [\"group:jit-approvers\"] }}]\n{more}\n")
+        };
+        host.policy(&rule("on_refusal = \"off\""), None).unwrap();
+        let mut terminal = knocks(&alice, "true");
+        let seen = terminal.exp_eof().unwrap();
+        assert!(
+            seen.contains("jit: alice holds no grant for ssh on web-1.") && !seen.contains("Reason"),
+            "{seen}"
+        );
+        // No rule approves by itself on a clock that nobody vouches for.
+        host.root("jitd clock accept").ends_with(0);
+        host.policy(&rule("auto = { max = \"2h\" }"), None).unwrap();
+        let mut terminal = knocks(&alice, "sudo id -un; echo came in by $SHELL");
+        let seen = terminal.exp_string("came in by /bin/bash").unwrap();
+        assert!(!seen.contains("Reason") && seen.contains("root"), "{seen}");
+    }
 }

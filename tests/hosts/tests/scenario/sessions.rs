@@ -62,43 +62,6 @@ fn an_expired_session_ends_at_the_end_of_its_grant_after_two_warnings() {
 }
 
 #[test]
-fn a_revoked_session_ends_also_where_the_daemon_was_killed_meanwhile() {
-    ends_all_the_same(End::Revoked, Meanwhile::Killed);
-}
-
-#[test]
-fn a_revoked_session_ends_also_where_the_daemon_was_killed_between_telling_it_and_forcing_it() {
-    ends_all_the_same(End::Revoked, Meanwhile::KilledWithinTheGrace);
-}
-
-#[test]
-fn a_released_session_ends_also_where_the_daemon_was_started_anew_meanwhile() {
-    ends_all_the_same(End::Released, Meanwhile::Restarted);
-}
-
-#[test]
-fn what_ended_while_the_daemon_was_away_ends_once_it_is_back_and_the_record_says_how_late() {
-    let host = host();
-    let [alice, bob] = people(&host);
-    let grant = grant(&host, &bob, "60s");
-    let ends = end_of(&bob, &grant);
-    let work = Work::begin(&host, &alice);
-    assert!(Instant::now() < ends, "all of it began too late to be there when the daemon is away");
-    host.root("systemctl stop jitd-gate.socket jitd-control.socket jitd.service").ends_with(0);
-    wait_until(ends + Duration::from_secs(6));
-    host.root("systemctl start jitd-gate.socket jitd-control.socket jitd.service").ends_with(0);
-    // The grace was over long before.
-    println!("after a time away: {:#?}", work.is_over(Instant::now(), Duration::from_secs(3)));
-    host.soon("the record says how late", || {
-        let overrun = |line: &String| {
-            let rest = line.split("cause=expired overrun=").nth(1)?;
-            rest.split('s').next()?.parse::<f64>().ok()
-        };
-        host.log_lines().iter().filter_map(overrun).any(|overrun| overrun >= 6.0)
-    });
-}
-
-#[test]
 fn the_sudo_part_ends_alone_and_the_login_around_it_goes_on() {
     let host = host();
     let [alice, bob] = people(&host);
@@ -137,43 +100,6 @@ fn the_sudo_part_ends_alone_and_the_login_around_it_goes_on() {
     terminal.exp_string("jit: bob ends your ssh session: lunch.").unwrap();
     terminal.exp_eof().unwrap();
     alice.ssh("true").is_in();
-}
-
-#[test]
-fn a_session_goes_on_under_another_grant_and_under_a_longer_one() {
-    let host = host();
-    std::fs::write(host.path("etc/jitd/jitd.toml"), "[sessions]\nwarn = [\"5s\"]\n").unwrap();
-    host.root("systemctl reload jitd");
-    host.policy(
-        "[[rule]]\nid = \"team\"\ntime = { extend = { count = 1, max = \"10m\" } }\napprove = [{ from = [\"group:jit-approvers\"] }]\n",
-        None,
-    )
-    .unwrap();
-    let [alice, bob] = people(&host);
-    let first = grant(&host, &bob, "1h");
-    let mut terminal = alice.terminal("");
-    terminal.exp_string("$ ").unwrap();
-    // Asked for while the first is good: another of the same kind.
-    let second = grant_of(&host, &bob, "ssh", "20s");
-    bob.jit(&format!("revoke {first} --reason 'the wrong one'")).ends_with(0);
-    host.soon("the session is under the other", || {
-        let moved = format!("detail=\"grant {first} is over\"");
-        host.log_lines()
-            .iter()
-            .any(|l| l.contains("change=session_moved") && l.contains(&second) && l.contains(&moved))
-    });
-    terminal.send_line("echo still $((40 + 2))").unwrap();
-    terminal.exp_string("still 42").unwrap();
-    // More time from inside, for the grant of this session.
-    terminal.send_line("jit extend --for 10m --reason 'not done'").unwrap();
-    let (_, request) = terminal.exp_regex("R-[0-9A-Z]{5}-[0-9A-Z]{5}").unwrap();
-    let ends = end_of(&bob, &second);
-    terminal.exp_string("ends in 5 seconds").unwrap();
-    bob.jit(&format!("approve {request}")).ends_with(0);
-    wait_until(ends + Duration::from_secs(2));
-    terminal.send_line("echo and $((40 + 3)); jit status --left").unwrap();
-    terminal.exp_string("and 43").unwrap();
-    terminal.exp_regex("[0-9]m left").unwrap();
 }
 
 #[test]
@@ -242,4 +168,83 @@ fn one_of_two_sessions_is_ended_and_the_other_goes_on_with_the_manager_it_keeps(
     other.exp_eof().unwrap();
     host.soon("the manager is gone", || !hosts::holders(&host).contains_key("user-unit"));
     host.soon("and nothing of it is told any more", || !host.root("jit status").out.contains("user manager"));
+}
+
+/// Behind `--long`.
+mod long {
+    use super::*;
+
+    #[test]
+    fn what_ended_while_the_daemon_was_away_ends_once_it_is_back_and_the_record_says_how_late() {
+        let host = host();
+        let [alice, bob] = people(&host);
+        let grant = grant(&host, &bob, "60s");
+        let ends = end_of(&bob, &grant);
+        let work = Work::begin(&host, &alice);
+        assert!(Instant::now() < ends, "all of it began too late to be there when the daemon is away");
+        host.root("systemctl stop jitd-gate.socket jitd-control.socket jitd.service").ends_with(0);
+        wait_until(ends + Duration::from_secs(6));
+        host.root("systemctl start jitd-gate.socket jitd-control.socket jitd.service").ends_with(0);
+        // The grace was over long before.
+        println!("after a time away: {:#?}", work.is_over(Instant::now(), Duration::from_secs(3)));
+        host.soon("the record says how late", || {
+            let overrun = |line: &String| {
+                let rest = line.split("cause=expired overrun=").nth(1)?;
+                rest.split('s').next()?.parse::<f64>().ok()
+            };
+            host.log_lines().iter().filter_map(overrun).any(|overrun| overrun >= 6.0)
+        });
+    }
+
+    #[test]
+    fn a_session_goes_on_under_another_grant_and_under_a_longer_one() {
+        let host = host();
+        std::fs::write(host.path("etc/jitd/jitd.toml"), "[sessions]\nwarn = [\"5s\"]\n").unwrap();
+        host.root("systemctl reload jitd");
+        host.policy(
+        "[[rule]]\nid = \"team\"\ntime = { extend = { count = 1, max = \"10m\" } }\napprove = [{ from = [\"group:jit-approvers\"] }]\n",
+        None,
+    )
+    .unwrap();
+        let [alice, bob] = people(&host);
+        let first = grant(&host, &bob, "1h");
+        let mut terminal = alice.terminal("");
+        terminal.exp_string("$ ").unwrap();
+        // Asked for while the first is good: another of the same kind.
+        let second = grant_of(&host, &bob, "ssh", "20s");
+        bob.jit(&format!("revoke {first} --reason 'the wrong one'")).ends_with(0);
+        host.soon("the session is under the other", || {
+            let moved = format!("detail=\"grant {first} is over\"");
+            host.log_lines()
+                .iter()
+                .any(|l| l.contains("change=session_moved") && l.contains(&second) && l.contains(&moved))
+        });
+        terminal.send_line("echo still $((40 + 2))").unwrap();
+        terminal.exp_string("still 42").unwrap();
+        // More time from inside, for the grant of this session.
+        terminal.send_line("jit extend --for 10m --reason 'not done'").unwrap();
+        let (_, request) = terminal.exp_regex("R-[0-9A-Z]{5}-[0-9A-Z]{5}").unwrap();
+        let ends = end_of(&bob, &second);
+        terminal.exp_string("ends in 5 seconds").unwrap();
+        bob.jit(&format!("approve {request}")).ends_with(0);
+        wait_until(ends + Duration::from_secs(2));
+        terminal.send_line("echo and $((40 + 3)); jit status --left").unwrap();
+        terminal.exp_string("and 43").unwrap();
+        terminal.exp_regex("[0-9]m left").unwrap();
+    }
+
+    #[test]
+    fn a_released_session_ends_also_where_the_daemon_was_started_anew_meanwhile() {
+        ends_all_the_same(End::Released, Meanwhile::Restarted);
+    }
+
+    #[test]
+    fn a_revoked_session_ends_also_where_the_daemon_was_killed_between_telling_it_and_forcing_it() {
+        ends_all_the_same(End::Revoked, Meanwhile::KilledWithinTheGrace);
+    }
+
+    #[test]
+    fn a_revoked_session_ends_also_where_the_daemon_was_killed_meanwhile() {
+        ends_all_the_same(End::Revoked, Meanwhile::Killed);
+    }
 }

@@ -15,108 +15,6 @@ fn rests(host: &Host) {
 }
 
 #[test]
-fn what_stops_being_right_around_the_gate_is_told_once_with_its_fix_and_so_is_its_mending() {
-    let host = Host::gated("web-1").unwrap();
-    let alice = host.person("alice", &["staff"]).unwrap();
-    let bob = host.person("bob", &["jit-approvers"]).unwrap();
-    host.jitd_is_up();
-    let all = "let in: rescue at sshd, rescue at su, rescue at su-l, rescue at sudo, rescue at sudo-i; not let in: none";
-    host.soon("spare keys went through every door of theirs", || told(&host, "spare_key_drill", all) == 1);
-    rests(&host);
-    host.root("jit status").says(", spare keys tried ").says(": 5 of 5 let in");
-    let used =
-        || host.log_lines().iter().filter(|line| line.contains("reason=spare_key user=rescue")).count();
-    let before = used();
-    host.root("systemctl start jit-watch").ends_with(0);
-    assert_eq!(used(), before, "once a day is enough");
-    // Who touches again and again what is watched stops nothing: all that follows is noticed.
-    host.root("for n in $(seq 200); do echo '# nothing' | crontab -u alice -; done").ends_with(0);
-    rests(&host);
-
-    let module = "/usr/lib/*-linux-gnu/security/pam_jit.so";
-    for (breaks, what, fix, mends) in [
-        (
-            format!("cp -p {module} /root/; echo | tee -a {module}"),
-            "package: /usr/lib/",
-            "apt-get install --reinstall jitd",
-            format!("cp -p /root/pam_jit.so {module}"),
-        ),
-        (
-            "sed -i 's/default=die/default=ignore/' /etc/pam.d/sudo".to_owned(),
-            "PAM lines: sudo: a refusal may count for nothing",
-            "jit pam disable sudo --force",
-            "sed -i 's/default=ignore/default=die/' /etc/pam.d/sudo".to_owned(),
-        ),
-        (
-            "echo 'Defaults:alice !pam_acct_mgmt' > /etc/sudoers.d/alice".to_owned(),
-            "sudoers: Defaults of ",
-            "take it out with visudo",
-            "rm /etc/sudoers.d/alice".to_owned(),
-        ),
-        (
-            "echo 'UsePAM no' > /etc/ssh/sshd_config.d/0.conf".to_owned(),
-            "sshd: sshd does not ask PAM",
-            "UsePAM yes",
-            "rm /etc/ssh/sshd_config.d/0.conf".to_owned(),
-        ),
-        (
-            "usermod -L rescue".to_owned(),
-            "spare keys: sshd: spare key rescue: its password is locked",
-            "ssh NAME@host",
-            "usermod -U rescue".to_owned(),
-        ),
-        (
-            "chmod 666 /run/jitd/gate.sock".to_owned(),
-            "sockets: /run/jitd/gate.sock has mode 666",
-            "systemd-tmpfiles --create",
-            "chmod 600 /run/jitd/gate.sock".to_owned(),
-        ),
-    ] {
-        host.root(&breaks).ends_with(0);
-        host.soon(&breaks, || told(&host, "finding", what) == 1);
-        rests(&host);
-        let shown = format!("! {}", what.replace('"', ""));
-        bob.jit("status").says(&shown).says(fix);
-        let seen = alice.ssh_as(SPARE, "jit status");
-        assert!(!seen.out.contains(&shown), "what is weak is for those who can mend it: {seen:?}");
-        if what.starts_with("package") {
-            // Still wrong is no news.
-            host.root("systemctl start jit-watch").ends_with(0);
-        }
-        host.root(&mends).ends_with(0);
-        host.soon(&mends, || told(&host, "finding_gone", what) == 1);
-        rests(&host);
-        assert_eq!(told(&host, "finding", what), 1, "{what}");
-    }
-
-    // What was reported is known again after a start of the daemon, whatever the timer does.
-    host.root(
-        "systemctl stop jit-watch.timer jit-watch.path; echo 'Defaults !pam_session' > /etc/sudoers.d/x",
-    )
-    .ends_with(0);
-    host.root("systemctl restart jitd").ends_with(0);
-    host.soon("it is told after a start", || told(&host, "finding", "pam_session") == 1);
-    rests(&host);
-    // And who does not report is missed, once.
-    host.root("sed -i 's/^#late = \"20m\"/late = \"2s\"/' /etc/jitd/jitd.toml; systemctl reload jitd")
-        .ends_with(0);
-    host.soon("it is missed", || told(&host, "watch_late", "reported nothing for 2s") == 1);
-    host.root("jit status").says("! jit doctor has reported nothing for 2s: see `systemctl status jit-watch");
-    host.root(
-        "sed -i 's/\"2s\"/\"20m\"/' /etc/jitd/jitd.toml; systemctl reload jitd; systemctl start jit-watch",
-    )
-    .ends_with(0);
-    assert_eq!((told(&host, "watch_late", ""), told(&host, "watch_back", "")), (1, 1));
-    let status = host.root("jit status");
-    assert!(!status.out.contains("has reported nothing"), "{status:?}");
-
-    // A report is root's to make.
-    let forged = r#"printf 'POST /v1/doctor HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 15\r\nConnection: close\r\n\r\n{"findings":[]}' | timeout 5 perl -MIO::Socket::UNIX -e '$s = IO::Socket::UNIX->new("/run/jitd/control.sock"); print $s join("", <STDIN>); print <$s>'"#;
-    alice.ssh_as(SPARE, forged).says("403 Forbidden").says("is for root to report");
-    host.root("jit status").says("pam_session is false");
-}
-
-#[test]
 fn a_spare_key_is_proved_without_the_daemon_and_one_that_a_door_refuses_is_told() {
     let host = Host::gated("web-1").unwrap();
     let rescue = host.person(SPARE, &[]).unwrap();
@@ -226,4 +124,114 @@ fn monitor_says_who_would_have_been_refused_and_what_it_says_would_cover_it_does
     host.gate("sshd", &format!("spare_user={SPARE}")).unwrap();
     alice.ssh("true").is_in();
     alice.ssh_as("root", "true").is_refused_with("root holds no grant for ssh");
+}
+
+/// Behind `--long`.
+mod long {
+    use super::*;
+
+    #[test]
+    fn what_stops_being_right_around_the_gate_is_told_once_with_its_fix_and_so_is_its_mending() {
+        let host = Host::gated("web-1").unwrap();
+        let alice = host.person("alice", &["staff"]).unwrap();
+        let bob = host.person("bob", &["jit-approvers"]).unwrap();
+        host.jitd_is_up();
+        let all = "let in: rescue at sshd, rescue at su, rescue at su-l, rescue at sudo, rescue at sudo-i; not let in: none";
+        host.soon("spare keys went through every door of theirs", || {
+            told(&host, "spare_key_drill", all) == 1
+        });
+        rests(&host);
+        host.root("jit status").says(", spare keys tried ").says(": 5 of 5 let in");
+        let used =
+            || host.log_lines().iter().filter(|line| line.contains("reason=spare_key user=rescue")).count();
+        let before = used();
+        host.root("systemctl start jit-watch").ends_with(0);
+        assert_eq!(used(), before, "once a day is enough");
+        // Who touches again and again what is watched stops nothing: all that follows is noticed.
+        host.root("for n in $(seq 200); do echo '# nothing' | crontab -u alice -; done").ends_with(0);
+        rests(&host);
+
+        let module = "/usr/lib/*-linux-gnu/security/pam_jit.so";
+        for (breaks, what, fix, mends) in [
+            (
+                format!("cp -p {module} /root/; echo | tee -a {module}"),
+                "package: /usr/lib/",
+                "apt-get install --reinstall jitd",
+                format!("cp -p /root/pam_jit.so {module}"),
+            ),
+            (
+                "sed -i 's/default=die/default=ignore/' /etc/pam.d/sudo".to_owned(),
+                "PAM lines: sudo: a refusal may count for nothing",
+                "jit pam disable sudo --force",
+                "sed -i 's/default=ignore/default=die/' /etc/pam.d/sudo".to_owned(),
+            ),
+            (
+                "echo 'Defaults:alice !pam_acct_mgmt' > /etc/sudoers.d/alice".to_owned(),
+                "sudoers: Defaults of ",
+                "take it out with visudo",
+                "rm /etc/sudoers.d/alice".to_owned(),
+            ),
+            (
+                "echo 'UsePAM no' > /etc/ssh/sshd_config.d/0.conf".to_owned(),
+                "sshd: sshd does not ask PAM",
+                "UsePAM yes",
+                "rm /etc/ssh/sshd_config.d/0.conf".to_owned(),
+            ),
+            (
+                "usermod -L rescue".to_owned(),
+                "spare keys: sshd: spare key rescue: its password is locked",
+                "ssh NAME@host",
+                "usermod -U rescue".to_owned(),
+            ),
+            (
+                "chmod 666 /run/jitd/gate.sock".to_owned(),
+                "sockets: /run/jitd/gate.sock has mode 666",
+                "systemd-tmpfiles --create",
+                "chmod 600 /run/jitd/gate.sock".to_owned(),
+            ),
+        ] {
+            host.root(&breaks).ends_with(0);
+            host.soon(&breaks, || told(&host, "finding", what) == 1);
+            rests(&host);
+            let shown = format!("! {}", what.replace('"', ""));
+            bob.jit("status").says(&shown).says(fix);
+            let seen = alice.ssh_as(SPARE, "jit status");
+            assert!(!seen.out.contains(&shown), "what is weak is for those who can mend it: {seen:?}");
+            if what.starts_with("package") {
+                // Still wrong is no news.
+                host.root("systemctl start jit-watch").ends_with(0);
+            }
+            host.root(&mends).ends_with(0);
+            host.soon(&mends, || told(&host, "finding_gone", what) == 1);
+            rests(&host);
+            assert_eq!(told(&host, "finding", what), 1, "{what}");
+        }
+
+        // What was reported is known again after a start of the daemon, whatever the timer does.
+        host.root(
+            "systemctl stop jit-watch.timer jit-watch.path; echo 'Defaults !pam_session' > /etc/sudoers.d/x",
+        )
+        .ends_with(0);
+        host.root("systemctl restart jitd").ends_with(0);
+        host.soon("it is told after a start", || told(&host, "finding", "pam_session") == 1);
+        rests(&host);
+        // And who does not report is missed, once.
+        host.root("sed -i 's/^#late = \"20m\"/late = \"2s\"/' /etc/jitd/jitd.toml; systemctl reload jitd")
+            .ends_with(0);
+        host.soon("it is missed", || told(&host, "watch_late", "reported nothing for 2s") == 1);
+        host.root("jit status")
+            .says("! jit doctor has reported nothing for 2s: see `systemctl status jit-watch");
+        host.root(
+        "sed -i 's/\"2s\"/\"20m\"/' /etc/jitd/jitd.toml; systemctl reload jitd; systemctl start jit-watch",
+    )
+    .ends_with(0);
+        assert_eq!((told(&host, "watch_late", ""), told(&host, "watch_back", "")), (1, 1));
+        let status = host.root("jit status");
+        assert!(!status.out.contains("has reported nothing"), "{status:?}");
+
+        // A report is root's to make.
+        let forged = r#"printf 'POST /v1/doctor HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 15\r\nConnection: close\r\n\r\n{"findings":[]}' | timeout 5 perl -MIO::Socket::UNIX -e '$s = IO::Socket::UNIX->new("/run/jitd/control.sock"); print $s join("", <STDIN>); print <$s>'"#;
+        alice.ssh_as(SPARE, forged).says("403 Forbidden").says("is for root to report");
+        host.root("jit status").says("pam_session is false");
+    }
 }

@@ -1,8 +1,8 @@
 //! A proxy before the hub that holds back what does not end.
 
-use crate::apart::POLICY;
+use super::apart::POLICY;
+use super::ways::hears_of_everything;
 use crate::fleet::again;
-use crate::ways::hears_of_everything;
 use hosts::fleet::{Fleet, HUB_AT};
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -1,6 +1,6 @@
 //! A way to the hub that carries nothing as it was sent: a line that delays, reorders and loses frames.
 
-use crate::apart::{POLICY, all_records_are_at_the_hub};
+use super::apart::{POLICY, all_records_are_at_the_hub};
 use crate::fleet::again;
 use hosts::fleet::{Fleet, HUB_AT};
 use std::cell::RefCell;

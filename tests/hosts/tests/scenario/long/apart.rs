@@ -166,7 +166,7 @@ fn where_the_clocks_differ(fleet: &Fleet, host: &Host, alice: &Person<'_>, carol
     let grant = fleet.granted_to("carol", "--host web-1 --service ssh --for 1h");
     host.soon("the grant is there", || carol.ssh("true").code == 0);
     assert!(staleness(host, "carol") < 90);
-    host.root("jit status").says("agrees with the hub's");
+    host.root("jit status").says("agrees with the hub's").says("host      web-1, grants from its hub");
     fleet.jit("bob", &format!("revoke {grant} --reason 'done'")).ends_with(0);
     host.soon("the end is there", || carol.ssh("true").code != 0);
 
@@ -177,7 +177,7 @@ fn where_the_clocks_differ(fleet: &Fleet, host: &Host, alice: &Person<'_>, carol
             .iter()
             .any(|line| line.contains("ahead of this host's clock by more than 10 minutes"))
     });
-    host.root("jit status").says("the wall clock is 11 minutes behind of the gate's time");
+    host.root("jit status").says("the wall clock is 11 minutes behind of what the hub signed");
     alice.ssh("true").is_in();
     let grant = fleet.granted_to("carol", "--host web-1 --service ssh --for 1h");
     again("the grant is there", || carol.ssh("true").code == 0);
@@ -188,6 +188,13 @@ fn where_the_clocks_differ(fleet: &Fleet, host: &Host, alice: &Person<'_>, carol
     carol.ssh("true").is_in();
     fleet.jit("bob", &format!("revoke {grant} --reason 'done'")).ends_with(0);
     host.soon("the end is there", || carol.ssh("true").code != 0);
+    // What ends in five minutes there is over here as soon as it is heard of.
+    let asked = fleet.jit("carol", "request --host web-1 --service ssh --reason 'the import hangs'");
+    // Her refused login may have asked for more already.
+    let short = fleet.jit("bob", &format!("approve {} --for 5m", asked.id("R-"))).id("G-");
+    host.soon("the grant is heard of", || host.root("jit grants --all").out.contains(&short));
+    carol.ssh("true").is_refused_with(&format!("grant {short} for ssh ended "));
+    fleet.jit("bob", &format!("revoke {short} --reason 'done'")).ends_with(0);
     apart(0, 6);
     says_apart("right");
     alice.ssh("true").is_in();

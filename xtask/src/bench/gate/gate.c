@@ -1,16 +1,19 @@
 /* Times one decision in several ways, interleaved in one run:
  *
- *   gate CONFDIR ECHO_SOCKET FSYNC_FILE USER ROUNDS CALLS
+ *   gate CONFDIR ECHO_SOCKET FSYNC_FILE USER FORM CALLERS ROUNDS CALLS WAY...
  *
- * CONFDIR holds the PAM services permit, stub and ours. The echo server is a thread-free child of this program.
- * Prints "WAY FORM P50 P99" in microseconds, WAY one of fsync socket permit stub ours, FORM one of process fork. */
+ * WAY is fsync, socket, or a PAM service of CONFDIR. FORM is process, where each caller lives on, or fork, where each
+ * call is made by a fresh child. CALLERS callers go through all ways together, CALLS calls of each way in a round.
+ * The echo server is a thread-free child of this program. Prints "WAY P50 P99" in microseconds. */
 #define _GNU_SOURCE
 #include <fcntl.h>
+#include <pthread.h>
 #include <security/pam_appl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -118,29 +121,57 @@ static int by_size(const void *a, const void *b) {
     return (x > y) - (x < y);
 }
 
+/* What callers share. */
+struct together {
+    pthread_barrier_t start;
+    double took[];
+};
+
+static void *shared(size_t bytes) {
+    void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED)
+        fail("mmap");
+    return memory;
+}
+
 int main(int argc, char **argv) {
-    static const char *ways[] = {"fsync", "socket", "permit", "stub", "ours"};
-    enum { WAYS = 5 };
-    if (argc != 7)
+    if (argc < 10)
         return 2;
     confdir = argv[1], echo_path = argv[2], fsync_file = argv[3], user = argv[4];
-    int rounds = atoi(argv[5]), calls = atoi(argv[6]);
-    size_t all = (size_t)rounds * (size_t)calls;
+    int forks = !strcmp(argv[5], "fork"), callers = atoi(argv[6]), rounds = atoi(argv[7]), calls = atoi(argv[8]);
+    int ways = argc - 9;
+    char **way = argv + 9;
+    size_t each = (size_t)rounds * (size_t)calls, all = each * (size_t)callers;
+    struct together *together = shared(sizeof *together + (size_t)ways * all * sizeof(double));
+    pthread_barrierattr_t attributes;
+    if (pthread_barrierattr_init(&attributes) || pthread_barrierattr_setpshared(&attributes, PTHREAD_PROCESS_SHARED) ||
+        pthread_barrier_init(&together->start, &attributes, (unsigned)callers))
+        fail("barrier");
     serve();
-    for (int form = 0; form < 2; form++) {
-        double *took[WAYS];
-        size_t count = 0;
-        for (int way = 0; way < WAYS; way++)
-            took[way] = calloc(all, sizeof **took);
-        /* Forks come first, while this process has loaded no module. */
-        for (int round = 0; round < rounds; round++, count += (size_t)calls)
-            for (int way = 0; way < WAYS; way++)
+    for (int caller = 0; caller < callers; caller++) {
+        if (fork())
+            continue;
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        /* The first call of each way is not like the others. */
+        for (int w = 0; w < ways; w++)
+            forks ? forked(way[w]) : once(way[w]);
+        for (int round = 0; round < rounds; round++)
+            for (int w = 0; w < ways; w++) {
+                double *took = together->took + (size_t)w * all + (size_t)caller * each + (size_t)round * (size_t)calls;
+                pthread_barrier_wait(&together->start);
                 for (int call = 0; call < calls; call++)
-                    took[way][count + (size_t)call] = form == 0 ? forked(ways[way]) : once(ways[way]);
-        for (int way = 0; way < WAYS; way++) {
-            qsort(took[way], all, sizeof **took, by_size);
-            printf("%s %s %.0f %.0f\n", ways[way], form == 0 ? "fork" : "process", took[way][all / 2], took[way][all * 99 / 100]);
-        }
+                    took[call] = forks ? forked(way[w]) : once(way[w]);
+            }
+        _exit(0);
+    }
+    /* The echo server is the child that stays. One that failed leaves the others at the barrier: it ends the run. */
+    for (int caller = 0, status; caller < callers; caller++)
+        if (wait(&status) < 0 || status)
+            return 1;
+    for (int w = 0; w < ways; w++) {
+        double *took = together->took + (size_t)w * all;
+        qsort(took, all, sizeof *took, by_size);
+        printf("%s %.0f %.0f\n", way[w], took[all / 2], took[all * 99 / 100]);
     }
     return 0;
 }

@@ -1,0 +1,155 @@
+//! Sessions that were on hosts: learned from their journals as these come in, for people to look at. No decision is made by
+//! them.
+
+use access::{GrantId, HostName, Login, SessionId, Time};
+use api::{EndCause, Record, Session, SessionChange};
+use desk::DeskError;
+use store::{Bind, Sql};
+
+/// A session as its host's journal tells of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Past {
+    /// Where.
+    pub host: HostName,
+    /// Its id there.
+    pub id: SessionId,
+    /// The grant that carried it.
+    pub grant: Option<GrantId>,
+    /// Whose.
+    pub subject: String,
+    /// As whom.
+    pub target: String,
+    /// By which door.
+    pub service: String,
+    /// When it began.
+    pub opened: Time,
+    /// When it was over; none where that was not told.
+    pub ended: Option<Time>,
+    /// Why, where it did not end by itself.
+    pub how: Option<String>,
+}
+
+/// What a record of a host tells of a session.
+struct Told {
+    session: Session,
+    ended: Option<Time>,
+    how: Option<EndCause>,
+}
+
+fn told(body: &str) -> Option<Told> {
+    // Most records tell of none, and are not read.
+    if !body.contains("\"session\":{") {
+        return None;
+    }
+    match serde_json::from_str(body).ok()? {
+        Record::Decision(record) => Some(Told { session: record.session?, ended: None, how: None }),
+        Record::Session(record) => {
+            let (at, session) = (record.at, record.session);
+            Some(match record.change {
+                SessionChange::Closed => {
+                    Told { ended: Some(session.closed.unwrap_or(at)), session, how: None }
+                }
+                SessionChange::Ended => {
+                    Told { ended: Some(at), how: record.end.map(|end| end.cause), session }
+                }
+                _ => Told { session, ended: None, how: None },
+            })
+        }
+        _ => None,
+    }
+}
+
+/// Keeps what a record of this host, heard at `now`, tells of a session. The grant that it carried, once it is over.
+pub fn learn(
+    connection: &dyn Sql,
+    host: &HostName,
+    body: &str,
+    now: Time,
+) -> Result<Option<GrantId>, DeskError> {
+    let Some(Told { session, ended, how }) = told(body) else { return Ok(None) };
+    let grant = match session.grant {
+        Some(grant) if is_for(connection, grant, host)? => Some(grant),
+        _ => None,
+    };
+    connection.execute(
+        "INSERT INTO past_session (host, id, grant_id, subject, target, service, opened_ms, ended_ms, how, heard_ms) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) ON CONFLICT (host, id) DO UPDATE SET \
+         grant_id = ?3, ended_ms = coalesce(?8, past_session.ended_ms), how = coalesce(?9, past_session.how), heard_ms = ?10",
+        &[
+            &host.as_str(),
+            &session.id.bits(),
+            &grant.map(GrantId::bits),
+            &session.subject.as_str(),
+            &session.target.as_str(),
+            &session.service.as_str(),
+            &session.opened.timestamp_millis(),
+            &ended.map(|ended| ended.timestamp_millis()),
+            &how.map(|how| how.code().to_owned()),
+            &now.timestamp_millis(),
+        ],
+    )?;
+    Ok(grant.filter(|_| ended.is_some()))
+}
+
+/// Whether a grant is for this host: of others' it says nothing.
+fn is_for(connection: &dyn Sql, grant: GrantId, host: &HostName) -> Result<bool, DeskError> {
+    let hosts: Option<String> = connection.row("SELECT hosts FROM grants WHERE id = ?1", &[&grant.bits()])?;
+    Ok(hosts.is_some_and(|hosts| hosts.split(' ').any(|one| one == host.as_str())))
+}
+
+type Row = (String, u64, Option<u64>, String, String, String, i64, Option<i64>, Option<String>);
+
+const PAST: &str =
+    "SELECT host, id, grant_id, subject, target, service, opened_ms, ended_ms, how FROM past_session";
+
+fn read((host, id, grant, subject, target, service, opened, ended, how): Row) -> Result<Past, DeskError> {
+    let wrong = |why: String| DeskError::Store(format!("the row of a past session cannot be read: {why}"));
+    Ok(Past {
+        host: HostName::parse(&host).map_err(|why| wrong(why.to_string()))?,
+        id: SessionId::from_random(id),
+        grant: grant.map(GrantId::from_random),
+        subject,
+        target,
+        service,
+        opened: Time::from_timestamp_millis(opened).ok_or_else(|| wrong("its time is none".to_owned()))?,
+        ended: ended.and_then(Time::from_timestamp_millis),
+        how,
+    })
+}
+
+/// Sessions that began from `since` to `until`, on this host and of this login where they are named, the newest first.
+pub fn past(
+    connection: &dyn Sql,
+    host: Option<&HostName>,
+    subject: Option<&Login>,
+    (since, until): (Time, Time),
+    limit: u32,
+) -> Result<Vec<Past>, DeskError> {
+    let (since, until) = (since.timestamp_millis(), until.timestamp_millis());
+    let (host, subject) = (host.map(HostName::as_str), subject.map(Login::as_str));
+    let mut sql = format!("{PAST} WHERE opened_ms BETWEEN ?1 AND ?2");
+    let mut values: Vec<&dyn Bind> = vec![&since, &until];
+    for (column, value) in [("host", &host), ("subject", &subject)] {
+        if let Some(value) = value {
+            values.push(value);
+            sql.push_str(&format!(" AND {column} = ?{}", values.len()));
+        }
+    }
+    values.push(&limit);
+    sql.push_str(&format!(" ORDER BY opened_ms DESC, id LIMIT ?{}", values.len()));
+    let rows: Vec<Row> = connection.rows(&sql, &values)?;
+    rows.into_iter().map(read).collect()
+}
+
+/// Sessions that this grant carried, the first first.
+pub fn past_of(connection: &dyn Sql, grant: GrantId, limit: u32) -> Result<Vec<Past>, DeskError> {
+    let sql = format!("{PAST} WHERE grant_id = ?1 ORDER BY opened_ms, id LIMIT ?2");
+    let rows: Vec<Row> = connection.rows(&sql, &[&grant.bits(), &limit])?;
+    rows.into_iter().map(read).collect()
+}
+
+/// Takes away those that were heard of before this.
+pub fn forget_past(connection: &dyn Sql, before: Time) -> Result<(), DeskError> {
+    connection.execute("DELETE FROM past_session WHERE heard_ms < ?1", &[&before.timestamp_millis()])?;
+    Ok(())
+}

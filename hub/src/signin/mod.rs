@@ -1,0 +1,16 @@
+//! Who signs in by what is elsewhere: accounts at a provider of identities ([`Provider`], [`Bound`]), and commands that
+//! somebody lets in by the sign-in of their browser ([`logins`]).
+
+mod flow;
+mod identity;
+mod limits;
+pub mod logins;
+mod provider;
+
+pub use flow::Flow;
+pub use identity::{Bound, identities};
+pub use limits::{ELSEWHERE, ELSEWHERE_TRIES, LOGIN_TRIES};
+pub use provider::{Provider, ProviderError};
+
+/// The tables of accounts elsewhere, commands that wait, and what was open on hosts. Made where they are missing.
+pub const TABLES: &str = include_str!("tables.sql");

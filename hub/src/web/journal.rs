@@ -1,0 +1,120 @@
+//! A search of the record: the hub's own, or that of a host as the hub has it.
+
+use super::guard::{self, Answer, Call};
+use super::limits;
+use super::page::{option, time};
+use crate::site::Site;
+use crate::{inbox, routes};
+use access::{HostName, Time};
+use api::Record;
+use axum::extract::State;
+use axum::response::Response;
+use desk::DeskError;
+use maud::{Markup, html};
+use std::sync::Arc;
+
+/// What is looked for.
+struct Search {
+    words: Vec<String>,
+    host: Option<HostName>,
+    /// Records before this one alone.
+    before: Option<u64>,
+}
+
+/// What was found.
+struct Found {
+    lines: Vec<(u64, Option<Time>, String)>,
+    /// Where to go on, if there is more.
+    next: Option<u64>,
+    looked_at: usize,
+}
+
+/// The search and what it finds.
+pub async fn show(State(site): State<Arc<Site>>, call: Call) -> Response {
+    guard::asked(site, call, |site, visitor, call| {
+        routes::sees_all(&visitor.caller, "the journal is")?;
+        let said = &call.query;
+        let search = Search {
+            words: said.text("words").unwrap_or_default().split_whitespace().map(str::to_lowercase).collect(),
+            host: said.read("host", HostName::parse)?,
+            before: said.read("before", str::parse)?,
+        };
+        let found = found(site, &search)?;
+        let hosts = site.host_views()?;
+        Ok(Answer::Page(
+            "Journal",
+            html! {
+                form.across method="get" action="/web/journal" role="search" {
+                    label { "Words, all of which a line has" input name="words" value=(said.text("words").unwrap_or_default()) autocomplete="off" placeholder="change=approved alice"; }
+                    label {
+                        "Whose"
+                        select name="host" {
+                            (option("", "the hub's own", search.host.is_none()))
+                            @for host in hosts.iter().take(limits::OFFERED) {
+                                (option(host.host.as_str(), host.host.as_str(), search.host.as_ref() == Some(&host.host)))
+                            }
+                        }
+                    }
+                    p.buttons { button { "Search" } }
+                }
+                (lines(&search, &found))
+            },
+        ))
+    })
+    .await
+}
+
+fn found(site: &Site, search: &Search) -> Result<Found, DeskError> {
+    let rows = site.ledger.read(|connection| match &search.host {
+        None => {
+            let end = search.before.unwrap_or(u64::MAX).min(store::last_seq(connection)? + 1);
+            let after = end.saturating_sub(1 + limits::SEARCHED);
+            let rows = store::journal_after(connection, after, end.saturating_sub(1 + after))?;
+            Ok(rows.into_iter().map(|row| (row.seq, row.body)).collect::<Vec<_>>())
+        }
+        Some(host) => inbox::rows::records(connection, host, search.before, limits::SEARCHED),
+    })?;
+    let looked_at = rows.len();
+    let (mut lines, mut next) = (Vec::new(), rows.first().map(|row| row.0).filter(|seq| *seq > 1));
+    for (seq, body) in rows.into_iter().rev() {
+        let (at, line) = match serde_json::from_str::<Record>(&body) {
+            Ok(record) => (Some(record.at()), record.line(seq)),
+            Err(_) => (None, format!("mark=unreadable detail=\"written by another release\" seq={seq}")),
+        };
+        let small = line.to_lowercase();
+        if !search.words.iter().all(|word| small.contains(word.as_str())) {
+            continue;
+        }
+        lines.push((seq, at, line));
+        if lines.len() == limits::FOUND {
+            next = Some(seq).filter(|seq| *seq > 1);
+            break;
+        }
+    }
+    Ok(Found { lines, next, looked_at })
+}
+
+fn lines(search: &Search, found: &Found) -> Markup {
+    let onward = |before: u64| {
+        let mut query = form_urlencoded::Serializer::new(String::new());
+        query.append_pair("words", &search.words.join(" "));
+        query.append_pair("host", search.host.as_ref().map_or("", HostName::as_str));
+        format!("/web/journal?{}", query.append_pair("before", &before.to_string()).finish())
+    };
+    html! {
+        p role="status" {
+            @match found.lines.len() {
+                0 => { "No line of the last " (found.looked_at) " has these words." }
+                1 => "1 line, ",
+                many => { (many) " lines, " }
+            }
+            @if !found.lines.is_empty() { "the newest first." }
+        }
+        ol.lines {
+            @for (_, at, line) in &found.lines {
+                li { @if let Some(at) = at { (time(*at)) " " } code { (line) } }
+            }
+        }
+        @if let Some(before) = found.next { p { a href=(onward(before)) { "Older ones" } } }
+    }
+}

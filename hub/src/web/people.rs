@@ -1,0 +1,169 @@
+//! People, what they may beside their own affairs, and the accounts elsewhere that sign them in.
+
+use super::entering::{self, Visitor};
+use super::guard::{self, Answer, Call};
+use super::limits;
+use super::oidc::{is_admin, is_fresh};
+use super::page::{csrf, names, time};
+use super::tokens::bound_card;
+use crate::signin::{Bound, Provider, identities};
+use crate::site::Site;
+use crate::{routes, rows};
+use access::Person;
+use api::{NewLink, Role, Roles};
+use axum::extract::State;
+use axum::response::Response;
+use desk::{DeskError, Worlds as _};
+use maud::{Markup, html};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use workflow::Human;
+
+/// Everybody.
+pub async fn show(State(site): State<Arc<Site>>, call: Call) -> Response {
+    guard::shown(site, call, |site, visitor| {
+        routes::sees_all(&visitor.caller, "who the people are is")?;
+        let (roles, accounts) =
+            site.ledger.read(|connection| Ok((rows::roles(connection)?, identities(connection, None)?)))?;
+        let world = site.policies.world();
+        let humans: Vec<&Human> = world.people.all().collect();
+        let unlisted = roles.keys().filter(|person| world.people.get(person).is_none());
+        Ok(Answer::Page(
+            "People",
+            html! {
+                p {
+                    (humans.len()) @if humans.len() == 1 { " person is" } @else { " people are" } " in people.toml, which comes with the policy"
+                    @if humans.len() > limits::PEOPLE { ", and here are the first" } "."
+                }
+                @if visitor.caller.roles.admin { (forms(site, visitor)) }
+                ul.cards {
+                    @for human in humans.iter().take(limits::PEOPLE) { (card(visitor, &human.person, Some(human), &roles)) }
+                    @for person in unlisted { (card(visitor, person, None, &roles)) }
+                }
+                (accounts_of(visitor, &accounts))
+            },
+        ))
+    })
+    .await
+}
+
+fn card(
+    visitor: &Visitor,
+    person: &Person,
+    human: Option<&Human>,
+    roles: &BTreeMap<Person, BTreeSet<Role>>,
+) -> Markup {
+    let none = BTreeSet::new();
+    let roles = roles.get(person).unwrap_or(&none);
+    html! {
+        li {
+            strong { (person) }
+            @for role in roles { " " span.state { (role) } }
+            p.small {
+                @match human {
+                    None => "not in people.toml",
+                    Some(human) => {
+                        "logs in as " (names(&human.names))
+                        @if !human.groups.is_empty() { ", in " (names(&human.groups)) }
+                        @if let Some(mail) = &human.mail { ", " (mail) }
+                        @if let Some(manager) = &human.manager { ", reports to " (manager) }
+                        @if let Some(away) = human.away.as_ref().filter(|away| away.until > visitor.now) {
+                            ", away until " (time(away.until))
+                            @if let Some(delegate) = &away.delegate { ", for them " (delegate) }
+                        }
+                    }
+                }
+                " · " a href={ "/web/timeline?person=" (person) } { "timeline" span.hidden { " of " (person) } }
+                " · " a href={ "/web/tokens?person=" (person) } { "sign-ins" span.hidden { " of " (person) } }
+            }
+            @if visitor.caller.roles.admin {
+                details {
+                    summary { "Roles" span.hidden { " of " (person) } }
+                    form method="post" action="/web/people/roles" {
+                        (csrf(visitor))
+                        input type="hidden" name="person" value=(person);
+                        fieldset {
+                            legend { "Beside their own affairs " (person) " is" }
+                            @for role in Role::ALL {
+                                label.box { input type="checkbox" name="roles" value=(role.code()) checked[roles.contains(&role)]; (role) }
+                            }
+                        }
+                        p.buttons { button { "Give these, and no others" } }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn forms(site: &Site, visitor: &Visitor) -> Markup {
+    html! {
+        details {
+            summary { "Sign somebody in by a link" }
+            form method="post" action="/web/people/link" {
+                (csrf(visitor))
+                label { "Whom" input name="person" required autocomplete="off"; }
+                p.small { "The link works once, within 15 minutes, and whoever opens it is them." }
+                p.buttons { button { "Make a link" } }
+            }
+        }
+        details {
+            summary { "Bind an account elsewhere to somebody" }
+            form method="post" action="/web/people/bind" {
+                (csrf(visitor))
+                label { "Whom" input name="person" required autocomplete="off"; }
+                label { "Provider"
+                    input name="issuer" required autocomplete="off" value=[site.provider.as_ref().map(Provider::issuer)]; }
+                label { "Subject" input name="subject" required autocomplete="off" aria-describedby="subject"; }
+                p.small #subject { "As the page says to whoever signs in with an account that is bound to nobody. Never a mail address." }
+                p.buttons { button { "Bind it" } }
+            }
+        }
+    }
+}
+
+fn accounts_of(visitor: &Visitor, accounts: &[Bound]) -> Markup {
+    html! {
+        h2 { "Accounts elsewhere" }
+        @if accounts.is_empty() { p { "None is bound to anybody." } }
+        ul.cards { @for bound in accounts { (bound_card(visitor, bound)) } }
+    }
+}
+
+/// Gives somebody these roles and no others.
+pub async fn roles(State(site): State<Arc<Site>>, call: Call) -> Response {
+    guard::done(site, call, "/v1/roles".to_owned(), |site, visitor, call| {
+        is_admin(visitor)?;
+        is_fresh(site, visitor)?;
+        let person = whom(call)?;
+        let roles = call.form.words("roles", str::parse)?;
+        site.ledger.set_roles(Roles { person, roles }, visitor.caller.person.clone(), visitor.now)?;
+        Ok(Answer::To("/web/people".to_owned()))
+    })
+    .await
+}
+
+fn whom(call: &Call) -> Result<Person, DeskError> {
+    let person = call.form.read("person", Person::parse)?;
+    person.ok_or_else(|| DeskError::BadRequest("person: say whom".to_owned()))
+}
+
+/// Makes a link for somebody, which is shown this once.
+pub async fn link(State(site): State<Arc<Site>>, call: Call) -> Response {
+    guard::done(site, call, "/v1/links".to_owned(), |site, visitor, call| {
+        is_admin(visitor)?;
+        is_fresh(site, visitor)?;
+        let new = NewLink { person: Some(whom(call)?) };
+        let made = entering::link(site, &visitor.caller, &visitor.token, new)?;
+        Ok(Answer::Page(
+            "A new link",
+            html! {
+                p { "It is shown this once. Whoever opens it first, until " (time(made.token.expires)) ", is signed in as "
+                    strong { (made.token.person) } "." }
+                p.secret { code { (made.url) } }
+                p { a href="/web/people" { "People" } }
+            },
+        ))
+    })
+    .await
+}

@@ -1,0 +1,152 @@
+//! Sign-ins, links and tokens: what opens the hub in somebody's name; and accounts elsewhere that sign in.
+
+use super::entering::Visitor;
+use super::guard::{self, Answer, Call};
+use super::oidc::{is_fresh, unbind_form};
+use super::page::{csrf, elsewhere, names, time};
+use crate::signin::{Bound, identities};
+use crate::site::Site;
+use crate::{routes, rows};
+use access::{Person, Span, Text};
+use api::{NewToken, Scope, TokenView};
+use axum::extract::{Path, State};
+use axum::response::Response;
+use desk::DeskError;
+use maud::{Markup, html};
+use std::sync::Arc;
+
+/// Those that are good: the reader's own, and of others for who sees everything.
+pub async fn show(State(site): State<Arc<Site>>, call: Call) -> Response {
+    guard::asked(site, call, |site, visitor, call| {
+        let named = call.query.read("person", Person::parse)?;
+        let person = named.as_ref().unwrap_or(&visitor.caller.person);
+        let own = *person == visitor.caller.person;
+        if !own {
+            routes::sees_all(&visitor.caller, "what opens the hub in others' names is")?;
+        }
+        let (mut all, accounts) = site.ledger.read(|connection| {
+            Ok((rows::tokens(connection, Some(person))?, identities(connection, Some(person))?))
+        })?;
+        all.retain(|view| view.token.is_good(visitor.now));
+        Ok(Answer::Page(
+            "Sign-ins",
+            html! {
+                @if own { p { "What opens the hub in your name: browsers that are signed in, and tokens." } }
+                @else { p { "What opens the hub in the name of " strong { (person) } "." } }
+                ul.cards { @for view in &all { (card(visitor, view)) } }
+                @if own || !accounts.is_empty() { (elsewhere_too(site, visitor, &accounts, own)) }
+                @if own { (make_form(visitor)) }
+            },
+        ))
+    })
+    .await
+}
+
+fn card(visitor: &Visitor, view: &TokenView) -> Markup {
+    let token = &view.token;
+    html! {
+        li {
+            strong { (token.name) }
+            @if token.id == visitor.token.id { " " span.state { "this one" } }
+            p.small {
+                (token.id) ", for " (names(token.scopes.iter().map(|scope| scope.code()))) ", made " (time(token.made))
+                ", ends " (time(token.expires))
+                @if let Some(used) = view.used { ", used " (time(used)) }
+            }
+            form method="post" action={ "/web/tokens/" (token.id) "/revoke" } {
+                (csrf(visitor))
+                p.buttons { button.no { "Revoke" span.hidden { " " (token.id) } } }
+            }
+        }
+    }
+}
+
+/// Accounts at a provider that sign this person in.
+fn elsewhere_too(site: &Site, visitor: &Visitor, accounts: &[Bound], own: bool) -> Markup {
+    html! {
+        h2 { "Accounts elsewhere" }
+        @if site.teams.is_some() { p { a href="/web/teams" { "Accounts in Microsoft Teams" } " are a page of their own." } }
+        @if accounts.is_empty() { p { "None signs you in." } }
+        ul.cards { @for bound in accounts { (bound_card(visitor, bound)) } }
+        @if let Some(provider) = site.provider.as_ref().filter(|_| own) {
+            p { "Sign in to an account of yours that is bound to nobody, and you are asked whether it is to sign you in here." }
+            p.buttons { (elsewhere(provider, "/web/tokens")) }
+        }
+    }
+}
+
+/// One account and what to do about it.
+pub fn bound_card(visitor: &Visitor, bound: &Bound) -> Markup {
+    html! {
+        li {
+            code { (bound.identity.subject) } " of " (bound.identity.issuer)
+            p.small {
+                (bound.person) ", since " (time(bound.at)) " by " (bound.by)
+                @if let Some(used) = bound.used { ", used " (time(used)) }
+            }
+            @if visitor.caller.roles.admin || bound.person == visitor.caller.person { (unbind_form(visitor, &bound.identity)) }
+        }
+    }
+}
+
+fn make_form(visitor: &Visitor) -> Markup {
+    html! {
+        h2 { "Make a token" }
+        p { "For a program, or a command that is not let in by " code { "jit login" } ". It is for no more and for no longer than this sign-in, an administrator's aside." }
+        form method="post" action="/web/tokens" {
+            (csrf(visitor))
+            label { "What it is for" input name="name" required autocomplete="off" placeholder="laptop"; }
+            fieldset {
+                legend { "What it may" }
+                @for scope in Scope::ALL {
+                    @if visitor.token.scopes.contains(&scope) {
+                        label.box { input type="checkbox" name="scopes" value=(scope.code()) checked[scope == Scope::Read]; (scope.code()) }
+                    }
+                }
+            }
+            label { "For how long" input name="length" autocomplete="off" placeholder="until this sign-in ends"; }
+            p.buttons { button { "Make it" } }
+        }
+    }
+}
+
+/// Makes one, which is shown this once.
+pub async fn make(State(site): State<Arc<Site>>, call: Call) -> Response {
+    guard::done(site, call, "/v1/tokens".to_owned(), |site, visitor, call| {
+        is_fresh(site, visitor)?;
+        let form = &call.form;
+        let left = (visitor.token.expires - visitor.now).num_minutes();
+        let length = match form.read("length", Span::parse)? {
+            Some(length) => length,
+            None => Span::parse(&format!("{left}m")).map_err(|why| DeskError::BadRequest(why.to_string()))?,
+        };
+        let name = form.read("name", Text::parse)?;
+        let name = name.ok_or_else(|| DeskError::BadRequest("name: say what it is for".to_owned()))?;
+        let new = NewToken { name, person: None, scopes: form.words("scopes", str::parse)?, length };
+        let made = site.make_token(&visitor.caller, &visitor.token, new)?;
+        Ok(Answer::Page(
+            "A new token",
+            html! {
+                p { "It is shown this once. Whoever has it acts as " strong { (made.token.person) } "." }
+                p.secret { code { (made.secret) } }
+                p.small { (made.token.id) ", for " (names(made.token.scopes.iter().map(|scope| scope.code()))) ", ends " (time(made.token.expires)) }
+                p { a href="/web/tokens" { "All that opens the hub in your name" } }
+            },
+        ))
+    })
+    .await
+}
+
+/// Revokes one.
+pub async fn revoke(State(site): State<Arc<Site>>, Path(id): Path<String>, call: Call) -> Response {
+    guard::done(site, call, format!("/v1/tokens/{id}/revoke"), move |site, visitor, _| {
+        let gone = site.revoke_token(&visitor.caller, &visitor.token, &id)?;
+        let own = gone.person == visitor.caller.person;
+        Ok(Answer::To(if own {
+            "/web/tokens".to_owned()
+        } else {
+            format!("/web/tokens?person={}", gone.person)
+        }))
+    })
+    .await
+}

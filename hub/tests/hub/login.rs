@@ -1,0 +1,242 @@
+//! `jit login` by a sign-in in a browser: beside it, and anywhere.
+
+use crate::room::{Hub, rest, until};
+use crate::web::{Browser, OWN, Page, age, hub};
+use api::{NewLogin, Scope, TakeLogin, TakenLogin};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
+use std::process::Child;
+
+/// A command that waits, and the page that it says to open.
+struct Waits {
+    child: Child,
+    said: BufReader<std::process::ChildStdout>,
+    page: String,
+}
+
+impl Waits {
+    /// `jit login`, as somebody whose folder is called so.
+    fn begin(hub: &Hub, who: &str, more: &[&str]) -> Self {
+        let url = hub.url();
+        std::fs::write(hub.path("ca.crt"), hub.ca()).unwrap();
+        let ca = hub.path("ca.crt");
+        let mut arguments = vec!["login", "--hub", url.as_str(), "--ca", ca.to_str().unwrap()];
+        arguments.extend(more);
+        let mut child = hub.begin_jit(who, &arguments);
+        let mut said = BufReader::new(child.stdout.take().unwrap());
+        let mut page = String::new();
+        said.read_line(&mut page).unwrap();
+        Self { child, said, page: page.trim().to_owned() }
+    }
+
+    /// The path of its page.
+    fn path<'a>(&'a self, hub: &Hub) -> &'a str {
+        self.page.strip_prefix(&hub.url()).unwrap_or_else(|| panic!("{}", self.page))
+    }
+
+    /// What it said to its end, and how it ended.
+    fn ends(mut self) -> (i32, String) {
+        let mut all = String::new();
+        self.said.read_to_string(&mut all).unwrap();
+        self.child.stderr.take().unwrap().read_to_string(&mut all).unwrap();
+        (self.child.wait().unwrap().code().unwrap(), all)
+    }
+}
+
+impl Drop for Waits {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Sends the form of a page of such a command.
+fn answers(browser: &Browser<'_>, page: &Page, answer: &str) -> Page {
+    let names = ["csrf", "port", "state", "challenge", "name", "scope"];
+    let mut fields: Vec<(&str, &str)> = names.iter().map(|name| (*name, page.field(name))).collect();
+    fields.push(("answer", answer));
+    browser.send("/web/login", OWN, &fields)
+}
+
+/// Goes where an answer leads, to the command beside the browser.
+fn goes_back(answered: &Page) -> String {
+    let at = answered.head("location").unwrap_or_else(|| panic!("{}", answered.0)).to_owned();
+    let (port, path) = at.strip_prefix("http://127.0.0.1:").and_then(|rest| rest.split_once('/')).unwrap();
+    let mut stream = TcpStream::connect(("127.0.0.1", port.parse::<u16>().unwrap())).unwrap();
+    write!(stream, "GET /{path} HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\n\r\n").unwrap();
+    rest(&mut stream)
+}
+
+#[test]
+fn a_command_is_let_in_by_the_browser_beside_it_for_twelve_hours_and_is_listed() {
+    let hub = hub();
+    let alice = Browser::of(&hub, "alice");
+    let waits = Waits::begin(&hub, "a", &[]);
+    assert_eq!(
+        Page(hub.raw(&format!("GET {}", waits.path(&hub)), "", "")).status(),
+        "401",
+        "signed in first"
+    );
+    let page = alice.get(waits.path(&hub));
+    assert!(page.has("wants to act as <strong>alice</strong>") && page.has("jit on "), "{}", page.0);
+    assert!(page.has("read, request, review, operate</dd>"), "{}", page.0);
+    let port = page.field("port");
+    let policy = page.head("content-security-policy").unwrap();
+    assert!(policy.contains(&format!("form-action 'self' http://127.0.0.1:{port};")), "{policy}");
+    // What others say to its port is not heard.
+    for path in ["favicon.ico", "?code=jitd_x&state=x", "?error=x"] {
+        let mut stream = TcpStream::connect(("127.0.0.1", port.parse::<u16>().unwrap())).unwrap();
+        write!(stream, "GET /{path} HTTP/1.1\r\nhost: x\r\n\r\n").unwrap();
+        assert!(rest(&mut stream).starts_with("HTTP/1.1 404"), "{path}");
+    }
+    let answered = answers(&alice, &page, "yes");
+    assert!(goes_back(&answered).contains("You can close this page"), "{}", answered.0);
+    let (code, said) = waits.ends();
+    assert_eq!(code, 0, "{said}");
+    assert!(said.contains("You are alice") && said.contains("Commands go there"), "{said}");
+    assert!(hub.jit("a", &["requests"], "").status.success());
+
+    let tokens = hub.client(&hub.admin).tokens().unwrap();
+    let of = tokens.iter().find(|view| view.token.name.as_str().starts_with("jit on ")).unwrap();
+    assert_eq!(of.token.person.as_str(), "alice");
+    // It ends with the sign-in that let it in, which began a moment before it.
+    let good_for = of.token.expires - of.token.made;
+    assert!((11 * 60..12 * 60).contains(&good_for.num_minutes()), "{good_for}");
+    assert!(!of.token.scopes.contains(&Scope::Admin));
+    assert!(alice.get("/web/tokens").has(&of.token.id.to_string()));
+    // Revoked, it opens nothing.
+    let gone = alice.fill(&alice.get("/web/tokens"), &format!("/web/tokens/{}/revoke", of.token.id), &[]);
+    assert_eq!(gone.status(), "303", "{}", gone.0);
+    assert!(!hub.jit("a", &["requests"], "").status.success());
+}
+
+#[test]
+fn who_refuses_lets_nobody_in_and_who_signed_in_long_ago_is_asked_again() {
+    let hub = hub();
+    let alice = Browser::of(&hub, "alice");
+    let waits = Waits::begin(&hub, "a", &["--scope", "read,admin"]);
+    let page = alice.get(waits.path(&hub));
+    let refused = goes_back(&answers(&alice, &page, "no"));
+    assert!(refused.contains("was refused"), "{refused}");
+    let (code, said) = waits.ends();
+    assert!(code == 1 && said.contains("refused in the browser"), "{code}: {said}");
+
+    let waits = Waits::begin(&hub, "a", &[]);
+    let page = alice.get(waits.path(&hub));
+    age(&hub, "alice", "made", -61);
+    let stale = answers(&alice, &page, "yes");
+    assert!(stale.status() == "403" && stale.has("more than an hour ago"), "{}", stale.0);
+    assert!(alice.get(waits.path(&hub)).has("more than an hour ago"));
+    // What is not what the command printed is not shown as if it were.
+    for (from, to) in
+        [("port=", "port=2"), ("challenge=", "challenge=x"), ("state=", "st="), ("scope=", "scope=all,")]
+    {
+        let page = alice.get(&waits.path(&hub).replacen(from, to, 1));
+        assert!(page.status() == "400" || from == "port=", "{to}: {}", page.0);
+    }
+}
+
+#[test]
+fn a_code_is_taken_once_by_whoever_has_its_verifier_and_ends_with_the_sign_in() {
+    let hub = hub();
+    let alice = Browser::of(&hub, "alice");
+    let stranger = api::Client::stranger_on_hub(&hub.url(), Some(&hub.ca())).unwrap();
+    // RFC 7636, appendix B.
+    let (verifier, challenge) =
+        ("dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk", "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM");
+    let code = || {
+        let path = format!("/web/login?port=4711&state={challenge}&challenge={challenge}&name=x&scope=read");
+        let answered = answers(&alice, &alice.get(&path), "yes");
+        let at = answered.head("location").unwrap();
+        at.split(['?', '&']).find_map(|part| part.strip_prefix("code=")).unwrap().to_owned()
+    };
+    let take = |secret: &str, verifier: Option<&str>| {
+        stranger.take_login(&TakeLogin { secret: secret.to_owned(), verifier: verifier.map(str::to_owned) })
+    };
+    let nobody = |taken: Result<TakenLogin, api::ClientError>| {
+        taken.unwrap_err().to_string().contains("nobody let this command in")
+    };
+    let stolen = code();
+    assert!(nobody(take(&stolen, None)), "without the verifier");
+    assert!(nobody(take(&stolen, Some(verifier))), "used up by the try");
+    let good = code();
+    let Ok(TakenLogin::Made(made)) = take(&good, Some(verifier)) else { panic!("it is good") };
+    assert_eq!(made.token.scopes, [Scope::Read].into());
+    assert!(nobody(take(&good, Some(verifier))), "once");
+    // A token opens no page, and what is shown here opens nothing else.
+    assert!(hub.client(&good).status().is_err() && nobody(take(&made.secret, Some(verifier))));
+    let late = code();
+    hub.sql("UPDATE login SET expires_ms = 1");
+    assert!(nobody(take(&late, Some(verifier))), "too late");
+    let left = code();
+    alice.fill(&alice.get("/web"), "/web/out", &[]);
+    assert!(nobody(take(&left, Some(verifier))), "its sign-in is over");
+}
+
+#[test]
+fn a_machine_without_a_browser_is_let_in_by_the_word_that_it_shows() {
+    let hub = hub();
+    let alice = Browser::of(&hub, "alice");
+    let waits = Waits::begin(&hub, "d", &["--device", "--json"]);
+    let asked: serde_json::Value = serde_json::from_str(&waits.page).unwrap();
+    let (page, word) = (asked["page"].as_str().unwrap(), asked["code"].as_str().unwrap());
+    assert!(page.starts_with("https://localhost:") && page.ends_with("/web/device"), "{page}");
+    assert!(alice.get("/web/device").has("name=\"code\""));
+    // However it is written.
+    let typed = word.to_lowercase().replace('-', "+");
+    let found = alice.get(&format!("/web/device?code={typed}"));
+    assert!(found.has("jit on ") && found.has("127.0.0.1") && found.has(word), "{}", found.0);
+    let elsewhere =
+        alice.send("/web/device", "origin: https://evil.example\r\n", &[("code", word), ("answer", "yes")]);
+    assert_eq!(elsewhere.status(), "403");
+    let done = alice.fill(&found, "/web/device", &[("code", word), ("answer", "yes")]);
+    assert!(done.status() == "200" && done.has("is let in"), "{}", done.0);
+    let again = alice.fill(&found, "/web/device", &[("code", word), ("answer", "no")]);
+    assert!(again.status() == "400" && again.has("no machine waits"), "{}", again.0);
+    let (code, said) = waits.ends();
+    assert!(code == 0 && said.contains("\"you\":\"alice\""), "{said}");
+    assert!(hub.jit("d", &["grants"], "").status.success());
+
+    let waits = Waits::begin(&hub, "e", &["--device", "--json"]);
+    let asked: serde_json::Value = serde_json::from_str(&waits.page).unwrap();
+    let word = asked["code"].as_str().unwrap();
+    let found = alice.get(&format!("/web/device?code={word}"));
+    alice.fill(&found, "/web/device", &[("code", word), ("answer", "no")]);
+    let (code, said) = waits.ends();
+    assert!(code == 1 && said.contains("nobody let this command in"), "{said}");
+}
+
+#[test]
+fn words_are_guessed_a_few_times_a_minute_and_machines_that_wait_are_few() {
+    let hub = hub();
+    let alice = Browser::of(&hub, "alice");
+    let waits = Waits::begin(&hub, "d", &["--device", "--json"]);
+    let asked: serde_json::Value = serde_json::from_str(&waits.page).unwrap();
+    let word = asked["code"].as_str().unwrap();
+    let tries: Vec<Page> = (0..12).map(|_| alice.get("/web/device?code=BCDF-GHJK")).collect();
+    assert!(tries[0].status() == "200" && tries[0].has("no machine waits with this word"), "{}", tries[0].0);
+    assert_eq!(tries[11].status(), "429", "{}", tries[11].0);
+    // A word that is right is no hit by then: it was guessed.
+    let guessed = alice.get(&format!("/web/device?code={word}"));
+    assert!(guessed.status() == "429" && !guessed.has("jit on "), "{}", guessed.0);
+    drop(waits);
+
+    let other = crate::web::hub();
+    let stranger = api::Client::stranger_on_hub(&other.url(), Some(&other.ca())).unwrap();
+    let ask = || {
+        let name = access::Text::parse("x").unwrap();
+        stranger.ask_login(&NewLogin { name, scopes: [Scope::Read].into() })
+    };
+    let asked: Vec<_> = (0..12).map(|_| ask()).collect();
+    assert_eq!(asked.iter().filter(|asked| asked.is_ok()).count(), 10);
+    assert!(asked[11].as_ref().unwrap_err().to_string().contains("wait a minute"));
+    let secret = asked[0].as_ref().unwrap().secret.clone();
+    until("nobody has said anything", || {
+        matches!(
+            stranger.take_login(&TakeLogin { secret: secret.clone(), verifier: None }),
+            Ok(TakenLogin::Waits)
+        )
+    });
+    let none = stranger.take_login(&TakeLogin { secret: "jit_x".to_owned(), verifier: None });
+    assert!(none.unwrap_err().to_string().contains("nobody let this command in"));
+}
