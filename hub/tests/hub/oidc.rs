@@ -2,7 +2,6 @@
 //! provider may.
 
 use crate::nginx::certify;
-use crate::node::Node;
 use crate::room::{Hub, rest};
 use crate::web::{OWN, POLICY, Page, link};
 use api::{NewPolicy, Scope};
@@ -16,7 +15,7 @@ const PEOPLE: &str = "[alice]\ngroups = [\"dev\"]\n[bob]\ngroups = [\"leads\"]\n
 
 /// The provider.
 pub struct Provider {
-    _node: Node,
+    _node: testbed::Node,
     port: u16,
     ca: String,
 }
@@ -28,7 +27,7 @@ impl Provider {
         let secret = folder.join("secret");
         std::fs::write(&secret, "a word that both know, of many letters\n").unwrap();
         std::fs::set_permissions(&secret, std::fs::Permissions::from_mode(0o600)).unwrap();
-        let mut node = Node::run("provider.mjs", &[folder.to_str().unwrap(), hub]);
+        let mut node = testbed::Node::run("provider.mjs", &[folder.to_str().unwrap(), hub]).unwrap();
         let line = node.line().unwrap_or_default();
         let port = line.rsplit(' ').next().unwrap().parse().unwrap_or_else(|_| panic!("{line}"));
         Self { _node: node, port, ca }
