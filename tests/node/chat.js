@@ -11,7 +11,7 @@ const config = new AdaptiveCards.HostConfig({
   supportsInteractivity: true,
   fontFamily: "Segoe UI, DejaVu Sans, sans-serif",
   containerStyles: { default: style(colours.back), attention: style(colours.loud) },
-  actions: { maxActions: 6, actionsOrientation: "horizontal", actionAlignment: "left" },
+  actions: { maxActions: 6, buttonSpacing: 8, actionsOrientation: "horizontal", actionAlignment: "left" },
 });
 AdaptiveCards.AdaptiveCard.onProcessMarkdown = (text, result) => {
   result.outputHtml = markdownit().render(text);

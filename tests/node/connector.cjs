@@ -325,7 +325,7 @@ const files = {
 const page = `<!doctype html><html lang=en><meta charset=utf-8><title>Teams</title><link rel=stylesheet href=/emea/adaptivecards.css>
 <style>body{margin:0;padding:8px;background:#fff;color:#242424;font-family:"Segoe UI","DejaVu Sans",sans-serif}
 @media (prefers-color-scheme:dark){body{background:#1f1f1f;color:#fff}}
-.message{margin:0 0 8px;padding:8px;border:1px solid #8884;border-radius:6px} .ac-textBlock p{margin:0}</style>
+.message{margin:0 0 8px;border:1px solid #8884;border-radius:6px} .ac-textBlock p{margin:0}</style>
 <main></main><script src=/emea/adaptivecards.js></script><script src=/emea/markdown-it.js></script><script src=/emea/chat.js></script>`;
 async function chat([conversation, account, id, what], body, response) {
   const from = { id: account, name: account.slice(3), aadObjectId: id };

@@ -100,8 +100,9 @@ impl Teams {
         let said = self.asks("say", &json!({"conversation": conversation, "from": from.of(), "text": text}));
         assert_eq!(said.get("status"), Some(&json!(200)), "{said}");
         self.soon(text, conversation, |all| {
-            let texts = all.iter().skip(before).filter_map(|one| one.pointer("/versions/0/text")?.as_str());
-            texts.last().map(str::to_owned)
+            let mut texts =
+                all.iter().skip(before).filter_map(|one| one.pointer("/versions/0/text")?.as_str());
+            texts.next_back().map(str::to_owned)
         })
     }
 
@@ -152,8 +153,9 @@ impl Account {
     /// One for each name.
     #[must_use]
     pub fn named(name: &str) -> Self {
-        let hex: String = name.bytes().take(6).map(|byte| format!("{byte:02x}")).collect();
-        let id = format!("aaaaaaaa-bbbb-cccc-dddd-{hex:0<12}");
+        let number =
+            name.bytes().fold(0_u64, |number, byte| number << 8 | u64::from(byte)) & 0xffff_ffff_ffff;
+        let id = format!("aaaaaaaa-bbbb-cccc-dddd-{number:012x}");
         Self { name: name.to_owned(), chat: format!("29:{name}"), id }
     }
 
