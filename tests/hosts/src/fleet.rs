@@ -71,13 +71,13 @@ impl Fleet {
         let ca = ca.map_or_else(|| hub.path("var/lib/jit-hub/ca.crt"), Path::to_path_buf);
         let fleet = Self { lan, hub, hosts: Vec::new(), ca };
         std::fs::write(fleet.hub.scratch().join("policy.toml"), policy).unwrap();
-        std::fs::write(fleet.hub.scratch().join("people.toml"), "[alice]\n[bob]\n[carol]\n").unwrap();
+        std::fs::write(fleet.hub.scratch().join("people.toml"), "[alice]\n[bob]\n[carol]\n[dave]\n").unwrap();
         fleet.logs_in("admin", &format!("cat {}", fleet.hub.path("root/admin.token").display()));
         let files = fleet.hub.scratch().display().to_string();
         fleet
             .jit("admin", &format!("policy apply {files}/policy.toml --people {files}/people.toml"))
             .ends_with(0);
-        for who in ["alice", "bob", "carol"] {
+        for who in ["alice", "bob", "carol", "dave"] {
             let token =
                 fleet.jit("admin", &format!("token make t --person {who} --scope read,request,review"));
             std::fs::write(fleet.hub.scratch().join("token"), token.out.lines().next().unwrap()).unwrap();
