@@ -114,3 +114,6 @@ pub const SLACK_TITLE: usize = 150;
 pub const SLACK_FIELD: usize = 2000;
 /// See [`SLACK_TITLE`].
 pub const SLACK_FIELDS: usize = 10;
+
+/// Rows that are counted when it is asked how much there is to do: what more there is changes nothing.
+pub const COUNTED: u32 = 1000;
