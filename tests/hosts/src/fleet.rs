@@ -38,9 +38,8 @@ impl Fleet {
 
     /// A hub with a bot in Teams, and these hosts.
     pub fn with_a_bot(policy: &str, hosts: &[(&str, u8, &str)]) -> (Self, Teams) {
-        let mut teams = None;
-        let mut fleet = Self::of_a_hub(policy, None, |hub| teams = Some(bot(hub)));
-        let teams = teams.unwrap();
+        let mut fleet = Self::of_a_hub(policy, None, |_| {});
+        let teams = bot(&fleet.hub);
         let ca = std::fs::read_to_string(&fleet.ca).unwrap();
         teams.asks("hub", &json!({"url": format!("https://{HUB_AT}:8443"), "ca": ca}));
         for (name, last, label) in hosts {
@@ -134,7 +133,7 @@ impl Fleet {
 /// What a browser shows, where nothing else is said.
 pub const LOOK: Look = Look { dark: false, width: 900 };
 
-/// A hub that is not set up yet gets a bot in Teams, as the guide says it.
+/// A hub gets a bot in Teams, as the guide says it.
 fn bot(hub: &Host) -> Teams {
     const SECRET_AT: &str = "/etc/jit-hub/teams.secret";
     let teams = Teams::start_at(hub).unwrap();
@@ -145,6 +144,7 @@ fn bot(hub: &Host) -> Teams {
     let url = format!("url = \"https://{HUB_AT}:8443\"\n");
     let lines = std::fs::read_to_string(&file).unwrap();
     std::fs::write(&file, format!("{url}{lines}\n{}", teams.lines(SECRET_AT))).unwrap();
+    hub.root("systemctl restart jit-hub").ends_with(0);
     teams
 }
 
