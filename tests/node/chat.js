@@ -45,7 +45,8 @@ async function look() {
     const last = versions[versions.length - 1];
     const box = Object.assign(document.createElement("div"), { id, className: "message" });
     const card = last.attachments?.[0]?.content;
-    box.append(card ? drawn(card, id) : last.text);
+    if (card) box.append(drawn(card, id));
+    else box.innerHTML = markdownit().render(last.text);
     return box;
   }));
 }

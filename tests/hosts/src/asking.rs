@@ -31,6 +31,11 @@ pub fn let_in(host: &Host, tty: &str) -> bool {
 pub fn asked(host: &Host, login: &str, tty: &str) -> Option<frame::Verdict> {
     let question =
         frame::Question { tty: tty.into(), ..frame::Question::at_sshd(frame::Phase::Account, login) };
+    answered(host, &question)
+}
+
+/// What the gate says to a question, where it answers.
+pub fn answered(host: &Host, question: &frame::Question) -> Option<frame::Verdict> {
     let mut gate = host.connect("/run/jitd/gate.sock").ok()?;
     gate.set_read_timeout(Some(Duration::from_secs(5))).ok()?;
     gate.write_all(&question.encode().ok()?).ok()?;
