@@ -5,6 +5,7 @@ use super::guard::{self, Answer, Call};
 use super::page::{csrf, time};
 use crate::site::Site;
 use crate::teams::rows::{self, Account, Claim};
+use api::Scope;
 use axum::extract::State;
 use axum::response::Response;
 use desk::DeskError;
@@ -116,9 +117,18 @@ pub async fn unlink(State(site): State<Arc<Site>>, call: Call) -> Response {
     .await
 }
 
-/// The tenant of the bot, for a visitor who could review here: an account is as much.
+/// The tenant of the bot, for a visitor who could do here what an account can, and signed in lately: an account is as much.
 fn is_there(site: &Site, visitor: &Visitor) -> Result<String, DeskError> {
     visitor.caller.reviews.clone().map_err(DeskError::NotThem)?;
+    if let Some(lacks) = [Scope::Read, Scope::Request, Scope::Review]
+        .iter()
+        .find(|scope| !visitor.token.scopes.contains(scope))
+    {
+        return Err(DeskError::Forbidden(format!(
+            "an account in Teams reads, asks and reviews, and this sign-in is not for {}: sign in with one that is for all of it",
+            lacks.code()
+        )));
+    }
     site.teams.as_ref().map(|teams| teams.tenant().to_owned()).ok_or_else(none)
 }
 
