@@ -117,6 +117,25 @@ impl Ledger {
         })
     }
 
+    /// A place hears of every request from now on, or no more. Whether that is new.
+    pub(crate) fn set_teams_place(
+        &self,
+        tenant: String,
+        conversation: String,
+        listens: bool,
+        by: Person,
+        now: Time,
+    ) -> Result<bool, DeskError> {
+        self.write(move |tx| {
+            let changed = rows::set_listens(tx.connection(), &tenant, &conversation, listens)?;
+            if changed {
+                let detail = format!("conversation={conversation} listens={listens} by={by}");
+                mark(tx, Mark::TeamsPlace, detail, now)?;
+            }
+            Ok(changed)
+        })
+    }
+
     /// An account is nobody's any more.
     pub(crate) fn unlink_teams_account(
         &self,

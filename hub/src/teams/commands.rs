@@ -5,11 +5,10 @@ use super::activity::Activity;
 use super::binding::Code;
 use super::card::escape;
 use super::limits;
-use super::rows::{self, Account};
-use crate::ledger::mark;
+use super::rows::Account;
 use crate::site::Site;
 use access::{HostName, Login, Service, Span, Text};
-use api::{AskGrants, Mark, NewRequest, RequestView, Role, Which};
+use api::{AskGrants, NewRequest, RequestView, Role, Which};
 use desk::{Caller, DeskError, Key};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -227,14 +226,7 @@ fn listens(
     }
     let (tenant, conversation, by, now) =
         (teams.tenant().to_owned(), activity.place().to_owned(), account.person.clone(), site.clock.time());
-    let changed = site.ledger.write(move |tx| {
-        let changed = rows::set_listens(tx.connection(), &tenant, &conversation, listens)?;
-        if changed {
-            let detail = format!("conversation={conversation} listens={listens} by={by}");
-            mark(tx, Mark::TeamsPlace, detail, now)?;
-        }
-        Ok(changed)
-    })?;
+    let changed = site.ledger.set_teams_place(tenant, conversation, listens, by, now)?;
     Ok(match (listens, changed) {
         (true, true) => "Every request is told here from now on.",
         (true, false) => "Every request is told here already.",

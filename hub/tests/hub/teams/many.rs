@@ -10,13 +10,16 @@ use std::time::Instant;
 
 const APPROVERS: usize = 200;
 
+/// Fewer, for whom what was sent is written down before the next is: see `DOUBT` in `hub/src/outbox/limits.rs`.
+const FEWER: usize = 12;
+
 /// After so many cards the hub is killed. On a database that several share a hub waits each time until nobody can be sending
 /// any more.
-const KILLED_AFTER: &[usize] = if crate::database::SHARED { &[3] } else { &[1, 20, 60] };
+const KILLED_AFTER: &[usize] = if crate::database::SHARED { &[3] } else { &[1, 4, 9] };
 
 /// A hub that so many can approve at, each with an account and a chat.
-fn room() -> (Hub, Double, Vec<Account>) {
-    let names = (0..APPROVERS).map(|number| format!("lead{number}"));
+fn room(approvers: usize) -> (Hub, Double, Vec<Account>) {
+    let names = (0..approvers).map(|number| format!("lead{number}"));
     let accounts: Vec<Account> = names.map(|name| Account::named(&name)).collect();
     let lead = |account: &Account| format!("[{}]\ngroups = [\"leads\"]\n", account.name);
     let people: String = accounts.iter().map(lead).collect();
@@ -41,7 +44,7 @@ fn shown(double: &Double, words: &str) -> Vec<String> {
 
 #[test]
 fn whom_the_connector_is_slow_for_or_fails_holds_up_none_of_two_hundred() {
-    let (hub, double, accounts) = room();
+    let (hub, double, accounts) = room(APPROVERS);
     let (slow, fails) = (accounts[7].personal(), accounts[100].personal());
     double.asks("fault", &json!({"delay": 60_000, "then": true, "times": 9, "conversation": slow}));
     double.asks("fault", &json!({"status": 502, "times": 1000, "conversation": fails}));
@@ -58,7 +61,7 @@ fn whom_the_connector_is_slow_for_or_fails_holds_up_none_of_two_hundred() {
 
 #[test]
 fn cards_outlive_every_kill_come_twice_at_most_once_for_each_and_the_one_too_many_decides_nothing_twice() {
-    let (mut hub, double, accounts) = room();
+    let (mut hub, double, accounts) = room(FEWER);
     hub.stay();
     let id = asks(&hub, "the disk is full");
     for &after in KILLED_AFTER {
