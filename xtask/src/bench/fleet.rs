@@ -181,7 +181,7 @@ fn click(fleet: &Fleet, teams: &Teams, dave: &Account, took: &mut Took) -> Resul
     let (message, _) = teams.card(&dave.personal(), &asked);
     took.carded.push(since.elapsed());
     let since = Instant::now();
-    std::thread::scope(|scope| {
+    let grant = std::thread::scope(|scope| {
         let hosts: Vec<_> =
             fleet.hosts.iter().map(|host| scope.spawn(move || usable(host, "carol", since))).collect();
         let answered = teams.click(&json!({"message": message, "verb": "approve", "from": dave.of()}));
@@ -190,12 +190,12 @@ fn click(fleet: &Fleet, teams: &Teams, dave: &Account, took: &mut Took) -> Resul
         for host in hosts {
             took.usable_clicked.push(host.join().map_err(|_| anyhow::anyhow!("asking a host failed"))??);
         }
-        Ok::<_, anyhow::Error>(())
+        let card = answered.to_string();
+        let grant =
+            card.split("G-").nth(1).and_then(|rest| rest.get(..11)).context("no grant on the card")?;
+        Ok::<_, anyhow::Error>(format!("G-{grant}"))
     })?;
-    let (_, card) = teams.card(&dave.personal(), &asked);
-    let grant = card.to_string();
-    let grant = grant.split("G-").nth(1).and_then(|rest| rest.get(..11)).context("no grant on the card")?;
-    fleet.jit("dave", &format!("revoke G-{grant} --reason bench")).ends_with(0);
+    fleet.jit("dave", &format!("revoke {grant} --reason bench")).ends_with(0);
     fleet.hosts.iter().try_for_each(|host| gone(host, "carol"))
 }
 

@@ -27,7 +27,7 @@ pub fn flood() -> Result<()> {
     let machine = machine();
     let host = Host::gated("bench")?;
     let bob = host.person("bob", &["jit-approvers"])?;
-    let [alice, mallory] = [host.person("alice", &[])?, host.person("mallory", &["sudo"])?];
+    let [alice, mallory] = [host.person("alice", &[])?, host.person("mallory", &["staff"])?];
     host.jitd_is_up();
     for person in [&alice, &mallory] {
         bob.jit(&format!("approve {}", person.ssh("true").id("R-"))).ends_with(0);
