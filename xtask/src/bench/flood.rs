@@ -122,7 +122,7 @@ impl Hour {
             }
         }
         let took = since.elapsed();
-        let own = "jit audit tail -n 1000 | grep -c 'decision=deny.*user=mallory.*target=bob'";
+        let own = "jit audit tail -n 1000 | grep -c 'decision=deny.*user=mallory as=bob'";
         ensure!(host.root(own).out.trim() != "0", "the refusal of another sudo is hidden");
         // Counts are written down once their minute is over.
         std::thread::sleep(Duration::from_secs(75));
