@@ -24,6 +24,9 @@ pub const RESERVE: u64 = 64 * 1024 * 1024;
 /// Pages of the write-ahead log after which SQLite moves them into the file: 4 MB.
 pub const WAL_PAGES: u32 = 1000;
 
+/// Bytes of a write-ahead log of so many pages: its header, and each page with its own (sqlite.org/fileformat2.html).
+pub const WAL: u64 = 32 + WAL_PAGES as u64 * (24 + PAGE);
+
 /// Of the allowance, so many of so many parts may be used before the oldest records go: below the three
 /// quarters up to which refusals are recorded, so that there is room before those stop.
 pub const PRUNE_FROM: (u64, u64) = (5, 8);

@@ -89,6 +89,24 @@ fn a_record_is_in_the_file_and_in_memory_before_its_writer_is_told() {
 }
 
 #[test]
+fn a_commit_makes_the_log_no_longer() {
+    let folder = tempfile::tempdir().unwrap();
+    let length = || std::fs::metadata(folder.path().join("x.db-wal")).unwrap().len();
+    for round in 1..=3 {
+        let file = open(options(folder.path())).unwrap();
+        let (writer, thread) = Writer::start(file, Box::new(|| stamp(1)), Heard::default()).unwrap();
+        assert_eq!(length(), store::limits::WAL);
+        for _ in 0..20 {
+            append(&writer, "x").unwrap();
+        }
+        assert_eq!(length(), store::limits::WAL);
+        assert_eq!(rows(&options(folder.path())).len(), 1 + 20 * round);
+        drop(writer);
+        thread.join().unwrap();
+    }
+}
+
+#[test]
 fn a_job_that_fails_leaves_nothing_behind_and_hurts_no_other() {
     let folder = tempfile::tempdir().unwrap();
     let (writer, heard) = start(options(folder.path()));
