@@ -153,6 +153,7 @@ pub(crate) fn connect(options: &Options) -> Result<Connection, StoreError> {
     // NORMAL would lose the newest records in a power cut; every allow waits for this fsync.
     set("synchronous", &"FULL")?;
     set("wal_autocheckpoint", &limits::WAL_PAGES)?;
+    set("cache_size", &-limits::WRITE_CACHE_KIB)?;
     set("foreign_keys", &"ON")?;
     set("trusted_schema", &"OFF")?;
     set("cell_size_check", &"ON")?;

@@ -34,6 +34,10 @@ pub const PRUNE_FROM: (u64, u64) = (5, 8);
 /// Rows that one pruning takes away, so that it never holds a login up.
 pub const PRUNE: u64 = 1000;
 
+/// KiB of pages that the writer's connection keeps: the end of the journal and the upper pages of each index, to which
+/// it always comes back. What memory is filled from at a start is read once, and would stay as SQLite's 2 MiB.
+pub const WRITE_CACHE_KIB: i64 = 256;
+
 /// KiB of pages that a connection for reading keeps: ids are random, so each of a thousand requests that wait is on
 /// a page of its own, and SQLite's 2 MiB would be read anew for every list.
 pub const READ_CACHE_KIB: i64 = 8192;
