@@ -60,7 +60,7 @@ pub fn flood() -> Result<()> {
     writeln!(
         page,
         "\nTarget: p99 with the loop at most 2.0 times that without: {ratio:.2}, {}. As many refusals as an hour has, sent to \
-         the gate one after the other in {} s: {} records and {} KB more on the disk, journal and system log together; {} in \
+         the gate one after the other in {} s: {} records and {} KB more on the disk, journal and system log together, of which journald takes its own in pieces of 8 MB; {} in \
          an hour, for equal refusals are counted by the minute. Another refusal of theirs in the middle of it, at su, is a record of \
          its own.",
         met(ratio <= 2.0),
