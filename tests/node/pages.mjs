@@ -20,6 +20,11 @@ function must(is, what) {
   if (!is) throw new Error(what);
 }
 
+// What a click leads to is there when it is there.
+async function says(page, where, words) {
+  await page.locator(where, { hasText: words }).first().waitFor();
+}
+
 async function tab(more = {}) {
   const context = await browser.newContext({
     ignoreHTTPSErrors: true, locale: "en-GB", timezoneId: "Europe/Berlin", viewport: { width: 1100, height: 800 }, ...more,
@@ -124,7 +129,7 @@ async function withoutScripts() {
   await bob.fill("input[name=length]", "30m");
   await bob.fill("input[name=comment]", "half an hour will do");
   await bob.click("button.yes");
-  must((await bob.textContent("main")).includes("approved"), "bob approves");
+  await says(bob, "main", "approved");
   await alice.goto(request);
   await alice.click("dd a[href^='/web/grants/']");
   await alice.fill("input[name=length]", "10m");
@@ -132,11 +137,11 @@ async function withoutScripts() {
   await alice.click("text=Ask for more time");
   await alice.waitForURL(/\/web\/requests\/R-/);
   await alice.click("text=Take it back");
-  must((await alice.textContent("main")).includes("cancelled"), "alice takes it back");
+  await says(alice, "main", "cancelled");
   await alice.goto(request);
   await alice.click("dd a[href^='/web/grants/']");
   await alice.click("text=Give it back");
-  must((await alice.textContent("main")).includes("released"), "alice gives it back");
+  await says(alice, "main", "released");
   await asks("and once more");
   await alice.context().close();
   await bob.context().close();
@@ -153,13 +158,13 @@ async function byKeyboard() {
   const skip = await focused();
   must(skip.words === "To the content" && skip.left >= 0 && skip.outline !== "none", `the first stop: ${JSON.stringify(skip)}`);
   await page.keyboard.press("Enter");
-  must(page.url().endsWith("#main"), "to the content");
+  await page.waitForURL(/#main$/);
   await page.goto(at("/web/policy"));
   await page.focus("input[name=hosts]");
   await page.keyboard.type("db-7");
   await page.keyboard.press("Enter");
   await page.waitForURL(/hosts=db-7/);
-  must((await page.textContent(".answer")).includes("production"), "the policy explains itself");
+  await says(page, ".answer", "production");
   await look(page, "explain");
   await page.context().close();
 }
@@ -177,7 +182,7 @@ async function elsewhere() {
   await look(fresh, "sign-in");
   await fresh.click("text=Sign in with");
   await fresh.waitForURL(at("/web/grants"));
-  must((await fresh.textContent("header")).includes("bob"), "bob is signed in by the provider");
+  await says(fresh, "header", "bob");
   await bob.context().close();
   await fresh.context().close();
 }
@@ -188,7 +193,7 @@ async function commands() {
   await look(page, "login");
   await page.click("text=Let it in");
   await page.waitForURL(/^http:\/\/127\.0\.0\.1:/);
-  must((await page.textContent("body")).includes("You can close this page"), "the command is let in");
+  await says(page, "body", "You can close this page");
   await page.goto(at("/web/device"));
   await page.fill("input[name=code]", plan.word);
   await page.keyboard.press("Enter");
@@ -210,7 +215,7 @@ async function leaves() {
   await page.click("text=Sign out");
   await page.waitForSelector("text=jit web");
   await page.goto(at("/web/grants"));
-  must((await page.textContent("main")).includes("Sign in with"), "alice is out");
+  await says(page, "main", "Sign in with");
   await page.context().close();
 }
 
