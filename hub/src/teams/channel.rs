@@ -4,9 +4,10 @@
 use super::answering::message;
 use super::card::{self, Shown};
 use super::connector::{Failed, Place};
-use super::picture::Picture;
 use super::rows;
 use super::{Teams, limits};
+use crate::chats;
+use crate::chats::picture::Picture;
 use crate::inbox;
 use crate::outbox::{Channel, Keeps, Kind, News, Outcome, Parcel, Passage, Rate, Rates, Truth};
 use crate::site::Site;
@@ -83,7 +84,7 @@ struct Around {
     /// How hosts say that the grant was used.
     used: api::Used,
     /// Accounts that are somebody's.
-    accounts: Vec<rows::Account>,
+    accounts: Vec<chats::rows::Account>,
 }
 
 impl Around {
@@ -96,7 +97,7 @@ impl Around {
             site.ledger.read(|sql| {
                 let used = grant.map(|grant| inbox::uses::used(sql, &grant)).transpose()?.unwrap_or_default();
                 let heard = rows::place(sql, teams.tenant(), &conversation)?;
-                let accounts = rows::accounts(sql, teams.tenant(), None)?;
+                let accounts = chats::rows::accounts(sql, teams.tenant(), None)?;
                 Ok(heard.map(|heard| Self { place: heard.place, used, accounts }))
             })
         });

@@ -3,5 +3,6 @@
 mod believing;
 mod deciding;
 mod double;
+mod outgoing;
 mod pictures;
 mod words;

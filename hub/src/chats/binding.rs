@@ -1,10 +1,10 @@
-//! Whose account is whose. A page that somebody signed in to shows a code; the account says it to the bot; the page shows
+//! Whose account is whose. A page that somebody signed in to shows a code; the account says it in its chat; the page shows
 //! which account that was, and its reader confirms. So neither a code that was seen nor an account that was stolen is enough
 //! by itself.
 
-use super::activity::Activity;
-use super::limits;
 use super::rows::{self, Account, Claim};
+use super::speaker::Speaker;
+use super::{is_slack, limits};
 use crate::ledger::{Ledger, mark, random};
 use access::{Person, Text, Time, TokenId};
 use api::Mark;
@@ -29,7 +29,7 @@ impl Code {
     }
 
     fn hash(self) -> [u8; 32] {
-        Sha256::digest(format!("teams code {}", self.0)).into()
+        Sha256::digest(format!("chat code {}", self.0)).into()
     }
 }
 
@@ -41,7 +41,7 @@ impl std::fmt::Display for Code {
 
 impl Ledger {
     /// A new code for this person.
-    pub(crate) fn make_teams_code(&self, person: Person, now: Time) -> Result<Code, DeskError> {
+    pub(crate) fn make_chat_code(&self, person: Person, now: Time) -> Result<Code, DeskError> {
         let code = Code::make()?;
         self.write(move |tx| {
             rows::put_code(tx.connection(), &code.hash(), &person, now + limits::CODE, now)
@@ -50,25 +50,25 @@ impl Ledger {
     }
 
     /// An account says a code. Whose code it is.
-    pub(crate) fn claim_teams_code(
+    pub(crate) fn claim_chat_code(
         &self,
         code: Code,
-        activity: &Activity,
+        speaker: &Speaker<'_>,
         now: Time,
     ) -> Result<Option<String>, DeskError> {
         let claim = Claim {
             hash: code.hash(),
-            account: activity.from.aad_object_id.to_lowercase(),
-            name: shown(&activity.from.name),
-            chat: activity.from.id.clone(),
+            tenant: speaker.tenant.to_owned(),
+            account: speaker.account.to_owned(),
+            name: shown(speaker.name),
+            chat: speaker.chat.to_owned(),
         };
         self.write(move |tx| rows::claim(tx.connection(), &claim, now))
     }
 
     /// Its person confirms that an account which said a code is theirs.
-    pub(crate) fn link_teams_account(
+    pub(crate) fn link_chat_account(
         &self,
-        tenant: String,
         person: Person,
         hash: String,
         now: Time,
@@ -80,7 +80,7 @@ impl Ledger {
                     "this code is over, or no account has said it: make another one".to_owned(),
                 ));
             };
-            if let Some(other) = rows::account_of(tx.connection(), &tenant, &claim.account)?
+            if let Some(other) = rows::account_of(tx.connection(), &claim.tenant, &claim.account)?
                 && other.person != person
             {
                 return Err(DeskError::Forbidden(format!(
@@ -88,30 +88,34 @@ impl Ledger {
                     other.person
                 )));
             }
-            if rows::accounts(tx.connection(), &tenant, Some(&person))?.len() as u64 >= limits::ACCOUNTS {
+            if rows::accounts(tx.connection(), &claim.tenant, Some(&person))?.len() as u64 >= limits::ACCOUNTS
+            {
                 return Err(DeskError::BadRequest(format!(
-                    "{person} has {} accounts, as many as one person can: take one away first",
+                    "{person} has {} accounts there, as many as one person can: take one away first",
                     limits::ACCOUNTS
                 )));
             }
             let account = Account {
+                tenant: claim.tenant,
                 account: claim.account,
                 person,
                 name: claim.name,
                 chat: claim.chat,
                 linked: Some(now),
             };
-            let detail =
-                format!("person={} account={} name={:?}", account.person, account.account, account.name);
-            let seq = mark(tx, Mark::TeamsLinked, detail, now)?;
-            rows::put_account(tx.connection(), &tenant, &account, now, seq)?;
+            let detail = format!(
+                "person={} at={} account={} name={:?}",
+                account.person, account.tenant, account.account, account.name
+            );
+            let seq = mark(tx, linked(&account.tenant), detail, now)?;
+            rows::put_account(tx.connection(), &account, now, seq)?;
             rows::drop_code(tx.connection(), &claim.hash)?;
             Ok(account)
         })
     }
 
     /// An account is nobody's any more.
-    pub(crate) fn unlink_teams_account(
+    pub(crate) fn unlink_chat_account(
         &self,
         tenant: String,
         account: String,
@@ -126,14 +130,22 @@ impl Ledger {
                     "there is no such account that you could take away".to_owned(),
                 ));
             };
-            let detail = format!("person={} account={account} by={by}", found.person);
-            mark(tx, Mark::TeamsUnlinked, detail, now)?;
+            let detail = format!("person={} at={tenant} account={account} by={by}", found.person);
+            mark(tx, unlinked(&tenant), detail, now)?;
             rows::drop_account(tx.connection(), &tenant, &account)
         })
     }
 }
 
-/// A name as Teams says it, if it is fit to be shown.
+fn linked(tenant: &str) -> Mark {
+    if is_slack(tenant) { Mark::SlackLinked } else { Mark::TeamsLinked }
+}
+
+fn unlinked(tenant: &str) -> Mark {
+    if is_slack(tenant) { Mark::SlackUnlinked } else { Mark::TeamsUnlinked }
+}
+
+/// A name as the chat says it, if it is fit to be shown.
 fn shown(name: &str) -> String {
     Text::parse(name).map_or_else(|_| "an account without a name".to_owned(), |name| name.as_str().to_owned())
 }
