@@ -64,7 +64,7 @@ pub fn serve(config: &Config) -> Result<(), HubError> {
 fn start(config: &Config, log: &Log) -> Result<(), HubError> {
     is_set_up(config)?;
     let certificates = Arc::new(Certificates::open(config)?);
-    let teams = config.teams.as_ref().map(Teams::new).transpose()?.map(Arc::new);
+    let teams = config.teams.as_ref().map(Teams::open).transpose()?.map(Arc::new);
     let outgoing = config.teams_webhook.iter().map(Outgoing::new).collect::<Result<Vec<_>, _>>()?;
     let slack = config.slack.as_ref().map(Slack::new).transpose()?.flatten().map(Arc::new);
     let mut channels = outbox::channels(config, name(config)?.as_str()).map_err(HubError::Outbox)?;

@@ -14,6 +14,7 @@
 // Tests are what this crate is for: a wrong step must stop the story and say where.
 #![allow(clippy::panic, clippy::print_stderr, clippy::missing_panics_doc)]
 
+mod browser;
 mod cgroup;
 mod host;
 mod image;
@@ -21,6 +22,7 @@ mod lan;
 pub mod limits;
 mod line;
 mod machine;
+mod node;
 mod person;
 mod policy;
 mod postgres;
@@ -28,12 +30,15 @@ mod progress;
 mod sandbox;
 mod screen;
 mod seen;
+pub mod teams;
 
+pub use browser::{Browser, Look};
 pub use host::{Host, PASSWORD, SPARE};
 pub use image::image;
 pub use lan::{Lan, Program};
 pub use line::BadLine;
 pub use machine::{cache, install, package, repository, root_or_explain, run, unpacked};
+pub use node::Node;
 pub use person::{Client, Person, Terminal};
 pub use postgres::Postgres;
 pub use progress::Progress;

@@ -19,3 +19,6 @@ pub const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 /// A database server answers within this after its start, also one that was killed and has to read its log.
 pub const START: Duration = Duration::from_secs(60);
+
+/// Somebody who writes to a bot has an answer within this, also while other tests have the machine.
+pub const ANSWER: Duration = Duration::from_secs(60);

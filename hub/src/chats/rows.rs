@@ -144,3 +144,21 @@ pub fn drop_code(sql: &dyn Sql, hash: &[u8; 32]) -> Result<(), DeskError> {
     sql.execute("DELETE FROM chat_code WHERE hash = ?1", &[hash])?;
     Ok(())
 }
+
+/// Whether this is the SHA-256 of a code that is good.
+pub fn is_code(sql: &dyn Sql, hash: &[u8; 32], now: Time) -> Result<bool, DeskError> {
+    let count = "SELECT count(*) FROM chat_code WHERE hash = ?1 AND expires_ms > ?2";
+    Ok(sql.one::<u64>(count, &[hash, &now.timestamp_millis()])? > 0)
+}
+
+/// No code of this person is good any more.
+pub fn drop_codes(sql: &dyn Sql, person: &Person) -> Result<(), DeskError> {
+    sql.execute("DELETE FROM chat_code WHERE person = ?1", &[&person.as_str()])?;
+    Ok(())
+}
+
+/// Tenant and id of what this person linked since then.
+pub fn linked_since(sql: &dyn Sql, person: &Person, since: Time) -> Result<Vec<(String, String)>, DeskError> {
+    let linked = "SELECT tenant, account FROM teams_account WHERE person = ?1 AND linked_ms >= ?2 ORDER BY tenant, account";
+    Ok(sql.rows(linked, &[&person.as_str(), &since.timestamp_millis()])?)
+}

@@ -12,7 +12,7 @@ pub struct Speaker<'a> {
     pub tenant: &'a str,
     /// Where else accounts are linked that are believed here, and before those of here.
     pub believed: Option<&'a str>,
-    /// Their account.
+    /// Their account; empty: none that can be somebody's.
     pub account: &'a str,
     /// As the chat shows them.
     pub name: &'a str,
@@ -27,6 +27,9 @@ pub struct Speaker<'a> {
 impl Speaker<'_> {
     /// Whose account it is, if it is anybody's.
     pub fn whose(&self, site: &Site) -> Result<Option<Account>, DeskError> {
+        if self.account.is_empty() {
+            return Ok(None);
+        }
         site.ledger.read(|sql| {
             for tenant in self.believed.into_iter().chain([self.tenant]) {
                 if let Some(account) = rows::account_of(sql, tenant, self.account)? {

@@ -19,6 +19,8 @@ pub struct Typed<'a> {
     pub id: &'a str,
     /// Why a code is not taken here, where it is not.
     pub link: Result<(), &'static str>,
+    /// Why it is not shown here what not everybody may see, where it is not.
+    pub lists: Result<(), &'static str>,
     /// What can be typed here beside what can be everywhere: a word, and what it does.
     pub more: &'a [(&'a str, &'a str)],
 }
@@ -45,12 +47,13 @@ fn done(site: &Site, speaker: &Speaker<'_>, typed: &Typed<'_>) -> Result<Answer,
     }
     let Some(account) = speaker.whose(site)? else { return Ok(nobodys(site)) };
     let caller = speaker.caller(site, &account.person)?;
-    match word.as_str() {
-        "list" => list(site, &caller),
-        "status" => status(site, &caller),
-        "request" => request(site, &caller, rest, typed.id),
-        "help" | "" => Ok(help(typed)),
-        other => {
+    match (word.as_str(), typed.lists) {
+        ("list" | "status", Err(why)) => Ok(Answer::plain(why)),
+        ("list", Ok(())) => list(site, &caller),
+        ("status", Ok(())) => status(site, &caller),
+        ("request", _) => request(site, &caller, rest, typed.id),
+        ("help" | "", _) => Ok(help(typed)),
+        (other, _) => {
             let other: String = other.chars().take(40).collect();
             let mut answer = Answer::text([plain("I do not know "), strong(other), plain(".")]);
             answer.0.extend(help(typed).0);

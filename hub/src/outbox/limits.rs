@@ -107,3 +107,6 @@ pub const NAME: usize = 32;
 
 /// Bytes of an answer that is read whole: Slack gives back the message, which is under 20 KB.
 pub const WHOLE_ANSWER: usize = 256 * 1024;
+
+/// Rows that are counted when it is asked how much there is to do: what more there is changes nothing.
+pub const COUNTED: u32 = 1000;

@@ -143,7 +143,16 @@ fn insert(sql: &dyn Sql, new: &New, now: Time, due: Time) -> Result<bool, DeskEr
     Ok(done > 0)
 }
 
-/// Every copy of this request is to be as new as this record.
+/// What happens to the grant of `original` from now on is news of `extension` too.
+pub fn extends(sql: &dyn Sql, original: RequestId, extension: RequestId) -> Result<(), DeskError> {
+    sql.execute(
+        "INSERT INTO outbox_extension (original, extension) VALUES (?1, ?2) ON CONFLICT (original, extension) DO NOTHING",
+        &[&original.bits(), &extension.bits()],
+    )?;
+    Ok(())
+}
+
+/// Every copy of this request, and of those that made its grant longer, is to be as new as this record.
 pub fn update_copies(
     sql: &dyn Sql,
     about: RequestId,
@@ -154,7 +163,8 @@ pub fn update_copies(
     sql.execute(
         "UPDATE outbox SET kind = ?2, wanted = ?3, closed = ?4, over = 0, tries = 0, until_ms = ?6, at_ms = ?5, \
          due_ms = CASE WHEN holder IS NOT NULL AND due_ms > ?5 THEN due_ms ELSE ?5 END \
-         WHERE about = ?1 AND event = 0 AND wanted < ?3",
+         WHERE (about = ?1 OR about IN (SELECT extension FROM outbox_extension WHERE original = ?1)) \
+         AND event = 0 AND wanted < ?3",
         &[
             &about.bits(),
             &kind.code(),
@@ -168,19 +178,25 @@ pub fn update_copies(
 }
 
 /// Rows of this channel that are due: for each recipient the first by the order of what happened, where none of theirs is
-/// being sent and none waits to be tried again. One that fails again and again lets the others by.
+/// being sent and none waits to be tried again. One that fails again and again lets the others by while it waits. What one
+/// recipient has waiting is not read to its end, however much it is.
 pub fn due(sql: &dyn Sql, channel: &str, now: Time, limit: usize) -> Result<Vec<Row>, DeskError> {
     type Columns = (String, u64, u64, String, u64, Option<String>, u32, i64, i64, i64);
     let limit = u32::try_from(limit).unwrap_or(u32::MAX);
     let rows: Vec<Columns> = sql.rows(
-        "SELECT recipient, about, event, kind, wanted, reference, tries, until_ms, due_ms, at_ms FROM (\
-           SELECT recipient, about, event, kind, wanted, reference, tries, until_ms, due_ms, at_ms, \
-             row_number() OVER (PARTITION BY recipient ORDER BY CASE WHEN tries > ?4 THEN 1 ELSE 0 END, event, due_ms) AS place \
-           FROM outbox WHERE channel = ?1 AND over = 0 AND due_ms <= ?2) AS first \
-         WHERE place = 1 AND NOT EXISTS (SELECT 1 FROM outbox AS held WHERE held.channel = ?1 \
-           AND held.recipient = first.recipient AND held.holder IS NOT NULL AND held.due_ms > ?2) \
+        "WITH RECURSIVE who (recipient) AS (\
+           SELECT min(recipient) FROM outbox WHERE channel = ?1 AND over = 0 \
+           UNION ALL SELECT (SELECT min(recipient) FROM outbox \
+             WHERE channel = ?1 AND over = 0 AND recipient > who.recipient) FROM who WHERE who.recipient IS NOT NULL) \
+         SELECT first.recipient, about, event, kind, wanted, reference, tries, until_ms, due_ms, at_ms \
+         FROM who JOIN outbox AS first ON first.channel = ?1 AND first.recipient = who.recipient \
+           AND (first.about, first.event) = (SELECT about, event FROM outbox AS mine WHERE mine.channel = ?1 \
+             AND mine.recipient = who.recipient AND mine.over = 0 AND mine.due_ms <= ?2 \
+             ORDER BY mine.event, mine.due_ms, mine.about LIMIT 1) \
+         WHERE NOT EXISTS (SELECT 1 FROM outbox AS held WHERE held.channel = ?1 \
+           AND held.recipient = who.recipient AND held.holder IS NOT NULL AND held.due_ms > ?2) \
          ORDER BY due_ms, event LIMIT ?3",
-        &[&channel, &now.timestamp_millis(), &limit, &limits::IN_ORDER],
+        &[&channel, &now.timestamp_millis(), &limit],
     )?;
     let read = |(recipient, about, event, kind, wanted, reference, tries, until, due, at): Columns| Row {
         key: Key {
@@ -200,12 +216,12 @@ pub fn due(sql: &dyn Sql, channel: &str, now: Time, limit: usize) -> Result<Vec<
     Ok(rows.into_iter().map(read).collect())
 }
 
-/// How many rows of this channel are due, and when the next one is.
+/// How many rows of this channel are due, of which [`limits::COUNTED`] are counted, and when the next one is.
 pub fn waiting(sql: &dyn Sql, channel: &str, now: Time) -> Result<(u64, Option<Time>), DeskError> {
     let (due, next): (u64, Option<i64>) = sql.one(
-        "SELECT count(CASE WHEN due_ms <= ?2 THEN 1 END), min(CASE WHEN due_ms > ?2 THEN due_ms END) \
-         FROM outbox WHERE channel = ?1 AND over = 0",
-        &[&channel, &now.timestamp_millis()],
+        "SELECT (SELECT count(*) FROM (SELECT 1 FROM outbox WHERE channel = ?1 AND over = 0 AND due_ms <= ?2 LIMIT ?3) AS due), \
+         (SELECT min(due_ms) FROM outbox WHERE channel = ?1 AND over = 0 AND due_ms > ?2)",
+        &[&channel, &now.timestamp_millis(), &limits::COUNTED],
     )?;
     Ok((due, next.and_then(Time::from_timestamp_millis)))
 }
@@ -292,6 +308,8 @@ pub fn forget(sql: &dyn Sql, now: Time) -> Result<(), DeskError> {
     sql.execute(over, &[&kept, &copies])?;
     // Of a channel that is configured no more.
     sql.execute("DELETE FROM outbox WHERE over = 0 AND until_ms < ?1", &[&kept])?;
+    let gone = "DELETE FROM outbox_extension WHERE NOT EXISTS (SELECT 1 FROM outbox WHERE about = extension AND event = 0)";
+    sql.execute(gone, &[])?;
     Ok(())
 }
 

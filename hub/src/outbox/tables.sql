@@ -23,7 +23,15 @@ CREATE TABLE IF NOT EXISTS outbox (
     PRIMARY KEY (channel, recipient, about, event)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS outbox_due ON outbox (channel, due_ms) WHERE over = 0;
+CREATE INDEX IF NOT EXISTS outbox_first ON outbox (channel, recipient, event, due_ms, about) WHERE over = 0;
 CREATE INDEX IF NOT EXISTS outbox_held ON outbox (channel, recipient, due_ms) WHERE holder IS NOT NULL;
 CREATE INDEX IF NOT EXISTS outbox_copies ON outbox (about) WHERE event = 0;
 CREATE INDEX IF NOT EXISTS outbox_lately ON outbox (channel, recipient, made_ms);
 CREATE INDEX IF NOT EXISTS outbox_past ON outbox (at_ms) WHERE over > 0;
+
+-- Requests that made the grant of another one longer: what happens to that grant is news of theirs too.
+CREATE TABLE IF NOT EXISTS outbox_extension (
+    original  INTEGER NOT NULL,
+    extension INTEGER NOT NULL,
+    PRIMARY KEY (original, extension)
+) STRICT, WITHOUT ROWID;

@@ -136,7 +136,7 @@ async fn command(
         let (site, slack) = (Arc::clone(&site), Arc::clone(&slack));
         move || {
             let answers = || {
-                let typed = Typed { text: &typed, id: &id, link: Ok(()), more: &[] };
+                let typed = Typed { text: &typed, id: &id, link: Ok(()), lists: Ok(()), more: &[] };
                 words::answered(&site, &slack.speaker(&account, &name), &typed)
             };
             let answer = quiet.map_or_else(answers, Answer::plain);

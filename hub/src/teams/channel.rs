@@ -96,16 +96,23 @@ impl Around {
         let looked = tokio::task::spawn_blocking(move || {
             site.ledger.read(|sql| {
                 let used = grant.map(|grant| inbox::uses::used(sql, &grant)).transpose()?.unwrap_or_default();
-                let heard = rows::place(sql, teams.tenant(), &conversation)?;
+                let Some(heard) = rows::place(sql, teams.tenant(), &conversation)? else {
+                    let why =
+                        "the bot is not in this chat or channel any more: add it there again".to_owned();
+                    return Ok(Err(Outcome::Never { why }));
+                };
+                // Whose account was taken away hears no more, not even what a card of theirs has become.
+                if heard.kind == "personal"
+                    && chats::rows::account_of(sql, teams.tenant(), &heard.account)?.is_none()
+                {
+                    return Ok(Err(Outcome::Moot));
+                }
                 let accounts = chats::rows::accounts(sql, teams.tenant(), None)?;
-                Ok(heard.map(|heard| Self { place: heard.place, used, accounts }))
+                Ok(Ok(Self { place: heard.place, used, accounts }))
             })
         });
         match looked.await {
-            Ok(Ok(Some(around))) => Ok(around),
-            Ok(Ok(None)) => Err(Outcome::Never {
-                why: "the bot is not in this chat or channel any more: add it there again".to_owned(),
-            }),
+            Ok(Ok(looked)) => looked,
             Ok(Err(why)) => Err(Outcome::later(DeskError::to_string(&why))),
             Err(_) => Err(Outcome::later("the hub is stopping")),
         }

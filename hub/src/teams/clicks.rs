@@ -47,9 +47,21 @@ fn drawn(site: &Site, teams: &Teams, picture: &Picture) -> Result<Value, DeskErr
     Ok(card::card(&Shown { picture, url: &site.url, viewers: &picture.viewers(&accounts) }))
 }
 
+impl Said {
+    /// The same as a message: what a card says in a line. The card itself is changed where it is, by the outbox.
+    pub fn in_words(self) -> String {
+        match self {
+            Self::Card(card) => {
+                card.get("fallbackText").and_then(Value::as_str).map(card::escape).unwrap_or_default()
+            }
+            Self::Text(text) | Self::Wrong(text) | Self::Unable(text) => text,
+        }
+    }
+}
+
 /// Does what a click says. Blocks.
 pub fn clicked(site: &Site, teams: &Teams, activity: &Activity, click: &Click) -> Said {
-    let account = activity.account();
+    let account = activity.account().unwrap_or_default();
     let done = clicks::clicked(site, &teams.speaker(activity, &account), click);
     let said = done.and_then(|done| match done {
         Done::Now { picture, .. } => drawn(site, teams, &picture).map(Said::Card),
@@ -57,10 +69,12 @@ pub fn clicked(site: &Site, teams: &Teams, activity: &Activity, click: &Click) -
     });
     said.unwrap_or_else(|why| {
         let problem = why.problem();
+        // The answer to an invoke is shown as it is, a message as Markdown.
+        let detail = if activity.kind == "message" { card::escape(&problem.detail) } else { problem.detail };
         match problem.code {
-            ProblemCode::Unavailable => Said::Unable(problem.detail),
-            ProblemCode::BadRequest => Said::Wrong(problem.detail),
-            _ => Said::Text(problem.detail),
+            ProblemCode::Unavailable => Said::Unable(detail),
+            ProblemCode::BadRequest => Said::Wrong(detail),
+            _ => Said::Text(detail),
         }
     })
 }

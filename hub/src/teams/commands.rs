@@ -3,13 +3,11 @@
 use super::Teams;
 use super::activity::Activity;
 use super::card::escape;
-use super::rows;
 use crate::chats::limits;
 use crate::chats::rows::Account;
 use crate::chats::words::{self, Typed};
-use crate::ledger::mark;
 use crate::site::Site;
-use api::{Mark, Role};
+use api::Role;
 use desk::DeskError;
 
 /// What the bot alone can.
@@ -17,6 +15,9 @@ const MORE: &[(&str, &str)] = &[(
     "here, away",
     "every request is told in this chat or channel, or no more; for administrators of the hub",
 )];
+
+/// To what is not for everybody's eyes in a channel.
+const ALONE: &str = "Say that to me alone, in a chat between the two of us, where nobody else reads it.";
 
 /// The answer to what was typed. Blocks.
 pub fn answered(site: &Site, teams: &Teams, activity: &Activity) -> String {
@@ -26,13 +27,9 @@ pub fn answered(site: &Site, teams: &Teams, activity: &Activity) -> String {
         return listening(site, teams, activity, word == "here")
             .unwrap_or_else(|why| escape(&why.problem().detail));
     }
-    let account = activity.account();
-    let link = if activity.conversation.conversation_type == "personal" {
-        Ok(())
-    } else {
-        Err("Say that to me alone, in a chat between the two of us, where nobody else reads it.")
-    };
-    let typed = Typed { text: &text, id: &activity.id, link, more: MORE };
+    let account = activity.account().unwrap_or_default();
+    let alone = if activity.conversation.conversation_type == "personal" { Ok(()) } else { Err(ALONE) };
+    let typed = Typed { text: &text, id: &activity.id, link: alone, lists: alone, more: MORE };
     words::answered(site, &teams.speaker(activity, &account), &typed).markdown(escape)
 }
 
@@ -49,7 +46,7 @@ pub fn spoken(text: &str) -> String {
 }
 
 fn listening(site: &Site, teams: &Teams, activity: &Activity, here: bool) -> Result<String, DeskError> {
-    let account = activity.account();
+    let account = activity.account().unwrap_or_default();
     match teams.speaker(activity, &account).whose(site)? {
         Some(account) => listens(site, teams, &account, activity, here),
         None => Ok(words::nobodys(site).markdown(escape)),
@@ -69,14 +66,7 @@ fn listens(
     }
     let (tenant, conversation, by, now) =
         (teams.tenant().to_owned(), activity.place().to_owned(), account.person.clone(), site.clock.time());
-    let changed = site.ledger.write(move |tx| {
-        let changed = rows::set_listens(tx.connection(), &tenant, &conversation, listens)?;
-        if changed {
-            let detail = format!("conversation={conversation} listens={listens} by={by}");
-            mark(tx, Mark::TeamsPlace, detail, now)?;
-        }
-        Ok(changed)
-    })?;
+    let changed = site.ledger.set_teams_place(tenant, conversation, listens, by, now)?;
     Ok(match (listens, changed) {
         (true, true) => "Every request is told here from now on.",
         (true, false) => "Every request is told here already.",

@@ -123,7 +123,8 @@ pub async fn take(
     };
     let shown = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
     let activity = webhook.believed(shown, &body, site.clock.time()).map_err(refuse)?;
-    match webhook.known.hear(activity.id.as_bytes(), &activity.account(), Instant::now()) {
+    match webhook.known.hear(activity.id.as_bytes(), &activity.account().unwrap_or_default(), Instant::now())
+    {
         Ok(()) => {}
         Err(why @ Unheard::Again) => return Err(refuse(why.why())),
         Err(why) => return Ok(message(&why.why())),
@@ -142,7 +143,7 @@ fn message(text: &str) -> Json<Value> {
 }
 
 fn answered(site: &Site, webhook: &Outgoing, activity: &Activity) -> String {
-    let account = activity.account();
+    let account = activity.account().unwrap_or_default();
     let bot = site.teams.as_ref().map(|bot| bot.tenant());
     let speaker = Speaker {
         tenant: &webhook.linked,
@@ -155,7 +156,7 @@ fn answered(site: &Site, webhook: &Outgoing, activity: &Activity) -> String {
         reviews: Err(NO_REVIEW.to_owned()),
     };
     let text = spoken(&activity.text);
-    let typed = Typed { text: &text, id: &activity.id, link: Ok(()), more: &[] };
+    let typed = Typed { text: &text, id: &activity.id, link: Ok(()), lists: Ok(()), more: &[] };
     words::answered(site, &speaker, &typed).markdown(escape)
 }
 
@@ -185,7 +186,7 @@ mod tests {
     fn what_is_signed_and_of_now_is_believed() {
         for seconds in [-300, 0, 300] {
             let read = webhook().believed(Some(SHOWN), BODY.as_bytes(), at(seconds)).unwrap();
-            assert_eq!(read.account(), "a");
+            assert_eq!(read.from.aad_object_id, "A");
         }
         for (shown, body, seconds, why) in [
             (None, BODY, 0, "shows no HMAC"),

@@ -33,8 +33,9 @@ pub fn place(sql: &dyn Sql, tenant: &str, conversation: &str) -> Result<Option<H
 /// The bot is there.
 pub fn put_place(sql: &dyn Sql, tenant: &str, new: &Heard, now: Time) -> Result<(), DeskError> {
     let Heard { place, kind, account, .. } = new;
-    let count: u64 = sql.one("SELECT count(*) FROM teams_place", &[])?;
-    if count >= limits::PLACES {
+    let is_new = self::place(sql, tenant, &place.conversation)?.is_none();
+    if is_new && sql.one::<u64>("SELECT count(*) FROM teams_place", &[])? >= limits::PLACES {
+        let count = limits::PLACES;
         return Err(DeskError::Busy(format!(
             "the bot is in {count} chats and channels, as many as it can be"
         )));

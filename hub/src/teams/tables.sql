@@ -12,16 +12,6 @@ CREATE TABLE IF NOT EXISTS teams_account (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS teams_account_person ON teams_account (person);
 
--- What hubs keep codes in that know no chat but Teams; chat_code is in its place.
-CREATE TABLE IF NOT EXISTS teams_code (
-    hash       BLOB PRIMARY KEY,
-    person     TEXT NOT NULL,
-    expires_ms INTEGER NOT NULL,
-    account    TEXT,            -- who said it
-    name       TEXT,
-    chat       TEXT
-) STRICT, WITHOUT ROWID;
-
 -- Chats and channels that the bot is in, and where they are called.
 CREATE TABLE IF NOT EXISTS teams_place (
     conversation TEXT PRIMARY KEY,

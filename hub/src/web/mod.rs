@@ -81,6 +81,7 @@ pub fn pages(site: &Arc<Site>) -> Router {
         .route("/web/teams/code", post(chats::code))
         .route("/web/teams/link", post(chats::link))
         .route("/web/teams/unlink", post(chats::unlink))
+        .route("/web/teams/away", post(chats::away))
         .route("/web/style.css", get(files::style))
         .route("/web/live.js", get(files::live))
         .fallback(guard::nothing)

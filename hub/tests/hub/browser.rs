@@ -2,7 +2,6 @@
 //! looked at. Pictures of all of them stay in `target/tmp/pages`.
 
 use crate::host::{Host, joined};
-use crate::node::Node;
 use crate::oidc::Room;
 use crate::room::Hub;
 use crate::web::{Browser, Past, link, lived};
@@ -97,7 +96,7 @@ fn every_page_is_fit_for_every_reader_and_breaks_no_policy_of_its_own() {
     });
     let file = hub.path("plan.json");
     std::fs::write(&file, plan.to_string()).unwrap();
-    let mut node = Node::run("pages.mjs", &[file.to_str().unwrap()]);
+    let mut node = testbed::Node::run("pages.mjs", &[file.to_str().unwrap()]).unwrap();
     let mut all = String::new();
     while let Some(line) = node.line() {
         all.push_str(&line);

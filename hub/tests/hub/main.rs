@@ -17,7 +17,6 @@ mod keys;
 mod login;
 mod moving;
 mod nginx;
-mod node;
 mod oidc;
 mod openapi;
 mod outbox;

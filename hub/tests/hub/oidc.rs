@@ -2,7 +2,6 @@
 //! provider may.
 
 use crate::nginx::certify;
-use crate::node::Node;
 use crate::room::{Hub, rest};
 use crate::web::{OWN, POLICY, Page, link};
 use api::{NewPolicy, Scope};
@@ -16,7 +15,7 @@ const PEOPLE: &str = "[alice]\ngroups = [\"dev\"]\n[bob]\ngroups = [\"leads\"]\n
 
 /// The provider.
 pub struct Provider {
-    _node: Node,
+    _node: testbed::Node,
     port: u16,
     ca: String,
 }
@@ -28,7 +27,7 @@ impl Provider {
         let secret = folder.join("secret");
         std::fs::write(&secret, "a word that both know, of many letters\n").unwrap();
         std::fs::set_permissions(&secret, std::fs::Permissions::from_mode(0o600)).unwrap();
-        let mut node = Node::run("provider.mjs", &[folder.to_str().unwrap(), hub]);
+        let mut node = testbed::Node::run("provider.mjs", &[folder.to_str().unwrap(), hub]).unwrap();
         let line = node.line().unwrap_or_default();
         let port = line.rsplit(' ').next().unwrap().parse().unwrap_or_else(|_| panic!("{line}"));
         Self { _node: node, port, ca }
@@ -244,12 +243,18 @@ fn an_account_is_bound_once_by_its_person_and_signs_them_in_from_then_on() {
     let bearer = format!("authorization: Bearer {token}\r\n");
     let status = || Page(room.hub.raw("GET /v1/status", &bearer, "")).status().to_owned();
     assert_eq!(status(), "200");
+    // So does an account in a chat that it could have linked.
+    room.hub.sql(
+        "INSERT INTO teams_account (tenant, account, person, name, chat, linked_ms, seq) \
+         VALUES ('t', 'a-17', 'alice', 'Alice', '29:a', 99999999999999, 1)",
+    );
     let fields = [("csrf", people.field("csrf")), ("issuer", issuer.as_str()), ("subject", "u-17")];
     let gone = admin.send("/web/oidc/unbind", &fields);
     assert_eq!((gone.status(), gone.head("location")), ("303", Some("/web/people")), "{}", gone.0);
     assert!(!other.is("alice") && alice.is("alice"), "the sign-in by a link goes on");
     assert_eq!(status(), "401");
     assert_eq!(room.lines("change=identity_unbound actor=admin person=alice"), 1);
+    assert_eq!(room.lines("person=alice account=a-17 by=admin"), 1);
     assert_eq!(Tab::new(&room).signs_in("/web").status(), "403");
 }
 

@@ -24,13 +24,18 @@ pub fn records(host: &Host) -> u64 {
 /// A question of an account that holds a grant, straight to the gate, and whether it was let in. Tries until
 /// there is an answer: a daemon that is killed hangs up.
 pub fn let_in(host: &Host, tty: &str) -> bool {
-    until(|| asked(host, tty)) == frame::Verdict::Allow
+    until(|| asked(host, "alice", tty)) == frame::Verdict::Allow
 }
 
-/// What the gate says of alice at sshd, where it answers.
-pub fn asked(host: &Host, tty: &str) -> Option<frame::Verdict> {
+/// What the gate says of somebody at sshd, where it answers.
+pub fn asked(host: &Host, login: &str, tty: &str) -> Option<frame::Verdict> {
     let question =
-        frame::Question { tty: tty.into(), ..frame::Question::at_sshd(frame::Phase::Account, "alice") };
+        frame::Question { tty: tty.into(), ..frame::Question::at_sshd(frame::Phase::Account, login) };
+    answered(host, &question)
+}
+
+/// What the gate says to a question, where it answers.
+pub fn answered(host: &Host, question: &frame::Question) -> Option<frame::Verdict> {
     let mut gate = host.connect("/run/jitd/gate.sock").ok()?;
     gate.set_read_timeout(Some(Duration::from_secs(5))).ok()?;
     gate.write_all(&question.encode().ok()?).ok()?;

@@ -1,7 +1,9 @@
 //! A hub and hosts of it, each on a machine of its own on one network, and laptops.
 
+use serde_json::json;
 use std::path::{Path, PathBuf};
-use testbed::{Host, Lan, Seen};
+use testbed::teams::{Account, SECRET, Teams};
+use testbed::{Browser, Host, Lan, Look, Seen};
 
 const POLICY: &str = "[[rule]]\nid = \"prod\"\nwho = { users = [\"alice\"] }\nwhere = { labels = { env = \"prod\" } }\n\
                       what = { services = [\"ssh\"] }\napprove = [{ from = [\"user:bob\"] }]\n";
@@ -28,13 +30,30 @@ impl Fleet {
     pub fn of(hosts: &[(&str, u8, &str)]) -> Self {
         let mut fleet = Self::of_a_hub(POLICY, None, |_| {});
         for (name, last, label) in hosts {
-            let host = Host::gated(name).unwrap();
-            fleet.lan.plug(&host, *last).unwrap();
-            host.root(&format!("echo '{HUB_AT} hub-1' >> /etc/hosts")).ends_with(0);
-            fleet.join(host, label);
+            fleet.brings(name, *last, label);
         }
         fleet.all_listen();
         fleet
+    }
+
+    /// A hub with a bot in Teams, and these hosts.
+    pub fn with_a_bot(policy: &str, hosts: &[(&str, u8, &str)]) -> (Self, Teams) {
+        let mut fleet = Self::of_a_hub(policy, None, |_| {});
+        let teams = bot(&fleet.hub);
+        let ca = std::fs::read_to_string(&fleet.ca).unwrap();
+        teams.asks("hub", &json!({"url": format!("https://{HUB_AT}:8443"), "ca": ca}));
+        for (name, last, label) in hosts {
+            fleet.brings(name, *last, label);
+        }
+        fleet.all_listen();
+        (fleet, teams)
+    }
+
+    fn brings(&mut self, name: &str, last: u8, label: &str) {
+        let host = Host::gated(name).unwrap();
+        self.lan.plug(&host, last).unwrap();
+        host.root(&format!("echo '{HUB_AT} hub-1' >> /etc/hosts")).ends_with(0);
+        self.join(host, label);
     }
 
     /// A hub without hosts, whose machine is prepared by this before it is set up. People pin this authority where it is
@@ -51,13 +70,13 @@ impl Fleet {
         let ca = ca.map_or_else(|| hub.path("var/lib/jit-hub/ca.crt"), Path::to_path_buf);
         let fleet = Self { lan, hub, hosts: Vec::new(), ca };
         std::fs::write(fleet.hub.scratch().join("policy.toml"), policy).unwrap();
-        std::fs::write(fleet.hub.scratch().join("people.toml"), "[alice]\n[bob]\n[carol]\n").unwrap();
+        std::fs::write(fleet.hub.scratch().join("people.toml"), "[alice]\n[bob]\n[carol]\n[dave]\n").unwrap();
         fleet.logs_in("admin", &format!("cat {}", fleet.hub.path("root/admin.token").display()));
         let files = fleet.hub.scratch().display().to_string();
         fleet
             .jit("admin", &format!("policy apply {files}/policy.toml --people {files}/people.toml"))
             .ends_with(0);
-        for who in ["alice", "bob", "carol"] {
+        for who in ["alice", "bob", "carol", "dave"] {
             let token =
                 fleet.jit("admin", &format!("token make t --person {who} --scope read,request,review"));
             std::fs::write(fleet.hub.scratch().join("token"), token.out.lines().next().unwrap()).unwrap();
@@ -108,5 +127,44 @@ impl Fleet {
     pub fn granted_to(&self, who: &str, what: &str) -> String {
         let asked = self.jit(who, &format!("request {what} --reason 'the import hangs'"));
         self.jit("bob", &format!("approve {}", asked.id("R-"))).id("G-")
+    }
+}
+
+/// What a browser shows, where nothing else is said.
+pub const LOOK: Look = Look { dark: false, width: 900 };
+
+/// A hub gets a bot in Teams, as the guide says it.
+fn bot(hub: &Host) -> Teams {
+    const SECRET_AT: &str = "/etc/jit-hub/teams.secret";
+    let teams = Teams::start_at(hub).unwrap();
+    hub.root(&format!("install -m 0600 -o jit-hub -g jit-hub /dev/null {SECRET_AT}")).ends_with(0);
+    std::fs::write(hub.path(SECRET_AT), SECRET).unwrap();
+    let file = hub.path("etc/jit-hub/hub.toml");
+    // Browsers here know it by its address.
+    let url = format!("url = \"https://{HUB_AT}:8443\"\n");
+    let lines = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, format!("{url}{lines}\n{}", teams.lines(SECRET_AT))).unwrap();
+    hub.root("systemctl restart jit-hub").ends_with(0);
+    teams
+}
+
+impl Fleet {
+    /// Somebody signs in at the hub by a link, and says on its page which account in Teams is theirs.
+    pub fn links(&self, teams: &Teams, browser: &mut Browser, person: &str) -> Account {
+        let account = Account::named(person);
+        teams.chats(&account);
+        let link = self.jit(person, "web").ends_with(0).out.clone();
+        browser.opens(link.lines().next().unwrap(), LOOK);
+        browser.clicks(&format!("Sign in as {person}"));
+        let page = format!("https://{HUB_AT}:8443/web/teams");
+        browser.opens(&page, LOOK);
+        browser.clicks("Make a code");
+        let words = browser.reads("say within ten minutes");
+        let code = words.split(" link ").nth(1).and_then(|rest| rest.split(' ').next()).unwrap();
+        teams.hears(&account.personal(), &account, &format!("link {code}"));
+        browser.opens(&page, LOOK);
+        browser.clicks("Yes, that is mine");
+        browser.reads("Take it away");
+        account
     }
 }

@@ -2,6 +2,7 @@
 
 mod desk;
 mod fleet;
+mod flood;
 mod gate;
 mod hub;
 mod page;
@@ -19,8 +20,10 @@ pub enum Bench {
     Sessions,
     /// A list of what waits, a review and a replay, with 100,000 requests in the store.
     Desk,
-    /// Three booted hosts and their hub: approved until usable, revoked until dead.
+    /// Three booted hosts and their hub: approved until usable, by a command and by a click in Teams; revoked until dead.
     Fleet,
+    /// Somebody who runs `sudo -n true` in a loop and is refused: what it does to others, and to the disk.
+    Flood,
     /// A hub with 15,000 hosts that listen.
     Hub,
 }
@@ -32,6 +35,7 @@ pub fn bench(bench: Bench) -> Result<()> {
         Bench::Sessions => sessions::sessions(),
         Bench::Desk => desk::desk(),
         Bench::Fleet => fleet::fleet(),
+        Bench::Flood => flood::flood(),
         Bench::Hub => hub::hub(),
     }
 }

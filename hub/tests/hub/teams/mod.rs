@@ -3,6 +3,7 @@
 mod believing;
 mod deciding;
 mod double;
+mod many;
 mod outgoing;
 mod pictures;
 mod words;

@@ -1,96 +1,25 @@
 //! The very card, as Microsoft's renderer draws it in a browser: nothing runs over its edge, and what people wrote is shown as
 //! they wrote it. The pictures are kept beside the other files of the tests, for people to look at.
 
-use super::double::{hub_of, linked, modules};
-use crate::room::{PEOPLE, POLICY, text};
+use super::double::{hub_of, linked};
+use crate::room::{PEOPLE, POLICY};
 use api::{NewRequest, Scope};
-use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use testbed::{Browser, Look};
 
-/// What a page has to say of itself once it is drawn.
-struct Drawn {
-    words: String,
-    buttons: u64,
-    /// By how many pixels something is wider than the card.
-    over: u64,
-}
+/// By how many pixels something in the chat is wider than it.
+const OVER: &str = "Math.max(0, document.documentElement.scrollWidth - innerWidth, ...[...document.querySelectorAll('.message')].map((box) => \
+                    Math.max(...[...box.querySelectorAll('*')].map((one) => Math.ceil(one.getBoundingClientRect().right))) \
+                    - Math.ceil(box.getBoundingClientRect().right)))";
 
-fn page(card: &Value, dark: bool, width: u32) -> String {
-    let (back, fore, soft, good, warning, attention) = if dark {
-        ("#1f1f1f", "#ffffff", "#adadad", "#92c353", "#f8d22a", "#f9526b")
-    } else {
-        ("#ffffff", "#242424", "#616161", "#237b4b", "#835c00", "#c4314b")
-    };
-    let colour = |hex: &str| json!({"default": hex, "subtle": soft});
-    let style = |back: &str| {
-        json!({"backgroundColor": back, "foregroundColors": {
-            "default": colour(fore), "good": colour(good), "warning": colour(warning), "attention": colour(attention), "accent": colour("#5b5fc7")
-        }})
-    };
-    let config = json!({
-        "supportsInteractivity": true, "fontFamily": "Segoe UI, DejaVu Sans, sans-serif",
-        "containerStyles": {"default": style(back), "attention": style(if dark { "#3b1f23" } else { "#fcf4f6" })},
-        "actions": {"maxActions": 6, "actionsOrientation": "horizontal", "actionAlignment": "left"}
-    });
-    let modules = modules().join("node_modules");
-    format!(
-        "<!doctype html><meta charset=utf-8><title></title>\
-         <style>body{{margin:0;background:{back};color:{fore};font-family:'DejaVu Sans',sans-serif}} .ac-textBlock p{{margin:0}} #card{{width:{width}px}}</style>\
-         <link rel=stylesheet href='file://{0}/adaptivecards/dist/adaptivecards.css'><div id=card></div>\
-         <script src='file://{0}/adaptivecards/dist/adaptivecards.min.js'></script>\
-         <script src='file://{0}/markdown-it/dist/markdown-it.min.js'></script>\
-         <script>\
-         AdaptiveCards.AdaptiveCard.onProcessMarkdown = (text, result) => {{ result.outputHtml = markdownit().render(text); result.didProcess = true; }};\
-         const card = new AdaptiveCards.AdaptiveCard(); card.hostConfig = new AdaptiveCards.HostConfig({config});\
-         card.parse({card}); const at = document.getElementById('card'); at.appendChild(card.render());\
-         const edge = at.getBoundingClientRect().right;\
-         const over = Math.max(0, ...[...at.querySelectorAll('*')].map((one) => Math.ceil(one.getBoundingClientRect().right) - edge));\
-         const said = {{words: at.innerText, buttons: at.querySelectorAll('button').length, over}};\
-         const out = document.createElement('script'); out.type = 'application/json'; out.id = 'said'; out.textContent = JSON.stringify(said).replace(/</g, '\\\\u003c'); document.body.appendChild(out);\
-         </script>",
-        modules.display()
-    )
-}
+/// How many buttons a card has.
+const BUTTONS: &str =
+    "document.querySelector('.message:last-child').querySelectorAll('.ac-adaptiveCard button').length";
 
-fn pictures() -> PathBuf {
+fn picture(name: &str) -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("teams-pictures");
     std::fs::create_dir_all(&folder).unwrap();
-    folder
-}
-
-fn drawn(card: &Value, name: &str, dark: bool, width: u32, height: u32) -> Drawn {
-    testbed::install(&[("chromium", "chromium")]).unwrap();
-    let file = pictures().join(format!("{name}.html"));
-    std::fs::write(&file, page(card, dark, width)).unwrap();
-    let profile = tempfile::tempdir().unwrap();
-    let run = |what: &str| {
-        let output = Command::new("chromium")
-            .args([
-                "--headless=new",
-                "--no-sandbox",
-                "--disable-gpu",
-                "--hide-scrollbars",
-                "--allow-file-access-from-files",
-            ])
-            .arg(format!("--user-data-dir={}", profile.path().display()))
-            .arg(format!("--window-size={width},{height}"))
-            .arg(what)
-            .arg(format!("file://{}", file.display()))
-            .output()
-            .unwrap();
-        assert!(output.status.success(), "{}", text(&output.stderr));
-        text(&output.stdout)
-    };
-    run(&format!("--screenshot={}", pictures().join(format!("{name}.png")).display()));
-    let page = run("--dump-dom");
-    let said = page.split("id=\"said\">").nth(1).unwrap_or_else(|| panic!("it was not drawn: {page}"));
-    let said: Value = serde_json::from_str(said.split("</script>").next().unwrap()).unwrap();
-    Drawn {
-        words: said["words"].as_str().unwrap().split_whitespace().collect::<Vec<_>>().join(" "),
-        buttons: said["buttons"].as_u64().unwrap(),
-        over: said["over"].as_u64().unwrap(),
-    }
+    folder.join(format!("{name}.png"))
 }
 
 #[test]
@@ -115,31 +44,46 @@ fn the_card_is_drawn_as_people_wrote_it_light_dark_and_narrow() {
     };
     let written = "The disk of **db-1** is full: see [the graph](https://evil.example) & <b>look</b>, \u{5d1}\u{5d3}\u{5d9}\u{5e7}\u{5d4} \
                    \u{645}\u{631}\u{62d}\u{628}\u{627}, {{DATE(2026-01-01T00:00:00Z,SHORT)}}";
-    let id = asks(written, &["ssh", "sudo"]);
-    let (message, card) = double.card(&bob.personal(), &id);
-    for (name, dark, width) in [("light", false, 600), ("dark", true, 600), ("narrow", false, 320)] {
-        let drawn = drawn(&card, name, dark, width, 900);
-        let plain = written.split_whitespace().collect::<Vec<_>>().join(" ");
-        assert!(drawn.words.contains(&plain), "{name}: {}", drawn.words);
-        assert!(
-            drawn.words.contains("alice asks for ssh, sudo as root on db-1 for 4h"),
-            "{name}: {}",
-            drawn.words
+    let plain = written.split_whitespace().collect::<Vec<_>>().join(" ");
+    let mut browser = Browser::new().unwrap();
+    let chat = double.chat(&bob.personal(), &bob);
+    let mut looks = |name: &str, look: Look, says: &[&str], buttons: u64| {
+        browser.opens(&chat, look);
+        let words = browser.reads(says[0]);
+        assert!(says.iter().all(|one| words.contains(one)), "{name}: {words}");
+        assert_eq!(
+            (browser.finds(OVER), browser.finds(BUTTONS)),
+            (0.into(), buttons.into()),
+            "{name}: {words}"
         );
-        assert_eq!((drawn.buttons, drawn.over), (3, 0), "{name}: {}", drawn.words);
+        browser.takes_picture(&picture(name));
+    };
+    let (light, dark) = (Look { dark: false, width: 600 }, Look { dark: true, width: 600 });
+    let narrow = Look { dark: true, width: 320 };
+    double.card(&bob.personal(), &asks(written, &["ssh", "sudo"]));
+    for (name, look) in [("light", light), ("dark", dark), ("narrow", narrow)] {
+        looks(name, look, &["alice asks for ssh, sudo as root on db-1 for 4h", &plain], 3);
     }
+    // Forty lines of it where the screen is narrow.
     let long = "The reason goes on and on, word by word, and nobody stops it. ".repeat(16);
-    let id = asks(&long, &["ssh"]);
-    let (_, card) = double.card(&bob.personal(), &id);
-    let tall = drawn(&card, "long", true, 320, 1600);
-    assert!(tall.words.contains(long.trim()) && tall.over == 0, "{}", tall.words);
-    let answer = double.click(&json!({"message": message, "verb": "approve", "from": bob.of(), "chosen": {"length": "2h", "comment": "half of it"}}));
-    let over = drawn(&answer["body"]["value"], "approved", false, 600, 700);
-    assert!(
-        over.words.contains("Approved by bob. Active until")
-            && over.words.contains("bob approved for 2h, teams"),
-        "{}",
-        over.words
-    );
-    assert_eq!((over.buttons, over.over), (1, 0), "{}", over.words);
+    double.card(&bob.personal(), &asks(&long, &["ssh"]));
+    looks("long", narrow, &[long.trim()], 3);
+}
+
+#[test]
+fn a_click_in_the_chat_shows_at_once_what_came_of_it() {
+    let (hub, double) = hub_of(POLICY, PEOPLE);
+    let bob = linked(&hub, &double, "bob");
+    let id = crate::outbox::asks(&hub, "the disk is full");
+    double.card(&bob.personal(), &id);
+    let mut browser = Browser::new().unwrap();
+    browser.opens(&double.chat(&bob.personal(), &bob), Look { dark: false, width: 600 });
+    browser.reads(&id);
+    browser.fills("For how long", "30m");
+    browser.fills("Comment", "half of it");
+    browser.clicks("Approve");
+    let words = browser.reads("Approved by bob. Active until");
+    assert!(words.contains("bob approved for 30m, teams") && words.contains("half of it"), "{words}");
+    assert_eq!((browser.finds(OVER), browser.finds(BUTTONS)), (0.into(), 1.into()), "{words}");
+    browser.takes_picture(&picture("approved"));
 }

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)] // a wrong step must stop the story
 
 mod approvers;
+mod chat;
 mod clock;
 mod doors;
 mod faults;

@@ -4,6 +4,9 @@
 // validation (botframework-connector) takes. Its clicks carry only what is on the card that it was sent.
 //
 //   node connector.cjs TENANT APP_ID SECRET
+//
+// Each line that it is told asks something of it ({"what", "says"}, see `control`), and each that it says answers one. A browser
+// finds chats under /emea/chat/CONVERSATION/ACCOUNT/ID: cards as Microsoft's renderer draws them, whose buttons click.
 "use strict";
 // Microsoft's validation tells what it refuses there.
 console.error = () => {};
@@ -11,6 +14,7 @@ const crypto = require("node:crypto");
 const fs = require("node:fs");
 const http = require("node:http");
 const https = require("node:https");
+const readline = require("node:readline");
 // The bundle that Microsoft publishes for browsers; it needs none to read a card.
 globalThis.self = globalThis;
 const adaptive = require("adaptivecards/dist/adaptivecards.min.js");
@@ -20,13 +24,15 @@ const [tenant, appId, secret] = process.argv.slice(2);
 let hub, ca;
 const ISSUER = "https://api.botframework.com";
 const LARGEST = 28 * 1024;
+// A second: in one chat, and of one bot in all of a tenant.
 const PER_SECOND = 7;
+const PER_SECOND_IN_ALL = 50;
 // A message can be changed only once it has settled.
 const SETTLES_MS = 150;
 
 // Keys of the tests' own, drawn once.
 function drawn(kid) {
-  const file = `${process.env.KEYS}-${kid}.pem`;
+  const file = `key-${kid}.pem`;
   if (!fs.existsSync(file)) {
     const { privateKey } = crypto.generateKeyPairSync("rsa", { modulusLength: 2048 });
     fs.writeFileSync(`${file}-${process.pid}`, privateKey.export({ type: "pkcs8", format: "pem" }), { mode: 0o600 });
@@ -39,7 +45,7 @@ const key = (kid, endorsements) => ({ kid, endorsements, ...drawn(kid) });
 const keys = { main: key("main", ["msteams", "webchat"]), other: key("other", ["webchat"]), stranger: key("stranger", ["msteams"]) };
 const published = ["main", "other"];
 
-const state = { tokens: new Map(), places: new Map(), messages: [], faults: [], seen: {}, calls: [], ids: 0, secret };
+const state = { tokens: new Map(), places: new Map(), messages: [], faults: [], seen: {}, calls: [], all: [], ids: 0, secret };
 let base;
 
 const base64url = (value) => Buffer.from(value).toString("base64url");
@@ -164,6 +170,9 @@ function connector(request, body, response, conversation, id) {
   place.calls = place.calls.filter((at) => now - at < 1000);
   if (place.calls.length >= PER_SECOND) return refused(response, 429, "TooManyRequests", "Throttled.", { "retry-after": "1" });
   place.calls.push(now);
+  state.all = state.all.filter((at) => now - at < 1000);
+  if (state.all.length >= PER_SECOND_IN_ALL) return refused(response, 429, "TooManyRequests", "Throttled.", { "retry-after": "1" });
+  state.all.push(now);
   if (body.length > LARGEST) return refused(response, 413, "MessageSizeTooBig", "Message size too large.");
   let activity;
   try {
@@ -266,11 +275,13 @@ function judgedAnswer({ status, body }) {
 // What tests ask of the double; no part of the protocol.
 const control = {
   hub: (where) => void ([hub, ca] = [where.url, where.ca]),
+  messages: ({ conversation }) => state.messages.filter((message) => message.conversation === conversation),
+  shown: ({ words }) => state.messages.filter((message) => JSON.stringify(message.versions.at(-1)).includes(words)).map((message) => message.conversation),
   place: ({ id, type }) => void state.places.set(id, { type, calls: [] }),
   block: ({ id, blocked }) => void (state.places.get(id).blocked = blocked),
   fault: (fault) => void state.faults.push(fault),
   secret: ({ secret }) => void ((state.secret = secret), state.tokens.clear()),
-  state: () => ({ messages: state.messages, seen: state.seen, calls: state.calls, faults: state.faults }),
+  state: () => ({ seen: state.seen, calls: state.calls, faults: state.faults }),
   publish: ({ kid }) => void published.push(kid),
   keep: ({ conversation, activity }) => ({ id: keep(conversation, activity) }),
   judge: ({ card }) => ({ wrong: judged(card) }),
@@ -309,6 +320,30 @@ async function microsoft(authorization, sent) {
   }
 }
 
+// A chat in a browser, as the client of Teams shows it: what was said, with cards drawn by Microsoft's renderer in the colours of
+// Teams. Their buttons do what `clicked` does, and nothing else.
+const files = {
+  "adaptivecards.js": ["text/javascript", "adaptivecards/dist/adaptivecards.min.js"],
+  "adaptivecards.css": ["text/css", "adaptivecards/dist/adaptivecards.css"],
+  "markdown-it.js": ["text/javascript", "markdown-it/dist/markdown-it.min.js"],
+  "chat.js": ["text/javascript", "./chat.js"],
+};
+const page = `<!doctype html><html lang=en><meta charset=utf-8><title>Teams</title><link rel=stylesheet href=/emea/adaptivecards.css>
+<style>body{margin:0;padding:8px;background:#fff;color:#242424;font-family:"Segoe UI","DejaVu Sans",sans-serif}
+@media (prefers-color-scheme:dark){body{background:#1f1f1f;color:#fff}}
+.message{margin:0 0 8px;border:1px solid #8884;border-radius:6px} .ac-textBlock p{margin:0}</style>
+<main></main><script src=/emea/adaptivecards.js></script><script src=/emea/markdown-it.js></script><script src=/emea/chat.js></script>`;
+async function chat([conversation, account, id, what], body, response) {
+  const from = { id: account, name: account.slice(3), aadObjectId: id };
+  if (what === "messages") return answer(response, 200, control.messages({ conversation }));
+  if (what === "click") {
+    const [one] = (await control.click({ ...JSON.parse(body), from })).answers;
+    return answer(response, 200, one);
+  }
+  response.writeHead(200, { "content-type": "text/html" });
+  response.end(page);
+}
+
 const server = http.createServer((request, response) => {
   const parts = [];
   request.on("data", (part) => parts.push(part));
@@ -329,9 +364,11 @@ const server = http.createServer((request, response) => {
         const fits = (request.method === "POST" && path.length === 4) || (request.method === "PUT" && path.length === 5);
         if (fits) return connector(request, body, response, path[2], path[4]);
       }
-      if (path[0] === "control" && control[path[1]]) {
-        const done = await control[path[1]](JSON.parse(body.toString() || "{}"));
-        return answer(response, 200, done === undefined ? {} : done);
+      if (path[0] === "chat") return chat(path.slice(1), body.toString(), response);
+      const file = files[path.join("/")];
+      if (file) {
+        response.writeHead(200, { "content-type": file[0], "cache-control": "max-age=3600" });
+        return response.end(fs.readFileSync(require.resolve(file[1])));
       }
       answer(response, 404, { error: { code: "NotFound", message: request.url } });
     } catch (why) {
@@ -344,6 +381,17 @@ server.listen(0, "127.0.0.1", () => {
   base = `http://127.0.0.1:${server.address().port}/emea/`;
   console.log(`listening ${server.address().port}`);
 });
+
+async function asked(line) {
+  try {
+    const { what, says } = JSON.parse(line);
+    const done = await control[what](says);
+    return { done: done === undefined ? null : done };
+  } catch (why) {
+    return { why: String(why.stack) };
+  }
+}
 // It ends with whoever started it.
-process.stdin.resume();
-process.stdin.on("end", () => process.exit(0));
+const told = readline.createInterface({ input: process.stdin });
+told.on("line", async (line) => console.log(JSON.stringify(await asked(line))));
+told.on("close", () => process.exit(0));
