@@ -68,7 +68,7 @@ fn asks(hub: &Hub, person: &str, host: &str) -> String {
 }
 
 fn asks_for(hub: &Hub, person: &str, what: &Value) -> String {
-    let token = hub.token(person, &[Scope::Read, Scope::Request], "1h").secret;
+    let token = hub.token(person, &[Scope::Read, Scope::Request, Scope::Review], "1h").secret;
     let new: NewRequest = serde_json::from_value(what.clone()).unwrap();
     hub.client(&token).request(&new).unwrap().request.ask.id.to_string()
 }

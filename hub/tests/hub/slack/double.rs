@@ -202,7 +202,7 @@ impl Double {
                     let state = if element["type"] == "static_select" {
                         let mut options = element["options"].as_array().unwrap().iter();
                         let chosen = said.map_or(element["initial_option"].clone(), |said| {
-                            options.find(|option| option["value"] == said).expect("it is no choice").clone()
+                            options.find(|option| option["value"] == said).unwrap().clone()
                         });
                         json!({"type": "static_select", "selected_option": chosen})
                     } else {
