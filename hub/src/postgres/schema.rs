@@ -57,9 +57,10 @@ fn signin() -> String {
     dialect::tables(crate::signin::TABLES)
 }
 
-/// Whose account in Teams is whose, and where the bot is. Hubs that do not know it have no bot.
+/// Whose account in Teams is whose, and where the bot is, with what the outbox did not have at first. Hubs that do not know
+/// it have no bot.
 fn teams() -> String {
-    dialect::tables(crate::teams::TABLES)
+    dialect::tables(&format!("{}{}", crate::outbox::TABLES, crate::teams::TABLES))
 }
 
 /// Codes that link accounts in any chat. A code that one of the hubs of before made is none to others, for ten minutes.

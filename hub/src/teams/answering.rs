@@ -144,11 +144,11 @@ fn later(site: Arc<Site>, teams: Arc<Teams>, activity: Arc<Activity>, text: Stri
         let at =
             Place { service: activity.service_url.clone(), conversation: activity.conversation.id.clone() };
         let message = text_message(&text);
-        let mut sent = teams.connector.post(&at, &message).await;
+        let mut sent = teams.connector.say(&at, &message).await;
         for _ in 0..limits::REPLY_AGAIN {
             let Err(Failed::Later(after, _)) = &sent else { break };
             tokio::time::sleep(after.unwrap_or(limits::AGAIN).min(limits::REPLY_WAITS)).await;
-            sent = teams.connector.post(&at, &message).await;
+            sent = teams.connector.say(&at, &message).await;
         }
         if let Err(Failed::Later(_, why) | Failed::Gone(why) | Failed::TooLarge(why) | Failed::Never(why)) =
             sent

@@ -165,8 +165,8 @@ impl Channel for Cards {
             let Some(truth) = &parcel.truth else {
                 let text = format!("There is more than can be told here one by one: see {}/web.", site.url);
                 passage.enter().await;
-                return match teams.connector.post(place, &super::answering::text_message(&text)).await {
-                    Ok(_) => Outcome::Sent { reference: None },
+                return match teams.connector.say(place, &super::answering::text_message(&text)).await {
+                    Ok(()) => Outcome::Sent { reference: None },
                     Err(why) => failed(why),
                 };
             };
@@ -279,8 +279,8 @@ impl Channel for Spoken {
                 _ => return Outcome::Moot,
             };
             passage.enter().await;
-            match teams.connector.post(&around.place, &super::answering::text_message(&text)).await {
-                Ok(_) => Outcome::Sent { reference: None },
+            match teams.connector.say(&around.place, &super::answering::text_message(&text)).await {
+                Ok(()) => Outcome::Sent { reference: None },
                 Err(why) => failed(why),
             }
         })

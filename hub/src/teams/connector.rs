@@ -80,7 +80,12 @@ impl Connector {
         Self { settings, http, token: tokio::sync::Mutex::default(), pace: Pace::default() }
     }
 
-    /// Says something there. What it is known by from then on.
+    /// Says something there that is changed no more.
+    pub async fn say(&self, place: &Place, activity: &Value) -> Result<(), Failed> {
+        self.call(Method::POST, place, &["activities"], activity).await.map(drop)
+    }
+
+    /// Says something there that changes later. What it is known by from then on.
     pub async fn post(&self, place: &Place, activity: &Value) -> Result<String, Failed> {
         let answer = self.call(Method::POST, place, &["activities"], activity).await?;
         let body = http::body(answer).await.map_err(|why| Failed::Later(None, why))?;
