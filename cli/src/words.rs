@@ -177,6 +177,7 @@ pub fn facts(request: &RequestView, now: Time) -> Vec<(&'static str, String)> {
         Channel::Host => ", on a host, by its word",
         Channel::Web => ", in a browser",
         Channel::Teams => ", in Teams",
+        Channel::Slack => ", in Slack",
     };
     facts.push(("asked", format!("{}{from}{how}", when(ask.asked_at, now))));
     facts.push(("rule", request.rule.clone()));

@@ -2,7 +2,8 @@
 
 use crate::limits;
 use crate::outbox;
-use crate::teams::settings::Settings as Teams;
+use crate::teams;
+use crate::teams::settings::{Outgoing, Settings as Teams};
 use serde::Deserialize;
 use std::io::Read as _;
 use std::net::{IpAddr, SocketAddr};
@@ -50,6 +51,8 @@ pub struct Config {
     pub webhook: Vec<outbox::config::Webhook>,
     /// The bot in Microsoft Teams.
     pub teams: Option<Teams>,
+    /// Outgoing webhooks of Teams, by which people ask and look.
+    pub teams_webhook: Vec<Outgoing>,
     /// The record.
     pub journal: Journal,
     /// Log lines.
@@ -75,6 +78,7 @@ impl Default for Config {
             workflows: Vec::new(),
             webhook: Vec::new(),
             teams: None,
+            teams_webhook: Vec::new(),
             journal: Journal::default(),
             syslog: Syslog::default(),
         }
@@ -245,6 +249,9 @@ impl Config {
         if let Some(teams) = &self.teams {
             teams.check()?;
         }
+        let names = self.teams_webhook.iter().map(|webhook| webhook.name.as_str());
+        outbox::config::are_names("teams_webhook", names, teams::WEBHOOKS)?;
+        self.teams_webhook.iter().try_for_each(Outgoing::check)?;
         let SignIn { issuer, client, secret, ca } = &self.signin;
         if issuer.is_none() && (client.is_some() || secret.is_some() || ca.is_some()) {
             return Err("signin.issuer: name the provider that the other keys of [signin] are for".to_owned());
@@ -320,7 +327,7 @@ mod tests {
         };
         let all_on = parse(&SHIPPED.lines().map(set).collect::<Vec<_>>().join("\n")).unwrap();
         assert!(!all_on.names.is_empty() && all_on.tls.is_some() && all_on.database.url.is_some());
-        assert!(all_on.teams.is_some());
+        assert!(all_on.teams.is_some() && all_on.teams_webhook.len() == 1);
         assert!(
             all_on.mail.is_some()
                 && all_on.slack.is_some()
@@ -341,6 +348,7 @@ mod tests {
             workflows,
             webhook,
             teams: None,
+            teams_webhook: Vec::new(),
             ..all_on
         };
         assert_eq!(all_off, Config::default());
@@ -370,6 +378,15 @@ mod tests {
         );
         assert!(
             parse("[signin]\nclient = \"jit\"\n").unwrap_err().contains("signin.issuer: name the provider")
+        );
+        let slack = "[slack]\ntoken = \"/t\"\nchannel = \"C0\"\n";
+        let half = parse(&format!("{slack}team = \"T0\"\n")).unwrap_err();
+        assert!(half.contains("slack.signing_secret: it and team go together"), "{half}");
+        let other = parse(&format!("{slack}team = \"contoso.slack.com\"\nsigning_secret = \"/s\"\n"));
+        assert!(other.unwrap_err().contains("slack.team: \"contoso.slack.com\" is no workspace's id"));
+        let webhook = "[[teams_webhook]]\nname = \"ops\"\ntenant = \"contoso.com\"\nkey = \"/k\"\n";
+        assert!(
+            parse(webhook).unwrap_err().contains("teams_webhook \"ops\": tenant: \"contoso.com\" is no id")
         );
         assert!(parse("[journal]\nmax_bytes = 1\n").unwrap_err().contains("(16 MiB) to be of use"));
     }

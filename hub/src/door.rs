@@ -6,7 +6,7 @@ use crate::certificate::{Certificates, provider};
 use crate::error::HubError;
 use crate::site::Site;
 use crate::teller::Teller;
-use crate::{limits, routes, teams, web};
+use crate::{limits, routes, slack, teams, web};
 use api::{Problem, ProblemCode};
 use axum::Router;
 use axum::body::Body;
@@ -197,10 +197,12 @@ impl Hall {
             call.extensions_mut().insert(web::From(from));
             return routed(pages.clone(), call).await;
         }
-        // Who joins shows a token in the body, and who has joined signs: neither has one of a person's.
+        // Who joins shows a token in the body, and who has joined signs, as chats do: none has one of a person's.
         let is_outside =
             matches!(path, "/healthz" | "/readyz" | "/v1/authority" | "/v1/openapi.json" | teams::PATH)
                 || matches!(path, "/v1/login" | "/v1/login/token")
+                || path.starts_with(teams::WEBHOOK_PATH)
+                || path.starts_with(slack::PATH)
                 || path.starts_with("/v1/hosts");
         let Some((site, inside)) = self.inside.as_ref().filter(|_| !is_outside) else {
             call.extensions_mut().insert(web::From(from));

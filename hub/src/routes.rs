@@ -7,7 +7,7 @@ use crate::metrics::Levels;
 use crate::outbox;
 use crate::site::Site;
 use crate::teller::Teller;
-use crate::{limits, rows, teams, web};
+use crate::{limits, rows, slack, teams, web};
 use access::{Person, TokenId, Window};
 use api::{
     AskJournal, AskedLogin, Check, CheckQuery, JournalRow, MadeLink, MadeToken, NewLink, NewLogin, NewToken,
@@ -62,6 +62,7 @@ pub fn outside(site: &Arc<Site>) -> Router {
         .merge(feed::for_hosts(site))
         .merge(inbox::for_hosts(site))
         .merge(teams::routes(site))
+        .merge(slack::routes(site))
         .layer(DefaultBodyLimit::max(api::limits::BODY))
 }
 

@@ -2,6 +2,7 @@
 
 use crate::address::{Seats, Tries};
 use crate::certificate::Certificates;
+use crate::chats;
 use crate::clock::{self, Clock};
 use crate::config::{Config, Role};
 use crate::door::House;
@@ -19,7 +20,8 @@ use crate::sight::Sight;
 use crate::signer::Client;
 use crate::signin::{self, Provider};
 use crate::site::Site;
-use crate::teams::{self, Teams};
+use crate::slack::Slack;
+use crate::teams::{self, Outgoing, Teams};
 use crate::teller::Teller;
 use crate::voice::Voice;
 use crate::{door, feeder, limits, rows, say};
@@ -63,6 +65,8 @@ fn start(config: &Config, log: &Log) -> Result<(), HubError> {
     is_set_up(config)?;
     let certificates = Arc::new(Certificates::open(config)?);
     let teams = config.teams.as_ref().map(Teams::open).transpose()?.map(Arc::new);
+    let outgoing = config.teams_webhook.iter().map(Outgoing::new).collect::<Result<Vec<_>, _>>()?;
+    let slack = config.slack.as_ref().map(Slack::new).transpose()?.flatten().map(Arc::new);
     let mut channels = outbox::channels(config, name(config)?.as_str()).map_err(HubError::Outbox)?;
     let ((signing, waiting), (bell, ringing)) = (Signing::new(), Bell::new());
     let (ledger, writer, read, reader) = open(config, log, (signing.clone(), bell), false)?;
@@ -127,6 +131,8 @@ fn start(config: &Config, log: &Log) -> Result<(), HubError> {
         ledger,
         policies,
         teams,
+        slack,
+        outgoing: outgoing.into_iter().map(Arc::new).collect(),
         failed: Tries::telling(limits::FAILED_TRIES),
         allowance: Allowance::default(),
         provider: Provider::of(&config.signin, &url(config))?,
@@ -199,6 +205,7 @@ pub fn open(
         let file = File::open(options.clone(), opening)?;
         // A file of an older release has none of these.
         (file.connection() as &dyn Sql).batch(teams::TABLES)?;
+        (file.connection() as &dyn Sql).batch(chats::TABLES)?;
         (file.connection() as &dyn Sql).batch(outbox::TABLES)?;
         (file.connection() as &dyn Sql).batch(signin::TABLES)?;
         seq.store(file.head().seq, Ordering::Relaxed);

@@ -10,7 +10,8 @@ use crate::policy::Policies;
 use crate::sight::Sight;
 use crate::signer::Client;
 use crate::signin::Provider;
-use crate::teams::Teams;
+use crate::slack::Slack;
+use crate::teams::{Outgoing, Teams};
 use crate::teller::Teller;
 use crate::voice::Voice;
 use access::HostName;
@@ -46,6 +47,10 @@ pub struct Site {
     pub unsigned: Mutex<Option<String>>,
     /// The bot in Microsoft Teams, where there is one.
     pub teams: Option<Arc<Teams>>,
+    /// Outgoing webhooks of Teams.
+    pub outgoing: Vec<Arc<Outgoing>>,
+    /// The workspace of Slack whose people are listened to, where there is one.
+    pub slack: Option<Arc<Slack>>,
     /// Tokens that opened nothing, by address.
     pub failed: Tries,
     /// How much of the record each host may still write.
@@ -71,6 +76,11 @@ impl Site {
     pub fn next_voice(&self) -> Result<Voice, HubError> {
         self.renew_in(limits::MANIFEST_AGAIN);
         Voice::renew(&self.keys, &self.signer, &self.root)
+    }
+
+    /// Whether it listens to a chat, so that accounts there can be somebody's.
+    pub fn has_chats(&self) -> bool {
+        self.teams.is_some() || !self.outgoing.is_empty() || self.slack.is_some()
     }
 
     /// Whether other hubs write to the same database.

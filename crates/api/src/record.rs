@@ -185,6 +185,10 @@ pub enum Mark {
     TeamsUnlinked,
     /// A chat or channel in Microsoft Teams hears of every request from now on, or no more.
     TeamsPlace,
+    /// Somebody confirmed that an account in Slack is theirs.
+    SlackLinked,
+    /// An account in Slack is nobody's any more.
+    SlackUnlinked,
     /// Something around the daemon is not as it must be any more.
     Finding,
     /// It is right again.
@@ -223,6 +227,8 @@ impl Mark {
             Self::TeamsLinked => "teams_linked",
             Self::TeamsUnlinked => "teams_unlinked",
             Self::TeamsPlace => "teams_place",
+            Self::SlackLinked => "slack_linked",
+            Self::SlackUnlinked => "slack_unlinked",
             Self::Finding => "finding",
             Self::FindingGone => "finding_gone",
             Self::WatchLate => "watch_late",

@@ -132,6 +132,8 @@ pub enum Channel {
     Web,
     /// A chat in Microsoft Teams: a click or a message of an account that is a person's.
     Teams,
+    /// Slack: a click or a slash command of an account that is a person's.
+    Slack,
 }
 
 impl Channel {
@@ -145,12 +147,13 @@ impl Channel {
             Self::Host => "host",
             Self::Web => "web",
             Self::Teams => "teams",
+            Self::Slack => "slack",
         }
     }
 
     /// Whether what it brings is worth what the rule says of chats: whoever has somebody's chat account can click.
     pub const fn is_chat(self) -> bool {
-        matches!(self, Self::Teams)
+        matches!(self, Self::Teams | Self::Slack)
     }
 }
 

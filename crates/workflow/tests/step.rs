@@ -108,8 +108,12 @@ fn review(request: &Request, by: &str, verdict: ReviewVerdict) -> Event {
 }
 
 fn in_chat(event: Event) -> Event {
+    said_in(Channel::Teams, event)
+}
+
+fn said_in(channel: Channel, event: Event) -> Event {
     let Event::Review { review, names, mint } = event else { panic!("no review") };
-    Event::Review { review: Review { channel: Channel::Teams, ..review }, names, mint }
+    Event::Review { review: Review { channel, ..review }, names, mint }
 }
 
 /// Whether these people, one after the other, are enough.
@@ -285,6 +289,20 @@ fn a_click_in_a_chat_is_worth_what_the_rule_says() {
     );
     let once = step(&of(&two), &two, yes(&of(&two), "bob"), at(1)).unwrap().request;
     assert!(matches!(clicks(&once, &two, "carol"), Err(Refusal::LastInChat { .. })), "whoever was first");
+}
+
+#[test]
+fn a_click_in_slack_is_worth_what_one_in_teams_is() {
+    let with = |chat, need| Rule { chat, ..rule(&[(&["bob", "carol", "dave"], need)]) };
+    let clicks = |rule: &Rule| {
+        let request = open(ask("alice", "alice"), rule, at(0)).unwrap();
+        step(&request, rule, said_in(Channel::Slack, yes(&request, "bob")), at(1))
+    };
+    let done = clicks(&with(ChatWeight::Full, 1)).unwrap().request;
+    assert!(matches!(done.state, RequestState::Approved { .. }) && done.reviews[0].channel.code() == "slack");
+    assert!(matches!(clicks(&with(ChatWeight::Notify, 1)), Err(Refusal::NotInChat { .. })));
+    assert!(matches!(clicks(&with(ChatWeight::FirstOfTwo, 1)), Err(Refusal::LastInChat { .. })));
+    assert!(clicks(&with(ChatWeight::FirstOfTwo, 2)).unwrap().request.state.is_pending());
 }
 
 #[test]

@@ -62,6 +62,10 @@ pub struct Slack {
     /// Whether people are, each what concerns them; Slack knows them by their mail address.
     #[serde(default)]
     pub people: bool,
+    /// The id of the workspace that clicks and words are taken from.
+    pub team: Option<String>,
+    /// File of the app's signing secret, by which they are believed. None: messages have a link and no buttons.
+    pub signing_secret: Option<PathBuf>,
     /// Where Slack is.
     #[serde(default = "slack")]
     pub api: String,
@@ -115,7 +119,18 @@ pub fn check(config: &Config) -> Result<(), String> {
                 "slack.channel: {id:?} is no channel's id: take it, as C0123ABCD, from the end of the channel's details in Slack"
             ));
         }
-        if slack.channel.is_none() && !slack.people {
+        if let Some(id) = slack.team.as_deref().filter(|id| !is_id(id)) {
+            return Err(format!(
+                "slack.team: {id:?} is no workspace's id: take it, as T0123ABCD, from an address of the workspace in a browser"
+            ));
+        }
+        if slack.team.is_some() != slack.signing_secret.is_some() {
+            return Err(
+                "slack.signing_secret: it and team go together, by which clicks are believed: write both, or neither"
+                    .to_owned(),
+            );
+        }
+        if slack.channel.is_none() && !slack.people && slack.team.is_none() {
             return Err(
                 "slack.channel: nobody would hear of anything: name a channel, or write people = true"
                     .to_owned(),
@@ -147,7 +162,8 @@ fn check_mail(mail: &Mail) -> Result<(), String> {
     Ok(())
 }
 
-fn are_names<'a>(what: &str, names: impl Iterator<Item = &'a str>, most: usize) -> Result<(), String> {
+/// Whether sections of which there can be several are told apart by names that can be used.
+pub fn are_names<'a>(what: &str, names: impl Iterator<Item = &'a str>, most: usize) -> Result<(), String> {
     let mut known = BTreeSet::new();
     for name in names {
         let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';

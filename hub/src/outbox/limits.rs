@@ -108,12 +108,5 @@ pub const NAME: usize = 32;
 /// Bytes of an answer that is read whole: Slack gives back the message, which is under 20 KB.
 pub const WHOLE_ANSWER: usize = 256 * 1024;
 
-/// Characters of a header and of a field, and fields of a section, that Slack takes (api.slack.com/reference/block-kit).
-pub const SLACK_TITLE: usize = 150;
-/// See [`SLACK_TITLE`].
-pub const SLACK_FIELD: usize = 2000;
-/// See [`SLACK_TITLE`].
-pub const SLACK_FIELDS: usize = 10;
-
 /// Rows that are counted when it is asked how much there is to do: what more there is changes nothing.
 pub const COUNTED: u32 = 1000;

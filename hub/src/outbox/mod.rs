@@ -14,7 +14,7 @@ mod collecting;
 pub mod config;
 mod delivering;
 mod doubt;
-mod http;
+pub mod http;
 pub mod limits;
 mod listing;
 mod mail;
@@ -33,6 +33,7 @@ pub use delivering::{Bell, start};
 pub use doubt::Passage;
 pub use listing::list;
 pub use news::News;
+pub use says::{Said, stands_now};
 pub use truth::Truth;
 
 use crate::config::Config;

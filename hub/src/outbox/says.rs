@@ -44,7 +44,11 @@ pub fn said(parcel: &Parcel, reader: Option<&Person>) -> Option<Said> {
 
 /// How it stands, for who looks at it again and again.
 pub fn stands(parcel: &Parcel, reader: Option<&Person>) -> Said {
-    let Some(truth) = &parcel.truth else { return more(parcel) };
+    parcel.truth.as_ref().map_or_else(|| more(parcel), |truth| stands_now(truth, reader))
+}
+
+/// The same of a request.
+pub fn stands_now(truth: &Truth, reader: Option<&Person>) -> Said {
     let unseen = truth.request.afterwards.as_ref().filter(|afterwards| afterwards.review.is_none());
     let change = match (&truth.request.state, unseen) {
         (_, Some(afterwards)) if afterwards.overdue => Change::Overdue,

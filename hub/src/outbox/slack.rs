@@ -1,13 +1,16 @@
 //! Slack: one message for each request, in a channel and to people, changed in place (`chat.postMessage`, `chat.update`).
-//! Nothing in a message decides anything: its link leads to a page that needs a sign-in.
+//! Where nothing comes back from Slack, nothing in a message decides anything: its link leads to a page that needs a sign-in.
+//! Else there are buttons in it, and what comes of a click is [`crate::slack`]'s.
 
 use super::channel::{Channel, Keeps, Outcome, Parcel, Rate, Rates};
 use super::config::Slack as Config;
 use super::doubt::Passage;
 use super::http;
-use super::limits;
 use super::news::News;
 use super::says::{Said, stands};
+use super::truth::Truth;
+use crate::chats::picture::Picture;
+use crate::slack::blocks;
 use access::Person;
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
@@ -22,6 +25,8 @@ pub struct Slack {
     token: Zeroizing<String>,
     channel: Option<String>,
     people: bool,
+    /// Whether a click in a message comes back.
+    decides: bool,
     client: reqwest::Client,
 }
 
@@ -43,6 +48,7 @@ impl Slack {
             token,
             channel: config.channel.clone(),
             people: config.people,
+            decides: config.signing_secret.is_some(),
             client: http::client(config.ca.as_deref()).map_err(|why| format!("slack.ca: {why}"))?,
         })
     }
@@ -105,7 +111,10 @@ impl Slack {
 
     async fn send(&self, parcel: &Parcel, passage: &Passage) -> Result<String, Outcome> {
         let reader = parcel.recipient.strip_prefix(PERSON).and_then(|person| Person::parse(person).ok());
-        let mut message = Message::of(&stands(parcel, reader.as_ref()));
+        let is_theirs = |truth: &&Truth| reader.as_ref().is_none_or(|reader| truth.is_decider(reader));
+        let truth = parcel.truth.as_ref().filter(|_| self.decides).filter(is_theirs);
+        let decides = truth.map(Truth::picture);
+        let mut message = Message::of(&stands(parcel, reader.as_ref()), decides.as_ref());
         if let Some((channel, at)) = parcel.reference.as_deref().and_then(|found| found.split_once(' ')) {
             (message.channel, message.ts) = (channel.to_owned(), Some(at.to_owned()));
             return self.call("chat.update", &message).await.map(|_| format!("{channel} {at}"));
@@ -172,7 +181,7 @@ impl Channel for Slack {
     }
 }
 
-/// A message in Block Kit. All but the link is plain text, in which nothing is markup.
+/// A message in Block Kit.
 #[derive(Serialize)]
 struct Message {
     channel: String,
@@ -187,55 +196,8 @@ struct Message {
 }
 
 impl Message {
-    fn of(said: &Said) -> Self {
-        let plain = |text: &str, most: usize| json!({ "type": "plain_text", "text": cut(text, most), "emoji": false });
-        let mut blocks = vec![json!({ "type": "header", "text": plain(&said.title, limits::SLACK_TITLE) })];
-        for facts in said.facts.chunks(limits::SLACK_FIELDS) {
-            let field =
-                |(name, value): &(&str, String)| plain(&format!("{name}: {value}"), limits::SLACK_FIELD);
-            blocks.push(json!({ "type": "section", "fields": facts.iter().map(field).collect::<Vec<_>>() }));
-        }
-        let link = format!("<{}|{}, signed in>", said.link, said.next);
-        blocks.push(json!({ "type": "section", "text": { "type": "mrkdwn", "text": link } }));
-        Self { channel: String::new(), ts: None, text: escaped(&said.title), blocks, metadata: None }
-    }
-}
-
-/// As much of a text as there is room for, escaped as Slack wants all text to be.
-fn cut(text: &str, most: usize) -> String {
-    let mut out = String::new();
-    for letter in text.chars() {
-        let one = escaped(letter.encode_utf8(&mut [0; 4]));
-        // Slack counts characters.
-        if out.chars().count() + one.chars().count() + 3 > most {
-            out.push_str("...");
-            break;
-        }
-        out.push_str(&one);
-    }
-    out
-}
-
-fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn nothing_that_somebody_wrote_is_markup_or_longer_than_slack_takes() {
-        let facts = vec![("Reason", "<!channel> *x* <https://evil.example|y> ".repeat(200))];
-        let (title, next, link) = ("t".repeat(400), "See it".to_owned(), "https://hub/x".to_owned());
-        let message = Message::of(&Said { title, facts, next, is_loud: false, link });
-        let message = serde_json::to_value(&message).unwrap();
-        let field = &message["blocks"][1]["fields"][0];
-        let text = field["text"].as_str().unwrap();
-        assert!(field["type"] == "plain_text" && !text.contains('<') && text.ends_with("..."), "{text}");
-        assert!(text.chars().count() <= 2000, "{}", text.len());
-        assert!(message["blocks"][0]["text"]["text"].as_str().unwrap().chars().count() <= 150);
-        let links = message.to_string().matches('<').count();
-        assert_eq!(links, 1, "{message}");
+    fn of(said: &Said, decides: Option<&Picture>) -> Self {
+        let (text, blocks) = (blocks::escaped(&said.title), blocks::message(said, decides));
+        Self { channel: String::new(), ts: None, text, blocks, metadata: None }
     }
 }

@@ -1,8 +1,9 @@
 //! How things are with a request at this moment: what is sent is made of this, so that what comes late is not wrong.
 
+use crate::chats::picture::Picture;
 use crate::site::Site;
 use access::{Login, Person, RequestId, Time};
-use api::{GrantView, RequestView};
+use api::{GrantView, RequestView, Used};
 use desk::{Caller, Clock as _, DeskError, Roles, Worlds as _};
 use std::collections::BTreeSet;
 use workflow::{Channel, RequestState, Rule, World};
@@ -43,6 +44,12 @@ impl Truth {
     /// Who hears of it by the policy's `tell`.
     pub fn told(&self) -> BTreeSet<Person> {
         self.rule.as_ref().map(|rule| rule.tell.clone()).unwrap_or_default()
+    }
+
+    /// What a chat shows where it can be decided.
+    pub fn picture(&self) -> Picture {
+        let (request, grant) = (self.request.clone(), self.grant.clone());
+        Picture::of(request, grant, self.rule.as_ref(), Used::default(), self.now)
     }
 
     /// Whether it still waits to be decided.

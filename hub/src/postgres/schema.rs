@@ -27,6 +27,7 @@ pub(super) const STEPS: &[Step] = &[
     Step { sql: outbox, oldest: 1 },
     Step { sql: signin, oldest: 1 },
     Step { sql: teams, oldest: 1 },
+    Step { sql: chats, oldest: 1 },
 ];
 
 /// Held while a step is taken: of this product alone among those that share a server.
@@ -60,6 +61,11 @@ fn signin() -> String {
 /// it have no bot.
 fn teams() -> String {
     dialect::tables(&format!("{}{}", crate::outbox::TABLES, crate::teams::TABLES))
+}
+
+/// Codes that link accounts in any chat. A code that one of the hubs of before made is none to others, for ten minutes.
+fn chats() -> String {
+    dialect::tables(crate::chats::TABLES)
 }
 
 /// Takes the steps that are missing. Where there is nothing at all it makes the tables, with the first record of a

@@ -2,10 +2,10 @@
 //! found by issuer and subject alone.
 
 use super::limits;
+use crate::chats::binding::unlink_since;
 use crate::ledger::{Ledger, new_id, put_token, revoked, right_record};
 use crate::rows;
 use crate::secret::Hash;
-use crate::teams::binding::unlink_since;
 use access::{Person, Text, Time, TokenId};
 use api::{Identity, Right, Scope, Token, TokenView};
 use chrono::TimeDelta;

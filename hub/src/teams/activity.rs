@@ -3,6 +3,7 @@
 
 use super::limits;
 use super::settings::is_guid;
+use crate::chats::clicks::Click;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -17,6 +18,8 @@ pub struct Activity {
     pub name: String,
     /// Its id.
     pub id: String,
+    /// When it was sent.
+    pub timestamp: String,
     /// `msteams`.
     pub channel_id: String,
     /// Where to answer.
@@ -78,12 +81,24 @@ pub struct Named {
 }
 
 impl Activity {
+    /// One in which fields are null that could have been left out, as what an outgoing webhook is sent.
+    pub fn with_nulls(bytes: &[u8]) -> Result<Self, serde_json::Error> {
+        let mut value: Value = serde_json::from_slice(bytes)?;
+        leave_out_nulls(&mut value);
+        serde_json::from_value(value)
+    }
+
     /// The tenant that it is of, where all that it says of that agrees.
     pub fn tenant(&self) -> Option<&str> {
-        let said = [self.channel_data.tenant.id.as_str(), self.conversation.tenant_id.as_str()];
-        let mut said = said.into_iter().filter(|id| !id.is_empty());
+        let mut said = self.tenants();
         let first = said.next()?;
         said.all(|other| other.eq_ignore_ascii_case(first)).then_some(first)
+    }
+
+    /// All tenants that it says it is of.
+    pub fn tenants(&self) -> impl Iterator<Item = &str> {
+        let said = [self.channel_data.tenant.id.as_str(), self.conversation.tenant_id.as_str()];
+        said.into_iter().filter(|id| !id.is_empty())
     }
 
     /// The id of the account that did it, where it says one that can be somebody's.
@@ -125,21 +140,16 @@ impl Activity {
     }
 }
 
-/// A click on a card.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Click {
-    /// Which button.
-    pub verb: String,
-    /// The request.
-    pub request: String,
-    /// Which card it was.
-    pub revision: String,
-    /// Which request was shown.
-    pub digest: String,
-    /// The length that was chosen.
-    pub length: Option<String>,
-    /// What was typed.
-    pub comment: Option<String>,
+/// No deeper than what was read can be.
+fn leave_out_nulls(value: &mut Value) {
+    match value {
+        Value::Object(fields) => {
+            fields.retain(|_, field| !field.is_null());
+            fields.values_mut().for_each(leave_out_nulls);
+        }
+        Value::Array(items) => items.iter_mut().for_each(leave_out_nulls),
+        _ => {}
+    }
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use super::commands;
 use super::connector::{Failed, Place};
 use super::rows::{self, Heard};
 use super::token::{self, Unbelieved};
-use super::{Teams, limits};
+use super::{Teams, limits, outgoing};
 use crate::site::Site;
 use api::ProblemCode;
 use axum::body::Bytes;
@@ -24,10 +24,11 @@ use std::sync::Arc;
 /// Where Microsoft sends it.
 pub const PATH: &str = "/teams/messages";
 
-/// The one call.
+/// What the bot and the outgoing webhooks are called by.
 pub fn routes(site: &Arc<Site>) -> Router {
     Router::new()
         .route(PATH, post(take))
+        .route("/teams/webhook/{name}", post(outgoing::take))
         .layer(DefaultBodyLimit::max(limits::ACTIVITY))
         .with_state(Arc::clone(site))
 }

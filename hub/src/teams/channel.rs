@@ -4,9 +4,10 @@
 use super::answering::message;
 use super::card::{self, Shown};
 use super::connector::{Failed, Place};
-use super::picture::Picture;
 use super::rows;
 use super::{Teams, limits};
+use crate::chats;
+use crate::chats::picture::Picture;
 use crate::inbox;
 use crate::outbox::{Channel, Keeps, Kind, News, Outcome, Parcel, Passage, Rate, Rates, Truth};
 use crate::site::Site;
@@ -83,7 +84,7 @@ struct Around {
     /// How hosts say that the grant was used.
     used: api::Used,
     /// Accounts that are somebody's.
-    accounts: Vec<rows::Account>,
+    accounts: Vec<chats::rows::Account>,
 }
 
 impl Around {
@@ -102,11 +103,11 @@ impl Around {
                 };
                 // Whose account was taken away hears no more, not even what a card of theirs has become.
                 if heard.kind == "personal"
-                    && rows::account_of(sql, teams.tenant(), &heard.account)?.is_none()
+                    && chats::rows::account_of(sql, teams.tenant(), &heard.account)?.is_none()
                 {
                     return Ok(Err(Outcome::Moot));
                 }
-                let accounts = rows::accounts(sql, teams.tenant(), None)?;
+                let accounts = chats::rows::accounts(sql, teams.tenant(), None)?;
                 Ok(Ok(Self { place: heard.place, used, accounts }))
             })
         });

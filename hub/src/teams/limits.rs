@@ -50,24 +50,6 @@ pub const NAMED: usize = 12;
 /// Accounts that a card is renewed for when they look at it: Microsoft takes 60.
 pub const RENEWED_FOR: usize = 60;
 
-/// Lengths to choose from, the asked one included: a glance.
-pub const LENGTHS: usize = 6;
-
-/// Requests that `list` shows: a screen.
-pub const LISTED: usize = 10;
-
-/// Bytes of a text message that is read as a command: the longest reason, and names.
-pub const COMMAND: usize = 4096;
-
-/// A code that links an account is good for so long: from a browser to a chat.
-pub const CODE: TimeDelta = TimeDelta::minutes(10);
-
-/// Codes of one person at once: one, and some that were lost.
-pub const CODES: u64 = 5;
-
-/// Accounts of one person at once: their own, and a guest's or two.
-pub const ACCOUNTS: u64 = 5;
-
 /// Chats and channels that the bot knows: everybody's, of a large tenant.
 pub const PLACES: u64 = 50_000;
 
@@ -98,3 +80,12 @@ pub const AGAIN_MOST: Duration = Duration::from_secs(600);
 
 /// A card that was just made may not be found for so long.
 pub const SETTLES: TimeDelta = TimeDelta::seconds(60);
+
+/// Outgoing webhooks: one of each team.
+pub const WEBHOOKS: usize = 16;
+
+/// An outgoing webhook is answered within this, whatever came of it: Teams waits for 5 s.
+pub const ANSWERED: Duration = Duration::from_secs(4);
+
+/// Bytes of the key of an outgoing webhook, at least: Teams makes 32.
+pub const WEBHOOK_KEY: usize = 16;

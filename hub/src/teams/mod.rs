@@ -1,13 +1,14 @@
 //! The bot in Microsoft Teams: requests as cards, clicks on them as reviews, and a few words that can be typed.
 //!
-//! What comes in is believed by its `token` alone, and done for the person whose account it came of (`binding`) with the
+//! What comes in is believed by its `token` alone, and done for the person whose account it came of ([`crate::chats`]) with the
 //! rights that they have at that moment. What goes out is drawn of what is committed (`card`), and sent to places (`rows`)
 //! that came with something that was believed (`connector`).
+//!
+//! Beside it there are outgoing webhooks (`outgoing`), by which people ask and look in a channel, and nobody decides.
 
 mod activity;
 mod address;
 mod answering;
-pub mod binding;
 mod card;
 mod channel;
 mod check;
@@ -17,7 +18,7 @@ mod connector;
 mod http;
 mod limits;
 mod manifest;
-mod picture;
+mod outgoing;
 pub mod rows;
 pub mod settings;
 mod token;
@@ -25,9 +26,13 @@ mod token;
 pub use answering::{PATH, routes};
 pub use channel::channels;
 pub use check::check;
+pub use limits::WEBHOOKS;
 pub use manifest::write as write_manifest;
+pub use outgoing::{Outgoing, PATH as WEBHOOK_PATH};
 
+use crate::chats::speaker::Speaker;
 use crate::error::HubError;
+use activity::Activity;
 use clap::Subcommand;
 use connector::Connector;
 use settings::Settings;
@@ -35,6 +40,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use token::Keys;
 use tokio::sync::Semaphore;
+use workflow::Channel;
 
 /// The tables of this room, which hubs of before did not have.
 pub const TABLES: &str = include_str!("tables.sql");
@@ -80,5 +86,18 @@ impl Teams {
     /// The tenant whose people may talk to it, as rows have it.
     pub fn tenant(&self) -> &str {
         &self.settings.tenant
+    }
+
+    /// Who said something to it: the account, and what else it says of itself.
+    fn speaker<'a>(&'a self, activity: &'a Activity, account: &'a str) -> Speaker<'a> {
+        Speaker {
+            tenant: self.tenant(),
+            believed: None,
+            account,
+            name: &activity.from.name,
+            chat: &activity.from.id,
+            channel: Channel::Teams,
+            reviews: Ok(()),
+        }
     }
 }

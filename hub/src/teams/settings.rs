@@ -99,6 +99,38 @@ impl Settings {
     }
 }
 
+/// `[[teams_webhook]]`: an outgoing webhook of a team.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Outgoing {
+    /// What it is known by here, and called at.
+    pub name: String,
+    /// The tenant that its team is of, a GUID.
+    pub tenant: String,
+    /// The file of the key that Teams showed when it was made.
+    pub key: PathBuf,
+}
+
+impl Outgoing {
+    /// What types cannot tell.
+    pub fn check(&self) -> Result<(), String> {
+        let Self { name, tenant, key } = self;
+        if !is_guid(tenant) {
+            return Err(format!(
+                "teams_webhook {name:?}: tenant: {tenant:?} is no id: copy it from the overview of Microsoft Entra, where it is \
+                 like 11111111-2222-3333-4444-555555555555"
+            ));
+        }
+        if !key.is_absolute() {
+            return Err(format!(
+                "teams_webhook {name:?}: key: {} is not an absolute path: start it with /",
+                key.display()
+            ));
+        }
+        Ok(())
+    }
+}
+
 /// Whether this is a GUID as Microsoft writes them.
 pub fn is_guid(text: &str) -> bool {
     let parts: Vec<&str> = text.split('-').collect();

@@ -1,26 +1,16 @@
--- Accounts in Microsoft Teams that people said are theirs, signed in. Times are milliseconds after the Unix epoch; seq is the
--- record that last changed the row.
+-- Accounts in chats that people said are theirs, signed in. Times are milliseconds after the Unix epoch; seq is the record that
+-- last changed the row.
 CREATE TABLE IF NOT EXISTS teams_account (
-    tenant    TEXT NOT NULL,
-    account   TEXT NOT NULL,    -- the id in the tenant's directory
+    tenant    TEXT NOT NULL,    -- a tenant of Microsoft's, by the bot; webhook/NAME, slack/TEAM
+    account   TEXT NOT NULL,    -- the id in the tenant's directory, or in the workspace
     person    TEXT NOT NULL,
-    name      TEXT NOT NULL,    -- as Teams showed it then
-    chat      TEXT NOT NULL,    -- what the bot calls the account by
+    name      TEXT NOT NULL,    -- as the chat showed it then
+    chat      TEXT NOT NULL,    -- what a bot calls the account by
     linked_ms INTEGER NOT NULL,
     seq       INTEGER NOT NULL,
     PRIMARY KEY (tenant, account)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS teams_account_person ON teams_account (person);
-
--- Words that link an account: shown on a page, said to the bot, confirmed on the page. Only the SHA-256 is here.
-CREATE TABLE IF NOT EXISTS teams_code (
-    hash       BLOB PRIMARY KEY,
-    person     TEXT NOT NULL,
-    expires_ms INTEGER NOT NULL,
-    account    TEXT,            -- who said it
-    name       TEXT,
-    chat       TEXT
-) STRICT, WITHOUT ROWID;
 
 -- Chats and channels that the bot is in, and where they are called.
 CREATE TABLE IF NOT EXISTS teams_place (

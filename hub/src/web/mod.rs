@@ -4,6 +4,7 @@
 //! What may be done is not decided here.
 
 mod ask;
+mod chats;
 mod entering;
 mod files;
 mod form;
@@ -21,7 +22,6 @@ mod policy;
 mod request;
 mod sign_in;
 mod tables;
-mod teams;
 mod timeline;
 mod tokens;
 
@@ -77,11 +77,11 @@ pub fn pages(site: &Arc<Site>) -> Router {
         .route("/web/oidc/unbind", post(oidc::unbind))
         .route("/web/login", get(login::show).post(login::answer))
         .route("/web/device", get(login::device).post(login::answer_device))
-        .route("/web/teams", get(teams::show))
-        .route("/web/teams/code", post(teams::code))
-        .route("/web/teams/link", post(teams::link))
-        .route("/web/teams/unlink", post(teams::unlink))
-        .route("/web/teams/away", post(teams::away))
+        .route("/web/teams", get(chats::show))
+        .route("/web/teams/code", post(chats::code))
+        .route("/web/teams/link", post(chats::link))
+        .route("/web/teams/unlink", post(chats::unlink))
+        .route("/web/teams/away", post(chats::away))
         .route("/web/style.css", get(files::style))
         .route("/web/live.js", get(files::live))
         .fallback(guard::nothing)

@@ -65,7 +65,7 @@ fn card(visitor: &Visitor, view: &TokenView) -> Markup {
 fn elsewhere_too(site: &Site, visitor: &Visitor, accounts: &[Bound], own: bool) -> Markup {
     html! {
         h2 { "Accounts elsewhere" }
-        @if site.teams.is_some() { p { a href="/web/teams" { "Accounts in Microsoft Teams" } " are a page of their own." } }
+        @if site.has_chats() { p { a href="/web/teams" { "Accounts in chats" } " are a page of their own." } }
         @if accounts.is_empty() { p { "None signs you in." } }
         ul.cards { @for bound in accounts { (bound_card(visitor, bound)) } }
         @if let Some(provider) = site.provider.as_ref().filter(|_| own) {

@@ -27,6 +27,7 @@ mod published;
 mod python;
 mod receiver;
 mod room;
+mod slack;
 mod strangers;
 mod teams;
 mod there;

@@ -254,7 +254,7 @@ fn an_account_is_bound_once_by_its_person_and_signs_them_in_from_then_on() {
     assert!(!other.is("alice") && alice.is("alice"), "the sign-in by a link goes on");
     assert_eq!(status(), "401");
     assert_eq!(room.lines("change=identity_unbound actor=admin person=alice"), 1);
-    assert_eq!(room.lines("person=alice account=a-17 by=admin"), 1);
+    assert_eq!(room.lines("person=alice at=t account=a-17 by=admin"), 1);
     assert_eq!(Tab::new(&room).signs_in("/web").status(), "403");
 }
 

@@ -4,8 +4,9 @@
 use crate::outbox::{agrees, asks, hub, secret};
 use crate::receiver::{Call, Receiver};
 use crate::room::{Hub, PEOPLE, POLICY, text, until};
+use crate::slack::double::Double;
 use api::EndGrant;
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 #[test]
@@ -60,40 +61,17 @@ fn a_hub_does_not_start_with_the_address_of_a_connector_that_microsoft_switched_
     }
 }
 
-/// Slack's Web API as far as it is called: api.slack.com/methods.
-fn slack(call: &Call, posted: &AtomicUsize) -> Value {
-    let method = call.line.split(['/', ' ', '?']).find(|part| part.contains('.')).unwrap();
-    match method {
-        "chat.postMessage" => {
-            let at = format!("1700000000.{:06}", posted.fetch_add(1, Ordering::Relaxed));
-            json!({ "ok": true, "channel": call.json()["channel"], "ts": at, "message": {} })
-        }
-        "chat.update" => json!({ "ok": true, "channel": call.json()["channel"], "ts": call.json()["ts"] }),
-        "users.lookupByEmail" if call.line.contains("email=bob%40example.org") => {
-            json!({ "ok": true, "user": { "id": "U0BOB" } })
-        }
-        "users.lookupByEmail" => json!({ "ok": false, "error": "users_not_found" }),
-        "conversations.open" => json!({ "ok": true, "channel": { "id": "D0BOB" } }),
-        _ => json!({ "ok": false, "error": "unknown_method" }),
-    }
-}
-
 #[test]
 fn messages_in_slack_change_in_place_until_the_grant_is_over_and_say_the_last_word_after_a_throttle() {
-    let (posted, throttled) = (AtomicUsize::new(0), AtomicUsize::new(0));
-    let service = Receiver::answering(move |call| {
+    let throttled = AtomicUsize::new(0);
+    let double = Double::but(move |call| {
         let update = call.line.contains("chat.update") && call.json()["channel"] == "C0OPS";
-        if update && throttled.fetch_add(1, Ordering::Relaxed) == 0 {
-            return ("429 Too Many Requests", "retry-after: 2\r\n".to_owned(), String::new());
-        }
-        ("200 OK", "content-type: application/json\r\n".to_owned(), slack(call, &posted).to_string())
+        let first = update && throttled.fetch_add(1, Ordering::Relaxed) == 0;
+        first.then(|| ("429 Too Many Requests", "retry-after: 2\r\n".to_owned(), String::new()))
     });
+    let service = &double.service;
     let folder = tempfile::tempdir().unwrap();
-    let token = secret(folder.path(), "slack.token", "xoxb-of-a-test");
-    let lines = format!(
-        "[slack]\ntoken = \"{token}\"\nchannel = \"C0OPS\"\npeople = true\napi = \"http://{}/api\"\n",
-        service.at
-    );
+    let lines = double.lines(folder.path(), "people = true\n");
     let people = "[alice]\ngroups = [\"dev\"]\n[bob]\ngroups = [\"leads\"]\nmail = \"bob@example.org\"\n\
                   [carol]\ngroups = [\"leads\"]\nmail = \"carol@example.org\"\n";
     let hub = hub(folder, &lines, POLICY, people);

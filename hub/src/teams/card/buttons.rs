@@ -1,8 +1,7 @@
 //! What can be done on a card. A button carries which state of the request it was drawn for, and nothing that decides:
 //! whose click it is and what that is worth is looked at where it arrives.
 
-use super::super::picture::Picture;
-use super::facts::lengths;
+use crate::chats::picture::Picture;
 use serde_json::{Value, json};
 use workflow::Kind;
 
@@ -18,7 +17,8 @@ pub fn of(picture: &Picture, url: &str, data: &impl Fn(&str) -> Value) -> Vec<Va
     let approves = picture.approves_in_chat();
     if !unseen && approves {
         let left = request.scope().length;
-        let choices: Vec<Value> = lengths(left)
+        let choices: Vec<Value> = picture
+            .lengths()
             .iter()
             .map(|length| json!({"title": if *length == left { format!("{length}, as asked") } else { length.to_string() }, "value": length.to_string()}))
             .collect();

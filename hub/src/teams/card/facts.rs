@@ -1,9 +1,8 @@
 //! What a card says: its title, where the request stands, and what it is about.
 
-use super::super::limits;
-use super::super::picture::Picture;
 use super::Cut;
 use super::markdown::{cut, escape};
+use crate::chats::picture::Picture;
 use access::{Ended, EndedHow, GrantState, Person, Service, Span, Time};
 use api::{GrantView, Used};
 use serde_json::{Value, json};
@@ -244,11 +243,4 @@ fn names<T: Display>(names: impl IntoIterator<Item = T>, most: usize) -> String 
 
 fn time(at: Time) -> String {
     at.format("%F %R UTC").to_string()
-}
-
-/// Lengths to choose from: what is left of what was asked, and shorter ones.
-pub fn lengths(left: Span) -> Vec<Span> {
-    const SHORTER: [u32; 7] = [5 * 86_400, 86_400, 8 * 3600, 4 * 3600, 2 * 3600, 3600, 1800];
-    let shorter = SHORTER.into_iter().chain([900]).filter_map(Span::seconds).filter(|length| *length < left);
-    std::iter::once(left).chain(shorter).take(limits::LENGTHS).collect()
 }

@@ -10,10 +10,9 @@ mod tests;
 pub use markdown::escape;
 
 use super::limits;
-use super::picture::Picture;
+use crate::chats::picture::Picture;
 use serde_json::{Value, json};
-use sha2::{Digest as _, Sha256};
-use workflow::{Kind, Request, hex};
+use workflow::Kind;
 
 /// What a card is drawn of.
 pub struct Shown<'a> {
@@ -23,16 +22,6 @@ pub struct Shown<'a> {
     pub url: &'a str,
     /// Accounts that Teams asks for the card of the moment when they look at it.
     pub viewers: &'a [String],
-}
-
-/// Which state of a request a card shows: another one is another card.
-pub fn revision(picture: &Picture) -> String {
-    let Request { ask, state, reviews, afterwards, .. } = &picture.request;
-    let grant = picture.grant.as_ref().map(|view| (view.grant.version, view.state.code()));
-    let seen = (ask.id, state, reviews, afterwards, grant);
-    // Plain data always serialises; an empty text is only like itself.
-    let seen = serde_json::to_vec(&seen).unwrap_or_default();
-    hex(&Sha256::digest(seen)).chars().take(16).collect()
 }
 
 /// The card. Of what is too large to be sent the reason is cut first, then what others said and lists of names; ids never.
@@ -96,7 +85,7 @@ fn drawn(shown: &Shown<'_>, cut: Cut) -> Value {
         }]
     })];
     body.push(json!({"type": "FactSet", "facts": facts::facts(picture, cut)}));
-    let data = data(picture);
+    let data = picture.carried();
     body.extend(buttons::of(picture, shown.url, &data));
     let mut card = json!({
         "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
@@ -115,13 +104,6 @@ fn drawn(shown: &Shown<'_>, cut: Cut) -> Value {
         fields.insert("refresh".to_owned(), renew);
     }
     card
-}
-
-/// What a button carries, by its verb.
-fn data(picture: &Picture) -> impl Fn(&str) -> Value {
-    let (id, revision, digest) =
-        (picture.request.ask.id.to_string(), revision(picture), workflow::digest(&picture.request));
-    move |verb| json!({"verb": verb, "request": id, "revision": revision, "digest": digest})
 }
 
 /// Where it stands, in a line for who is told and has nothing to do.

@@ -6,7 +6,7 @@ use access::{
 use api::{GrantView, Used};
 use std::collections::{BTreeMap, BTreeSet};
 use workflow::policy::ChatWeight;
-use workflow::{Afterwards, Ask, Channel, Decider, Narrowing, RequestState, Review, ReviewVerdict};
+use workflow::{Afterwards, Ask, Channel, Decider, Narrowing, Request, RequestState, Review, ReviewVerdict};
 
 fn at(minute: i64) -> Time {
     Time::from_timestamp(1_800_000_000 + minute * 60, 0).unwrap()
@@ -237,15 +237,17 @@ fn another_state_is_another_revision_and_the_same_one_is_the_same() {
         approved(GrantState::Expired),
         ended(EndedHow::Revoked, None),
     ];
-    let revisions: BTreeSet<String> = all.iter().map(revision).collect();
+    let revisions: BTreeSet<String> = all.iter().map(Picture::revision).collect();
     assert_eq!(revisions.len(), all.len());
-    assert_eq!(revision(&waits()), revision(&Picture { now: at(5), needs: 3, ..waits() }));
+    assert_eq!(waits().revision(), Picture { now: at(5), needs: 3, ..waits() }.revision());
 }
 
 #[test]
 fn lengths_to_choose_from_are_no_longer_than_what_is_left() {
     let of = |text: &str| {
-        facts::lengths(Span::parse(text).unwrap()).iter().map(ToString::to_string).collect::<Vec<_>>()
+        let mut picture = waits();
+        picture.request.ask.length = Span::parse(text).unwrap();
+        picture.lengths().iter().map(ToString::to_string).collect::<Vec<_>>()
     };
     assert_eq!(of("2h"), ["2h", "1h", "30m", "15m"]);
     assert_eq!(of("10m"), ["10m"]);

@@ -4,5 +4,6 @@ mod believing;
 mod deciding;
 mod double;
 mod many;
+mod outgoing;
 mod pictures;
 mod words;

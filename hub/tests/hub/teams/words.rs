@@ -72,7 +72,7 @@ fn an_account_is_linked_by_a_code_that_it_says_and_its_person_confirms() {
     let gone = bob.send(
         "/web/teams/unlink",
         crate::web::OWN,
-        &[("csrf", page.field("csrf")), ("account", page.field("account"))],
+        &[("csrf", page.field("csrf")), ("tenant", page.field("tenant")), ("account", page.field("account"))],
     );
     assert_eq!(gone.status(), "303", "{}", gone.0);
     assert!(double.hears(&account.personal(), &account, "list").contains("do not know whose account"));
@@ -99,7 +99,7 @@ fn an_account_is_one_persons_and_a_code_is_said_where_nobody_reads_it() {
     let others = carol.send(
         "/web/teams/unlink",
         crate::web::OWN,
-        &[("csrf", page.field("csrf")), ("account", &bob.id)],
+        &[("csrf", page.field("csrf")), ("tenant", super::double::TENANT), ("account", &bob.id)],
     );
     assert_eq!(others.status(), "400", "{}", others.0);
     assert!(double.hears(&bob.personal(), &bob, "status").contains("You hold no grant"));

@@ -1,10 +1,10 @@
-//! Whose account is whose. A page that somebody signed in to shows a code; the account says it to the bot; the page shows
+//! Whose account is whose. A page that somebody signed in to shows a code; the account says it in its chat; the page shows
 //! which account that was, and its reader confirms. So neither a code that was seen nor an account that was stolen is enough
 //! by itself.
 
-use super::activity::Activity;
-use super::limits;
 use super::rows::{self, Account, Claim};
+use super::speaker::Speaker;
+use super::{is_slack, limits};
 use crate::ledger::{Ledger, mark, random};
 use access::{Person, Text, Time, TokenId};
 use api::Mark;
@@ -30,7 +30,7 @@ impl Code {
     }
 
     fn hash(self) -> [u8; 32] {
-        Sha256::digest(format!("teams code {}", self.0)).into()
+        Sha256::digest(format!("chat code {}", self.0)).into()
     }
 }
 
@@ -42,7 +42,7 @@ impl std::fmt::Display for Code {
 
 impl Ledger {
     /// A new code for this person.
-    pub(crate) fn make_teams_code(&self, person: Person, now: Time) -> Result<Code, DeskError> {
+    pub(crate) fn make_chat_code(&self, person: Person, now: Time) -> Result<Code, DeskError> {
         let code = Code::make()?;
         self.write(move |tx| {
             rows::put_code(tx.connection(), &code.hash(), &person, now + limits::CODE, now)
@@ -51,18 +51,21 @@ impl Ledger {
     }
 
     /// An account says a code. Whose code it is.
-    pub(crate) fn claim_teams_code(
+    pub(crate) fn claim_chat_code(
         &self,
         code: Code,
-        activity: &Activity,
+        speaker: &Speaker<'_>,
         now: Time,
     ) -> Result<Option<String>, DeskError> {
-        let Some(account) = activity.account() else { return Ok(None) };
+        if speaker.account.is_empty() {
+            return Ok(None);
+        }
         let claim = Claim {
             hash: code.hash(),
-            account,
-            name: shown(&activity.from.name),
-            chat: activity.from.id.clone(),
+            tenant: speaker.tenant.to_owned(),
+            account: speaker.account.to_owned(),
+            name: shown(speaker.name),
+            chat: speaker.chat.to_owned(),
         };
         // Whoever makes codes up costs the writer nothing.
         if !self.read(|sql| rows::is_code(sql, &claim.hash, now))? {
@@ -72,9 +75,8 @@ impl Ledger {
     }
 
     /// Its person confirms that an account which said a code is theirs.
-    pub(crate) fn link_teams_account(
+    pub(crate) fn link_chat_account(
         &self,
-        tenant: String,
         person: Person,
         hash: String,
         now: Time,
@@ -86,7 +88,7 @@ impl Ledger {
                     "this code is over, or no account has said it: make another one".to_owned(),
                 ));
             };
-            if let Some(other) = rows::account_of(tx.connection(), &tenant, &claim.account)?
+            if let Some(other) = rows::account_of(tx.connection(), &claim.tenant, &claim.account)?
                 && other.person != person
             {
                 // To whom is not for everybody's eyes.
@@ -95,23 +97,27 @@ impl Ledger {
                         .to_owned(),
                 ));
             }
-            if rows::accounts(tx.connection(), &tenant, Some(&person))?.len() as u64 >= limits::ACCOUNTS {
+            if rows::accounts(tx.connection(), &claim.tenant, Some(&person))?.len() as u64 >= limits::ACCOUNTS
+            {
                 return Err(DeskError::BadRequest(format!(
-                    "{person} has {} accounts, as many as one person can: take one away first",
+                    "{person} has {} accounts there, as many as one person can: take one away first",
                     limits::ACCOUNTS
                 )));
             }
             let account = Account {
+                tenant: claim.tenant,
                 account: claim.account,
                 person,
                 name: claim.name,
                 chat: claim.chat,
                 linked: Some(now),
             };
-            let detail =
-                format!("person={} account={} name={:?}", account.person, account.account, account.name);
-            let seq = mark(tx, Mark::TeamsLinked, detail, now)?;
-            rows::put_account(tx.connection(), &tenant, &account, now, seq)?;
+            let detail = format!(
+                "person={} at={} account={} name={:?}",
+                account.person, account.tenant, account.account, account.name
+            );
+            let seq = mark(tx, linked(&account.tenant), detail, now)?;
+            rows::put_account(tx.connection(), &account, now, seq)?;
             rows::drop_code(tx.connection(), &claim.hash)?;
             Ok(account)
         })
@@ -127,7 +133,7 @@ impl Ledger {
         now: Time,
     ) -> Result<bool, DeskError> {
         self.write(move |tx| {
-            let changed = rows::set_listens(tx.connection(), &tenant, &conversation, listens)?;
+            let changed = crate::teams::rows::set_listens(tx.connection(), &tenant, &conversation, listens)?;
             if changed {
                 let detail = format!("conversation={conversation} listens={listens} by={by}");
                 mark(tx, Mark::TeamsPlace, detail, now)?;
@@ -137,7 +143,7 @@ impl Ledger {
     }
 
     /// An account is nobody's any more.
-    pub(crate) fn unlink_teams_account(
+    pub(crate) fn unlink_chat_account(
         &self,
         tenant: String,
         account: String,
@@ -152,11 +158,19 @@ impl Ledger {
                     "there is no such account that you could take away".to_owned(),
                 ));
             };
-            let detail = format!("person={} account={account} by={by}", found.person);
-            mark(tx, Mark::TeamsUnlinked, detail, now)?;
+            let detail = format!("person={} at={tenant} account={account} by={by}", found.person);
+            mark(tx, unlinked(&tenant), detail, now)?;
             rows::drop_account(tx.connection(), &tenant, &account)
         })
     }
+}
+
+fn linked(tenant: &str) -> Mark {
+    if is_slack(tenant) { Mark::SlackLinked } else { Mark::TeamsLinked }
+}
+
+fn unlinked(tenant: &str) -> Mark {
+    if is_slack(tenant) { Mark::SlackUnlinked } else { Mark::TeamsUnlinked }
 }
 
 /// What a person linked since then is nobody's any more, and their codes are good for nothing: whoever had their sign-in
@@ -169,14 +183,14 @@ pub(crate) fn unlink_since(
     now: Time,
 ) -> Result<(), DeskError> {
     for (tenant, account) in rows::linked_since(tx.connection(), person, since)? {
-        let detail = format!("person={person} account={account} by={by}");
-        mark(tx, Mark::TeamsUnlinked, detail, now)?;
+        let detail = format!("person={person} at={tenant} account={account} by={by}");
+        mark(tx, unlinked(&tenant), detail, now)?;
         rows::drop_account(tx.connection(), &tenant, &account)?;
     }
     rows::drop_codes(tx.connection(), person)
 }
 
-/// A name as Teams says it, if it is fit to be shown.
+/// A name as the chat says it, if it is fit to be shown.
 fn shown(name: &str) -> String {
     Text::parse(name).map_or_else(|_| "an account without a name".to_owned(), |name| name.as_str().to_owned())
 }

@@ -1,15 +1,18 @@
 //! One request as everybody sees it who is told of it: what a card shows that several look at.
 
+use super::limits;
 use super::rows::Account;
 use crate::inbox;
 use crate::outbox::Truth;
 use crate::site::Site;
-use access::{Person, RequestId, Time};
+use access::{Person, RequestId, Span, Time};
 use api::{GrantView, RequestView, Used};
 use desk::DeskError;
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
 use std::collections::BTreeSet;
 use workflow::policy::ChatWeight;
-use workflow::{Request, Rule};
+use workflow::{Request, Rule, hex};
 
 /// A request, what the rules say of it at this moment, and what came of it.
 #[derive(Clone, Debug)]
@@ -81,6 +84,31 @@ impl Picture {
     pub fn viewers(&self, accounts: &[Account]) -> Vec<String> {
         let could = |account: &&Account| self.could.contains(&account.person);
         accounts.iter().filter(could).map(|account| account.chat.clone()).collect()
+    }
+
+    /// Which state of it this is: another one is another word.
+    pub fn revision(&self) -> String {
+        let Request { ask, state, reviews, afterwards, .. } = &self.request;
+        let grant = self.grant.as_ref().map(|view| (view.grant.version, view.state.code()));
+        let seen = (ask.id, state, reviews, afterwards, grant);
+        // Plain data always serialises; an empty text is only like itself.
+        let seen = serde_json::to_vec(&seen).unwrap_or_default();
+        hex(&Sha256::digest(seen)).chars().take(16).collect()
+    }
+
+    /// What a button carries, by its verb: which state of which request it was drawn for, and nothing that decides.
+    pub fn carried(&self) -> impl Fn(&str) -> Value + use<> {
+        let (id, revision, digest) =
+            (self.request.ask.id.to_string(), self.revision(), workflow::digest(&self.request));
+        move |verb| json!({"verb": verb, "request": id, "revision": revision, "digest": digest})
+    }
+
+    /// Lengths to choose from: what is left of what was asked, and shorter ones.
+    pub fn lengths(&self) -> Vec<Span> {
+        const SHORTER: [u32; 8] = [5 * 86_400, 86_400, 8 * 3600, 4 * 3600, 2 * 3600, 3600, 1800, 900];
+        let left = self.request.scope().length;
+        let shorter = SHORTER.into_iter().filter_map(Span::seconds).filter(|length| *length < left);
+        std::iter::once(left).chain(shorter).take(limits::LENGTHS).collect()
     }
 
     /// Whether a click in a chat can deny it.
