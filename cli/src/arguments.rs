@@ -584,20 +584,29 @@ fn group(text: &str) -> Result<String, String> {
 pub enum Audit {
     /// Show the last records, one line each.
     Tail {
-        /// So many.
-        #[arg(short = 'n', long, default_value_t = 20, value_name = "COUNT")]
+        /// So many, at most 1000: `jit audit export` writes all.
+        #[arg(short = 'n', long, default_value_t = 20, value_name = "COUNT",
+            value_parser = clap::value_parser!(u32).range(1..=i64::from(api::limits::PAGE)))]
         lines: u32,
         /// Go on with new ones until interrupted.
         #[arg(short, long)]
         follow: bool,
+    },
+    /// Write the records to standard output, one JSON row a line, chain and all.
+    ///
+    /// Keep it on another machine, where `jit audit verify --file FILE` verifies it.
+    Export {
+        /// Only those after this place.
+        #[arg(long, default_value_t = 0, value_name = "SEQ")]
+        after: u64,
     },
     /// Verify that no record was edited, moved, removed or cut off.
     Verify {
         /// Verify this export (one JSON row a line), not the daemon's journal.
         #[arg(long, value_name = "FILE")]
         file: Option<PathBuf>,
-        /// Compare with the checkpoint lines in this syslog file.
+        /// Compare with the checkpoint lines in this syslog file. Can be repeated.
         #[arg(long, value_name = "FILE")]
-        witness: Option<PathBuf>,
+        witness: Vec<PathBuf>,
     },
 }

@@ -1,17 +1,19 @@
-//! `jit audit tail` and `jit audit verify`.
+//! `jit audit tail`, `jit audit export` and `jit audit verify`.
 
 use crate::output::Output;
+use crate::patience::{Patience, passes};
 use crate::{CliError, limits};
-use api::{AskJournal, Client};
-use journal::{LogId, Row, Verified, Verifier, Witness};
+use api::{AskJournal, Client, Mark, Record};
+use journal::{Broken, Head, LogId, Row, Verified, Verifier, Witness};
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, Read as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 pub fn tail(client: &Client, lines: u32, follow: bool, out: &mut Output) -> Result<(), CliError> {
     let mut query = AskJournal { after: None, limit: Some(lines) };
+    let mut page = client.journal(&query)?;
+    let mut patience = Patience::default();
     loop {
-        let page = client.journal(&query)?;
         for row in &page {
             out.say(&row.row, || row.line.clone())?;
         }
@@ -20,13 +22,41 @@ pub fn tail(client: &Client, lines: u32, follow: bool, out: &mut Output) -> Resu
         }
         query =
             AskJournal { after: page.last().map(|row| row.seq).or(query.after), limit: Some(limits::PAGE) };
-        std::thread::sleep(limits::LOOK_AGAIN);
+        page = loop {
+            std::thread::sleep(limits::LOOK_AGAIN);
+            match client.journal(&query) {
+                Ok(page) => break page,
+                Err(why) if passes(&why) => {
+                    if patience.is_whole() {
+                        Output::aside(&format!("{why}. Trying again."));
+                    }
+                    let Some(rest) = patience.failed() else { return Err(why.into()) };
+                    std::thread::sleep(rest);
+                }
+                Err(why) => return Err(why.into()),
+            }
+        };
+        if patience.answered() {
+            Output::aside(&format!("{} answers again.", client.door().name()));
+        }
     }
 }
 
-pub fn verify(client: &Client, witness: Option<&Path>, out: &mut Output) -> Result<(), CliError> {
-    let mut verifier: Option<Verifier> = None;
-    let mut log = LogId([0; 16]);
+/// Writes every record after this place, one JSON row a line, as [`verify_file`] reads them.
+pub fn export(client: &Client, mut after: u64) -> Result<(), CliError> {
+    loop {
+        let page = client.journal(&AskJournal { after: Some(after), limit: Some(limits::PAGE) })?;
+        let Some(last) = page.last() else { return Ok(()) };
+        after = last.seq;
+        for row in &page {
+            Output::json(&row.row)?;
+        }
+    }
+}
+
+/// Verifies the daemon's journal.
+pub fn verify(client: &Client, witnesses: &[PathBuf], out: &mut Output) -> Result<(), CliError> {
+    let mut verifying = Verifying::against(witnesses)?;
     let mut after = 0;
     loop {
         let page = client.journal(&AskJournal { after: Some(after), limit: Some(limits::PAGE) })?;
@@ -35,26 +65,18 @@ pub fn verify(client: &Client, witness: Option<&Path>, out: &mut Output) -> Resu
         for row in page {
             let row: Row = serde_json::from_value(row.row)
                 .map_err(|why| CliError::Usage(format!("record {} is of another release: {why}", row.seq)))?;
-            log = row.log;
-            if verifier.is_none() {
-                verifier = Some(Verifier::new(None, witness_of(log, witness)?));
-            }
-            verifier.iter_mut().try_for_each(|verifier| verifier.take(&row))?;
+            verifying.take(row)?;
         }
         out.progress(&format!("verified {after} records"));
     }
     out.progress("");
-    let verifier = match verifier {
-        Some(verifier) => verifier,
-        None => Verifier::new(None, witness_of(log, witness)?),
-    };
-    told(verifier.end(log)?, out)
+    verifying.end(out)
 }
 
-pub fn verify_file(path: &Path, witness: Option<&Path>, out: &mut Output) -> Result<(), CliError> {
+/// Verifies an export.
+pub fn verify_file(path: &Path, witnesses: &[PathBuf], out: &mut Output) -> Result<(), CliError> {
+    let mut verifying = Verifying::against(witnesses)?;
     let mut lines = BufReader::new(open(path)?);
-    let mut verifier: Option<Verifier> = None;
-    let mut log = LogId([0; 16]);
     let most = journal::limits::EXPORT_LINE as u64;
     for line in 1.. {
         let mut text = String::new();
@@ -67,19 +89,100 @@ pub fn verify_file(path: &Path, witness: Option<&Path>, out: &mut Output) -> Res
             line,
             why: why.to_string(),
         })?;
-        log = row.log;
-        if verifier.is_none() {
-            verifier = Some(Verifier::new(None, witness_of(log, witness)?));
-        }
-        verifier.iter_mut().try_for_each(|verifier| verifier.take(&row))?;
+        verifying.take(row)?;
     }
-    match verifier {
-        Some(verifier) => told(verifier.end(log)?, out),
-        None => Err(CliError::Usage(format!("{} holds no rows", path.display()))),
+    if verifying.rows.is_none() {
+        return Err(CliError::Usage(format!("{} holds no rows", path.display())));
+    }
+    verifying.end(out)
+}
+
+/// A journal on the way, and what syslog files witness of it.
+struct Verifying<'a> {
+    files: &'a [PathBuf],
+    /// What is in them.
+    lines: String,
+    /// Once the first row told which log it is.
+    rows: Option<Rows>,
+}
+
+struct Rows {
+    verifier: Verifier,
+    log: LogId,
+    another: Option<Head>,
+    /// The very first row of the log, where it was not pruned.
+    opening: Option<Row>,
+}
+
+impl<'a> Verifying<'a> {
+    fn against(files: &'a [PathBuf]) -> Result<Self, CliError> {
+        let mut lines = String::new();
+        for path in files {
+            let failed = |why| CliError::File { path: path.into(), why };
+            let mut bytes = Vec::new();
+            open(path)?.take(limits::WITNESS + 1).read_to_end(&mut bytes).map_err(failed)?;
+            if bytes.len() as u64 > limits::WITNESS {
+                return Err(failed(std::io::Error::other(format!(
+                    "it is longer than {} bytes: take the lines with \"checkpoint log=\" out of it",
+                    limits::WITNESS
+                ))));
+            }
+            lines.push_str(&String::from_utf8_lossy(&bytes));
+            lines.push('\n');
+        }
+        Ok(Self { files, lines, rows: None })
+    }
+
+    fn take(&mut self, row: Row) -> Result<(), CliError> {
+        let rows = self.rows.get_or_insert_with(|| Rows::of(row.log, &self.lines));
+        rows.verifier.take(&row)?;
+        if row.seq == 1 {
+            rows.opening = Some(row);
+        }
+        Ok(())
+    }
+
+    fn end(self, out: &mut Output) -> Result<(), CliError> {
+        let rows = self.rows.unwrap_or_else(|| Rows::of(LogId([0; 16]), &self.lines));
+        let verified = rows.verifier.end(rows.log)?;
+        if let Some(before) = rows.another
+            && !rows.opening.as_ref().is_some_and(|opening| follows(opening, before))
+        {
+            return Err(Broken::Replaced { log: rows.log, before: before.log, seen: before.seq }.into());
+        }
+        if verified.witnessed == 0 && !self.files.is_empty() {
+            let files: Vec<_> = self.files.iter().map(|file| file.display().to_string()).collect();
+            return Err(CliError::NotDone(format!(
+                "{} to {} of log {} are whole by themselves, but {} witnessed none of them: name the syslog files of the \
+                 time as well, as with --witness /var/log/auth.log.1",
+                verified.first,
+                verified.head.seq,
+                rows.log,
+                files.join(" and ")
+            )));
+        }
+        told(&verified, out)
     }
 }
 
-fn told(verified: Verified, out: &mut Output) -> Result<(), CliError> {
+impl Rows {
+    fn of(log: LogId, lines: &str) -> Self {
+        let witness = Witness::of(log, lines.lines());
+        let another = witness.another();
+        Self { verifier: Verifier::new(None, witness), log, another, opening: None }
+    }
+}
+
+/// Whether a log begins with the record of a repair that accounts for all that was seen of the one before.
+fn follows(opening: &Row, before: Head) -> bool {
+    let Ok(Record::Mark(mark)) = serde_json::from_str(&opening.body) else { return false };
+    let said = |key: &str| mark.detail.split(' ').find_map(|word| word.strip_prefix(key));
+    mark.mark == Mark::Repaired
+        && said("old_log=") == Some(&before.log.to_string())
+        && said("last_seen=").and_then(|seq| seq.parse().ok()).is_some_and(|seq: u64| before.seq <= seq)
+}
+
+fn told(verified: &Verified, out: &mut Output) -> Result<(), CliError> {
     let head = verified.head;
     let json = serde_json::json!({
         "log": head.log, "first": verified.first, "last": head.seq, "hash": head.hash,
@@ -89,6 +192,7 @@ fn told(verified: Verified, out: &mut Output) -> Result<(), CliError> {
         let witness = match verified.witnessed {
             0 => "No witness was asked; with --witness /var/log/auth.log a cut tail would be found too."
                 .to_owned(),
+            1 => "One checkpoint of the witness agrees.".to_owned(),
             n => format!("{n} checkpoints of the witness agree."),
         };
         format!(
@@ -96,15 +200,6 @@ fn told(verified: Verified, out: &mut Output) -> Result<(), CliError> {
             verified.first, head.seq, head.log, head.hash
         )
     })
-}
-
-/// The checkpoints of `log` in a syslog file.
-fn witness_of(log: LogId, path: Option<&Path>) -> Result<Witness, CliError> {
-    let Some(path) = path else { return Ok(Witness::default()) };
-    let failed = |why| CliError::File { path: path.into(), why };
-    let mut bytes = Vec::new();
-    open(path)?.take(limits::WITNESS).read_to_end(&mut bytes).map_err(failed)?;
-    Ok(Witness::of(log, String::from_utf8_lossy(&bytes).lines()))
 }
 
 fn open(path: &Path) -> Result<File, CliError> {

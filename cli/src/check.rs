@@ -29,14 +29,16 @@ pub fn check(client: &Client, check: Check, out: &mut Output) -> Result<(), CliE
     })
 }
 
-pub fn status(client: &Client, left: bool, out: &mut Output) -> Result<(), CliError> {
-    let status = client.status()?;
-    if left {
-        return match &status.session {
-            Some(session) => out.say(session, || sessions::left(session, now())),
-            None => Ok(()),
-        };
+/// What is left of the session one is in, for a prompt.
+pub fn left(here: &Client, out: &mut Output) -> Result<(), CliError> {
+    match &here.status()?.session {
+        Some(session) => out.say(session, || sessions::left(session, now())),
+        None => Ok(()),
     }
+}
+
+pub fn status(client: &Client, out: &mut Output) -> Result<(), CliError> {
+    let status = client.status()?;
     out.say(&status, || {
         let mut lines: Vec<String> = status.warnings.iter().map(|warning| format!("! {warning}")).collect();
         lines.extend(status.left_over.iter().map(|left| {

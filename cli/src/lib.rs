@@ -63,7 +63,10 @@ fn dispatch(arguments: Arguments, out: &mut Output) -> Result<(), CliError> {
         Command::Grants { user, host, all } => grants::list(&client()?, user, host, all, out),
         Command::Revoke { grant, reason } => grants::revoke(&client()?, &grant, reason, out),
         Command::Release { grant } => grants::release(&client()?, &grant, out),
-        Command::Extend(extend) => requests::extend(&client()?, extend, out),
+        Command::Extend(extend) => {
+            let here = hub::here(arguments.socket.as_deref()).ok();
+            requests::extend(&client()?, here.as_ref(), extend, out)
+        }
         Command::Watch => watch::watch(client()?, out),
         Command::Policy(arguments::Policy::Show) => policy::show(&client()?, out),
         Command::Policy(arguments::Policy::Apply { policy, people }) => {
@@ -74,21 +77,23 @@ fn dispatch(arguments: Arguments, out: &mut Output) -> Result<(), CliError> {
         Command::Policy(arguments::Policy::Test(asked)) => policy::test(asked, out),
         Command::Policy(arguments::Policy::Diff(asked)) => policy::diff(client, &asked, out),
         Command::Check(check) => check::check(&client()?, check, out),
-        // It is this machine's gate, whichever hub one is logged in to.
+        // It is this machine's gate and session, whichever hub one is logged in to.
         Command::Status { monitor: true, .. } => {
             monitor::monitor(&hub::here(arguments.socket.as_deref())?, out)
         }
-        Command::Status { left, .. } => check::status(&client()?, left, out),
+        Command::Status { left: true, .. } => check::left(&hub::here(arguments.socket.as_deref())?, out),
+        Command::Status { .. } => check::status(&client()?, out),
         Command::Sessions => sessions::list(&client()?, out),
         Command::End { session, reason } => sessions::end(&client()?, &session, reason, out),
         Command::Audit(arguments::Audit::Tail { lines, follow }) => {
             audit::tail(&client()?, lines, follow, out)
         }
+        Command::Audit(arguments::Audit::Export { after }) => audit::export(&client()?, after),
         Command::Audit(arguments::Audit::Verify { file: Some(file), witness }) => {
-            audit::verify_file(&file, witness.as_deref(), out)
+            audit::verify_file(&file, &witness, out)
         }
         Command::Audit(arguments::Audit::Verify { file: None, witness }) => {
-            audit::verify(&client()?, witness.as_deref(), out)
+            audit::verify(&client()?, &witness, out)
         }
         Command::Pam(pam) => pam::pam(arguments.socket.as_deref(), pam, out),
         Command::Doctor { report: true, .. } => {

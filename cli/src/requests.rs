@@ -38,21 +38,28 @@ pub fn request(client: &Client, request: Request, out: &mut Output) -> Result<()
     told(client, &opened, request.wait, out)
 }
 
-pub fn extend(client: &Client, extend: Extend, out: &mut Output) -> Result<(), CliError> {
+/// `here` is the daemon of this machine, if it runs one: it knows the session one is in, whichever hub is asked.
+pub fn extend(
+    client: &Client,
+    here: Option<&Client>,
+    extend: Extend,
+    out: &mut Output,
+) -> Result<(), CliError> {
     let id = match extend.grant {
         Some(id) => id,
-        None => only_grant(client)?,
+        None => only_grant(client, here)?,
     };
     let body = NewExtension { length: extend.length, reason: extend.reason, ticket: extend.ticket };
     told(client, &client.extend(&id, &body)?, extend.wait, out)
 }
 
 /// The grant that carries the session one is in, else the one grant of one's own that can be meant.
-fn only_grant(client: &Client) -> Result<String, CliError> {
-    let api::Status { you, session, .. } = client.status()?;
+fn only_grant(client: &Client, here: Option<&Client>) -> Result<String, CliError> {
+    let session = here.and_then(|here| here.status().ok()?.session);
     if let Some(grant) = session.and_then(|here| here.session.grant) {
         return Ok(grant.to_string());
     }
+    let you = client.status()?.you;
     let mut grants = client.grants(&AskGrants::default())?;
     grants.retain(|grant| grant.grant.person == you);
     match grants.as_slice() {
@@ -71,15 +78,13 @@ fn told(client: &Client, opened: &Opened, waits: bool, out: &mut Output) -> Resu
     if let Some(grant) = &opened.grant {
         return out.say(opened, || words::at_once(&opened.request, grant, now()));
     }
-    if let Some(why) = &opened.unsent {
-        return out.say(opened, || {
-            format!(
-                "Request {id} is kept on this host, and will be sent when the hub is reachable: {why}.\nTo see what became of it  jit show {id}  , to take it back  jit cancel {id}"
-            )
-        });
-    }
     if !waits || !out.is_json() {
         out.say(opened, || {
+            if let Some(why) = &opened.unsent {
+                return format!(
+                    "Request {id} is kept on this host, and will be sent when the hub is reachable: {why}.\nTo see what became of it  jit show {id}  , to take it back  jit cancel {id}"
+                );
+            }
             let what = words::asks(&opened.request);
             let how = if opened.existed { "already waits" } else { "is open" };
             let until = match &opened.request.state {

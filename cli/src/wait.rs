@@ -24,7 +24,7 @@ pub fn wait(client: &Client, first: &RequestView, out: &mut Output) -> Result<()
         let rest = match look(client, &before) {
             Ok((request, grant)) => {
                 if patience.answered() {
-                    out.note("jitd answers again.")?;
+                    out.note(&format!("{} answers again.", client.door().name()))?;
                 }
                 for change in news(Some(&before), &request) {
                     let words = sentence(change, Some(&before), &request);

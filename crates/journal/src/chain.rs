@@ -162,6 +162,19 @@ pub enum Broken {
     /// A witness saw something else.
     #[error("record {0} is not the one that a witness saw: the journal was forked or rewritten")]
     Forked(u64),
+    /// A witness saw another log there before, of which this one says nothing.
+    #[error(
+        "it is log {log}, and a witness saw log {before} there up to record {seen}, which this one does not say that it \
+         follows: that journal was thrown away"
+    )]
+    Replaced {
+        /// The log that is verified.
+        log: LogId,
+        /// The one before.
+        before: LogId,
+        /// The last of it that a witness saw.
+        seen: u64,
+    },
     /// The journal cannot be read there.
     #[error("record {seq} cannot be read: {why}")]
     Unreadable {

@@ -1,7 +1,7 @@
 //! Checkpoints: the head of a log, put where whoever changes the log cannot reach it.
 
 use crate::{Broken, Hash, Head, LogId, Row};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 /// The head of a log at one moment, in the form of a syslog line: `checkpoint log=… seq=… hash=…`.
@@ -16,13 +16,20 @@ impl fmt::Display for Checkpoint {
 }
 
 impl Checkpoint {
-    /// The checkpoint that a line holds, whatever a syslog daemon wrote before it.
+    /// The checkpoint that is all that a line says, whatever a syslog daemon wrote before it. What stands between quotes is
+    /// somebody's words, a reason say, and no checkpoint.
     pub fn parse(line: &str) -> Option<Self> {
-        let (_, rest) = line.split_once("checkpoint log=")?;
+        let (before, rest) = line.split_once("checkpoint log=")?;
+        if before.contains('"') {
+            return None;
+        }
         let mut parts = rest.split_ascii_whitespace();
         let log: LogId = parts.next()?.parse().ok()?;
         let seq = parts.next()?.strip_prefix("seq=")?.parse().ok()?;
         let hash: Hash = parts.next()?.strip_prefix("hash=")?.parse().ok()?;
+        if parts.next().is_some() {
+            return None;
+        }
         Some(Self(Head { log, seq, hash }))
     }
 }
@@ -32,18 +39,33 @@ impl Checkpoint {
 pub struct Witness {
     seen: BTreeMap<u64, Hash>,
     contradicts: Option<u64>,
+    another: Option<Head>,
 }
 
 impl Witness {
     /// The checkpoints of `log` among these lines, a syslog file for example.
     pub fn of<'a>(log: LogId, lines: impl IntoIterator<Item = &'a str>) -> Self {
         let mut witness = Self::default();
-        for Checkpoint(head) in lines.into_iter().filter_map(Checkpoint::parse) {
+        let (mut own, mut others) = (BTreeSet::new(), BTreeMap::new());
+        for (line, Checkpoint(head)) in
+            lines.into_iter().filter_map(|line| Some((line, Checkpoint::parse(line)?)))
+        {
             if head.log == log {
+                own.insert(writer(line));
                 witness.saw(head);
+            } else {
+                others.insert(writer(line), head);
             }
         }
+        others.retain(|writer, _| own.is_empty() || own.contains(writer));
+        witness.another = others.into_values().next_back();
         witness
+    }
+
+    /// The last that was seen of another log by the same program of the same host, or, where nothing was seen of this one,
+    /// by any. Either this log says that it follows that one, or that one was thrown away.
+    pub fn another(&self) -> Option<Head> {
+        self.another
     }
 
     /// One more checkpoint. Two that contradict each other are a fork by themselves.
@@ -63,6 +85,14 @@ impl Witness {
     pub fn is_empty(&self) -> bool {
         self.seen.is_empty()
     }
+}
+
+/// The host and the program before the message of a line of syslog: `web-1 jitd`, of `… web-1 jitd[71]: checkpoint …`.
+fn writer(line: &str) -> (&str, &str) {
+    let before = line.split_once("checkpoint log=").map_or("", |(before, _)| before);
+    let mut words = before.split_ascii_whitespace().rev();
+    let program = words.next().unwrap_or_default();
+    (words.next().unwrap_or_default(), program.split(['[', ':']).next().unwrap_or_default())
 }
 
 /// What was verified.

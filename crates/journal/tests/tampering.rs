@@ -93,10 +93,33 @@ fn checkpoint_lines_of_other_logs_and_garbage_witness_nothing() {
         "checkpoint log=00 seq=1 hash=00",
         &line.replace("seq=", "seq=-"),
         &line.to_uppercase(),
+        &format!("jitd[7]: change=requested reason=\"{line} \""),
+        &format!("jitd[7]: change=requested reason=\"{line}"),
+        &format!("{line} x"),
     ] {
         assert_eq!(Checkpoint::parse(bad), None, "{bad}");
     }
+    assert!(Checkpoint::parse(&format!("<86>1 2026-11-26T10:00:00Z web-1 jitd 71 - - {line}")).is_some());
     assert!(Witness::of(LogId([8; 16]), [line.as_str()]).is_empty());
+}
+
+#[test]
+fn a_log_that_went_before_on_the_same_host_is_seen_and_those_of_others_are_not() {
+    let rows = journal(3);
+    let line = |at: &str, log: u8, row: usize| {
+        let head = Head { log: LogId([log; 16]), ..Head::of(&rows[row]) };
+        format!("2026-11-26T10:00:00+00:00 {at}: {}", Checkpoint(head))
+    };
+    let own = line("web-1 jitd[71]", LOG.0[0], 2);
+    let another = |lines: &[&String]| {
+        let witness = Witness::of(LOG, lines.iter().map(|line| line.as_str()));
+        witness.another().map(|head| (head.log.0[0], head.seq))
+    };
+    let (before, later) = (line("web-1 jitd[70]", 8, 0), line("web-1 jitd[70]", 8, 1));
+    assert_eq!(another(&[&before, &later, &own]), Some((8, 2)));
+    assert_eq!(another(&[&line("web-2 jitd[70]", 8, 0), &line("web-1 jit-hub[7]", 9, 0), &own]), None);
+    assert_eq!(another(&[&before]), Some((8, 1)), "where nothing is of this log, any is told");
+    assert_eq!(another(&[&own]), None);
 }
 
 proptest! {

@@ -206,6 +206,23 @@ fn what_people_type_and_read() {
         .says("none edited, moved or missing")
         .says("of the witness agree");
     host.root("jit audit tail -n 3").ends_with(0).says("seq=");
+    host.root("jit audit tail -n 1001").ends_with(2).says("1001 is not in 1..=1000");
+    carol.jit("audit export").ends_with(1).says("for auditors, operators and root");
+    host.root("jit audit export > /tmp/all && jit audit verify --file /tmp/all --witness /var/log/auth.log")
+        .ends_with(0)
+        .says("of the witness agree");
+    host.root("sed -i 2d /tmp/all; jit audit verify --file /tmp/all").ends_with(1).says("is missing");
+    // A journal that was thrown away is whole by itself, and syslog knows better.
+    host.root("systemctl stop jitd-gate.socket jitd-control.socket jitd; mkdir /root/away; mv /var/lib/jitd/jitd.db* /root/away; systemctl start jitd-gate.socket jitd-control.socket jitd")
+        .ends_with(0);
+    host.jitd_is_up();
+    host.root("jit audit verify").ends_with(0).says("none edited, moved or missing");
+    host.root("jit audit verify --witness /var/log/auth.log")
+        .ends_with(1)
+        .says("that journal was thrown away");
+    host.root("echo nothing > /tmp/none; jit audit verify --witness /tmp/none")
+        .ends_with(1)
+        .says("witnessed none of them");
     host.root("jit completions bash").ends_with(0).says("_jit");
     host.root("systemctl stop jitd-gate.socket jitd-control.socket jitd");
     host.root("jit status").ends_with(3).says("is it running?");
