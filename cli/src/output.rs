@@ -1,6 +1,6 @@
 //! Where words, tables and JSON go.
 
-use crate::CliError;
+use crate::{CliError, table};
 use ratatui::crossterm::terminal;
 use ratatui::text::Span;
 use serde::Serialize;
@@ -41,9 +41,7 @@ impl Output {
 
     /// Words for a person. What did not come from [`access::Text`] may hold anything, so controls go.
     pub fn line(&mut self, words: &str) -> Result<(), CliError> {
-        let words: String =
-            words.chars().filter(|c| *c == '\n' || *c == '\x1b' && self.colour || !c.is_control()).collect();
-        Self::raw(format!("{words}\n").as_bytes())
+        Self::raw(format!("{}\n", shown(words, self.colour)).as_bytes())
     }
 
     /// Bytes as they are.
@@ -87,6 +85,23 @@ impl Output {
     }
 }
 
+/// What a terminal gets of words: no controls but ends of lines and, where they are of use, the colours of tables. Whoever
+/// named a process or a terminal can at most colour a word.
+fn shown(words: &str, colour: bool) -> String {
+    let mut out = String::with_capacity(words.len());
+    let mut rest = words;
+    while let Some(next) = rest.chars().next() {
+        let own = table::COLOURS.iter().find(|own| colour && rest.starts_with(**own));
+        let length = own.map_or(next.len_utf8(), |own| own.len());
+        let (taken, after) = rest.split_at(length);
+        if own.is_some() || next == '\n' || !next.is_control() {
+            out.push_str(taken);
+        }
+        rest = after;
+    }
+    out
+}
+
 /// The same without what a terminal would obey.
 pub fn clean(words: &str) -> String {
     words.chars().filter(|c| !c.is_control()).collect()
@@ -120,6 +135,26 @@ fn columns() -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nothing_but_the_colours_of_tables_reaches_a_terminal() {
+        for (words, seen) in [
+            ("a\x1b]0;b\x07c\nd", "a]0;bc\nd"),
+            ("\x1b[8mhidden", "[8mhidden"),
+            ("\x1b[2J\u{9b}2J\r", "[2J2J"),
+            ("db-\u{e9} \x1b", "db-\u{e9} "),
+        ] {
+            assert_eq!((shown(words, true), shown(words, false)), (seen.to_owned(), seen.to_owned()));
+        }
+        for code in ["pending", "active", "denied", "ended"] {
+            let mut table = table::table(&[]);
+            table.enforce_styling().add_row([table::state(code, "word", true)]);
+            let text = table.to_string();
+            assert!(text.contains('\x1b'), "{text:?}");
+            assert_eq!(shown(&text, true), text);
+            assert!(!shown(&text, false).contains('\x1b'));
+        }
+    }
 
     #[test]
     fn a_line_that_is_replaced_never_wraps_and_never_carries_controls() {

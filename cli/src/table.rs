@@ -2,6 +2,9 @@
 
 use comfy_table::{Cell, Color, ContentArrangement, Table, presets};
 
+/// What a terminal is sent for the colours of [`state`], and for the end of one (ECMA-48, SGR).
+pub const COLOURS: [&str; 5] = ["\x1b[38;5;8m", "\x1b[38;5;9m", "\x1b[38;5;10m", "\x1b[38;5;11m", "\x1b[39m"];
+
 /// A table with these headings.
 pub fn table(headings: &[&str]) -> Table {
     let mut table = Table::new();

@@ -38,9 +38,10 @@ struct Stat {
 
 impl Stat {
     fn parse(stat: &str) -> Option<Self> {
-        // The second field is the program's name in parentheses, and may hold anything.
+        // The second field is the program's name in parentheses, and may hold anything (PR_SET_NAME of prctl(2)).
         let (head, rest) = stat.rsplit_once(')')?;
         let (_, program) = head.split_once('(')?;
+        let program = program.chars().map(|c| if c.is_control() { '?' } else { c }).collect();
         let mut fields = rest.split_ascii_whitespace();
         let is_zombie = matches!(fields.next()?, "Z" | "X");
         let parent = fields.next()?.parse().ok()?;
@@ -49,7 +50,7 @@ impl Stat {
         // A program can end its first thread alone: then that is a zombie, and the process is none.
         let dead = is_zombie && fields.nth(12)?.parse::<u32>().ok()? <= 1;
         let started = fields.nth(if is_zombie { 1 } else { 14 })?.parse().ok()?;
-        Some(Self { dead, parent, tty, start: started, program: program.to_owned() })
+        Some(Self { dead, parent, tty, start: started, program })
     }
 
     fn of(pid: i32) -> Option<Self> {
