@@ -53,6 +53,9 @@ pub const CONFIRMED_AGAIN: Duration = Duration::from_millis(100);
 /// one can sit out.
 pub const UNDO: Duration = Duration::from_secs(600);
 
+/// An undo that failed, on a disk that is full say, is tried again after this, until it is done.
+pub const UNDO_AGAIN: Duration = Duration::from_secs(10);
+
 /// Going through one account part takes at most this: the slowest module of a directory that is gone gives up sooner.
 pub const DRIVE: Duration = Duration::from_secs(30);
 
@@ -89,11 +92,9 @@ pub const LOOKS: u32 = 5;
 /// A browser comes back to this command within this: as long as the hub has it wait.
 pub const LOGIN: Duration = Duration::from_secs(600);
 
-/// Connections to it meanwhile: browsers look for icons, and others on this machine may knock.
-pub const LOGIN_KNOCKS: u32 = 50;
-
-/// Each of them has said what it wants within this.
-pub const LOGIN_KNOCK: Duration = Duration::from_secs(5);
+/// Who connects to it has said all of it within this, for one is heard at a time: browsers look for icons, and others on this
+/// machine may knock.
+pub const LOGIN_KNOCK: Duration = Duration::from_secs(1);
 
 /// Bytes of the head of that.
 pub const LOGIN_HEAD: usize = 8 * 1024;

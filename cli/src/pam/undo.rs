@@ -95,9 +95,13 @@ fn service(door: &Door) -> String {
         "[Unit]\n\
          Description=Takes pam_jit.so out of {path} again\n\
          RequiresMountsFor={before} {path}\n\
+         # A disk that is full or read only is tried again until it is not.\n\
+         StartLimitIntervalSec=0\n\
          \n\
          [Service]\n\
          Type=oneshot\n\
+         Restart=on-failure\n\
+         RestartSec={again}s\n\
          ExecStart=/bin/sh -ec 'if cmp -s {after} {path}; then cp -p {before} {beside}; sync {beside}; mv -f {beside} {path}; \
          elif ! cmp -s {before} {path}; then sed -i -f {edits} {path}; fi; sync /etc/pam.d'\n\
          ExecStartPost=-/usr/bin/logger -t jit -p authpriv.err \"change=pam_undone service={door}: nobody confirmed the gate's lines in time, so they were taken out again\"\n\
@@ -106,6 +110,7 @@ fn service(door: &Door) -> String {
          ExecStartPost=-/bin/systemctl --no-block daemon-reload\n",
         parts = parts.join(" "),
         timer = unit(door, "timer"),
+        again = limits::UNDO_AGAIN.as_secs(),
     )
 }
 
