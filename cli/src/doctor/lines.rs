@@ -27,13 +27,16 @@ pub fn look(how: Try) -> (Vec<Look>, Option<Drill>) {
             return (vec![Look::wrong("PAM lines", why.to_string(), fix)], None);
         }
     };
-    let (wrong, rest): (Vec<Shown>, Vec<Shown>) = doors.into_iter().partition(|door| door.state == "wrong");
-    let gated: Vec<Shown> = rest.into_iter().filter(|door| door.state != "open").collect();
+    let (wrong, rest): (Vec<Shown>, Vec<Shown>) = doors
+        .into_iter()
+        .partition(|door| door.state == "wrong" || door.state == "unread" && pam::is_made_for(&door.service));
+    let gated: Vec<Shown> =
+        rest.into_iter().filter(|door| !matches!(door.state, "open" | "unread")).collect();
     let mut lines: Wrong = wrong
         .iter()
-        .map(|Shown { service, notes, .. }| {
-            let fix = format!("jit pam disable {service} --force, then jit pam enable {service}");
-            (format!("{service}: {}", notes.join("; ")), fix)
+        .map(|door| {
+            let fix = if door.state == "unread" { "see pam.conf(5)".to_owned() } else { door.mend() };
+            (format!("{}: {}", door.service, door.notes.join("; ")), fix)
         })
         .collect();
     if gated.is_empty() && wrong.is_empty() {

@@ -50,16 +50,26 @@ pub fn enable(client: &Client, asked: &EnablePam, out: &mut Output) -> Result<()
     somebody_decides(&status)?;
     spare_keys_work(&folder, &changes, asked)?;
     agreed(&changes, asked, out)?;
-    for change in &mut changes {
-        let pending = Pending { enabled: client.status()?.now, undo: now() + limits::UNDO };
-        undo::arm(&change.service, &change.before, &change.after, &pending)?;
-        files::replace(&change.service, &change.before, &change.after).inspect_err(|_| {
-            // Nothing was written: there is nothing to undo.
-            let _ = undo::cancel(&change.service);
-        })?;
-        change.undo = Some(pending.undo);
+    let done = changes.iter_mut().try_for_each(|change| change.make(client));
+    changes.retain(|change| change.undo.is_some());
+    if done.is_ok() || !changes.is_empty() {
+        out.say(&changes, || written(&changes))?;
     }
-    out.say(&changes, || written(&changes))
+    done
+}
+
+impl Change {
+    /// Arms its undo, and writes it.
+    fn make(&mut self, client: &Client) -> Result<(), CliError> {
+        let pending = Pending { enabled: client.status()?.now, undo: now() + limits::UNDO };
+        undo::arm(&self.service, &self.before, &self.after, &pending)?;
+        files::replace(&self.service, &self.before, &self.after).inspect_err(|_| {
+            // Nothing was written: there is nothing to undo.
+            let _ = undo::cancel(&self.service);
+        })?;
+        self.undo = Some(pending.undo);
+        Ok(())
+    }
 }
 
 /// What speaks against these services whatever their files say.

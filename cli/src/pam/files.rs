@@ -3,6 +3,7 @@
 use super::name::Door;
 use crate::CliError;
 use pamfile::Folder;
+use std::collections::BTreeMap;
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::os::unix::fs::{
@@ -53,9 +54,23 @@ pub fn path(door: &Door) -> PathBuf {
     Path::new("/etc/pam.d").join(door.as_str())
 }
 
-/// Every service file there is.
+/// Every service file there is, and why others cannot be read.
+#[derive(Default)]
+pub struct Files {
+    /// Those that can be read, as libpam takes them: byte for byte, whatever the encoding.
+    pub folder: Folder,
+    /// By name: why one cannot be.
+    pub unread: BTreeMap<String, String>,
+}
+
+/// Every service file that can be read: one that cannot is no reason to leave the others as they are.
 pub fn folder() -> Result<Folder, CliError> {
-    let mut folder = Folder::default();
+    Ok(all()?.folder)
+}
+
+/// Every service file.
+pub fn all() -> Result<Files, CliError> {
+    let mut files = Files::default();
     for place in Folder::PLACES {
         let entries = match std::fs::read_dir(place) {
             Ok(entries) => entries,
@@ -64,18 +79,27 @@ pub fn folder() -> Result<Folder, CliError> {
         };
         for entry in entries.flatten() {
             let Ok(name) = entry.file_name().into_string() else { continue };
-            if name.starts_with('.') || folder.0.contains_key(&name) || !entry.path().is_file() {
+            let known = files.folder.0.contains_key(&name) || files.unread.contains_key(&name);
+            if name.starts_with('.') || known || !entry.path().is_file() {
                 continue;
             }
-            let text = read(&entry.path())?;
-            folder.0.insert(name, text);
+            match bytes(&entry.path()) {
+                Ok(bytes) => drop(files.folder.0.insert(name, String::from_utf8_lossy(&bytes).into_owned())),
+                Err(why) => drop(files.unread.insert(name, why.to_string())),
+            }
         }
     }
-    Ok(folder)
+    Ok(files)
 }
 
-/// The text of one. It may be a user's, who could have put something there that never ends or never begins.
+/// The text of one that is to be changed.
 pub fn read(path: &Path) -> Result<String, CliError> {
+    String::from_utf8(bytes(path)?)
+        .map_err(|_| CliError::File { path: path.into(), why: std::io::Error::other("it is not UTF-8") })
+}
+
+/// What is in one. It may be a user's, who could have put something there that never ends or never begins.
+fn bytes(path: &Path) -> Result<Vec<u8>, CliError> {
     let failed = |why| CliError::File { path: path.into(), why };
     let mut bytes = Vec::new();
     let most = pamfile::limits::FILE;
@@ -87,7 +111,7 @@ pub fn read(path: &Path) -> Result<String, CliError> {
     if bytes.len() as u64 > most {
         return Err(failed(std::io::Error::other(format!("it is longer than {most} bytes"))));
     }
-    String::from_utf8(bytes).map_err(|_| failed(std::io::Error::other("it is not UTF-8")))
+    Ok(bytes)
 }
 
 /// Puts `text` where `before` is, with the owner and mode of the file as it is: a login reads the one or the other.

@@ -17,7 +17,7 @@ mod undo;
 
 pub use drill::{Keyed, drill, last as last_drill, spare_keys};
 pub use name::Door;
-pub use status::Shown;
+pub use status::{Shown, is_made_for};
 
 use crate::CliError;
 use crate::arguments::Pam;
@@ -56,7 +56,7 @@ fn root(what: &str) -> Result<(), CliError> {
 
 /// Every door that there is, as its files have it.
 pub fn doors() -> Result<Vec<Shown>, CliError> {
-    Ok(status::doors(&files::folder()?))
+    Ok(status::doors(&files::all()?))
 }
 
 /// Whether sshd asks PAM, as root's login would be; else why that is not known.

@@ -43,12 +43,13 @@ enum Password {
 impl Accounts {
     /// As they are now. Root alone reads the passwords.
     pub fn read() -> Result<Self, CliError> {
+        // A name of somebody in another encoding than UTF-8 is no reason to know nobody: the module reads them so too.
         let read = |path: &str| -> Result<String, CliError> {
-            let mut text = String::new();
+            let mut bytes = Vec::new();
             File::open(path)
-                .and_then(|file| file.take(limits::ACCOUNTS).read_to_string(&mut text))
+                .and_then(|file| file.take(limits::ACCOUNTS).read_to_end(&mut bytes))
                 .map_err(|why| CliError::File { path: path.into(), why })?;
-            Ok(text)
+            Ok(String::from_utf8_lossy(&bytes).into_owned())
         };
         Ok(Self { passwd: read("/etc/passwd")?, group: read("/etc/group")?, shadow: read("/etc/shadow")? })
     }

@@ -1,6 +1,6 @@
 //! `jit pam status`: every door, and whether the gate stands before it.
 
-use super::files;
+use super::files::{self, Files};
 use super::name::Door;
 use super::undo::{self, Pending};
 use crate::output::Output;
@@ -45,7 +45,7 @@ const NO_DOORS: [&str; 25] = [
 pub struct Shown {
     /// As PAM has it.
     pub service: String,
-    /// `gated` `monitor` `enabling` `open` `wrong`
+    /// `gated` `monitor` `enabling` `open` `wrong` `unread`
     pub state: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     undo: Option<Time>,
@@ -57,27 +57,74 @@ pub struct Shown {
     open_if_missing: bool,
     /// Whether `jit pam disable` would take the lines out.
     ours: bool,
+    #[serde(skip)]
+    monitors: bool,
     /// What is to be known of it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
 }
 
+impl Shown {
+    fn open(service: &str) -> Self {
+        Self {
+            service: service.to_owned(),
+            state: "open",
+            undo: None,
+            spare_users: Vec::new(),
+            spare_groups: Vec::new(),
+            open_if_missing: false,
+            ours: false,
+            monitors: false,
+            notes: Vec::new(),
+        }
+    }
+
+    /// What puts right a door that is `wrong`, without opening it where that can be.
+    pub fn mend(&self) -> String {
+        let service = &self.service;
+        if !self.ours {
+            return format!(
+                "write its lines as pam_jit(8) has them; jit pam disable {service} --force takes them out, and then it is open"
+            );
+        }
+        let mut words = vec![format!("jit pam enable {service}")];
+        words.extend(self.spare_users.iter().map(|name| format!("--spare-user {name}")));
+        words.extend(self.spare_groups.iter().map(|name| format!("--spare-group {name}")));
+        if self.spare_users.is_empty() && self.spare_groups.is_empty() {
+            words.push("--spare-user NAME".to_owned());
+        }
+        words.extend(self.monitors.then(|| "--monitor".to_owned()));
+        words.extend(self.open_if_missing.then(|| "--if-missing=open".to_owned()));
+        words.join(" ")
+    }
+}
+
+/// Whether it is a door that the gate is made for.
+pub fn is_made_for(service: &str) -> bool {
+    matches!(service, "sshd" | "su" | "su-l" | "sudo" | "sudo-i")
+}
+
 /// Every door that there is.
-pub fn doors(folder: &Folder) -> Vec<Shown> {
+pub fn doors(Files { folder, unread }: &Files) -> Vec<Shown> {
     // What calls the module is shown, whatever it is.
     let is_door = |name: &str, text: &str| !NO_DOORS.contains(&name) || text.contains(pamfile::MODULE);
     let files = folder.0.iter().filter(|(name, text)| !name.starts_with("common-") && is_door(name, text));
-    files
-        .map(|(name, _)| name.as_str())
-        .map(|name| {
-            let pending = name.parse::<Door>().ok().and_then(|door| undo::pending(&door));
-            door(folder, name, pending.as_ref())
-        })
-        .collect()
+    let read = files.map(|(name, _)| name.as_str()).map(|name| {
+        let pending = name.parse::<Door>().ok().and_then(|door| undo::pending(&door));
+        door(folder, name, pending.as_ref())
+    });
+    let unread = unread.iter().filter(|(name, _)| is_door(name, "")).map(|(name, why)| Shown {
+        state: "unread",
+        notes: vec![why.clone()],
+        ..Shown::open(name)
+    });
+    let mut doors: Vec<Shown> = read.chain(unread).collect();
+    doors.sort_by(|one, other| one.service.cmp(&other.service));
+    doors
 }
 
 pub fn status(out: &mut Output) -> Result<(), CliError> {
-    let shown = doors(&files::folder()?);
+    let shown = doors(&files::all()?);
     let colour = out.colour();
     out.say(&shown, || {
         let mut table = table::table(&["DOOR", "STATE", "SPARE KEYS", "NOTE"]);
@@ -89,7 +136,7 @@ pub fn status(out: &mut Output) -> Result<(), CliError> {
             let code = match door.state {
                 "gated" => "active",
                 "enabling" | "monitor" => "pending",
-                "wrong" => "denied",
+                "wrong" | "unread" => "denied",
                 _ => "",
             };
             let groups = door.spare_groups.iter().map(|group| format!("group {group}"));
@@ -108,23 +155,17 @@ pub fn status(out: &mut Output) -> Result<(), CliError> {
 
 /// One door, as its file and what that includes say.
 fn door(folder: &Folder, service: &str, pending: Option<&Pending>) -> Shown {
-    let mut shown = Shown {
-        service: service.to_owned(),
-        state: "open",
-        undo: pending.map(|pending| pending.undo),
-        spare_users: Vec::new(),
-        spare_groups: Vec::new(),
-        open_if_missing: false,
-        ours: false,
-        notes: Vec::new(),
-    };
+    let mut shown = Shown { undo: pending.map(|pending| pending.undo), ..Shown::open(service) };
+    let text = folder.text(service).unwrap_or_default();
     match gate(folder, service, Part::Account) {
         Err(why) => {
-            shown.state = "wrong";
+            // What libpam would not read and does not call the module lets in nobody that is our affair.
+            shown.state = if text.contains(pamfile::MODULE) { "wrong" } else { "open" };
             shown.notes.push(why.to_string());
         }
-        Ok(None) if folder.text(service).is_some_and(|text| pamfile::disabled(text, true).taken > 0) => {
+        Ok(None) if pamfile::disabled(text, true).taken > 0 => {
             shown.state = "wrong";
+            shown.ours = pamfile::disabled(text, false).by_hand.is_empty();
             shown.notes.push("it calls pam_jit.so, but not in its account part".to_owned());
         }
         Ok(None) => shown.notes.push(about(service).to_owned()),
@@ -140,7 +181,7 @@ fn door(folder: &Folder, service: &str, pending: Option<&Pending>) -> Shown {
 fn about(service: &str) -> &'static str {
     const SCREENS: [&str; 9] = ["gdm", "greetd", "lightdm", "lxdm", "ly", "sddm", "wdm", "xdm", "xrdp"];
     match service {
-        "sshd" | "su" | "su-l" | "sudo" | "sudo-i" => "the gate is made for it",
+        made if is_made_for(made) => "the gate is made for it",
         "login" | "remote" => "the console: the spare way in, when all else fails",
         "polkit-1" => "passwords that polkit asks for; see pkexec in pam_jit(8)",
         "cockpit" => "logins over the web",
@@ -154,7 +195,8 @@ fn about(service: &str) -> &'static str {
 
 fn gated(folder: &Folder, service: &str, gate: &Gate, shown: &mut Shown) {
     let words: Vec<&str> = gate.step.arguments.split('#').next().unwrap_or("").split_whitespace().collect();
-    shown.state = if words.contains(&"mode=monitor") { "monitor" } else { "gated" };
+    shown.monitors = words.contains(&"mode=monitor");
+    shown.state = if shown.monitors { "monitor" } else { "gated" };
     for word in &words {
         match word.split_once('=') {
             Some(("spare_user", names)) => shown.spare_users.extend(names.split(',').map(str::to_owned)),
@@ -216,11 +258,12 @@ mod tests {
         let text = |name: &str| match name {
             "su-l" => "account include su\nsession include su\n",
             "odd" => "account sufficient pam_x.so\naccount [success=ok default=die] pam_jit.so\n",
-            "broken" => "whatever\n",
-            "only-session" => "session required pam_jit.so\n",
+            "broken" => "whatever\naccount required pam_jit.so\n",
+            "elsewhere" => "account include nobody-knows\n",
+            "only-session" => "session required pam_jit.so # by jit pam enable\n",
             _ => "account required pam_unix.so\nsession required pam_unix.so\n",
         };
-        let names = ["sshd", "su", "su-l", "sudo", "login", "odd", "broken", "only-session"];
+        let names = ["sshd", "su", "su-l", "sudo", "login", "odd", "broken", "elsewhere", "only-session"];
         let mut folder =
             Folder(names.iter().map(|name| ((*name).to_owned(), text(name).to_owned())).collect());
         for (service, arguments, open) in [
@@ -249,8 +292,28 @@ mod tests {
             (of("login").state, of("login").notes),
             ("open", vec!["the console: the spare way in, when all else fails".to_owned()])
         );
-        for wrong in ["odd", "broken", "only-session"] {
-            assert_eq!(of(wrong).state, "wrong", "{wrong}");
+        for (wrong, mend) in [
+            ("odd", "write its lines as pam_jit(8) has them"),
+            ("broken", "write its lines as pam_jit(8) has them"),
+            ("only-session", "jit pam enable only-session --spare-user NAME"),
+        ] {
+            let shown = of(wrong);
+            assert!(shown.state == "wrong" && shown.mend().starts_with(mend), "{shown:?}: {}", shown.mend());
+        }
+        assert_eq!(
+            (of("elsewhere").state, of("elsewhere").notes.len()),
+            ("open", 1),
+            "it is nobody's affair here"
+        );
+        let edited = |service: &str| {
+            let text = folder.text(service).unwrap().replace("default=die", "default=ignore");
+            door(&folder.with(service, &text), service, None)
+        };
+        for (service, mend) in [
+            ("sshd", "jit pam enable sshd --spare-user rescue --spare-user two --spare-group spare"),
+            ("sudo", "jit pam enable sudo --spare-user NAME --monitor --if-missing=open"),
+        ] {
+            assert_eq!((edited(service).state, edited(service).mend()), ("wrong", mend.to_owned()));
         }
         let mut more = folder.clone();
         for (name, text) in [
@@ -262,12 +325,18 @@ mod tests {
         ] {
             more = more.with(name, text);
         }
-        let all: Vec<String> = doors(&more).into_iter().map(|door| door.service).collect();
+        let unread = ["su-x", "passwd"].map(|name| (name.to_owned(), "it is too long".to_owned())).into();
+        let all = doors(&Files { folder: more, unread });
+        let unread: Vec<&str> =
+            all.iter().filter(|door| door.state == "unread").map(|door| door.service.as_str()).collect();
+        assert_eq!(unread, ["su-x"]);
+        let all: Vec<String> = all.into_iter().map(|door| door.service).collect();
         assert_eq!(
             all,
             [
                 "broken",
                 "chsh",
+                "elsewhere",
                 "gdm-password",
                 "login",
                 "odd",
@@ -275,6 +344,7 @@ mod tests {
                 "sshd",
                 "su",
                 "su-l",
+                "su-x",
                 "sudo",
                 "vsftpd"
             ],

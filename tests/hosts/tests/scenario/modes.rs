@@ -85,7 +85,8 @@ fn each_login_that_a_line_alone_lets_in_is_an_error_in_the_log_and_the_status_na
 fn a_session_line_that_is_missing_is_told_by_the_status() {
     let host = Host::sandbox("web-1", "", "").unwrap();
     up(&host);
-    assert!(!host.root("jit status").out.contains("session part"));
+    let seen = host.root("jit status");
+    assert!(seen.code == 0 && !seen.out.contains("session part"), "{seen:?}");
     let file = host.path("etc/pam.d/sudo");
     let text = std::fs::read_to_string(&file).unwrap();
     let without: Vec<&str> =
@@ -101,7 +102,8 @@ fn a_door_that_is_open_beside_its_gate_is_told_by_the_status() {
     let host = Host::sandbox("web-1", "", "").unwrap();
     let alice = host.person("alice", &[]).unwrap();
     up(&host);
-    assert!(!host.root("jit status").out.contains("pam.d"), "{:?}", host.root("jit status"));
+    let seen = host.root("jit status");
+    assert!(seen.code == 0 && !seen.out.contains("pam.d"), "{seen:?}");
     alice.ssh("true").is_refused_with("holds no grant");
     let file = host.path("etc/pam.d/sshd");
     let text = std::fs::read_to_string(&file).unwrap();

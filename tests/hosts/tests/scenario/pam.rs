@@ -108,6 +108,17 @@ fn what_nobody_confirms_is_undone_to_the_letter_also_over_a_restart() {
     assert_eq!(files(&host), before);
     host.soon("the undo takes itself away", || undo(&host).is_empty());
 
+    // What cannot be written is tried until it can.
+    enable();
+    host.root("mount --bind /etc/pam.d /etc/pam.d && mount -o remount,bind,ro /etc/pam.d").ends_with(0);
+    host.root("systemctl start --no-block jit-pam-undo@sshd.service jit-pam-undo@sudo.service").ends_with(0);
+    host.soon("it fails", || {
+        host.root("systemctl show -P Result jit-pam-undo@sshd.service").out.trim() == "exit-code"
+    });
+    host.root("umount /etc/pam.d").ends_with(0);
+    host.soon("it is undone", || files(&host) == before);
+    host.soon("the undo takes itself away", || undo(&host).is_empty());
+
     // The power goes, and comes back when the time is over.
     enable();
     host.root(
@@ -223,11 +234,25 @@ fn an_upgrade_leaves_the_lines_and_a_removal_takes_them_before_the_module() {
         .says("open where the module is missing")
         .says("group staff");
     let gated = files(&host);
+    // What an administrator masked stays so, and when spare keys were tried last is still known.
+    host.root("systemctl mask --now jit-watch.path; touch /var/lib/jit-watch/kept").ends_with(0);
     host.root("dpkg -i /opt/jitd.deb").ends_with(0);
     assert_eq!(files(&host), gated);
+    host.root("systemctl is-enabled jit-watch.path; ls /var/lib/jit-watch").says("masked\n").says("kept");
+    host.root("systemctl unmask jit-watch.path").ends_with(0);
     host.root("dpkg -r jitd").ends_with(0).says("sshd: 2 lines taken out.").says("su: 2 lines taken out.");
     assert_eq!((files(&host), undo(&host).contains("jit-pam-undo")), (before, false));
     alice.ssh("sudo -n true").is_in();
+    host.root("systemctl is-active jitd.service jitd-gate.socket; ls -d /var/lib/jit-watch").ends_with(2);
+    host.root("dpkg -i /opt/jitd.deb").ends_with(0);
+    host.jitd_is_up();
+    for unit in
+        ["jitd.service", "jitd-gate.socket", "jitd-control.socket", "jit-watch.timer", "jit-watch.path"]
+    {
+        host.root(&format!("systemctl is-enabled {unit} && systemctl is-active {unit}")).ends_with(0);
+    }
+    host.root("dpkg -P jitd").ends_with(0);
+    assert_eq!(host.root("find /etc/systemd/system -name 'jit*'").out, "", "nothing is left to be started");
 }
 
 #[test]

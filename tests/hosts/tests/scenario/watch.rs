@@ -162,7 +162,7 @@ mod long {
             (
                 "sed -i 's/default=die/default=ignore/' /etc/pam.d/sudo".to_owned(),
                 "PAM lines: sudo: a refusal may count for nothing",
-                "jit pam disable sudo --force",
+                "write its lines as pam_jit(8) has them; jit pam disable sudo --force takes them out",
                 "sed -i 's/default=ignore/default=die/' /etc/pam.d/sudo".to_owned(),
             ),
             (
@@ -196,7 +196,10 @@ mod long {
             let shown = format!("! {}", what.replace('"', ""));
             bob.jit("status").says(&shown).says(fix);
             let seen = alice.ssh_as(SPARE, "jit status");
-            assert!(!seen.out.contains(&shown), "what is weak is for those who can mend it: {seen:?}");
+            assert!(
+                seen.code == 0 && !seen.out.contains(&shown),
+                "what is weak is for those who can mend it: {seen:?}"
+            );
             if what.starts_with("package") {
                 // Still wrong is no news.
                 host.root("systemctl start jit-watch").ends_with(0);
