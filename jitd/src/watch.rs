@@ -24,8 +24,8 @@ const LINGERS: &str = "/var/lib/systemd/linger";
 /// Looks, and tells the daemon.
 pub fn watch(config: &Path) -> Result<(), DaemonError> {
     let config = Config::load(config)?;
-    let passwd = std::fs::read_to_string(&config.accounts.passwd).unwrap_or_default();
-    let accounts = workflow::Accounts::parse(&passwd, "");
+    let passwd = std::fs::read(&config.accounts.passwd).unwrap_or_default();
+    let accounts = workflow::Accounts::parse(&String::from_utf8_lossy(&passwd), "");
     let report = WatchReport { left_over: look(Path::new("/"), &accounts) };
     let refused = |why: api::ClientError| DaemonError::Refused(why.to_string());
     Client::on_socket(&config.control.socket).and_then(|client| client.watched(&report)).map_err(refused)
