@@ -113,21 +113,16 @@ fn open(page: &str) -> bool {
 fn comes_back(listener: &TcpListener, state: &str) -> Result<String, CliError> {
     let doing = |why| CliError::Doing { what: "waiting for a browser on", path: "127.0.0.1".into(), why };
     listener.set_nonblocking(true).map_err(doing)?;
-    let (begun, mut knocks) = (Instant::now(), 0);
-    while begun.elapsed() < limits::LOGIN && knocks < limits::LOGIN_KNOCKS {
+    let begun = Instant::now();
+    while begun.elapsed() < limits::LOGIN {
         match listener.accept() {
-            Ok((stream, _)) => {
-                knocks += 1;
-                match heard(stream, state) {
-                    Said::Code(code) => return Ok(code),
-                    Said::No => {
-                        return Err(CliError::NotApproved(
-                            "this command was refused in the browser".to_owned(),
-                        ));
-                    }
-                    Said::Nothing => {}
+            Ok((stream, _)) => match heard(stream, state) {
+                Said::Code(code) => return Ok(code),
+                Said::No => {
+                    return Err(CliError::NotApproved("this command was refused in the browser".to_owned()));
                 }
-            }
+                Said::Nothing => {}
+            },
             Err(why) if why.kind() == ErrorKind::WouldBlock => std::thread::sleep(limits::LOGIN_LOOK),
             Err(why) => return Err(doing(why)),
         }
@@ -148,12 +143,14 @@ enum Said {
 
 fn heard(mut stream: TcpStream, state: &str) -> Said {
     // Whoever breaks off, or says nothing in time, has said nothing.
-    let ready = stream.set_nonblocking(false).and(stream.set_read_timeout(Some(limits::LOGIN_KNOCK)));
-    if ready.is_err() {
+    if stream.set_nonblocking(false).is_err() {
         return Said::Nothing;
     }
     let (mut head, mut some, begun) = (Vec::new(), [0; 1024], Instant::now());
-    while head.len() < limits::LOGIN_HEAD && begun.elapsed() < limits::LOGIN_KNOCK {
+    while head.len() < limits::LOGIN_HEAD
+        && let Some(rest) = limits::LOGIN_KNOCK.checked_sub(begun.elapsed()).filter(|rest| !rest.is_zero())
+        && stream.set_read_timeout(Some(rest)).is_ok()
+    {
         match stream.read(&mut some) {
             Ok(length @ 1..) => head.extend(some.iter().take(length)),
             _ => break,
