@@ -92,15 +92,17 @@ const LONG: &[Stage] = &[
 /// Runs the stages, or those of them that are named.
 pub fn test(long: bool, only: &[String]) -> Result<()> {
     testbed::root_or_explain()?;
-    let stages: Vec<&Stage> = STAGES
-        .iter()
-        .chain(if long { LONG } else { &[] })
-        .filter(|(name, _)| only.is_empty() || only.iter().any(|wanted| wanted == name))
-        .collect();
-    if stages.is_empty() {
-        let names: Vec<&str> = STAGES.iter().chain(LONG).map(|(name, _)| *name).collect();
-        bail!("no such stage: there are {}", names.join(" "));
+    let all = || STAGES.iter().chain(LONG);
+    if let Some(none) = only.iter().find(|wanted| all().all(|(name, _)| name != wanted)) {
+        let names: Vec<&str> = all().map(|(name, _)| *name).collect();
+        bail!("there is no stage {none}, but {}", names.join(" "));
     }
+    // One that is named is played, also if it is a long one.
+    let stages: Vec<&Stage> = if only.is_empty() {
+        STAGES.iter().chain(if long { LONG } else { &[] }).collect()
+    } else {
+        all().filter(|(name, _)| only.iter().any(|wanted| wanted == name)).collect()
+    };
     let mut tally = Tally::default();
     let mut times: Vec<(&str, Duration)> = Vec::new();
     let mut result = Ok(());
