@@ -13,7 +13,7 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 use std::time::Instant;
 
 /// The password of everybody on a throwaway host.
@@ -126,6 +126,8 @@ impl Host {
     /// Leaves the host up when this is dropped, and says how to enter and how to end it.
     pub fn keep(&mut self) -> String {
         self.keep = true;
+        // Without it the next run takes the host away.
+        let _ = std::fs::write(self.folder.join(KEPT), "");
         std::mem::forget(self.groups.take());
         format!(
             "enter it:  nsenter -a -r -t {0} bash\nor as alice:  nsenter --net -t {0} ssh -i {1}/key -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null alice@127.0.0.1\nend it:    kill {2} && umount -l {1}/root && rm -rf {1}",
@@ -296,12 +298,18 @@ impl Host {
     }
 }
 
+/// In the folder of a host that is to outlive what made it.
+const KEPT: &str = "kept";
+
 /// A folder for a host of this name, with the image under an overlay at `root`.
 pub(crate) fn image_under(name: &str) -> Result<PathBuf> {
     static COUNT: AtomicU32 = AtomicU32::new(0);
+    static SWEPT: Once = Once::new();
     let image = image()?;
+    let hosts = cache()?.join("hosts");
+    SWEPT.call_once(|| sweep(&hosts));
     let count = COUNT.fetch_add(1, Ordering::Relaxed);
-    let folder = cache()?.join("hosts").join(format!("{name}-{}-{count}", std::process::id()));
+    let folder = hosts.join(format!("{name}-{}-{count}", std::process::id()));
     for part in ["upper", "work", "root", "scratch"] {
         std::fs::create_dir_all(folder.join(part))?;
     }
@@ -309,6 +317,34 @@ pub(crate) fn image_under(name: &str) -> Result<PathBuf> {
         format!("lowerdir={},upperdir={1}/upper,workdir={1}/work", image.display(), folder.display());
     run(Command::new("mount").args(["-t", "overlay", "overlay", "-o", &layers]).arg(folder.join("root")))?;
     Ok(folder)
+}
+
+/// Takes away what runs left behind that were killed: hosts of processes that are gone.
+fn sweep(hosts: &Path) {
+    for entry in std::fs::read_dir(hosts).into_iter().flatten().flatten() {
+        let (name, folder) = (entry.file_name().to_string_lossy().into_owned(), entry.path());
+        let maker = name.rsplit('-').nth(1).and_then(|pid| pid.parse::<u32>().ok());
+        let is_left = maker.is_some_and(|pid| !Path::new(&format!("/proc/{pid}")).exists());
+        if is_left && !folder.join(KEPT).exists() {
+            for pid in named_by_their_words(&folder) {
+                // One that is gone by itself is as good.
+                let _ = kill_process(pid, Signal::KILL);
+            }
+            let _ = Command::new("umount").arg("-l").arg(folder.join("root")).output();
+            let _ = std::fs::remove_dir_all(&folder);
+        }
+    }
+}
+
+/// Processes that were started with this folder among their words: what runs the host that lies there.
+fn named_by_their_words(folder: &Path) -> Vec<Pid> {
+    let folder = folder.as_os_str().as_encoded_bytes();
+    let processes = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    let of_it = processes.filter(|entry| {
+        std::fs::read(entry.path().join("cmdline"))
+            .is_ok_and(|words| words.windows(folder.len()).any(|part| part == folder))
+    });
+    of_it.filter_map(|entry| Pid::from_raw(entry.file_name().to_str()?.parse().ok()?)).collect()
 }
 
 /// A server as people set it up: keys, and passwords through PAM.
