@@ -17,6 +17,7 @@ mod output;
 mod pam;
 mod patience;
 mod policy;
+mod program;
 mod requests;
 #[cfg(test)]
 mod sample;

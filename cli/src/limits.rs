@@ -65,8 +65,8 @@ pub const DRIVE_LOOK: Duration = Duration::from_millis(5);
 /// Bytes that are read of what modules said on the way.
 pub const DRIVE_SAYS: u64 = 16 * 1024;
 
-/// Seconds that systemctl and sshd -T take at most, as timeout(1) reads them.
-pub const SYSTEMCTL_S: &str = "30";
+/// Seconds that another program takes at most, as timeout(1) reads them: systemctl of a busy machine.
+pub const PROGRAM_S: &str = "30";
 
 /// Processes above this one that are looked at: a login has a handful.
 pub const ANCESTORS: usize = 64;

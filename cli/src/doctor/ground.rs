@@ -2,10 +2,10 @@
 
 use super::{Look, found};
 use crate::limits;
+use crate::program::ran;
 use rustix::fs::statvfs;
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 use std::path::Path;
-use std::process::Command;
 
 pub fn look() -> Vec<Look> {
     let mut looks = found("disk", disk().into_iter().collect());
@@ -63,11 +63,7 @@ fn sockets() -> Vec<(String, String)> {
 
 /// As the kernel says it, by timedatectl(1); where that is not there, the daemon's word has to do.
 fn clock() -> Option<(String, String)> {
-    let said = Command::new("timeout")
-        .arg(limits::SYSTEMCTL_S)
-        .args(["timedatectl", "show", "--property=NTPSynchronized", "--value"])
-        .output()
-        .ok()?;
+    let said = ran("timedatectl", ["show", "--property=NTPSynchronized", "--value"]).ok()?;
     (String::from_utf8_lossy(&said.stdout).trim() == "no").then(|| {
         (
             "the kernel's clock is not synchronised: grants begin and end by it".to_owned(),

@@ -1,10 +1,9 @@
 //! The module, where libpam looks for it, and the programs beside it.
 
 use super::{Look, found};
-use crate::limits;
+use crate::program::ran;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 /// Folders of modules: Debian's by architecture, and those of others.
 const FOLDERS: [&str; 5] = [
@@ -49,8 +48,7 @@ fn module() -> Option<(String, String)> {
 
 /// What dpkg says that is not as the package brought it. Configuration is people's own.
 fn verified() -> Vec<(String, String)> {
-    let said = Command::new("timeout").arg(limits::SYSTEMCTL_S).args(["dpkg", "--verify", "jitd"]).output();
-    let Ok(said) = said else { return Vec::new() };
+    let Ok(said) = ran("dpkg", ["--verify", "jitd"]) else { return Vec::new() };
     let (out, error) = (String::from_utf8_lossy(&said.stdout), String::from_utf8_lossy(&said.stderr));
     if error.contains("not installed") {
         // Built by hand: there is nothing to compare with.

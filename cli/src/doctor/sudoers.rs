@@ -1,10 +1,9 @@
 //! What sudoers says that takes sudo past the gate, as cvtsudoers(1) reads it: all that is included, as data.
 
 use super::{Look, found};
-use crate::limits;
+use crate::program::ran;
 use serde_json::Value;
 use std::path::Path;
-use std::process::Command;
 
 const WHAT: &str = "sudoers";
 
@@ -22,11 +21,7 @@ pub fn look() -> Vec<Look> {
             "visudo -c; and is cvtsudoers, of the package sudo, there?",
         )]
     };
-    let said = Command::new("timeout")
-        .arg(limits::SYSTEMCTL_S)
-        .args(["cvtsudoers", "-f", "json", "-s", "aliases,privileges", "/etc/sudoers"])
-        .output();
-    match said {
+    match ran("cvtsudoers", ["-f", "json", "-s", "aliases,privileges", "/etc/sudoers"]) {
         Err(why) => unread(why.to_string()),
         Ok(said) if !said.status.success() => unread(String::from_utf8_lossy(&said.stderr).trim().to_owned()),
         Ok(said) => match serde_json::from_slice(&said.stdout) {

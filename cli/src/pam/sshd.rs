@@ -1,8 +1,7 @@
 //! How sshd is set up, as it says itself (`sshd -T`).
 
-use crate::limits;
+use crate::program::ran;
 use std::collections::BTreeMap;
-use std::process::Command;
 
 /// Its keywords, in small letters, with all that is said of each.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -18,8 +17,7 @@ impl Sshd {
         else {
             return Ok(None);
         };
-        let said = Command::new("timeout").arg(limits::SYSTEMCTL_S).args([sshd, "-T", "-C", &who]).output();
-        let said = said.map_err(|why| format!("running sshd -T: {why}"))?;
+        let said = ran(sshd, ["-T", "-C", &who]).map_err(|why| format!("running sshd -T: {why}"))?;
         if !said.status.success() {
             let why = String::from_utf8_lossy(&said.stderr);
             // Where a socket starts it (Ubuntu) its folder is not there before the first login.

@@ -9,12 +9,12 @@
 
 use super::files;
 use super::name::Door;
+use crate::program::ran;
 use crate::{CliError, limits};
 use access::Time;
 use chrono::SecondsFormat;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 /// Where an administrator's units lie (systemd.unit(5)).
 const UNITS: &str = "/etc/systemd/system";
@@ -181,8 +181,7 @@ pub fn cancel(door: &Door) -> Result<(), CliError> {
 
 fn systemctl(arguments: &[&str]) -> Result<(), CliError> {
     let shown = || format!("running systemctl {}", arguments.join(" "));
-    let done = Command::new("timeout").arg(limits::SYSTEMCTL_S).arg("systemctl").args(arguments).output();
-    match done {
+    match ran("systemctl", arguments) {
         Ok(done) if done.status.success() => Ok(()),
         Ok(done) => {
             let said = String::from_utf8_lossy(&done.stderr);
@@ -201,7 +200,7 @@ pub fn at(time: Time) -> String {
 mod tests {
     use super::*;
     use std::io::Write as _;
-    use std::process::Stdio;
+    use std::process::{Command, Stdio};
 
     /// What sed makes of `file`, by these edits.
     fn edited(file: &str, edits: &str) -> String {

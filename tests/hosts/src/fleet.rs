@@ -159,7 +159,7 @@ impl Fleet {
         let page = format!("https://{HUB_AT}:8443/web/teams");
         browser.opens(&page, LOOK);
         browser.clicks("Make a code");
-        let words = browser.reads("say within ten minutes");
+        let words = browser.reads("Say within ten minutes");
         let code = words.split(" link ").nth(1).and_then(|rest| rest.split(' ').next()).unwrap();
         teams.hears(&account.personal(), &account, &format!("link {code}"));
         browser.opens(&page, LOOK);

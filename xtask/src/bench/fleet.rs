@@ -1,6 +1,7 @@
 //! `cargo xtask bench fleet`: how soon what is agreed to at a hub opens hosts, and what is taken back ends sessions there.
 
 use crate::bench::page::{machine, met, put_section};
+use crate::bench::part;
 use crate::bench::sessions::{ends_by, logins_of};
 use crate::dist;
 use crate::tools::build_packages;
@@ -119,11 +120,6 @@ struct Took {
     usable_clicked: Vec<Duration>,
     revoked: Vec<Duration>,
     dead: Vec<Duration>,
-}
-
-fn part(sorted: &[Duration], percent: usize) -> Duration {
-    let last = sorted.len().saturating_sub(1);
-    sorted.get((sorted.len() * percent / 100).min(last)).copied().unwrap_or_default()
 }
 
 fn round(fleet: &Fleet, took: &mut Took, asks: bool) -> Result<()> {

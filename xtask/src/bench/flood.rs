@@ -1,6 +1,7 @@
 //! `cargo xtask bench flood`: what somebody does to others, and to the disk, who runs `sudo -n true` in a loop and is refused.
 
 use crate::bench::page::{machine, met, put_section};
+use crate::bench::part;
 use crate::dist;
 use crate::tools::build_packages;
 use anyhow::{Context as _, Result, ensure};
@@ -71,10 +72,6 @@ pub fn flood() -> Result<()> {
     )?;
     println!("{page}");
     put_section("A flood of refusals", &page)
-}
-
-fn part(sorted: &[Duration], percent: usize) -> Duration {
-    sorted.get(sorted.len() * percent / 100).copied().unwrap_or_default()
 }
 
 /// How long one refusal of sudo takes, from its start to its end.

@@ -10,6 +10,7 @@ mod sessions;
 
 use anyhow::Result;
 use clap::Subcommand;
+use std::time::Duration;
 
 /// What is measured.
 #[derive(Clone, Copy, Subcommand)]
@@ -28,6 +29,12 @@ pub enum Bench {
     Hub,
 }
 
+/// So many of a hundred took no longer than this: the nearest of them by rank, the last for 100.
+fn part(sorted: &[Duration], percent: usize) -> Duration {
+    let place = (sorted.len() * percent).div_ceil(100).saturating_sub(1);
+    sorted.get(place).copied().unwrap_or_default()
+}
+
 /// Measures it.
 pub fn bench(bench: Bench) -> Result<()> {
     match bench {
@@ -37,5 +44,19 @@ pub fn bench(bench: Bench) -> Result<()> {
         Bench::Fleet => fleet::fleet(),
         Bench::Flood => flood::flood(),
         Bench::Hub => hub::hub(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_percentile_is_one_of_what_was_measured() {
+        let hundred: Vec<Duration> = (1..=100).map(Duration::from_millis).collect();
+        let ms = |sorted: &[Duration], percent| part(sorted, percent).as_millis();
+        assert_eq!([50, 99, 100].map(|percent| ms(&hundred, percent)), [50, 99, 100]);
+        assert_eq!([50, 99, 100].map(|percent| ms(&hundred[..1], percent)), [1, 1, 1]);
+        assert_eq!(ms(&[], 50), 0);
     }
 }

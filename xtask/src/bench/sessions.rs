@@ -1,6 +1,7 @@
 //! `cargo xtask bench sessions`: how fast many sessions end at once, and what they cost the daemon.
 
 use crate::bench::page::{met, put_section};
+use crate::bench::part;
 use crate::dist;
 use crate::tools::build_packages;
 use anyhow::{Context as _, Result, ensure};
@@ -37,9 +38,9 @@ pub fn sessions() -> Result<()> {
     prepare(&host)?;
     let (as_many, _) = by_pam(&host, SSH)?;
     let (by_pam, grown) = by_pam(&host, OPEN)?;
-    let row = |what: &str, ends: &Ends| {
-        let ms = |at: f64| ends.part(at).as_millis();
-        format!("| {what} | {} | {} | {} | {} |\n", ends.0.len(), ms(0.5), ms(0.99), ms(1.0))
+    let row = |what: &str, ends: &[Duration]| {
+        let [p50, p99, last] = [50, 99, 100].map(|percent| part(ends, percent).as_millis());
+        format!("| {what} | {} | {p50} | {p99} | {last} |\n", ends.len())
     };
     let page = format!(
         "`cargo xtask bench sessions` on a machine with {} CPUs, release builds, a booted host. Milliseconds from \
@@ -53,8 +54,8 @@ pub fn sessions() -> Result<()> {
         row(&format!("{SSH} sessions by ssh, the clients ending on the same CPUs"), &here),
         row(&format!("{SSH} sessions opened through PAM, without clients"), &as_many),
         row(&format!("{OPEN} sessions opened through PAM"), &by_pam),
-        met(elsewhere.part(0.99).as_millis() < 1000),
-        met(here.part(0.99).as_millis() < 1000),
+        met(part(&elsewhere, 99).as_millis() < 1000),
+        met(part(&here, 99).as_millis() < 1000),
         met(grown < 4096),
     );
     println!("{page}");
@@ -62,7 +63,7 @@ pub fn sessions() -> Result<()> {
 }
 
 /// With clients that cost this machine nothing when they end, or that end on it.
-fn by_ssh(host: &Host, elsewhere: bool) -> Result<Ends> {
+fn by_ssh(host: &Host, elsewhere: bool) -> Result<Vec<Duration>> {
     let grant = grant(host, "ssh")?;
     let alice = host.person("alice", &[])?;
     let mut clients: Vec<Client> = Vec::new();
@@ -96,7 +97,7 @@ fn prepare(host: &Host) -> Result<()> {
     Ok(())
 }
 
-fn by_pam(host: &Host, count: usize) -> Result<(Ends, u64)> {
+fn by_pam(host: &Host, count: usize) -> Result<(Vec<Duration>, u64)> {
     let grant = grant(host, SERVICE)?;
     host.root("systemctl restart jitd").ends_with(0);
     host.jitd_is_up();
@@ -141,17 +142,6 @@ fn resident(host: &Host) -> Result<u64> {
     Ok(line.trim().trim_end_matches(" kB").trim().parse::<u64>()? * 1024)
 }
 
-/// How long each process took to be gone, shortest first.
-struct Ends(Vec<Duration>);
-
-impl Ends {
-    fn part(&self, at: f64) -> Duration {
-        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss)]
-        let place = (at * (self.0.len() as f64 - 1.0)).round() as usize;
-        self.0.get(place).copied().unwrap_or_default()
-    }
-}
-
 /// Has this thread look before all that it looks at, by the priority of chrt(1), or like any other with `0`:
 /// who waits for a processor among five hundred clients sees ends when its turn comes, not when they are.
 fn look_first(priority: &str) -> Result<()> {
@@ -161,12 +151,12 @@ fn look_first(priority: &str) -> Result<()> {
 }
 
 /// Revokes the grant and waits until every process of alice's logins is gone.
-fn revoked(host: &Host, grant: &str) -> Result<Ends> {
+fn revoked(host: &Host, grant: &str) -> Result<Vec<Duration>> {
     let held = logins_of(host, "alice")?;
     let _progress = Progress::begin(&format!("revoking; {} processes", held.len()));
     let (ends, answered) = ends_by(&held, || host.root(&format!("jit revoke {grant} --reason bench")))?;
     println!("the command was answered after {} ms", answered.as_millis());
-    Ok(Ends(ends))
+    Ok(ends)
 }
 
 /// The processes of this person's logins on a host.

@@ -1,5 +1,6 @@
 //! `ssh host true` and `sudo -n true` whole, with the gate before them and without.
 
+use crate::bench::part;
 use anyhow::{Context as _, Result};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -73,7 +74,8 @@ impl Doors {
     /// In words.
     pub fn told(&self) -> String {
         let row = |what: &str, took: &Took| {
-            let [with, without] = [&took.with, &took.without].map(|took| [part(took, 50), part(took, 99)]);
+            let [with, without] = [&took.with, &took.without]
+                .map(|took| [50, 99].map(|percent| part(took, percent).as_secs_f64() * 1000.0));
             format!(
                 "| {what} | {} | {:.1} | {:.1} | {:.1} | {:.1} | {:.1} |\n",
                 took.with.len(),
@@ -109,10 +111,4 @@ impl Took {
         took.without.sort();
         Ok(took)
     }
-}
-
-/// Milliseconds at this part of a hundred.
-fn part(sorted: &[Duration], percent: usize) -> f64 {
-    let place = (sorted.len() * percent / 100).min(sorted.len().saturating_sub(1));
-    sorted.get(place).copied().unwrap_or_default().as_secs_f64() * 1000.0
 }
