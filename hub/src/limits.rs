@@ -185,6 +185,17 @@ pub const BOOT_ID: usize = 64;
 /// Bytes of that which each day gives back: a decision each second, all day long.
 pub const HOST_JOURNAL_A_DAY: u64 = 64 * 1024 * 1024;
 
+/// Logs that the journal of a host may have since it joined: each one after the first is a repair, which somebody is told
+/// of, and past some of them nobody knows what that host did.
+pub const LOGS: u64 = 16;
+
+/// What one host may say at once, in calls and in sessions that came, went or changed: a month of its journal, some
+/// hundred logins, and what waited to be asked meanwhile.
+pub const HOST_SAYS: u64 = 5_000;
+
+/// What each day gives back of that: twenty a second.
+pub const HOST_SAYS_A_DAY: u64 = 20 * 86_400;
+
 /// Bytes of the sessions of one host: [`api::limits::PAGE`] of 1 KiB, and as much again.
 pub const SESSIONS_BODY: usize = 2 * 1024 * 1024;
 

@@ -55,6 +55,8 @@ pub struct Site {
     pub failed: Tries,
     /// How much of the record each host may still write.
     pub allowance: Allowance,
+    /// How much each host may still say.
+    pub says: Allowance,
     /// Where people sign in beside here.
     pub provider: Option<Provider>,
     /// Sign-ins there that came to nothing, by address.

@@ -14,6 +14,7 @@ use axum::http::{HeaderMap, Uri};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use desk::{Answer, Caller, DeskError, Refused, blocking};
+use loglines::Level;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::sync::Arc;
@@ -63,6 +64,7 @@ where
 {
     let done = tokio::task::spawn_blocking(move || {
         let (host, known) = site.host_of(&headers, "POST", uri.path(), &body)?;
+        site.may_say(&host, 1)?;
         let read = serde_json::from_slice(&body);
         let bad = |why: serde_json::Error| {
             Refused(ProblemCode::BadRequest.because(format!("reading what host {host} says: {why}")))
@@ -73,6 +75,25 @@ where
     match done.await {
         Ok(done) => done.map(Json),
         Err(_) => Err(Refused(ProblemCode::Unavailable.because("the hub is stopping: try again"))),
+    }
+}
+
+impl Site {
+    /// Whether a host may say so much more now.
+    pub(super) fn may_say(&self, host: &HostName, units: u64) -> Result<(), DeskError> {
+        let now = self.clock.time();
+        if self.says.take(host, units, now) {
+            return Ok(());
+        }
+        let why = format!(
+            "{host} says more than {} things at once and {} a second after that, which the hub takes from no host: it is told              again as time goes on; look there who calls so often",
+            limits::HOST_SAYS,
+            limits::HOST_SAYS_A_DAY / 86_400
+        );
+        if self.hosts.is_told(host, now) {
+            self.log.put(Level::Err, why.clone());
+        }
+        Err(DeskError::Busy(why))
     }
 }
 

@@ -9,6 +9,7 @@ use api::{
     SessionState, SessionView,
 };
 use desk::{Caller, DeskError, Worlds as _};
+use store::Sql;
 
 impl Site {
     /// All that is open on a host.
@@ -17,6 +18,12 @@ impl Site {
         if open.sessions.len() > most {
             return Err(DeskError::BadRequest(format!("one call tells of at most {most} sessions")));
         }
+        let look = |connection: &dyn Sql| rows::session_news(connection, &host, &open.sessions);
+        let news = self.ledger.read(look)?.count();
+        if news == 0 {
+            return Ok(());
+        }
+        self.may_say(&host, news as u64)?;
         self.ledger.put_sessions(host, open.sessions)
     }
 
@@ -88,7 +95,10 @@ fn view(there: There) -> SessionView {
 
 impl Ledger {
     fn put_sessions(&self, host: HostName, open: Vec<SessionView>) -> Result<(), DeskError> {
-        self.write(move |tx| rows::put_sessions(tx.connection(), &host, &open))
+        self.write(move |tx| {
+            let news = rows::session_news(tx.connection(), &host, &open)?;
+            rows::put_sessions(tx.connection(), &host, news)
+        })
     }
 
     fn end_there(&self, there: There, end: EndThere, at: Time) -> Result<bool, DeskError> {

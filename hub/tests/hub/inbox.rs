@@ -217,6 +217,53 @@ fn a_journal_is_taken_once_over_kills_and_a_fork_of_it_is_shown() {
     assert!(!listed.status.success(), "who is not logged in sees nothing");
 }
 
+#[test]
+fn a_host_begins_some_logs_and_no_other_until_it_is_enrolled_anew() {
+    let hub = Hub::with_policy();
+    let host = joined(&hub, "db-7");
+    let begun = |n: u8| {
+        let log = LogId([n; 16]);
+        (log, rows(Head::start(log), 2, "a"))
+    };
+    let part = |log: LogId, rows: &[Row]| JournalPart { log, rows: rows.to_vec(), oldest: false };
+    let logs: Vec<_> = (1..=17).map(begun).collect();
+    for (log, rows) in &logs[..16] {
+        assert_eq!(host.is_heard::<JournalHas>(&hub, "journal", &part(*log, &rows[..1])).through, 1);
+    }
+    let (log, rows) = &logs[16];
+    let said = host.says(&hub, "journal", &part(*log, rows));
+    assert!(said.contains("400") && said.contains("enrol it anew"), "{said}");
+    let (last, of_it) = &logs[15];
+    assert_eq!(host.is_heard::<JournalHas>(&hub, "journal", &part(*last, of_it)).through, 2, "it goes on");
+    let again = token(&hub, 1);
+    assert!(host.join(&hub, &again).starts_with("HTTP/1.1 200"));
+    assert_eq!(host.is_heard::<JournalHas>(&hub, "journal", &part(*log, rows)).through, 2);
+}
+
+#[test]
+fn a_host_that_says_too_much_is_told_so_and_takes_nothing_of_others() {
+    let hub = Hub::with_policy();
+    let (loud, quiet) = (joined(&hub, "db-7"), joined(&hub, "db-8"));
+    let tells = |host: &Host, first: u64| {
+        let sessions = (first..first + 1000).map(|id| session(id, None)).collect();
+        host.says(&hub, "sessions", &OpenSessions { sessions })
+    };
+    let mut first = 1;
+    let begun = std::time::Instant::now();
+    let refused = loop {
+        let said = tells(&loud, first);
+        if !said.starts_with("HTTP/1.1 200") {
+            break said;
+        }
+        first += 1000;
+        assert!(begun.elapsed() < crate::room::PATIENCE, "all of it is taken");
+    };
+    assert!(refused.starts_with("HTTP/1.1 429") && refused.contains("db-7 says more than"), "{refused}");
+    hub.logs("db-7 says more than");
+    let said = tells(&quiet, 1);
+    assert!(said.starts_with("HTTP/1.1 200"), "{said}");
+}
+
 fn session(id: u64, grant: Option<GrantId>) -> SessionView {
     serde_json::from_value(serde_json::json!({
         "session": {
