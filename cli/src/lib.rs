@@ -80,7 +80,9 @@ fn dispatch(arguments: Arguments, out: &mut Output) -> Result<(), CliError> {
         }
         Command::Status { left, .. } => check::status(&client()?, left, out),
         Command::Sessions => sessions::list(&client()?, out),
-        Command::End { session, reason } => sessions::end(&client()?, &session, reason, out),
+        Command::End { session, reason, host } => {
+            sessions::end(&client()?, &session, &api::EndSession { reason, host }, out)
+        }
         Command::Audit(arguments::Audit::Tail { lines, follow }) => {
             audit::tail(&client()?, lines, follow, out)
         }

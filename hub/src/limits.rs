@@ -199,6 +199,10 @@ pub const HOST_SAYS_A_DAY: u64 = 20 * 86_400;
 /// Bytes of the sessions of one host: [`api::limits::PAGE`] of 1 KiB, and as much again.
 pub const SESSIONS_BODY: usize = 2 * 1024 * 1024;
 
+/// Pages of [`api::limits::PAGE`] sessions that are looked through for what one person may see: a fleet of ten thousand
+/// hosts with five each.
+pub const SESSION_PAGES: usize = 50;
+
 /// A permit can be used for so long after it was made, and is renewed at half of it: a host that was away for a fortnight
 /// still has one, and what was taken from somebody while a host is away ends within a month.
 pub const PERMIT_GOOD: TimeDelta = TimeDelta::days(30);

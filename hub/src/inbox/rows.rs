@@ -292,26 +292,34 @@ pub struct SessionNews {
 
 impl SessionNews {
     /// How many rows that is.
-    pub const fn count(&self) -> usize {
+    pub fn count(&self) -> usize {
         self.gone.len() + self.other.len()
     }
 }
 
-/// What is not known yet where these are open on a host, and no others.
+/// What is not known yet where these are open on a host, and no others. When one was opened is the host's word, and never
+/// later than it was first heard of.
 pub fn session_news(
     connection: &dyn Sql,
     host: &HostName,
     open: &[SessionView],
+    now: Time,
 ) -> Result<SessionNews, DeskError> {
-    let rows: Vec<(u64, String)> =
-        connection.rows("SELECT id, body FROM host_session WHERE host = ?1", &[&host.as_str()])?;
-    let mut before: BTreeMap<u64, String> = rows.into_iter().collect();
+    let sql = "SELECT id, opened_ms, body FROM host_session WHERE host = ?1";
+    let rows: Vec<(u64, i64, String)> = connection.rows(sql, &[&host.as_str()])?;
+    let mut before: BTreeMap<u64, (i64, String)> =
+        rows.into_iter().map(|(id, opened, body)| (id, (opened, body))).collect();
     let mut other = Vec::new();
     for view in open {
-        let body = serde_json::to_string(view).map_err(|why| DeskError::Store(why.to_string()))?;
-        let (id, opened) = (view.session.id.bits(), view.session.opened.timestamp_millis());
-        if before.remove(&id).is_none_or(|before| before != body) {
-            other.push((id, opened, body));
+        let (id, mut view) = (view.session.id.bits(), view.clone());
+        let known = before.remove(&id);
+        if view.session.opened > now {
+            let heard = known.as_ref().and_then(|(opened, _)| Time::from_timestamp_millis(*opened));
+            view.session.opened = heard.unwrap_or(now);
+        }
+        let body = serde_json::to_string(&view).map_err(|why| DeskError::Store(why.to_string()))?;
+        if known.is_none_or(|(_, before)| before != body) {
+            other.push((id, view.session.opened.timestamp_millis(), body));
         }
     }
     Ok(SessionNews { gone: before.into_keys().collect(), other })
@@ -341,20 +349,35 @@ fn read((host, body, ending): (String, String, Option<String>)) -> Result<There,
     })
 }
 
-/// Sessions on all hosts, the newest first.
-pub fn sessions(connection: &dyn Sql, limit: u32) -> Result<Vec<There>, DeskError> {
-    let sql = "SELECT host, body, ending FROM host_session ORDER BY opened_ms DESC, id LIMIT ?1";
-    connection.rows(sql, &[&limit])?.into_iter().map(read).collect()
+/// Sessions on all hosts, the newest first, and those after this one where one is named.
+pub fn sessions(connection: &dyn Sql, after: Option<&There>, limit: u32) -> Result<Vec<There>, DeskError> {
+    let (opened, host, id) = after.map_or((i64::MAX, "", 0), |There { host, view, .. }| {
+        (view.session.opened.timestamp_millis(), host.as_str(), view.session.id.bits())
+    });
+    let sql = "SELECT host, body, ending FROM host_session WHERE (opened_ms, host, id) < (?1, ?2, ?3) \
+               ORDER BY opened_ms DESC, host DESC, id DESC LIMIT ?4";
+    connection.rows(sql, &[&opened, &host, &id, &limit])?.into_iter().map(read).collect()
 }
 
-/// Sessions whose ids are from `low` to `high`, some of them.
+/// Sessions whose ids are from `low` to `high`, some of them; on this host alone where one is named.
 pub fn sessions_within(
     connection: &dyn Sql,
+    host: Option<&HostName>,
     low: SessionId,
     high: SessionId,
 ) -> Result<Vec<There>, DeskError> {
-    let sql = "SELECT host, body, ending FROM host_session WHERE id BETWEEN ?1 AND ?2 LIMIT 100";
-    connection.rows(sql, &[&low.bits(), &high.bits()])?.into_iter().map(read).collect()
+    let (low, high) = (low.bits(), high.bits());
+    let rows = match host {
+        Some(host) => {
+            let sql = "SELECT host, body, ending FROM host_session WHERE host = ?1 AND id BETWEEN ?2 AND ?3 LIMIT 100";
+            connection.rows(sql, &[&host.as_str(), &low, &high])?
+        }
+        None => {
+            let sql = "SELECT host, body, ending FROM host_session WHERE id BETWEEN ?1 AND ?2 LIMIT 100";
+            connection.rows(sql, &[&low, &high])?
+        }
+    };
+    rows.into_iter().map(read).collect()
 }
 
 /// Somebody wants a session ended; whoever was first stays. Whether it is there.
@@ -420,9 +443,7 @@ mod tests {
     #[test]
     fn what_a_host_did_before_it_joined_anew_is_over_and_goes_with_its_records() {
         let connection = with_logs(&[(5, 1), (5, 2), (7, 3), (7, 4)]);
-        let all: u64 = Sql::one(&connection, "SELECT count(*) FROM host_log", &[]).unwrap();
-        assert_eq!(all, 4);
-        let seen = [("a".to_owned(), (1, Some("as 7".to_owned())))].into();
+        let seen = BTreeMap::from([("a".to_owned(), (1, Some("as 7".to_owned())))]);
         assert_eq!(logs(&connection).unwrap(), seen);
         assert_eq!(forget_logs(&connection).unwrap(), 0, "their records are there");
         forget_records(&connection, at(2)).unwrap();
@@ -446,7 +467,7 @@ mod tests {
             }))
             .unwrap()
         };
-        let news = |open: &[SessionView]| session_news(&connection, &host, open).unwrap();
+        let news = |open: &[SessionView]| session_news(&connection, &host, open, at(9)).unwrap();
         let two = [session(1, "open"), session(2, "open")];
         assert_eq!(news(&two).count(), 2);
         put_sessions(&connection, &host, news(&two)).unwrap();
@@ -456,5 +477,45 @@ mod tests {
         assert_eq!(news(&later).count(), 3, "one is another, one came, and one is gone");
         put_sessions(&connection, &host, news(&later)).unwrap();
         assert_eq!((news(&later).count(), news(&[]).count()), (0, 2));
+
+        let mut to_come = session(4, "open");
+        to_come.session.opened = at(253_000_000_000_000);
+        let to_come = [to_come];
+        let of = |there: &There| there.view.session.opened;
+        put_sessions(&connection, &host, news(&to_come)).unwrap();
+        assert_eq!(sessions(&connection, None, 10).unwrap().iter().map(of).collect::<Vec<_>>(), [at(9)]);
+        let later = session_news(&connection, &host, &to_come, at(20)).unwrap();
+        assert_eq!(later.count(), 0, "it is not newer each time");
+    }
+
+    #[test]
+    fn sessions_come_page_by_page_and_none_twice() {
+        let connection = database();
+        let insert = "INSERT INTO host_session (host, id, opened_ms, body) VALUES (?1, ?2, ?3, ?4)";
+        let mut all = Vec::new();
+        for (host, id, opened) in
+            [("a", 1, 5), ("a", 2, 5), ("b", 1, 5), ("b", 2, 7), ("c", 9, 3), ("c", 1, 5)]
+        {
+            let view = serde_json::json!({
+                "session": {
+                    "id": SessionId::from_random(id), "grant": null, "boot": "b", "pid": 5, "start_ticks": 7,
+                    "audit_session": 3, "inside": null, "subject": "alice", "target": "alice", "service": "ssh",
+                    "tty": "ssh", "rhost": "", "reason": "granted", "opened": at(opened)
+                },
+                "state": "open"
+            });
+            Sql::execute(&connection, insert, &[&host, &id, &opened, &view.to_string()]).unwrap();
+            all.push((std::cmp::Reverse(opened), host.to_owned(), id));
+        }
+        all.sort_unstable_by_key(|(opened, host, id)| (*opened, std::cmp::Reverse((host.clone(), *id))));
+        let (mut seen, mut after) = (Vec::new(), None);
+        loop {
+            let page = sessions(&connection, after.as_ref(), 2).unwrap();
+            let Some(last) = page.last() else { break };
+            after = Some(last.clone());
+            seen.extend(page.into_iter().map(|there| (there.host.to_string(), there.view.session.id.bits())));
+            assert!(seen.len() <= all.len(), "{seen:?}");
+        }
+        assert_eq!(seen, all.into_iter().map(|(_, host, id)| (host, id)).collect::<Vec<_>>());
     }
 }

@@ -306,7 +306,7 @@ fn sessions_of_all_hosts_are_seen_at_the_hub_and_ended_from_there() {
     tells(&host, &[2]);
     assert_eq!(ids(&admin), all[1..]);
 
-    let away = EndSession { reason: text("it is late") };
+    let away = EndSession { reason: text("it is late"), host: None };
     let id = SessionId::from_random(3).to_string();
     assert!(carol.end_session(&id, &away).is_err());
     assert_eq!(admin.end_session(&id, &away).unwrap().state, SessionState::Open, "db-8 does not listen");
@@ -330,6 +330,45 @@ fn sessions_of_all_hosts_are_seen_at_the_hub_and_ended_from_there() {
         late.read_line(&mut first).unwrap();
     }
     assert_eq!(first.trim(), "event: end", "who was away hears of it first");
+}
+
+#[test]
+fn a_host_hides_no_session_of_another_and_keeps_none_from_being_ended() {
+    let hub = Hub::with_policy();
+    let (host, other) = (joined(&hub, "db-7"), joined(&hub, "db-8"));
+    let tells = |host: &Host, sessions: Vec<SessionView>| {
+        host.is_heard::<serde_json::Value>(&hub, "sessions", &OpenSessions { sessions })
+    };
+    tells(&host, vec![session(5, None)]);
+    let made_up = |id| {
+        let mut view = session(id, None);
+        view.session.subject = login("mallory");
+        view.session.opened = "9998-01-01T00:00:00Z".parse().unwrap();
+        view
+    };
+    tells(&other, (5..1005).map(made_up).collect());
+    let alice = hub.client(&hub.token("alice", &[Scope::Request], "1h").secret);
+    let seen = alice.sessions().unwrap();
+    let [own] = &seen[..] else { panic!("{seen:?}") };
+    assert_eq!((own.session.id.bits(), own.host.as_ref().unwrap()), (5, &host.name));
+    let admin = hub.client(&hub.admin);
+    let latest = now() + chrono::TimeDelta::minutes(1);
+    assert!(admin.sessions().unwrap().iter().all(|view| view.session.opened < latest), "none is to come");
+    tells(&host, vec![session(5, None), session(2000, None)]);
+    let seen = admin.sessions().unwrap();
+    assert_eq!(seen[0].session.id.bits(), 2000, "what came later is before it");
+
+    let id = SessionId::from_random(5).to_string();
+    let end = |host: Option<&Host>| EndSession {
+        reason: text("it is late"),
+        host: host.map(|host| host.name.clone()),
+    };
+    let unsure = admin.end_session(&id, &end(None)).unwrap_err().to_string();
+    assert!(unsure.contains("db-7") && unsure.contains("db-8") && unsure.contains("--host"), "{unsure}");
+    let ended = admin.end_session(&id, &end(Some(&host))).unwrap();
+    assert_eq!(ended.host.as_ref(), Some(&host.name));
+    assert!(alice.end_session(&id, &end(None)).is_ok(), "of what she may see it is the only one");
+    assert!(alice.end_session(&id, &end(Some(&other))).is_err());
 }
 
 /// Alice may break glass.
