@@ -268,6 +268,9 @@ pub const MANIFEST_AGAIN: TimeDelta = TimeDelta::minutes(1);
 /// How often signed grants that no host needs to know of any more are taken away.
 pub const FORGET_EVERY: Duration = Duration::from_secs(3600);
 
+/// Hosts that are named where some say that the database lost commits: two are as good as all.
+pub const LOST_TOLD: usize = 10;
+
 /// Labels of a host, and bytes of a key or a value: they are shown in one line of a table.
 pub const LABELS: usize = 32;
 /// See [`LABELS`].
