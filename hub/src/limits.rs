@@ -155,6 +155,12 @@ pub const SIGN_AT_ONCE: u32 = 500;
 /// See [`SIGN_AT_ONCE`].
 pub const SIGN_AGAIN: Duration = Duration::from_secs(5);
 
+/// What the signer refused is not asked for again for so long, but by another key: nothing but another release of it would
+/// say otherwise, and each time is a line in the log. So much of that is remembered.
+pub const REFUSED_FOR: Duration = Duration::from_secs(3600);
+/// See [`REFUSED_FOR`].
+pub const REFUSED: usize = 10_000;
+
 /// Nonces used within [`NONCE_LIFE`], which are remembered: a fleet that comes back at once, twice.
 pub const NONCES: usize = 200_000;
 

@@ -82,6 +82,27 @@ fn a_stolen_key_is_believed_no_more_and_what_was_granted_stays() {
 }
 
 #[test]
+fn what_the_signer_refuses_is_asked_for_once_and_holds_nothing_else_up() {
+    let mut hub = Hub::with_policy();
+    let mut host = joined(&hub, "db-7");
+    let refused = granted(&hub, "db-7");
+    let mut stream = host.listen(&hub);
+    host.hears_until(&mut stream, |state| state.grants().count() == 1);
+    hub.sql("DELETE FROM request");
+    rotate(&mut hub, &["grant", "--stolen"]);
+    let words = format!("signer: refused: grant {refused} of request");
+    hub.logs(&words);
+    for _ in 0..3 {
+        let later = granted(&hub, "db-7");
+        host.hears_until(&mut stream, |state| state.grants().any(|grant| grant.id == later));
+        hub.logs(&format!("signer: signed grant={later}"));
+    }
+    assert_eq!(hub.logged(&words), 1, "each of those was a look for what is to be signed");
+    let warnings = hub.client(&hub.admin).status().unwrap().warnings;
+    assert!(warnings.iter().any(|said| said.contains("it comes of no request")), "{warnings:?}");
+}
+
+#[test]
 fn the_hub_starts_without_its_signer_and_tells_hosts_what_was_signed() {
     let mut hub = Hub::with_policy();
     let mut host = joined(&hub, "db-7");
@@ -145,9 +166,13 @@ fn a_hub_that_was_restored_alarms_and_is_given_back_what_hosts_know() {
     let mut stream = host.listen(&hub);
     let why = host.refuses(&mut stream);
     assert!(why.is_alarm() && why.code() == "revision_back", "{why}");
-    let warned =
-        |words: &str| hub.client(&hub.admin).status().unwrap().warnings.iter().any(|said| said.contains(words));
-    assert!(warned("host db-7 says (unproven)") && !warned("it lost commits"), "its word alone proves nothing");
+    let warned = |words: &str| {
+        hub.client(&hub.admin).status().unwrap().warnings.iter().any(|said| said.contains(words))
+    };
+    assert!(
+        warned("host db-7 says (unproven)") && !warned("it lost commits"),
+        "its word alone proves nothing"
+    );
     #[allow(clippy::disallowed_methods)] // a host has a clock of its own
     let clock = access::Time::from(std::time::SystemTime::now());
     let state = api::HostState {
