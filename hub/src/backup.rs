@@ -43,6 +43,8 @@ pub fn restore(config: &Config, from: &Path, force: bool) -> Result<(), HubError
     }
     let restored = beside(&path, ".restored");
     let head = copy(from, &restored, OpenOptions::new().write(true).create(true).truncate(true))?;
+    // Root restores for a hub that is not root.
+    store::give_to_owner(&restored)?;
     let aside = put_aside(&path)?;
     std::fs::rename(&restored, &path).map_err(os(format!("putting {} in place", restored.display())))?;
     sync_folder(&path)?;
