@@ -195,12 +195,18 @@ pub const HOST_JOURNAL_A_DAY: u64 = 64 * 1024 * 1024;
 /// of, and past some of them nobody knows what that host did.
 pub const LOGS: u64 = 16;
 
-/// What one host may say at once, in calls and in sessions that came, went or changed: a month of its journal, some
-/// hundred logins, and what waited to be asked meanwhile.
+/// What one host may tell at once, in calls and in sessions that came, went or changed: a month of its journal, and
+/// some hundred logins meanwhile.
 pub const HOST_SAYS: u64 = 5_000;
 
 /// What each day gives back of that: twenty a second.
 pub const HOST_SAYS_A_DAY: u64 = 20 * 86_400;
+
+/// Asks and calls of people that one host may pass on at once, and in a day: a hundred a second. They are counted for
+/// themselves: whoever has an account there makes some without being root, and must not keep the host from telling its own.
+pub const HOST_CALLS: u64 = 10_000;
+/// See [`HOST_CALLS`].
+pub const HOST_CALLS_A_DAY: u64 = 100 * 86_400;
 
 /// Bytes of the sessions of one host: [`api::limits::PAGE`] of 1 KiB, and as much again.
 pub const SESSIONS_BODY: usize = 2 * 1024 * 1024;

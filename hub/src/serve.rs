@@ -136,6 +136,7 @@ fn start(config: &Config, log: &Log) -> Result<(), HubError> {
         failed: Tries::telling(limits::FAILED_TRIES),
         allowance: Allowance::of(limits::HOST_JOURNAL, limits::HOST_JOURNAL_A_DAY),
         says: Allowance::of(limits::HOST_SAYS, limits::HOST_SAYS_A_DAY),
+        calls: Allowance::of(limits::HOST_CALLS, limits::HOST_CALLS_A_DAY),
         provider: Provider::of(&config.signin, &url(config))?,
         elsewhere: Tries::telling(signin::ELSEWHERE_TRIES),
         logins: Tries::telling(signin::LOGIN_TRIES),

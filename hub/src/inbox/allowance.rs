@@ -7,8 +7,10 @@ use std::sync::{Mutex, PoisonError};
 
 /// What each host has left, of which some comes back with time (a token bucket).
 pub struct Allowance {
-    most: u64,
-    a_day: u64,
+    /// At once.
+    pub most: u64,
+    /// What each day gives back.
+    pub a_day: u64,
     left: Mutex<HashMap<HostName, Left>>,
 }
 
