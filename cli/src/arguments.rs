@@ -89,6 +89,9 @@ pub enum Command {
         /// Why; the person reads it.
         #[arg(long)]
         reason: Text,
+        /// On which host, where more than one says that it has a session of that id.
+        #[arg(long)]
+        host: Option<HostName>,
     },
     /// Review requests as they come in, on one screen.
     ///

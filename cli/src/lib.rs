@@ -85,7 +85,9 @@ fn dispatch(arguments: Arguments, out: &mut Output) -> Result<(), CliError> {
         Command::Status { left: true, .. } => check::left(&hub::here(arguments.socket.as_deref())?, out),
         Command::Status { .. } => check::status(&client()?, out),
         Command::Sessions => sessions::list(&client()?, out),
-        Command::End { session, reason } => sessions::end(&client()?, &session, reason, out),
+        Command::End { session, reason, host } => {
+            sessions::end(&client()?, &session, &api::EndSession { reason, host }, out)
+        }
         Command::Audit(arguments::Audit::Tail { lines, follow }) => {
             audit::tail(&client()?, lines, follow, out)
         }

@@ -3,7 +3,7 @@
 use crate::output::Output;
 use crate::requests::now;
 use crate::{CliError, table, words};
-use access::{SessionId, Text, Time};
+use access::{SessionId, Time};
 use api::{Client, EndSession, SessionState, SessionView};
 use comfy_table::Cell;
 
@@ -41,9 +41,9 @@ pub fn list(client: &Client, out: &mut Output) -> Result<(), CliError> {
     })
 }
 
-pub fn end(client: &Client, id: &str, reason: Text, out: &mut Output) -> Result<(), CliError> {
+pub fn end(client: &Client, id: &str, end: &EndSession, out: &mut Output) -> Result<(), CliError> {
     SessionId::range(id).map_err(|why| CliError::Usage(why.to_string()))?;
-    let view = client.end_session(id, &EndSession { reason })?;
+    let view = client.end_session(id, end)?;
     out.say(&view, || {
         let session = &view.session;
         if let (Some(host), false) = (&view.host, view.state == SessionState::Ending) {

@@ -5,7 +5,8 @@ use crate::error::{HubError, os};
 use crate::{limits, say, serve};
 use journal::Head;
 use std::fs::{File, OpenOptions};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::io::ErrorKind;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use store::Sql;
 
@@ -42,6 +43,8 @@ pub fn restore(config: &Config, from: &Path, force: bool) -> Result<(), HubError
     }
     let restored = beside(&path, ".restored");
     let head = copy(from, &restored, OpenOptions::new().write(true).create(true).truncate(true))?;
+    // Root restores for a hub that is not root.
+    store::give_to_owner(&restored)?;
     let aside = put_aside(&path)?;
     std::fs::rename(&restored, &path).map_err(os(format!("putting {} in place", restored.display())))?;
     sync_folder(&path)?;
@@ -110,8 +113,20 @@ fn verified(path: &Path) -> Result<Head, HubError> {
 const PARTS: [&str; 3] = ["", "-wal", "-shm"];
 
 /// The database with all its parts, under the first number that is free. None where there is none.
+///
+/// All parts have their new names before one loses its old one, so that no power cut parts a database from its log; and the
+/// database goes first, without which no hub starts.
 fn put_aside(path: &Path) -> Result<Option<PathBuf>, HubError> {
     let is_there = |path: &Path| PARTS.iter().any(|part| beside(path, part).exists());
+    if !path.exists() {
+        // What is left where that broke off is kept under its other name.
+        for part in PARTS {
+            let left = beside(path, part);
+            if std::fs::metadata(&left).is_ok_and(|left| left.nlink() > 1) {
+                take_away(&left)?;
+            }
+        }
+    }
     if !is_there(path) {
         return Ok(None);
     }
@@ -122,12 +137,22 @@ fn put_aside(path: &Path) -> Result<Option<PathBuf>, HubError> {
     })?;
     for part in PARTS {
         let (from, to) = (beside(path, part), beside(&aside, part));
-        match std::fs::rename(&from, &to) {
-            Err(why) if why.kind() == std::io::ErrorKind::NotFound => {}
+        match std::fs::hard_link(&from, &to) {
+            Err(why) if why.kind() == ErrorKind::NotFound => {}
             done => done.map_err(os(format!("keeping {} aside", from.display())))?,
         }
     }
+    sync_folder(path)?;
+    PARTS.iter().try_for_each(|part| take_away(&beside(path, part)))?;
     Ok(Some(aside))
+}
+
+/// Takes a name away, if it is there, before anything else is done.
+fn take_away(path: &Path) -> Result<(), HubError> {
+    match std::fs::remove_file(path) {
+        Err(why) if why.kind() == ErrorKind::NotFound => Ok(()),
+        done => done.map_err(os(format!("taking {} away", path.display()))).and_then(|()| sync_folder(path)),
+    }
 }
 
 fn beside(path: &Path, part: &str) -> PathBuf {
@@ -143,4 +168,47 @@ pub fn sync_folder(of: &Path) -> Result<(), HubError> {
     File::open(folder)
         .and_then(|folder| folder.sync_all())
         .map_err(os(format!("syncing {}", folder.display())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_database_that_was_put_aside_in_part_keeps_its_log() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("hub.db");
+        let write = |part: &str, words: &str| std::fs::write(beside(&path, part), words).unwrap();
+        let read = |part: &str| std::fs::read_to_string(beside(&path, part)).ok();
+        assert_eq!(put_aside(&path).unwrap(), None, "there is none");
+        write("", "one");
+        write("-wal", "of one");
+        assert_eq!(put_aside(&path).unwrap(), Some(beside(&path, ".before-1")));
+        assert_eq!((read(""), read("-wal")), (None, None));
+
+        // The power goes once the database has lost its old name, and its log not yet.
+        write("", "two");
+        write("-wal", "of two");
+        for part in ["", "-wal"] {
+            std::fs::hard_link(beside(&path, part), beside(&path, &format!(".before-2{part}"))).unwrap();
+        }
+        std::fs::remove_file(&path).unwrap();
+        assert_eq!(put_aside(&path).unwrap(), None, "it is there already");
+        assert_eq!(read("-wal"), None, "nothing is left for the next one");
+
+        // And before that.
+        write("", "three");
+        std::fs::hard_link(&path, beside(&path, ".before-3")).unwrap();
+        write("-wal", "of three");
+        assert_eq!(put_aside(&path).unwrap(), Some(beside(&path, ".before-4")));
+        for (n, name) in [(1, "one"), (2, "two"), (4, "three")] {
+            let kept = [read(&format!(".before-{n}")), read(&format!(".before-{n}-wal"))];
+            assert_eq!(kept, [Some(name.to_owned()), Some(format!("of {name}"))]);
+        }
+
+        // A log of a database that somebody took away is nobody else's.
+        write("-wal", "of nobody");
+        assert_eq!(put_aside(&path).unwrap(), Some(beside(&path, ".before-5")));
+        assert_eq!(read(".before-5-wal").as_deref(), Some("of nobody"));
+    }
 }

@@ -194,7 +194,8 @@ fn text(path: &Path) -> Result<String, HubError> {
     Ok(text)
 }
 
-/// A new file, whole or not at all; it is there from then on, whatever happens.
+/// A new file, whole or not at all; it is there from then on, whatever happens. What root makes is for whom the folder belongs
+/// to.
 pub fn put(path: &Path, mode: u32, text: &str) -> Result<(), HubError> {
     let failed = || os(format!("writing {}", path.display()));
     let beside = path.with_extension("new");
@@ -202,6 +203,7 @@ pub fn put(path: &Path, mode: u32, text: &str) -> Result<(), HubError> {
     let mut file =
         options.write(true).create(true).truncate(true).mode(mode).open(&beside).map_err(failed())?;
     file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(failed())?;
+    store::give_to_owner(&beside)?;
     std::fs::rename(&beside, path).map_err(failed())?;
     sync_folder(path)
 }

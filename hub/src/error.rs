@@ -41,9 +41,12 @@ pub enum HubError {
     /// Signing in by what is elsewhere cannot be set up.
     #[error("{0}")]
     SignIn(String),
-    /// The signer does not sign.
+    /// The signer does not sign now.
     #[error("{0}")]
     Signer(String),
+    /// The signer looked at it, and does not sign it.
+    #[error("the signer refuses: {0}")]
+    Unsigned(String),
     /// The bot in Teams.
     #[error("{0}")]
     Teams(String),

@@ -8,7 +8,7 @@ use crate::clock::{self, Clock};
 use crate::config::Config;
 use crate::door::House;
 use crate::error::{HubError, os};
-use crate::feed::{Hosts, rows};
+use crate::feed::{Hosts, Lost, rows};
 use crate::following::Following;
 use crate::keys::ServerKeys;
 use crate::metrics::Metrics;
@@ -52,7 +52,7 @@ pub fn start(config: &Config, log: &Log) -> Result<(), HubError> {
         renew_at: Mutex::new(clock::wall() + limits::MANIFEST_RENEWED),
         voice: ArcSwap::from_pointee(voice),
         keys,
-        lost: Mutex::default(),
+        lost: Lost::default(),
         hosts: Hosts::new(serve::random_digest()?.to_string(), nonces, clock::wall()),
         sight: Sight::Shared(Mutex::new(Instant::now())),
         looks: Semaphore::new(limits::READ_AT_ONCE),

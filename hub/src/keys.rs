@@ -7,7 +7,6 @@ use crate::error::{HubError, os};
 use crate::{clock, signer};
 use signer::Ring;
 use std::io::Write as _;
-use std::os::unix::fs::{MetadataExt as _, chown};
 use std::path::{Path, PathBuf};
 use sync::{Authority, HubId, PublicKey, Roots, SecretKey, SignedAuthority, SignedManifest};
 
@@ -118,13 +117,10 @@ impl ServerKeys {
         read(&self.path_of_view()).map(|key| key.public())
     }
 
-    /// Makes the next one, for whom the folder belongs to.
+    /// Makes the next one.
     pub fn draw_next(&self) -> Result<PublicKey, HubError> {
-        let (key, path) = (draw()?, self.path_of_next());
-        put(&path, 0o600, &key.to_pem())?;
-        let failed = || os(format!("giving {} to its reader", path.display()));
-        let owner = std::fs::metadata(&self.folder).map_err(failed())?;
-        chown(&path, Some(owner.uid()), Some(owner.gid())).map_err(failed())?;
+        let key = draw()?;
+        put(&self.path_of_next(), 0o600, &key.to_pem())?;
         Ok(key.public())
     }
 

@@ -255,6 +255,7 @@ impl Ledger {
     pub fn forget(&self, now: Time) -> Result<(), DeskError> {
         self.write(move |tx| {
             inbox::rows::forget_records(tx.connection(), now - limits::HOST_RECORDS_KEPT)?;
+            inbox::rows::forget_logs(tx.connection())?;
             inbox::forget_past(tx.connection(), now - limits::HOST_RECORDS_KEPT)?;
             rows::forget_tokens(tx.connection(), now - limits::TOKENS_KEPT)?;
             inbox::rows::forget_permits(tx.connection(), now - limits::PERMITS_KEPT)?;

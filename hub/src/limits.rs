@@ -155,6 +155,12 @@ pub const SIGN_AT_ONCE: u32 = 500;
 /// See [`SIGN_AT_ONCE`].
 pub const SIGN_AGAIN: Duration = Duration::from_secs(5);
 
+/// What the signer refused is not asked for again for so long, but by another key: nothing but another release of it would
+/// say otherwise, and each time is a line in the log. So much of that is remembered.
+pub const REFUSED_FOR: Duration = Duration::from_secs(3600);
+/// See [`REFUSED_FOR`].
+pub const REFUSED: usize = 10_000;
+
 /// Nonces used within [`NONCE_LIFE`], which are remembered: a fleet that comes back at once, twice.
 pub const NONCES: usize = 200_000;
 
@@ -185,8 +191,29 @@ pub const BOOT_ID: usize = 64;
 /// Bytes of that which each day gives back: a decision each second, all day long.
 pub const HOST_JOURNAL_A_DAY: u64 = 64 * 1024 * 1024;
 
+/// Logs that the journal of a host may have since it joined: each one after the first is a repair, which somebody is told
+/// of, and past some of them nobody knows what that host did.
+pub const LOGS: u64 = 16;
+
+/// What one host may tell at once, in calls and in sessions that came, went or changed: a month of its journal, and
+/// some hundred logins meanwhile.
+pub const HOST_SAYS: u64 = 5_000;
+
+/// What each day gives back of that: twenty a second.
+pub const HOST_SAYS_A_DAY: u64 = 20 * 86_400;
+
+/// Asks and calls of people that one host may pass on at once, and in a day: a hundred a second. They are counted for
+/// themselves: whoever has an account there makes some without being root, and must not keep the host from telling its own.
+pub const HOST_CALLS: u64 = 10_000;
+/// See [`HOST_CALLS`].
+pub const HOST_CALLS_A_DAY: u64 = 100 * 86_400;
+
 /// Bytes of the sessions of one host: [`api::limits::PAGE`] of 1 KiB, and as much again.
 pub const SESSIONS_BODY: usize = 2 * 1024 * 1024;
+
+/// Pages of [`api::limits::PAGE`] sessions that are looked through for what one person may see: a fleet of ten thousand
+/// hosts with five each.
+pub const SESSION_PAGES: usize = 50;
 
 /// A permit can be used for so long after it was made, and is renewed at half of it: a host that was away for a fortnight
 /// still has one, and what was taken from somebody while a host is away ends within a month.
@@ -252,6 +279,9 @@ pub const MANIFEST_AGAIN: TimeDelta = TimeDelta::minutes(1);
 
 /// How often signed grants that no host needs to know of any more are taken away.
 pub const FORGET_EVERY: Duration = Duration::from_secs(3600);
+
+/// Hosts that are named where some say that the database lost commits: two are as good as all.
+pub const LOST_TOLD: usize = 10;
 
 /// Labels of a host, and bytes of a key or a value: they are shown in one line of a table.
 pub const LABELS: usize = 32;

@@ -192,7 +192,7 @@ impl Site {
                 "{times} within a day somebody could not be told what happened: `jit-hub outbox` on the hub says whom, and why"
             ));
         }
-        warnings.extend(self.lost.lock().unwrap_or_else(PoisonError::into_inner).clone());
+        warnings.extend(self.lost.told());
         let incarnation = self.voice.load().manifest.era.incarnation;
         let to_come =
             self.ledger.read(|connection| feed::rows::still_to_give_back(connection, incarnation))?;

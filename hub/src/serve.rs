@@ -7,7 +7,7 @@ use crate::clock::{self, Clock};
 use crate::config::{Config, Role};
 use crate::door::House;
 use crate::error::{HubError, os};
-use crate::feed::{Hosts, Signing, Signs};
+use crate::feed::{Hosts, Lost, Signing, Signs};
 use crate::following::Following;
 use crate::inbox::{Allowance, Permits};
 use crate::keys::ServerKeys;
@@ -115,7 +115,7 @@ fn start(config: &Config, log: &Log) -> Result<(), HubError> {
         }),
         voice: ArcSwap::from_pointee(voice),
         keys,
-        lost: Mutex::default(),
+        lost: Lost::default(),
         hosts: Hosts::new(random_digest()?.to_string(), nonces, clock::wall()),
         sight: match &config.database.url {
             Some(_) => Sight::Shared(Mutex::new(Instant::now())),
@@ -134,7 +134,9 @@ fn start(config: &Config, log: &Log) -> Result<(), HubError> {
         slack,
         outgoing: outgoing.into_iter().map(Arc::new).collect(),
         failed: Tries::telling(limits::FAILED_TRIES),
-        allowance: Allowance::default(),
+        allowance: Allowance::of(limits::HOST_JOURNAL, limits::HOST_JOURNAL_A_DAY),
+        says: Allowance::of(limits::HOST_SAYS, limits::HOST_SAYS_A_DAY),
+        calls: Allowance::of(limits::HOST_CALLS, limits::HOST_CALLS_A_DAY),
         provider: Provider::of(&config.signin, &url(config))?,
         elsewhere: Tries::telling(signin::ELSEWHERE_TRIES),
         logins: Tries::telling(signin::LOGIN_TRIES),

@@ -55,6 +55,10 @@ pub struct Site {
     pub failed: Tries,
     /// How much of the record each host may still write.
     pub allowance: Allowance,
+    /// How much each host may still tell.
+    pub says: Allowance,
+    /// How many calls of people each host may still pass on.
+    pub calls: Allowance,
     /// Where people sign in beside here.
     pub provider: Option<Provider>,
     /// Sign-ins there that came to nothing, by address.

@@ -4,7 +4,7 @@
 use crate::address::{Address, Seats, Tries};
 use crate::clock::Clock;
 use crate::error::HubError;
-use crate::feed::{Hosts, Wakes, rows};
+use crate::feed::{Hosts, Lost, Wakes, rows};
 use crate::keys::ServerKeys;
 use crate::limits;
 use crate::metrics::Metrics;
@@ -59,8 +59,8 @@ pub struct Teller {
     pub looks: Semaphore,
     /// Hosts that listen.
     pub wakes: Arc<Wakes>,
-    /// What shows that the database lost commits, where a host does.
-    pub lost: Mutex<Option<String>>,
+    /// Hosts that say that the database lost commits.
+    pub lost: Lost,
 }
 
 impl Teller {
@@ -102,7 +102,7 @@ impl Teller {
         let era = voice.manifest.era;
         self.renew_in(limits::MANIFEST_RENEWED);
         if self.voice.swap(Arc::new(voice)).manifest.era != era {
-            *self.lost.lock().unwrap_or_else(PoisonError::into_inner) = None;
+            self.lost.clear();
             self.wakes.keys();
         }
     }

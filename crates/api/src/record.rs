@@ -391,7 +391,7 @@ fn saw(record: &ChangeRecord) -> Option<String> {
     }
 }
 
-/// Who did it: a person, the rule itself, the policy, or time.
+/// Who did it: a person, the rule itself, the policy, or time; nobody where that is a host's word alone.
 fn actor(record: &ChangeRecord) -> String {
     if let Some(person) = &record.actor {
         return person.to_string();
@@ -402,6 +402,9 @@ fn actor(record: &ChangeRecord) -> String {
     });
     match (record.change, decider) {
         (Change::Approved | Change::Extended, Some((Decider::Rule { .. }, rule))) => format!("rule:{rule}"),
+        (Change::Revoked | Change::Released, _) if record.channel == Some(Channel::Host) => {
+            "nobody".to_owned()
+        }
         (Change::Approved | Change::Extended | Change::Denied | Change::Revoked, _) => "policy".to_owned(),
         (Change::PolicyApplied, _) => "release".to_owned(),
         _ => "clock".to_owned(),

@@ -231,6 +231,9 @@ impl SessionState {
 pub struct EndSession {
     /// Why; the person reads it.
     pub reason: Text,
+    /// On which host, where more than one says that it has a session of that id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<HostName>,
 }
 
 /// Something of a person's that runs on, or will, and that no session carries.

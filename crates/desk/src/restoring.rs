@@ -1,9 +1,10 @@
 //! What a store lost, by a restore from a backup or a failover, and hosts still know.
 
 use crate::{Desk, DeskError, Store};
-use access::{Ended, EndedHow, Grant, GrantId, HostName, Time};
+use access::{Ended, EndedHow, Grant, GrantId, HostName, Text, Time};
 use api::{Change, ChangeRecord};
 use std::collections::BTreeMap;
+use workflow::Channel;
 
 /// What a host knew and the store did not.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -16,7 +17,8 @@ pub struct Restored {
 
 impl<S: Store> Desk<S> {
     /// Takes back what `host` knows of grants for it: their newest versions, which were signed here, and their ends.
-    /// A version never goes back, and an end stays.
+    /// A version never goes back, and an end stays. Nobody signed an end that comes without its grant: it counts, for it
+    /// opens nothing, as what the host says and by nobody.
     pub fn restore_from(
         &self,
         host: &HostName,
@@ -47,14 +49,30 @@ impl<S: Store> Desk<S> {
                     EndedHow::Revoked => Change::Revoked,
                     EndedHow::Released => Change::Released,
                 };
+                let end = Ended {
+                    how: end.how,
+                    // Hosts take none that was before its approval or is to come.
+                    at: end.at.min(at).max(held.approved_at),
+                    by: None,
+                    reason: as_said(&host, &end),
+                };
                 let grant = Grant { version: held.version + 1, ended: Some(end), ..held };
-                store.record(told(change, grant.clone(), at))?;
+                let told = told(change, grant.clone(), at);
+                store.record(ChangeRecord { channel: Some(Channel::Host), ..told })?;
                 store.put_grant(&grant, true)?;
                 restored.ended.push(id);
             }
             Ok(restored)
         })
     }
+}
+
+/// Whose word an end is, and what else it says as far as there is room for that.
+fn as_said(host: &HostName, end: &Ended) -> Option<Text> {
+    let said = format!("as host {host} says");
+    let by = end.by.as_ref().map(|by| format!(", by {by}")).unwrap_or_default();
+    let why = end.reason.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
+    Text::parse(&format!("{said}{by}{why}")).or_else(|_| Text::parse(&said)).ok()
 }
 
 fn told(change: Change, grant: Grant, at: Time) -> ChangeRecord {

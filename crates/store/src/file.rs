@@ -5,7 +5,7 @@ use journal::{Head, LogId};
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension as _};
 use std::fs::{File as Disk, OpenOptions, TryLockError};
 use std::io::Write as _;
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, lchown};
 use std::path::{Path, PathBuf};
 
 /// The newest schema.
@@ -111,6 +111,26 @@ pub(crate) fn beside(path: &Path, part: &str) -> PathBuf {
     name.into()
 }
 
+pub(crate) fn folder(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// What root made in the folder of a daemon that is not root belongs to whom the folder belongs to, who could not open it
+/// else. A link is given itself and never followed: they may have put one there.
+pub fn give_to_owner(path: &Path) -> Result<(), StoreError> {
+    let given = || -> std::io::Result<()> {
+        let (owner, made) = (std::fs::metadata(folder(path))?, std::fs::symlink_metadata(path)?);
+        if made.uid() != 0 || (owner.uid(), owner.gid()) == (made.uid(), made.gid()) {
+            return Ok(());
+        }
+        lchown(path, Some(owner.uid()), Some(owner.gid()))
+    };
+    given().map_err(|why| {
+        let why = format!("giving it to whom its folder belongs to: {why}");
+        StoreError::Open { path: path.into(), why }
+    })
+}
+
 /// Keeps every daemon from a file, for as long as this is held.
 pub fn lock(path: &Path) -> Result<Disk, StoreError> {
     let beside = path.with_extension("lock");
@@ -122,6 +142,7 @@ pub fn lock(path: &Path) -> Result<Disk, StoreError> {
         .mode(0o600)
         .open(&beside)
         .map_err(|why| open(&why))?;
+    give_to_owner(&beside)?;
     match lock.try_lock() {
         Ok(()) => Ok(lock),
         Err(TryLockError::WouldBlock) => Err(StoreError::Locked { path: path.into() }),
@@ -143,6 +164,8 @@ pub(crate) fn connect(options: &Options) -> Result<Connection, StoreError> {
         .mode(0o600)
         .open(path)
         .map_err(|why| StoreError::Open { path: path.clone(), why: why.to_string() })?;
+    // Before SQLite makes its log and its index, whose owner it takes from the file where root makes them.
+    give_to_owner(path)?;
     let connection = Connection::open(path).map_err(|why| cannot(path, &why))?;
     connection.busy_timeout(limits::BUSY)?;
     let set = |name: &str, value: &dyn rusqlite::ToSql| {

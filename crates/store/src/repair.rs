@@ -158,7 +158,6 @@ pub fn repair(
     judge: &dyn Judge,
 ) -> Result<Repaired, StoreError> {
     let _lock = lock(&options.path)?;
-    aside::give_to_owner(&options.path.with_extension("lock"))?;
     let kept = aside::move_aside(&options.path)?;
     let salvaged = salvage(&kept, judge.own())?;
     aside::remove(&crate::file::beside(&kept, "-shm"))?;

@@ -220,6 +220,7 @@ impl Site {
         self.hosts_changed()?;
         self.wakes.forget(&host);
         self.hosts.forget(&host);
+        self.lost.forget(&host);
         Ok(host)
     }
 

@@ -9,6 +9,7 @@ mod stream;
 mod wakes;
 
 pub use hosts::{Hosts, no_host};
+pub use recovering::Lost;
 pub use routes::{for_hosts, for_listeners, for_people, nonces};
 pub use signing::{Signing, Signs};
 pub use stream::message;

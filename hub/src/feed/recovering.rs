@@ -1,6 +1,7 @@
 //! A database that lost commits, by a restore or a failover, takes back from hosts what it signed for them.
 
 use super::rows;
+use crate::limits;
 use crate::site::Site;
 use crate::teller::Teller;
 use access::HostName;
@@ -8,7 +9,7 @@ use api::{Known, TakenBack};
 use desk::{DeskError, Restored};
 use loglines::Level;
 use std::collections::BTreeMap;
-use std::sync::PoisonError;
+use std::sync::{Mutex, PoisonError};
 use sync::{Era, SignedGrant};
 
 impl Site {
@@ -68,14 +69,85 @@ impl Teller {
         if era.incarnation != incarnation || held <= revision {
             return Ok(());
         }
-        let why = format!(
-            "host {host} holds revision {held} and this database is at {revision}: it lost commits, by a restore or a failover; \
-             run `jit-hub recover` as root"
-        );
-        let before = self.lost.lock().unwrap_or_else(PoisonError::into_inner).replace(why.clone());
-        if before.is_none() {
-            self.log.put(Level::Err, why);
+        if let Some((level, why)) = self.lost.says(host, held) {
+            self.log.put(level, why);
         }
         Ok(())
+    }
+}
+
+/// Hosts that say they hold more than this database knows, each with the revision. Nobody signed that number: one of them
+/// alone may be in wrong hands.
+#[derive(Default)]
+pub struct Lost(Mutex<BTreeMap<HostName, u64>>);
+
+impl Lost {
+    /// A host says so. What is to be logged of it: once for each host.
+    fn says(&self, host: &HostName, held: u64) -> Option<(Level, String)> {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if all.len() >= limits::LOST_TOLD || all.contains_key(host) {
+            return None;
+        }
+        all.insert(host.clone(), held);
+        let level = if all.len() == 1 { Level::Warning } else { Level::Err };
+        Some(level).zip(told(&all))
+    }
+
+    /// What is to be known of it.
+    pub fn told(&self) -> Option<String> {
+        told(&self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// It is no host any more.
+    pub fn forget(&self, host: &HostName) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(host);
+    }
+
+    /// Revisions begin anew.
+    pub fn clear(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+}
+
+fn told(all: &BTreeMap<HostName, u64>) -> Option<String> {
+    let (host, held) = all.first_key_value()?;
+    if all.len() == 1 {
+        return Some(format!(
+            "host {host} says (unproven) that it holds revision {held}, to which this database has not come: where that was \
+             restored or failed over run `jit-hub recover` as root, and where not look at {host}, which `jit host remove` takes away"
+        ));
+    }
+    let each: Vec<String> = all.iter().map(|(host, held)| format!("{host} {held}")).collect();
+    Some(format!(
+        "{} hosts say, each by itself, that they hold revisions to which this database has not come ({}): it lost commits, by \
+         a restore or a failover; run `jit-hub recover` as root",
+        all.len(),
+        each.join(", ")
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_host_alone_is_not_believed_and_tells_once() {
+        let host = |name: &str| HostName::parse(name).unwrap();
+        let lost = Lost::default();
+        assert_eq!(lost.told(), None);
+        let (level, why) = lost.says(&host("db-7"), 1 << 60).unwrap();
+        assert_eq!(level, Level::Warning);
+        assert!(why.contains("db-7 says (unproven)") && !why.contains("it lost commits"), "{why}");
+        assert_eq!(lost.says(&host("db-7"), 1 << 61), None);
+        assert_eq!(lost.told(), Some(why.clone()));
+        let (level, second) = lost.says(&host("db-8"), 9).unwrap();
+        assert_eq!(level, Level::Err);
+        assert!(second.contains("db-7 1152921504606846976, db-8 9): it lost commits"), "{second}");
+        lost.forget(&host("db-8"));
+        assert_eq!(lost.told(), Some(why));
+        let said = (0..100).filter(|n| lost.says(&host(&format!("web-{n}")), 9).is_some()).count();
+        assert_eq!(said, limits::LOST_TOLD - 1);
+        lost.clear();
+        assert_eq!(lost.told(), None);
     }
 }

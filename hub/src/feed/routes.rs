@@ -88,7 +88,9 @@ async fn feed(State(teller): Told, uri: Uri, headers: HeaderMap, body: Bytes) ->
                 "host {host} joined on another machine: where this is a copy of its disk give it a name of its own and enrol it; \
                  where the machine was replaced enrol it anew"
             );
-            looked.log.put(loglines::Level::Err, why.clone());
+            if looked.hosts.is_told(&host, looked.clock.time()) {
+                looked.log.put(loglines::Level::Err, why.clone());
+            }
             return Err(Refused(ProblemCode::Forbidden.because(why)));
         }
         looked.compare(&host, ask.watermark)?;

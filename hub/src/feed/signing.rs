@@ -9,7 +9,7 @@ use crate::site::Site;
 use crate::{clock, limits};
 use access::{GrantId, HostName, Time};
 use loglines::{Faults, Level, Tells};
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, PoisonError};
 use std::time::Instant;
@@ -43,12 +43,14 @@ pub struct Signs {
     site: Arc<Site>,
     /// When the root signed the keys that others of this database were told of last.
     told: Option<Time>,
+    /// What the signer does not sign.
+    declined: Declined,
 }
 
 impl Signs {
     /// The one of this hub.
-    pub const fn of(site: Arc<Site>) -> Self {
-        Self { site, told: None }
+    pub fn of(site: Arc<Site>) -> Self {
+        Self { site, told: None, declined: Declined::default() }
     }
 
     /// Starts it. It ends after the last [`Signing`] is dropped.
@@ -130,7 +132,7 @@ impl Signs {
     }
 
     /// All that ended, or all that did not, page by page. One that the signer refuses does not hold others up.
-    fn pass(&self, manifest: &Manifest, ended: bool) -> Result<(), String> {
+    fn pass(&mut self, manifest: &Manifest, ended: bool) -> Result<(), String> {
         let (mut after, mut refused) = (None, None);
         let key = *manifest.grant_keys.last().ok_or("the manifest names no key for grants")?;
         loop {
@@ -141,7 +143,7 @@ impl Signs {
             after = Some(last.0);
             let outcome = self.page(page, key, ended);
             match outcome {
-                Err(HubError::Signer(why)) => refused = Some(why),
+                Err(why @ (HubError::Signer(_) | HubError::Unsigned(_))) => refused = Some(why.to_string()),
                 outcome => outcome.map_err(|why| why.to_string())?,
             }
         }
@@ -151,7 +153,7 @@ impl Signs {
     /// What could be signed of these is written down at once. An end that cannot be signed is hidden from hosts, which
     /// is as good, but that it is not known for an end.
     fn page(
-        &self,
+        &mut self,
         page: Vec<(GrantId, rows::Unsigned)>,
         key: PublicKey,
         ended: bool,
@@ -165,13 +167,21 @@ impl Signs {
                     continue;
                 }
             };
-            match self.site.signer.grant(grant.clone(), requests, before) {
+            let which = (id, grant.version, key);
+            let answer = match self.declined.why(which, Instant::now()) {
+                Some(why) => Err(HubError::Unsigned(why.to_owned())),
+                None => self.site.signer.grant(grant.clone(), requests, before),
+            };
+            match answer {
                 Ok(envelope) => signed.push((grant, envelope, key)),
                 Err(why) => {
+                    if let HubError::Unsigned(why) = &why {
+                        self.declined.put(which, why, Instant::now());
+                    }
                     if ended {
                         hidden.push(grant);
                     }
-                    let away = !matches!(why, HubError::Signer(_));
+                    let away = !matches!(why, HubError::Signer(_) | HubError::Unsigned(_));
                     wrong = Err(why);
                     if away && !ended {
                         break;
@@ -191,5 +201,69 @@ impl Signs {
             self.site.wakes.wake(&hosts, revision);
         }
         wrong
+    }
+}
+
+/// A version of a grant, and the key that was to sign it.
+type Which = (GrantId, u32, PublicKey);
+
+/// What the signer looked at and refused to sign, for as long as it is not asked again.
+#[derive(Default)]
+struct Declined(HashMap<Which, (Instant, String)>);
+
+impl Declined {
+    /// Why this is not signed, where that is known.
+    fn why(&self, which: Which, now: Instant) -> Option<&str> {
+        let (at, why) = self.0.get(&which)?;
+        (now.duration_since(*at) < limits::REFUSED_FOR).then_some(why)
+    }
+
+    /// It was refused. What is known stays as it is.
+    fn put(&mut self, which: Which, why: &str, now: Instant) {
+        if self.why(which, now).is_some() {
+            return;
+        }
+        if self.0.len() >= limits::REFUSED {
+            let (.., key) = which;
+            self.0.retain(|(.., by), (at, _)| *by == key && now.duration_since(*at) < limits::REFUSED_FOR);
+        }
+        if self.0.len() < limits::REFUSED {
+            self.0.insert(which, (now, why.to_owned()));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn what_was_refused_is_asked_for_again_by_another_key_in_another_version_and_after_a_while() {
+        let (began, mut declined) = (Instant::now(), Declined::default());
+        let [key, other] = [5, 6].map(|byte| sync::SecretKey::from_random(&[byte; 32]).public());
+        let grant = GrantId::from_random;
+        let soon = began + Duration::from_secs(5);
+        declined.put((grant(1), 1, key), "it comes of no request", began);
+        assert_eq!(declined.why((grant(1), 1, key), soon), Some("it comes of no request"));
+        declined.put((grant(1), 1, key), "it comes of no request", soon);
+        for (which, at) in [
+            ((grant(1), 1, other), soon),
+            ((grant(1), 2, key), soon),
+            ((grant(2), 1, key), soon),
+            ((grant(1), 1, key), began + limits::REFUSED_FOR),
+        ] {
+            assert_eq!(declined.why(which, at), None);
+        }
+        for id in 2..limits::REFUSED as u64 + 100 {
+            declined.put((grant(id), 1, key), "x", began);
+        }
+        assert_eq!(declined.0.len(), limits::REFUSED);
+        declined.put((grant(1), 1, other), "x", began);
+        assert_eq!(
+            declined.why((grant(1), 1, other), soon),
+            Some("x"),
+            "what the key before refused is over"
+        );
     }
 }

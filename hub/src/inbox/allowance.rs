@@ -1,44 +1,51 @@
-//! How much of the record one host may write: whoever is root there could else fill the disk of the hub, which then
-//! decides nothing for anybody.
+//! How much one host may say and have recorded: whoever is root there could else fill the disk of the hub, or keep its
+//! writer busy, which then decides nothing for anybody.
 
-use crate::limits::{HOST_JOURNAL, HOST_JOURNAL_A_DAY};
 use access::{HostName, Time};
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 /// What each host has left, of which some comes back with time (a token bucket).
-#[derive(Default)]
-pub struct Allowance(Mutex<HashMap<HostName, Left>>);
+pub struct Allowance {
+    /// At once.
+    pub most: u64,
+    /// What each day gives back.
+    pub a_day: u64,
+    left: Mutex<HashMap<HostName, Left>>,
+}
 
 #[derive(Clone, Copy)]
 struct Left {
-    bytes: u64,
+    units: u64,
     at: Time,
 }
 
-impl Left {
-    fn now(self, now: Time) -> u64 {
-        let passed = u64::try_from((now - self.at).num_milliseconds()).unwrap_or_default();
-        let back = passed.saturating_mul(HOST_JOURNAL_A_DAY) / 86_400_000;
-        self.bytes.saturating_add(back).min(HOST_JOURNAL)
-    }
-}
-
 impl Allowance {
+    /// So much at once, of which each day gives so much back.
+    pub fn of(most: u64, a_day: u64) -> Self {
+        Self { most, a_day, left: Mutex::default() }
+    }
+
     /// Takes so much of what a host that is known has left. Whether it had that.
-    pub fn take(&self, host: &HostName, bytes: u64, now: Time) -> bool {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let left = all.entry(host.clone()).or_insert(Left { bytes: HOST_JOURNAL, at: now });
-        let Some(rest) = left.now(now).checked_sub(bytes) else { return false };
-        *left = Left { bytes: rest, at: now.max(left.at) };
+    pub fn take(&self, host: &HostName, units: u64, now: Time) -> bool {
+        let mut all = self.left.lock().unwrap_or_else(PoisonError::into_inner);
+        let left = all.entry(host.clone()).or_insert(Left { units: self.most, at: now });
+        let passed = u64::try_from((now - left.at).num_milliseconds()).unwrap_or_default();
+        let back = passed.saturating_mul(self.a_day) / 86_400_000;
+        let Some(rest) = left.units.saturating_add(back).min(self.most).checked_sub(units) else {
+            return false;
+        };
+        // What makes less than one unit is not lost to whoever calls often.
+        let at = if back == 0 { left.at } else { now.max(left.at) };
+        *left = Left { units: rest, at };
         true
     }
 
     /// So much of what was taken was not kept after all.
-    pub fn give_back(&self, host: &HostName, bytes: u64) {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+    pub fn give_back(&self, host: &HostName, units: u64) {
+        let mut all = self.left.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(left) = all.get_mut(host) {
-            left.bytes = left.bytes.saturating_add(bytes).min(HOST_JOURNAL);
+            left.units = left.units.saturating_add(units).min(self.most);
         }
     }
 }
@@ -46,6 +53,7 @@ impl Allowance {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits::{HOST_JOURNAL, HOST_JOURNAL_A_DAY, HOST_SAYS, HOST_SAYS_A_DAY};
     use chrono::TimeDelta;
 
     #[test]
@@ -53,7 +61,7 @@ mod tests {
         let host = |name| HostName::parse(name).unwrap();
         let (loud, quiet) = (host("loud"), host("quiet"));
         let start = Time::from_timestamp(1_800_000_000, 0).unwrap();
-        let allowance = Allowance::default();
+        let allowance = Allowance::of(HOST_JOURNAL, HOST_JOURNAL_A_DAY);
         let part = HOST_JOURNAL / 4;
         assert_eq!([true, true, true, true, false], [(); 5].map(|()| allowance.take(&loud, part, start)));
         assert!(allowance.take(&quiet, part, start));
@@ -66,5 +74,17 @@ mod tests {
             !allowance.take(&loud, HOST_JOURNAL + 1, start + TimeDelta::days(4000)),
             "it does not add up for ever"
         );
+    }
+
+    #[test]
+    fn a_host_that_calls_all_the_time_is_given_its_share_back() {
+        let host = HostName::parse("loud").unwrap();
+        let start = Time::from_timestamp(1_800_000_000, 0).unwrap();
+        let allowance = Allowance::of(HOST_SAYS, HOST_SAYS_A_DAY);
+        assert!(allowance.take(&host, HOST_SAYS - 500, start));
+        // One comes back in 50 ms, and each of these calls comes sooner.
+        let calls = (1..=6000).map(|n| start + TimeDelta::milliseconds(n * 10));
+        let taken = calls.filter(|now| allowance.take(&host, 1, *now)).count();
+        assert_eq!(taken, 500 + 60 * 20, "what it had, and twenty in each of sixty seconds");
     }
 }

@@ -17,8 +17,8 @@ use sync::Digest;
 /// What became of a part of a journal.
 enum Taken {
     Has(u64),
-    /// It contradicts what was taken before.
-    Forked(String),
+    /// Nothing of it: it contradicts what was taken before, or is of one log too many.
+    Refused(String),
 }
 
 impl Site {
@@ -51,7 +51,7 @@ impl Site {
         }
         match taken? {
             Taken::Has(through) => Ok(JournalHas { through }),
-            Taken::Forked(why) => Err(DeskError::BadRequest(why)),
+            Taken::Refused(why) => Err(DeskError::BadRequest(why)),
         }
     }
 }
@@ -87,9 +87,11 @@ impl Ledger {
             let (judged, fresh) = judge(before.as_ref(), &part, known)?;
             let alarm = match judged {
                 Judged::Wants(through) => return Ok(Taken::Has(through)),
-                Judged::Follows if before.is_none() && rows::has_other_log(tx.connection(), &whose)? => {
-                    Some((ANOTHER_LOG.to_owned(), false))
-                }
+                Judged::Follows if before.is_none() => match rows::other_logs(tx.connection(), &whose)? {
+                    0 => None,
+                    limits::LOGS.. => return Ok(Taken::Refused(too_many_logs(&whose.host))),
+                    _ => Some((ANOTHER_LOG.to_owned(), false)),
+                },
                 Judged::Follows => None,
                 Judged::Gap(why) | Judged::Forked(why) => Some((why, fresh.is_none())),
             };
@@ -109,7 +111,7 @@ impl Ledger {
                 rows::set_alarm(tx.connection(), &whose, why)?;
             }
             if let Some((why, true)) = alarm {
-                return Ok(Taken::Forked(why));
+                return Ok(Taken::Refused(why));
             }
             let Some(last) = part.rows.last() else { return Ok(Taken::Has(0)) };
             let new = part.rows.get(fresh.unwrap_or_default()..).unwrap_or_default();
@@ -185,6 +187,14 @@ const FORKED: &str = "rolled back or forked";
 /// What is wrong where a host begins another log without joining anew.
 const ANOTHER_LOG: &str = "the host began another log: its journal was repaired (`jitd repair`), wiped, or is another machine's; \
                            look at it, and enrol it anew once you know";
+
+fn too_many_logs(host: &HostName) -> String {
+    format!(
+        "{host} has begun {} logs since it joined, and the hub takes no other: look at the host, and enrol it anew once you \
+         know what it did",
+        limits::LOGS
+    )
+}
 
 fn fork(seq: u64) -> String {
     format!(

@@ -1,5 +1,6 @@
 //! The calls by which hosts say things, and those of people about sessions there.
 
+use super::Allowance;
 use crate::feed::rows::Host;
 use crate::limits;
 use crate::site::Site;
@@ -14,6 +15,7 @@ use axum::http::{HeaderMap, Uri};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use desk::{Answer, Caller, DeskError, Refused, blocking};
+use loglines::Level;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::sync::Arc;
@@ -49,12 +51,13 @@ struct Said<T> {
     said: T,
 }
 
-/// What a host that signed it says, done off the event loop.
+/// What a host that signed it says, where it may say that now, done off the event loop.
 async fn said<T, A>(
     site: Arc<Site>,
     uri: Uri,
     headers: HeaderMap,
     body: Bytes,
+    may: fn(&Site, &HostName) -> Result<(), DeskError>,
     work: impl FnOnce(&Site, Said<T>, &str, &[u8]) -> Result<A, DeskError> + Send + 'static,
 ) -> Answer<A>
 where
@@ -63,6 +66,7 @@ where
 {
     let done = tokio::task::spawn_blocking(move || {
         let (host, known) = site.host_of(&headers, "POST", uri.path(), &body)?;
+        may(&site, &host)?;
         let read = serde_json::from_slice(&body);
         let bad = |why: serde_json::Error| {
             Refused(ProblemCode::BadRequest.because(format!("reading what host {host} says: {why}")))
@@ -76,24 +80,80 @@ where
     }
 }
 
+impl Site {
+    /// Whether a host may tell so much more now.
+    pub(super) fn may_say(&self, host: &HostName, units: u64) -> Result<(), DeskError> {
+        self.is_within(&self.says, host, units, "things")
+    }
+
+    /// Whether a host may tell one thing more now.
+    fn may_tell(&self, host: &HostName) -> Result<(), DeskError> {
+        self.may_say(host, 1)
+    }
+
+    /// Whether a host may pass on what somebody asks or does now.
+    fn may_call(&self, host: &HostName) -> Result<(), DeskError> {
+        self.is_within(&self.calls, host, 1, "things for people on it")
+    }
+
+    fn is_within(
+        &self,
+        allowance: &Allowance,
+        host: &HostName,
+        units: u64,
+        what: &str,
+    ) -> Result<(), DeskError> {
+        let now = self.clock.time();
+        if allowance.take(host, units, now) {
+            return Ok(());
+        }
+        let (most, a_second) = (allowance.most, allowance.a_day / 86_400);
+        let why = format!(
+            "{host} says more than {most} {what} at once and {a_second} a second after that, which the hub takes from no host: \
+             it goes on as time goes by; look there who calls so often"
+        );
+        if self.hosts.is_told(host, now) {
+            self.log.put(Level::Err, why.clone());
+        }
+        Err(DeskError::Busy(why))
+    }
+}
+
 async fn asks(State(site): Shared, uri: Uri, headers: HeaderMap, body: Bytes) -> Answer<HostAnswer> {
-    said(site, uri, headers, body, |site, Said { host, said, .. }: Said<HostAsk>, path, body| {
-        site.host_asks(&host, said, path, body)
-    })
+    said(
+        site,
+        uri,
+        headers,
+        body,
+        Site::may_call,
+        |site, Said { host, said, .. }: Said<HostAsk>, path, body| site.host_asks(&host, said, path, body),
+    )
     .await
 }
 
 async fn calls(State(site): Shared, uri: Uri, headers: HeaderMap, body: Bytes) -> Answer<serde_json::Value> {
-    said(site, uri, headers, body, |site, Said { host, said, .. }: Said<HostCall>, path, body| {
-        site.host_calls(&host, &said, path, body)
-    })
+    said(
+        site,
+        uri,
+        headers,
+        body,
+        Site::may_call,
+        |site, Said { host, said, .. }: Said<HostCall>, path, body| site.host_calls(&host, &said, path, body),
+    )
     .await
 }
 
 async fn journal(State(site): Shared, uri: Uri, headers: HeaderMap, body: Bytes) -> Answer<JournalHas> {
-    said(site, uri, headers, body, |site, Said { host, known, said }: Said<JournalPart>, _, _| {
-        site.host_journal(host, known.joined, said)
-    })
+    said(
+        site,
+        uri,
+        headers,
+        body,
+        Site::may_tell,
+        |site, Said { host, known, said }: Said<JournalPart>, _, _| {
+            site.host_journal(host, known.joined, said)
+        },
+    )
     .await
 }
 
@@ -103,15 +163,22 @@ async fn sessions(
     headers: HeaderMap,
     body: Bytes,
 ) -> Answer<serde_json::Value> {
-    said(site, uri, headers, body, |site, Said { host, said, .. }: Said<OpenSessions>, _, _| {
-        site.host_sessions(host, said)?;
-        Ok(serde_json::json!({}))
-    })
+    said(
+        site,
+        uri,
+        headers,
+        body,
+        Site::may_tell,
+        |site, Said { host, said, .. }: Said<OpenSessions>, _, _| {
+            site.host_sessions(host, said)?;
+            Ok(serde_json::json!({}))
+        },
+    )
     .await
 }
 
 async fn state(State(site): Shared, uri: Uri, headers: HeaderMap, body: Bytes) -> Answer<serde_json::Value> {
-    said(site, uri, headers, body, |site, Said { host, said, .. }: Said<HostState>, _, _| {
+    said(site, uri, headers, body, Site::may_tell, |site, Said { host, said, .. }: Said<HostState>, _, _| {
         site.compare(&host, said.watermark)?;
         site.host_state(&host, said);
         Ok(serde_json::json!({}))

@@ -46,12 +46,11 @@ pub fn log(connection: &dyn Sql, whose: &Whose) -> Result<Option<Log>, DeskError
     Ok(row.map(|(seq, hash, alarm)| Log { head: Head { log: whose.log, seq, hash: Hash(hash) }, alarm }))
 }
 
-/// Whether this host, since it joined, has had another log.
-pub fn has_other_log(connection: &dyn Sql, whose: &Whose) -> Result<bool, DeskError> {
+/// How many other logs this host has had since it joined.
+pub fn other_logs(connection: &dyn Sql, whose: &Whose) -> Result<u64, DeskError> {
     let (host, joined, log) = whose.key();
     let sql = "SELECT count(*) FROM host_log WHERE host = ?1 AND joined = ?2 AND log <> ?3";
-    let others: u64 = connection.one(sql, &[&host, joined, &log])?;
-    Ok(others > 0)
+    Ok(connection.one(sql, &[&host, joined, &log])?)
 }
 
 /// What is wrong with logs of this host since it joined.
@@ -118,18 +117,19 @@ pub fn set_alarm(connection: &dyn Sql, whose: &Whose, alarm: &str) -> Result<(),
     Ok(())
 }
 
-/// Of each host the size of the log that was heard of last, and what is wrong with any of its logs.
+/// Of each host the size of the log that was heard of last, and what is wrong with any of its logs since it joined: those
+/// are [`crate::limits::LOGS`] at most, and what another that it was before did is over.
 pub fn logs(connection: &dyn Sql) -> Result<BTreeMap<String, (u64, Option<String>)>, DeskError> {
-    let sql = "SELECT host, joined, size, alarm FROM host_log ORDER BY heard_ms, log";
-    let rows: Vec<(String, [u8; 32], u64, Option<String>)> = connection.rows(sql, &[])?;
-    let mut logs: BTreeMap<String, ([u8; 32], u64, Option<String>)> = BTreeMap::new();
-    for (host, joined, size, alarm) in rows {
-        // Of the logs that it keeps as one host; what another that it was before did is over.
-        let before =
-            logs.remove(&host).filter(|(as_whom, ..)| *as_whom == joined).and_then(|(_, _, alarm)| alarm);
-        logs.insert(host, (joined, size, alarm.or(before)));
+    let sql = "SELECT host.name, host_log.size, host_log.alarm FROM host \
+               JOIN host_log ON host_log.host = host.name AND host_log.joined = host.joined \
+               ORDER BY host_log.heard_ms, host_log.log";
+    let rows: Vec<(String, u64, Option<String>)> = connection.rows(sql, &[])?;
+    let mut logs: BTreeMap<String, (u64, Option<String>)> = BTreeMap::new();
+    for (host, size, alarm) in rows {
+        let before = logs.remove(&host).and_then(|(_, alarm)| alarm);
+        logs.insert(host, (size, alarm.or(before)));
     }
-    Ok(logs.into_iter().map(|(host, (_, size, alarm))| (host, (size, alarm))).collect())
+    Ok(logs)
 }
 
 /// The last records of a host's newest log, before this one where one is named, the first first: the place and the body
@@ -154,6 +154,16 @@ pub fn records(
 /// Takes away records that were heard before this: what a host's clock said of them is its own word.
 pub fn forget_records(connection: &dyn Sql, before: Time) -> Result<usize, DeskError> {
     Ok(connection.execute("DELETE FROM host_record WHERE heard_ms < ?1", &[&before.timestamp_millis()])?)
+}
+
+/// Takes away logs of which no record is left. Those of a host as it is joined now stay, so that what it says is compared
+/// with them.
+pub fn forget_logs(connection: &dyn Sql) -> Result<usize, DeskError> {
+    let sql = "DELETE FROM host_log WHERE \
+               NOT EXISTS (SELECT 1 FROM host WHERE host.name = host_log.host AND host.joined = host_log.joined) \
+               AND NOT EXISTS (SELECT 1 FROM host_record WHERE host_record.host = host_log.host \
+               AND host_record.joined = host_log.joined AND host_record.log = host_log.log)";
+    Ok(connection.execute(sql, &[])?)
 }
 
 /// A permit as it was signed, and by which key.
@@ -272,17 +282,55 @@ pub struct There {
     pub ending: Option<EndThere>,
 }
 
-/// These are open on a host, and no others.
-pub fn put_sessions(connection: &dyn Sql, host: &HostName, open: &[SessionView]) -> Result<(), DeskError> {
-    let mut gone: Vec<u64> =
-        connection.rows("SELECT id FROM host_session WHERE host = ?1", &[&host.as_str()])?;
-    gone.retain(|id| !open.iter().any(|view| view.session.id.bits() == *id));
-    for id in gone {
+/// What is to be written so that what a host says is open there is what is known.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct SessionNews {
+    gone: Vec<u64>,
+    /// Id, when it was opened, and body.
+    other: Vec<(u64, i64, String)>,
+}
+
+impl SessionNews {
+    /// How many rows that is.
+    pub fn count(&self) -> usize {
+        self.gone.len() + self.other.len()
+    }
+}
+
+/// What is not known yet where these are open on a host, and no others. When one was opened is the host's word, and never
+/// later than it was first heard of.
+pub fn session_news(
+    connection: &dyn Sql,
+    host: &HostName,
+    open: &[SessionView],
+    now: Time,
+) -> Result<SessionNews, DeskError> {
+    let sql = "SELECT id, opened_ms, body FROM host_session WHERE host = ?1";
+    let rows: Vec<(u64, i64, String)> = connection.rows(sql, &[&host.as_str()])?;
+    let mut before: BTreeMap<u64, (i64, String)> =
+        rows.into_iter().map(|(id, opened, body)| (id, (opened, body))).collect();
+    let mut other = Vec::new();
+    for view in open {
+        let (id, mut view) = (view.session.id.bits(), view.clone());
+        let known = before.remove(&id);
+        if view.session.opened > now {
+            let heard = known.as_ref().and_then(|(opened, _)| Time::from_timestamp_millis(*opened));
+            view.session.opened = heard.unwrap_or(now);
+        }
+        let body = serde_json::to_string(&view).map_err(|why| DeskError::Store(why.to_string()))?;
+        if known.is_none_or(|(_, before)| before != body) {
+            other.push((id, view.session.opened.timestamp_millis(), body));
+        }
+    }
+    Ok(SessionNews { gone: before.into_keys().collect(), other })
+}
+
+/// Writes that down.
+pub fn put_sessions(connection: &dyn Sql, host: &HostName, news: SessionNews) -> Result<(), DeskError> {
+    for id in news.gone {
         connection.execute("DELETE FROM host_session WHERE host = ?1 AND id = ?2", &[&host.as_str(), &id])?;
     }
-    for view in open {
-        let body = serde_json::to_string(view).map_err(|why| DeskError::Store(why.to_string()))?;
-        let (id, opened) = (view.session.id.bits(), view.session.opened.timestamp_millis());
+    for (id, opened, body) in news.other {
         connection.execute(
             "INSERT INTO host_session (host, id, opened_ms, body) VALUES (?1, ?2, ?3, ?4) \
              ON CONFLICT (host, id) DO UPDATE SET opened_ms = ?3, body = ?4",
@@ -301,20 +349,35 @@ fn read((host, body, ending): (String, String, Option<String>)) -> Result<There,
     })
 }
 
-/// Sessions on all hosts, the newest first.
-pub fn sessions(connection: &dyn Sql, limit: u32) -> Result<Vec<There>, DeskError> {
-    let sql = "SELECT host, body, ending FROM host_session ORDER BY opened_ms DESC, id LIMIT ?1";
-    connection.rows(sql, &[&limit])?.into_iter().map(read).collect()
+/// Sessions on all hosts, the newest first, and those after this one where one is named.
+pub fn sessions(connection: &dyn Sql, after: Option<&There>, limit: u32) -> Result<Vec<There>, DeskError> {
+    let (opened, host, id) = after.map_or((i64::MAX, "", 0), |There { host, view, .. }| {
+        (view.session.opened.timestamp_millis(), host.as_str(), view.session.id.bits())
+    });
+    let sql = "SELECT host, body, ending FROM host_session WHERE (opened_ms, host, id) < (?1, ?2, ?3) \
+               ORDER BY opened_ms DESC, host DESC, id DESC LIMIT ?4";
+    connection.rows(sql, &[&opened, &host, &id, &limit])?.into_iter().map(read).collect()
 }
 
-/// Sessions whose ids are from `low` to `high`, some of them.
+/// Sessions whose ids are from `low` to `high`, some of them; on this host alone where one is named.
 pub fn sessions_within(
     connection: &dyn Sql,
+    host: Option<&HostName>,
     low: SessionId,
     high: SessionId,
 ) -> Result<Vec<There>, DeskError> {
-    let sql = "SELECT host, body, ending FROM host_session WHERE id BETWEEN ?1 AND ?2 LIMIT 100";
-    connection.rows(sql, &[&low.bits(), &high.bits()])?.into_iter().map(read).collect()
+    let (low, high) = (low.bits(), high.bits());
+    let rows = match host {
+        Some(host) => {
+            let sql = "SELECT host, body, ending FROM host_session WHERE host = ?1 AND id BETWEEN ?2 AND ?3 LIMIT 100";
+            connection.rows(sql, &[&host.as_str(), &low, &high])?
+        }
+        None => {
+            let sql = "SELECT host, body, ending FROM host_session WHERE id BETWEEN ?1 AND ?2 LIMIT 100";
+            connection.rows(sql, &[&low, &high])?
+        }
+    };
+    rows.into_iter().map(read).collect()
 }
 
 /// Somebody wants a session ended; whoever was first stays. Whether it is there.
@@ -341,4 +404,118 @@ pub fn count_sessions(connection: &dyn Sql) -> Result<u64, DeskError> {
 pub fn forget_sessions(connection: &dyn Sql, host: &HostName) -> Result<(), DeskError> {
     connection.execute("DELETE FROM host_session WHERE host = ?1", &[&host.as_str()])?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn database() -> rusqlite::Connection {
+        let connection = rusqlite::Connection::open_in_memory().unwrap();
+        connection.execute_batch(include_str!("../tables.sql")).unwrap();
+        connection
+    }
+
+    fn at(ms: i64) -> Time {
+        Time::from_timestamp_millis(ms).unwrap()
+    }
+
+    /// A host called `a` that joined by a token of sevens, and had joined by one of fives.
+    fn with_logs(records: &[(u8, u8)]) -> rusqlite::Connection {
+        let connection = database();
+        let host = "INSERT INTO host (name, labels, key, machine, joined, joined_ms, seq) VALUES ('a', '{}', '', '', ?1, 0, 1)";
+        connection.execute(host, [[7_u8; 32]]).unwrap();
+        for (joined, log) in records {
+            let whose = Whose {
+                host: HostName::parse("a").unwrap(),
+                joined: Digest::from_bytes(&[*joined; 32]).unwrap(),
+                log: LogId([*log; 16]),
+            };
+            let stamp = journal::Stamp { boot: "b".into(), wall_ms: 0, boot_ms: 0 };
+            let row = Head::start(whose.log).next(stamp, "x".to_owned());
+            put_record(&connection, &whose, &row, at(i64::from(*log))).unwrap();
+            put_log(&connection, &whose, Head::of(&row), 1, at(i64::from(*log))).unwrap();
+            set_alarm(&connection, &whose, &format!("as {joined}")).unwrap();
+        }
+        connection
+    }
+
+    #[test]
+    fn what_a_host_did_before_it_joined_anew_is_over_and_goes_with_its_records() {
+        let connection = with_logs(&[(5, 1), (5, 2), (7, 3), (7, 4)]);
+        let seen = BTreeMap::from([("a".to_owned(), (1, Some("as 7".to_owned())))]);
+        assert_eq!(logs(&connection).unwrap(), seen);
+        assert_eq!(forget_logs(&connection).unwrap(), 0, "their records are there");
+        forget_records(&connection, at(2)).unwrap();
+        assert_eq!(forget_logs(&connection).unwrap(), 1, "that of the first");
+        forget_records(&connection, at(1000)).unwrap();
+        assert_eq!(forget_logs(&connection).unwrap(), 1, "what it is compared with stays");
+        assert_eq!(logs(&connection).unwrap(), seen);
+    }
+
+    #[test]
+    fn sessions_that_are_the_same_as_before_are_no_news() {
+        let (connection, host) = (database(), HostName::parse("a").unwrap());
+        let session = |id: u64, state: &str| -> SessionView {
+            serde_json::from_value(serde_json::json!({
+                "session": {
+                    "id": SessionId::from_random(id), "grant": null, "boot": "b", "pid": 5, "start_ticks": 7,
+                    "audit_session": 3, "inside": null, "subject": "alice", "target": "alice", "service": "ssh",
+                    "tty": "ssh", "rhost": "", "reason": "granted", "opened": at(5)
+                },
+                "state": state
+            }))
+            .unwrap()
+        };
+        let news = |open: &[SessionView]| session_news(&connection, &host, open, at(9)).unwrap();
+        let two = [session(1, "open"), session(2, "open")];
+        assert_eq!(news(&two).count(), 2);
+        put_sessions(&connection, &host, news(&two)).unwrap();
+        assert_eq!(news(&two), SessionNews::default());
+        let (left, came) = (session(1, "left"), session(3, "open"));
+        let later = [left, came];
+        assert_eq!(news(&later).count(), 3, "one is another, one came, and one is gone");
+        put_sessions(&connection, &host, news(&later)).unwrap();
+        assert_eq!((news(&later).count(), news(&[]).count()), (0, 2));
+
+        let mut to_come = session(4, "open");
+        to_come.session.opened = at(253_000_000_000_000);
+        let to_come = [to_come];
+        let of = |there: &There| there.view.session.opened;
+        put_sessions(&connection, &host, news(&to_come)).unwrap();
+        assert_eq!(sessions(&connection, None, 10).unwrap().iter().map(of).collect::<Vec<_>>(), [at(9)]);
+        let later = session_news(&connection, &host, &to_come, at(20)).unwrap();
+        assert_eq!(later.count(), 0, "it is not newer each time");
+    }
+
+    #[test]
+    fn sessions_come_page_by_page_and_none_twice() {
+        let connection = database();
+        let insert = "INSERT INTO host_session (host, id, opened_ms, body) VALUES (?1, ?2, ?3, ?4)";
+        let mut all = Vec::new();
+        for (host, id, opened) in
+            [("a", 1, 5), ("a", 2, 5), ("b", 1, 5), ("b", 2, 7), ("c", 9, 3), ("c", 1, 5)]
+        {
+            let view = serde_json::json!({
+                "session": {
+                    "id": SessionId::from_random(id), "grant": null, "boot": "b", "pid": 5, "start_ticks": 7,
+                    "audit_session": 3, "inside": null, "subject": "alice", "target": "alice", "service": "ssh",
+                    "tty": "ssh", "rhost": "", "reason": "granted", "opened": at(opened)
+                },
+                "state": "open"
+            });
+            Sql::execute(&connection, insert, &[&host, &id, &opened, &view.to_string()]).unwrap();
+            all.push((std::cmp::Reverse(opened), host.to_owned(), id));
+        }
+        all.sort_unstable_by_key(|(opened, host, id)| (*opened, std::cmp::Reverse((host.clone(), *id))));
+        let (mut seen, mut after) = (Vec::new(), None);
+        loop {
+            let page = sessions(&connection, after.as_ref(), 2).unwrap();
+            let Some(last) = page.last() else { break };
+            after = Some(last.clone());
+            seen.extend(page.into_iter().map(|there| (there.host.to_string(), there.view.session.id.bits())));
+            assert!(seen.len() <= all.len(), "{seen:?}");
+        }
+        assert_eq!(seen, all.into_iter().map(|(_, host, id)| (host, id)).collect::<Vec<_>>());
+    }
 }

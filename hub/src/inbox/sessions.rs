@@ -2,6 +2,7 @@
 
 use super::rows::{self, There};
 use crate::ledger::{Ledger, record};
+use crate::limits;
 use crate::site::Site;
 use access::{HostName, SessionId, Time};
 use api::{
@@ -9,6 +10,7 @@ use api::{
     SessionState, SessionView,
 };
 use desk::{Caller, DeskError, Worlds as _};
+use store::Sql;
 
 impl Site {
     /// All that is open on a host.
@@ -17,13 +19,32 @@ impl Site {
         if open.sessions.len() > most {
             return Err(DeskError::BadRequest(format!("one call tells of at most {most} sessions")));
         }
-        self.ledger.put_sessions(host, open.sessions)
+        let now = self.clock.time();
+        let look = |connection: &dyn Sql| rows::session_news(connection, &host, &open.sessions, now);
+        let news = self.ledger.read(look)?.count();
+        if news == 0 {
+            return Ok(());
+        }
+        self.may_say(&host, news as u64)?;
+        self.ledger.put_sessions(host, open.sessions, now)
     }
 
     /// Sessions that the caller may see, the newest first.
     pub(crate) fn sessions(&self, caller: &Caller) -> Result<Vec<SessionView>, DeskError> {
-        let all = self.ledger.read(|connection| rows::sessions(connection, api::limits::PAGE))?;
-        Ok(all.into_iter().filter(|there| self.sees(there, caller)).map(view).collect())
+        let most = api::limits::PAGE;
+        let (mut seen, mut after) = (Vec::new(), None);
+        // Others' sessions that the caller may not see must not hide those that they may.
+        for _ in 0..limits::SESSION_PAGES {
+            let found = self.ledger.read(|connection| rows::sessions(connection, after.as_ref(), most))?;
+            let Some(last) = found.last() else { break };
+            after = Some(last.clone());
+            seen.extend(found.into_iter().filter(|there| self.sees(there, caller)).map(view));
+            if seen.len() >= most as usize {
+                break;
+            }
+        }
+        seen.truncate(most as usize);
+        Ok(seen)
     }
 
     /// One's own, those of grants that one could decide, or everything.
@@ -43,12 +64,13 @@ impl Site {
     ) -> Result<SessionView, DeskError> {
         let none = || DeskError::NotFound { what: "session", id: id.to_owned(), list: "sessions" };
         let (low, high) = SessionId::range(id).map_err(|why| DeskError::BadRequest(why.to_string()))?;
-        let mut found = self.ledger.read(|connection| rows::sessions_within(connection, low, high))?;
+        let host = body.host.as_ref();
+        let mut found = self.ledger.read(|connection| rows::sessions_within(connection, host, low, high))?;
         found.retain(|there| self.sees(there, caller));
         let there = match (found.pop(), found.is_empty()) {
             (Some(there), true) => there,
             (None, _) => return Err(none()),
-            _ => return Err(DeskError::Ambiguous { what: "session", id: id.to_owned() }),
+            (Some(last), _) => return Err(several(&last, &found, id)),
         };
         self.may_end(&there, caller)?;
         let (host, session) = (there.host.clone(), there.view.session.id);
@@ -81,14 +103,30 @@ impl Site {
     }
 }
 
+/// Why it is not known which of these is meant. An id is a host's word, and another host can say the same.
+fn several(last: &There, others: &[There], id: &str) -> DeskError {
+    let session = last.view.session.id;
+    if others.iter().any(|there| there.view.session.id != session) {
+        return DeskError::Ambiguous { what: "session", id: id.to_owned() };
+    }
+    let hosts: Vec<String> = others.iter().chain([last]).map(|there| there.host.to_string()).collect();
+    DeskError::BadRequest(format!(
+        "more than one host says that it has session {session}: {}; name the one that is meant, as --host",
+        hosts.join(", ")
+    ))
+}
+
 fn view(there: There) -> SessionView {
     let state = if there.ending.is_some() { SessionState::Ending } else { there.view.state };
     SessionView { host: Some(there.host), state, ..there.view }
 }
 
 impl Ledger {
-    fn put_sessions(&self, host: HostName, open: Vec<SessionView>) -> Result<(), DeskError> {
-        self.write(move |tx| rows::put_sessions(tx.connection(), &host, &open))
+    fn put_sessions(&self, host: HostName, open: Vec<SessionView>, now: Time) -> Result<(), DeskError> {
+        self.write(move |tx| {
+            let news = rows::session_news(tx.connection(), &host, &open, now)?;
+            rows::put_sessions(tx.connection(), &host, news)
+        })
     }
 
     fn end_there(&self, there: There, end: EndThere, at: Time) -> Result<bool, DeskError> {

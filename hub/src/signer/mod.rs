@@ -75,6 +75,8 @@ enum Answer {
     Manifest(SignedManifest),
     Ring(Ring),
     No(String),
+    /// Not so soon.
+    Later(String),
 }
 
 /// Asks the signer.
@@ -165,10 +167,11 @@ impl Client {
 }
 
 fn unexpected(answer: &Answer) -> HubError {
-    HubError::Signer(match answer {
-        Answer::No(why) => format!("the signer refuses: {why}"),
+    match answer {
+        Answer::No(why) => HubError::Unsigned(why.clone()),
+        Answer::Later(why) => HubError::Signer(format!("the signer puts it off: {why}")),
         Answer::Grant(_) | Answer::Permit(..) | Answer::Manifest(_) | Answer::Ring(_) => {
-            "the signer answered something else".to_owned()
+            HubError::Signer("the signer answered something else".to_owned())
         }
-    })
+    }
 }

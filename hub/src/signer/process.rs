@@ -27,6 +27,23 @@ struct Signer {
     log: Log,
 }
 
+/// Why a grant is not signed.
+enum Unsigned {
+    /// It is none that may be.
+    No(String),
+    /// There were too many just now.
+    Later(String),
+}
+
+impl From<Unsigned> for Answer {
+    fn from(why: Unsigned) -> Self {
+        match why {
+            Unsigned::No(why) => Self::No(why),
+            Unsigned::Later(why) => Self::Later(why),
+        }
+    }
+}
+
 /// What a rotation changes.
 struct Held {
     ring: Ring,
@@ -83,7 +100,7 @@ impl Signer {
             Ok(ask) => self.decide(ask, root, clock::wall()),
             Err(why) => Answer::No(format!("the question does not read: {why}")),
         };
-        if let Answer::No(why) = &answer {
+        if let Answer::No(why) | Answer::Later(why) = &answer {
             self.log.put(Level::Err, format!("signer: refused: {why}"));
         }
         // Plain data always serialises.
@@ -97,10 +114,7 @@ impl Signer {
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         match ask {
             Ask::Grant { grant, requests, before } => {
-                match self.grant(&mut held, *grant, &requests, before.as_deref()) {
-                    Ok(envelope) => Answer::Grant(envelope),
-                    Err(why) => Answer::No(why),
-                }
+                self.grant(&mut held, *grant, &requests, before.as_deref()).map_or_else(Answer::from, Answer::Grant)
             }
             Ask::Permit { grant } => match self.permit(&mut held, *grant, now) {
                 Ok(envelope) => Answer::Permit(envelope, held.grant.public()),
@@ -153,7 +167,7 @@ impl Signer {
         grant: Grant,
         requests: &[Request],
         before: Option<&Envelope>,
-    ) -> Result<Envelope, String> {
+    ) -> Result<Envelope, Unsigned> {
         let (id, version, person) = (grant.id, grant.version, grant.person.clone());
         // What a key that is still believed has signed was looked at then.
         let keys: Vec<_> = held.ring.grant.iter().map(|listed| listed.key).collect();
@@ -161,19 +175,19 @@ impl Signer {
         let known = verified.is_some_and(|verified| verified.is_ok_and(|(signed, _)| signed == grant));
         if !known {
             is_due(&grant, requests)
-                .map_err(|why| format!("grant {id} of request {}: {why}", grant.request))?;
+                .map_err(|why| Unsigned::No(format!("grant {id} of request {}: {why}", grant.request)))?;
         }
         // An end is never late for the sake of a limit: it opens nothing.
         if grant.ended.is_none() && !known && !held.rate.take(Instant::now()) {
-            return Err(format!(
+            return Err(Unsigned::Later(format!(
                 "grant {id}: more than {} grants a minute are no work of people; it is tried again",
                 limits::SIGNED_A_MINUTE
-            ));
+            )));
         }
         let body = Body { hub: self.hub.clone(), grant };
         let envelope = match before {
             Some(before) => SignedGrant::sign_again(&body, before, &held.grant)
-                .map_err(|why| format!("grant {id}: {why}"))?,
+                .map_err(|why| Unsigned::No(format!("grant {id}: {why}")))?,
             None => SignedGrant::sign(&body, &held.grant).envelope,
         };
         let of = requests.last().map_or_else(String::new, |request| format!(" request={}", request.ask.id));

@@ -4,7 +4,7 @@ use super::entering::Visitor;
 use super::guard::{self, Answer, Call};
 use super::page::{csrf, names, time};
 use crate::site::Site;
-use access::Text;
+use access::{HostName, Text};
 use api::{EndSession, HostView, SessionState, SessionView};
 use axum::extract::{Path, State};
 use axum::response::Response;
@@ -82,6 +82,7 @@ fn session_card(visitor: &Visitor, view: &SessionView) -> Markup {
                     summary { "End it" }
                     form method="post" action={ "/web/sessions/" (session.id) "/end" } {
                         (csrf(visitor))
+                        @if let Some(host) = &view.host { input type="hidden" name="host" value=(host); }
                         label { "Why" input name="reason" required autocomplete="off"; }
                         p.buttons { button.no { "End" } }
                     }
@@ -96,7 +97,8 @@ pub async fn end(State(site): State<Arc<Site>>, Path(id): Path<String>, call: Ca
     guard::done(site, call, format!("/v1/sessions/{id}/end"), move |site, visitor, call| {
         let reason = call.form.read("reason", Text::parse)?;
         let reason = reason.ok_or_else(|| DeskError::BadRequest("reason: write one".to_owned()))?;
-        site.end_there(&visitor.caller, &id, EndSession { reason })?;
+        let host = call.form.read("host", HostName::parse)?;
+        site.end_there(&visitor.caller, &id, EndSession { reason, host })?;
         Ok(Answer::To("/web/sessions".to_owned()))
     })
     .await

@@ -76,9 +76,16 @@ fn nobody_is_believed_to_be_a_host_who_does_not_sign_this_very_call_now() {
     let by_other = other.signed(other.nonce(&hub), path, &body).replace("web-11", "db-7");
     assert!(call(&by_other).contains("HTTP/1.1 401"), "another host's nonce and key");
     let copied = Host { machine: Digest::of(b"a copy"), ..Host::new("db-7", &joining) };
-    let (copied_body, nonce) = (copied.ask(), copied.nonce(&hub));
-    let said = hub.raw(&format!("POST {path}"), &copied.signed(nonce, path, &copied_body), &copied_body);
-    assert!(said.contains("joined on another machine"), "{said}");
+    let copied_body = copied.ask();
+    for _ in 0..3 {
+        let nonce = copied.nonce(&hub);
+        let said = hub.raw(&format!("POST {path}"), &copied.signed(nonce, path, &copied_body), &copied_body);
+        assert!(said.contains("joined on another machine"), "{said}");
+    }
+    // The record of what came later is a later line.
+    hub.token("alice", &[api::Scope::Read], "1h");
+    hub.logs("change=token_made actor=admin person=alice");
+    assert_eq!(hub.logged("joined on another machine"), 1, "a copy fills no log");
     let nonce = host.nonce(&hub);
     let signed = host.signed(nonce, path, &body);
     let mut stream = Host::listen_by(&hub, path, &signed, &body);

@@ -217,6 +217,53 @@ fn a_journal_is_taken_once_over_kills_and_a_fork_of_it_is_shown() {
     assert!(!listed.status.success(), "who is not logged in sees nothing");
 }
 
+#[test]
+fn a_host_begins_some_logs_and_no_other_until_it_is_enrolled_anew() {
+    let hub = Hub::with_policy();
+    let host = joined(&hub, "db-7");
+    let begun = |n: u8| {
+        let log = LogId([n; 16]);
+        (log, rows(Head::start(log), 2, "a"))
+    };
+    let part = |log: LogId, rows: &[Row]| JournalPart { log, rows: rows.to_vec(), oldest: false };
+    let logs: Vec<_> = (1..=17).map(begun).collect();
+    for (log, rows) in &logs[..16] {
+        assert_eq!(host.is_heard::<JournalHas>(&hub, "journal", &part(*log, &rows[..1])).through, 1);
+    }
+    let (log, rows) = &logs[16];
+    let said = host.says(&hub, "journal", &part(*log, rows));
+    assert!(said.contains("400") && said.contains("enrol it anew"), "{said}");
+    let (last, of_it) = &logs[15];
+    assert_eq!(host.is_heard::<JournalHas>(&hub, "journal", &part(*last, of_it)).through, 2, "it goes on");
+    let again = token(&hub, 1);
+    assert!(host.join(&hub, &again).starts_with("HTTP/1.1 200"));
+    assert_eq!(host.is_heard::<JournalHas>(&hub, "journal", &part(*log, rows)).through, 2);
+}
+
+#[test]
+fn a_host_that_says_too_much_is_told_so_and_takes_nothing_of_others() {
+    let hub = Hub::with_policy();
+    let (loud, quiet) = (joined(&hub, "db-7"), joined(&hub, "db-8"));
+    let tells = |host: &Host, first: u64| {
+        let sessions = (first..first + 1000).map(|id| session(id, None)).collect();
+        host.says(&hub, "sessions", &OpenSessions { sessions })
+    };
+    let mut first = 1;
+    let begun = std::time::Instant::now();
+    let refused = loop {
+        let said = tells(&loud, first);
+        if !said.starts_with("HTTP/1.1 200") {
+            break said;
+        }
+        first += 1000;
+        assert!(begun.elapsed() < crate::room::PATIENCE, "all of it is taken");
+    };
+    assert!(refused.starts_with("HTTP/1.1 429") && refused.contains("db-7 says more than"), "{refused}");
+    hub.logs("db-7 says more than");
+    let said = tells(&quiet, 1);
+    assert!(said.starts_with("HTTP/1.1 200"), "{said}");
+}
+
 fn session(id: u64, grant: Option<GrantId>) -> SessionView {
     serde_json::from_value(serde_json::json!({
         "session": {
@@ -259,7 +306,7 @@ fn sessions_of_all_hosts_are_seen_at_the_hub_and_ended_from_there() {
     tells(&host, &[2]);
     assert_eq!(ids(&admin), all[1..]);
 
-    let away = EndSession { reason: text("it is late") };
+    let away = EndSession { reason: text("it is late"), host: None };
     let id = SessionId::from_random(3).to_string();
     assert!(carol.end_session(&id, &away).is_err());
     assert_eq!(admin.end_session(&id, &away).unwrap().state, SessionState::Open, "db-8 does not listen");
@@ -283,6 +330,45 @@ fn sessions_of_all_hosts_are_seen_at_the_hub_and_ended_from_there() {
         late.read_line(&mut first).unwrap();
     }
     assert_eq!(first.trim(), "event: end", "who was away hears of it first");
+}
+
+#[test]
+fn a_host_hides_no_session_of_another_and_keeps_none_from_being_ended() {
+    let hub = Hub::with_policy();
+    let (host, other) = (joined(&hub, "db-7"), joined(&hub, "db-8"));
+    let tells = |host: &Host, sessions: Vec<SessionView>| {
+        host.is_heard::<serde_json::Value>(&hub, "sessions", &OpenSessions { sessions })
+    };
+    tells(&host, vec![session(5, None)]);
+    let made_up = |id| {
+        let mut view = session(id, None);
+        view.session.subject = login("mallory");
+        view.session.opened = "9998-01-01T00:00:00Z".parse().unwrap();
+        view
+    };
+    tells(&other, (5..1005).map(made_up).collect());
+    let alice = hub.client(&hub.token("alice", &[Scope::Request], "1h").secret);
+    let seen = alice.sessions().unwrap();
+    let [own] = &seen[..] else { panic!("{seen:?}") };
+    assert_eq!((own.session.id.bits(), own.host.as_ref().unwrap()), (5, &host.name));
+    let admin = hub.client(&hub.admin);
+    let latest = now() + chrono::TimeDelta::minutes(1);
+    assert!(admin.sessions().unwrap().iter().all(|view| view.session.opened < latest), "none is to come");
+    tells(&host, vec![session(5, None), session(2000, None)]);
+    let seen = admin.sessions().unwrap();
+    assert_eq!(seen[0].session.id.bits(), 2000, "what came later is before it");
+
+    let id = SessionId::from_random(5).to_string();
+    let end = |host: Option<&Host>| EndSession {
+        reason: text("it is late"),
+        host: host.map(|host| host.name.clone()),
+    };
+    let unsure = admin.end_session(&id, &end(None)).unwrap_err().to_string();
+    assert!(unsure.contains("db-7") && unsure.contains("db-8") && unsure.contains("--host"), "{unsure}");
+    let ended = admin.end_session(&id, &end(Some(&host))).unwrap();
+    assert_eq!(ended.host.as_ref(), Some(&host.name));
+    assert!(alice.end_session(&id, &end(None)).is_ok(), "of what she may see it is the only one");
+    assert!(alice.end_session(&id, &end(Some(&other))).is_err());
 }
 
 /// Alice may break glass.

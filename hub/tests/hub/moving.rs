@@ -78,6 +78,51 @@ fn a_hub_that_is_brought_to_a_server_is_the_same_there_and_goes_on() {
 }
 
 #[test]
+fn what_root_makes_for_the_hub_belongs_to_whom_its_folder_belongs_to() {
+    use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
+    let mut hub = lived();
+    let before = all(&hub);
+    says(&hub.command("backup").arg(hub.path("copy")).output().unwrap(), true, "is whole");
+    hub.signal(Signal::TERM);
+    assert!(hub.ends());
+    let state = hub.path("state");
+    std::fs::remove_file(state.join("authority.json")).unwrap();
+    std::fs::remove_file(state.join("hub.lock")).unwrap();
+    let files = || std::fs::read_dir(&state).unwrap().map(|file| file.unwrap().path());
+    for path in files().chain([state.clone()]) {
+        chown(path, Some(65534), Some(65534)).unwrap();
+    }
+    let belongs = |name: &str, mode: u32| {
+        let file = std::fs::metadata(state.join(name)).unwrap();
+        let found = (file.uid(), file.gid(), file.permissions().mode() & 0o777);
+        assert_eq!(found, (65534, 65534, mode), "{name}");
+    };
+    says(&hub.command("init").output().unwrap(), true, "is set up already");
+    belongs("authority.json", 0o644);
+    belongs("hub.lock", 0o600);
+    std::fs::remove_file(state.join("hub.lock")).unwrap();
+    says(&hub.command("restore").arg(hub.path("copy")).arg("--force").output().unwrap(), true, "is back");
+    belongs("hub.lock", 0o600);
+    belongs("hub.db", 0o600);
+    assert!(hub.command("admin").arg("carol").output().unwrap().status.success());
+    assert!(
+        files().all(|path| std::fs::metadata(path).unwrap().uid() == 65534),
+        "{:?}",
+        files().collect::<Vec<_>>()
+    );
+
+    // Whoever the folder belongs to gets nothing else by it.
+    let theirs = hub.path("theirs");
+    std::fs::write(&theirs, "").unwrap();
+    std::fs::remove_file(state.join("hub.lock")).unwrap();
+    std::os::unix::fs::symlink(&theirs, state.join("hub.lock")).unwrap();
+    says(&hub.command("restore").arg(hub.path("copy")).arg("--force").output().unwrap(), true, "is back");
+    assert_eq!(std::fs::metadata(&theirs).unwrap().uid(), 0);
+    hub.serve();
+    assert_eq!(all(&hub), before);
+}
+
+#[test]
 fn a_backup_is_made_while_the_hub_serves_and_put_back_only_where_nothing_is_lost_by_it() {
     let mut hub = lived();
     let before = all(&hub);

@@ -250,6 +250,11 @@ impl Hub {
         }
     }
 
+    /// How many lines of the log have these words by now.
+    pub fn logged(&self, words: &str) -> usize {
+        self.log.lock().unwrap().iter().filter(|line| line.contains(words)).count()
+    }
+
     /// The next line of standard error that has these words.
     pub fn says(&mut self, words: &str) -> String {
         next_line(&mut self.served().said, words)

@@ -99,6 +99,12 @@ impl Site {
 
     fn end_session(&self, caller: &Caller, id: &str, body: EndSession) -> Result<SessionView, DeskError> {
         let none = || DeskError::NotFound { what: "session", id: id.to_owned(), list: "sessions" };
+        if let Some(other) = body.host.as_ref().filter(|host| **host != self.host) {
+            return Err(DeskError::BadRequest(format!(
+                "sessions of {} alone are ended here, and of {other} there or at the hub",
+                self.host
+            )));
+        }
         let (low, high) = SessionId::range(id).map_err(|why| DeskError::BadRequest(why.to_string()))?;
         let found: Vec<Carried> = self
             .memory

@@ -8,6 +8,7 @@ mod door;
 mod glass;
 mod granting;
 mod overtaken;
+mod restoring;
 mod reviewing;
 mod room;
 mod ruling;

@@ -7,12 +7,12 @@
 //! name can only be the new file. A repair that finds a marker goes on from there.
 
 use crate::StoreError;
-use crate::file::beside;
+use crate::file::{beside, folder};
 use std::ffi::OsStr;
 use std::fs::{File as Disk, OpenOptions};
 use std::io::{Error, ErrorKind, Write as _};
 use std::os::unix::ffi::OsStrExt as _;
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 /// What SQLite keeps beside a database and needs to read it; the database itself is the last to be moved.
@@ -52,7 +52,6 @@ pub(crate) fn is_in_place(path: &Path) -> Result<bool, StoreError> {
 
 /// Puts the finished file where the damaged one was.
 pub(crate) fn put_in_place(fresh: &Path, path: &Path) -> Result<(), StoreError> {
-    give_to_owner(fresh)?;
     Disk::open(fresh).and_then(|file| file.sync_all()).map_err(failed(fresh))?;
     std::fs::rename(fresh, path).map_err(failed(path))?;
     sync_folder(path)
@@ -74,16 +73,6 @@ pub(crate) fn remove(path: &Path) -> Result<(), StoreError> {
         Err(why) if why.kind() != ErrorKind::NotFound => Err(failed(path)(why)),
         _ => Ok(()),
     }
-}
-
-/// Root repairs for a daemon that is not root: what is made belongs to whom the folder belongs to.
-pub(crate) fn give_to_owner(path: &Path) -> Result<(), StoreError> {
-    let owner = std::fs::metadata(folder(path)).map_err(failed(path))?;
-    let now = std::fs::metadata(path).map_err(failed(path))?;
-    if (now.uid(), now.gid()) == (owner.uid(), owner.gid()) {
-        return Ok(());
-    }
-    std::os::unix::fs::chown(path, Some(owner.uid()), Some(owner.gid())).map_err(failed(path))
 }
 
 /// The kept copy of this name, if it is one that a repair gives.
@@ -127,10 +116,6 @@ fn begin(path: &Path) -> Result<PathBuf, StoreError> {
 
 fn marker(path: &Path) -> PathBuf {
     path.with_extension("repair")
-}
-
-fn folder(path: &Path) -> &Path {
-    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 fn sync_folder(path: &Path) -> Result<(), StoreError> {

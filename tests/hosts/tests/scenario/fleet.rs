@@ -222,13 +222,13 @@ mod long {
         };
         let early = granted("sudo");
         host.soon("the host has heard of it", || host.root("jit grants").out.contains(&early));
-        fleet.root("runuser -u jit-hub -- jit-hub backup /var/lib/jit-hub/yesterday.db").ends_with(0);
+        fleet.root("jit-hub backup /var/lib/jit-hub/yesterday.db").ends_with(0);
         let late = granted("ssh");
         fleet
             .at_the_hub("bob", &format!("revoke {early} --reason 'wrong host'"))
             .says("Confirmed by 1 of 1 host");
         host.soon("the host has heard of it", || alice.ssh("true").code == 0);
-        fleet.root("systemctl stop jit-hub && runuser -u jit-hub -- jit-hub restore --force /var/lib/jit-hub/yesterday.db && systemctl start jit-hub")
+        fleet.root("systemctl stop jit-hub && jit-hub restore --force /var/lib/jit-hub/yesterday.db && systemctl start jit-hub")
         .ends_with(0);
         host.soon("the host alarms", || host.log_lines().iter().any(|line| line.contains("revision_back")));
         alice.ssh("true").is_in();

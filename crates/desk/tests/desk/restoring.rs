@@ -1,0 +1,47 @@
+//! What a host gives back to a store that lost it.
+
+use crate::room::{at, room};
+use access::{Ended, EndedHow, HostName, Person, Text};
+use std::collections::BTreeMap;
+
+#[test]
+fn an_end_that_a_host_says_counts_and_is_nobodys_but_the_hosts_word() {
+    let room = room();
+    let (first, second) = (room.granted("alice", "ssh"), room.granted("alice", "sudo"));
+    let here = HostName::parse("here").unwrap();
+    let end = |seconds, reason: String| Ended {
+        how: EndedHow::Revoked,
+        at: at(seconds),
+        by: Some(Person::parse("carol").unwrap()),
+        reason: Some(Text::parse(&reason).unwrap()),
+    };
+    let long = "x".repeat(access::limits::TEXT);
+    let ends =
+        BTreeMap::from([(first.id, end(20, "wrong host".to_owned())), (second.id, end(1 << 33, long))]);
+    room.paper.heard.clear();
+    room.hand.set(30);
+    let elsewhere = HostName::parse("elsewhere").unwrap();
+    let none = room.desk.restore_from(&elsewhere, Vec::new(), ends.clone()).unwrap();
+    assert_eq!(none, desk::Restored::default(), "it is of other hosts");
+    let restored = room.desk.restore_from(&here, Vec::new(), ends).unwrap();
+    assert_eq!(restored.ended.len(), 2);
+    let ended = |id| room.grant(id).grant.ended.unwrap();
+    let of = |seconds, words: &str| Ended {
+        how: EndedHow::Revoked,
+        at: at(seconds),
+        by: None,
+        reason: Some(Text::parse(words).unwrap()),
+    };
+    assert_eq!(ended(first.id), of(20, "as host here says, by carol: wrong host"));
+    assert_eq!(
+        ended(second.id),
+        of(30, "as host here says"),
+        "none is to come, and what is too long is left out"
+    );
+    let lines = room.paper.heard.lines();
+    assert_eq!(lines.len(), 2, "{lines:#?}");
+    assert!(
+        lines.iter().all(|line| line.starts_with("change=revoked actor=nobody channel=host ")),
+        "{lines:#?}"
+    );
+}
