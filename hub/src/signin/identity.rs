@@ -168,7 +168,8 @@ impl Ledger {
     }
 
     /// Unbinds an account, and ends what its person was signed in with by that provider, and whatever they made for
-    /// themselves, or linked, since it was bound: whoever has the account could have made it. `own` alone where that is said.
+    /// themselves, linked or bound since it was bound: whoever has the account could have done it. `own` alone where that is
+    /// said.
     pub fn unbind(
         &self,
         identity: Identity,
@@ -191,15 +192,29 @@ impl Ledger {
                 }
             }
             unlink_since(tx, &person, at, &actor, now)?;
-            let right = Right::IdentityUnbound(identity.clone());
-            right_record(tx, now, Some(actor), person.clone(), right)?;
-            tx.connection().execute(
-                "DELETE FROM identity WHERE issuer = ?1 AND subject = ?2",
-                &[&identity.issuer.as_str(), &identity.subject.as_str()],
-            )?;
+            for other in identities(tx.connection(), Some(&person))? {
+                let since = other.at >= at && other.by == person;
+                if since || other.identity == identity {
+                    unbound(tx, other, &actor, now)?;
+                }
+            }
             Ok(person)
         })
     }
+}
+
+fn unbound(
+    tx: &mut Tx<'_, Committed>,
+    Bound { identity, person, .. }: Bound,
+    actor: &Person,
+    now: Time,
+) -> Result<(), DeskError> {
+    right_record(tx, now, Some(actor.clone()), person, Right::IdentityUnbound(identity.clone()))?;
+    tx.connection().execute(
+        "DELETE FROM identity WHERE issuer = ?1 AND subject = ?2",
+        &[&identity.issuer.as_str(), &identity.subject.as_str()],
+    )?;
+    Ok(())
 }
 
 fn put(

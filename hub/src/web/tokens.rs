@@ -67,6 +67,7 @@ fn elsewhere_too(site: &Site, visitor: &Visitor, accounts: &[Bound], own: bool) 
         h2 { "Accounts elsewhere" }
         @if site.has_chats() { p { a href="/web/teams" { "Accounts in chats" } " are a page of their own." } }
         @if accounts.is_empty() { p { "None signs you in." } }
+        @else { p { "Unbinding one also ends what it signed in, and all that was made, linked or bound in your own name since it was bound." } }
         ul.cards { @for bound in accounts { (bound_card(visitor, bound)) } }
         @if let Some(provider) = site.provider.as_ref().filter(|_| own) {
             p { "Sign in to an account of yours that is bound to nobody, and you are asked whether it is to sign you in here." }

@@ -259,6 +259,40 @@ fn an_account_is_bound_once_by_its_person_and_signs_them_in_from_then_on() {
 }
 
 #[test]
+fn an_account_that_was_stolen_takes_with_it_the_accounts_that_the_thief_bound() {
+    let room = Room::new();
+    let issuer = room.provider.issuer();
+    let (alice, admin) = (Tab::of(&room, "alice"), Tab::of(&room, "admin"));
+    for account in ["before", "stolen"] {
+        room.provider.is(account);
+        assert_eq!(alice.binds().status(), "303");
+    }
+    let thief = Tab::new(&room);
+    assert_eq!(thief.signs_in("/web").status(), "303");
+    room.provider.is("thief");
+    assert_eq!(thief.binds().status(), "303");
+    let people = admin.get("/web/people");
+    let of_admin = [
+        ("csrf", people.field("csrf")),
+        ("person", "alice"),
+        ("issuer", issuer.as_str()),
+        ("subject", "by-admin"),
+    ];
+    assert_eq!(admin.send("/web/people/bind", &of_admin).status(), "303");
+
+    let page = alice.get("/web/tokens");
+    assert!(page.has("Unbinding one also ends"), "{}", page.0);
+    let fields = [("csrf", page.field("csrf")), ("issuer", issuer.as_str()), ("subject", "stolen")];
+    assert_eq!(alice.send("/web/oidc/unbind", &fields).status(), "303");
+    assert!(!thief.is("alice") && alice.is("alice"));
+    for (account, status) in [("stolen", "403"), ("thief", "403"), ("before", "303"), ("by-admin", "303")] {
+        room.provider.is(account);
+        assert_eq!(Tab::new(&room).signs_in("/web").status(), status, "{account}");
+    }
+    assert_eq!(room.lines("change=identity_unbound actor=alice person=alice"), 2);
+}
+
+#[test]
 fn the_same_mail_address_under_another_subject_is_nobody() {
     let room = Room::new();
     room.provider.is("u-17");
