@@ -66,7 +66,7 @@ impl Site {
             login,
             names,
             // What stands before the hub says nothing of who stands before it.
-            source: Some(from.to_canonical()).filter(|from| !self.proxies.contains(from)),
+            source: Some(from.to_canonical()).filter(|from| !self.is_proxy(*from)),
             roles: Roles {
                 auditor: has(Scope::Read) && !roles.is_empty(),
                 operator: has(Scope::Operate)
@@ -82,27 +82,19 @@ impl Site {
     pub(crate) fn stranger(&self, from: IpAddr, why: &str) -> Refused {
         self.metrics.unknown();
         let address = Address::of(from);
-        if self.failed.told(address, Instant::now()) {
+        let is_told = self.failed.told(address, Instant::now());
+        if is_told {
             self.log.put(Level::Warning, format!("refused {address}: {why}"));
+        }
+        if is_told || self.is_proxy(from) {
             let fix = "get a token from an administrator of this hub (jit token make), and log in with it (jit login)";
             return Refused(ProblemCode::Unauthorized.because(format!("{why}: {fix}")));
         }
-        Refused(ProblemCode::RateLimited.because(format!("{why}, and {}", often(address))))
+        let most = limits::FAILED_TRIES;
+        Refused(ProblemCode::RateLimited.because(format!(
+            "{why}, and there were more than {most} such tries from {address} within a minute: wait a minute"
+        )))
     }
-
-    /// Whether something may be looked up that is guessed: a hit after too many misses is one that was guessed.
-    pub(crate) fn may_guess(&self, from: IpAddr) -> Result<(), DeskError> {
-        let address = Address::of(from);
-        if self.failed.is_over(address, Instant::now()) {
-            return Err(DeskError::Busy(often(address)));
-        }
-        Ok(())
-    }
-}
-
-fn often(address: Address) -> String {
-    let most = limits::FAILED_TRIES;
-    format!("there were more than {most} such tries from {address} within a minute: wait a minute")
 }
 
 /// Whether a token may be used for this call at all.

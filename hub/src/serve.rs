@@ -138,6 +138,7 @@ fn start(config: &Config, log: &Log) -> Result<(), HubError> {
         provider: Provider::of(&config.signin, &url(config))?,
         elsewhere: Tries::telling(signin::ELSEWHERE_TRIES),
         logins: Tries::telling(signin::LOGIN_TRIES),
+        words: Tries::telling(signin::WORD_TRIES),
         url: url(config),
         authority,
         signer,

@@ -9,7 +9,7 @@ mod provider;
 
 pub use flow::Flow;
 pub use identity::{Bound, identities};
-pub use limits::{ELSEWHERE, ELSEWHERE_TRIES, LOGIN_TRIES};
+pub use limits::{ELSEWHERE, ELSEWHERE_TRIES, LOGIN_TRIES, WORD_TRIES};
 pub use provider::{Provider, ProviderError};
 
 /// The tables of accounts elsewhere, commands that wait, and what was open on hosts. Made where they are missing.

@@ -51,7 +51,7 @@ pub async fn start(State(site): State<Arc<Site>>, call: Call) -> Response {
 pub async fn back(State(site): State<Arc<Site>>, call: Call) -> Response {
     let answered = guard::blocking(move || {
         let provider = provider(&site)?;
-        if site.elsewhere.is_over(Address::of(call.from), Instant::now()) {
+        if !site.is_proxy(call.from) && site.elsewhere.is_over(&Address::of(call.from), Instant::now()) {
             let why = "too many sign-ins from where you are failed within a minute: wait a minute";
             return Ok(page::refused(None, &ProblemCode::RateLimited.because(why.to_owned())));
         }

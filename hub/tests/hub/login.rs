@@ -220,6 +220,8 @@ fn words_are_guessed_a_few_times_a_minute_and_machines_that_wait_are_few() {
     let guessed = alice.get(&format!("/web/device?code={word}"));
     assert!(guessed.status() == "429" && !guessed.has("jit on "), "{}", guessed.0);
     drop(waits);
+    let bob = Browser::of(&hub, "bob").get("/web/device?code=BCDF-GHJK");
+    assert!(bob.status() == "200" && bob.has("no machine waits"), "one guesses for oneself: {}", bob.0);
 
     let other = crate::web::hub();
     let stranger = api::Client::stranger_on_hub(&other.url(), Some(&other.ca())).unwrap();
@@ -239,4 +241,30 @@ fn words_are_guessed_a_few_times_a_minute_and_machines_that_wait_are_few() {
     });
     let none = stranger.take_login(&TakeLogin { secret: "jit_x".to_owned(), verifier: None });
     assert!(none.unwrap_err().to_string().contains("nobody let this command in"));
+}
+
+#[test]
+fn behind_what_brings_everybody_strangers_keep_nobody_out() {
+    let hub = Hub::with("proxies = [\"127.0.0.1\"]");
+    let stranger = api::Client::stranger_on_hub(&hub.url(), Some(&hub.ca())).unwrap();
+    let wrong = || Page(hub.raw("GET /v1/status", "authorization: Bearer x\r\n", "")).status().to_owned();
+    for _ in 0..12 {
+        let name = access::Text::parse("x").unwrap();
+        stranger.ask_login(&NewLogin { name, scopes: [Scope::Read].into() }).unwrap();
+        assert_eq!(wrong(), "401", "which is not to wait");
+    }
+    // Those that wait for a word take no place of who is signed in.
+    hub.sql(
+        "WITH RECURSIVE n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 500) \
+         INSERT INTO login (hash, code, name, scopes, address, expires_ms) \
+         SELECT randomblob(32), 'x' || n, 'x', '[\"read\"]', '', 99999999999999 FROM n",
+    );
+    let name = access::Text::parse("x").unwrap();
+    let full = stranger.ask_login(&NewLogin { name, scopes: [Scope::Read].into() }).unwrap_err();
+    assert!(full.to_string().contains("too many commands wait"), "{full}");
+    let alice = Browser::of(&hub, "alice");
+    let waits = Waits::begin(&hub, "a", &[]);
+    let answered = answers(&alice, &alice.get(waits.path(&hub)), "yes");
+    assert!(goes_back(&answered).contains("You can close this page"), "{}", answered.0);
+    assert_eq!(waits.ends().0, 0);
 }
