@@ -21,6 +21,7 @@ use axum::{Json, Router};
 use chrono::TimeDelta;
 use desk::{Answer, Caller, DeskError, Refused, Worlds as _, blocking};
 use std::sync::{Arc, PoisonError};
+use workflow::Channel;
 
 type Shared = State<Arc<Site>>;
 
@@ -281,16 +282,8 @@ impl Site {
             }
         }
         let (name, scopes, made_by) = (new.name, new.scopes, Some(caller.person.clone()));
-        self.ledger.make_token(Token {
-            id: new_id()?,
-            person,
-            name,
-            scopes,
-            made,
-            made_by,
-            expires,
-            revoked: None,
-        })
+        let token = Token { id: new_id()?, person, name, scopes, made, made_by, expires, revoked: None };
+        self.ledger.make_token(token, (shown.id, caller.channel == Channel::Web))
     }
 
     /// One's own, or with scope admin anybody's.

@@ -1,7 +1,7 @@
 //! Commands that somebody lets in by the sign-in of their browser: by a code that goes back to the command beside it, or by
 //! a word that is typed into a page (`jit login`).
 
-use super::limits;
+use super::{limits, made};
 use crate::address::Address;
 use crate::ledger::{Ledger, new_id, put_token, random};
 use crate::secret::{Hash, Kind};
@@ -122,8 +122,8 @@ impl Site {
         if found.ok_or_else(nobody)? {
             return Ok(TakenLogin::Waits);
         }
-        let (secret, made) = secret::make(Kind::Token).map_err(random)?;
-        let token = self.ledger.take_login(hash, verifier, made, now)??;
+        let (secret, hash_of_token) = secret::make(Kind::Token).map_err(random)?;
+        let token = self.ledger.take_login(hash, verifier, hash_of_token, now)??;
         Ok(TakenLogin::Made(MadeToken { secret, token }))
     }
 
@@ -290,7 +290,7 @@ impl Ledger {
         &self,
         hash: Hash,
         verifier: Option<String>,
-        made: Hash,
+        hash_of_token: Hash,
         now: Time,
     ) -> Result<Result<Token, DeskError>, DeskError> {
         type Row = (Option<String>, String, String, Option<String>, Option<u64>, i64);
@@ -320,7 +320,9 @@ impl Ledger {
                 expires: (now + limits::LOGIN_TOKEN).min(signed_in.token.expires),
                 revoked: None,
             };
-            put_token(tx, token, &made).map(Ok)
+            let token = put_token(tx, token, &hash_of_token)?;
+            made::keep(tx.connection(), &token, signed_in.token.id)?;
+            Ok(Ok(token))
         })
     }
 }

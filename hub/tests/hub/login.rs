@@ -2,7 +2,7 @@
 
 use crate::room::{Hub, rest, until};
 use crate::web::{Browser, OWN, Page, age, hub};
-use api::{NewLogin, Scope, TakeLogin, TakenLogin};
+use api::{MadeToken, NewLogin, NewToken, Scope, TakeLogin, TakenLogin};
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
 use std::process::Child;
@@ -267,4 +267,62 @@ fn behind_what_brings_everybody_strangers_keep_nobody_out() {
     let answered = answers(&alice, &alice.get(waits.path(&hub)), "yes");
     assert!(goes_back(&answered).contains("You can close this page"), "{}", answered.0);
     assert_eq!(waits.ends().0, 0);
+}
+
+/// The token of a command that this browser lets in.
+fn lets_in(browser: &Browser<'_>, hub: &Hub) -> MadeToken {
+    // RFC 7636, appendix B.
+    let (verifier, challenge) =
+        ("dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk", "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM");
+    let path = format!("/web/login?port=4711&state={challenge}&challenge={challenge}&name=x&scope=read");
+    let answered = answers(browser, &browser.get(&path), "yes");
+    let at = answered.head("location").unwrap_or_else(|| panic!("{}", answered.0));
+    let code = at.split(['?', '&']).find_map(|part| part.strip_prefix("code=")).unwrap();
+    let stranger = api::Client::stranger_on_hub(&hub.url(), Some(&hub.ca())).unwrap();
+    let take = TakeLogin { secret: code.to_owned(), verifier: Some(verifier.to_owned()) };
+    match stranger.take_login(&take).unwrap() {
+        TakenLogin::Made(made) => made,
+        TakenLogin::Waits => panic!("it was let in"),
+    }
+}
+
+#[test]
+fn a_sign_in_that_is_revoked_takes_along_what_it_let_in_and_made_and_signing_out_does_not() {
+    let hub = hub();
+    let (alice, thief) = (Browser::of(&hub, "alice"), Browser::of(&hub, "alice"));
+    let own = lets_in(&alice, &hub);
+    let let_in = lets_in(&thief, &hub);
+    let new = NewToken {
+        name: access::Text::parse("by the command").unwrap(),
+        person: None,
+        scopes: [Scope::Read].into(),
+        length: access::Span::parse("1h").unwrap(),
+    };
+    let by_command = hub.client(&let_in.secret).make_token(&new).unwrap();
+    let fields = [("name", "by the page"), ("scopes", "read"), ("length", "1h")];
+    let page = thief.fill(&thief.get("/web/tokens"), "/web/tokens", &fields);
+    let by_page = page.0.split("<code>").nth(1).and_then(|rest| rest.split("</code>").next()).unwrap();
+    let opens = |secret: &str| hub.client(secret).status().is_ok();
+    for secret in [&own.secret, &let_in.secret, &by_command.secret, by_page] {
+        assert!(opens(secret));
+    }
+
+    let listed = thief.get("/web/tokens");
+    let card = listed.0.split("this one").nth(1).unwrap();
+    let sign_in = card.split("<p class=\"small\">").nth(1).and_then(|rest| rest.split(',').next()).unwrap();
+    assert!(card.contains("It let in or made 3 of the others here"), "{card}");
+    let gone = alice.fill(&alice.get("/web/tokens"), &format!("/web/tokens/{sign_in}/revoke"), &[]);
+    assert_eq!(gone.status(), "303", "{}", gone.0);
+    assert_eq!(thief.get("/web").status(), "401");
+    for secret in [&let_in.secret, &by_command.secret, by_page] {
+        assert!(!opens(secret));
+    }
+    assert!(opens(&own.secret), "another sign-in let it in");
+    let journal = hub.client(&hub.admin).journal(&api::AskJournal::default()).unwrap();
+    for id in [sign_in.to_owned(), let_in.token.id.to_string(), by_command.token.id.to_string()] {
+        let is_told = |line: &str| line.contains("change=token_revoked actor=alice") && line.contains(&id);
+        assert!(journal.iter().any(|row| is_told(&row.line)), "{id}");
+    }
+    alice.fill(&alice.get("/web"), "/web/out", &[]);
+    assert!(alice.get("/web").status() == "401" && opens(&own.secret), "which signing out leaves");
 }
