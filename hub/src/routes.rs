@@ -1,6 +1,7 @@
 //! The calls that the hub answers beside those of the desk.
 
 use crate::feed;
+use crate::gone;
 use crate::inbox;
 use crate::ledger::{new_id, no_token};
 use crate::metrics::Levels;
@@ -173,6 +174,9 @@ impl Site {
             let findings = workflow::findings(&world, now);
             let worth = findings.iter().filter(|finding| finding.weight > workflow::Weight::Note);
             warnings.extend(worth.map(ToString::to_string));
+        }
+        if self.policies.is_readable() && caller.roles.sees_all() {
+            warnings.extend(gone::left(&self.ledger, &world.people, &caller.person, now.trusted)?);
         }
         let journal_ok = self.ledger.works().is_ok();
         if !journal_ok {

@@ -69,7 +69,7 @@ fn chats() -> String {
     dialect::tables(crate::chats::TABLES)
 }
 
-/// What sign-ins made. What one made at a hub that does not know it does not end where it is revoked.
+/// What sign-ins made, and which tokens are good. What one made at a hub that does not know it does not end where it is revoked.
 fn made() -> String {
     signin()
 }

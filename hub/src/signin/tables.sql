@@ -41,6 +41,9 @@ CREATE TABLE IF NOT EXISTS sign_in_made (
 ) STRICT;
 CREATE INDEX IF NOT EXISTS sign_in_made_by ON sign_in_made (sign_in);
 
+-- Tokens that are good, among those that are kept to be looked up.
+CREATE INDEX IF NOT EXISTS token_good ON token (expires_ms) WHERE revoked = 0;
+
 -- Sessions that were on hosts, as their journals tell.
 CREATE TABLE IF NOT EXISTS past_session (
     host      TEXT NOT NULL,
