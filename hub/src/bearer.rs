@@ -1,11 +1,11 @@
 //! Who calls: whoever a token was made for, with the rights that both have.
 
 use crate::address::Address;
-use crate::secret::Kind;
+use crate::secret::{Hash, Kind};
 use crate::site::Site;
 use crate::{limits, rows, secret};
 use access::Login;
-use api::{Problem, ProblemCode, Role, Scope, Token};
+use api::{Problem, ProblemCode, Role, Scope, Token, TokenView};
 use axum::http::{HeaderMap, Method, header};
 use desk::{Caller, DeskError, Refused, Roles, Worlds as _};
 use loglines::Level;
@@ -26,12 +26,7 @@ impl Site {
             return Err(self.stranger(from, "what was shown is no token of a hub"));
         };
         let now = self.clock.time();
-        let look = |connection: &dyn store::Sql| {
-            let Some(found) = rows::token_of(connection, &hash)? else { return Ok(None) };
-            let roles = rows::roles_of(connection, &found.token.person)?;
-            Ok(Some((found, roles)))
-        };
-        let Some((found, roles)) = self.ledger.read(look)? else {
+        let Some((found, roles)) = self.shown(&hash)? else {
             return Err(self.stranger(from, "no token of this hub is like the one that was shown"));
         };
         let token = found.token;
@@ -43,6 +38,15 @@ impl Site {
             self.ledger.used(token.id, now);
         }
         Ok((self.behind(&token, &roles, from)?, token))
+    }
+
+    /// The token of this hash, with the roles of its person.
+    pub(crate) fn shown(&self, hash: &Hash) -> Result<Option<(TokenView, BTreeSet<Role>)>, DeskError> {
+        self.ledger.read(|connection| {
+            let Some(found) = rows::token_of(connection, hash)? else { return Ok(None) };
+            let roles = rows::roles_of(connection, &found.token.person)?;
+            Ok(Some((found, roles)))
+        })
     }
 
     /// The person behind a token, as the policy knows them now.

@@ -3,12 +3,12 @@
 
 use super::limits;
 use crate::chats::binding::unlink_since;
-use crate::ledger::{Ledger, new_id, put_token, revoked, right_record};
+use crate::ledger::{Ledger, revoked, right_record};
 use crate::rows;
 use crate::secret::Hash;
+use crate::web::Browser;
 use access::{Person, Text, Time, TokenId};
 use api::{Identity, Right, Scope, Token, TokenView};
-use chrono::TimeDelta;
 use desk::{Committed, DeskError};
 use store::{Sql, Tx};
 
@@ -67,42 +67,24 @@ fn name_of(issuer: &Text) -> String {
 }
 
 impl Ledger {
-    /// Signs in whoever this account is bound to, in place of the sign-in `before`. None where it is bound to nobody.
+    /// Signs in whoever this account is bound to. None where it is bound to nobody.
     pub fn sign_in_by(
         &self,
         identity: Identity,
-        from: std::net::IpAddr,
-        browser: Hash,
-        before: Option<TokenId>,
-        (now, length): (Time, TimeDelta),
+        browser: Browser,
+        now: Time,
     ) -> Result<Option<Token>, DeskError> {
         // Who is not known costs the writer nothing.
         if self.read(|connection| bound(connection, &identity))?.is_none() {
             return Ok(None);
         }
-        let name = Text::parse(&format!("{}{}", name_of(&identity.issuer), from.to_canonical()))
-            .map_err(|why| DeskError::BadRequest(why.to_string()))?;
         self.write(move |tx| {
             let Some(Bound { person, .. }) = bound(tx.connection(), &identity)? else { return Ok(None) };
-            let before = before.map(|id| rows::token(tx.connection(), id)).transpose()?.flatten();
-            if let Some(TokenView { token, .. }) = before.filter(|before| before.token.is_good(now)) {
-                revoked(tx, token, person.clone(), now)?;
-            }
             tx.connection().execute(
                 "UPDATE identity SET used_ms = ?3 WHERE issuer = ?1 AND subject = ?2",
                 &[&identity.issuer.as_str(), &identity.subject.as_str(), &now.timestamp_millis()],
             )?;
-            let token = Token {
-                id: new_id()?,
-                name,
-                scopes: Scope::ALL.into(),
-                made: now,
-                made_by: Some(person.clone()),
-                person,
-                expires: now + length,
-                revoked: None,
-            };
-            put_token(tx, token, &browser).map(Some)
+            browser.enters(tx, &name_of(&identity.issuer), person, Scope::ALL.into(), now).map(Some)
         })
     }
 
