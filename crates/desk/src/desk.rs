@@ -221,7 +221,7 @@ pub(crate) fn facts<Q: Queries + ?Sized>(
     };
     let mut unseen = store.unseen(&ask.person)?;
     if !ask.channel.is_word_of_host() {
-        // A host that broke glass in somebody's name keeps them from doing so there alone.
+        // Glass that a host broke in somebody's name keeps them from breaking it on hosts alone.
         let mut own = Vec::new();
         for id in unseen {
             if store.request(id)?.is_some_and(|request| !request.ask.channel.is_word_of_host()) {
