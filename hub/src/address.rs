@@ -66,25 +66,25 @@ impl Drop for Seat {
     }
 }
 
-/// Counts by address within a span, so that nobody can fill the log by trying.
-pub struct Tries {
+/// Counts by address, or by who it is, within a span, so that nobody can fill the log by trying.
+pub struct Tries<K = Address> {
     most: u32,
-    counted: Mutex<HashMap<Address, (Instant, u32)>>,
+    counted: Mutex<HashMap<K, (Instant, u32)>>,
 }
 
-impl Tries {
+impl<K: Eq + Hash> Tries<K> {
     /// Of which `most` are told one by one.
     pub fn telling(most: u32) -> Self {
         Self { most, counted: Mutex::default() }
     }
 
     /// One more at `now`. Whether it is told; the last that is told of a span stands for all that follow.
-    pub fn told(&self, address: Address, now: Instant) -> bool {
+    pub fn told(&self, who: K, now: Instant) -> bool {
         let mut counted = self.counted.lock().unwrap_or_else(PoisonError::into_inner);
-        if counted.len() >= limits::ADDRESSES && !counted.contains_key(&address) {
+        if counted.len() >= limits::ADDRESSES && !counted.contains_key(&who) {
             counted.clear();
         }
-        let (since, count) = counted.entry(address).or_insert((now, 0));
+        let (since, count) = counted.entry(who).or_insert((now, 0));
         if now.duration_since(*since) >= limits::WINDOW {
             (*since, *count) = (now, 0);
         }
@@ -93,12 +93,12 @@ impl Tries {
     }
 
     /// Whether there were as many as are told within the span already.
-    pub fn is_over(&self, address: Address, now: Instant) -> bool {
+    pub fn is_over(&self, who: &K, now: Instant) -> bool {
         let counted = self.counted.lock().unwrap_or_else(PoisonError::into_inner);
         let is_over = |(since, count): &(Instant, u32)| {
             now.duration_since(*since) < limits::WINDOW && *count >= self.most
         };
-        counted.get(&address).is_some_and(is_over)
+        counted.get(who).is_some_and(is_over)
     }
 }
 
@@ -137,7 +137,7 @@ mod tests {
         let in_two_minutes = (0..120).filter(|second| told("10.0.0.1", *second)).collect::<Vec<_>>();
         assert_eq!(in_two_minutes, [0, 1, 2, 60, 61, 62]);
         assert!(told("10.0.0.2", 119));
-        let is_over = |from, seconds| tries.is_over(address(from), start + Duration::from_secs(seconds));
+        let is_over = |from, seconds| tries.is_over(&address(from), start + Duration::from_secs(seconds));
         assert!(is_over("10.0.0.1", 119) && !is_over("10.0.0.1", 120));
         assert!(!is_over("10.0.0.2", 119) && !is_over("10.0.0.3", 119));
     }

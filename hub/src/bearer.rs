@@ -1,11 +1,11 @@
 //! Who calls: whoever a token was made for, with the rights that both have.
 
 use crate::address::Address;
-use crate::secret::Kind;
+use crate::secret::{Hash, Kind};
 use crate::site::Site;
 use crate::{limits, rows, secret};
 use access::Login;
-use api::{Problem, ProblemCode, Role, Scope, Token};
+use api::{Problem, ProblemCode, Role, Scope, Token, TokenView};
 use axum::http::{HeaderMap, Method, header};
 use desk::{Caller, DeskError, Refused, Roles, Worlds as _};
 use loglines::Level;
@@ -26,12 +26,7 @@ impl Site {
             return Err(self.stranger(from, "what was shown is no token of a hub"));
         };
         let now = self.clock.time();
-        let look = |connection: &dyn store::Sql| {
-            let Some(found) = rows::token_of(connection, &hash)? else { return Ok(None) };
-            let roles = rows::roles_of(connection, &found.token.person)?;
-            Ok(Some((found, roles)))
-        };
-        let Some((found, roles)) = self.ledger.read(look)? else {
+        let Some((found, roles)) = self.shown(&hash)? else {
             return Err(self.stranger(from, "no token of this hub is like the one that was shown"));
         };
         let token = found.token;
@@ -43,6 +38,15 @@ impl Site {
             self.ledger.used(token.id, now);
         }
         Ok((self.behind(&token, &roles, from)?, token))
+    }
+
+    /// The token of this hash, with the roles of its person.
+    pub(crate) fn shown(&self, hash: &Hash) -> Result<Option<(TokenView, BTreeSet<Role>)>, DeskError> {
+        self.ledger.read(|connection| {
+            let Some(found) = rows::token_of(connection, hash)? else { return Ok(None) };
+            let roles = rows::roles_of(connection, &found.token.person)?;
+            Ok(Some((found, roles)))
+        })
     }
 
     /// The person behind a token, as the policy knows them now.
@@ -66,7 +70,7 @@ impl Site {
             login,
             names,
             // What stands before the hub says nothing of who stands before it.
-            source: Some(from.to_canonical()).filter(|from| !self.proxies.contains(from)),
+            source: Some(from.to_canonical()).filter(|from| !self.is_proxy(*from)),
             roles: Roles {
                 auditor: has(Scope::Read) && !roles.is_empty(),
                 operator: has(Scope::Operate)
@@ -82,27 +86,19 @@ impl Site {
     pub(crate) fn stranger(&self, from: IpAddr, why: &str) -> Refused {
         self.metrics.unknown();
         let address = Address::of(from);
-        if self.failed.told(address, Instant::now()) {
+        let is_told = self.failed.told(address, Instant::now());
+        if is_told {
             self.log.put(Level::Warning, format!("refused {address}: {why}"));
+        }
+        if is_told || self.is_proxy(from) {
             let fix = "get a token from an administrator of this hub (jit token make), and log in with it (jit login)";
             return Refused(ProblemCode::Unauthorized.because(format!("{why}: {fix}")));
         }
-        Refused(ProblemCode::RateLimited.because(format!("{why}, and {}", often(address))))
+        let most = limits::FAILED_TRIES;
+        Refused(ProblemCode::RateLimited.because(format!(
+            "{why}, and there were more than {most} such tries from {address} within a minute: wait a minute"
+        )))
     }
-
-    /// Whether something may be looked up that is guessed: a hit after too many misses is one that was guessed.
-    pub(crate) fn may_guess(&self, from: IpAddr) -> Result<(), DeskError> {
-        let address = Address::of(from);
-        if self.failed.is_over(address, Instant::now()) {
-            return Err(DeskError::Busy(often(address)));
-        }
-        Ok(())
-    }
-}
-
-fn often(address: Address) -> String {
-    let most = limits::FAILED_TRIES;
-    format!("there were more than {most} such tries from {address} within a minute: wait a minute")
 }
 
 /// Whether a token may be used for this call at all.

@@ -107,7 +107,7 @@ async fn accept(hall: Arc<Hall>, listener: TcpListener, stop: watch::Receiver<bo
             }
         };
         let address = Address::of(from.ip());
-        let counted = !teller.proxies.contains(&from.ip().to_canonical());
+        let counted = !teller.is_proxy(from.ip());
         let seat = if counted { teller.seats.seat(address) } else { None };
         if counted && seat.is_none() {
             teller.metrics.turned_away();

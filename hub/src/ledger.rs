@@ -4,6 +4,7 @@ use crate::feed::{self, Signing};
 use crate::inbox;
 use crate::outbox::Bell;
 use crate::secret::{Hash, Kind};
+use crate::signin::made;
 use crate::{limits, rows, secret};
 use access::{Grant, HostName, Person, Time, TokenId};
 use api::{Join, MadeToken, Mark, MarkRecord, Record, Right, RightRecord, Role, Roles, Token, TokenView};
@@ -82,24 +83,44 @@ impl Ledger {
         self.write(move |tx| self::mark(tx, mark, detail, at).map(drop))
     }
 
-    /// Makes a token, whose secret is told this once.
-    pub fn make_token(&self, token: Token) -> Result<MadeToken, DeskError> {
+    /// Makes a token, whose secret is told this once, by the one that was shown, which is a sign-in's or not.
+    pub fn make_token(
+        &self,
+        token: Token,
+        (shown, is_sign_in): (TokenId, bool),
+    ) -> Result<MadeToken, DeskError> {
         let (secret, hash) = secret::make(Kind::Token).map_err(random)?;
-        let token = self.write(move |tx| put_token(tx, token, &hash))?;
+        let token = self.write(move |tx| {
+            // Who makes one while theirs is revoked, and all that it made with it, is too late.
+            let by = rows::token(tx.connection(), shown)?.filter(|by| by.token.is_good(token.made));
+            if by.is_none() {
+                return Err(DeskError::Forbidden(format!("token {shown} is revoked or over by now")));
+            }
+            let token = put_token(tx, token, &hash)?;
+            let sign_in = if is_sign_in { Some(shown) } else { made::sign_in_of(tx.connection(), shown)? };
+            if let Some(sign_in) = sign_in.filter(|_| token.made_by.as_ref() == Some(&token.person)) {
+                made::keep(tx.connection(), &token, sign_in)?;
+            }
+            Ok(token)
+        })?;
         Ok(MadeToken { secret, token })
     }
 
-    /// Revokes a token. One that is revoked already stays as it is.
+    /// Revokes a token, and with a sign-in what it made in its person's own name: whoever revokes one that is not theirs
+    /// wants nothing of it to stay.
     pub fn revoke_token(&self, id: TokenId, actor: Person, at: Time) -> Result<Token, DeskError> {
         self.write(move |tx| {
-            let Some(TokenView { token, .. }) = rows::token(tx.connection(), id)? else {
-                return Err(no_token(&id.to_string()));
-            };
-            if token.revoked.is_some() {
-                return Ok(token);
+            let token = ended(tx, id, actor.clone(), at)?;
+            for made in made::good_of(tx.connection(), id, at)? {
+                revoked(tx, made, actor.clone(), at)?;
             }
-            revoked(tx, token, actor, at)
+            Ok(token)
         })
+    }
+
+    /// Signs out. What the sign-in made goes on, as a command that it let in does.
+    pub fn sign_out(&self, id: TokenId, person: Person, at: Time) -> Result<Token, DeskError> {
+        self.write(move |tx| ended(tx, id, person, at))
     }
 
     /// A person has these roles from now on, and no others.
@@ -258,6 +279,7 @@ impl Ledger {
             inbox::rows::forget_logs(tx.connection())?;
             inbox::forget_past(tx.connection(), now - limits::HOST_RECORDS_KEPT)?;
             rows::forget_tokens(tx.connection(), now - limits::TOKENS_KEPT)?;
+            made::forget(tx.connection(), now - limits::TOKENS_KEPT)?;
             inbox::rows::forget_permits(tx.connection(), now - limits::PERMITS_KEPT)?;
             feed::rows::forget_signed(tx.connection(), now).map(drop)
         })
@@ -274,6 +296,14 @@ impl Ledger {
         })?;
         Ok(MadeToken { secret, token })
     }
+}
+
+/// Revokes a token. One that is revoked already stays as it is.
+fn ended(tx: &mut Tx<'_, Committed>, id: TokenId, actor: Person, at: Time) -> Result<Token, DeskError> {
+    let Some(TokenView { token, .. }) = rows::token(tx.connection(), id)? else {
+        return Err(no_token(&id.to_string()));
+    };
+    if token.revoked.is_some() { Ok(token) } else { revoked(tx, token, actor, at) }
 }
 
 /// Revokes a token that is not yet.

@@ -15,6 +15,7 @@ mod error;
 mod feed;
 mod feeder;
 mod following;
+mod gone;
 mod inbox;
 mod init;
 mod keys;

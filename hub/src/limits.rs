@@ -108,6 +108,9 @@ pub const TOKEN_DAYS: i64 = 90;
 /// Good tokens of one person at once: some machines and some programs.
 pub const TOKENS_PER_PERSON: u64 = 50;
 
+/// People who are in no people.toml and have something here that are named in one line; the rest are counted.
+pub const LEFT: usize = 10;
+
 /// Tokens and sign-ins that are over are listed for so long: an audit looks back a year.
 pub const TOKENS_KEPT: TimeDelta = TimeDelta::days(400);
 

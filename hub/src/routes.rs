@@ -1,6 +1,7 @@
 //! The calls that the hub answers beside those of the desk.
 
 use crate::feed;
+use crate::gone;
 use crate::inbox;
 use crate::ledger::{new_id, no_token};
 use crate::metrics::Levels;
@@ -21,6 +22,7 @@ use axum::{Json, Router};
 use chrono::TimeDelta;
 use desk::{Answer, Caller, DeskError, Refused, Worlds as _, blocking};
 use std::sync::{Arc, PoisonError};
+use workflow::Channel;
 
 type Shared = State<Arc<Site>>;
 
@@ -173,6 +175,9 @@ impl Site {
             let worth = findings.iter().filter(|finding| finding.weight > workflow::Weight::Note);
             warnings.extend(worth.map(ToString::to_string));
         }
+        if self.policies.is_readable() && caller.roles.sees_all() {
+            warnings.extend(gone::left(&self.ledger, &world.people, &caller.person, now.trusted)?);
+        }
         let journal_ok = self.ledger.works().is_ok();
         if !journal_ok {
             warnings.push(
@@ -281,16 +286,8 @@ impl Site {
             }
         }
         let (name, scopes, made_by) = (new.name, new.scopes, Some(caller.person.clone()));
-        self.ledger.make_token(Token {
-            id: new_id()?,
-            person,
-            name,
-            scopes,
-            made,
-            made_by,
-            expires,
-            revoked: None,
-        })
+        let token = Token { id: new_id()?, person, name, scopes, made, made_by, expires, revoked: None };
+        self.ledger.make_token(token, (shown.id, caller.channel == Channel::Web))
     }
 
     /// One's own, or with scope admin anybody's.

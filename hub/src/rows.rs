@@ -107,6 +107,53 @@ pub fn roles(connection: &dyn Sql) -> Result<BTreeMap<Person, BTreeSet<Role>>, D
     Ok(all)
 }
 
+/// What one person has at the hub.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Held {
+    /// Their roles.
+    pub roles: BTreeSet<Role>,
+    /// Their good tokens, links and sign-ins.
+    pub tokens: u64,
+    /// Accounts elsewhere that sign them in.
+    pub accounts: u64,
+}
+
+impl std::fmt::Display for Held {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut parts: Vec<String> = self.roles.iter().map(|role| role.code().to_owned()).collect();
+        for (count, what) in [(self.tokens, "token"), (self.accounts, "account")] {
+            match count {
+                0 => {}
+                1 => parts.push(format!("1 {what}")),
+                many => parts.push(format!("{many} {what}s")),
+            }
+        }
+        f.write_str(&parts.join(", "))
+    }
+}
+
+/// Everybody who has something at the hub, and what.
+pub fn holders(connection: &dyn Sql, now: Time) -> Result<BTreeMap<Person, Held>, DeskError> {
+    let person = |name: &str| {
+        Person::parse(name).map_err(|why| DeskError::Store(format!("a row of {name} cannot be read: {why}")))
+    };
+    let mut all: BTreeMap<Person, Held> = BTreeMap::new();
+    for (person, roles) in roles(connection)? {
+        all.entry(person).or_default().roles = roles;
+    }
+    let sql = "SELECT person, count(*) FROM token WHERE revoked = 0 AND expires_ms > ?1 GROUP BY person";
+    let rows: Vec<(String, u64)> = connection.rows(sql, &[&now.timestamp_millis()])?;
+    for (name, count) in rows {
+        all.entry(person(&name)?).or_default().tokens = count;
+    }
+    let rows: Vec<(String, u64)> =
+        connection.rows("SELECT person, count(*) FROM identity GROUP BY person", &[])?;
+    for (name, count) in rows {
+        all.entry(person(&name)?).or_default().accounts = count;
+    }
+    Ok(all)
+}
+
 /// The roles of one person.
 pub fn roles_of(connection: &dyn Sql, person: &Person) -> Result<BTreeSet<Role>, DeskError> {
     let rows: Vec<String> =

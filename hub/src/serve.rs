@@ -9,6 +9,7 @@ use crate::door::House;
 use crate::error::{HubError, os};
 use crate::feed::{Hosts, Lost, Signing, Signs};
 use crate::following::Following;
+use crate::gone::Fleet;
 use crate::inbox::{Allowance, Permits};
 use crate::keys::ServerKeys;
 use crate::ledger::{Keeper, Ledger};
@@ -89,8 +90,8 @@ fn start(config: &Config, log: &Log) -> Result<(), HubError> {
     let clock = Arc::new(Clock::since(read.read(|read| floor(read, log))?));
     let policies = Arc::new(read.read(|read| policies(read, log))?);
     let store = SqlStore::new(writer, read, limits::WRITE_WAIT);
-    let desk =
-        Arc::new(Desk::new(store, Arc::<Policies>::clone(&policies), Arc::<Clock>::clone(&clock), None));
+    let worlds = Arc::new(Fleet { policies: Arc::clone(&policies), ledger: Arc::clone(&ledger) });
+    let desk = Arc::new(Desk::new(store, worlds, Arc::<Clock>::clone(&clock), None));
     if policies.is_readable() {
         desk.begin()?;
         // What was applied just before a stop may not have been followed to its end.
@@ -140,6 +141,7 @@ fn start(config: &Config, log: &Log) -> Result<(), HubError> {
         provider: Provider::of(&config.signin, &url(config))?,
         elsewhere: Tries::telling(signin::ELSEWHERE_TRIES),
         logins: Tries::telling(signin::LOGIN_TRIES),
+        words: Tries::telling(signin::WORD_TRIES),
         url: url(config),
         authority,
         signer,

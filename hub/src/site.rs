@@ -14,7 +14,7 @@ use crate::slack::Slack;
 use crate::teams::{Outgoing, Teams};
 use crate::teller::Teller;
 use crate::voice::Voice;
-use access::HostName;
+use access::{HostName, Person};
 use desk::{Committed, Desk, SqlStore};
 use std::sync::{Arc, Mutex};
 use sync::SignedAuthority;
@@ -65,6 +65,8 @@ pub struct Site {
     pub elsewhere: Tries,
     /// Commands that began to wait for a sign-in, by address.
     pub logins: Tries,
+    /// Words of such commands that people typed and that none shows.
+    pub words: Tries<Person>,
 }
 
 impl std::ops::Deref for Site {

@@ -69,6 +69,12 @@ impl Teller {
         self.reader.read(look)
     }
 
+    /// Whether this address brings the calls of many, and says nothing of who calls: to refuse what comes from it because of
+    /// what came from it would be to refuse everybody.
+    pub fn is_proxy(&self, from: IpAddr) -> bool {
+        self.proxies.contains(&from.to_canonical())
+    }
+
     /// A host or who claims to be one was refused: the log hears of the first of them alone.
     pub fn refuses(&self, from: IpAddr, problem: Option<&Problem>) {
         let address = Address::of(from);

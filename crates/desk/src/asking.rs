@@ -135,7 +135,7 @@ impl<S: Store> Desk<S> {
                 let request = view(equal, rule.as_ref(), &reader);
                 return Ok(Opened { request, grant: None, existed: true, unsent: None });
             }
-            within_bounds(store, &ask.asked_by, now)?;
+            within_bounds(store, &ask, now)?;
             let id = minted.map_or_else(|| mint_request(store), Ok)?;
             let facts = facts(store, &ask, Some(&rule), now)?;
             let stepped = open(Ask { id, ..ask }, &rule, &facts, mint_grant(store)?, now)?;
@@ -208,10 +208,25 @@ pub(crate) fn is_equal(other: &Request, ask: &Ask, rule: &Rule) -> bool {
     other.waits(ask.asked_at) && other.ask.equals(ask) && (!rule.wants.pin || other.ask.source == ask.source)
 }
 
-/// Who asks for others uses their own places up, not those of whom they ask for.
-fn within_bounds(store: &dyn Transaction, asked_by: &Person, now: Time) -> Result<(), DeskError> {
-    let Asked { pending, lately } = store.asked_by(asked_by, now - TimeDelta::hours(1))?;
-    if pending >= workflow::limits::PENDING_PER_PERSON {
+/// Who asks for others uses their own places up, not those of whom they ask for. What a machine says in somebody's name
+/// leaves half of theirs to what they ask for themself: whoever is root there could use them up.
+fn within_bounds(store: &dyn Transaction, ask: &Ask, now: Time) -> Result<(), DeskError> {
+    let Asked { pending, lately } = store.asked_by(&ask.asked_by, now - TimeDelta::hours(1))?;
+    if ask.channel.is_word_of_host() {
+        let held = store.held_by(&ask.person)?;
+        for (count, what, most) in [
+            (pending, "pending requests", workflow::limits::PENDING_PER_PERSON),
+            (lately, "requests within an hour", workflow::limits::OPENED_PER_HOUR),
+            (held, "grants", access::limits::GRANTS_PER_LOGIN as u64),
+        ] {
+            if count >= most / 2 {
+                return Err(Refusal::TooManyThere { count, what, most }.into());
+            }
+        }
+        return Ok(());
+    }
+    // A glass that is broken does not wait, so what waits is not in its way.
+    if pending >= workflow::limits::PENDING_PER_PERSON && ask.kind != Kind::BreakGlass {
         return Err(Refusal::TooManyPending(pending).into());
     }
     if lately >= workflow::limits::OPENED_PER_HOUR {

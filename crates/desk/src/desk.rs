@@ -219,7 +219,18 @@ pub(crate) fn facts<Q: Queries + ?Sized>(
         Some(grant) => Some(Held { ends: grant.ends(store.claim(grant.id)?), grant }),
         None => None,
     };
-    Ok(Facts { auto_used, unseen: store.unseen(&ask.person)?, held })
+    let mut unseen = store.unseen(&ask.person)?;
+    if !ask.channel.is_word_of_host() {
+        // Glass that a host broke in somebody's name keeps them from breaking it on hosts alone.
+        let mut own = Vec::new();
+        for id in unseen {
+            if store.request(id)?.is_some_and(|request| !request.ask.channel.is_word_of_host()) {
+                own.push(id);
+            }
+        }
+        unseen = own;
+    }
+    Ok(Facts { auto_used, unseen, held })
 }
 
 /// Writes down what a step did: its records, the request, and the grant it yielded or changed.

@@ -82,9 +82,10 @@ impl DeskError {
                 | Refusal::NotInChat { .. }
                 | Refusal::LastInChat { .. }
                 | Refusal::NotYourGrant { .. } => ProblemCode::Forbidden,
-                Refusal::TooManyPending(_) | Refusal::TooManyOpened(_) | Refusal::TooManyGrants { .. } => {
-                    ProblemCode::RateLimited
-                }
+                Refusal::TooManyPending(_)
+                | Refusal::TooManyOpened(_)
+                | Refusal::TooManyThere { .. }
+                | Refusal::TooManyGrants { .. } => ProblemCode::RateLimited,
                 _ => ProblemCode::Refused,
             },
             Self::Busy(_) | Self::Overtaken => ProblemCode::RateLimited,

@@ -1,8 +1,8 @@
 //! What the desk must know of people and rules, as it is at this moment.
 
 use crate::{DeskError, PolicyVersion, Queries};
-use access::Now;
-use workflow::{Ask, Policy, Rule, World};
+use access::{Now, Person};
+use workflow::{Ask, People, Policy, Rule, World};
 
 /// People and rules. Asked anew at every event, so that whoever left a group has no say.
 pub trait Worlds: Send + Sync + 'static {
@@ -26,6 +26,12 @@ pub trait Worlds: Send + Sync + 'static {
     /// A policy came into force. One that is no newer than that of [`Self::version`] is let be: of two applied
     /// at once the newer one decides, whichever is told of first.
     fn adopt(&self, version: &PolicyVersion) -> Result<(), String>;
+
+    /// Who is none of these people and can still do something here, in words; but `reader`, who knows of themself. Nobody
+    /// where people are accounts of the machine.
+    fn left(&self, _people: &People, _reader: &Person) -> Result<Option<String>, DeskError> {
+        Ok(None)
+    }
 }
 
 /// The desk's clock.

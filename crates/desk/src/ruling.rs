@@ -62,7 +62,8 @@ impl<S: Store> Desk<S> {
                 findings.iter().filter(|finding| finding.refuses()).map(ToString::to_string).collect();
             return Err(DeskError::BadRequest(all.join("; ")));
         }
-        let findings: Vec<String> = findings.iter().map(ToString::to_string).collect();
+        let mut findings: Vec<String> = findings.iter().map(ToString::to_string).collect();
+        findings.extend(self.worlds.left(&world.people, &caller.person)?);
         let (person, channel, at) = (caller.person.clone(), caller.channel, self.clock.now().trusted);
         let applied = self.once(caller, Some(key), move |store| {
             // After a repair that lost it none is in force, and the shipped one has to be applied like any other.

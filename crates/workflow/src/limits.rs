@@ -3,7 +3,8 @@
 /// Reviews on one request: more people than any rule asks for, and the record still fits a page.
 pub const REVIEWS: usize = 32;
 
-/// Pending requests one person can have open: enough for a bad day, too few to bury the approvers.
+/// Pending requests one person can have open: enough for a bad day, too few to bury the approvers. By a machine's word half
+/// of it, as of [`OPENED_PER_HOUR`] and of the grants that one person can hold: the rest stays theirs.
 pub const PENDING_PER_PERSON: u64 = 20;
 
 /// Requests one person can open in an hour, decided or not: enough for a bad day, and opening and

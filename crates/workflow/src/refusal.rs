@@ -218,6 +218,19 @@ pub enum Refusal {
     /// Too much in too short a time.
     #[error("you opened {0} requests within an hour, as many as one person can: try again later")]
     TooManyOpened(u64),
+    /// Half of what one person can stays for what they ask for themself.
+    #[error(
+        "you have {count} {what}, and what is left of the {most} that one person can have is kept for what you ask for \
+         yourself: use `jit request`, at a hub after `jit login` or on its pages"
+    )]
+    TooManyThere {
+        /// How many.
+        count: u64,
+        /// Of what.
+        what: &'static str,
+        /// As many as one person can.
+        most: u64,
+    },
     /// More than a decision can look through.
     #[error("{person} holds {count} grants, as many as one person can: revoke or release some first")]
     TooManyGrants {

@@ -151,6 +151,11 @@ impl Channel {
         }
     }
 
+    /// Whether it is a machine's word whose ask it is: root there says so of anybody.
+    pub const fn is_word_of_host(self) -> bool {
+        matches!(self, Self::Host | Self::Login)
+    }
+
     /// Whether what it brings is worth what the rule says of chats: whoever has somebody's chat account can click.
     pub const fn is_chat(self) -> bool {
         matches!(self, Self::Teams | Self::Slack)

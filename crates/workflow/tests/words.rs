@@ -356,6 +356,7 @@ fn refusals() -> Vec<Refusal> {
         Refusal::LastInChat { request: RequestId::from_random(5), rule: "production".into() },
         Refusal::TooManyPending(20),
         Refusal::TooManyOpened(60),
+        Refusal::TooManyThere { count: 10, what: "pending requests", most: 20 },
         Refusal::TooManyGrants { person: person("alice"), count: 64 },
         refused(|ask| ask.services.clear()),
         refused(|ask| ask.services = (0..100).map(|n| Service::parse(&format!("s{n}")).unwrap()).collect()),
@@ -398,10 +399,11 @@ fn sort(refusal: &Refusal) -> usize {
         Refusal::Senseless(_) => 27,
         Refusal::NotInChat { .. } => 28,
         Refusal::LastInChat { .. } => 29,
+        Refusal::TooManyThere { .. } => 30,
     }
 }
 
-const SORTS: usize = 30;
+const SORTS: usize = 31;
 
 /// Why no rule covers what was asked.
 fn uncovered() -> Vec<String> {

@@ -28,6 +28,7 @@ pub(super) const STEPS: &[Step] = &[
     Step { sql: signin, oldest: 1 },
     Step { sql: teams, oldest: 1 },
     Step { sql: chats, oldest: 1 },
+    Step { sql: made, oldest: 1 },
 ];
 
 /// Held while a step is taken: of this product alone among those that share a server.
@@ -66,6 +67,11 @@ fn teams() -> String {
 /// Codes that link accounts in any chat. A code that one of the hubs of before made is none to others, for ten minutes.
 fn chats() -> String {
     dialect::tables(crate::chats::TABLES)
+}
+
+/// What sign-ins made, and which tokens are good. What one made at a hub that does not know it does not end where it is revoked.
+fn made() -> String {
+    signin()
 }
 
 /// Takes the steps that are missing. Where there is nothing at all it makes the tables, with the first record of a

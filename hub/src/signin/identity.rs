@@ -3,12 +3,12 @@
 
 use super::limits;
 use crate::chats::binding::unlink_since;
-use crate::ledger::{Ledger, new_id, put_token, revoked, right_record};
+use crate::ledger::{Ledger, revoked, right_record};
 use crate::rows;
 use crate::secret::Hash;
+use crate::web::Browser;
 use access::{Person, Text, Time, TokenId};
 use api::{Identity, Right, Scope, Token, TokenView};
-use chrono::TimeDelta;
 use desk::{Committed, DeskError};
 use store::{Sql, Tx};
 
@@ -67,42 +67,24 @@ fn name_of(issuer: &Text) -> String {
 }
 
 impl Ledger {
-    /// Signs in whoever this account is bound to, in place of the sign-in `before`. None where it is bound to nobody.
+    /// Signs in whoever this account is bound to. None where it is bound to nobody.
     pub fn sign_in_by(
         &self,
         identity: Identity,
-        from: std::net::IpAddr,
-        browser: Hash,
-        before: Option<TokenId>,
-        (now, length): (Time, TimeDelta),
+        browser: Browser,
+        now: Time,
     ) -> Result<Option<Token>, DeskError> {
         // Who is not known costs the writer nothing.
         if self.read(|connection| bound(connection, &identity))?.is_none() {
             return Ok(None);
         }
-        let name = Text::parse(&format!("{}{}", name_of(&identity.issuer), from.to_canonical()))
-            .map_err(|why| DeskError::BadRequest(why.to_string()))?;
         self.write(move |tx| {
             let Some(Bound { person, .. }) = bound(tx.connection(), &identity)? else { return Ok(None) };
-            let before = before.map(|id| rows::token(tx.connection(), id)).transpose()?.flatten();
-            if let Some(TokenView { token, .. }) = before.filter(|before| before.token.is_good(now)) {
-                revoked(tx, token, person.clone(), now)?;
-            }
             tx.connection().execute(
                 "UPDATE identity SET used_ms = ?3 WHERE issuer = ?1 AND subject = ?2",
                 &[&identity.issuer.as_str(), &identity.subject.as_str(), &now.timestamp_millis()],
             )?;
-            let token = Token {
-                id: new_id()?,
-                name,
-                scopes: Scope::ALL.into(),
-                made: now,
-                made_by: Some(person.clone()),
-                person,
-                expires: now + length,
-                revoked: None,
-            };
-            put_token(tx, token, &browser).map(Some)
+            browser.enters(tx, &name_of(&identity.issuer), person, Scope::ALL.into(), now).map(Some)
         })
     }
 
@@ -168,7 +150,8 @@ impl Ledger {
     }
 
     /// Unbinds an account, and ends what its person was signed in with by that provider, and whatever they made for
-    /// themselves, or linked, since it was bound: whoever has the account could have made it. `own` alone where that is said.
+    /// themselves, linked or bound since it was bound: whoever has the account could have done it. `own` alone where that is
+    /// said.
     pub fn unbind(
         &self,
         identity: Identity,
@@ -191,15 +174,29 @@ impl Ledger {
                 }
             }
             unlink_since(tx, &person, at, &actor, now)?;
-            let right = Right::IdentityUnbound(identity.clone());
-            right_record(tx, now, Some(actor), person.clone(), right)?;
-            tx.connection().execute(
-                "DELETE FROM identity WHERE issuer = ?1 AND subject = ?2",
-                &[&identity.issuer.as_str(), &identity.subject.as_str()],
-            )?;
+            for other in identities(tx.connection(), Some(&person))? {
+                let since = other.at >= at && other.by == person;
+                if since || other.identity == identity {
+                    unbound(tx, other, &actor, now)?;
+                }
+            }
             Ok(person)
         })
     }
+}
+
+fn unbound(
+    tx: &mut Tx<'_, Committed>,
+    Bound { identity, person, .. }: Bound,
+    actor: &Person,
+    now: Time,
+) -> Result<(), DeskError> {
+    right_record(tx, now, Some(actor.clone()), person, Right::IdentityUnbound(identity.clone()))?;
+    tx.connection().execute(
+        "DELETE FROM identity WHERE issuer = ?1 AND subject = ?2",
+        &[&identity.issuer.as_str(), &identity.subject.as_str()],
+    )?;
+    Ok(())
 }
 
 fn put(

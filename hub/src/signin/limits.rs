@@ -47,11 +47,16 @@ pub const LOGIN: TimeDelta = TimeDelta::minutes(10);
 /// A browser's answer reaches the command that waits beside it within this.
 pub const LOGIN_BACK: TimeDelta = TimeDelta::minutes(1);
 
-/// Commands that wait at once: whoever fills that keeps others from none but this way in, for as long as [`LOGIN`].
+/// Commands that wait for a word at once, and that a browser's answer is on its way to: whoever fills that, for the first
+/// without an account, keeps others from none but this way in, for as long as [`LOGIN`].
 pub const LOGINS: u64 = 500;
 
 /// Commands of one address that begin to wait in a minute: a person retypes.
 pub const LOGIN_TRIES: u32 = 10;
+
+/// Words that one person types in a minute and that no command shows: whoever reads one from a terminal mistypes it once or
+/// twice.
+pub const WORD_TRIES: u32 = 10;
 
 /// A command asks no more often than once in so many seconds.
 pub const LOGIN_EVERY_S: u64 = 3;

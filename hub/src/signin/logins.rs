@@ -1,7 +1,8 @@
 //! Commands that somebody lets in by the sign-in of their browser: by a code that goes back to the command beside it, or by
 //! a word that is typed into a page (`jit login`).
 
-use super::limits;
+use super::{limits, made};
+use crate::address::Address;
 use crate::ledger::{Ledger, new_id, put_token, random};
 use crate::secret::{Hash, Kind};
 use crate::site::Site;
@@ -11,6 +12,7 @@ use api::{AskedLogin, MadeToken, NewLogin, Scope, TakeLogin, TakenLogin, Token};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use desk::DeskError;
+use loglines::Level;
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -59,7 +61,7 @@ fn code() -> Result<String, DeskError> {
 }
 
 /// The word that somebody typed, however they wrote it.
-pub fn typed(text: &str) -> Option<String> {
+fn typed(text: &str) -> Option<String> {
     let letters: String = text.chars().filter(char::is_ascii_alphanumeric).collect();
     let letters = letters.to_ascii_uppercase();
     let (first, last) = letters.split_at_checked(4)?;
@@ -89,7 +91,7 @@ fn scopes_in(scopes: &BTreeSet<Scope>) -> Result<String, DeskError> {
 impl Site {
     /// `POST /v1/login`: a machine without a browser begins to wait.
     pub fn ask_login(&self, new: NewLogin, from: IpAddr) -> Result<AskedLogin, DeskError> {
-        if !self.logins.told(crate::address::Address::of(from), Instant::now()) {
+        if !self.logins.told(Address::of(from), Instant::now()) && !self.is_proxy(from) {
             let most = limits::LOGIN_TRIES;
             return Err(DeskError::Busy(format!(
                 "more than {most} commands of this address asked to be let in within a minute: wait a minute"
@@ -120,15 +122,31 @@ impl Site {
         if found.ok_or_else(nobody)? {
             return Ok(TakenLogin::Waits);
         }
-        let (secret, made) = secret::make(Kind::Token).map_err(random)?;
-        let token = self.ledger.take_login(hash, verifier, made, now)??;
+        let (secret, hash_of_token) = secret::make(Kind::Token).map_err(random)?;
+        let token = self.ledger.take_login(hash, verifier, hash_of_token, now)??;
         Ok(TakenLogin::Made(MadeToken { secret, token }))
     }
 
-    /// The command that shows this word, if one waits.
-    pub fn waiting_login(&self, code: &str) -> Result<Option<Waiting>, DeskError> {
-        let now = self.clock.time();
-        self.ledger.read(|connection| waiting(connection, code, now))
+    /// The command that shows the word which this person typed, if one waits; the word as it is shown. A hit after too many
+    /// misses is one that was guessed.
+    pub fn waiting_login(&self, said: &str, person: &Person) -> Result<Option<(String, Waiting)>, DeskError> {
+        let (now, at) = (self.clock.time(), Instant::now());
+        if self.words.is_over(person, at) {
+            let most = limits::WORD_TRIES;
+            return Err(DeskError::Busy(format!(
+                "no machine waits with {most} words that you typed within a minute: wait a minute"
+            )));
+        }
+        let found = match typed(said) {
+            Some(code) => {
+                self.ledger.read(|connection| waiting(connection, &code, now))?.map(|found| (code, found))
+            }
+            None => None,
+        };
+        if found.is_none() && self.words.told(person.clone(), at) {
+            self.log.put(Level::Warning, format!("{person} typed a word that no machine waits with"));
+        }
+        Ok(found)
     }
 
     /// What a browser gives to the command beside it, for a token of these scopes.
@@ -175,10 +193,15 @@ fn waiting(connection: &dyn Sql, code: &str, now: Time) -> Result<Option<Waiting
     }))
 }
 
-/// Takes away those that are over, and says whether there is a place.
-fn has_room(connection: &dyn Sql, now: Time) -> Result<(), DeskError> {
+/// Those that wait for a word, which takes no account.
+const WAITING: &str = "code IS NOT NULL";
+/// Those that a browser that is signed in has answered.
+const ANSWERED: &str = "code IS NULL";
+
+/// Takes away those that are over, and says whether there is a place among `those`.
+fn has_room(connection: &dyn Sql, those: &str, now: Time) -> Result<(), DeskError> {
     connection.execute("DELETE FROM login WHERE expires_ms <= ?1", &[&now.timestamp_millis()])?;
-    let count: u64 = connection.one("SELECT count(*) FROM login", &[])?;
+    let count: u64 = connection.one(&format!("SELECT count(*) FROM login WHERE {those}"), &[])?;
     if count < limits::LOGINS {
         return Ok(());
     }
@@ -189,7 +212,7 @@ impl Ledger {
     fn ask_login(&self, hash: Hash, waiting: Waiting, now: Time) -> Result<String, DeskError> {
         self.write(move |tx| {
             let connection = tx.connection();
-            has_room(connection, now)?;
+            has_room(connection, WAITING, now)?;
             let mut tries = (0..limits::CODE_TRIES).map(|_| code());
             let free = |code: &String| -> Result<bool, DeskError> {
                 let sql = "SELECT count(*) FROM login WHERE code = ?1";
@@ -242,7 +265,7 @@ impl Ledger {
         now: Time,
     ) -> Result<(), DeskError> {
         self.write(move |tx| {
-            has_room(tx.connection(), now)?;
+            has_room(tx.connection(), ANSWERED, now)?;
             tx.connection().execute(
                 "INSERT INTO login (hash, challenge, name, scopes, address, person, sign_in, allowed, expires_ms) \
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 1, ?8)",
@@ -267,7 +290,7 @@ impl Ledger {
         &self,
         hash: Hash,
         verifier: Option<String>,
-        made: Hash,
+        hash_of_token: Hash,
         now: Time,
     ) -> Result<Result<Token, DeskError>, DeskError> {
         type Row = (Option<String>, String, String, Option<String>, Option<u64>, i64);
@@ -297,7 +320,9 @@ impl Ledger {
                 expires: (now + limits::LOGIN_TOKEN).min(signed_in.token.expires),
                 revoked: None,
             };
-            put_token(tx, token, &made).map(Ok)
+            let token = put_token(tx, token, &hash_of_token)?;
+            made::keep(tx.connection(), &token, signed_in.token.id)?;
+            Ok(Ok(token))
         })
     }
 }

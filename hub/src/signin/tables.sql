@@ -33,6 +33,17 @@ CREATE TABLE IF NOT EXISTS login (
     expires_ms INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
+-- What a sign-in made in its person's own name, which ends where it is revoked.
+CREATE TABLE IF NOT EXISTS sign_in_made (
+    token      INTEGER PRIMARY KEY,
+    sign_in    INTEGER NOT NULL, -- the token of that browser
+    expires_ms INTEGER NOT NULL  -- as the token's
+) STRICT;
+CREATE INDEX IF NOT EXISTS sign_in_made_by ON sign_in_made (sign_in);
+
+-- Tokens that are good, among those that are kept to be looked up.
+CREATE INDEX IF NOT EXISTS token_good ON token (expires_ms) WHERE revoked = 0;
+
 -- Sessions that were on hosts, as their journals tell.
 CREATE TABLE IF NOT EXISTS past_session (
     host      TEXT NOT NULL,

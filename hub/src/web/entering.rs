@@ -8,15 +8,17 @@ use crate::ledger::{Ledger, new_id, put_token, random, revoked};
 use crate::secret::{Hash, Kind};
 use crate::site::Site;
 use crate::{rows, secret};
-use access::{Text, Time, TokenId};
+use access::{Person, Text, Time, TokenId};
 use api::{MadeLink, NewLink, ProblemCode, Scope, Token, TokenView};
 use axum::http::{HeaderMap, header};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::TimeDelta;
-use desk::{Caller, DeskError};
+use desk::{Caller, Committed, DeskError};
 use sha2::{Digest as _, Sha256};
+use std::collections::BTreeSet;
 use std::net::IpAddr;
+use store::Tx;
 use workflow::Channel;
 
 /// What a browser shows. The prefix has it kept for this host, over TLS and for every path (RFC 6265bis, 4.1.3.2).
@@ -44,12 +46,7 @@ impl Site {
     ) -> Result<Option<Visitor>, DeskError> {
         let Some((shown, hash)) = shown(headers) else { return Ok(None) };
         let now = self.clock.time();
-        let look = |connection: &dyn store::Sql| {
-            let Some(found) = rows::token_of(connection, &hash)? else { return Ok(None) };
-            let roles = rows::roles_of(connection, &found.token.person)?;
-            Ok(Some((found, roles)))
-        };
-        let Some((TokenView { token, used }, roles)) = self.ledger.read(look)? else {
+        let Some((TokenView { token, used }, roles)) = self.shown(&hash)? else {
             // Tried too often, or nobody's.
             let refused = self.stranger(from, "no sign-in of this hub is like the one that was shown").0;
             let tries = refused.code == ProblemCode::RateLimited;
@@ -80,10 +77,8 @@ impl Site {
     ) -> Result<Option<String>, DeskError> {
         let Some(link) = secret::hash(Kind::Link, link) else { return Ok(None) };
         let (secret, hash) = secret::make(Kind::Browser).map_err(random)?;
-        let name = Text::parse(&format!("browser, signed in from {}", from.to_canonical()))
-            .map_err(|why| DeskError::BadRequest(why.to_string()))?;
-        let signed_in = self.ledger.sign_in(link, hash, name, before, self.clock.time())?;
-        Ok(signed_in.map(|_| secret))
+        let browser = Browser { hash, from, before };
+        Ok(self.ledger.sign_in(link, browser, self.clock.time())?.map(|_| secret))
     }
 
     /// The link that is shown, if it still signs somebody in.
@@ -133,36 +128,47 @@ pub fn link(site: &Site, caller: &Caller, shown: &Token, new: NewLink) -> Result
 }
 
 impl Ledger {
-    /// Uses a link up, and ends the sign-in that there was before. None where it signs nobody in.
-    fn sign_in(
-        &self,
-        link: Hash,
-        browser: Hash,
-        name: Text,
-        before: Option<TokenId>,
-        now: Time,
-    ) -> Result<Option<Token>, DeskError> {
+    /// Uses a link up, for a sign-in of this browser. None where it signs nobody in.
+    fn sign_in(&self, link: Hash, browser: Browser, now: Time) -> Result<Option<Token>, DeskError> {
         self.write(move |tx| {
             let found = rows::token_of(tx.connection(), &link)?.map(|found| found.token);
             let Some(link) = found.filter(|link| link.is_good(now)) else { return Ok(None) };
-            let actor = link.person.clone();
-            let link = revoked(tx, link, actor.clone(), now)?;
-            let before = before.map(|id| rows::token(tx.connection(), id)).transpose()?.flatten();
-            if let Some(TokenView { token, .. }) = before.filter(|before| before.token.is_good(now)) {
-                revoked(tx, token, actor.clone(), now)?;
-            }
-            let expires = now + limits::SIGN_IN;
-            let token = Token {
-                id: new_id()?,
-                name,
-                made: now,
-                made_by: Some(actor),
-                expires,
-                revoked: None,
-                ..link
-            };
-            put_token(tx, token, &browser).map(Some)
+            let person = link.person.clone();
+            let Token { person, scopes, .. } = revoked(tx, link, person, now)?;
+            browser.enters(tx, "browser, signed in from ", person, scopes, now).map(Some)
         })
+    }
+}
+
+/// A browser that somebody signs in with.
+pub struct Browser {
+    /// Of what it keeps.
+    pub hash: Hash,
+    /// Where it is.
+    pub from: IpAddr,
+    /// The sign-in that it has, which is over then.
+    pub before: Option<TokenId>,
+}
+
+impl Browser {
+    /// Is this person's from now on; called so and by where it is.
+    pub fn enters(
+        self,
+        tx: &mut Tx<'_, Committed>,
+        name: &str,
+        person: Person,
+        scopes: BTreeSet<Scope>,
+        now: Time,
+    ) -> Result<Token, DeskError> {
+        let name = Text::parse(&format!("{name}{}", self.from.to_canonical()))
+            .map_err(|why| DeskError::BadRequest(why.to_string()))?;
+        let before = self.before.map(|id| rows::token(tx.connection(), id)).transpose()?.flatten();
+        if let Some(TokenView { token, .. }) = before.filter(|before| before.token.is_good(now)) {
+            revoked(tx, token, person.clone(), now)?;
+        }
+        let (made_by, expires) = (Some(person.clone()), now + limits::SIGN_IN);
+        let token = Token { id: new_id()?, person, name, scopes, made: now, made_by, expires, revoked: None };
+        put_token(tx, token, &self.hash)
     }
 }
 

@@ -5,10 +5,10 @@ use super::entering::Visitor;
 use super::guard::{self, Answer, Call};
 use super::oidc::is_fresh;
 use super::page::{csrf, elsewhere, names, time};
-use crate::signin::logins::{By, is_challenge, typed};
+use crate::signin::logins::{By, is_challenge};
 use crate::site::Site;
 use access::Text;
-use api::{ProblemCode, Scope};
+use api::Scope;
 use axum::extract::State;
 use axum::response::Response;
 use desk::DeskError;
@@ -153,15 +153,8 @@ pub async fn device(State(site): State<Arc<Site>>, call: Call) -> Response {
         if let Some(anew) = anew(site, visitor, call) {
             return Ok(Answer::Page("Let a machine in", anew));
         }
-        site.may_guess(call.from)?;
-        let waiting =
-            typed(said).map(|code| site.waiting_login(&code).map(|found| found.map(|found| (code, found))));
-        let Some((code, waiting)) = waiting.transpose()?.flatten() else {
+        let Some((code, waiting)) = site.waiting_login(said, &visitor.caller.person)? else {
             let why = "no machine waits with this word: it took too long, was answered, or is another one";
-            let refused = site.stranger(call.from, why).0;
-            if refused.code == ProblemCode::RateLimited {
-                return Err(DeskError::Busy(refused.detail));
-            }
             return Ok(Answer::Page("Let a machine in", asks(Some(why))));
         };
         Ok(Answer::Page(
@@ -195,13 +188,8 @@ fn asks(why: Option<&str>) -> Markup {
 pub async fn answer_device(State(site): State<Arc<Site>>, call: Call) -> Response {
     guard::done(site, call, "/v1/tokens".to_owned(), |site, visitor, call| {
         let gone = || DeskError::BadRequest("no machine waits with this word any more".to_owned());
-        site.may_guess(call.from)?;
-        let code = call.form.text("code").and_then(typed).ok_or_else(gone)?;
-        let Some(waiting) = site.waiting_login(&code)? else {
-            // Counted, as one that is looked for.
-            let _ = site.stranger(call.from, "no machine waits with this word");
-            return Err(gone());
-        };
+        let said = call.form.text("code").unwrap_or_default();
+        let (code, waiting) = site.waiting_login(said, &visitor.caller.person)?.ok_or_else(gone)?;
         let yes = call.form.text("answer") == Some("yes");
         if yes {
             is_fresh(site, visitor)?;

@@ -25,7 +25,7 @@ mod tables;
 mod timeline;
 mod tokens;
 
-pub use entering::link;
+pub use entering::{Browser, link};
 pub use guard::From;
 pub use page::{asks, names};
 

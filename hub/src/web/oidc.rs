@@ -2,7 +2,7 @@
 //!
 //! A look at these pages binds nothing: an account is bound by a form, in the sign-in in which it was shown.
 
-use super::entering::{Visitor, cookie, keep, kept};
+use super::entering::{Browser, Visitor, cookie, keep, kept};
 use super::guard::{self, Answer, Call};
 use super::page::{self, csrf};
 use super::sign_in::with;
@@ -51,7 +51,7 @@ pub async fn start(State(site): State<Arc<Site>>, call: Call) -> Response {
 pub async fn back(State(site): State<Arc<Site>>, call: Call) -> Response {
     let answered = guard::blocking(move || {
         let provider = provider(&site)?;
-        if site.elsewhere.is_over(Address::of(call.from), Instant::now()) {
+        if !site.is_proxy(call.from) && site.elsewhere.is_over(&Address::of(call.from), Instant::now()) {
             let why = "too many sign-ins from where you are failed within a minute: wait a minute";
             return Ok(page::refused(None, &ProblemCode::RateLimited.because(why.to_owned())));
         }
@@ -109,8 +109,8 @@ fn entered(site: &Site, call: &Call, flow: &Flow, identity: &Identity) -> Result
     let (secret, hash) = secret::make(Kind::Browser).map_err(random)?;
     let now = site.clock.time();
     let replaced = before.as_ref().map(|visitor| visitor.token.id);
-    let signed_in =
-        site.ledger.sign_in_by(identity.clone(), call.from, hash, replaced, (now, super::limits::SIGN_IN))?;
+    let browser = Browser { hash, from: call.from, before: replaced };
+    let signed_in = site.ledger.sign_in_by(identity.clone(), browser, now)?;
     if signed_in.is_some() {
         return Ok(with(&cookie(Some(&secret)), Redirect::to(&flow.to).into_response()));
     }

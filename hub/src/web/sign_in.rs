@@ -44,7 +44,7 @@ pub async fn enter(State(site): State<Arc<Site>>, call: Call) -> Response {
 /// Signs out.
 pub async fn leave(State(site): State<Arc<Site>>, call: Call) -> Response {
     let left = guard::done(site, call, "/v1/tokens".to_owned(), |site, visitor, _| {
-        site.ledger.revoke_token(visitor.token.id, visitor.caller.person.clone(), visitor.now)?;
+        site.ledger.sign_out(visitor.token.id, visitor.caller.person.clone(), visitor.now)?;
         Ok(guard::Answer::To("/web".to_owned()))
     })
     .await;

@@ -4,7 +4,7 @@ use super::entering::Visitor;
 use super::guard::{self, Answer, Call};
 use super::oidc::{is_fresh, unbind_form};
 use super::page::{csrf, elsewhere, names, time};
-use crate::signin::{Bound, identities};
+use crate::signin::{Bound, identities, made};
 use crate::site::Site;
 use crate::{routes, rows};
 use access::{Person, Span, Text};
@@ -24,16 +24,18 @@ pub async fn show(State(site): State<Arc<Site>>, call: Call) -> Response {
         if !own {
             routes::sees_all(&visitor.caller, "what opens the hub in others' names is")?;
         }
-        let (mut all, accounts) = site.ledger.read(|connection| {
-            Ok((rows::tokens(connection, Some(person))?, identities(connection, Some(person))?))
+        let (all, made, accounts) = site.ledger.read(|connection| {
+            let mut all = rows::tokens(connection, Some(person))?;
+            all.retain(|view| view.token.is_good(visitor.now));
+            let made = made::counts(connection, all.iter().map(|view| &view.token))?;
+            Ok((all, made, identities(connection, Some(person))?))
         })?;
-        all.retain(|view| view.token.is_good(visitor.now));
         Ok(Answer::Page(
             "Sign-ins",
             html! {
                 @if own { p { "What opens the hub in your name: browsers that are signed in, and tokens." } }
                 @else { p { "What opens the hub in the name of " strong { (person) } "." } }
-                ul.cards { @for view in &all { (card(visitor, view)) } }
+                ul.cards { @for view in &all { (card(visitor, view, made.get(&view.token.id).copied())) } }
                 @if own || !accounts.is_empty() { (elsewhere_too(site, visitor, &accounts, own)) }
                 @if own { (make_form(visitor)) }
             },
@@ -42,7 +44,7 @@ pub async fn show(State(site): State<Arc<Site>>, call: Call) -> Response {
     .await
 }
 
-fn card(visitor: &Visitor, view: &TokenView) -> Markup {
+fn card(visitor: &Visitor, view: &TokenView, made: Option<u32>) -> Markup {
     let token = &view.token;
     html! {
         li {
@@ -52,6 +54,9 @@ fn card(visitor: &Visitor, view: &TokenView) -> Markup {
                 (token.id) ", for " (names(token.scopes.iter().map(|scope| scope.code()))) ", made " (time(token.made))
                 ", ends " (time(token.expires))
                 @if let Some(used) = view.used { ", used " (time(used)) }
+            }
+            @if let Some(made) = made {
+                p.small { "It let in or made " (made) " of the others here. Revoked, it ends these too; signing out does not." }
             }
             form method="post" action={ "/web/tokens/" (token.id) "/revoke" } {
                 (csrf(visitor))
@@ -67,6 +72,7 @@ fn elsewhere_too(site: &Site, visitor: &Visitor, accounts: &[Bound], own: bool) 
         h2 { "Accounts elsewhere" }
         @if site.has_chats() { p { a href="/web/teams" { "Accounts in chats" } " are a page of their own." } }
         @if accounts.is_empty() { p { "None signs you in." } }
+        @else { p { "Unbinding one also ends what it signed in, and all that was made, linked or bound in your own name since it was bound." } }
         ul.cards { @for bound in accounts { (bound_card(visitor, bound)) } }
         @if let Some(provider) = site.provider.as_ref().filter(|_| own) {
             p { "Sign in to an account of yours that is bound to nobody, and you are asked whether it is to sign you in here." }

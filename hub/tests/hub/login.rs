@@ -2,7 +2,7 @@
 
 use crate::room::{Hub, rest, until};
 use crate::web::{Browser, OWN, Page, age, hub};
-use api::{NewLogin, Scope, TakeLogin, TakenLogin};
+use api::{MadeToken, NewLogin, NewToken, Scope, TakeLogin, TakenLogin};
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
 use std::process::Child;
@@ -220,6 +220,8 @@ fn words_are_guessed_a_few_times_a_minute_and_machines_that_wait_are_few() {
     let guessed = alice.get(&format!("/web/device?code={word}"));
     assert!(guessed.status() == "429" && !guessed.has("jit on "), "{}", guessed.0);
     drop(waits);
+    let bob = Browser::of(&hub, "bob").get("/web/device?code=BCDF-GHJK");
+    assert!(bob.status() == "200" && bob.has("no machine waits"), "one guesses for oneself: {}", bob.0);
 
     let other = crate::web::hub();
     let stranger = api::Client::stranger_on_hub(&other.url(), Some(&other.ca())).unwrap();
@@ -239,4 +241,88 @@ fn words_are_guessed_a_few_times_a_minute_and_machines_that_wait_are_few() {
     });
     let none = stranger.take_login(&TakeLogin { secret: "jit_x".to_owned(), verifier: None });
     assert!(none.unwrap_err().to_string().contains("nobody let this command in"));
+}
+
+#[test]
+fn behind_what_brings_everybody_strangers_keep_nobody_out() {
+    let hub = Hub::with("proxies = [\"127.0.0.1\"]");
+    let stranger = api::Client::stranger_on_hub(&hub.url(), Some(&hub.ca())).unwrap();
+    let wrong = || Page(hub.raw("GET /v1/status", "authorization: Bearer x\r\n", "")).status().to_owned();
+    for _ in 0..12 {
+        let name = access::Text::parse("x").unwrap();
+        stranger.ask_login(&NewLogin { name, scopes: [Scope::Read].into() }).unwrap();
+        assert_eq!(wrong(), "401", "which is not to wait");
+    }
+    // Those that wait for a word take no place of who is signed in.
+    hub.sql(
+        "WITH RECURSIVE n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 500) \
+         INSERT INTO login (hash, code, name, scopes, address, expires_ms) \
+         SELECT randomblob(32), 'x' || n, 'x', '[\"read\"]', '', 99999999999999 FROM n",
+    );
+    let name = access::Text::parse("x").unwrap();
+    let full = stranger.ask_login(&NewLogin { name, scopes: [Scope::Read].into() }).unwrap_err();
+    assert!(full.to_string().contains("too many commands wait"), "{full}");
+    let alice = Browser::of(&hub, "alice");
+    let waits = Waits::begin(&hub, "a", &[]);
+    let answered = answers(&alice, &alice.get(waits.path(&hub)), "yes");
+    assert!(goes_back(&answered).contains("You can close this page"), "{}", answered.0);
+    assert_eq!(waits.ends().0, 0);
+}
+
+/// The token of a command that this browser lets in.
+fn lets_in(browser: &Browser<'_>, hub: &Hub) -> MadeToken {
+    // RFC 7636, appendix B.
+    let (verifier, challenge) =
+        ("dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk", "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM");
+    let path = format!("/web/login?port=4711&state={challenge}&challenge={challenge}&name=x&scope=read");
+    let answered = answers(browser, &browser.get(&path), "yes");
+    let at = answered.head("location").unwrap_or_else(|| panic!("{}", answered.0));
+    let code = at.split(['?', '&']).find_map(|part| part.strip_prefix("code=")).unwrap();
+    let stranger = api::Client::stranger_on_hub(&hub.url(), Some(&hub.ca())).unwrap();
+    let take = TakeLogin { secret: code.to_owned(), verifier: Some(verifier.to_owned()) };
+    match stranger.take_login(&take).unwrap() {
+        TakenLogin::Made(made) => made,
+        TakenLogin::Waits => panic!("it was let in"),
+    }
+}
+
+#[test]
+fn a_sign_in_that_is_revoked_takes_along_what_it_let_in_and_made_and_signing_out_does_not() {
+    let hub = hub();
+    let (alice, thief) = (Browser::of(&hub, "alice"), Browser::of(&hub, "alice"));
+    let own = lets_in(&alice, &hub);
+    let let_in = lets_in(&thief, &hub);
+    let new = NewToken {
+        name: access::Text::parse("by the command").unwrap(),
+        person: None,
+        scopes: [Scope::Read].into(),
+        length: access::Span::parse("1h").unwrap(),
+    };
+    let by_command = hub.client(&let_in.secret).make_token(&new).unwrap();
+    let fields = [("name", "by the page"), ("scopes", "read"), ("length", "1h")];
+    let page = thief.fill(&thief.get("/web/tokens"), "/web/tokens", &fields);
+    let by_page = page.0.split("<code>").nth(1).and_then(|rest| rest.split("</code>").next()).unwrap();
+    let opens = |secret: &str| hub.client(secret).status().is_ok();
+    for secret in [&own.secret, &let_in.secret, &by_command.secret, by_page] {
+        assert!(opens(secret));
+    }
+
+    let listed = thief.get("/web/tokens");
+    let card = listed.0.split("this one").nth(1).unwrap();
+    let sign_in = card.split("<p class=\"small\">").nth(1).and_then(|rest| rest.split(',').next()).unwrap();
+    assert!(card.contains("It let in or made 3 of the others here"), "{card}");
+    let gone = alice.fill(&alice.get("/web/tokens"), &format!("/web/tokens/{sign_in}/revoke"), &[]);
+    assert_eq!(gone.status(), "303", "{}", gone.0);
+    assert_eq!(thief.get("/web").status(), "401");
+    for secret in [&let_in.secret, &by_command.secret, by_page] {
+        assert!(!opens(secret));
+    }
+    assert!(opens(&own.secret), "another sign-in let it in");
+    let journal = hub.client(&hub.admin).journal(&api::AskJournal::default()).unwrap();
+    for id in [sign_in.to_owned(), let_in.token.id.to_string(), by_command.token.id.to_string()] {
+        let is_told = |line: &str| line.contains("change=token_revoked actor=alice") && line.contains(&id);
+        assert!(journal.iter().any(|row| is_told(&row.line)), "{id}");
+    }
+    alice.fill(&alice.get("/web"), "/web/out", &[]);
+    assert!(alice.get("/web").status() == "401" && opens(&own.secret), "which signing out leaves");
 }

@@ -10,6 +10,7 @@ mod database;
 mod durable;
 mod feed;
 mod fleet;
+mod gone;
 mod host;
 mod inbox;
 mod jitd;

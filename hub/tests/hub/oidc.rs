@@ -103,12 +103,17 @@ pub struct Room {
 
 impl Room {
     pub fn new() -> Self {
+        Self::with("")
+    }
+
+    /// The same with this line at the head of its configuration.
+    fn with(line: &str) -> Self {
         // Free now, and nobody else's in the moment until it is taken.
         let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let folder = tempfile::tempdir().unwrap();
         let provider = Provider::start(folder.path(), &format!("https://localhost:{port}"));
         let lines = format!(
-            "[signin]\nissuer = \"{}\"\nclient = \"jit-hub\"\nsecret = '{1}/secret'\nca = '{1}/ca.crt'",
+            "{line}\n[signin]\nissuer = \"{}\"\nclient = \"jit-hub\"\nsecret = '{1}/secret'\nca = '{1}/ca.crt'",
             provider.issuer(),
             folder.path().display()
         );
@@ -259,6 +264,40 @@ fn an_account_is_bound_once_by_its_person_and_signs_them_in_from_then_on() {
 }
 
 #[test]
+fn an_account_that_was_stolen_takes_with_it_the_accounts_that_the_thief_bound() {
+    let room = Room::new();
+    let issuer = room.provider.issuer();
+    let (alice, admin) = (Tab::of(&room, "alice"), Tab::of(&room, "admin"));
+    for account in ["before", "stolen"] {
+        room.provider.is(account);
+        assert_eq!(alice.binds().status(), "303");
+    }
+    let thief = Tab::new(&room);
+    assert_eq!(thief.signs_in("/web").status(), "303");
+    room.provider.is("thief");
+    assert_eq!(thief.binds().status(), "303");
+    let people = admin.get("/web/people");
+    let of_admin = [
+        ("csrf", people.field("csrf")),
+        ("person", "alice"),
+        ("issuer", issuer.as_str()),
+        ("subject", "by-admin"),
+    ];
+    assert_eq!(admin.send("/web/people/bind", &of_admin).status(), "303");
+
+    let page = alice.get("/web/tokens");
+    assert!(page.has("Unbinding one also ends"), "{}", page.0);
+    let fields = [("csrf", page.field("csrf")), ("issuer", issuer.as_str()), ("subject", "stolen")];
+    assert_eq!(alice.send("/web/oidc/unbind", &fields).status(), "303");
+    assert!(!thief.is("alice") && alice.is("alice"));
+    for (account, status) in [("stolen", "403"), ("thief", "403"), ("before", "303"), ("by-admin", "303")] {
+        room.provider.is(account);
+        assert_eq!(Tab::new(&room).signs_in("/web").status(), status, "{account}");
+    }
+    assert_eq!(room.lines("change=identity_unbound actor=alice person=alice"), 2);
+}
+
+#[test]
 fn the_same_mail_address_under_another_subject_is_nobody() {
     let room = Room::new();
     room.provider.is("u-17");
@@ -307,6 +346,23 @@ fn who_comes_back_with_nothing_again_and_again_is_asked_to_wait() {
     assert!(tries[..30].iter().all(|page| page.has("does not take the code")), "{}", tries[29].0);
     assert!(tries[30].status() == "429" && tries[30].has("wait a minute"), "{}", tries[30].0);
     assert_eq!(tab.get("/web/oidc/start").status(), "303", "who goes away holds nobody up");
+}
+
+#[test]
+fn behind_what_brings_everybody_who_comes_back_with_nothing_keeps_nobody_from_signing_in() {
+    let room = Room::with("proxies = [\"127.0.0.1\"]");
+    room.provider.is("u-17");
+    Tab::of(&room, "alice").binds();
+    let tab = Tab::new(&room);
+    let back = tab.away("/web").replacen("code=", "code=x", 1);
+    let kept = tab.jar.borrow().clone();
+    for _ in 0..32 {
+        let page = Tab { room: &room, jar: RefCell::new(kept.clone()) }.get(&back);
+        assert!(page.status() == "403" && page.has("does not take the code"), "{}", page.0);
+    }
+    let alice = Tab::new(&room);
+    assert_eq!(alice.signs_in("/web").status(), "303");
+    assert!(alice.is("alice"));
 }
 
 #[test]

@@ -11,7 +11,7 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use std::collections::BTreeSet;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::{SocketAddr, TcpListener};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -128,6 +128,28 @@ fn what_a_desk_granted_opens_a_door_by_way_of_a_feed_that_goes_on_without_it() {
     one.hears(&mut stream);
     desk.client(&desk.admin).remove_host(&one.name).unwrap();
     crate::room::rest(&mut stream);
+}
+
+#[test]
+fn what_stands_before_hubs_lets_one_address_try_a_few_times_a_minute_where_the_hubs_count_nobody() {
+    let (desk, _feed, nginx) = apart();
+    let port = nginx.url().rsplit(':').next().unwrap().parse::<u16>().unwrap();
+    let call = |what: &str, body: &str| {
+        let mut stream = Hub::over(&nginx.ca, TcpStream::connect(("127.0.0.1", port)).unwrap()).unwrap();
+        let call = format!(
+            "{what} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        stream.write_all(call.as_bytes()).unwrap();
+        crate::room::rest(&mut stream).get(9..12).unwrap_or_default().to_owned()
+    };
+    let ask = "{\"name\":\"x\",\"scopes\":[\"read\"]}";
+    for (what, body, first) in [("POST /v1/login", ask, "200"), ("GET /web/oidc/back", "", "403")] {
+        assert_eq!(call(what, body), first, "{what}");
+        assert!((0..200).any(|_| call(what, body) == "429"), "{what}");
+    }
+    assert!(desk.raw("POST /v1/login", "", ask).starts_with("HTTP/1.1 200"), "others' are taken");
+    assert_eq!(call("GET /healthz", ""), "200");
 }
 
 /// Everything that a machine of a feed has, in wrong hands: it answers in the feed's place, with its certificate and its

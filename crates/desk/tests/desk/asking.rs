@@ -1,9 +1,11 @@
 //! Asking: what waits already, for whom, and how much of it.
 
-use crate::room::{POLICY, caller, code, key, room, room_by, room_of, said, wants};
-use access::{HostName, Login, Text};
-use api::{NewRequest, ProblemCode};
-use workflow::RequestState;
+use crate::glass::GLASS;
+use crate::room::{POLICY, Room, caller, code, key, room, room_by, room_of, said, wants};
+use access::{HostName, Login, Service, Text};
+use api::{NewRequest, Opened, ProblemCode};
+use desk::{Caller, DeskError, Knock};
+use workflow::{Channel, RequestState};
 
 #[test]
 fn an_equal_request_that_waits_is_pointed_at_and_one_person_has_only_so_many() {
@@ -48,6 +50,65 @@ fn opening_and_cancelling_without_end_is_stopped_and_a_later_hour_is_fine() {
     assert!(room.desk.request(&caller("alice"), &wants("ssh"), &key()).is_ok());
     room.hand.set(3601);
     assert!(room.desk.request(&caller("mallory"), &wants("ssh"), &key()).is_ok());
+}
+
+/// A host says that alice asks for this.
+fn host_asks(room: &Room, service: &str) -> Result<Opened, DeskError> {
+    room.desk.request(&by_host(), &wants(service), &key())
+}
+
+fn by_host() -> Caller {
+    Caller { channel: Channel::Host, ..caller("alice") }
+}
+
+fn is_kept_for_her(refused: Result<Opened, DeskError>) {
+    assert_eq!(code(&refused), Some(ProblemCode::RateLimited));
+    let why = said(refused);
+    assert!(why.contains("is kept for what you ask for yourself"), "{why}");
+}
+
+#[test]
+fn what_hosts_have_waiting_in_somebodys_name_leaves_half_of_it_to_them_and_all_glass() {
+    let room = room_by(GLASS);
+    let most = workflow::limits::PENDING_PER_PERSON;
+    for n in 0..most / 2 {
+        host_asks(&room, &format!("door{n}")).unwrap();
+    }
+    is_kept_for_her(host_asks(&room, "one-more"));
+    let (login, service) = (Login::parse("alice").unwrap(), Service::parse("one-more").unwrap());
+    let knock = Knock { login: &login, service: &service, run_as: None, source: None, host: None };
+    let at_a_door = room.desk.request_of_login(knock, Text::parse("refused").unwrap(), true, None);
+    assert_eq!(code(&at_a_door), Some(ProblemCode::RateLimited), "a login is a host's word too");
+    for n in most / 2..most {
+        room.asks("alice", &format!("door{n}"));
+    }
+    assert_eq!(code(&room.tries("alice", &wants("one-more"))), Some(ProblemCode::RateLimited));
+    let glass = NewRequest { break_glass: true, ..wants("ssh") };
+    assert!(room.tries("alice", &glass).unwrap().grant.is_some(), "what waits is not in its way");
+}
+
+#[test]
+fn what_hosts_open_and_take_back_without_end_in_somebodys_name_leaves_half_of_an_hour_to_them() {
+    let room = room();
+    for _ in 0..workflow::limits::OPENED_PER_HOUR / 2 {
+        let id = host_asks(&room, "ssh").unwrap().request.ask.id.to_string();
+        room.desk.cancel(&by_host(), &id, &key()).unwrap();
+    }
+    is_kept_for_her(host_asks(&room, "ssh"));
+    assert!(room.tries("alice", &wants("ssh")).is_ok());
+}
+
+#[test]
+fn grants_that_hosts_have_a_rule_give_by_itself_leave_half_of_all_to_their_person() {
+    let room = room_by(&POLICY.replace("approve =", "auto = { max = \"8h\" }\napprove ="));
+    let most = i64::try_from(access::limits::GRANTS_PER_LOGIN / 2).unwrap();
+    for n in 0..most {
+        room.hand.set(n * 200);
+        assert!(host_asks(&room, "ssh").unwrap().grant.is_some());
+    }
+    room.hand.set(most * 200);
+    is_kept_for_her(host_asks(&room, "ssh"));
+    assert!(room.tries("alice", &wants("ssh")).unwrap().grant.is_some());
 }
 
 #[test]

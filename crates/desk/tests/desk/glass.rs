@@ -1,11 +1,12 @@
 //! Break glass: alone and loud, looked at afterwards, and not again until then.
 
-use crate::room::{Room, at, caller, code, room_by, said, wants};
+use crate::room::{Room, at, caller, code, key, room_by, said, wants};
 use access::{GrantState, Span};
 use api::{Change, NewRequest, NewVerdict, ProblemCode, Record, RequestView, Which};
-use desk::Committed;
+use desk::{Caller, Committed};
+use workflow::Channel;
 
-const GLASS: &str = r#"
+pub const GLASS: &str = r#"
 [[rule]]
 id = "night"
 time = { default = "1h", max = "8h", pending = "1h" }
@@ -43,9 +44,9 @@ fn glass_is_broken_alone_by_whom_the_rule_names_for_as_long_as_it_says_and_loudl
     }
     let long = NewRequest { break_glass: true, length: Span::parse("3h").ok(), ..wants("sudo") };
     assert_eq!(code(&room.tries("alice", &long)), Some(ProblemCode::Refused));
-    let unsure = desk::Caller { reviews: Err("it came from cron".into()), ..caller("alice") };
+    let unsure = Caller { reviews: Err("it came from cron".into()), ..caller("alice") };
     let glass = NewRequest { break_glass: true, ..wants("sudo") };
-    let refused = room.desk.request(&unsure, &glass, &crate::room::key());
+    let refused = room.desk.request(&unsure, &glass, &key());
     assert_eq!(code(&refused), Some(ProblemCode::Forbidden), "it is an approval, so the door must be sure");
 }
 
@@ -109,4 +110,17 @@ fn a_glass_nobody_looks_at_in_time_is_told_once_also_over_a_restart_and_can_stil
     assert_eq!(code(&breaks(&room, "alice")), Some(ProblemCode::Refused));
     room.approves("dave", &request).unwrap();
     assert!(breaks(&room, "alice").is_ok());
+}
+
+#[test]
+fn glass_that_a_host_broke_in_somebodys_name_is_in_the_way_of_hosts_and_not_of_them() {
+    let room = room_by(GLASS);
+    let by_host = || {
+        let caller = Caller { channel: Channel::Host, ..caller("alice") };
+        room.desk.request(&caller, &NewRequest { break_glass: true, ..wants("ssh") }, &key())
+    };
+    assert!(by_host().unwrap().grant.is_some());
+    assert_eq!(code(&by_host()), Some(ProblemCode::Refused), "nobody has looked at it");
+    assert!(breaks(&room, "alice").unwrap().grant.is_some());
+    assert_eq!(code(&breaks(&room, "alice")), Some(ProblemCode::Refused), "her own is to be looked at");
 }
