@@ -367,17 +367,13 @@ pub fn sessions_within(
     high: SessionId,
 ) -> Result<Vec<There>, DeskError> {
     let (low, high) = (low.bits(), high.bits());
-    let rows = match host {
-        Some(host) => {
-            let sql = "SELECT host, body, ending FROM host_session WHERE host = ?1 AND id BETWEEN ?2 AND ?3 LIMIT 100";
-            connection.rows(sql, &[&host.as_str(), &low, &high])?
-        }
-        None => {
-            let sql = "SELECT host, body, ending FROM host_session WHERE id BETWEEN ?1 AND ?2 LIMIT 100";
-            connection.rows(sql, &[&low, &high])?
-        }
+    let Some(host) = host else {
+        let sql = "SELECT host, body, ending FROM host_session WHERE id BETWEEN ?1 AND ?2 LIMIT 100";
+        return connection.rows(sql, &[&low, &high])?.into_iter().map(read).collect();
     };
-    rows.into_iter().map(read).collect()
+    let sql =
+        "SELECT host, body, ending FROM host_session WHERE host = ?1 AND id BETWEEN ?2 AND ?3 LIMIT 100";
+    connection.rows(sql, &[&host.as_str(), &low, &high])?.into_iter().map(read).collect()
 }
 
 /// Somebody wants a session ended; whoever was first stays. Whether it is there.
