@@ -174,6 +174,7 @@ fn start(
         nonsense: Mutex::default(),
         throttle: Mutex::default(),
         seats: Mutex::default(),
+        clients: Mutex::default(),
         approvers_of: Mutex::default(),
     });
     let sockets = Sockets::open(&site.config.load())?;

@@ -8,6 +8,7 @@ mod callers;
 mod fleet;
 mod prompt;
 
+use crate::clients::Clients;
 use crate::config::Config;
 use crate::line::{self, Command, Next};
 use crate::memory::Changed;
@@ -47,6 +48,8 @@ pub struct Gate {
     pub throttle: Mutex<Throttle>,
     /// Who waits at a prompt.
     pub seats: Mutex<Seats>,
+    /// Where those come from whose session is still to open.
+    pub clients: Mutex<Clients>,
     /// What the approvers in memory were worked out from, and when.
     pub approvers_of: Mutex<Option<(World, Arc<Config>, Instant)>>,
 }
@@ -152,9 +155,11 @@ impl Gate {
                 return reply(&frame, Reason::BadRequest, None, line);
             }
         };
-        if asked.question.service.switches() && asked.question.address.is_none() {
+        if asked.question.service.switches() {
             // A pinned grant goes by where the login came from that sudo is run in.
             asked.question.address = self.login_around(&asked).and_then(|session| session.address);
+        } else if asked.frame.phase == frame::Phase::Open && asked.question.address.is_none() {
+            asked.comes_from(self.clients().of(asked.caller, &asked.question.subject, kernel::since_boot()));
         }
         if asked.frame.phase == frame::Phase::Open && self.is_in_what_ended(&asked) {
             let line = "jit: the login that this is run in is over.".to_owned();
@@ -163,7 +168,14 @@ impl Gate {
         match asked.frame.phase {
             frame::Phase::Close => self.close(&asked),
             frame::Phase::Notice => self.notice(&asked),
-            frame::Phase::Account | frame::Phase::Auth | frame::Phase::Open => self.decide(&asked),
+            frame::Phase::Account => {
+                let answer = self.decide(&asked);
+                if answer.verdict == Verdict::Allow {
+                    self.keep_address(&asked);
+                }
+                answer
+            }
+            frame::Phase::Auth | frame::Phase::Open => self.decide(&asked),
             frame::Phase::Ask => self.ask(&asked),
             frame::Phase::Wait => self.wait(&asked),
         }
@@ -174,6 +186,18 @@ impl Gate {
     fn is_in_what_ended(&self, asked: &Asked) -> bool {
         let over = self.site.over.lock().unwrap_or_else(PoisonError::into_inner);
         asked.frame.outer_session != NO_SESSION && over.contains(&asked.frame.outer_session)
+    }
+
+    /// Keeps where this login comes from until its session opens, where sshd will not say it again.
+    fn keep_address(&self, asked: &Asked) {
+        if let Some(address) = asked.question.address.filter(|_| as_address(&asked.frame.rhost).is_none()) {
+            let subject = asked.question.subject.clone();
+            self.clients().came(asked.caller, subject, address, kernel::since_boot());
+        }
+    }
+
+    fn clients(&self) -> MutexGuard<'_, Clients> {
+        self.clients.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The session that a sudo is run in.
@@ -501,7 +525,12 @@ impl Asked {
         };
         // Before its session phase sudo tells PAM only the invoker, not whom they want to become.
         let known = phase == Phase::Open || service.as_str() != "sudo";
-        let address: Option<IpAddr> = text(&frame.address).parse().ok();
+        let address = match frame.phase {
+            _ if service.switches() => None,
+            // What PAM's environment says by now the person may have written, into ~/.pam_environment.
+            frame::Phase::Open | frame::Phase::Close => as_address(&frame.rhost),
+            _ => as_address(&frame.address),
+        };
         let rhost = address.map_or_else(|| text(&frame.rhost), |address| address.to_string());
         let question = Question {
             subject: login(&frame.subject)?,
@@ -511,6 +540,14 @@ impl Asked {
             address,
         };
         Ok((question, target, rhost, text(&frame.tty)))
+    }
+
+    /// Where the client is, where that is known from elsewhere.
+    fn comes_from(&mut self, address: Option<IpAddr>) {
+        if let Some(address) = address {
+            self.question.address = Some(address);
+            self.rhost = address.to_string();
+        }
     }
 
     /// The login as the desk takes it.
@@ -564,6 +601,11 @@ impl Asked {
             times: 1,
         }
     }
+}
+
+/// An address as text, where it is one.
+fn as_address(text: &[u8]) -> Option<IpAddr> {
+    std::str::from_utf8(text).ok()?.parse().ok()
 }
 
 /// What a line says besides.

@@ -61,6 +61,12 @@ pub const LOGIN_REQUESTS_PER: Duration = Duration::from_secs(3600);
 /// People whose refused logins are counted at once.
 pub const LOGIN_PEOPLE: usize = 10_000;
 
+/// Logins whose address is kept until their session opens: more than sshd's MaxStartups takes in at once.
+pub const CLIENTS: usize = 1000;
+
+/// And for so long, as [`MONITOR_PAIR`].
+pub const CLIENT_KEPT: chrono::TimeDelta = MONITOR_PAIR;
+
 /// Who waits at a prompt and asks nothing for so long has lost the place: sshd ends a login after its
 /// LoginGraceTime of 120 s, and sudo asks each second.
 pub const SEAT_KEPT: Duration = Duration::from_secs(130);

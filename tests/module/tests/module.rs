@@ -32,7 +32,12 @@ fn login(stack: &Stack) -> Outcome {
 fn what_the_gate_is_asked_about_an_ssh_login() {
     let folder = folder();
     let gate = Gate::answering(folder.path(), |question| allow(question).encode().unwrap());
-    let items = ["rhost=client.example", "tty=ssh", "env=SSH_CONNECTION=203.0.113.5 50000 192.0.2.1 22"];
+    let items = [
+        "rhost=client.example",
+        "tty=ssh",
+        "env=SSH_CONNECTION=203.0.113.5 50000 192.0.2.1 22",
+        "later=SSH_CONNECTION=10.0.0.5 50000 192.0.2.1 22",
+    ];
     let outcome = stack(folder.path(), "").run("sshd", "nobody", "acct,open,close,cred", &items);
     let codes: Vec<i32> = outcome.phases.iter().map(|(_, code, _)| *code).collect();
     assert_eq!(codes, [SUCCESS; 4]);
@@ -51,7 +56,11 @@ fn what_the_gate_is_asked_about_an_ssh_login() {
             (question.rhost.as_slice(), question.tty.as_slice()),
             (&b"client.example"[..], &b"ssh"[..])
         );
-        assert_eq!(question.address, b"203.0.113.5", "the address is sshd's word, not the resolver's");
+        let address: &[u8] = if question.phase == Phase::Account { b"203.0.113.5" } else { b"" };
+        assert_eq!(
+            question.address, address,
+            "the address is sshd's word, not the resolver's nor the person's"
+        );
         assert_eq!((question.mode, question.notice), (Mode::Enforce, Notice::None));
         assert!(question.pid > 0);
         assert_eq!(
@@ -70,6 +79,9 @@ fn in_sudo_and_su_the_invoker_is_the_subject_and_must_be_who_runs_it() {
     let gate = Gate::answering(folder.path(), |question| allow(question).encode().unwrap());
     let stack = stack(folder.path(), "");
     for service in ["sudo", "sudo-i", "su"] {
+        let came_from = "env=SSH_CONNECTION=10.0.0.5 50000 192.0.2.1 22";
+        assert_eq!(stack.run(service, "root", "acct", &["ruser=daemon", came_from, "uid=1"]).code(), SUCCESS);
+        assert_eq!(gate.asked().address, b"", "whoever is in came from where they came in from");
         assert_eq!(stack.run(service, "root", "open", &["ruser=daemon", "uid=1"]).code(), SUCCESS);
         let question = gate.asked();
         assert_eq!((question.subject.as_slice(), question.target.as_slice()), (&b"daemon"[..], &b"root"[..]));
