@@ -16,7 +16,7 @@ use crate::memory::Carried;
 use crate::process::{self, NO_SESSION, Process};
 use crate::site::Site;
 use crate::{ledger::LedgerError, limits};
-use access::{Login, Now, Phase, Question, SessionId, Time};
+use access::{Decision, GrantId, Login, Now, Phase, Question, SessionId, Time};
 use api::{EndCause, HowEnded, Session, SessionChange, SessionRecord};
 use chrono::TimeDelta;
 use loglines::{Faults, Level, Tells};
@@ -233,13 +233,12 @@ impl Warden {
         }
     }
 
-    /// Those of `due` that another grant covers: they are struck off it.
+    /// Those of `due` that another grant covers, without a first use: nobody need be there. They are struck off it.
     fn covered(&self, all: &[Carried], due: &mut Due, now: Now) -> Due {
         let mut covered = Due::new();
         for Carried { session, .. } in all {
             let may = due.get(&session.id).is_some_and(|(over, _)| over.cause != EndCause::Asked);
-            let carries = |decision: access::Decision| decision.allows() && decision.grant.is_some();
-            if may && carries(self.site.memory.decide(&question_of(session), now)) {
+            if may && carrier(&self.site.memory.decide(&question_of(session), now)).is_some() {
                 covered.extend(due.remove_entry(&session.id));
             }
         }
@@ -275,11 +274,8 @@ impl Warden {
         self.site.ledger.append(limits::MOVE_WAIT, move |entry| {
             let now = clock.now();
             let decision = entry.memory().decide(&question, now);
-            let Some(grant) = decision.grant.as_ref().filter(|_| decision.allows()).map(|grant| grant.id)
-            else {
-                return Ok(());
-            };
-            let moved = entry.change(id, |before| SessionRecord {
+            let Some(grant) = carrier(&decision) else { return Ok(()) };
+            entry.change(id, |before| SessionRecord {
                 at: now.trusted,
                 change: SessionChange::Moved,
                 detail: before.grant.map(|grant| format!("grant {grant} is over")).unwrap_or_default(),
@@ -288,9 +284,6 @@ impl Warden {
                 comment: None,
                 end: None,
             })?;
-            if let (true, Some(claim)) = (moved, decision.claim) {
-                entry.claim(grant, claim)?;
-            }
             Ok(())
         })
     }
@@ -536,6 +529,13 @@ fn is_just_now(over: &Over, now: Now) -> bool {
     (now.trusted - over.since).to_std().is_ok_and(|since| since < limits::RELEASE_PAUSE)
 }
 
+/// The grant that a session goes on under, by what the gate would say. A clock that starts by use is started by who comes
+/// in, never by a session that is left open.
+fn carrier(decision: &Decision) -> Option<GrantId> {
+    let carries = decision.allows() && decision.claim.is_none();
+    decision.grant.as_ref().filter(|_| carries).map(|grant| grant.id)
+}
+
 /// What the gate would be asked if the session opened now.
 fn question_of(session: &Session) -> Question {
     Question {
@@ -592,5 +592,43 @@ fn how(session: &Session, ending: &Ending, now: Now) -> SessionRecord {
             killed: count(killed),
         }),
         detail: String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sessions::sample::{grant, session};
+    use access::{Claim, Grant, HostName, Local, Span, View, Window, decide};
+
+    fn at(seconds: i64) -> Time {
+        Time::UNIX_EPOCH + TimeDelta::seconds(seconds)
+    }
+
+    #[test]
+    fn a_session_goes_on_under_a_grant_that_is_in_use_and_uses_none_for_the_first_time() {
+        let first_use = Grant {
+            id: GrantId::from_random(2),
+            window: Window::FirstUse {
+                not_before: at(0),
+                claim_by: at(900),
+                length: Span::seconds(100).unwrap(),
+                latest_end: at(1000),
+            },
+            ..grant(0)
+        };
+        let mut view = View::of(HostName::parse("web-1").unwrap());
+        view.put(grant(10));
+        view.put(first_use);
+        let mut local = Local { enrolled: true, ..Local::default() };
+        let carrier = |view: &View, local: &Local| {
+            carrier(&decide(view, local, &question_of(&session(1)), Now::exactly(at(20))))
+        };
+        assert_eq!(carrier(&view, &local), None, "nobody need be there");
+        local.claims.insert(GrantId::from_random(2), Claim { started: at(5), ends: at(105) });
+        assert_eq!(carrier(&view, &local), Some(GrantId::from_random(2)));
+        local.claims.clear();
+        view.put(Grant { id: GrantId::from_random(3), ..grant(30) });
+        assert_eq!(carrier(&view, &local), Some(GrantId::from_random(3)));
     }
 }
