@@ -1,5 +1,6 @@
 //! The control socket: API v1 for people on this machine, who are known by what the kernel says of them.
 
+use crate::clock::Confirmed;
 use crate::peer::{self, Peer};
 use crate::sessions::routes::routes;
 use crate::site::Site;
@@ -453,7 +454,7 @@ async fn accept_clock(
         if !caller.roles.admin {
             return Err(DeskError::Forbidden("only root may say that the clock is right".to_owned()));
         }
-        let now = site.ledger.confirm_clock(&site.clock, true)?;
+        let now = site.ledger.confirm_clock(&site.clock, Confirmed::ByRoot)?;
         Ok(serde_json::json!({ "now": now }))
     })
     .await

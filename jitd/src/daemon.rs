@@ -1,7 +1,7 @@
 //! The daemon's life: everything checked, then opened, then served, until it is told to stop.
 
 use crate::accounts::{AccountBook, AccountsError};
-use crate::clock::Clock;
+use crate::clock::{Clock, Confirmed};
 use crate::config::{Config, ConfigError};
 use crate::examined::Examined;
 use crate::gate::Gate;
@@ -298,11 +298,7 @@ impl Daemon {
         self.told("closing what is over", self.site.desk.tick());
         self.told("following the policy", self.reconcile());
         self.site.memory.forget(self.site.clock.now());
-        let confirmed = if self.site.clock.settled() {
-            self.site.ledger.confirm_clock(&self.site.clock, false).map(drop)
-        } else {
-            Ok(())
-        };
+        let confirmed = self.confirm_clock();
         let mut kept_at = self.kept_at.lock().unwrap_or_else(PoisonError::into_inner);
         let kept = if kept_at.elapsed() >= limits::FLOOR_EVERY {
             *kept_at = Instant::now();
@@ -314,6 +310,24 @@ impl Daemon {
         self.told("taking old records away", self.prune());
         self.record_loss(self.site.log.dropped_before());
         self.site.watch_is_in_time();
+    }
+
+    /// Goes by the wall clock where a time service has kept it for long enough.
+    fn confirm_clock(&self) -> Result<(), LedgerError> {
+        let clock = &self.site.clock;
+        let Some(how) = clock.settled(self.site.source.hub().is_some()) else { return Ok(()) };
+        let before = clock.own().trusted;
+        let now = self.site.ledger.confirm_clock(clock, how)?;
+        if how == Confirmed::ByTimeServiceAhead {
+            // Grants that start later start now, and others are over.
+            let what = format!(
+                "the gate's time was {} behind of a wall clock that a time service keeps, and goes on from {now}: the machine \
+                 stood still, or its clock was wrong before",
+                access::for_people(now - before)
+            );
+            self.site.log.put(Level::Err, what);
+        }
+        Ok(())
     }
 
     /// Tells the log how something went that is done again and again.
