@@ -125,6 +125,10 @@ fn start(
         let detail = format!("log={log} by=jitd-{}", env!("CARGO_PKG_VERSION"));
         (ledger::stamps(boot.clone())(), opening(Mark::Opened, detail))
     })?;
+    // Old records go once syslog has a checkpoint after them, and in a journal without room there is no new one.
+    if let Some(checkpoint) = file.checkpoint()? {
+        log.checkpoint(checkpoint);
+    }
     let clock = crate::rows::clock(file.connection())?;
     let clock = Arc::new(Clock::resume(clock).map_err(os("reading the clock"))?);
     let memory = Arc::new(ledger::load(file.connection(), &host)?);
@@ -135,7 +139,9 @@ fn start(
         Writer::start(file, ledger::stamps(boot), keeper).map_err(os("starting the writer's thread"))?;
     let reader = || store::read_only(&options.path);
     let ledger = Arc::new(Ledger::new(writer.clone(), Arc::clone(&memory), reader()?, log.clone()));
-    ledger.keep_clock(&clock)?;
+    // Without room for it the daemon runs all the same: it refuses, makes room, and lets spare keys in.
+    let kept = ledger.keep_clock(&clock);
+    goes_on_without(log, "writing the clock down", kept)?;
 
     let state = config.state.clone();
     let config = Arc::new(ArcSwap::from_pointee(config));
@@ -178,11 +184,9 @@ fn start(
         approvers_of: Mutex::default(),
     });
     let sockets = Sockets::open(&site.config.load())?;
-    site.ledger.mark(
-        Mark::Started,
-        format!("version={}", env!("CARGO_PKG_VERSION")),
-        site.clock.now().trusted,
-    )?;
+    let version = format!("version={}", env!("CARGO_PKG_VERSION"));
+    let started = site.ledger.mark(Mark::Started, version, site.clock.now().trusted);
+    goes_on_without(&site.log, "recording the start", started)?;
     let daemon = Arc::new(Daemon {
         path: path.into(),
         site,
@@ -199,6 +203,21 @@ fn start(
         daemon.site.log.put(Level::Err, format!("the hub is not listened to: {why}; {what}"));
     }
     daemon.serve(sockets)
+}
+
+/// What could not be written down for want of room is told, and ends no start: only a daemon that runs takes old records
+/// away.
+fn goes_on_without<T>(log: &Log, doing: &str, done: Result<T, LedgerError>) -> Result<(), LedgerError> {
+    match done {
+        Err(LedgerError::Store(why @ (StoreError::Full(_) | StoreError::Failed))) => {
+            log.put(
+                Level::Err,
+                format!("{doing}: {why}; the daemon runs, and lets nobody in until there is room"),
+            );
+            Ok(())
+        }
+        done => done.map(drop),
+    }
 }
 
 /// The policy that was applied last. One that was lost, or that this release cannot read, gives nothing new,
