@@ -361,6 +361,7 @@ impl Site {
 
     fn check(&self, caller: &Caller, query: &CheckQuery) -> Result<Check, DeskError> {
         let host = query.host.as_ref().unwrap_or(&self.host);
+        self.refresh_approvers();
         let decide = |question: &Question, now| Ok(self.memory.decide_on(Some(host), question, now));
         self.desk.check(caller, query, host, decide)
     }

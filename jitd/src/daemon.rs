@@ -165,6 +165,7 @@ fn start(
         accounts,
         policies,
         config,
+        approvers_of: Mutex::default(),
         ending,
         over,
         left,
@@ -181,7 +182,6 @@ fn start(
         throttle: Mutex::default(),
         seats: Mutex::default(),
         clients: Mutex::default(),
-        approvers_of: Mutex::default(),
     });
     let sockets = Sockets::open(&site.config.load())?;
     let version = format!("version={}", env!("CARGO_PKG_VERSION"));

@@ -9,7 +9,6 @@ mod fleet;
 mod prompt;
 
 use crate::clients::Clients;
-use crate::config::Config;
 use crate::line::{self, Command, Next};
 use crate::memory::Changed;
 use crate::process::{self, NO_SESSION};
@@ -32,7 +31,6 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
-use workflow::World;
 
 /// Everything a question needs.
 pub struct Gate {
@@ -50,8 +48,6 @@ pub struct Gate {
     pub seats: Mutex<Seats>,
     /// Where those come from whose session is still to open.
     pub clients: Mutex<Clients>,
-    /// What the approvers in memory were worked out from, and when.
-    pub approvers_of: Mutex<Option<(World, Arc<Config>, Instant)>>,
 }
 
 /// The gate's threads.
@@ -241,7 +237,7 @@ impl Gate {
     }
 
     fn decide(&self, asked: &Asked) -> Answer {
-        self.refresh_approvers();
+        self.site.refresh_approvers();
         let now = self.site.clock.now();
         let decision = self.site.memory.decide(&asked.question, now);
         // Whatever the answer is, whoever waited at a prompt for it does no more.
@@ -463,30 +459,6 @@ impl Gate {
         let source = self.site.source.name().to_owned();
         let staleness_s = self.site.source.staleness_s(self.site.clock.now().trusted).unwrap_or_default();
         DecisionRecord { source, staleness_s, ..asked.template(&self.site.host) }
-    }
-
-    /// Who approves follows from the policy and the people, and is worked out when one changed, or when an
-    /// absence may have ended.
-    fn refresh_approvers(&self) {
-        let (world, config) = (self.site.policies.world(), self.site.config.load_full());
-        let mut known = self.approvers_of.lock().unwrap_or_else(PoisonError::into_inner);
-        if known.as_ref().is_some_and(|(before, c, at)| {
-            Arc::ptr_eq(&before.policy, &world.policy)
-                && Arc::ptr_eq(&before.people, &world.people)
-                && Arc::ptr_eq(c, &config)
-                && at.elapsed() < limits::APPROVERS_EVERY
-        }) {
-            return;
-        }
-        let mut approvers = std::collections::HashSet::new();
-        // Where a hub decides, nobody needs to come in here to approve.
-        if config.gate.approvers_log_in && self.site.source.hub().is_none() {
-            for person in world.approvers(self.site.clock.now()) {
-                approvers.extend(world.people.get(&person).into_iter().flat_map(|human| human.names.clone()));
-            }
-        }
-        self.site.memory.set_approvers(approvers);
-        *known = Some((world, config, Instant::now()));
     }
 }
 

@@ -1,4 +1,4 @@
-//! The daemon asked by a module that sits at a prompt, question by question.
+//! The daemon asked question by question, as the module asks: from a prompt for the most part.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)] // also in the functions that tests share
 
 use frame::{Answer, Mode, Offer, Phase, Question, Verdict, Wish};
@@ -230,4 +230,19 @@ fn prompts_open_no_more_requests_than_refused_logins_do() {
     let more = asks(10);
     assert_eq!(more.offer, Offer::Nothing);
     assert!(line(&more).contains("as many requests as they can within an hour"), "{}", line(&more));
+}
+
+#[test]
+fn a_dry_run_knows_who_approves_before_anybody_has_knocked() {
+    let daemon = Daemon::start("");
+    let client = api::Client::on_socket(&daemon.folder.path().join("control")).unwrap();
+    let query = api::CheckQuery {
+        user: access::Login::parse("bob").unwrap(),
+        service: access::Service::parse("ssh").unwrap(),
+        host: None,
+        run_as: None,
+        at: None,
+    };
+    let check = client.check(&query).unwrap();
+    assert_eq!((check.allowed, check.reason), (true, access::Reason::Approver));
 }
