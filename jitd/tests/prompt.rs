@@ -246,3 +246,22 @@ fn a_dry_run_knows_who_approves_before_anybody_has_knocked() {
     let check = client.check(&query).unwrap();
     assert_eq!((check.allowed, check.reason), (true, access::Reason::Approver));
 }
+
+#[test]
+fn a_session_comes_from_where_its_login_came_from_and_not_from_what_its_user_wrote() {
+    let daemon = Daemon::start("");
+    let asks = |phase, rhost: &str, address: &str| {
+        let of_bob = Question::at_sshd(phase, "bob");
+        let question = Question { rhost: rhost.into(), address: address.into(), ..of_bob };
+        assert_eq!(daemon.asked(&question).verdict, Verdict::Allow);
+    };
+    asks(Phase::Open, "client.example", "10.0.0.5");
+    // From now on it is known where this process, which is sshd, has its client.
+    asks(Phase::Account, "client.example", "203.0.113.5");
+    asks(Phase::Open, "client.example", "10.0.0.5");
+    asks(Phase::Open, "203.0.113.6", "10.0.0.5");
+    let told = daemon.told("decision=allow reason=approver user=bob");
+    let from: Vec<_> =
+        told.iter().filter_map(|line| line.split(" rhost=").nth(1)?.split(' ').next()).collect();
+    assert_eq!(from, ["client.example", "203.0.113.5", "203.0.113.5", "203.0.113.6"], "{told:#?}");
+}
