@@ -133,8 +133,11 @@ impl Gate {
             }
         };
         let answer = self.answer(question, caller, by);
-        // A caller that is gone has been refused by its own deadline.
-        let _ = answer.encode().map(|bytes| stream.write_all(&bytes));
+        match answer.encode() {
+            // A caller that is gone has been refused by its own deadline.
+            Ok(bytes) => drop(stream.write_all(&bytes)),
+            Err(why) => self.site.log.put(Level::Err, format!("gate: an answer cannot be written: {why}")),
+        }
     }
 
     fn answer(&self, frame: frame::Question, caller: i32, by: Instant) -> Answer {
@@ -600,6 +603,7 @@ fn filled(template: DecisionRecord, decision: &Decision, now: Now) -> DecisionRe
     }
 }
 
+/// An answer, its line cut to what a frame takes: whatever is in it, it is no reason to answer nothing.
 fn reply(question: &frame::Question, reason: Reason, decision: Option<&Decision>, line: String) -> Answer {
     let carries = decision.filter(|decision| decision.allows());
     Answer {
@@ -613,7 +617,7 @@ fn reply(question: &frame::Question, reason: Reason, decision: Option<&Decision>
             .map(|grant| grant.id.to_string().into_bytes())
             .unwrap_or_default(),
         expires: carries.and_then(|d| d.ends).map_or(0, |ends| ends.timestamp()),
-        line: line.into_bytes(),
+        line: line::shown(line, frame::limits::LINE).into_bytes(),
         offer: frame::Offer::Nothing,
     }
 }

@@ -265,3 +265,20 @@ fn a_session_comes_from_where_its_login_came_from_and_not_from_what_its_user_wro
         told.iter().filter_map(|line| line.split(" rhost=").nth(1)?.split(' ').next()).collect();
     assert_eq!(from, ["client.example", "203.0.113.5", "203.0.113.5", "203.0.113.6"], "{told:#?}");
 }
+
+#[test]
+fn a_refusal_that_has_too_much_to_say_is_an_answer_all_the_same() {
+    let daemon = Daemon::start("");
+    // Each of these is shown as six characters.
+    let name = vec![0x1b; 200];
+    let answer = daemon.asked(&Question {
+        subject: name.clone(),
+        target: name,
+        can_prompt: false,
+        ..question(Phase::Account)
+    });
+    assert_eq!(answer.reason, b"bad_request");
+    let line = line(&answer);
+    assert_eq!(line.len(), frame::limits::LINE);
+    assert!(line.starts_with("jit: login name \"\\u{1b}"), "{line}");
+}
