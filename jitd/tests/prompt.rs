@@ -282,3 +282,18 @@ fn a_refusal_that_has_too_much_to_say_is_an_answer_all_the_same() {
     assert_eq!(line.len(), frame::limits::LINE);
     assert!(line.starts_with("jit: login name \"\\u{1b}"), "{line}");
 }
+
+#[test]
+fn what_the_module_let_in_is_told_as_let_in_whatever_can_be_read_of_it() {
+    let daemon = Daemon::start("");
+    let answer = daemon.asked(&Question {
+        service: b"su".to_vec(),
+        target: b"CORP\\first last".to_vec(),
+        notice: frame::Notice::Exempt,
+        ..Question::at_sshd(Phase::Notice, "root")
+    });
+    assert_eq!((answer.verdict, answer.reason.as_slice()), (Verdict::Deny, &b"bad_request"[..]));
+    let told = daemon.told("first last");
+    assert_eq!(told.len(), 1, "{told:#?}");
+    assert!(told[0].contains("decision=allow reason=exempt user=root "), "{told:#?}");
+}

@@ -373,6 +373,26 @@ fn what_the_module_decides_alone_is_told_to_the_gate_and_never_waits_for_it() {
 }
 
 #[test]
+fn what_the_gate_has_no_record_of_goes_to_syslog() {
+    testbed::install(&[("strace", "strace")]).unwrap();
+    for takes in [true, false] {
+        let folder = folder();
+        let _gate = Gate::answering(folder.path(), move |question| {
+            let answer = if takes { allow(question) } else { deny(question, "jit: no.") };
+            answer.encode().unwrap()
+        });
+        let calls = folder.path().join("calls");
+        let under = ["strace", "-qq", "-o", calls.to_str().unwrap(), "-e", "trace=connect"];
+        let outcome =
+            stack(folder.path(), "spare_user=daemon").run_under(&under, "sshd", "daemon", "acct", &[]);
+        assert_eq!(outcome.is_quiet().code(), SUCCESS);
+        let calls = std::fs::read_to_string(calls).unwrap();
+        assert!(calls.contains("gate.sock"), "{calls}");
+        assert_eq!(calls.contains("/dev/log"), !takes, "{calls}");
+    }
+}
+
+#[test]
 fn only_the_line_itself_can_say_that_no_answer_lets_in() {
     let folder = folder();
     assert_eq!(login(&stack(folder.path(), "on_unavailable=allow")).is_quiet().code(), SUCCESS);
