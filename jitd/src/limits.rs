@@ -93,7 +93,7 @@ pub const ACCOUNTS_SETTLE: Duration = Duration::from_secs(10);
 /// end meanwhile waits too.
 pub const MOVE_WAIT: Duration = Duration::from_millis(200);
 
-/// And if it cannot be made durable within this after its own grant was over, the session ends.
+/// And if it cannot be made durable within this after its own grant was found to be over, the session ends.
 pub const MOVE_WITHIN: Duration = Duration::from_secs(5);
 
 /// Audit sessions of ended sessions that are remembered, 400 KB of them: days of a busy host.

@@ -50,6 +50,8 @@ struct Watched {
     warned: Option<(Time, usize)>,
     ending: Option<Ending>,
     closed: bool,
+    /// Since when it is to go on under another grant.
+    moves_since: Option<Instant>,
     /// Its person's user id, where the session is a login by a grant.
     login_of: Option<u32>,
 }
@@ -126,7 +128,7 @@ impl Warden {
         let at = Instant::now();
         self.strike(&all, &processes, now, at, &mut next);
         self.end_managers(&all, at, &mut next);
-        self.move_on(&all, covered, now, at, &mut next);
+        self.move_on(&all, covered, at, &mut next);
         if at.duration_since(self.ticked) >= limits::TICK {
             self.ticked = at;
             self.let_go(&before, now);
@@ -166,6 +168,7 @@ impl Warden {
                 warned: None,
                 ending: None,
                 closed,
+                moves_since: None,
                 login_of: if by_grant { self.uid_of(&session.target) } else { None },
             };
             self.watched.insert(session.id, watched);
@@ -247,13 +250,19 @@ impl Warden {
 
     /// Has sessions go on under the grant that covers them, once that is durable. One for which it cannot be made
     /// so in time ends.
-    fn move_on(&mut self, all: &[Carried], mut covered: Due, now: Now, at: Instant, next: &mut Next) {
+    fn move_on(&mut self, all: &[Carried], mut covered: Due, at: Instant, next: &mut Next) {
+        let mut too_late = HashSet::new();
+        for (id, watched) in &mut self.watched {
+            if watched.is_late_to_move(covered.contains_key(id), at) {
+                too_late.insert(*id);
+            }
+        }
         let mut late = Due::new();
         for Carried { session, .. } in all {
             let Some((over, grace)) = covered.remove(&session.id) else { continue };
             let Err(why) = self.goes_on(session) else { continue };
             next.by(at + limits::MOVE_WAIT);
-            if (now.trusted - over.since).to_std().is_ok_and(|late| late > limits::MOVE_WITHIN) {
+            if too_late.contains(&session.id) {
                 let what = "another grant covers it, which cannot be written down, so it ends";
                 self.site.log.put(Level::Err, format!("session {}: {what}: {why}", session.id));
                 late.insert(session.id, (over, grace));
@@ -519,6 +528,16 @@ impl Watched {
         self.opener.as_ref().map_or_else(is_there, process::is_alive)
     }
 
+    /// Whether it has been to go on under another grant for too long, where it `is_to`. By a clock that only goes on: since
+    /// when a grant is gone nobody knows, and trusted time may be behind of its end.
+    fn is_late_to_move(&mut self, is_to: bool, at: Instant) -> bool {
+        if !is_to {
+            self.moves_since = None;
+            return false;
+        }
+        at.duration_since(*self.moves_since.get_or_insert(at)) > limits::MOVE_WITHIN
+    }
+
     fn audit_of_ending(&self) -> Option<u32> {
         self.ending.as_ref().map(|_| self.session.audit_session)
     }
@@ -630,5 +649,25 @@ mod tests {
         local.claims.clear();
         view.put(Grant { id: GrantId::from_random(3), ..grant(30) });
         assert_eq!(carrier(&view, &local), Some(GrantId::from_random(3)));
+    }
+
+    #[test]
+    fn a_session_that_cannot_be_moved_in_time_is_late_whatever_its_grant_says() {
+        let mut watched = Watched {
+            session: Arc::new(session(1)),
+            opener: None,
+            warned: None,
+            ending: None,
+            closed: false,
+            moves_since: None,
+            login_of: None,
+        };
+        let start = Instant::now();
+        let mut is_late =
+            |is_to, seconds| watched.is_late_to_move(is_to, start + Duration::from_secs(seconds));
+        assert!(!is_late(true, 0) && !is_late(true, 5) && is_late(true, 6));
+        // It went on, and is to once more later.
+        assert!(!is_late(false, 7));
+        assert!(!is_late(true, 60) && !is_late(true, 65) && is_late(true, 66));
     }
 }
