@@ -355,6 +355,35 @@ fn spare_keys_and_roots_own_sudo_work_with_everything_dead() {
 }
 
 #[test]
+fn a_spare_key_is_found_in_whatever_encoding_full_names_are() {
+    let folder = folder();
+    let (passwd, group) = (folder.path().join("passwd"), folder.path().join("group"));
+    let people = b"root:x:0:0:root:/root:/bin/sh\nrescue:x:5001:5001:Ren\xe9 M\xfcller:/:/bin/sh\n";
+    std::fs::write(&passwd, people).unwrap();
+    std::fs::write(&group, b"root:x:0:\nsafe:x:5002:andr\xe9,rescue\n").unwrap();
+    let files = format!(
+        "mount --bind {} /etc/passwd && mount --bind {} /etc/group && exec \"$@\"",
+        passwd.display(),
+        group.display()
+    );
+    let under = ["unshare", "--mount", "sh", "-c", &files, "sh"];
+    for (arguments, code) in
+        [("spare_user=rescue", SUCCESS), ("spare_group=safe", SUCCESS), ("spare_user=root", AUTHINFO_UNAVAIL)]
+    {
+        let outcome = stack(folder.path(), arguments).run_under(&under, "sshd", "rescue", "acct", &[]);
+        assert_eq!(outcome.code(), code, "{arguments}");
+    }
+    let sudo = stack(folder.path(), "spare_user=rescue").run_under(
+        &under,
+        "sudo",
+        "root",
+        "acct",
+        &["ruser=rescue", "uid=5001"],
+    );
+    assert_eq!(sudo.is_quiet().code(), SUCCESS, "the invoker is looked up there too");
+}
+
+#[test]
 fn what_the_module_decides_alone_is_told_to_the_gate_and_never_waits_for_it() {
     let folder = folder();
     let gate = Gate::answering(folder.path(), |question| deny(question, "no").encode().unwrap());
