@@ -6,7 +6,6 @@ use crate::site::Site;
 use access::Time;
 use api::{DoctorReport, Drill, Finding, Mark, MarkRecord, Record, Watched};
 use chrono::SecondsFormat;
-use loglines::Level;
 use std::collections::BTreeSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -145,10 +144,7 @@ impl Site {
     fn on_record(&self, news: Vec<News>) {
         for (mark, detail) in news {
             let record = MarkRecord { at: self.clock.now().trusted, mark, detail };
-            let log = self.log.clone();
-            self.ledger.append_later(Record::Mark(Box::new(record)), move |record, why| {
-                log.put(Level::Err, format!("{}: not in the journal: {why}", record.line(0)));
-            });
+            self.record_later(Record::Mark(Box::new(record)));
         }
     }
 }

@@ -327,7 +327,7 @@ impl Gate {
             record.would = Some(record.reason);
             record.reason = Reason::Monitor;
             // Somebody is let in without a grant: each time is told, not counted.
-            self.append_later(Record::Decision(Box::new(record)));
+            self.site.record_later(Record::Decision(Box::new(record)));
             return reply(&asked.frame, Reason::Monitor, None, String::new());
         }
         if let Next::Request(opened) = next {
@@ -407,7 +407,7 @@ impl Gate {
         };
         let decision = Decision { reason, grant: None, ends: None, claim: None };
         let record = self.record(asked, &decision, self.site.clock.now());
-        self.append_later(Record::Decision(Box::new(record)));
+        self.site.record_later(Record::Decision(Box::new(record)));
         reply(&asked.frame, reason, None, String::new())
     }
 
@@ -424,7 +424,7 @@ impl Gate {
     fn count(&self, record: DecisionRecord) {
         let due =
             self.repeats.lock().unwrap_or_else(PoisonError::into_inner).take(record, kernel::since_boot());
-        due.into_iter().for_each(|record| self.append_later(Record::Decision(Box::new(record))));
+        due.into_iter().for_each(|record| self.site.record_later(Record::Decision(Box::new(record))));
     }
 
     /// Writes out counts whose window is over; all of them when the daemon stops.
@@ -432,7 +432,7 @@ impl Gate {
         let mut repeats = self.repeats.lock().unwrap_or_else(PoisonError::into_inner);
         let due = if all { repeats.drain() } else { repeats.due(kernel::since_boot()) };
         drop(repeats);
-        due.into_iter().for_each(|record| self.append_later(Record::Decision(Box::new(record))));
+        due.into_iter().for_each(|record| self.site.record_later(Record::Decision(Box::new(record))));
         let mut nonsense = self.nonsense.lock().unwrap_or_else(PoisonError::into_inner);
         let due = if all { nonsense.drain() } else { nonsense.due(kernel::since_boot()) };
         drop(nonsense);
@@ -441,16 +441,6 @@ impl Gate {
 
     fn tell(&self, bad: Vec<BadQuestion>) {
         bad.into_iter().for_each(|bad| self.site.log.put(Level::Err, bad.line()));
-    }
-
-    fn append_later(&self, record: Record) {
-        let log = self.site.log.clone();
-        self.site.ledger.append_later(record, move |record, why| {
-            log.put(
-                Level::Err,
-                format!("{} {}", record.line(0), detail(&format!("not in the journal: {why}"))),
-            );
-        });
     }
 
     fn record(&self, asked: &Asked, decision: &Decision, now: Now) -> DecisionRecord {

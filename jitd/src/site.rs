@@ -11,9 +11,11 @@ use crate::policy::Policies;
 use crate::sessions::Left;
 use crate::source::Source;
 use access::{HostName, SessionId};
+use api::Record;
 use arc_swap::ArcSwap;
 use desk::{Desk, SqlStore, Worlds as _};
-use loglines::Log;
+use frame::Pairs;
+use loglines::{Level, Log};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
@@ -86,5 +88,14 @@ impl Site {
         }
         self.memory.set_approvers(approvers);
         *known = Some((world, config, Instant::now()));
+    }
+
+    /// Puts something on record that nobody waits for, or tells the log what is not there, and why.
+    pub fn record_later(&self, record: Record) {
+        let log = self.log.clone();
+        self.ledger.append_later(record, move |record, why| {
+            let why = Pairs::default().with("unrecorded", &why.to_string()).line();
+            log.put(Level::Err, format!("{} {why}", record.line(0)));
+        });
     }
 }

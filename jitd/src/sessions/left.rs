@@ -8,7 +8,6 @@ use access::Login;
 use api::{LeftOver, Mark, MarkRecord, Record};
 use desk::Worlds as _;
 use frame::Pairs;
-use loglines::Level;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
@@ -95,10 +94,7 @@ impl Site {
             }
             let detail = Pairs::default().with("user", user.as_str()).with("what", &what).line();
             let record = MarkRecord { at: self.clock.now().trusted, mark: Mark::LeftOver, detail };
-            let log = self.log.clone();
-            self.ledger.append_later(Record::Mark(Box::new(record)), move |record, why| {
-                log.put(Level::Err, format!("{}: not in the journal: {why}", record.line(0)));
-            });
+            self.record_later(Record::Mark(Box::new(record)));
         }
     }
 }
