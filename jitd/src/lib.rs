@@ -2,6 +2,7 @@
 //! records and logs each decision.
 
 mod accounts;
+mod budget;
 mod clients;
 mod clock;
 mod config;
