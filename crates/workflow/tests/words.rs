@@ -354,6 +354,7 @@ fn refusals() -> Vec<Refusal> {
         end_of(&grant, "bob", EndedHow::Revoked, None).unwrap_err(),
         Refusal::NotInChat { request: RequestId::from_random(5), rule: "production".into() },
         Refusal::LastInChat { request: RequestId::from_random(5), rule: "production".into() },
+        Refusal::OverByTheWall { ends: at(3600), wall: at(3 * 3600), trusted: at(0) },
         Refusal::TooManyPending(20),
         Refusal::TooManyOpened(60),
         Refusal::TooManyGrants { person: person("alice"), count: 64 },
@@ -398,10 +399,11 @@ fn sort(refusal: &Refusal) -> usize {
         Refusal::Senseless(_) => 27,
         Refusal::NotInChat { .. } => 28,
         Refusal::LastInChat { .. } => 29,
+        Refusal::OverByTheWall { .. } => 30,
     }
 }
 
-const SORTS: usize = 30;
+const SORTS: usize = 31;
 
 /// Why no rule covers what was asked.
 fn uncovered() -> Vec<String> {
