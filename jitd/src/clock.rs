@@ -6,6 +6,10 @@
 //! one start of the machine.
 //! After the next it is made anew from the wall clock and is *provisional*: it decides, but does not raise
 //! the floor until the clock is confirmed, so one bad clock cannot lock a host out for ever.
+//!
+//! `CLOCK_BOOTTIME` stands still while a virtual machine is saved. So a confirmed clock is confirmed again where a time
+//! service has kept the wall clock far ahead of it for as long as it takes to be believed after a start; never one that is
+//! behind. On a host of a hub the hub must say that it is that late, too.
 
 use crate::{kernel, limits};
 use access::{Now, Time};
@@ -37,6 +41,9 @@ pub enum Confirmed {
     ByRoot,
     /// A time service that kept it for long enough.
     ByTimeService,
+    /// The same, where it is far ahead of a clock that was confirmed before: the machine stood still (a saved virtual machine),
+    /// or what was confirmed was wrong.
+    ByTimeServiceAhead,
 }
 
 impl Confirmed {
@@ -45,6 +52,9 @@ impl Confirmed {
         match self {
             Self::ByRoot => "accepted by root",
             Self::ByTimeService => "kept by a time service",
+            Self::ByTimeServiceAhead => {
+                "kept by a time service, and far ahead of the time that was gone by until then"
+            }
         }
     }
 }
@@ -115,6 +125,21 @@ pub struct Clock {
     steady: Mutex<Steady>,
     signed: Mutex<Option<Signed>>,
     agreed: AtomicBool,
+    word: Mutex<Option<Word>>,
+}
+
+/// When a hub signed what was heard last, by its own clock.
+#[derive(Clone, Copy, Debug)]
+struct Word {
+    signed: Time,
+    heard: TimeDelta,
+}
+
+impl Word {
+    /// Whether the hub's clock says what this wall clock says. One that was signed long ago and comes again does not.
+    fn agrees(self, wall: Time, since_boot: TimeDelta) -> bool {
+        (self.signed + (since_boot - self.heard) - wall).abs() <= sync::limits::SKEW
+    }
 }
 
 /// It was at least this late when it was heard, as a hub signed.
@@ -148,21 +173,27 @@ impl Signed {
     }
 }
 
-/// How long the kernel's clock has been synchronised without a break.
+/// Since when the kernel's clock has been synchronised without a break, and how far ahead of the gate's time it was then.
 #[derive(Default)]
 struct Steady {
-    since: Option<TimeDelta>,
+    since: Option<(TimeDelta, TimeDelta)>,
 }
 
 impl Steady {
-    /// Whether that is long enough at `now`, time since boot. A break starts it anew.
-    fn holds(&mut self, synchronised: bool, now: TimeDelta) -> bool {
+    /// Whether that is long enough at `now`, time since boot. A break starts it anew, and so does a jump: it can be one
+    /// between two looks.
+    fn holds(&mut self, synchronised: bool, now: TimeDelta, ahead: TimeDelta) -> bool {
         if !synchronised {
             self.since = None;
             return false;
         }
+        let (mut since, was_ahead) = *self.since.get_or_insert((now, ahead));
+        if (ahead - was_ahead).abs() > strays() {
+            self.since = Some((now, ahead));
+            since = now;
+        }
         let settles = TimeDelta::from_std(limits::CLOCK_SETTLES).unwrap_or(TimeDelta::MAX);
-        now - *self.since.get_or_insert(now) >= settles
+        now - since >= settles
     }
 }
 
@@ -178,6 +209,7 @@ impl Clock {
             steady: Mutex::default(),
             signed: Mutex::default(),
             agreed: AtomicBool::new(false),
+            word: Mutex::default(),
         })
     }
 
@@ -198,6 +230,12 @@ impl Clock {
     pub fn hears(&self, signed: Option<Time>) {
         let mut held = self.signed.lock().unwrap_or_else(PoisonError::into_inner);
         *held = Signed::then(*held, signed, kernel::since_boot());
+    }
+
+    /// A hub has signed what is heard now when it was this late there.
+    pub fn hub_signed(&self, signed: Time) {
+        let word = Word { signed, heard: kernel::since_boot() };
+        *self.word.lock().unwrap_or_else(PoisonError::into_inner) = Some(word);
     }
 
     /// A hub has just said that it is this late. While the last such word agrees with this host's own time, the time is
@@ -231,11 +269,26 @@ impl Clock {
         *self.kept.lock().unwrap_or_else(PoisonError::into_inner) = kept;
     }
 
-    /// Whether the kernel's clock has just been synchronised long enough to confirm a provisional one.
-    pub fn settled(&self) -> bool {
+    /// Whether the kernel's clock has been synchronised long enough to confirm a provisional clock, or one that the wall
+    /// clock has left far behind. `has_hub` where this host goes by a hub.
+    pub fn settled(&self, has_hub: bool) -> Option<Confirmed> {
+        let (wall, since_boot) = (kernel::wall(), kernel::since_boot());
+        let ahead = wall - self.held(|kept| kept.now(wall, since_boot)).trusted;
         let mut steady = self.steady.lock().unwrap_or_else(PoisonError::into_inner);
-        let steady = steady.holds(kernel::synchronised(), kernel::since_boot());
-        steady && !self.held(|kept| kept.confirmed)
+        let holds = steady.holds(kernel::synchronised(), since_boot, ahead);
+        drop(steady);
+        if holds { self.confirms(wall, since_boot, has_hub) } else { None }
+    }
+
+    /// What a wall clock confirms that a time service has kept for long enough.
+    fn confirms(&self, wall: Time, since_boot: TimeDelta, has_hub: bool) -> Option<Confirmed> {
+        let (trusted, is_confirmed) = self.held(|kept| (kept.now(wall, since_boot).trusted, kept.confirmed));
+        if !is_confirmed {
+            return Some(Confirmed::ByTimeService);
+        }
+        let word = *self.word.lock().unwrap_or_else(PoisonError::into_inner);
+        let hub_agrees = !has_hub || word.is_some_and(|word| word.agrees(wall, since_boot));
+        (wall - trusted > strays() && hub_agrees).then_some(Confirmed::ByTimeServiceAhead)
     }
 
     /// What the clock rests on, in words; with what to do where it is not confirmed.
@@ -253,9 +306,13 @@ impl Clock {
         let drift = kernel::wall() - now.trusted;
         if drift.abs() > strays() {
             let by = span(drift);
-            let way = if drift < TimeDelta::zero() { "behind" } else { "ahead" };
+            let (way, or) = if drift < TimeDelta::zero() {
+                ("behind", "")
+            } else {
+                ("ahead", ", as happens by itself once a time service has kept it for 10 minutes")
+            };
             return format!(
-                "the wall clock is {by} {way} of the gate's time: set it right, or if it is right run `jitd clock accept` as root"
+                "the wall clock is {by} {way} of the gate's time: set it right, or if it is right run `jitd clock accept` as root{or}"
             );
         }
         if now.provisional {
@@ -361,27 +418,94 @@ mod tests {
     fn a_time_service_is_believed_after_ten_minutes_without_a_break() {
         let minutes = TimeDelta::minutes;
         let mut steady = Steady::default();
-        assert!(!steady.holds(false, minutes(1)), "nobody keeps it");
-        assert!(!steady.holds(true, minutes(60)), "the ten minutes start at the first look, not at boot");
-        assert!(!steady.holds(true, minutes(70) - TimeDelta::milliseconds(1)));
-        assert!(steady.holds(true, minutes(70)));
-        assert!(!steady.holds(false, minutes(71)), "a break");
-        assert!(!steady.holds(true, minutes(72)));
-        assert!(!steady.holds(true, minutes(81)), "starts them anew");
-        assert!(steady.holds(true, minutes(82)));
+        let mut holds = |synchronised, now| steady.holds(synchronised, now, TimeDelta::zero());
+        assert!(!holds(false, minutes(1)), "nobody keeps it");
+        assert!(!holds(true, minutes(60)), "the ten minutes start at the first look, not at boot");
+        assert!(!holds(true, minutes(70) - TimeDelta::milliseconds(1)));
+        assert!(holds(true, minutes(70)));
+        assert!(!holds(false, minutes(71)), "a break");
+        assert!(!holds(true, minutes(72)));
+        assert!(!holds(true, minutes(81)), "starts them anew");
+        assert!(holds(true, minutes(82)));
+    }
+
+    #[test]
+    fn a_jump_starts_the_ten_minutes_anew_and_a_clock_that_is_brought_near_bit_by_bit_does_not() {
+        let minutes = TimeDelta::minutes;
+        for to in [minutes(180), minutes(-180)] {
+            let mut steady = Steady::default();
+            assert!(!steady.holds(true, minutes(0), minutes(0)));
+            assert!(steady.holds(true, minutes(20), minutes(0)));
+            assert!(!steady.holds(true, minutes(21), to), "no look saw a break");
+            assert!(!steady.holds(true, minutes(30), to));
+            assert!(steady.holds(true, minutes(31), to));
+        }
+        let mut steady = Steady::default();
+        assert!((0..10).all(|minute| !steady.holds(true, minutes(minute), TimeDelta::seconds(minute * 50))));
+        assert!(steady.holds(true, minutes(10), TimeDelta::seconds(500)));
+    }
+
+    #[test]
+    fn a_confirmed_clock_that_was_left_far_behind_is_confirmed_again_and_only_forward() {
+        let clock = Clock::resume(None).unwrap();
+        clock.adopt(Kept { boot: clock.boot().to_owned(), ..confirmed() });
+        let up = TimeDelta::hours(2);
+        let confirms = |wall| clock.confirms(wall, up, false);
+        let ahead = Some(Confirmed::ByTimeServiceAhead);
+        assert_eq!(confirms(at(1)), None, "it is right");
+        assert_eq!(confirms(at(1) + TimeDelta::minutes(10)), None);
+        assert_eq!(confirms(at(1) + TimeDelta::minutes(10) + TimeDelta::seconds(1)), ahead);
+        assert_eq!(confirms(at(4)), ahead, "saved for three hours");
+        assert_eq!(confirms(at(-4)), None, "never back");
+        // What was over stays over, and what is granted now is good for as long as it says.
+        let kept = confirmed();
+        for hours in [2, 4, 9000] {
+            let before = kept.now(at(hours), up);
+            let after = kept.confirmed(&reading("a", at(hours), 2), false);
+            let now = after.now(at(hours), up);
+            assert!(now.trusted > before.trusted && now.latest == before.latest, "{hours}");
+            assert_eq!((now.trusted, now.provisional), (now.latest, false));
+            assert!(after.floor >= kept.floor);
+        }
+    }
+
+    #[test]
+    fn on_a_host_of_a_hub_the_hub_must_say_that_it_is_that_late_too() {
+        let clock = Clock::resume(None).unwrap();
+        clock.adopt(Kept { boot: clock.boot().to_owned(), ..confirmed() });
+        let up = TimeDelta::hours(2);
+        let says = |signed, heard| {
+            *clock.word.lock().unwrap() = Some(Word { signed, heard });
+            clock.confirms(at(4), up, true)
+        };
+        assert_eq!(clock.confirms(at(4), up, true), None, "nothing was heard");
+        assert_eq!(says(at(1), up), None, "the hub says that the wall clock is wrong");
+        assert_eq!(
+            says(at(1), up - TimeDelta::minutes(30)),
+            None,
+            "a word of before, which ran on as this host's clock did"
+        );
+        assert_eq!(says(at(4) - TimeDelta::minutes(11), up), None);
+        assert_eq!(says(at(4) + TimeDelta::minutes(11), up), None);
+        let ahead = Some(Confirmed::ByTimeServiceAhead);
+        assert_eq!(says(at(4) - TimeDelta::minutes(9), up), ahead);
+        assert_eq!(says(at(4) - TimeDelta::minutes(9), up - TimeDelta::minutes(9)), ahead);
+        assert_eq!(clock.confirms(at(1), up, true), None, "there is nothing to put right");
     }
 
     #[test]
     fn a_running_clock_is_not_confirmed_twice_nor_at_the_first_look() {
         let clock = Clock::resume(None).unwrap();
-        assert!(!clock.settled(), "whatever the kernel says now");
+        assert_eq!(clock.settled(false), None, "whatever the kernel says now");
         // As if the kernel had said so since it started.
-        let long_ago = || Steady { since: Some(kernel::since_boot() - TimeDelta::hours(1)) };
+        let long_ago =
+            || Steady { since: Some((kernel::since_boot() - TimeDelta::hours(1), TimeDelta::zero())) };
         *clock.steady.lock().unwrap() = long_ago();
-        assert_eq!(clock.settled(), kernel::synchronised(), "the kernel has the last word");
+        let confirmed = kernel::synchronised().then_some(Confirmed::ByTimeService);
+        assert_eq!(clock.settled(false), confirmed, "the kernel has the last word");
         clock.adopt(clock.if_confirmed(false));
         *clock.steady.lock().unwrap() = long_ago();
-        assert!(!clock.settled(), "it is confirmed already");
+        assert_eq!(clock.settled(false), None, "it is confirmed already");
     }
 
     #[test]

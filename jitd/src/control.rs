@@ -1,5 +1,6 @@
 //! The control socket: API v1 for people on this machine, who are known by what the kernel says of them.
 
+use crate::clock::Confirmed;
 use crate::peer::{self, Peer};
 use crate::sessions::routes::routes;
 use crate::site::Site;
@@ -360,6 +361,7 @@ impl Site {
 
     fn check(&self, caller: &Caller, query: &CheckQuery) -> Result<Check, DeskError> {
         let host = query.host.as_ref().unwrap_or(&self.host);
+        self.refresh_approvers();
         let decide = |question: &Question, now| Ok(self.memory.decide_on(Some(host), question, now));
         self.desk.check(caller, query, host, decide)
     }
@@ -453,7 +455,7 @@ async fn accept_clock(
         if !caller.roles.admin {
             return Err(DeskError::Forbidden("only root may say that the clock is right".to_owned()));
         }
-        let now = site.ledger.confirm_clock(&site.clock, true)?;
+        let now = site.ledger.confirm_clock(&site.clock, Confirmed::ByRoot)?;
         Ok(serde_json::json!({ "now": now }))
     })
     .await

@@ -1,7 +1,7 @@
 //! The daemon's life: everything checked, then opened, then served, until it is told to stop.
 
 use crate::accounts::{AccountBook, AccountsError};
-use crate::clock::Clock;
+use crate::clock::{Clock, Confirmed};
 use crate::config::{Config, ConfigError};
 use crate::examined::Examined;
 use crate::gate::Gate;
@@ -125,6 +125,10 @@ fn start(
         let detail = format!("log={log} by=jitd-{}", env!("CARGO_PKG_VERSION"));
         (ledger::stamps(boot.clone())(), opening(Mark::Opened, detail))
     })?;
+    // Old records go once syslog has a checkpoint after them, and in a journal without room there is no new one.
+    if let Some(checkpoint) = file.checkpoint()? {
+        log.checkpoint(checkpoint);
+    }
     let clock = crate::rows::clock(file.connection())?;
     let clock = Arc::new(Clock::resume(clock).map_err(os("reading the clock"))?);
     let memory = Arc::new(ledger::load(file.connection(), &host)?);
@@ -135,7 +139,9 @@ fn start(
         Writer::start(file, ledger::stamps(boot), keeper).map_err(os("starting the writer's thread"))?;
     let reader = || store::read_only(&options.path);
     let ledger = Arc::new(Ledger::new(writer.clone(), Arc::clone(&memory), reader()?, log.clone()));
-    ledger.keep_clock(&clock)?;
+    // Without room for it the daemon runs all the same: it refuses, makes room, and lets spare keys in.
+    let kept = ledger.keep_clock(&clock);
+    goes_on_without(log, "writing the clock down", kept)?;
 
     let state = config.state.clone();
     let config = Arc::new(ArcSwap::from_pointee(config));
@@ -159,6 +165,7 @@ fn start(
         accounts,
         policies,
         config,
+        approvers_of: Mutex::default(),
         ending,
         over,
         left,
@@ -174,14 +181,12 @@ fn start(
         nonsense: Mutex::default(),
         throttle: Mutex::default(),
         seats: Mutex::default(),
-        approvers_of: Mutex::default(),
+        clients: Mutex::default(),
     });
     let sockets = Sockets::open(&site.config.load())?;
-    site.ledger.mark(
-        Mark::Started,
-        format!("version={}", env!("CARGO_PKG_VERSION")),
-        site.clock.now().trusted,
-    )?;
+    let version = format!("version={}", env!("CARGO_PKG_VERSION"));
+    let started = site.ledger.mark(Mark::Started, version, site.clock.now().trusted);
+    goes_on_without(&site.log, "recording the start", started)?;
     let daemon = Arc::new(Daemon {
         path: path.into(),
         site,
@@ -198,6 +203,21 @@ fn start(
         daemon.site.log.put(Level::Err, format!("the hub is not listened to: {why}; {what}"));
     }
     daemon.serve(sockets)
+}
+
+/// What could not be written down for want of room is told, and ends no start: only a daemon that runs takes old records
+/// away.
+fn goes_on_without<T>(log: &Log, doing: &str, done: Result<T, LedgerError>) -> Result<(), LedgerError> {
+    match done {
+        Err(LedgerError::Store(why @ (StoreError::Full(_) | StoreError::Failed))) => {
+            log.put(
+                Level::Err,
+                format!("{doing}: {why}; the daemon runs, and lets nobody in until there is room"),
+            );
+            Ok(())
+        }
+        done => done.map(drop),
+    }
 }
 
 /// The policy that was applied last. One that was lost, or that this release cannot read, gives nothing new,
@@ -297,11 +317,7 @@ impl Daemon {
         self.told("closing what is over", self.site.desk.tick());
         self.told("following the policy", self.reconcile());
         self.site.memory.forget(self.site.clock.now());
-        let confirmed = if self.site.clock.settled() {
-            self.site.ledger.confirm_clock(&self.site.clock, false).map(drop)
-        } else {
-            Ok(())
-        };
+        let confirmed = self.confirm_clock();
         let mut kept_at = self.kept_at.lock().unwrap_or_else(PoisonError::into_inner);
         let kept = if kept_at.elapsed() >= limits::FLOOR_EVERY {
             *kept_at = Instant::now();
@@ -313,6 +329,24 @@ impl Daemon {
         self.told("taking old records away", self.prune());
         self.record_loss(self.site.log.dropped_before());
         self.site.watch_is_in_time();
+    }
+
+    /// Goes by the wall clock where a time service has kept it for long enough.
+    fn confirm_clock(&self) -> Result<(), LedgerError> {
+        let clock = &self.site.clock;
+        let Some(how) = clock.settled(self.site.source.hub().is_some()) else { return Ok(()) };
+        let before = clock.own().trusted;
+        let now = self.site.ledger.confirm_clock(clock, how)?;
+        if how == Confirmed::ByTimeServiceAhead {
+            // Grants that start later start now, and others are over.
+            let what = format!(
+                "the gate's time was {} behind of a wall clock that a time service keeps, and goes on from {now}: the machine \
+                 stood still, or its clock was wrong before",
+                access::for_people(now - before)
+            );
+            self.site.log.put(Level::Err, what);
+        }
+        Ok(())
     }
 
     /// Tells the log how something went that is done again and again.

@@ -1,12 +1,12 @@
 //! What `jit doctor`, run as root by the service jit-watch, found around the daemon: kept until its next report, told
 //! when it changes, and missed when it stays away.
 
+use crate::budget::Budget;
 use crate::limits;
 use crate::site::Site;
 use access::Time;
 use api::{DoctorReport, Drill, Finding, Mark, MarkRecord, Record, Watched};
 use chrono::SecondsFormat;
-use loglines::Level;
 use std::collections::BTreeSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -23,8 +23,8 @@ struct Held {
     told: BTreeSet<Finding>,
     /// Whether it was told that none comes.
     late: bool,
-    /// Findings that were put on record, or taken from it, since this time.
-    news: (Instant, u32),
+    /// Findings that were put on record, or taken from it.
+    news: Budget,
 }
 
 /// Something to be put on record.
@@ -35,7 +35,7 @@ impl Default for Examined {
         let now = Instant::now();
         let report = DoctorReport::default();
         let told = BTreeSet::new();
-        Self(Mutex::new(Held { since: now, at: None, report, told, late: false, news: (now, 0) }))
+        Self(Mutex::new(Held { since: now, at: None, report, told, late: false, news: Budget::new(now) }))
     }
 }
 
@@ -56,18 +56,14 @@ impl Held {
         if let Some(drill) = report.drill.as_ref().filter(|drill| self.report.drill.as_ref() != Some(drill)) {
             news.push((Mark::SpareKeyDrill, of_drill(drill)));
         }
-        if now.duration_since(self.news.0) >= limits::FINDING_NEWS_PER {
-            self.news = (now, 0);
-        }
         let here: BTreeSet<Finding> = report.findings.iter().cloned().collect();
         let gone = |f: &Finding| (Mark::FindingGone, format!("{}: {}: right again", f.what, f.wrong));
         let found =
             |f: &Finding| (Mark::Finding, format!("{}: {}; what puts it right: {}", f.what, f.wrong, f.fix));
         for finding in here.symmetric_difference(&self.told.clone()) {
-            if self.news.1 >= limits::FINDING_NEWS {
+            if !self.news.spend(limits::FINDING_NEWS, limits::FINDING_NEWS_PER, now) {
                 break;
             }
-            self.news.1 += 1;
             if self.told.remove(finding) {
                 news.push(gone(finding));
             } else {
@@ -145,10 +141,7 @@ impl Site {
     fn on_record(&self, news: Vec<News>) {
         for (mark, detail) in news {
             let record = MarkRecord { at: self.clock.now().trusted, mark, detail };
-            let log = self.log.clone();
-            self.ledger.append_later(Record::Mark(Box::new(record)), move |record, why| {
-                log.put(Level::Err, format!("{}: not in the journal: {why}", record.line(0)));
-            });
+            self.record_later(Record::Mark(Box::new(record)));
         }
     }
 }
@@ -167,7 +160,7 @@ mod tests {
 
     fn held(now: Instant) -> Held {
         let (report, told) = (DoctorReport::default(), BTreeSet::new());
-        Held { since: now, at: None, report, told, late: false, news: (now, 0) }
+        Held { since: now, at: None, report, told, late: false, news: Budget::new(now) }
     }
 
     #[test]

@@ -8,7 +8,7 @@ mod callers;
 mod fleet;
 mod prompt;
 
-use crate::config::Config;
+use crate::clients::Clients;
 use crate::line::{self, Command, Next};
 use crate::memory::Changed;
 use crate::process::{self, NO_SESSION};
@@ -31,7 +31,6 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
-use workflow::World;
 
 /// Everything a question needs.
 pub struct Gate {
@@ -47,8 +46,8 @@ pub struct Gate {
     pub throttle: Mutex<Throttle>,
     /// Who waits at a prompt.
     pub seats: Mutex<Seats>,
-    /// What the approvers in memory were worked out from, and when.
-    pub approvers_of: Mutex<Option<(World, Arc<Config>, Instant)>>,
+    /// Where those come from whose session is still to open.
+    pub clients: Mutex<Clients>,
 }
 
 /// The gate's threads.
@@ -134,8 +133,11 @@ impl Gate {
             }
         };
         let answer = self.answer(question, caller, by);
-        // A caller that is gone has been refused by its own deadline.
-        let _ = answer.encode().map(|bytes| stream.write_all(&bytes));
+        match answer.encode() {
+            // A caller that is gone has been refused by its own deadline.
+            Ok(bytes) => drop(stream.write_all(&bytes)),
+            Err(why) => self.site.log.put(Level::Err, format!("gate: an answer cannot be written: {why}")),
+        }
     }
 
     fn answer(&self, frame: frame::Question, caller: i32, by: Instant) -> Answer {
@@ -152,9 +154,11 @@ impl Gate {
                 return reply(&frame, Reason::BadRequest, None, line);
             }
         };
-        if asked.question.service.switches() && asked.question.address.is_none() {
+        if asked.question.service.switches() {
             // A pinned grant goes by where the login came from that sudo is run in.
             asked.question.address = self.login_around(&asked).and_then(|session| session.address);
+        } else if asked.frame.phase == frame::Phase::Open && asked.question.address.is_none() {
+            asked.comes_from(self.clients().of(asked.caller, &asked.question.subject, kernel::since_boot()));
         }
         if asked.frame.phase == frame::Phase::Open && self.is_in_what_ended(&asked) {
             let line = "jit: the login that this is run in is over.".to_owned();
@@ -163,7 +167,14 @@ impl Gate {
         match asked.frame.phase {
             frame::Phase::Close => self.close(&asked),
             frame::Phase::Notice => self.notice(&asked),
-            frame::Phase::Account | frame::Phase::Auth | frame::Phase::Open => self.decide(&asked),
+            frame::Phase::Account => {
+                let answer = self.decide(&asked);
+                if answer.verdict == Verdict::Allow {
+                    self.keep_address(&asked);
+                }
+                answer
+            }
+            frame::Phase::Auth | frame::Phase::Open => self.decide(&asked),
             frame::Phase::Ask => self.ask(&asked),
             frame::Phase::Wait => self.wait(&asked),
         }
@@ -174,6 +185,18 @@ impl Gate {
     fn is_in_what_ended(&self, asked: &Asked) -> bool {
         let over = self.site.over.lock().unwrap_or_else(PoisonError::into_inner);
         asked.frame.outer_session != NO_SESSION && over.contains(&asked.frame.outer_session)
+    }
+
+    /// Keeps where this login comes from until its session opens, where sshd will not say it again.
+    fn keep_address(&self, asked: &Asked) {
+        if let Some(address) = asked.question.address.filter(|_| as_address(&asked.frame.rhost).is_none()) {
+            let subject = asked.question.subject.clone();
+            self.clients().came(asked.caller, subject, address, kernel::since_boot());
+        }
+    }
+
+    fn clients(&self) -> MutexGuard<'_, Clients> {
+        self.clients.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The session that a sudo is run in.
@@ -217,7 +240,7 @@ impl Gate {
     }
 
     fn decide(&self, asked: &Asked) -> Answer {
-        self.refresh_approvers();
+        self.site.refresh_approvers();
         let now = self.site.clock.now();
         let decision = self.site.memory.decide(&asked.question, now);
         // Whatever the answer is, whoever waited at a prompt for it does no more.
@@ -304,7 +327,7 @@ impl Gate {
             record.would = Some(record.reason);
             record.reason = Reason::Monitor;
             // Somebody is let in without a grant: each time is told, not counted.
-            self.append_later(Record::Decision(Box::new(record)));
+            self.site.record_later(Record::Decision(Box::new(record)));
             return reply(&asked.frame, Reason::Monitor, None, String::new());
         }
         if let Next::Request(opened) = next {
@@ -384,7 +407,7 @@ impl Gate {
         };
         let decision = Decision { reason, grant: None, ends: None, claim: None };
         let record = self.record(asked, &decision, self.site.clock.now());
-        self.append_later(Record::Decision(Box::new(record)));
+        self.site.record_later(Record::Decision(Box::new(record)));
         reply(&asked.frame, reason, None, String::new())
     }
 
@@ -401,7 +424,7 @@ impl Gate {
     fn count(&self, record: DecisionRecord) {
         let due =
             self.repeats.lock().unwrap_or_else(PoisonError::into_inner).take(record, kernel::since_boot());
-        due.into_iter().for_each(|record| self.append_later(Record::Decision(Box::new(record))));
+        due.into_iter().for_each(|record| self.site.record_later(Record::Decision(Box::new(record))));
     }
 
     /// Writes out counts whose window is over; all of them when the daemon stops.
@@ -409,7 +432,7 @@ impl Gate {
         let mut repeats = self.repeats.lock().unwrap_or_else(PoisonError::into_inner);
         let due = if all { repeats.drain() } else { repeats.due(kernel::since_boot()) };
         drop(repeats);
-        due.into_iter().for_each(|record| self.append_later(Record::Decision(Box::new(record))));
+        due.into_iter().for_each(|record| self.site.record_later(Record::Decision(Box::new(record))));
         let mut nonsense = self.nonsense.lock().unwrap_or_else(PoisonError::into_inner);
         let due = if all { nonsense.drain() } else { nonsense.due(kernel::since_boot()) };
         drop(nonsense);
@@ -418,16 +441,6 @@ impl Gate {
 
     fn tell(&self, bad: Vec<BadQuestion>) {
         bad.into_iter().for_each(|bad| self.site.log.put(Level::Err, bad.line()));
-    }
-
-    fn append_later(&self, record: Record) {
-        let log = self.site.log.clone();
-        self.site.ledger.append_later(record, move |record, why| {
-            log.put(
-                Level::Err,
-                format!("{} {}", record.line(0), detail(&format!("not in the journal: {why}"))),
-            );
-        });
     }
 
     fn record(&self, asked: &Asked, decision: &Decision, now: Now) -> DecisionRecord {
@@ -439,30 +452,6 @@ impl Gate {
         let source = self.site.source.name().to_owned();
         let staleness_s = self.site.source.staleness_s(self.site.clock.now().trusted).unwrap_or_default();
         DecisionRecord { source, staleness_s, ..asked.template(&self.site.host) }
-    }
-
-    /// Who approves follows from the policy and the people, and is worked out when one changed, or when an
-    /// absence may have ended.
-    fn refresh_approvers(&self) {
-        let (world, config) = (self.site.policies.world(), self.site.config.load_full());
-        let mut known = self.approvers_of.lock().unwrap_or_else(PoisonError::into_inner);
-        if known.as_ref().is_some_and(|(before, c, at)| {
-            Arc::ptr_eq(&before.policy, &world.policy)
-                && Arc::ptr_eq(&before.people, &world.people)
-                && Arc::ptr_eq(c, &config)
-                && at.elapsed() < limits::APPROVERS_EVERY
-        }) {
-            return;
-        }
-        let mut approvers = std::collections::HashSet::new();
-        // Where a hub decides, nobody needs to come in here to approve.
-        if config.gate.approvers_log_in && self.site.source.hub().is_none() {
-            for person in world.approvers(self.site.clock.now()) {
-                approvers.extend(world.people.get(&person).into_iter().flat_map(|human| human.names.clone()));
-            }
-        }
-        self.site.memory.set_approvers(approvers);
-        *known = Some((world, config, Instant::now()));
     }
 }
 
@@ -501,7 +490,12 @@ impl Asked {
         };
         // Before its session phase sudo tells PAM only the invoker, not whom they want to become.
         let known = phase == Phase::Open || service.as_str() != "sudo";
-        let address: Option<IpAddr> = text(&frame.address).parse().ok();
+        let address = match frame.phase {
+            _ if service.switches() => None,
+            // What PAM's environment says by now the person may have written, into ~/.pam_environment.
+            frame::Phase::Open | frame::Phase::Close => as_address(&frame.rhost),
+            _ => as_address(&frame.address),
+        };
         let rhost = address.map_or_else(|| text(&frame.rhost), |address| address.to_string());
         let question = Question {
             subject: login(&frame.subject)?,
@@ -511,6 +505,14 @@ impl Asked {
             address,
         };
         Ok((question, target, rhost, text(&frame.tty)))
+    }
+
+    /// Where the client is, where that is known from elsewhere.
+    fn comes_from(&mut self, address: Option<IpAddr>) {
+        if let Some(address) = address {
+            self.question.address = Some(address);
+            self.rhost = address.to_string();
+        }
     }
 
     /// The login as the desk takes it.
@@ -566,6 +568,11 @@ impl Asked {
     }
 }
 
+/// An address as text, where it is one.
+fn as_address(text: &[u8]) -> Option<IpAddr> {
+    std::str::from_utf8(text).ok()?.parse().ok()
+}
+
 /// What a line says besides.
 fn detail(what: &str) -> String {
     Pairs::default().with("detail", what).line()
@@ -586,6 +593,7 @@ fn filled(template: DecisionRecord, decision: &Decision, now: Now) -> DecisionRe
     }
 }
 
+/// An answer, its line cut to what a frame takes: whatever is in it, it is no reason to answer nothing.
 fn reply(question: &frame::Question, reason: Reason, decision: Option<&Decision>, line: String) -> Answer {
     let carries = decision.filter(|decision| decision.allows());
     Answer {
@@ -599,7 +607,7 @@ fn reply(question: &frame::Question, reason: Reason, decision: Option<&Decision>
             .map(|grant| grant.id.to_string().into_bytes())
             .unwrap_or_default(),
         expires: carries.and_then(|d| d.ends).map_or(0, |ends| ends.timestamp()),
-        line: line.into_bytes(),
+        line: line::shown(line, frame::limits::LINE).into_bytes(),
         offer: frame::Offer::Nothing,
     }
 }

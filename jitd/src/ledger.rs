@@ -288,10 +288,9 @@ impl Ledger {
     }
 
     /// Confirms the clock by the wall clock as it is, durably, and says the time from now on.
-    pub fn confirm_clock(&self, clock: &Clock, by_a_person: bool) -> Result<Time, LedgerError> {
-        let kept = clock.if_confirmed(by_a_person);
+    pub fn confirm_clock(&self, clock: &Clock, how: Confirmed) -> Result<Time, LedgerError> {
+        let kept = clock.if_confirmed(how == Confirmed::ByRoot);
         let (text, at) = (json(&kept)?, kept.wall);
-        let how = if by_a_person { Confirmed::ByRoot } else { Confirmed::ByTimeService };
         self.append(limits::DESK_WAIT, move |entry| {
             store::set_meta(entry.tx.connection(), rows::CLOCK, &text)?;
             // A clock that was ahead until now may have closed what is still good.

@@ -2,6 +2,8 @@
 //! records and logs each decision.
 
 mod accounts;
+mod budget;
+mod clients;
 mod clock;
 mod config;
 mod control;

@@ -61,6 +61,12 @@ pub const LOGIN_REQUESTS_PER: Duration = Duration::from_secs(3600);
 /// People whose refused logins are counted at once.
 pub const LOGIN_PEOPLE: usize = 10_000;
 
+/// Logins whose address is kept until their session opens: more than sshd's MaxStartups takes in at once.
+pub const CLIENTS: usize = 1000;
+
+/// And for so long, as [`MONITOR_PAIR`].
+pub const CLIENT_KEPT: chrono::TimeDelta = MONITOR_PAIR;
+
 /// Who waits at a prompt and asks nothing for so long has lost the place: sshd ends a login after its
 /// LoginGraceTime of 120 s, and sudo asks each second.
 pub const SEAT_KEPT: Duration = Duration::from_secs(130);
@@ -87,7 +93,7 @@ pub const ACCOUNTS_SETTLE: Duration = Duration::from_secs(10);
 /// end meanwhile waits too.
 pub const MOVE_WAIT: Duration = Duration::from_millis(200);
 
-/// And if it cannot be made durable within this after its own grant was over, the session ends.
+/// And if it cannot be made durable within this after its own grant was found to be over, the session ends.
 pub const MOVE_WITHIN: Duration = Duration::from_secs(5);
 
 /// Audit sessions of ended sessions that are remembered, 400 KB of them: days of a busy host.

@@ -84,7 +84,7 @@ impl Command {
     }
 }
 
-/// The line: printable ASCII, at most as long as a frame takes.
+/// The line, which is cut to what a frame takes where it is answered.
 pub fn refusal(because: &str, next: &Next, now: Time) -> String {
     let mut line = format!("jit: {because}.");
     match next {
@@ -93,7 +93,7 @@ pub fn refusal(because: &str, next: &Next, now: Time) -> String {
             let id = request.ask.id;
             if opened.unsent.is_some() {
                 line.push_str(&format!(" {}", unsent(request)));
-                return shown(line, frame::limits::LINE);
+                return line;
             }
             let could = workflow::who_can(&request.could_approve);
             let left = match &request.state {
@@ -124,14 +124,14 @@ pub fn refusal(because: &str, next: &Next, now: Time) -> String {
         Next::Refused(why) => line.push_str(&format!(" No request was opened: {why}.")),
         Next::Nothing => {}
     }
-    shown(line, frame::limits::LINE)
+    line
 }
 
 /// How a request stands that somebody waits for at a prompt, and what the module is to do next.
 pub fn stands(request: &RequestView, now: Time) -> (String, Offer) {
     let id = request.ask.id;
     if let Some(waiting) = waiting(request, now) {
-        return (shown(format!("jit: {waiting}."), frame::limits::LINE), wait_for(request));
+        return (format!("jit: {waiting}."), wait_for(request));
     }
     let line = match &request.state {
         RequestState::Pending { .. } | RequestState::Expired { .. } => {
@@ -146,7 +146,7 @@ pub fn stands(request: &RequestView, now: Time) -> (String, Offer) {
             format!("jit: request {id} was approved by {by}, and does not open this door.")
         }
     };
-    (shown(line, frame::limits::LINE), Offer::Nothing)
+    (line, Offer::Nothing)
 }
 
 /// What is kept for a hub that is away.
@@ -162,7 +162,7 @@ pub fn unsent(request: &RequestView) -> String {
 pub fn on_its_way(request: &RequestView, now: Time) -> Option<(String, Offer)> {
     let RequestState::Approved { at, by, .. } = &request.state else { return None };
     let line = format!("jit: {} was approved by {by}, and the grant is on its way.", request.ask.id);
-    (now - *at < limits::ON_ITS_WAY).then(|| (shown(line, frame::limits::LINE), wait_for(request)))
+    (now - *at < limits::ON_ITS_WAY).then(|| (line, wait_for(request)))
 }
 
 /// Of a request that cannot be looked up just now.

@@ -3,7 +3,7 @@
 use crate::repeat::Refusal;
 use access::{Login, Reason, Service};
 use api::DecisionRecord;
-use frame::{Mode, Pairs, Question};
+use frame::{Mode, Notice, Pairs, Phase, Question};
 
 /// What makes two decisions equal.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -49,15 +49,17 @@ impl BadQuestion {
     pub fn of(question: &Question, host: &str, why: &str) -> Self {
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         let service = text(&question.service);
-        let line = match question.mode {
-            Mode::Monitor => {
-                Pairs::default().with("decision", "allow").with("reason", Reason::Monitor.code())
-            }
-            Mode::Enforce => {
-                Pairs::default().with("decision", "deny").with("reason", Reason::BadRequest.code())
-            }
+        // What the module has let in is let in, whatever can be read of it here.
+        let reason = match (question.phase, question.notice, question.mode) {
+            (Phase::Notice, Notice::SpareKey, _) => Reason::SpareKey,
+            (Phase::Notice, Notice::Exempt | Notice::None, _) => Reason::Exempt,
+            (_, _, Mode::Monitor) => Reason::Monitor,
+            (_, _, Mode::Enforce) => Reason::BadRequest,
         };
-        let line = line
+        let verdict = if reason.allows() { "allow" } else { "deny" };
+        let line = Pairs::default()
+            .with("decision", verdict)
+            .with("reason", reason.code())
             .with("user", &text(&question.subject))
             .with("as", &text(&question.target))
             .with("service", Service::of_pam(&service).as_ref().map_or(&service, |service| service.as_str()))
@@ -120,6 +122,11 @@ mod tests {
         let line = "user=\"a b\\\" decision=allow\" as=alice service=ssh host=web-1 rhost=203.0.113.5 tty=ssh detail=\"it is none\"";
         assert_eq!(of(Mode::Enforce).line(), format!("decision=deny reason=bad_request {line}"));
         assert_eq!(of(Mode::Monitor).line(), format!("decision=allow reason=monitor {line}"));
+        for (notice, reason) in [(Notice::SpareKey, "spare_key"), (Notice::Exempt, "exempt")] {
+            let told = Question { phase: Phase::Notice, notice, ..question.clone() };
+            let told = BadQuestion::of(&told, "web-1", "it is none").line();
+            assert_eq!(told, format!("decision=allow reason={reason} {line}"), "it was let in");
+        }
         let mut repeats = Repeats::default();
         let told: Vec<_> =
             (0..100).flat_map(|_| repeats.take(of(Mode::Enforce), TimeDelta::zero())).collect();

@@ -1,4 +1,4 @@
-//! The daemon asked by a module that sits at a prompt, question by question.
+//! The daemon asked question by question, as the module asks: from a prompt for the most part.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)] // also in the functions that tests share
 
 use frame::{Answer, Mode, Offer, Phase, Question, Verdict, Wish};
@@ -230,4 +230,70 @@ fn prompts_open_no_more_requests_than_refused_logins_do() {
     let more = asks(10);
     assert_eq!(more.offer, Offer::Nothing);
     assert!(line(&more).contains("as many requests as they can within an hour"), "{}", line(&more));
+}
+
+#[test]
+fn a_dry_run_knows_who_approves_before_anybody_has_knocked() {
+    let daemon = Daemon::start("");
+    let client = api::Client::on_socket(&daemon.folder.path().join("control")).unwrap();
+    let query = api::CheckQuery {
+        user: access::Login::parse("bob").unwrap(),
+        service: access::Service::parse("ssh").unwrap(),
+        host: None,
+        run_as: None,
+        at: None,
+    };
+    let check = client.check(&query).unwrap();
+    assert_eq!((check.allowed, check.reason), (true, access::Reason::Approver));
+}
+
+#[test]
+fn a_session_comes_from_where_its_login_came_from_and_not_from_what_its_user_wrote() {
+    let daemon = Daemon::start("");
+    let asks = |phase, rhost: &str, address: &str| {
+        let of_bob = Question::at_sshd(phase, "bob");
+        let question = Question { rhost: rhost.into(), address: address.into(), ..of_bob };
+        assert_eq!(daemon.asked(&question).verdict, Verdict::Allow);
+    };
+    asks(Phase::Open, "client.example", "10.0.0.5");
+    // From now on it is known where this process, which is sshd, has its client.
+    asks(Phase::Account, "client.example", "203.0.113.5");
+    asks(Phase::Open, "client.example", "10.0.0.5");
+    asks(Phase::Open, "203.0.113.6", "10.0.0.5");
+    let told = daemon.told("decision=allow reason=approver user=bob");
+    let from: Vec<_> =
+        told.iter().filter_map(|line| line.split(" rhost=").nth(1)?.split(' ').next()).collect();
+    assert_eq!(from, ["client.example", "203.0.113.5", "203.0.113.5", "203.0.113.6"], "{told:#?}");
+}
+
+#[test]
+fn a_refusal_that_has_too_much_to_say_is_an_answer_all_the_same() {
+    let daemon = Daemon::start("");
+    // Each of these is shown as six characters.
+    let name = vec![0x1b; 200];
+    let answer = daemon.asked(&Question {
+        subject: name.clone(),
+        target: name,
+        can_prompt: false,
+        ..question(Phase::Account)
+    });
+    assert_eq!(answer.reason, b"bad_request");
+    let line = line(&answer);
+    assert_eq!(line.len(), frame::limits::LINE);
+    assert!(line.starts_with("jit: login name \"\\u{1b}"), "{line}");
+}
+
+#[test]
+fn what_the_module_let_in_is_told_as_let_in_whatever_can_be_read_of_it() {
+    let daemon = Daemon::start("");
+    let answer = daemon.asked(&Question {
+        service: b"su".to_vec(),
+        target: b"CORP\\first last".to_vec(),
+        notice: frame::Notice::Exempt,
+        ..Question::at_sshd(Phase::Notice, "root")
+    });
+    assert_eq!((answer.verdict, answer.reason.as_slice()), (Verdict::Deny, &b"bad_request"[..]));
+    let told = daemon.told("first last");
+    assert_eq!(told.len(), 1, "{told:#?}");
+    assert!(told[0].contains("decision=allow reason=exempt user=root "), "{told:#?}");
 }

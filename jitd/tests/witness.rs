@@ -27,10 +27,10 @@ impl Drop for Daemon {
 }
 
 impl Daemon {
-    fn start(folder: &Path) -> Self {
+    fn start(folder: &Path, allowance: u64) -> Self {
         let config = format!(
             "state = \"{0}\"\nhost = \"web-1\"\n[gate]\nsocket = \"{0}/gate\"\n\
-             [control]\nsocket = \"{0}/control\"\n[syslog]\nsocket = \"{0}/log\"\n[journal]\nmax_bytes = {ALLOWANCE}\n",
+             [control]\nsocket = \"{0}/control\"\n[syslog]\nsocket = \"{0}/log\"\n[journal]\nmax_bytes = {allowance}\n",
             folder.display()
         );
         std::fs::write(folder.join("jitd.toml"), config).unwrap();
@@ -71,6 +71,22 @@ fn refused(gate: &Path, n: u32) {
     assert_eq!(answer.unwrap().reason, b"no_grant");
 }
 
+/// Strangers ask until the journal is as large as that.
+fn fill(gate: &Path, is_large: impl Fn() -> bool) {
+    let mut asked = 0;
+    until("the journal is larger than it should stay", || {
+        std::thread::scope(|scope| {
+            for thread in 0..4 {
+                scope.spawn(move || {
+                    (0..STRANGERS).skip(thread).step_by(4).for_each(|n| refused(gate, asked + n));
+                });
+            }
+        });
+        asked += STRANGERS;
+        is_large()
+    });
+}
+
 /// Lines as a syslog daemon takes them.
 fn syslog(path: &Path) -> Receiver<String> {
     let socket = UnixDatagram::bind(path).unwrap();
@@ -89,24 +105,12 @@ fn syslog(path: &Path) -> Receiver<String> {
 #[test]
 fn nothing_is_pruned_before_syslog_has_a_checkpoint_and_lines_that_were_dropped_are_recorded() {
     let folder = tempfile::tempdir().unwrap();
-    let daemon = Daemon::start(folder.path());
+    let daemon = Daemon::start(folder.path(), ALLOWANCE);
     let gate = folder.path().join("gate");
     let db = store::read_only(&folder.path().join("jitd.db")).unwrap();
     let first = || db.query_row("SELECT min(seq) FROM journal", [], |row| row.get::<_, u64>(0)).unwrap();
     let full = || store::used_bytes(&db).unwrap() > ALLOWANCE / 8 * 5;
-    let mut asked = 0;
-    until("the journal is larger than it should stay", || {
-        std::thread::scope(|scope| {
-            for thread in 0..4 {
-                let gate = &gate;
-                scope.spawn(move || {
-                    (0..STRANGERS).skip(thread).step_by(4).for_each(|n| refused(gate, asked + n));
-                });
-            }
-        });
-        asked += STRANGERS;
-        full()
-    });
+    fill(&gate, full);
     assert_eq!(first(), 1, "syslog has seen nothing, so nothing goes");
 
     let lines = syslog(&folder.path().join("log"));
@@ -140,4 +144,49 @@ fn nothing_is_pruned_before_syslog_has_a_checkpoint_and_lines_that_were_dropped_
     assert!(end.witnessed > 0 && end.first == rows[0].seq);
     let marks = rows.iter().filter(|row| row.body.contains("\"lines_dropped\"")).count();
     assert!(marks >= 1);
+}
+
+#[test]
+fn a_daemon_whose_journal_has_no_room_starts_and_makes_some_once_syslog_is_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let gate = folder.path().join("gate");
+    let daemon = Daemon::start(folder.path(), 2 * ALLOWANCE);
+    let db = store::read_only(&folder.path().join("jitd.db")).unwrap();
+    let row = |which: &str| {
+        db.query_row(&format!("SELECT {which}(seq) FROM journal"), [], |row| row.get::<_, u64>(0)).unwrap()
+    };
+    fill(&gate, || store::used_bytes(&db).unwrap() > ALLOWANCE);
+    daemon.stop();
+    // The file cannot become smaller than it is, and what is left of its last pages takes a few records more.
+    let mut starts = 0;
+    loop {
+        let before = row("max");
+        let daemon = Daemon::start(folder.path(), ALLOWANCE);
+        refused(&gate, 0);
+        let has_room = row("max") > before;
+        daemon.stop();
+        if !has_room {
+            break;
+        }
+        starts += 1;
+        assert!(starts < 100, "it has room for ever");
+    }
+    assert_eq!(row("min"), 1, "syslog has seen nothing, so nothing goes");
+
+    let lines = syslog(&folder.path().join("log"));
+    let daemon = Daemon::start(folder.path(), ALLOWANCE);
+    refused(&gate, 0);
+    until("old records go", || row("min") > 1);
+    let (last, mut stranger) = (row("max"), 1_000_000);
+    until("what happens is recorded again", || {
+        stranger += 1;
+        refused(&gate, stranger);
+        row("max") > last
+    });
+    daemon.stop();
+    let told: Vec<String> = std::iter::from_fn(|| lines.recv_timeout(Duration::from_secs(1)).ok()).collect();
+    assert!(
+        told.iter().any(|line| line.contains("the daemon runs, and lets nobody in until there is room")),
+        "{told:#?}"
+    );
 }

@@ -24,8 +24,13 @@ pub fn question(pamh: &mut PamHandle, phase: Phase) -> Result<Question, String> 
     } else {
         user.clone()
     };
-    // `SSH_CONNECTION`: client address, client port, server address, server port (sshd(8)).
-    let connection = sys::pam_environment(pamh, c"SSH_CONNECTION").unwrap_or_default();
+    // `SSH_CONNECTION`: client address, client port, server address, server port (sshd(8)). It is sshd's word until the
+    // session's turn: by then pam_env(8) may have read ~/.pam_environment. Who switches came in before.
+    let connection = if is_session || switches(&service) {
+        Vec::new()
+    } else {
+        sys::pam_environment(pamh, c"SSH_CONNECTION").unwrap_or_default()
+    };
     let address = connection.split(|byte| *byte == b' ').next().unwrap_or_default();
     Ok(Question {
         nonce: [0; 16],

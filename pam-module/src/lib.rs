@@ -176,10 +176,11 @@ fn decided_here(arguments: &Arguments, question: &Question) -> Option<Notice> {
 /// Tells the daemon, else syslog: what is decided here is never quiet.
 fn tell(arguments: &Arguments, question: &Question) {
     let timeout = limits::NOTICE.min(arguments.timeout);
-    if ask::ask(&arguments.socket, question, timeout).is_ok() {
-        return;
+    let answer = ask::ask(&arguments.socket, question, timeout);
+    // One that cannot read a name has no record of it, and says no.
+    if !answer.is_ok_and(|answer| answer.verdict == Verdict::Allow) {
+        untold(question);
     }
-    untold(question);
 }
 
 /// Tells syslog what the daemon does not hear.

@@ -16,33 +16,43 @@ pub struct Account {
 /// application may have brought that about, by a limit on open files.
 pub fn account(name: &str) -> Result<Option<Account>, String> {
     find("/etc/passwd", |line| {
-        let mut fields = line.split(':');
-        (fields.next()? == name).then_some(())?;
-        Some(Account { uid: fields.nth(1)?.parse().ok()?, gid: fields.next()?.parse().ok()? })
+        let mut fields = fields(line, b':');
+        (fields.next()? == name.as_bytes()).then_some(())?;
+        Some(Account { uid: number(fields.nth(1)?)?, gid: number(fields.next()?)? })
     })
 }
 
 /// Whether any local account has this user id.
 pub fn is_local(uid: u32) -> Result<bool, String> {
-    let found = find("/etc/passwd", |line| (line.split(':').nth(2)?.parse() == Ok(uid)).then_some(()))?;
+    let found = find("/etc/passwd", |line| (number(fields(line, b':').nth(2)?)? == uid).then_some(()))?;
     Ok(found.is_some())
 }
 
 /// Whether a local account is in the local group `group`, by its list or as its first group.
 pub fn is_member(name: &str, account: Account, group: &str) -> bool {
     let member = find("/etc/group", |line| {
-        let mut fields = line.split(':');
-        (fields.next()? == group).then_some(())?;
-        let gid: u32 = fields.nth(1)?.parse().ok()?;
-        let listed = fields.next().is_some_and(|members| members.split(',').any(|member| member == name));
+        let mut parts = fields(line, b':');
+        (parts.next()? == group.as_bytes()).then_some(())?;
+        let gid = number(parts.nth(1)?)?;
+        let is_listed = |members| fields(members, b',').any(|member| member == name.as_bytes());
+        let listed = parts.next().is_some_and(is_listed);
         Some(listed || gid == account.gid)
     });
     // A group that cannot be read has nobody in it.
     member == Ok(Some(true))
 }
 
+/// What stands between these. As bytes: nobody says in what encoding full names are.
+fn fields(line: &[u8], between: u8) -> impl Iterator<Item = &[u8]> {
+    line.split(move |byte| *byte == between)
+}
+
+fn number(field: &[u8]) -> Option<u32> {
+    std::str::from_utf8(field).ok()?.parse().ok()
+}
+
 /// What `take` makes of the first line that it takes.
-fn find<T>(path: &str, take: impl Fn(&str) -> Option<T>) -> Result<Option<T>, String> {
+fn find<T>(path: &str, take: impl Fn(&[u8]) -> Option<T>) -> Result<Option<T>, String> {
     let failed = |why: io::Error| format!("{path} cannot be read: {why}");
     let mut lines = BufReader::new(File::open(path).map_err(failed)?.take(limits::ACCOUNTS));
     let mut line = Vec::new();
@@ -51,8 +61,7 @@ fn find<T>(path: &str, take: impl Fn(&str) -> Option<T>) -> Result<Option<T>, St
         if lines.read_until(b'\n', &mut line).map_err(failed)? == 0 {
             return Ok(None);
         }
-        let text = std::str::from_utf8(&line).unwrap_or_default();
-        if let Some(taken) = take(text.trim_end_matches('\n')) {
+        if let Some(taken) = take(line.strip_suffix(b"\n").unwrap_or(&line)) {
             return Ok(Some(taken));
         }
     }

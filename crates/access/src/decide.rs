@@ -1,6 +1,8 @@
 //! The decision.
 
-use crate::{Claim, Ended, EndedHow, Grant, Local, Now, Phase, Question, Reason, Time, View, Window};
+use crate::{
+    Claim, Ended, EndedHow, Grant, GrantId, Local, Now, Phase, Question, Reason, Time, View, Window,
+};
 use std::sync::Arc;
 
 /// A verdict with its reason, and the grant it rests on or came nearest to.
@@ -29,8 +31,9 @@ impl Decision {
 
 /// How one grant answers the question: by carrying it, or by the check it fails.
 ///
-/// The order is how near it came: a grant that fails a later check was nearer. Of two that carry, or
-/// that fail the same check, one that is not over speaks, and of those the one that ends later.
+/// The order is how near it came: a grant that fails a later check was nearer. Of two that fail the same check, one that
+/// is not over speaks, and of those the one that ends later. Of two that carry, no first use is spent while another is
+/// good, and of those the one that is good for longer carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Fit {
     WrongHost,
@@ -60,11 +63,14 @@ pub fn decide(view: &View, local: &Local, question: &Question, now: Now) -> Deci
         .iter()
         .map(|grant| {
             let claim = local.claims.get(&grant.id).copied();
-            (fit(grant, claim, view, local, question, now), grant.ends(claim), grant.id, grant)
+            let fit = fit(grant, claim, view, local, question, now);
+            let carries = fit == Fit::Carries && claim.is_none();
+            let first_use = if carries { Claim::start(&grant.window, now.trusted) } else { None };
+            Candidate { fit, first_use, ends: grant.ends(claim.or(first_use)), grant }
         })
-        .max_by_key(|(fit, ends, id, grant)| (*fit, !is_over(grant, *ends, now), *ends, *id));
+        .max_by_key(|candidate| candidate.rank(now));
 
-    if let Some((Fit::Carries, ends, _, grant)) = best {
+    if let Some(Candidate { fit: Fit::Carries, first_use, ends, grant }) = best {
         if local.freshness.until(&question.service).is_some_and(|until| now.trusted >= until) {
             return Decision {
                 reason: Reason::Stale,
@@ -74,12 +80,10 @@ pub fn decide(view: &View, local: &Local, question: &Question, now: Now) -> Deci
             };
         }
         let reason = if grant.break_glass { Reason::BreakGlass } else { Reason::Granted };
-        let claimed = local.claims.contains_key(&grant.id);
         let claim = match question.phase {
-            Phase::Account | Phase::Open if !claimed => Claim::start(&grant.window, now.trusted),
-            _ => None,
+            Phase::Account | Phase::Open => first_use,
+            Phase::Auth => None,
         };
-        let ends = claim.map_or(ends, |claim| claim.ends);
         return Decision { reason, grant: Some(Arc::clone(grant)), ends: Some(ends), claim };
     }
     if question.service.as_str() == "ssh" && view.approvers.contains(&question.subject) {
@@ -87,14 +91,28 @@ pub fn decide(view: &View, local: &Local, question: &Question, now: Now) -> Deci
     }
     match best {
         None => Decision::bare(Reason::NoGrant),
-        Some((fit, ends, _, grant)) => {
+        Some(Candidate { fit, ends, grant, .. }) => {
             Decision { reason: fit.reason(), grant: Some(Arc::clone(grant)), ends: Some(ends), claim: None }
         }
     }
 }
 
-fn is_over(grant: &Grant, ends: Time, now: Now) -> bool {
-    grant.ended.is_some() || now.latest >= ends
+/// A grant and how it answers.
+struct Candidate<'a> {
+    fit: Fit,
+    /// The clock that it would start, where it carries and is used for the first time.
+    first_use: Option<Claim>,
+    /// With that clock.
+    ends: Time,
+    grant: &'a Arc<Grant>,
+}
+
+impl Candidate<'_> {
+    /// The highest speaks.
+    fn rank(&self, now: Now) -> (Fit, bool, bool, Time, GrantId) {
+        let is_over = self.grant.ended.is_some() || now.latest >= self.ends;
+        (self.fit, !is_over, self.first_use.is_none(), self.ends, self.grant.id)
+    }
 }
 
 fn fit(

@@ -1,6 +1,8 @@
 //! Asking: for access, for more time; and taking back what was asked.
 
-use crate::desk::{Said, facts, mint_grant, mint_request, no_request, put, random, sees, view, visible_in};
+use crate::desk::{
+    Said, facts, is_of_use, mint_grant, mint_request, no_request, put, random, sees, view, visible_in,
+};
 use crate::{Asked, Caller, Desk, DeskError, Ground, Key, Store, Transaction};
 use access::{HostName, Login, Person, RequestId, Time};
 use api::{NewExtension, NewRequest, Opened, RequestView};
@@ -139,6 +141,7 @@ impl<S: Store> Desk<S> {
             let id = minted.map_or_else(|| mint_request(store), Ok)?;
             let facts = facts(store, &ask, Some(&rule), now)?;
             let stepped = open(Ask { id, ..ask }, &rule, &facts, mint_grant(store)?, now)?;
+            is_of_use(store, &stepped, clock.now())?;
             put(store, &stepped, &Said::by(&reader, None), now)?;
             let grant = match &stepped.grant {
                 Some(grant) => Some(crate::desk::grant_view(grant, store, &*clock)?),

@@ -2,7 +2,7 @@
 
 use crate::policy::still_in_force;
 use crate::{Caller, Clock, DeskError, Ground, Queries, Store, Transaction, Worlds, limits};
-use access::{Grant, GrantId, HostName, Now, Person, RequestId, Text, Time};
+use access::{Claim, Grant, GrantId, GrantState, HostName, Now, Person, RequestId, Text, Time};
 use api::{Change, ChangeRecord, GrantView, RequestView};
 use serde::{Serialize, de::DeserializeOwned};
 use sha2::{Digest as _, Sha256};
@@ -231,6 +231,24 @@ pub(crate) fn facts<Q: Queries + ?Sized>(
         unseen = own;
     }
     Ok(Facts { auto_used, unseen, held })
+}
+
+/// Nobody is told that they are granted what would be over at once, as a wall clock makes it that is ahead of the time
+/// that counts: ends go by the later of the two.
+pub(crate) fn is_of_use<Q: Queries + ?Sized>(
+    store: &Q,
+    stepped: &Stepped,
+    now: Now,
+) -> Result<(), DeskError> {
+    let Some(grant) = stepped.grant.as_ref().filter(|grant| grant.ended.is_none()) else { return Ok(()) };
+    // A clock that has started goes on by what the grant says now.
+    let claim = store.claim(grant.id)?.and_then(|claim| Claim::start(&grant.window, claim.started));
+    let ends = grant.ends(claim.or_else(|| Claim::start(&grant.window, now.trusted)));
+    let is_over = grant.state(claim, now) == GrantState::Expired || now.latest >= ends;
+    if !is_over || now.latest <= now.trusted {
+        return Ok(());
+    }
+    Err(Refusal::OverByTheWall { ends, wall: now.latest, trusted: now.trusted }.into())
 }
 
 /// Writes down what a step did: its records, the request, and the grant it yielded or changed.

@@ -1,6 +1,6 @@
 //! Looking at requests, and answering them.
 
-use crate::desk::{Said, facts, grant_view, mint_grant, no_request, put, sees, view, visible_in};
+use crate::desk::{Said, facts, grant_view, is_of_use, mint_grant, no_request, put, sees, view, visible_in};
 use crate::{Caller, Desk, DeskError, Ground, Key, RequestFilter, Store, limits};
 use access::GrantId;
 use api::{NewReview, NewVerdict, RequestView, Reviewed, Which};
@@ -103,6 +103,7 @@ impl<S: Store> Desk<S> {
             let mint: GrantId = mint_grant(store)?;
             let event = Event::Review { review, names: reader.names.clone(), mint };
             let stepped = step(&request, rule, &facts, event, now)?;
+            is_of_use(store, &stepped, at)?;
             put(store, &stepped, &said, now)?;
             let grant = match &stepped.grant {
                 Some(grant) => Some(grant_view(grant, store, &*clock)?),

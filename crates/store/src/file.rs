@@ -1,7 +1,7 @@
 //! The file: opened, locked, brought to the newest schema, and verified from its last checkpoint.
 
 use crate::{Engine, OpenFile, StoreError, limits, rows};
-use journal::{Head, LogId};
+use journal::{Checkpoint, Head, LogId};
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension as _};
 use std::fs::{File as Disk, OpenOptions, TryLockError};
 use std::io::Write as _;
@@ -68,6 +68,11 @@ impl File {
     /// For loading memory from it before the writer starts.
     pub fn connection(&self) -> &Connection {
         &self.connection
+    }
+
+    /// The last checkpoint, from which on it was verified.
+    pub fn checkpoint(&self) -> Result<Option<Checkpoint>, StoreError> {
+        Ok(rows::last_checkpoint(&self.connection, self.head.log)?.map(Checkpoint))
     }
 
     /// The end of its journal.

@@ -187,6 +187,21 @@ pub enum Refusal {
     /// The time asked for is over.
     #[error("the time that was asked for ended at {}: ask again", .0.to_rfc3339_opts(chrono::SecondsFormat::Secs, true))]
     Over(Time),
+    /// The wall clock is so far ahead that it would be over at once.
+    #[error(
+        "what this would grant ends at {}, and the wall clock here is past that, {} ahead of the time that starts go by: have \
+         that clock set right or, if it is right, have root run `jitd clock accept`, and do this again",
+        .ends.to_rfc3339_opts(chrono::SecondsFormat::Secs, true),
+        access::for_people(*.wall - *.trusted)
+    )]
+    OverByTheWall {
+        /// Its end.
+        ends: Time,
+        /// What the wall clock says.
+        wall: Time,
+        /// What it is at least.
+        trusted: Time,
+    },
     /// Not theirs to take back.
     #[error(
         "request {0} is not yours: only who asked or gets the access can cancel it, and approvers can deny it"

@@ -354,6 +354,7 @@ fn refusals() -> Vec<Refusal> {
         end_of(&grant, "bob", EndedHow::Revoked, None).unwrap_err(),
         Refusal::NotInChat { request: RequestId::from_random(5), rule: "production".into() },
         Refusal::LastInChat { request: RequestId::from_random(5), rule: "production".into() },
+        Refusal::OverByTheWall { ends: at(3600), wall: at(3 * 3600), trusted: at(0) },
         Refusal::TooManyPending(20),
         Refusal::TooManyOpened(60),
         Refusal::TooManyThere { count: 10, what: "pending requests", most: 20 },
@@ -400,10 +401,11 @@ fn sort(refusal: &Refusal) -> usize {
         Refusal::NotInChat { .. } => 28,
         Refusal::LastInChat { .. } => 29,
         Refusal::TooManyThere { .. } => 30,
+        Refusal::OverByTheWall { .. } => 31,
     }
 }
 
-const SORTS: usize = 31;
+const SORTS: usize = 32;
 
 /// Why no rule covers what was asked.
 fn uncovered() -> Vec<String> {

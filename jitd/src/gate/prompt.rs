@@ -202,8 +202,7 @@ impl Gate {
     }
 
     fn not_yet(asked: &Asked, decision: &Decision, line: &str, offer: Offer) -> Answer {
-        let line = line::shown(line.to_owned(), frame::limits::LINE);
-        Answer { offer, ..reply(&asked.frame, decision.reason, Some(decision), line) }
+        Answer { offer, ..reply(&asked.frame, decision.reason, Some(decision), line.to_owned()) }
     }
 }
 

@@ -2,13 +2,13 @@
 //! moved away, crontabs, jobs of at(1), user managers that stay. The gate does not end them, since nothing tells
 //! that they are the session's; it tells of them, once, and shows them for as long as they are there.
 
+use crate::budget::Budget;
 use crate::limits;
 use crate::site::Site;
 use access::Login;
 use api::{LeftOver, Mark, MarkRecord, Record};
 use desk::Worlds as _;
 use frame::Pairs;
-use loglines::Level;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
@@ -17,8 +17,8 @@ use std::time::Instant;
 #[derive(Default)]
 pub struct Left {
     found: Mutex<BTreeMap<Found, Vec<LeftOver>>>,
-    /// News of each account that were put on record since this time.
-    news: Mutex<HashMap<Login, (Instant, u32)>>,
+    /// News of each account that were put on record.
+    news: Mutex<HashMap<Login, Budget>>,
 }
 
 /// Who found it, so that a later look of the same kind takes the place of this one.
@@ -55,12 +55,8 @@ impl Left {
     /// Whether one more of this account's is put on record: they can be made at will.
     fn is_told(&self, user: &Login, now: Instant) -> bool {
         let mut news = self.news.lock().unwrap_or_else(PoisonError::into_inner);
-        let (since, count) = news.entry(user.clone()).or_insert((now, 0));
-        if now.duration_since(*since) >= limits::LEFT_NEWS_PER {
-            (*since, *count) = (now, 0);
-        }
-        *count += 1;
-        *count <= limits::LEFT_NEWS
+        let budget = news.entry(user.clone()).or_insert(Budget::new(now));
+        budget.spend(limits::LEFT_NEWS, limits::LEFT_NEWS_PER, now)
     }
 
     /// Accounts with processes that were left over.
@@ -95,10 +91,7 @@ impl Site {
             }
             let detail = Pairs::default().with("user", user.as_str()).with("what", &what).line();
             let record = MarkRecord { at: self.clock.now().trusted, mark: Mark::LeftOver, detail };
-            let log = self.log.clone();
-            self.ledger.append_later(Record::Mark(Box::new(record)), move |record, why| {
-                log.put(Level::Err, format!("{}: not in the journal: {why}", record.line(0)));
-            });
+            self.record_later(Record::Mark(Box::new(record)));
         }
     }
 }

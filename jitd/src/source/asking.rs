@@ -14,7 +14,7 @@ use desk::{DeskError, Refused};
 use serde::de::DeserializeOwned;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use workflow::{Ask, Channel, Kind, Narrowing, RequestState};
 
 /// Who asks.
@@ -50,28 +50,29 @@ enum Put {
 }
 
 impl Site {
-    /// Asks the hub, and waits at most `wait` for its answer. With the `key` of a call that asked before it is that
-    /// which is answered; without one an equal ask that waits.
+    /// Asks the hub, and waits at most until `by`: for the disk first, and for the hub's answer so long as is left then. With
+    /// the `key` of a call that asked before it is that which is answered; without one an equal ask that waits.
     pub fn ask_hub(
         &self,
         asker: Asker,
         wish: HostWish,
         key: Option<String>,
-        wait: Duration,
+        by: Instant,
     ) -> Result<Told, DeskError> {
+        let left = || by.saturating_duration_since(Instant::now());
         self.source.calls()?;
         let outward = self.source.outward()?;
         let asked_at = self.clock.now().trusted;
         let id = RequestId::from_random(crate::ledger::random()?);
         let ask = HostAsk { id, login: asker.login, source: asker.source, asked_at, wish };
-        let kept = match self.keep(ask, key)? {
+        let kept = match self.keep(ask, key, limits::DESK_WAIT.min(left()))? {
             Put::Kept(kept) => kept,
             Put::TooMany(why) => return Err(DeskError::Busy(why)),
             Put::OtherCall => return Err(DeskError::KeyReused),
         };
         let id = kept.ask.id;
         let known = || Ok::<_, DeskError>(self.kept(id)?.and_then(|kept| kept.answer));
-        Ok(match outward.answer(id, wait, known)? {
+        Ok(match outward.answer(id, limits::HUB_HASTY.min(left()), known)? {
             Some(answer) => Told::Answered(answer),
             None => Told::Unsent { kept, why: outward.why_away() },
         })
@@ -87,14 +88,14 @@ impl Site {
         Ok(self.ledger.read(|connection| outbox::waiting(connection, login)).map_err(LedgerError::from)?)
     }
 
-    /// Writes it down with its record, in one transaction.
-    fn keep(&self, ask: HostAsk, key: Option<String>) -> Result<Put, DeskError> {
+    /// Writes it down with its record, in one transaction, within `wait`.
+    fn keep(&self, ask: HostAsk, key: Option<String>, wait: Duration) -> Result<Put, DeskError> {
         let until = match &ask.wish {
             // Glass that was broken must be told however late.
             HostWish::Glass { .. } => Time::MAX_UTC,
             _ => ask.asked_at + limits::ASK_KEPT,
         };
-        Ok(self.ledger.append(limits::DESK_WAIT, move |entry| {
+        Ok(self.ledger.append(wait, move |entry| {
             let before = match &key {
                 Some(key) => outbox::by_key(entry.connection(), &ask.login, key)?,
                 None => None,

@@ -284,6 +284,9 @@ impl Follower {
 /// by the hub's clock and by the time that this host goes by, which has the hub's in it.
 fn heard(site: &Site, state: &State, signed_at: Option<Time>) {
     site.clock.hears(state.signed_time());
+    if let Some(signed_at) = signed_at {
+        site.clock.hub_signed(signed_at);
+    }
     // A file says when it was written, and not that it is that late now.
     if let Some(signed_at) = signed_at.filter(|_| site.source.files().is_none()) {
         site.clock.heard_just_now(signed_at);

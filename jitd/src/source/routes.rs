@@ -19,6 +19,7 @@ use desk::{Answer, Caller, DeskError, Refused, Roles};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::sync::Arc;
+use std::time::Instant;
 use workflow::RequestState;
 
 type Shared = State<Arc<Site>>;
@@ -289,7 +290,8 @@ impl Site {
             return Err(DeskError::NotThem(why).into());
         }
         let wish = HostWish::Command { new: Box::new(new.clone()), unsure };
-        let told = self.ask_hub(Asker::of(caller), wish, Some(key), limits::HUB_HASTY)?;
+        let by = Instant::now() + limits::DESK_WAIT + limits::HUB_HASTY;
+        let told = self.ask_hub(Asker::of(caller), wish, Some(key), by)?;
         match told {
             Told::Answered(HostAnswer::Opened(opened)) => Ok(*opened),
             Told::Answered(HostAnswer::Refused(problem)) => Err(Refused(problem)),

@@ -3,8 +3,8 @@
  *   driver [OPTION... --] CONFDIR SERVICE USER PHASES [KEY=VALUE ...]
  *
  * PHASES is a list of auth, acct, cred, open, close, chauthtok with commas between. The keys set items: ruser, rhost, tty,
- * env (into the PAM environment), uid (the real user id that the module sees). Options are there to be seen by the module, as
- * those of sudo. Each type=TEXT is the answer to the next prompt with echo; without one left the conversation fails, as
+ * env (into the PAM environment), later (the same once the account part was gone through, as pam_env does in a session), uid
+ * (the real user id that the module sees). Options are there to be seen by the module, as those of sudo. Each type=TEXT is the answer to the next prompt with echo; without one left the conversation fails, as
  * that of an application that asks nobody. A prompt without echo is always answered "secret", as by sshd under password
  * authentication. catch=1 takes ^C as sudo does: the call that waits ends, the process does not. Prints each message as
  * "STYLE TEXT", its line breaks as "\n", and each phase as "PHASE CODE MICROSECONDS". */
@@ -19,6 +19,7 @@
 
 static char **typed;
 static int left;
+static const char *later;
 
 static void show(const struct pam_message *message) {
     printf("%d ", message->msg_style);
@@ -74,6 +75,7 @@ int main(int argc, char **argv) {
         else if (!strcmp(argv[i], "rhost")) pam_set_item(pam, PAM_RHOST, value);
         else if (!strcmp(argv[i], "tty")) pam_set_item(pam, PAM_TTY, value);
         else if (!strcmp(argv[i], "env")) pam_putenv(pam, value);
+        else if (!strcmp(argv[i], "later")) later = value;
         else if (!strcmp(argv[i], "type")) typed[left++] = value;
         else if (!strcmp(argv[i], "catch")) {
             struct sigaction action = {.sa_handler = caught};
@@ -93,6 +95,7 @@ int main(int argc, char **argv) {
         else if (!strcmp(phase, "close")) code = pam_close_session(pam, PAM_SILENT);
         else if (!strcmp(phase, "chauthtok")) code = pam_chauthtok(pam, PAM_SILENT);
         clock_gettime(CLOCK_MONOTONIC, &after);
+        if (later && !strcmp(phase, "acct") && pam_putenv(pam, later) != PAM_SUCCESS) return 5;
         printf("%s %d %ld\n", phase, code,
                (after.tv_sec - before.tv_sec) * 1000000 + (after.tv_nsec - before.tv_nsec) / 1000);
         fflush(stdout);

@@ -32,7 +32,12 @@ fn login(stack: &Stack) -> Outcome {
 fn what_the_gate_is_asked_about_an_ssh_login() {
     let folder = folder();
     let gate = Gate::answering(folder.path(), |question| allow(question).encode().unwrap());
-    let items = ["rhost=client.example", "tty=ssh", "env=SSH_CONNECTION=203.0.113.5 50000 192.0.2.1 22"];
+    let items = [
+        "rhost=client.example",
+        "tty=ssh",
+        "env=SSH_CONNECTION=203.0.113.5 50000 192.0.2.1 22",
+        "later=SSH_CONNECTION=10.0.0.5 50000 192.0.2.1 22",
+    ];
     let outcome = stack(folder.path(), "").run("sshd", "nobody", "acct,open,close,cred", &items);
     let codes: Vec<i32> = outcome.phases.iter().map(|(_, code, _)| *code).collect();
     assert_eq!(codes, [SUCCESS; 4]);
@@ -51,7 +56,11 @@ fn what_the_gate_is_asked_about_an_ssh_login() {
             (question.rhost.as_slice(), question.tty.as_slice()),
             (&b"client.example"[..], &b"ssh"[..])
         );
-        assert_eq!(question.address, b"203.0.113.5", "the address is sshd's word, not the resolver's");
+        let address: &[u8] = if question.phase == Phase::Account { b"203.0.113.5" } else { b"" };
+        assert_eq!(
+            question.address, address,
+            "the address is sshd's word, not the resolver's nor the person's"
+        );
         assert_eq!((question.mode, question.notice), (Mode::Enforce, Notice::None));
         assert!(question.pid > 0);
         assert_eq!(
@@ -70,6 +79,9 @@ fn in_sudo_and_su_the_invoker_is_the_subject_and_must_be_who_runs_it() {
     let gate = Gate::answering(folder.path(), |question| allow(question).encode().unwrap());
     let stack = stack(folder.path(), "");
     for service in ["sudo", "sudo-i", "su"] {
+        let came_from = "env=SSH_CONNECTION=10.0.0.5 50000 192.0.2.1 22";
+        assert_eq!(stack.run(service, "root", "acct", &["ruser=daemon", came_from, "uid=1"]).code(), SUCCESS);
+        assert_eq!(gate.asked().address, b"", "whoever is in came from where they came in from");
         assert_eq!(stack.run(service, "root", "open", &["ruser=daemon", "uid=1"]).code(), SUCCESS);
         let question = gate.asked();
         assert_eq!((question.subject.as_slice(), question.target.as_slice()), (&b"daemon"[..], &b"root"[..]));
@@ -343,6 +355,35 @@ fn spare_keys_and_roots_own_sudo_work_with_everything_dead() {
 }
 
 #[test]
+fn a_spare_key_is_found_in_whatever_encoding_full_names_are() {
+    let folder = folder();
+    let (passwd, group) = (folder.path().join("passwd"), folder.path().join("group"));
+    let people = b"root:x:0:0:root:/root:/bin/sh\nrescue:x:5001:5001:Ren\xe9 M\xfcller:/:/bin/sh\n";
+    std::fs::write(&passwd, people).unwrap();
+    std::fs::write(&group, b"root:x:0:\nsafe:x:5002:andr\xe9,rescue\n").unwrap();
+    let files = format!(
+        "mount --bind {} /etc/passwd && mount --bind {} /etc/group && exec \"$@\"",
+        passwd.display(),
+        group.display()
+    );
+    let under = ["unshare", "--mount", "sh", "-c", &files, "sh"];
+    for (arguments, code) in
+        [("spare_user=rescue", SUCCESS), ("spare_group=safe", SUCCESS), ("spare_user=root", AUTHINFO_UNAVAIL)]
+    {
+        let outcome = stack(folder.path(), arguments).run_under(&under, "sshd", "rescue", "acct", &[]);
+        assert_eq!(outcome.code(), code, "{arguments}");
+    }
+    let sudo = stack(folder.path(), "spare_user=rescue").run_under(
+        &under,
+        "sudo",
+        "root",
+        "acct",
+        &["ruser=rescue", "uid=5001"],
+    );
+    assert_eq!(sudo.is_quiet().code(), SUCCESS, "the invoker is looked up there too");
+}
+
+#[test]
 fn what_the_module_decides_alone_is_told_to_the_gate_and_never_waits_for_it() {
     let folder = folder();
     let gate = Gate::answering(folder.path(), |question| deny(question, "no").encode().unwrap());
@@ -358,6 +399,26 @@ fn what_the_module_decides_alone_is_told_to_the_gate_and_never_waits_for_it() {
     let outcome = self::stack(silent.path(), "spare_user=daemon").run("sshd", "daemon", "acct", &[]);
     assert_eq!(outcome.code(), SUCCESS);
     assert!(outcome.took() < Duration::from_millis(400), "{:?}", outcome.took());
+}
+
+#[test]
+fn what_the_gate_has_no_record_of_goes_to_syslog() {
+    testbed::install(&[("strace", "strace")]).unwrap();
+    for takes in [true, false] {
+        let folder = folder();
+        let _gate = Gate::answering(folder.path(), move |question| {
+            let answer = if takes { allow(question) } else { deny(question, "jit: no.") };
+            answer.encode().unwrap()
+        });
+        let calls = folder.path().join("calls");
+        let under = ["strace", "-qq", "-o", calls.to_str().unwrap(), "-e", "trace=connect"];
+        let outcome =
+            stack(folder.path(), "spare_user=daemon").run_under(&under, "sshd", "daemon", "acct", &[]);
+        assert_eq!(outcome.is_quiet().code(), SUCCESS);
+        let calls = std::fs::read_to_string(calls).unwrap();
+        assert!(calls.contains("gate.sock"), "{calls}");
+        assert_eq!(calls.contains("/dev/log"), !takes, "{calls}");
+    }
 }
 
 #[test]

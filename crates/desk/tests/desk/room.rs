@@ -2,6 +2,7 @@
 
 use access::{Claim, Grant, GrantId, HostName, Login, Now, Person, Service, Span, Text, Time};
 use api::{NewExtension, NewPolicy, NewRequest, NewReview, NewVerdict, ProblemCode};
+use chrono::TimeDelta;
 use desk::{Caller, Clock, Committed, Desk, DeskError, Key, PolicyVersion, Roles, SqlStore, Store, Worlds};
 use journal::{Checkpoint, Stamp};
 use std::collections::{BTreeMap, BTreeSet};
@@ -112,15 +113,23 @@ impl Worlds for Place {
 }
 
 /// Seconds after a fixed instant.
-pub struct Hand(AtomicI64);
+pub struct Hand {
+    trusted: AtomicI64,
+    wall_ahead: AtomicI64,
+}
 
 impl Hand {
     pub fn at(seconds: i64) -> Self {
-        Self(AtomicI64::new(seconds))
+        Self { trusted: AtomicI64::new(seconds), wall_ahead: AtomicI64::new(0) }
     }
 
     pub fn set(&self, seconds: i64) {
-        self.0.store(seconds, Ordering::Relaxed);
+        self.trusted.store(seconds, Ordering::Relaxed);
+    }
+
+    /// The wall clock is so many seconds ahead of what is trusted.
+    pub fn wall_ahead(&self, seconds: i64) {
+        self.wall_ahead.store(seconds, Ordering::Relaxed);
     }
 }
 
@@ -131,7 +140,9 @@ pub fn at(seconds: i64) -> Time {
 
 impl Clock for Hand {
     fn now(&self) -> Now {
-        Now::exactly(at(self.0.load(Ordering::Relaxed)))
+        let trusted = at(self.trusted.load(Ordering::Relaxed));
+        let latest = trusted + TimeDelta::seconds(self.wall_ahead.load(Ordering::Relaxed));
+        Now { latest, ..Now::exactly(trusted) }
     }
 }
 

@@ -1,7 +1,7 @@
 //! What time alone does, also over a restart and whatever the clock does.
 
 use crate::between::Between;
-use crate::room::{Hand, POLICY, at, caller, code, key, room, room_by};
+use crate::room::{Hand, POLICY, at, caller, code, key, room, room_by, said};
 use access::GrantState;
 use api::{AskGrants, ProblemCode};
 use desk::Store;
@@ -27,6 +27,23 @@ fn time_closes_what_nobody_decided_and_what_is_over() {
         GrantState::Expired
     );
     assert!(room.desk.grants(&caller("alice"), &AskGrants::default(), 10).unwrap().is_empty());
+}
+
+#[test]
+fn what_would_be_over_at_once_by_the_wall_clock_is_not_granted_and_says_what_to_do() {
+    let room = room();
+    let request = room.asks("alice", "ssh");
+    room.hand.wall_ahead(3 * 3600);
+    let refused = room.approves("bob", &request);
+    assert_eq!(code(&refused), Some(ProblemCode::Refused));
+    let said = said(refused);
+    assert!(said.contains("3 hours ahead of the time that starts go by"), "{said}");
+    assert!(said.contains("`jitd clock accept`"), "{said}");
+    assert_eq!(room.paper.heard.changes(), ["requested"]);
+    assert!(room.request(request.ask.id).state.is_pending(), "it goes on waiting");
+    // An instant is left of it.
+    room.hand.wall_ahead(3599);
+    assert!(room.approves("bob", &request).unwrap().grant.is_some());
 }
 
 const ESCALATES: &str = r#"

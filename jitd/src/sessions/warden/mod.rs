@@ -16,7 +16,7 @@ use crate::memory::Carried;
 use crate::process::{self, NO_SESSION, Process};
 use crate::site::Site;
 use crate::{ledger::LedgerError, limits};
-use access::{Login, Now, Phase, Question, SessionId, Time};
+use access::{Decision, GrantId, Login, Now, Phase, Question, SessionId, Time};
 use api::{EndCause, HowEnded, Session, SessionChange, SessionRecord};
 use chrono::TimeDelta;
 use loglines::{Faults, Level, Tells};
@@ -50,6 +50,8 @@ struct Watched {
     warned: Option<(Time, usize)>,
     ending: Option<Ending>,
     closed: bool,
+    /// Since when it is to go on under another grant.
+    moves_since: Option<Instant>,
     /// Its person's user id, where the session is a login by a grant.
     login_of: Option<u32>,
 }
@@ -126,7 +128,7 @@ impl Warden {
         let at = Instant::now();
         self.strike(&all, &processes, now, at, &mut next);
         self.end_managers(&all, at, &mut next);
-        self.move_on(&all, covered, now, at, &mut next);
+        self.move_on(&all, covered, at, &mut next);
         if at.duration_since(self.ticked) >= limits::TICK {
             self.ticked = at;
             self.let_go(&before, now);
@@ -166,6 +168,7 @@ impl Warden {
                 warned: None,
                 ending: None,
                 closed,
+                moves_since: None,
                 login_of: if by_grant { self.uid_of(&session.target) } else { None },
             };
             self.watched.insert(session.id, watched);
@@ -233,13 +236,12 @@ impl Warden {
         }
     }
 
-    /// Those of `due` that another grant covers: they are struck off it.
+    /// Those of `due` that another grant covers, without a first use: nobody need be there. They are struck off it.
     fn covered(&self, all: &[Carried], due: &mut Due, now: Now) -> Due {
         let mut covered = Due::new();
         for Carried { session, .. } in all {
             let may = due.get(&session.id).is_some_and(|(over, _)| over.cause != EndCause::Asked);
-            let carries = |decision: access::Decision| decision.allows() && decision.grant.is_some();
-            if may && carries(self.site.memory.decide(&question_of(session), now)) {
+            if may && carrier(&self.site.memory.decide(&question_of(session), now)).is_some() {
                 covered.extend(due.remove_entry(&session.id));
             }
         }
@@ -248,13 +250,19 @@ impl Warden {
 
     /// Has sessions go on under the grant that covers them, once that is durable. One for which it cannot be made
     /// so in time ends.
-    fn move_on(&mut self, all: &[Carried], mut covered: Due, now: Now, at: Instant, next: &mut Next) {
+    fn move_on(&mut self, all: &[Carried], mut covered: Due, at: Instant, next: &mut Next) {
+        let mut too_late = HashSet::new();
+        for (id, watched) in &mut self.watched {
+            if watched.is_late_to_move(covered.contains_key(id), at) {
+                too_late.insert(*id);
+            }
+        }
         let mut late = Due::new();
         for Carried { session, .. } in all {
             let Some((over, grace)) = covered.remove(&session.id) else { continue };
             let Err(why) = self.goes_on(session) else { continue };
             next.by(at + limits::MOVE_WAIT);
-            if (now.trusted - over.since).to_std().is_ok_and(|late| late > limits::MOVE_WITHIN) {
+            if too_late.contains(&session.id) {
                 let what = "another grant covers it, which cannot be written down, so it ends";
                 self.site.log.put(Level::Err, format!("session {}: {what}: {why}", session.id));
                 late.insert(session.id, (over, grace));
@@ -275,11 +283,8 @@ impl Warden {
         self.site.ledger.append(limits::MOVE_WAIT, move |entry| {
             let now = clock.now();
             let decision = entry.memory().decide(&question, now);
-            let Some(grant) = decision.grant.as_ref().filter(|_| decision.allows()).map(|grant| grant.id)
-            else {
-                return Ok(());
-            };
-            let moved = entry.change(id, |before| SessionRecord {
+            let Some(grant) = carrier(&decision) else { return Ok(()) };
+            entry.change(id, |before| SessionRecord {
                 at: now.trusted,
                 change: SessionChange::Moved,
                 detail: before.grant.map(|grant| format!("grant {grant} is over")).unwrap_or_default(),
@@ -288,9 +293,6 @@ impl Warden {
                 comment: None,
                 end: None,
             })?;
-            if let (true, Some(claim)) = (moved, decision.claim) {
-                entry.claim(grant, claim)?;
-            }
             Ok(())
         })
     }
@@ -526,6 +528,16 @@ impl Watched {
         self.opener.as_ref().map_or_else(is_there, process::is_alive)
     }
 
+    /// Whether it has been to go on under another grant for too long, where it `is_to`. By a clock that only goes on: since
+    /// when a grant is gone nobody knows, and trusted time may be behind of its end.
+    fn is_late_to_move(&mut self, is_to: bool, at: Instant) -> bool {
+        if !is_to {
+            self.moves_since = None;
+            return false;
+        }
+        at.duration_since(*self.moves_since.get_or_insert(at)) > limits::MOVE_WITHIN
+    }
+
     fn audit_of_ending(&self) -> Option<u32> {
         self.ending.as_ref().map(|_| self.session.audit_session)
     }
@@ -534,6 +546,13 @@ impl Watched {
 /// Whoever gives a grant back from a session of its own reads the answer first.
 fn is_just_now(over: &Over, now: Now) -> bool {
     (now.trusted - over.since).to_std().is_ok_and(|since| since < limits::RELEASE_PAUSE)
+}
+
+/// The grant that a session goes on under, by what the gate would say. A clock that starts by use is started by who comes
+/// in, never by a session that is left open.
+fn carrier(decision: &Decision) -> Option<GrantId> {
+    let carries = decision.allows() && decision.claim.is_none();
+    decision.grant.as_ref().filter(|_| carries).map(|grant| grant.id)
 }
 
 /// What the gate would be asked if the session opened now.
@@ -592,5 +611,63 @@ fn how(session: &Session, ending: &Ending, now: Now) -> SessionRecord {
             killed: count(killed),
         }),
         detail: String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sessions::sample::{grant, session};
+    use access::{Claim, Grant, HostName, Local, Span, View, Window, decide};
+
+    fn at(seconds: i64) -> Time {
+        Time::UNIX_EPOCH + TimeDelta::seconds(seconds)
+    }
+
+    #[test]
+    fn a_session_goes_on_under_a_grant_that_is_in_use_and_uses_none_for_the_first_time() {
+        let first_use = Grant {
+            id: GrantId::from_random(2),
+            window: Window::FirstUse {
+                not_before: at(0),
+                claim_by: at(900),
+                length: Span::seconds(100).unwrap(),
+                latest_end: at(1000),
+            },
+            ..grant(0)
+        };
+        let mut view = View::of(HostName::parse("web-1").unwrap());
+        view.put(grant(10));
+        view.put(first_use);
+        let mut local = Local { enrolled: true, ..Local::default() };
+        let carrier = |view: &View, local: &Local| {
+            carrier(&decide(view, local, &question_of(&session(1)), Now::exactly(at(20))))
+        };
+        assert_eq!(carrier(&view, &local), None, "nobody need be there");
+        local.claims.insert(GrantId::from_random(2), Claim { started: at(5), ends: at(105) });
+        assert_eq!(carrier(&view, &local), Some(GrantId::from_random(2)));
+        local.claims.clear();
+        view.put(Grant { id: GrantId::from_random(3), ..grant(30) });
+        assert_eq!(carrier(&view, &local), Some(GrantId::from_random(3)));
+    }
+
+    #[test]
+    fn a_session_that_cannot_be_moved_in_time_is_late_whatever_its_grant_says() {
+        let mut watched = Watched {
+            session: Arc::new(session(1)),
+            opener: None,
+            warned: None,
+            ending: None,
+            closed: false,
+            moves_since: None,
+            login_of: None,
+        };
+        let start = Instant::now();
+        let mut is_late =
+            |is_to, seconds| watched.is_late_to_move(is_to, start + Duration::from_secs(seconds));
+        assert!(!is_late(true, 0) && !is_late(true, 5) && is_late(true, 6));
+        // It went on, and is to once more later.
+        assert!(!is_late(false, 7));
+        assert!(!is_late(true, 60) && !is_late(true, 65) && is_late(true, 66));
     }
 }

@@ -120,6 +120,46 @@ fn a_login_that_takes_a_key_and_a_password_too_is_gated_after_both() {
 }
 
 #[test]
+fn where_somebody_comes_from_is_not_theirs_to_write() {
+    let host = Host::gated("web-1").unwrap();
+    let (alice, _bob) = hosts::asking::granted(&host);
+    // Debian 12 has such a line before the gate's; what it reads from a home goes over what sshd says.
+    let lines = "SSH_CONNECTION DEFAULT=10.0.0.5\nREAD_FROM_HOME DEFAULT=yes\n";
+    std::fs::write(host.path("home/alice/.pam_environment"), lines).unwrap();
+    host.root("chown alice: /home/alice/.pam_environment").ends_with(0);
+    host.root("sed -i '1i session required pam_env.so user_readenv=1' /etc/pam.d/sshd").ends_with(0);
+    let comes_from = |address: &str| {
+        let told = format!("\"address\":\"{address}\"");
+        let seen = alice.ssh_with(
+            &["-o", "BatchMode=yes", "-b", address],
+            "echo home=$READ_FROM_HOME; jit sessions --json; sudo -n true",
+        );
+        seen.is_in().says("home=yes").says(&told);
+    };
+    comes_from("127.0.0.2");
+    // What is asked for from inside comes from there, too.
+    alice
+        .ssh_with(
+            &["-o", "BatchMode=yes", "-b", "127.0.0.2"],
+            "jit request --service su --reason 'to see where from' --json",
+        )
+        .says("\"source\":\"127.0.0.2\"");
+    // Where sshd tells PAM a name, that of the account phase counts, also where a child of sshd asked for it.
+    host.root("sed -i 's/^UseDNS no/UseDNS yes/' /etc/ssh/sshd_config.d/test.conf && systemctl reload ssh")
+        .ends_with(0);
+    comes_from("127.0.0.1");
+    let mut terminal =
+        alice.terminal_by("keyboard-interactive", "echo home=$READ_FROM_HOME; jit sessions --json");
+    terminal.exp_string("assword:").unwrap();
+    terminal.send_line(PASSWORD).unwrap();
+    terminal.exp_string("home=yes").unwrap();
+    terminal.exp_string("\"address\":\"127.0.0.1\"").unwrap();
+    terminal.exp_eof().unwrap();
+    let forged = |line: &String| line.contains("10.0.0.5");
+    assert!(!host.log_lines().iter().any(forged), "{:#?}", host.log_lines());
+}
+
+#[test]
 fn the_record_has_client_and_terminal_as_sshd_tells_them() {
     let host = Host::gated("web-1").unwrap();
     let alice = host.person("alice", &["staff"]).unwrap();

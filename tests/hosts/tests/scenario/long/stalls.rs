@@ -80,3 +80,13 @@ fn a_daemon_whose_disk_hangs_for_good_is_started_anew() {
     assert_ne!(host.root("pidof jitd").out, pid);
     host.root("jit audit verify --witness /var/log/auth.log").ends_with(0);
 }
+
+#[test]
+fn on_a_host_of_a_hub_too_a_refusal_says_why_while_the_disk_hangs() {
+    let fleet = hosts::fleet::Fleet::of(&[("web-1", 11, "prod")]);
+    let host = &fleet.hosts[0];
+    let alice = host.person("alice", &[]).unwrap();
+    the_disk_hangs(host, 8);
+    // What she would ask the hub for cannot be written down in time, and she hears of the rest.
+    alice.ssh("true").is_refused_with("jit: alice holds no grant for ssh on web-1. Ask for it");
+}
