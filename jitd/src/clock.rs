@@ -43,7 +43,7 @@ pub enum Confirmed {
     ByTimeService,
     /// The same, where it is far ahead of a clock that was confirmed before: the machine stood still (a saved virtual machine),
     /// or what was confirmed was wrong.
-    ByTimeServiceAhead,
+    AgainByTimeService,
 }
 
 impl Confirmed {
@@ -52,7 +52,7 @@ impl Confirmed {
         match self {
             Self::ByRoot => "accepted by root",
             Self::ByTimeService => "kept by a time service",
-            Self::ByTimeServiceAhead => {
+            Self::AgainByTimeService => {
                 "kept by a time service, and far ahead of the time that was gone by until then"
             }
         }
@@ -288,7 +288,7 @@ impl Clock {
         }
         let word = *self.word.lock().unwrap_or_else(PoisonError::into_inner);
         let hub_agrees = !has_hub || word.is_some_and(|word| word.agrees(wall, since_boot));
-        (wall - trusted > strays() && hub_agrees).then_some(Confirmed::ByTimeServiceAhead)
+        (wall - trusted > strays() && hub_agrees).then_some(Confirmed::AgainByTimeService)
     }
 
     /// What the clock rests on, in words; with what to do where it is not confirmed.
@@ -451,7 +451,7 @@ mod tests {
         clock.adopt(Kept { boot: clock.boot().to_owned(), ..confirmed() });
         let up = TimeDelta::hours(2);
         let confirms = |wall| clock.confirms(wall, up, false);
-        let ahead = Some(Confirmed::ByTimeServiceAhead);
+        let ahead = Some(Confirmed::AgainByTimeService);
         assert_eq!(confirms(at(1)), None, "it is right");
         assert_eq!(confirms(at(1) + TimeDelta::minutes(10)), None);
         assert_eq!(confirms(at(1) + TimeDelta::minutes(10) + TimeDelta::seconds(1)), ahead);
@@ -487,7 +487,7 @@ mod tests {
         );
         assert_eq!(says(at(4) - TimeDelta::minutes(11), up), None);
         assert_eq!(says(at(4) + TimeDelta::minutes(11), up), None);
-        let ahead = Some(Confirmed::ByTimeServiceAhead);
+        let ahead = Some(Confirmed::AgainByTimeService);
         assert_eq!(says(at(4) - TimeDelta::minutes(9), up), ahead);
         assert_eq!(says(at(4) - TimeDelta::minutes(9), up - TimeDelta::minutes(9)), ahead);
         assert_eq!(clock.confirms(at(1), up, true), None, "there is nothing to put right");

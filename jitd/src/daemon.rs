@@ -337,7 +337,7 @@ impl Daemon {
         let Some(how) = clock.settled(self.site.source.hub().is_some()) else { return Ok(()) };
         let before = clock.own().trusted;
         let now = self.site.ledger.confirm_clock(clock, how)?;
-        if how == Confirmed::ByTimeServiceAhead {
+        if how == Confirmed::AgainByTimeService {
             // Grants that start later start now, and others are over.
             let what = format!(
                 "the gate's time was {} behind of a wall clock that a time service keeps, and goes on from {now}: the machine \
