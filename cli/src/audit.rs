@@ -4,7 +4,8 @@ use crate::output::Output;
 use crate::patience::{Patience, passes};
 use crate::{CliError, limits};
 use api::{AskJournal, Client, Mark, Record};
-use journal::{Broken, Head, LogId, Row, Verified, Verifier, Witness};
+use journal::{Broken, LogId, Row, Verified, Verifier, Witness};
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::{Path, PathBuf};
@@ -109,7 +110,7 @@ struct Verifying<'a> {
 struct Rows {
     verifier: Verifier,
     log: LogId,
-    another: Option<Head>,
+    others: BTreeMap<LogId, u64>,
     /// The very first row of the log, where it was not pruned.
     opening: Option<Row>,
 }
@@ -145,10 +146,22 @@ impl<'a> Verifying<'a> {
     fn end(self, out: &mut Output) -> Result<(), CliError> {
         let rows = self.rows.unwrap_or_else(|| Rows::of(LogId([0; 16]), &self.lines));
         let verified = rows.verifier.end(rows.log)?;
-        if let Some(before) = rows.another
-            && !rows.opening.as_ref().is_some_and(|opening| follows(opening, before))
-        {
-            return Err(Broken::Replaced { log: rows.log, before: before.log, seen: before.seq }.into());
+        if rows.opening.is_none() && !rows.others.is_empty() {
+            return Err(CliError::NotDone(format!(
+                "{} to {} are whole, but a witness saw another log there too, and whether log {} follows it is said in its \
+                 record 1, which is not among these",
+                verified.first, verified.head.seq, rows.log
+            )));
+        }
+        let follows = rows.opening.as_ref().and_then(follows);
+        for (before, seen) in rows.others {
+            match follows {
+                Some((log, end)) if log == before && seen <= end => {}
+                Some((log, end)) if log == before => {
+                    return Err(Broken::CutBefore { before, end, seen }.into());
+                }
+                _ => return Err(Broken::Replaced { log: rows.log, before, seen }.into()),
+            }
         }
         if verified.witnessed == 0 && !self.files.is_empty() {
             let files: Vec<_> = self.files.iter().map(|file| file.display().to_string()).collect();
@@ -168,18 +181,19 @@ impl<'a> Verifying<'a> {
 impl Rows {
     fn of(log: LogId, lines: &str) -> Self {
         let witness = Witness::of(log, lines.lines());
-        let another = witness.another();
-        Self { verifier: Verifier::new(None, witness), log, another, opening: None }
+        let others = witness.others().clone();
+        Self { verifier: Verifier::new(None, witness), log, others, opening: None }
     }
 }
 
-/// Whether a log begins with the record of a repair that accounts for all that was seen of the one before.
-fn follows(opening: &Row, before: Head) -> bool {
-    let Ok(Record::Mark(mark)) = serde_json::from_str(&opening.body) else { return false };
+/// The log that one follows which begins with the record of a repair, and the last that this saw of it.
+fn follows(opening: &Row) -> Option<(LogId, u64)> {
+    let Ok(Record::Mark(mark)) = serde_json::from_str(&opening.body) else { return None };
     let said = |key: &str| mark.detail.split(' ').find_map(|word| word.strip_prefix(key));
-    mark.mark == Mark::Repaired
-        && said("old_log=") == Some(&before.log.to_string())
-        && said("last_seen=").and_then(|seq| seq.parse().ok()).is_some_and(|seq: u64| before.seq <= seq)
+    if mark.mark != Mark::Repaired {
+        return None;
+    }
+    Some((said("old_log=")?.parse().ok()?, said("last_seen=")?.parse().ok()?))
 }
 
 fn told(verified: &Verified, out: &mut Output) -> Result<(), CliError> {

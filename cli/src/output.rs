@@ -94,7 +94,7 @@ fn shown(words: &str, colour: bool) -> String {
         let own = table::COLOURS.iter().find(|own| colour && rest.starts_with(**own));
         let length = own.map_or(next.len_utf8(), |own| own.len());
         let (taken, after) = rest.split_at(length);
-        if own.is_some() || next == '\n' || !next.is_control() {
+        if own.is_some() || next == '\n' || !access::fools(next) {
             out.push_str(taken);
         }
         rest = after;
@@ -104,7 +104,7 @@ fn shown(words: &str, colour: bool) -> String {
 
 /// The same without what a terminal would obey.
 pub fn clean(words: &str) -> String {
-    words.chars().filter(|c| !c.is_control()).collect()
+    words.chars().filter(|c| !access::fools(*c)).collect()
 }
 
 /// As much as fits in a line of so many columns, so that the next line can replace it.
@@ -143,6 +143,7 @@ mod tests {
             ("\x1b[8mhidden", "[8mhidden"),
             ("\x1b[2J\u{9b}2J\r", "[2J2J"),
             ("db-\u{e9} \x1b", "db-\u{e9} "),
+            ("a\u{202e}b\u{200b}c", "abc"),
         ] {
             assert_eq!((shown(words, true), shown(words, false)), (seen.to_owned(), seen.to_owned()));
         }

@@ -178,6 +178,7 @@ pub fn facts(request: &RequestView, now: Time) -> Vec<(&'static str, String)> {
         Channel::Web => ", in a browser",
         Channel::Teams => ", in Teams",
         Channel::Slack => ", in Slack",
+        Channel::Webhook => ", by a webhook of Teams, by the word of who knows its key",
     };
     facts.push(("asked", format!("{}{from}{how}", when(ask.asked_at, now))));
     facts.push(("rule", request.rule.clone()));

@@ -4,7 +4,6 @@ use crate::door::House;
 use crate::feed;
 use crate::limits;
 use crate::postgres::{Link, Place};
-use crate::rows;
 use crate::site::Site;
 use crate::teller::Teller;
 use access::HostName;
@@ -148,7 +147,7 @@ impl Following {
             }
         }
         if hosts {
-            site.policies.set_hosts(rows::hosts(sql)?);
+            site.read_hosts(sql)?;
         }
         // A stream looks what there is for its host, and whether that is still the one that it was.
         if every {

@@ -90,7 +90,18 @@ impl Ledger {
         (shown, is_sign_in): (TokenId, bool),
     ) -> Result<MadeToken, DeskError> {
         let (secret, hash) = secret::make(Kind::Token).map_err(random)?;
-        let token = self.write(move |tx| {
+        let token = self.put_made(token, hash, (shown, is_sign_in))?;
+        Ok(MadeToken { secret, token })
+    }
+
+    /// Keeps a token or a link that was made by the token that was shown.
+    pub(crate) fn put_made(
+        &self,
+        token: Token,
+        hash: Hash,
+        (shown, is_sign_in): (TokenId, bool),
+    ) -> Result<Token, DeskError> {
+        self.write(move |tx| {
             // Who makes one while theirs is revoked, and all that it made with it, is too late.
             let by = rows::token(tx.connection(), shown)?.filter(|by| by.token.is_good(token.made));
             if by.is_none() {
@@ -102,8 +113,7 @@ impl Ledger {
                 made::keep(tx.connection(), &token, sign_in)?;
             }
             Ok(token)
-        })?;
-        Ok(MadeToken { secret, token })
+        })
     }
 
     /// Revokes a token, and with a sign-in what it made in its person's own name: whoever revokes one that is not theirs
@@ -111,7 +121,10 @@ impl Ledger {
     pub fn revoke_token(&self, id: TokenId, actor: Person, at: Time) -> Result<Token, DeskError> {
         self.write(move |tx| {
             let token = ended(tx, id, actor.clone(), at)?;
-            for made in made::good_of(tx.connection(), id, at)? {
+            let mut left = made::good_of(tx.connection(), id, at)?;
+            while let Some(made) = left.pop() {
+                // It can be a link's sign-in, which made something in turn.
+                left.extend(made::good_of(tx.connection(), made.id, at)?);
                 revoked(tx, made, actor.clone(), at)?;
             }
             Ok(token)

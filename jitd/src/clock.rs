@@ -292,7 +292,7 @@ impl Clock {
     }
 
     /// What the clock rests on, in words; with what to do where it is not confirmed.
-    pub fn words(&self) -> String {
+    pub fn words(&self, has_hub: bool) -> String {
         let now = self.now();
         // To the nearest minute: the clock that is a day behind was not read at one instant.
         let span = |drift: TimeDelta| access::for_people(drift.abs() + TimeDelta::seconds(30));
@@ -306,10 +306,15 @@ impl Clock {
         let drift = kernel::wall() - now.trusted;
         if drift.abs() > strays() {
             let by = span(drift);
-            let (way, or) = if drift < TimeDelta::zero() {
-                ("behind", "")
-            } else {
-                ("ahead", ", as happens by itself once a time service has kept it for 10 minutes")
+            let (way, or) = match (drift < TimeDelta::zero(), has_hub) {
+                (true, _) => ("behind", ""),
+                (_, false) => {
+                    ("ahead", ", as happens by itself once a time service has kept it for 10 minutes")
+                }
+                (_, true) => (
+                    "ahead",
+                    ", as happens by itself once a time service has kept it for 10 minutes and the hub says so too",
+                ),
             };
             return format!(
                 "the wall clock is {by} {way} of the gate's time: set it right, or if it is right run `jitd clock accept` as root{or}"
@@ -552,7 +557,11 @@ mod tests {
         assert!(clock.now().provisional, "the hub's clock is another by now");
         clock.hears(Some(signed + TimeDelta::days(1)));
         assert!(clock.now().trusted <= clock.own().trusted + sync::limits::SKEW, "no more than ten minutes");
-        assert!(clock.strays() && clock.words().starts_with("the wall clock is 1 day"), "{}", clock.words());
+        assert!(
+            clock.strays() && clock.words(false).starts_with("the wall clock is 1 day"),
+            "{}",
+            clock.words(false)
+        );
     }
 
     #[test]

@@ -248,8 +248,9 @@ impl Site {
         let mut warnings = self.warnings_of_source(now, &world, &approvers)?;
         warnings.extend(self.policy_differs());
         warnings.extend(self.unseen(caller)?);
+        let clock = self.clock.words(self.source.hub().is_some());
         if self.clock.strays() {
-            warnings.push(self.clock.words());
+            warnings.push(clock.clone());
         }
         if !process::all_are_seen() {
             warnings.push(
@@ -284,7 +285,7 @@ impl Site {
             source: self.source.name().to_owned(),
             now: now.trusted,
             clock_confirmed: !now.provisional,
-            clock: self.clock.words(),
+            clock,
             journal_seq: counts.seq,
             journal_ok,
             lines_dropped: self.log.dropped(),

@@ -41,7 +41,7 @@ impl Stat {
         // The second field is the program's name in parentheses, and may hold anything (PR_SET_NAME of prctl(2)).
         let (head, rest) = stat.rsplit_once(')')?;
         let (_, program) = head.split_once('(')?;
-        let program = program.chars().map(|c| if c.is_control() { '?' } else { c }).collect();
+        let program = program.chars().map(|c| if access::fools(c) { '?' } else { c }).collect();
         let mut fields = rest.split_ascii_whitespace();
         let is_zombie = matches!(fields.next()?, "Z" | "X");
         let parent = fields.next()?.parse().ok()?;

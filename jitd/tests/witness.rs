@@ -37,7 +37,9 @@ impl Daemon {
         let mut jitd = Command::new(env!("CARGO_BIN_EXE_jitd"));
         let jitd = jitd.arg("--config").arg(folder.join("jitd.toml")).stderr(Stdio::inherit());
         let daemon = Self(jitd.spawn().unwrap());
-        until("it listens", || UnixStream::connect(folder.join("gate")).is_ok());
+        // By then it hears signals, too.
+        let control = folder.join("control");
+        until("it answers", || api::Client::on_socket(&control).and_then(|client| client.status()).is_ok());
         daemon
     }
 

@@ -6,6 +6,7 @@ use frame::{Mode, Notice, Phase, Question};
 use pam::items::{Item, RHost, RUser, Service, Tty, User};
 use pam::module::PamHandle;
 use std::io::Read as _;
+use std::net::IpAddr;
 use std::time::Duration;
 
 /// The question, without nonce and mode, or in words why there is none.
@@ -24,22 +25,26 @@ pub fn question(pamh: &mut PamHandle, phase: Phase) -> Result<Question, String> 
     } else {
         user.clone()
     };
+    let rhost = item::<RHost>(pamh, "remote host")?;
     // `SSH_CONNECTION`: client address, client port, server address, server port (sshd(8)). It is sshd's word until the
     // session's turn: by then pam_env(8) may have read ~/.pam_environment. Who switches came in before.
-    let connection = if is_session || switches(&service) {
-        Vec::new()
-    } else {
-        sys::pam_environment(pamh, c"SSH_CONNECTION").unwrap_or_default()
+    let address = match () {
+        () if switches(&service) => Vec::new(),
+        () if is_session && rhost.parse::<IpAddr>().is_ok() => rhost.clone().into_bytes(),
+        () if is_session => Vec::new(),
+        () => {
+            let connection = sys::pam_environment(pamh, c"SSH_CONNECTION").unwrap_or_default();
+            connection.split(|byte| *byte == b' ').next().unwrap_or_default().to_vec()
+        }
     };
-    let address = connection.split(|byte| *byte == b' ').next().unwrap_or_default();
     Ok(Question {
         nonce: [0; 16],
         phase,
         service: cut(service.into_bytes(), frame::limits::NAME)?,
         subject: cut(subject.into_bytes(), frame::limits::NAME)?,
         target: cut(user.into_bytes(), frame::limits::NAME)?,
-        rhost: shown(item::<RHost>(pamh, "remote host")?, frame::limits::RHOST),
-        address: cut(address.to_vec(), frame::limits::ADDRESS)?,
+        rhost: shown(rhost, frame::limits::RHOST),
+        address: cut(address, frame::limits::ADDRESS)?,
         tty: shown(item::<Tty>(pamh, "terminal")?, frame::limits::NAME),
         uid,
         pid: std::process::id(),

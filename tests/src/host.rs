@@ -326,24 +326,31 @@ fn sweep(hosts: &Path) {
         let maker = name.rsplit('-').nth(1).and_then(|pid| pid.parse::<u32>().ok());
         let is_left = maker.is_some_and(|pid| !Path::new(&format!("/proc/{pid}")).exists());
         if is_left && !folder.join(KEPT).exists() {
-            for pid in named_by_their_words(&folder) {
+            for pid in running_from(&folder) {
                 // One that is gone by itself is as good.
                 let _ = kill_process(pid, Signal::KILL);
             }
-            let _ = Command::new("umount").arg("-l").arg(folder.join("root")).output();
-            let _ = std::fs::remove_dir_all(&folder);
+            let root = folder.join("root");
+            let _ = Command::new("umount").arg("-l").arg(&root).output();
+            // Not what is still mounted there.
+            if std::fs::read_dir(&root).is_ok_and(|mut inside| inside.next().is_none()) {
+                let _ = std::fs::remove_dir_all(&folder);
+            }
         }
     }
 }
 
-/// Processes that were started with this folder among their words: what runs the host that lies there.
-fn named_by_their_words(folder: &Path) -> Vec<Pid> {
-    let folder = folder.as_os_str().as_encoded_bytes();
+/// What runs the host that lies in this folder: systemd-nspawn or unshare, as their words say.
+fn running_from(folder: &Path) -> Vec<Pid> {
+    let root = folder.join("root");
+    let root = root.as_os_str().as_encoded_bytes();
+    let is_of_it = |words: &[u8]| {
+        (words.starts_with(b"systemd-nspawn\0") || words.starts_with(b"unshare\0"))
+            && words.windows(root.len()).any(|part| part == root)
+    };
     let processes = std::fs::read_dir("/proc").into_iter().flatten().flatten();
-    let of_it = processes.filter(|entry| {
-        std::fs::read(entry.path().join("cmdline"))
-            .is_ok_and(|words| words.windows(folder.len()).any(|part| part == folder))
-    });
+    let of_it = processes
+        .filter(|entry| std::fs::read(entry.path().join("cmdline")).is_ok_and(|words| is_of_it(&words)));
     of_it.filter_map(|entry| Pid::from_raw(entry.file_name().to_str()?.parse().ok()?)).collect()
 }
 

@@ -57,8 +57,12 @@ pub struct Shown {
     open_if_missing: bool,
     /// Whether `jit pam disable` would take the lines out.
     ours: bool,
+    /// What else its lines were asked for with.
     #[serde(skip)]
-    monitors: bool,
+    more: Vec<&'static str>,
+    /// The service whose lines gate it along.
+    #[serde(skip)]
+    by: Option<String>,
     /// What is to be known of it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
@@ -74,14 +78,15 @@ impl Shown {
             spare_groups: Vec::new(),
             open_if_missing: false,
             ours: false,
-            monitors: false,
+            more: Vec::new(),
+            by: None,
             notes: Vec::new(),
         }
     }
 
     /// What puts right a door that is `wrong`, without opening it where that can be.
     pub fn mend(&self) -> String {
-        let service = &self.service;
+        let service = self.by.as_ref().unwrap_or(&self.service);
         if !self.ours {
             return format!(
                 "write its lines as pam_jit(8) has them; jit pam disable {service} --force takes them out, and then it is open"
@@ -93,7 +98,7 @@ impl Shown {
         if self.spare_users.is_empty() && self.spare_groups.is_empty() {
             words.push("--spare-user NAME".to_owned());
         }
-        words.extend(self.monitors.then(|| "--monitor".to_owned()));
+        words.extend(self.more.iter().map(|&word| word.to_owned()));
         words.extend(self.open_if_missing.then(|| "--if-missing=open".to_owned()));
         words.join(" ")
     }
@@ -195,8 +200,8 @@ fn about(service: &str) -> &'static str {
 
 fn gated(folder: &Folder, service: &str, gate: &Gate, shown: &mut Shown) {
     let words: Vec<&str> = gate.step.arguments.split('#').next().unwrap_or("").split_whitespace().collect();
-    shown.monitors = words.contains(&"mode=monitor");
-    shown.state = if shown.monitors { "monitor" } else { "gated" };
+    let monitors = words.contains(&"mode=monitor");
+    shown.state = if monitors { "monitor" } else { "gated" };
     for word in &words {
         match word.split_once('=') {
             Some(("spare_user", names)) => shown.spare_users.extend(names.split(',').map(str::to_owned)),
@@ -230,13 +235,20 @@ fn gated(folder: &Folder, service: &str, gate: &Gate, shown: &mut Shown) {
         shown.notes.push(format!("{why}: see `jit status`"));
     }
     let by = &gate.step.file;
+    let text = folder.text(by).unwrap_or_default();
+    let is_ours = text.lines().nth(gate.step.line - 1).is_some_and(|line| line.trim_end().ends_with(MARK));
+    let prompts = pamfile::gate(folder, by, Part::Auth).is_ok_and(|auth| auth.is_some());
+    shown.more = [(monitors, "--monitor"), (prompts, "--prompt")]
+        .into_iter()
+        .filter_map(|(is, word)| is.then_some(word))
+        .collect();
     if by == service {
-        let text = folder.text(service).unwrap_or_default();
-        shown.ours = text.lines().nth(gate.step.line - 1).is_some_and(|line| line.trim_end().ends_with(MARK));
-        if !shown.ours {
+        shown.ours = is_ours;
+        if !is_ours {
             shown.notes.push("written by hand".to_owned());
         }
     } else {
+        shown.by = Some(by.clone());
         shown.notes.push(format!("along with {by}"));
     }
     match pamfile::gate(folder, service, Part::Session) {

@@ -172,6 +172,8 @@ pub fn cancel(door: &Door) -> Result<(), CliError> {
     let there = unit_path(door, "timer").exists();
     if there && Path::new("/run/systemd/system").is_dir() {
         systemctl(&["disable", "--quiet", "--now", &unit(door, "timer")])?;
+        // One that failed waits to be tried again.
+        systemctl(&["stop", &unit(door, "service")])?;
     }
     for part in parts(door) {
         files::remove(&part).map_err(|why| CliError::Doing { what: "removing", path: part.clone(), why })?;

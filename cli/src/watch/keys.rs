@@ -77,7 +77,7 @@ impl Line {
     pub fn take(&mut self, key: &Key) -> bool {
         match key {
             Key::Char(c) => self.push(*c),
-            Key::Pasted(text) => text.chars().for_each(|c| self.push(if c.is_control() { ' ' } else { c })),
+            Key::Pasted(text) => text.chars().for_each(|c| self.push(if access::fools(c) { ' ' } else { c })),
             Key::Backspace => {
                 self.0.pop();
             }

@@ -25,7 +25,7 @@ pub use name::{HostName, Login, NameError, Person, Service};
 pub use question::{Now, Phase, Question};
 pub use reason::Reason;
 pub use span::{Span, SpanError};
-pub use text::{Text, TextError};
+pub use text::{Text, TextError, fools};
 pub use view::{Freshness, Local, View};
 
 /// An instant, in UTC. Stored and signed in whole milliseconds.

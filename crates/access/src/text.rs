@@ -48,8 +48,9 @@ impl Text {
     }
 }
 
-/// Controls, line and paragraph separators, and the invisible characters that reorder, join or hide.
-fn fools(c: char) -> bool {
+/// Controls, line and paragraph separators, and the invisible characters that reorder, join or hide (Unicode UAX #9, TR36): what
+/// must not be shown of what somebody else wrote.
+pub fn fools(c: char) -> bool {
     c.is_control()
         || matches!(c,
             '\u{00ad}' | '\u{034f}' | '\u{061c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'

@@ -211,11 +211,11 @@ pub(crate) fn is_equal(other: &Request, ask: &Ask, rule: &Rule) -> bool {
     other.waits(ask.asked_at) && other.ask.equals(ask) && (!rule.wants.pin || other.ask.source == ask.source)
 }
 
-/// Who asks for others uses their own places up, not those of whom they ask for. What a machine says in somebody's name
-/// leaves half of theirs to what they ask for themself: whoever is root there could use them up.
+/// Who asks for others uses their own places up, not those of whom they ask for. What is asked in somebody's name by the
+/// word of another leaves half of theirs to what they ask for themself: that other could use them up.
 fn within_bounds(store: &dyn Transaction, ask: &Ask, now: Time) -> Result<(), DeskError> {
     let Asked { pending, lately } = store.asked_by(&ask.asked_by, now - TimeDelta::hours(1))?;
-    if ask.channel.is_word_of_host() {
+    if ask.channel.is_hearsay() {
         let held = store.held_by(&ask.person)?;
         for (count, what, most) in [
             (pending, "pending requests", workflow::limits::PENDING_PER_PERSON),

@@ -220,11 +220,11 @@ pub(crate) fn facts<Q: Queries + ?Sized>(
         None => None,
     };
     let mut unseen = store.unseen(&ask.person)?;
-    if !ask.channel.is_word_of_host() {
+    if !ask.channel.is_hearsay() {
         // Glass that a host broke in somebody's name keeps them from breaking it on hosts alone.
         let mut own = Vec::new();
         for id in unseen {
-            if store.request(id)?.is_some_and(|request| !request.ask.channel.is_word_of_host()) {
+            if store.request(id)?.is_some_and(|request| !request.ask.channel.is_hearsay()) {
                 own.push(id);
             }
         }

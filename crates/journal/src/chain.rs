@@ -12,7 +12,7 @@ use std::fmt;
 pub struct Hash(pub [u8; 32]);
 
 /// The name of one log: 128 random bits. A log that is repaired goes on under another name.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(try_from = "String", into = "String")]
 pub struct LogId(pub [u8; 16]);
@@ -162,17 +162,30 @@ pub enum Broken {
     /// A witness saw something else.
     #[error("record {0} is not the one that a witness saw: the journal was forked or rewritten")]
     Forked(u64),
-    /// A witness saw another log there before, of which this one says nothing.
+    /// A witness saw another log there, of which this one says nothing.
     #[error(
-        "it is log {log}, and a witness saw log {before} there up to record {seen}, which this one does not say that it \
-         follows: that journal was thrown away"
+        "a witness saw log {before} there up to record {seen}, and log {log} does not say that it follows it: that journal was \
+         thrown away, unless it went before an earlier repair, whose copy of it then verifies"
     )]
     Replaced {
         /// The log that is verified.
         log: LogId,
-        /// The one before.
+        /// The other one.
         before: LogId,
         /// The last of it that a witness saw.
+        seen: u64,
+    },
+    /// A witness saw more of the log before a repair than the repair did.
+    #[error(
+        "the repair that this log begins with saw log {before} up to record {end}, but a witness saw record {seen}: its tail was \
+         cut off before"
+    )]
+    CutBefore {
+        /// The log before.
+        before: LogId,
+        /// The last that the repair saw.
+        end: u64,
+        /// The last that the witness saw.
         seen: u64,
     },
     /// The journal cannot be read there.

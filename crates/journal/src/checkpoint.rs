@@ -39,14 +39,14 @@ impl Checkpoint {
 pub struct Witness {
     seen: BTreeMap<u64, Hash>,
     contradicts: Option<u64>,
-    another: Option<Head>,
+    others: BTreeMap<LogId, u64>,
 }
 
 impl Witness {
     /// The checkpoints of `log` among these lines, a syslog file for example.
     pub fn of<'a>(log: LogId, lines: impl IntoIterator<Item = &'a str>) -> Self {
         let mut witness = Self::default();
-        let (mut own, mut others) = (BTreeSet::new(), BTreeMap::new());
+        let (mut own, mut others) = (BTreeSet::new(), Vec::new());
         for (line, Checkpoint(head)) in
             lines.into_iter().filter_map(|line| Some((line, Checkpoint::parse(line)?)))
         {
@@ -54,18 +54,20 @@ impl Witness {
                 own.insert(writer(line));
                 witness.saw(head);
             } else {
-                others.insert(writer(line), head);
+                others.push((writer(line), head));
             }
         }
-        others.retain(|writer, _| own.is_empty() || own.contains(writer));
-        witness.another = others.into_values().next_back();
+        for (_, Head { log, seq, .. }) in others.iter().filter(|(writer, _)| own.contains(writer)) {
+            let seen = witness.others.entry(*log).or_default();
+            *seen = (*seen).max(*seq);
+        }
         witness
     }
 
-    /// The last that was seen of another log by the same program of the same host, or, where nothing was seen of this one,
-    /// by any. Either this log says that it follows that one, or that one was thrown away.
-    pub fn another(&self) -> Option<Head> {
-        self.another
+    /// Other logs of the same program on the same host, each with the last place that was seen of it. Either this log says
+    /// that it follows them, or they were thrown away.
+    pub fn others(&self) -> &BTreeMap<LogId, u64> {
+        &self.others
     }
 
     /// One more checkpoint. Two that contradict each other are a fork by themselves.
@@ -87,8 +89,13 @@ impl Witness {
     }
 }
 
-/// The host and the program before the message of a line of syslog: `web-1 jitd`, of `… web-1 jitd[71]: checkpoint …`.
+/// The host and the program that a line of syslog is of: `web-1 jitd`, of `… web-1 jitd[71]: checkpoint …` (RFC 3164) and of
+/// `<86>1 2026-11-26T10:00:00Z web-1 jitd 71 - - checkpoint …` (RFC 5424).
 fn writer(line: &str) -> (&str, &str) {
+    if line.starts_with('<') {
+        let mut words = line.split(' ').skip(2);
+        return (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+    }
     let before = line.split_once("checkpoint log=").map_or("", |(before, _)| before);
     let mut words = before.split_ascii_whitespace().rev();
     let program = words.next().unwrap_or_default();

@@ -104,22 +104,36 @@ fn checkpoint_lines_of_other_logs_and_garbage_witness_nothing() {
 }
 
 #[test]
-fn a_log_that_went_before_on_the_same_host_is_seen_and_those_of_others_are_not() {
+fn logs_that_went_before_on_the_same_host_are_seen_and_those_of_others_are_not() {
     let rows = journal(3);
     let line = |at: &str, log: u8, row: usize| {
         let head = Head { log: LogId([log; 16]), ..Head::of(&rows[row]) };
-        format!("2026-11-26T10:00:00+00:00 {at}: {}", Checkpoint(head))
+        format!("{at} {}", Checkpoint(head))
     };
-    let own = line("web-1 jitd[71]", LOG.0[0], 2);
-    let another = |lines: &[&String]| {
-        let witness = Witness::of(LOG, lines.iter().map(|line| line.as_str()));
-        witness.another().map(|head| (head.log.0[0], head.seq))
+    let others = |lines: &[String]| -> Vec<(u8, u64)> {
+        let witness = Witness::of(LOG, lines.iter().map(String::as_str));
+        witness.others().iter().map(|(log, seq)| (log.0[0], *seq)).collect()
     };
-    let (before, later) = (line("web-1 jitd[70]", 8, 0), line("web-1 jitd[70]", 8, 1));
-    assert_eq!(another(&[&before, &later, &own]), Some((8, 2)));
-    assert_eq!(another(&[&line("web-2 jitd[70]", 8, 0), &line("web-1 jit-hub[7]", 9, 0), &own]), None);
-    assert_eq!(another(&[&before]), Some((8, 1)), "where nothing is of this log, any is told");
-    assert_eq!(another(&[&own]), None);
+    for at in
+        ["2026-11-26T10:00:00+00:00 HOST PROGRAM[71]:", "<86>1 2026-11-26T10:00:00Z HOST PROGRAM 71 - -"]
+    {
+        let of = |host: &str, program: &str, log, row| {
+            line(&at.replace("HOST", host).replace("PROGRAM", program), log, row)
+        };
+        let own = of("web-1", "jitd", LOG.0[0], 2);
+        let (first, last) = (of("web-1", "jitd", 8, 0), of("web-1", "jitd", 8, 1));
+        let older = of("web-1", "jitd", 7, 2);
+        // In whatever order files are named, and whatever is said of it later.
+        for order in [[&first, &last, &older, &own], [&own, &last, &first, &older]] {
+            assert_eq!(others(&order.map(String::clone)), [(7, 3), (8, 2)], "{at}");
+        }
+        assert_eq!(
+            others(&[of("web-2", "jitd", 8, 0), of("web-1", "jit-hub", 9, 0), own.clone()]),
+            [],
+            "{at}"
+        );
+        assert_eq!(others(&[first, last]), [], "nobody here wrote of this log: {at}");
+    }
 }
 
 proptest! {

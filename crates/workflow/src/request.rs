@@ -134,6 +134,8 @@ pub enum Channel {
     Teams,
     /// Slack: a click or a slash command of an account that is a person's.
     Slack,
+    /// An outgoing webhook of Microsoft Teams: words of an account that is a person's, as whoever knows its key says.
+    Webhook,
 }
 
 impl Channel {
@@ -148,17 +150,19 @@ impl Channel {
             Self::Web => "web",
             Self::Teams => "teams",
             Self::Slack => "slack",
+            Self::Webhook => "webhook",
         }
     }
 
-    /// Whether it is a machine's word whose ask it is: root there says so of anybody.
-    pub const fn is_word_of_host(self) -> bool {
-        matches!(self, Self::Host | Self::Login)
+    /// Whether it is somebody else's word whose ask it is: root of a host says so of anybody, and so does whoever knows the key
+    /// of a webhook.
+    pub const fn is_hearsay(self) -> bool {
+        matches!(self, Self::Host | Self::Login | Self::Webhook)
     }
 
     /// Whether what it brings is worth what the rule says of chats: whoever has somebody's chat account can click.
     pub const fn is_chat(self) -> bool {
-        matches!(self, Self::Teams | Self::Slack)
+        matches!(self, Self::Teams | Self::Slack | Self::Webhook)
     }
 }
 

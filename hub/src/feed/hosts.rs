@@ -11,6 +11,7 @@ use axum::http::HeaderMap;
 use desk::{Caller, DeskError, Refused};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, PoisonError};
+use store::Sql;
 use sync::{Digest, Nonce, Request, Signature, Token};
 
 /// What is known of hosts beside the database.
@@ -24,7 +25,7 @@ pub struct Hosts {
     used: Mutex<HashMap<Nonce, Time>>,
     seen: Mutex<HashMap<HostName, Listener>>,
     /// When the log was told last that a host says what it must not.
-    wrong: Mutex<HashMap<HostName, Time>>,
+    wrong: Mutex<HashMap<(HostName, Wrong), Time>>,
 }
 
 /// What a host said last, and what of it was written down when.
@@ -45,6 +46,23 @@ impl Listener {
     fn knows(&self, now: Time) -> bool {
         self.as_of.is_some_and(|as_of| now - as_of < limits::KNOWS)
     }
+}
+
+/// What can be wrong with what a host says. Each is told by itself: one that comes again and again hides no other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Wrong {
+    /// It signs on another machine than the one that joined.
+    Machine,
+    /// It gives back grants that are none.
+    GivenBack,
+    /// It asks for others.
+    AsksForOthers,
+    /// It broke glass that it could not.
+    Glass,
+    /// It records too much.
+    Records,
+    /// It says too much.
+    Calls,
 }
 
 impl Hosts {
@@ -95,14 +113,15 @@ impl Hosts {
         used.len() < limits::NONCES && used.insert(nonce, until).is_none()
     }
 
-    /// Whether the log is to hear again that this host says what it must not: once in a while, so that no host fills it.
-    pub fn is_told(&self, host: &HostName, now: Time) -> bool {
-        let mut wrong = self.wrong.lock().unwrap_or_else(PoisonError::into_inner);
-        if wrong.get(host).is_some_and(|told| now - *told < limits::WRONG_EVERY) {
-            return false;
+    /// Whether the log is to hear again of this that is wrong with this host: once in a while, so that no host fills it.
+    pub fn is_told(&self, host: &HostName, wrong: Wrong, now: Time) -> bool {
+        let mut told = self.wrong.lock().unwrap_or_else(PoisonError::into_inner);
+        let told = told.entry((host.clone(), wrong)).or_insert(Time::MIN_UTC);
+        let is_news = now.signed_duration_since(*told) >= limits::WRONG_EVERY;
+        if is_news {
+            *told = now;
         }
-        wrong.insert(host.clone(), now);
-        true
+        is_news
     }
 
     /// Notes what a host says of itself.
@@ -220,17 +239,21 @@ impl Site {
         self.hosts_changed()?;
         self.wakes.forget(&host);
         self.hosts.forget(&host);
-        self.lost.forget(&host);
         Ok(host)
     }
 
-    /// Who asks for access may name the hosts of this moment, and automation accounts get at them.
+    /// Who asks for access may name the hosts of this moment.
+    pub fn read_hosts(&self, connection: &dyn Sql) -> Result<(), DeskError> {
+        let hosts = crate::rows::hosts(connection)?;
+        self.lost.keep(|host| hosts.labels.contains_key(host));
+        self.policies.set_hosts(hosts);
+        Ok(())
+    }
+
+    /// The same of what is there now; and automation accounts get at them.
     fn hosts_changed(&self) -> Result<(), DeskError> {
         // Within the look, so that of two that join the later one is not forgotten.
-        self.ledger.read(|connection| {
-            self.policies.set_hosts(crate::rows::hosts(connection)?);
-            Ok(())
-        })?;
+        self.ledger.read(|connection| self.read_hosts(connection))?;
         if self.policies.is_readable() { self.desk.reconcile() } else { Ok(()) }
     }
 

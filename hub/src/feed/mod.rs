@@ -8,7 +8,7 @@ mod signing;
 mod stream;
 mod wakes;
 
-pub use hosts::{Hosts, no_host};
+pub use hosts::{Hosts, Wrong, no_host};
 pub use recovering::Lost;
 pub use routes::{for_hosts, for_listeners, for_people, nonces};
 pub use signing::{Signing, Signs};

@@ -1,6 +1,6 @@
 //! A database that lost commits, by a restore or a failover, takes back from hosts what it signed for them.
 
-use super::rows;
+use super::{Wrong, rows};
 use crate::limits;
 use crate::site::Site;
 use crate::teller::Teller;
@@ -36,7 +36,7 @@ impl Site {
                 Err(why) => wrong = Some(why),
             }
         }
-        if let Some(why) = wrong.filter(|_| self.hosts.is_told(&host, self.clock.time())) {
+        if let Some(why) = wrong.filter(|_| self.hosts.is_told(&host, Wrong::GivenBack, self.clock.time())) {
             let what = format!("host {host} gives back grants that are not taken ({}): {why}", why.code());
             self.log.put(Level::Err, what);
         }
@@ -98,9 +98,9 @@ impl Lost {
         told(&self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// It is no host any more.
-    pub fn forget(&self, host: &HostName) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(host);
+    /// The word of those that are no hosts any more is nobody's.
+    pub fn keep(&self, is_host: impl Fn(&HostName) -> bool) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).retain(|host, _| is_host(host));
     }
 
     /// Revisions begin anew.
@@ -143,7 +143,7 @@ mod tests {
         let (level, second) = lost.says(&host("db-8"), 9).unwrap();
         assert_eq!(level, Level::Err);
         assert!(second.contains("db-7 1152921504606846976, db-8 9): it lost commits"), "{second}");
-        lost.forget(&host("db-8"));
+        lost.keep(|host| host.as_str() != "db-8");
         assert_eq!(lost.told(), Some(why));
         let said = (0..100).filter(|n| lost.says(&host(&format!("web-{n}")), 9).is_some()).count();
         assert_eq!(said, limits::LOST_TOLD - 1);

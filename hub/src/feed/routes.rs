@@ -1,5 +1,6 @@
 //! The calls of hosts, and those of people about hosts.
 
+use super::Wrong;
 use super::stream::Stream;
 use crate::limits;
 use crate::site::Site;
@@ -88,7 +89,7 @@ async fn feed(State(teller): Told, uri: Uri, headers: HeaderMap, body: Bytes) ->
                 "host {host} joined on another machine: where this is a copy of its disk give it a name of its own and enrol it; \
                  where the machine was replaced enrol it anew"
             );
-            if looked.hosts.is_told(&host, looked.clock.time()) {
+            if looked.hosts.is_told(&host, Wrong::Machine, looked.clock.time()) {
                 looked.log.put(loglines::Level::Err, why.clone());
             }
             return Err(Refused(ProblemCode::Forbidden.because(why)));

@@ -1,6 +1,7 @@
 //! What people on a host ask for: taken once, however often it is said, and for that host alone.
 
 use super::people::knock;
+use crate::feed::Wrong;
 use crate::site::Site;
 use access::HostName;
 use api::{HostAnswer, HostAsk, HostWish, NewRequest};
@@ -64,7 +65,7 @@ impl Site {
                 "host {host} asks for others ({}), which it must not: was it taken over?",
                 named.join(", ")
             );
-            if self.hosts.is_told(host, self.clock.time()) {
+            if self.hosts.is_told(host, Wrong::AsksForOthers, self.clock.time()) {
                 self.log.put(Level::Err, what);
             }
             return Err(DeskError::Forbidden(format!(

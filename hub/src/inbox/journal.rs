@@ -3,6 +3,7 @@
 use super::past::learn;
 use super::rows::{self, Log, Whose};
 use super::uses;
+use crate::feed::Wrong;
 use crate::ledger::{Ledger, mark};
 use crate::limits;
 use crate::site::Site;
@@ -38,7 +39,7 @@ impl Site {
                 "{host} has written more than {most} MB a day, which the hub takes from no host: it keeps its records, and \
                  they are taken as the day goes on; look there what it records, with `jit audit tail`"
             );
-            if self.hosts.is_told(&host, now) {
+            if self.hosts.is_told(&host, Wrong::Records, now) {
                 self.log.put(Level::Err, why.clone());
             }
             return Err(DeskError::Busy(why));

@@ -3,7 +3,7 @@
 //! looked at what the last one was for.
 
 use super::rows::{self, KeptPermit};
-use crate::feed;
+use crate::feed::{self, Wrong};
 use crate::ledger::{Ledger, mark};
 use crate::limits;
 use crate::site::Site;
@@ -143,7 +143,7 @@ impl Site {
         let refused = |why: &str| {
             let line =
                 format!("host {host} says that {login} broke glass there with {}, and {why}", grant.id);
-            if self.hosts.is_told(host, self.clock.time()) {
+            if self.hosts.is_told(host, Wrong::Glass, self.clock.time()) {
                 self.log.put(Level::Err, line);
             }
             Ok(HostAnswer::Refused(ProblemCode::Refused.because(format!("the hub does not take it: {why}"))))

@@ -1,6 +1,7 @@
 //! The calls by which hosts say things, and those of people about sessions there.
 
 use super::Allowance;
+use crate::feed::Wrong;
 use crate::feed::rows::Host;
 use crate::limits;
 use crate::site::Site;
@@ -112,7 +113,7 @@ impl Site {
             "{host} says more than {most} {what} at once and {a_second} a second after that, which the hub takes from no host: \
              it goes on as time goes by; look there who calls so often"
         );
-        if self.hosts.is_told(host, now) {
+        if self.hosts.is_told(host, Wrong::Calls, now) {
             self.log.put(Level::Err, why.clone());
         }
         Err(DeskError::Busy(why))

@@ -152,7 +152,7 @@ fn answered(site: &Site, webhook: &Outgoing, activity: &Activity) -> String {
         account: &account,
         name: &activity.from.name,
         chat: "",
-        channel: Channel::Teams,
+        channel: Channel::Webhook,
         reviews: Err(NO_REVIEW.to_owned()),
     };
     let text = spoken(&activity.text);

@@ -6,6 +6,7 @@
 use super::limits;
 use crate::ledger::{Ledger, new_id, put_token, random, revoked};
 use crate::secret::{Hash, Kind};
+use crate::signin::made;
 use crate::site::Site;
 use crate::{rows, secret};
 use access::{Person, Text, Time, TokenId};
@@ -123,7 +124,7 @@ pub fn link(site: &Site, caller: &Caller, shown: &Token, new: NewLink) -> Result
     let expires = made + limits::LINK;
     let token = Token { id: new_id()?, person, name, scopes, made, made_by, expires, revoked: None };
     let (secret, hash) = secret::make(Kind::Link).map_err(random)?;
-    let token = site.ledger.write(move |tx| put_token(tx, token, &hash))?;
+    let token = site.ledger.put_made(token, hash, (shown.id, false))?;
     Ok(MadeLink { url: format!("{}/web/in/{secret}", site.url), token })
 }
 
@@ -133,9 +134,13 @@ impl Ledger {
         self.write(move |tx| {
             let found = rows::token_of(tx.connection(), &link)?.map(|found| found.token);
             let Some(link) = found.filter(|link| link.is_good(now)) else { return Ok(None) };
-            let person = link.person.clone();
+            let (person, from) = (link.person.clone(), made::sign_in_of(tx.connection(), link.id)?);
             let Token { person, scopes, .. } = revoked(tx, link, person, now)?;
-            browser.enters(tx, "browser, signed in from ", person, scopes, now).map(Some)
+            let token = browser.enters(tx, "browser, signed in from ", person, scopes, now)?;
+            if let Some(from) = from {
+                made::keep(tx.connection(), &token, from)?;
+            }
+            Ok(Some(token))
         })
     }
 }

@@ -74,6 +74,16 @@ fn what_the_gate_is_asked_about_an_ssh_login() {
 }
 
 #[test]
+fn a_session_comes_from_where_sshd_says_in_an_item_that_nobody_else_writes() {
+    let folder = folder();
+    let gate = Gate::answering(folder.path(), |question| allow(question).encode().unwrap());
+    let items = ["rhost=203.0.113.5", "later=SSH_CONNECTION=10.0.0.5 50000 192.0.2.1 22"];
+    let outcome = stack(folder.path(), "").run("sshd", "nobody", "open", &items);
+    assert_eq!(outcome.phases.iter().map(|(_, code, _)| *code).collect::<Vec<_>>(), [SUCCESS]);
+    assert_eq!(gate.asked().address, b"203.0.113.5");
+}
+
+#[test]
 fn in_sudo_and_su_the_invoker_is_the_subject_and_must_be_who_runs_it() {
     let folder = folder();
     let gate = Gate::answering(folder.path(), |question| allow(question).encode().unwrap());

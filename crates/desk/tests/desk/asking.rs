@@ -77,6 +77,8 @@ fn what_hosts_have_waiting_in_somebodys_name_leaves_half_of_it_to_them_and_all_g
     is_kept_for_her(host_asks(&room, "one-more"));
     let (login, service) = (Login::parse("alice").unwrap(), Service::parse("one-more").unwrap());
     let knock = Knock { login: &login, service: &service, run_as: None, source: None, host: None };
+    let by_webhook = Caller { channel: Channel::Webhook, ..caller("alice") };
+    is_kept_for_her(room.desk.request(&by_webhook, &wants("one-more"), &key()));
     let at_a_door = room.desk.request_of_login(knock, Text::parse("refused").unwrap(), true, None);
     assert_eq!(code(&at_a_door), Some(ProblemCode::RateLimited), "a login is a host's word too");
     for n in most / 2..most {

@@ -131,7 +131,7 @@ fn one_links_an_account_and_asks_and_looks() {
     let ask = hub.client(&hub.admin).show_request(id).unwrap().ask;
     assert_eq!(
         (ask.person.as_str(), ask.asked_by.as_str(), ask.channel),
-        ("alice", "alice", workflow::Channel::Teams)
+        ("alice", "alice", workflow::Channel::Webhook)
     );
 }
 

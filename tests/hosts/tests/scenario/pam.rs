@@ -235,15 +235,20 @@ fn an_upgrade_leaves_the_lines_and_a_removal_takes_them_before_the_module() {
         .says("group staff");
     let gated = files(&host);
     // What an administrator masked stays so, and when spare keys were tried last is still known.
-    host.root("systemctl mask --now jit-watch.path; touch /var/lib/jit-watch/kept").ends_with(0);
+    host.root("systemctl mask --now jit-watch.path; systemctl disable --now jit-watch.timer").ends_with(0);
+    host.root("touch /var/lib/jit-watch/kept").ends_with(0);
     host.root("dpkg -i /opt/jitd.deb").ends_with(0);
     assert_eq!(files(&host), gated);
-    host.root("systemctl is-enabled jit-watch.path; ls /var/lib/jit-watch").says("masked\n").says("kept");
-    host.root("systemctl unmask jit-watch.path").ends_with(0);
+    host.root("systemctl is-enabled jit-watch.path jit-watch.timer; ls /var/lib/jit-watch")
+        .says("masked\ndisabled\n")
+        .says("kept");
+    assert_eq!(host.root("systemctl is-active jit-watch.timer").out, "inactive\n");
+    host.root("systemctl unmask jit-watch.path; systemctl enable jit-watch.timer").ends_with(0);
     host.root("dpkg -r jitd").ends_with(0).says("sshd: 2 lines taken out.").says("su: 2 lines taken out.");
     assert_eq!((files(&host), undo(&host).contains("jit-pam-undo")), (before, false));
     alice.ssh("sudo -n true").is_in();
-    host.root("systemctl is-active jitd.service jitd-gate.socket; ls -d /var/lib/jit-watch").ends_with(2);
+    assert_eq!(host.root("systemctl is-active jitd.service jitd-gate.socket").out, "inactive\ninactive\n");
+    host.root("ls -d /var/lib/jit-watch").ends_with(2);
     host.root("dpkg -i /opt/jitd.deb").ends_with(0);
     host.jitd_is_up();
     for unit in
