@@ -7,8 +7,8 @@ use std::collections::BTreeSet;
 use workflow::{Afterwards, Channel, Kind, Narrowing, RequestState, Review, ReviewVerdict};
 
 /// Names with commas between.
-pub fn list<T: ToString>(names: &BTreeSet<T>) -> String {
-    names.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
+pub fn list<'a, T: ToString + 'a>(names: impl IntoIterator<Item = &'a T>) -> String {
+    names.into_iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
 }
 
 /// `bob`, `bob and carol`, `bob, carol and dave`.
@@ -413,10 +413,10 @@ pub fn heard(heard: &Heard, now: Time) -> String {
 mod tests {
     use super::*;
     use crate::sample::{access, at, broken_glass, grant_id, person, review, text};
-    use access::{Ended, EndedHow, Grant, HostName, Login, RequestId};
+    use access::{Ended, EndedHow, Grant, Login, RequestId};
     use workflow::Decider;
 
-    fn names<T: std::str::FromStr<Err: std::fmt::Debug> + Ord>(names: &[&str]) -> BTreeSet<T> {
+    fn names<T: std::str::FromStr<Err: std::fmt::Debug>, All: FromIterator<T>>(names: &[&str]) -> All {
         names.iter().map(|name| name.parse().unwrap()).collect()
     }
 
@@ -427,7 +427,7 @@ mod tests {
                 version: 1,
                 request: RequestId::from_random(1),
                 person: person("alice"),
-                names: names::<Login>(&["alice"]),
+                names: names(&["alice"]),
                 logins: names(&["alice"]),
                 hosts: names(&["web-1"]),
                 services: names(&["ssh", "sudo"]),
@@ -437,8 +437,8 @@ mod tests {
                 sessions: None,
                 approved_at: at(0),
                 approved_by: vec![person("bob"), person("carol")],
-                rule: "team".to_owned(),
-                policy: "00".to_owned(),
+                rule: "team".into(),
+                policy: "00".into(),
                 break_glass: false,
                 extended: 0,
                 ended: None,
@@ -459,7 +459,7 @@ mod tests {
         one.needs = 2;
         let narrowing = Narrowing {
             length: Span::seconds(1_800),
-            hosts: Some(names::<HostName>(&["web-1"])),
+            hosts: Some(names(&["web-1"])),
             services: Some(names(&["ssh"])),
         };
         let verdict = ReviewVerdict::Approve { narrowing: narrowing.clone() };

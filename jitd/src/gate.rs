@@ -587,7 +587,7 @@ fn filled(template: DecisionRecord, decision: &Decision, now: Now) -> DecisionRe
         grant: carries.map(|grant| grant.id),
         request: carries.map(|grant| grant.request),
         approved_by: carries.map(|grant| grant.approved_by.clone()).unwrap_or_default(),
-        rule: carries.map(|grant| grant.rule.clone()),
+        rule: carries.map(|grant| grant.rule.to_string()),
         expires: carries.and(decision.ends),
         ..template
     }

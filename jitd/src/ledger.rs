@@ -486,17 +486,14 @@ impl Observer<Changed> for Keeper {
 /// Memory as the file has it.
 pub fn load(connection: &dyn Sql, host: &HostName) -> Result<Memory, StoreError> {
     let path = connection.row::<String>("SELECT file FROM pragma_database_list WHERE name = 'main'", &[])?;
-    let loaded = desk::load(connection).map_err(|why| StoreError::Damaged {
+    let mut view = View::of(host.clone());
+    let claims = desk::load(connection, &mut |grant| view.put(grant)).map_err(|why| StoreError::Damaged {
         path: path.unwrap_or_default().into(),
         what: why.to_string(),
     })?;
-    let mut view = View::of(host.clone());
-    for grant in loaded.grants {
-        view.put(grant);
-    }
     let sessions = rows::sessions(connection)?;
     let seq = store::last_seq(connection)?;
-    Ok(Memory::new(view, loaded.claims, sessions, seq))
+    Ok(Memory::new(view, claims, sessions, seq))
 }
 
 fn is_alarm(mark: Mark) -> bool {

@@ -1,9 +1,8 @@
 //! A grant: who may use which services of which hosts, as whom, and when.
 
-use crate::{GrantId, HostName, Login, Person, RequestId, Service, Span, Text, Time};
+use crate::{GrantId, HostName, Login, Person, RequestId, Service, Set, Span, Text, Time, Word};
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
 
 /// What an approved request yields. Its body never changes but by a higher `version`: an end, or
 /// (later) an extension.
@@ -20,16 +19,16 @@ pub struct Grant {
     /// Who asked and is answerable.
     pub person: Person,
     /// The person's own login names: who may switch (sudo, su) by this grant.
-    pub names: BTreeSet<Login>,
+    pub names: Set<Login>,
     /// The login names that this grant opens at a login service: the person's own, or the shared name
     /// that was asked for.
-    pub logins: BTreeSet<Login>,
+    pub logins: Set<Login>,
     /// Where.
-    pub hosts: BTreeSet<HostName>,
+    pub hosts: Set<HostName>,
     /// What for.
-    pub services: BTreeSet<Service>,
+    pub services: Set<Service>,
     /// Whom the person may become by sudo and su.
-    pub run_as: BTreeSet<Login>,
+    pub run_as: Set<Login>,
     /// When.
     pub window: Window,
     /// The client addresses it works from, if pinned.
@@ -42,9 +41,9 @@ pub struct Grant {
     /// Who approved; nobody where the rule itself did.
     pub approved_by: Vec<Person>,
     /// The policy rule that allowed it.
-    pub rule: String,
+    pub rule: Word,
     /// SHA-256 of the policy in force at the approval, in hex.
-    pub policy: String,
+    pub policy: Word,
     /// Whether the person granted it to themself.
     pub break_glass: bool,
     /// How often it was extended.
@@ -199,6 +198,19 @@ impl Grant {
             (Window::FirstUse { .. }, None) => GrantState::Unclaimed,
             _ => GrantState::Active,
         }
+    }
+
+    /// Holds what it has in common with another once: many grants of a host say the same but for whose they are and when
+    /// they are good.
+    pub(crate) fn share(&mut self, with: &Self) {
+        self.names.share(&with.names);
+        self.logins.share(&self.names);
+        self.logins.share(&with.logins);
+        self.hosts.share(&with.hosts);
+        self.services.share(&with.services);
+        self.run_as.share(&with.run_as);
+        self.rule.share(&with.rule);
+        self.policy.share(&with.policy);
     }
 
     /// First instant it is no longer good on a host that knows `claim` of it.

@@ -13,9 +13,11 @@ pub mod limits;
 mod name;
 mod question;
 mod reason;
+mod set;
 mod span;
 mod text;
 mod view;
+mod word;
 
 pub use decide::{Decision, decide};
 pub use explain::{explain, for_people};
@@ -24,9 +26,11 @@ pub use id::{GrantId, IdError, RANDOM_BITS, RequestId, SessionId, TokenId};
 pub use name::{HostName, Login, NameError, Person, Service};
 pub use question::{Now, Phase, Question};
 pub use reason::Reason;
+pub use set::Set;
 pub use span::{Span, SpanError};
 pub use text::{Text, TextError, fools};
 pub use view::{Freshness, Local, View};
+pub use word::Word;
 
 /// An instant, in UTC. Stored and signed in whole milliseconds.
 pub type Time = chrono::DateTime<chrono::Utc>;

@@ -40,11 +40,21 @@ impl View {
             }
             self.remove(grant.id);
         }
+        if let Some(like) = self.like(&grant) {
+            grant.share(like);
+        }
+        grant.approved_by.shrink_to_fit();
         let grant = Arc::new(grant);
-        for login in grant.names.union(&grant.logins) {
+        for login in logins(&grant) {
             self.by_login.entry(login.clone()).or_default().push(Arc::clone(&grant));
         }
         self.by_id.insert(grant.id, grant);
+    }
+
+    /// A grant that may have much in common with this one: of the same person, or else any.
+    fn like(&self, grant: &Grant) -> Option<&Arc<Grant>> {
+        let theirs = grant.names.first().and_then(|login| self.grants_of(login).last());
+        theirs.or_else(|| self.by_id.values().next())
     }
 
     /// Forgets a grant: it is long over.
@@ -52,7 +62,7 @@ impl View {
         let Some(grant) = self.by_id.remove(&id) else {
             return;
         };
-        for login in grant.names.union(&grant.logins) {
+        for login in logins(&grant) {
             if let Some(held) = self.by_login.get_mut(login) {
                 held.retain(|g| g.id != id);
                 if held.is_empty() {
@@ -76,6 +86,11 @@ impl View {
     pub fn grants(&self) -> impl Iterator<Item = &Arc<Grant>> {
         self.by_id.values()
     }
+}
+
+/// The login names that could use a grant, each once.
+fn logins(grant: &Grant) -> impl Iterator<Item = &Login> {
+    grant.names.iter().chain(grant.logins.iter().filter(|login| !grant.names.contains(login)))
 }
 
 /// What only this host knows.

@@ -3,7 +3,7 @@
 
 use access::{
     Claim, Decision, Ended, EndedHow, Freshness, Grant, GrantId, HostName, Local, Login, Now, Person, Phase,
-    Question, Reason, RequestId, Service, Span, Time, View, Window, decide,
+    Question, Reason, RequestId, Service, Set, Span, Time, View, Window, decide,
 };
 use chrono::TimeDelta;
 use proptest::prelude::*;
@@ -25,7 +25,7 @@ fn service(name: &str) -> Service {
     Service::parse(name).unwrap()
 }
 
-fn some<T: Ord>(all: impl IntoIterator<Item = T>) -> BTreeSet<T> {
+fn some<T: Ord>(all: impl IntoIterator<Item = T>) -> Set<T> {
     all.into_iter().collect()
 }
 

@@ -2,8 +2,7 @@
 //! one that is there. `cargo run --release -p desk --example held -- FILE COUNT EACH`.
 #![allow(clippy::unwrap_used)] // a program for figures
 
-use access::{Grant, GrantId, Login, Person};
-use std::collections::BTreeSet;
+use access::{Grant, GrantId, Login, Person, Set};
 use store::{File, Options, Sql};
 
 fn main() {
@@ -18,7 +17,7 @@ fn main() {
     sql.batch("BEGIN").unwrap();
     for number in 0..count {
         let name = format!("p{}", number / each);
-        let logins = BTreeSet::from([Login::parse(&name).unwrap()]);
+        let logins = Set::from([Login::parse(&name).unwrap()]);
         let other = Grant {
             id: GrantId::from_random((number + 1) << 20),
             person: Person::parse(&name).unwrap(),

@@ -86,15 +86,15 @@ impl<S: Store> Desk<S> {
         let first = self.store.read(|store| store.request(grant.request))?;
         let first = first.ok_or_else(|| no_request(&grant.request.to_string()))?;
         if first.ask.kind == Kind::Standing {
-            return Err(Refusal::NoExtension { rule: grant.rule }.into());
+            return Err(Refusal::NoExtension { rule: grant.rule.to_string() }.into());
         }
         let ask = Ask {
             id: RequestId::from_random(random()?),
             kind: Kind::Extend { grant: grant.id },
             asked_by: caller.person.clone(),
             person: grant.person.clone(),
-            hosts: grant.hosts.clone(),
-            services: grant.services.clone(),
+            hosts: (&grant.hosts).into(),
+            services: (&grant.services).into(),
             length: new.length,
             starts: None,
             reason: new.reason,

@@ -71,10 +71,10 @@ impl<S: Store> Desk<S> {
             kind: Kind::BreakGlass,
             asked_by: grant.person.clone(),
             person: grant.person.clone(),
-            names: grant.names.clone(),
-            hosts: grant.hosts.clone(),
+            names: (&grant.names).into(),
+            hosts: (&grant.hosts).into(),
             labels: BTreeMap::new(),
-            services: grant.services.clone(),
+            services: (&grant.services).into(),
             run_as: None,
             length,
             starts: None,
@@ -87,7 +87,7 @@ impl<S: Store> Desk<S> {
         let saw = vec![format!("{} broke the glass by a permit, while the hub was away", grant.person)];
         let request = Request {
             ask,
-            rule: grant.rule.clone(),
+            rule: grant.rule.to_string(),
             state: RequestState::Approved { at, grant: grant.id, by: Decider::Rule { saw } },
             reviews: Vec::new(),
             escalated: None,

@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 use sha2::{Digest as _, Sha256};
 use std::collections::HashMap;
 use std::time::Duration;
-use store::{Bind, Reader, Sql, StoreError, Tx, Writer};
+use store::{Bind, Cells, FromRow, Reader, Sql, StoreError, Tx, Writer};
 use workflow::Request;
 
 /// Requests and grants in the one database of this daemon. `E` is what the daemon's observer hears.
@@ -52,32 +52,23 @@ impl<E: From<Committed> + Send + 'static> Store for SqlStore<E> {
     }
 }
 
-/// What a gate holds in memory.
-pub struct Loaded {
-    /// Grants.
-    pub grants: Vec<Grant>,
-    /// First uses on this host.
-    pub claims: HashMap<GrantId, Claim>,
-}
-
-/// Every grant that is not closed, the newest of the others (a refusal explains itself by them), and
-/// claims.
-pub fn load(connection: &dyn Sql) -> Result<Loaded, DeskError> {
-    let look = Look(connection);
-    let grants = look.rows(
+/// What a gate holds in memory: `hold` is given every grant that is not closed, those of sessions, and the newest of the
+/// others, for a refusal explains itself by them. One may come twice. First uses on this host are given back.
+pub fn load(connection: &dyn Sql, hold: &mut dyn FnMut(Grant)) -> Result<HashMap<GrantId, Claim>, DeskError> {
+    Look(connection).each(
         "SELECT body, digest FROM grants WHERE closed = 0 \
-         UNION SELECT body, digest FROM grants WHERE id IN (SELECT grant_id FROM session) \
-         UNION SELECT * FROM (SELECT body, digest FROM grants WHERE closed = 1 ORDER BY at_ms DESC LIMIT ?1) AS newest",
+         UNION ALL SELECT body, digest FROM grants WHERE closed = 1 AND id IN (SELECT grant_id FROM session) \
+         UNION ALL SELECT * FROM (SELECT body, digest FROM grants WHERE closed = 1 ORDER BY at_ms DESC LIMIT ?1) AS newest",
         &[&limits::RECENT],
+        hold,
     )?;
-    let claims = connection
+    connection
         .rows("SELECT grant_id, started_ms, ends_ms FROM claim", &[])?
         .into_iter()
         .map(|(id, started, ends)| {
             Ok((GrantId::from_random(id), Claim { started: time(started)?, ends: time(ends)? }))
         })
-        .collect::<Result<_, DeskError>>()?;
-    Ok(Loaded { grants, claims })
+        .collect()
 }
 
 /// The policy that was applied last. The shipped one for a store that has just begun; none where it was
@@ -185,8 +176,20 @@ struct Look<'a>(&'a dyn Sql);
 impl Look<'_> {
     /// Bodies of rows, each checked against its digest.
     fn rows<T: DeserializeOwned>(&self, sql: &str, values: &[&dyn Bind]) -> Result<Vec<T>, DeskError> {
-        let rows: Vec<(String, [u8; 32])> = self.0.rows(sql, values)?;
-        let read = |(body, digest): (String, [u8; 32])| {
+        let mut all = Vec::new();
+        self.each(sql, values, &mut |one| all.push(one))?;
+        Ok(all)
+    }
+
+    /// Hands over what is in each row, of which there may be a million.
+    fn each<T: DeserializeOwned>(
+        &self,
+        sql: &str,
+        values: &[&dyn Bind],
+        take: &mut dyn FnMut(T),
+    ) -> Result<(), DeskError> {
+        let read = |row: &dyn Cells| {
+            let (body, digest): (String, [u8; 32]) = FromRow::from_row(row)?;
             if digest != digest_of(&body) {
                 return Err(DeskError::Store(
                     "a row was changed after it was written: run `jitd repair`".into(),
@@ -195,7 +198,18 @@ impl Look<'_> {
             serde_json::from_str(&body)
                 .map_err(|why| DeskError::Store(format!("a row cannot be read: {why}")))
         };
-        rows.into_iter().map(read).collect()
+        let mut failed = None;
+        self.0.query(sql, values, &mut |row| match read(row) {
+            Ok(one) => {
+                take(one);
+                true
+            }
+            Err(why) => {
+                failed = Some(why);
+                false
+            }
+        })?;
+        failed.map_or(Ok(()), Err)
     }
 
     fn row<T: DeserializeOwned>(&self, sql: &str, values: &[&dyn Bind]) -> Result<Option<T>, DeskError> {

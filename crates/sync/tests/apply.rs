@@ -508,7 +508,7 @@ fn what_is_too_much_is_refused_before_it_is_read() {
     let huge = vec![b' '; limits::MESSAGE + 1];
     let why = apply(&enrolled(), &huge, clock(12)).unwrap_err();
     assert_eq!(why, Rejected::TooLarge { part: Part::Message, found: huge.len(), limit: limits::MESSAGE });
-    let long = Grant { rule: "x".repeat(limits::GRANT), ..grant(3, 1) };
+    let long = Grant { rule: "x".repeat(limits::GRANT).into(), ..grant(3, 1) };
     let why = refused(&served(), &message(FIRST, 8, 20, &[signed(&long, 1)]), clock(20));
     assert!(matches!(why, Rejected::TooLarge { part: Part::Body, limit: limits::GRANT, .. }), "{why}");
     let mut many = message(FIRST, 8, 20, &[]);

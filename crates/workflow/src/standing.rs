@@ -4,10 +4,11 @@ use crate::change::Change;
 use crate::request::{Ask, Channel, Decider, Kind, Request, RequestState};
 use crate::step::Stepped;
 use access::{
-    Ended, EndedHow, Grant, GrantId, HostName, Login, Person, RequestId, Service, Span, Text, Time, Window,
+    Ended, EndedHow, Grant, GrantId, HostName, Login, Person, RequestId, Service, Set, Span, Text, Time,
+    Window,
 };
 use ipnet::IpNet;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// The grant that an automation account should hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,13 +20,13 @@ pub struct StandingGrant {
     /// The account.
     pub person: Person,
     /// Its login names.
-    pub names: BTreeSet<Login>,
+    pub names: Set<Login>,
     /// Where.
-    pub hosts: BTreeSet<HostName>,
+    pub hosts: Set<HostName>,
     /// What for.
-    pub services: BTreeSet<Service>,
+    pub services: Set<Service>,
     /// Whom it may become.
-    pub run_as: BTreeSet<Login>,
+    pub run_as: Set<Login>,
     /// From where alone.
     pub source: Option<IpNet>,
     /// Who answers for it.
@@ -72,10 +73,10 @@ impl StandingGrant {
                 kind: Kind::Standing,
                 asked_by: self.owner.clone(),
                 person: self.person.clone(),
-                names: self.names.clone(),
-                hosts: self.hosts.clone(),
+                names: (&self.names).into(),
+                hosts: (&self.hosts).into(),
                 labels: BTreeMap::new(),
-                services: self.services.clone(),
+                services: (&self.services).into(),
                 run_as: self.run_as.first().cloned(),
                 length: Span::seconds(seconds).unwrap_or(Span::LONGEST),
                 starts: None,
@@ -107,8 +108,8 @@ impl StandingGrant {
             sessions: None,
             approved_at: now,
             approved_by: Vec::new(),
-            rule: self.rule.clone(),
-            policy: self.policy.clone(),
+            rule: self.rule.clone().into(),
+            policy: self.policy.clone().into(),
             break_glass: false,
             extended: 0,
             ended: None,

@@ -8,7 +8,7 @@ use crate::request::{
 };
 use crate::rule::{Clock, Rule, are_met};
 use crate::{Refusal, limits};
-use access::{Ended, EndedHow, Grant, GrantId, Login, Person, RequestId, Span, Time, Window};
+use access::{Ended, EndedHow, Grant, GrantId, Login, Person, RequestId, Set, Span, Time, Window};
 use std::collections::BTreeSet;
 
 /// What can happen to a request.
@@ -452,18 +452,18 @@ pub(crate) fn yields(
         version: 1,
         request: ask.id,
         person: ask.person.clone(),
-        names: ask.names.clone(),
-        logins: ask.logins(),
-        hosts: scope.hosts,
-        run_as: if switches { ask.targets() } else { BTreeSet::new() },
-        services: scope.services,
+        names: ask.names.clone().into(),
+        logins: ask.logins().into(),
+        hosts: scope.hosts.into(),
+        run_as: if switches { ask.targets().into() } else { Set::new() },
+        services: scope.services.into(),
         window,
         source: if rule.wants.pin { ask.source.map(Into::into) } else { None },
         sessions: rule.sessions,
         approved_at: now,
         approved_by: by,
-        rule: rule.id.clone(),
-        policy: rule.policy.clone(),
+        rule: rule.id.clone().into(),
+        policy: rule.policy.clone().into(),
         break_glass: ask.kind == Kind::BreakGlass,
         extended: 0,
         ended: None,

@@ -6,7 +6,7 @@ use crate::rule::Rule;
 use crate::standing::StandingGrant;
 use crate::uncovered::{self, Uncovered};
 use crate::{Human, People, Schedule};
-use access::{Grant, HostName, Login, Now, Person, Service, Text, Time};
+use access::{Grant, HostName, Login, Now, Person, Service, Set, Text, Time};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -147,7 +147,7 @@ impl World {
         if let Some(rule) = self.denied(human, &grant.hosts, &grant.services, &grant.run_as) {
             return Err(format!("rule \"{}\" denies it now", rule.id));
         }
-        let rule = self.policy.rules.iter().find(|rule| rule.id == grant.rule);
+        let rule = self.policy.rules.iter().find(|rule| grant.rule == rule.id);
         match rule {
             Some(PolicyRule { id, who, effect: Effect::Allow(_), .. }) if !Self::is_for(who, human) => {
                 Err(format!("{} is no longer one of those that rule \"{id}\" is for", grant.person))
@@ -160,15 +160,19 @@ impl World {
     fn denied(
         &self,
         human: &Human,
-        hosts: &BTreeSet<HostName>,
-        services: &BTreeSet<Service>,
-        run_as: &BTreeSet<Login>,
+        hosts: &Set<HostName>,
+        services: &Set<Service>,
+        run_as: &Set<Login>,
     ) -> Option<&PolicyRule> {
         self.policy.rules.iter().find(|rule| {
             matches!(rule.effect, Effect::Deny)
                 && Self::is_for(&rule.who, human)
                 && hosts.iter().any(|host| self.is_at(&rule.place, host))
-                && rule.what.services.as_ref().is_none_or(|some| !some.is_disjoint(services))
+                && rule
+                    .what
+                    .services
+                    .as_ref()
+                    .is_none_or(|some| services.iter().any(|one| some.contains(one)))
                 && touches_any(rule.what.run_as.as_ref(), run_as)
         })
     }
@@ -179,15 +183,15 @@ impl World {
         for rule in &self.policy.rules {
             let Effect::Standing(terms) = &rule.effect else { continue };
             let until = end_of_day(terms.review_by);
-            let hosts: BTreeSet<HostName> =
+            let hosts: Set<HostName> =
                 self.hosts.labels.keys().filter(|host| self.is_at(&rule.place, host)).cloned().collect();
             if until <= now || hosts.is_empty() {
                 continue;
             }
-            let services = rule.what.services.clone().unwrap_or_default();
+            let services: Set<Service> = rule.what.services.clone().unwrap_or_default().into();
             let run_as = match &rule.what.run_as {
-                _ if !services.iter().any(Service::switches) => BTreeSet::new(),
-                Some(RunAs::These(names)) => names.clone(),
+                _ if !services.iter().any(Service::switches) => Set::new(),
+                Some(RunAs::These(names)) => names.clone().into(),
                 Some(RunAs::Anybody) | None => Login::parse("root").into_iter().collect(),
             };
             // Ids and names are plain, so this is a text.
@@ -204,7 +208,7 @@ impl World {
                     rule: rule.id.clone(),
                     policy: self.policy.digest.clone(),
                     person: human.person.clone(),
-                    names: human.names.clone(),
+                    names: human.names.clone().into(),
                     hosts: hosts.clone(),
                     services: services.clone(),
                     run_as: run_as.clone(),
@@ -327,10 +331,10 @@ pub(crate) fn may_become(run_as: Option<&RunAs>, login: &Login, ask: &Ask, human
 }
 
 /// Whether a deny rule's names and these have one in common; a rule without names is about all.
-fn touches_any(run_as: Option<&RunAs>, names: &BTreeSet<Login>) -> bool {
+fn touches_any<'a>(run_as: Option<&RunAs>, names: impl IntoIterator<Item = &'a Login>) -> bool {
     match run_as {
         None | Some(RunAs::Anybody) => true,
-        Some(RunAs::These(some)) => !some.is_disjoint(names),
+        Some(RunAs::These(some)) => names.into_iter().any(|name| some.contains(name)),
     }
 }
 

@@ -214,8 +214,8 @@ fn narrowings_add_up_and_a_review_is_of_what_was_left() {
         ..Narrowing::default()
     };
     let grant = step(&request, &rule, narrowed(&request, "carol", sudo), at(2)).unwrap().grant.unwrap();
-    assert_eq!(grant.hosts, [HostName::parse("a").unwrap()].into());
-    assert_eq!(grant.services, [Service::parse("sudo").unwrap()].into());
+    assert_eq!(*grant.hosts, [HostName::parse("a").unwrap()]);
+    assert_eq!(*grant.services, [Service::parse("sudo").unwrap()]);
     assert_eq!(grant.window, Window::Approval { not_before: at(2), expires: at(602) });
 }
 

@@ -44,7 +44,7 @@ impl Site {
         let Restored { grants, ended } = self.desk.restore_from(&host, grants, given.ended)?;
         let count = |all: usize| u32::try_from(all).unwrap_or(u32::MAX);
         let taken = TakenBack { grants: count(grants.len()), ended: count(ended.len()) };
-        let hosts: Vec<HostName> = grants.iter().flat_map(|grant| grant.hosts.clone()).collect();
+        let hosts: Vec<HostName> = grants.iter().flat_map(|grant| grant.hosts.iter().cloned()).collect();
         let signed = grants.iter().filter_map(|grant| signed.remove(&grant.id)).collect();
         if let Some(revision) = self.ledger.put_signed(signed, Vec::new())? {
             self.wakes.wake(&hosts, revision);

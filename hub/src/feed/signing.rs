@@ -193,7 +193,7 @@ impl Signs {
             .iter()
             .map(|(grant, ..)| grant)
             .chain(&hidden)
-            .flat_map(|grant| grant.hosts.clone())
+            .flat_map(|grant| grant.hosts.to_vec())
             .collect();
         if !hosts.is_empty()
             && let Some(revision) = self.site.ledger.put_signed(signed, hidden)?

@@ -99,11 +99,11 @@ impl Site {
             }
             HostDoes::Grant { id } => json(&of_grant(id)?),
             HostDoes::Release { id, body } => {
-                about_it_alone(&of_grant(id)?.grant.hosts)?;
+                about_it_alone(&(&of_grant(id)?.grant.hosts).into())?;
                 json(&self.desk.end_grant(caller, id, access::EndedHow::Released, body, &key)?)
             }
             HostDoes::Extend { id, body } => {
-                about_it_alone(&of_grant(id)?.grant.hosts)?;
+                about_it_alone(&(&of_grant(id)?.grant.hosts).into())?;
                 json(&self.desk.extend(caller, id, body, &key)?)
             }
             HostDoes::Review { .. } if !self.reviews_on_hosts => Err(DeskError::Forbidden(

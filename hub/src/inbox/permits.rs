@@ -158,7 +158,7 @@ impl Site {
         }
         let caller = desk::Caller {
             person: permit.person.clone(),
-            names: permit.names.clone(),
+            names: (&permit.names).into(),
             login,
             source,
             roles: desk::Roles::default(),

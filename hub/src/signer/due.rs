@@ -102,10 +102,13 @@ fn asked(grant: &Grant, opening: &Request, longer: TimeDelta) -> Result<(), &'st
     if grant.approved_at != *at || grant.window.not_before() > ask.starts.unwrap_or(*at).max(*at) {
         return Err("its times are not those of the approval");
     }
-    if !grant.hosts.is_subset(&left.hosts) || !grant.services.is_subset(&left.services) {
+    if !grant.hosts.iter().all(|host| left.hosts.contains(host))
+        || !grant.services.iter().all(|service| left.services.contains(service))
+    {
         return Err("it is for more than was agreed to");
     }
-    if !grant.run_as.is_subset(&ask.becomes()) {
+    let becomes = ask.becomes();
+    if !grant.run_as.iter().all(|login| becomes.contains(login)) {
         return Err("it becomes somebody that was not asked for");
     }
     let whole = grant.window.latest_end() - grant.window.not_before();
@@ -122,7 +125,7 @@ fn asked(grant: &Grant, opening: &Request, longer: TimeDelta) -> Result<(), &'st
 #[cfg(test)]
 mod tests {
     use super::*;
-    use access::{GrantId, HostName, Login, RequestId, Service, Span, Text, Time};
+    use access::{GrantId, HostName, Login, RequestId, Service, Set, Span, Text, Time};
     use std::collections::{BTreeMap, BTreeSet};
     use workflow::{Channel, Narrowing, Review};
 
@@ -182,18 +185,18 @@ mod tests {
             version: 1,
             request: ask.id,
             person: ask.person,
-            names: alice.clone(),
-            logins: alice,
-            hosts: ask.hosts,
-            services: ask.services,
-            run_as: BTreeSet::new(),
+            names: alice.clone().into(),
+            logins: alice.into(),
+            hosts: ask.hosts.into(),
+            services: ask.services.into(),
+            run_as: Set::new(),
             window: Window::Approval { not_before: at(), expires: at() + TimeDelta::hours(1) },
             source: None,
             sessions: None,
             approved_at: at(),
             approved_by: vec![person("bob")],
-            rule: "prod".to_owned(),
-            policy: String::new(),
+            rule: "prod".into(),
+            policy: "p".into(),
             break_glass: false,
             extended: 0,
             ended: None,
@@ -205,7 +208,7 @@ mod tests {
     fn what_was_asked_and_agreed_to_is_signed_and_nothing_more_is() {
         let (grant, request) = approved();
         assert_eq!(due(&grant, &request), Ok(()));
-        let mallory: BTreeSet<Login> = [Login::parse("mallory").unwrap()].into();
+        let mallory: Set<Login> = [Login::parse("mallory").unwrap()].into();
         let wider: [(&str, Grant); 7] = [
             ("another host", Grant { hosts: [HostName::parse("db-2").unwrap()].into(), ..grant.clone() }),
             (

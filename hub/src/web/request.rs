@@ -151,9 +151,9 @@ fn recent(site: &Site, visitor: &Visitor, request: &RequestView) -> Result<Vec<R
     let of_them = AskGrants { user: Some(login), host: None, all: true };
     let mut grants = site.desk.grants(&visitor.caller, &of_them, desk::limits::LIST)?;
     grants.retain(|view| {
-        let same =
-            !view.grant.hosts.is_disjoint(&ask.hosts) && !view.grant.services.is_disjoint(&ask.services);
-        same && view.grant.request != ask.id
+        let same_host = view.grant.hosts.iter().any(|host| ask.hosts.contains(host));
+        let same_service = view.grant.services.iter().any(|service| ask.services.contains(service));
+        same_host && same_service && view.grant.request != ask.id
     });
     grants.truncate(limits::RECENT);
     let used = |view: GrantView| {

@@ -4,7 +4,7 @@ use crate::host::{Host, approve, token};
 use crate::jitd::{ALICE, NAME, POLICY, There, request_id};
 use crate::nginx::Nginx;
 use crate::room::{Hub, text, until};
-use access::{Grant, HostName, Login, Person, Service, Time, Window};
+use access::{Grant, HostName, Login, Person, Service, Set, Time, Window};
 use rcgen::{CertificateParams, Issuer, KeyPair};
 use rustix::process::Signal;
 use rustls::pki_types::pem::PemObject as _;
@@ -196,7 +196,7 @@ impl Thief {
     /// A grant that nobody agreed to, signed by this key.
     fn forged(&self, key: &SecretKey) -> SignedGrant {
         let manifest = self.manifest.verify(&self.manifest.roots.fingerprint(), None).unwrap();
-        let alice: BTreeSet<Login> = [Login::parse("alice").unwrap()].into();
+        let alice: Set<Login> = [Login::parse("alice").unwrap()].into();
         let grant = Grant {
             id: access::GrantId::from_random(77),
             version: 1,
@@ -206,14 +206,14 @@ impl Thief {
             logins: alice,
             hosts: [HostName::parse(NAME).unwrap()].into(),
             services: [Service::parse("ssh").unwrap()].into(),
-            run_as: BTreeSet::new(),
+            run_as: Set::new(),
             window: Window::Approval { not_before: now(), expires: now() + chrono::TimeDelta::hours(1) },
             source: None,
             sessions: None,
             approved_at: now(),
             approved_by: vec![Person::parse("bob").unwrap()],
-            rule: "production".to_owned(),
-            policy: String::new(),
+            rule: "production".into(),
+            policy: "p".into(),
             break_glass: false,
             extended: 0,
             ended: None,

@@ -1,10 +1,9 @@
 //! A session and a grant for tests.
 #![allow(clippy::unwrap_used)] // they are what they are
 
-use access::{Grant, GrantId, Login, Person, Reason, RequestId, Service, SessionId, Time, Window};
+use access::{Grant, GrantId, Login, Person, Reason, RequestId, Service, SessionId, Set, Time, Window};
 use api::Session;
 use chrono::TimeDelta;
-use std::collections::BTreeSet;
 
 /// A session of alice over ssh, carried by [`grant`].
 pub fn session(n: u64) -> Session {
@@ -33,7 +32,7 @@ pub fn session(n: u64) -> Session {
 
 /// A grant for alice that ends so many seconds after the epoch.
 pub fn grant(ends_s: i64) -> Grant {
-    let alice = BTreeSet::from([Login::parse("alice").unwrap()]);
+    let alice = Set::from([Login::parse("alice").unwrap()]);
     Grant {
         id: GrantId::from_random(1),
         version: 1,
@@ -41,9 +40,9 @@ pub fn grant(ends_s: i64) -> Grant {
         person: Person::parse("alice").unwrap(),
         names: alice.clone(),
         logins: alice,
-        hosts: BTreeSet::from([access::HostName::parse("web-1").unwrap()]),
-        services: BTreeSet::from([Service::parse("ssh").unwrap()]),
-        run_as: BTreeSet::new(),
+        hosts: Set::from([access::HostName::parse("web-1").unwrap()]),
+        services: Set::from([Service::parse("ssh").unwrap()]),
+        run_as: Set::new(),
         window: Window::Approval {
             not_before: Time::UNIX_EPOCH,
             expires: Time::UNIX_EPOCH + TimeDelta::seconds(ends_s),
@@ -53,7 +52,7 @@ pub fn grant(ends_s: i64) -> Grant {
         approved_at: Time::UNIX_EPOCH,
         approved_by: Vec::new(),
         rule: "r".into(),
-        policy: String::new(),
+        policy: "p".into(),
         break_glass: false,
         extended: 0,
         ended: None,

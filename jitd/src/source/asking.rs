@@ -198,7 +198,7 @@ impl Site {
             }
             HostWish::Glass { grant, ticket, .. } => {
                 ask.kind = Kind::BreakGlass;
-                ask.services.clone_from(&grant.services);
+                ask.services = (&grant.services).into();
                 let length = (grant.window.latest_end() - grant.window.not_before()).num_seconds();
                 ask.length = u32::try_from(length).ok().and_then(Span::seconds).unwrap_or(ask.length);
                 ask.ticket.clone_from(ticket);

@@ -6,7 +6,7 @@ use super::rows;
 use crate::ledger::{Entry, LedgerError};
 use crate::limits;
 use crate::site::Site;
-use access::{Grant, Login, Now, RequestId, Service, Time, Window};
+use access::{Grant, Login, Now, RequestId, Service, Set, Time, Window};
 use api::{ChangeRecord, HostAnswer, HostAsk, HostWish, NewRequest, Opened, Record};
 use desk::{Caller, DeskError, Refused};
 use workflow::{Change, Channel, Decider, RequestState};
@@ -84,7 +84,7 @@ impl Site {
                 let by = Decider::Rule { saw: vec![saw.to_owned()] };
                 let state = RequestState::Approved { at: now.trusted, grant: grant.id, by };
                 let mut opened = self.unsent_opened(&kept, away.to_owned(), &caller.person, &caller.names);
-                opened.request.rule.clone_from(&grant.rule);
+                opened.request.rule = grant.rule.to_string();
                 opened.request.state = state;
                 opened.grant =
                     self.desk.show_grant(&super::routes::seeing_all(caller), &grant.id.to_string()).ok();
@@ -144,11 +144,12 @@ fn becomes(permit: &Grant, new: &NewRequest, request: RequestId, now: Time) -> G
         Window::Approval { .. } => chrono::TimeDelta::zero(),
     };
     let length = new.length.map_or(longest, |length| length.delta().min(longest));
-    let services = if new.services.is_empty() { permit.services.clone() } else { new.services.clone() };
+    let services =
+        if new.services.is_empty() { permit.services.clone() } else { new.services.clone().into() };
     let switches = services.iter().any(Service::switches);
     Grant {
         request,
-        run_as: if switches { permit.run_as.clone() } else { std::collections::BTreeSet::new() },
+        run_as: if switches { permit.run_as.clone() } else { Set::new() },
         services,
         window: Window::Approval { not_before: now, expires: now + length },
         approved_at: now,

@@ -3,7 +3,8 @@
 use crate::DeskError;
 use crate::store::{PolicyVersion, Store, Transaction};
 use access::{
-    Ended, EndedHow, Grant, GrantId, HostName, Login, Person, RequestId, Service, Span, Text, Time, Window,
+    Ended, EndedHow, Grant, GrantId, HostName, Login, Person, RequestId, Service, Set, Span, Text, Time,
+    Window,
 };
 use api::{Change, ChangeRecord, PolicyApplied};
 use std::collections::{BTreeMap, BTreeSet};
@@ -87,11 +88,11 @@ pub(super) fn grant(number: u64, who: &str, from: i64, to: i64) -> Grant {
         version: 1,
         request: RequestId::from_random(number),
         person: person(who),
-        names: names(who),
-        logins: names(who),
+        names: names(who).into(),
+        logins: names(who).into(),
         hosts: [host("web-1")].into(),
-        services: services(),
-        run_as: BTreeSet::new(),
+        services: services().into(),
+        run_as: Set::new(),
         window: Window::Approval { not_before: at(from), expires: at(to) },
         source: None,
         sessions: None,

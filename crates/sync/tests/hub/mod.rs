@@ -1,7 +1,9 @@
 //! A hub and a host of it, small enough to see through.
 #![allow(dead_code)] // each test file uses its part
 
-use access::{Ended, EndedHow, Grant, GrantId, HostName, Login, Person, RequestId, Service, Time, Window};
+use access::{
+    Ended, EndedHow, Grant, GrantId, HostName, Login, Person, RequestId, Service, Set, Time, Window,
+};
 use chrono::TimeDelta;
 use std::collections::BTreeSet;
 use sync::{
@@ -71,7 +73,7 @@ pub fn grant(id: u64, version: u32) -> Grant {
         logins: [alice].into(),
         hosts: [name("web-1")].into(),
         services: [Service::parse("ssh").unwrap()].into(),
-        run_as: BTreeSet::new(),
+        run_as: Set::new(),
         window: Window::Approval { not_before: at(0), expires: at(3600) },
         source: None,
         sessions: None,

@@ -286,7 +286,9 @@ impl Case<'_> {
         must(words(&grant.run_as) == ["root".to_owned()].into(), || "W3: it becomes somebody else".into())?;
         must(grant.names == ask.names && grant.logins == ask.names, || "W3: for another login".into())?;
         must(grant.person == ask.person && grant.request == ask.id, || "W3: for somebody else".into())?;
-        must(grant.rule == self.law().id && grant.policy == world.policy.digest, || "W3: by no rule".into())?;
+        must(*grant.rule == *self.law().id && grant.policy == world.policy.digest, || {
+            "W3: by no rule".into()
+        })?;
         must(grant.break_glass == (ask.kind == Kind::BreakGlass), || "W3: glass".into())?;
         let by = self.approved_now().map_or(&[][..], |by| by.people());
         must(grant.approved_by == by, || "W3: by others".into())?;

@@ -288,9 +288,9 @@ impl Story {
             let grant = state.grants.values().next()?;
             ask = Ask {
                 person: grant.person.clone(),
-                names: grant.names.clone(),
-                hosts: grant.hosts.clone(),
-                services: grant.services.clone(),
+                names: (&grant.names).into(),
+                hosts: (&grant.hosts).into(),
+                services: (&grant.services).into(),
                 ..ask
             };
         }
@@ -341,6 +341,6 @@ fn facts(state: &State, ask: &Ask, rule: &str) -> Facts {
 }
 
 /// Names as a set of plain words.
-pub fn words<T: ToString>(names: &BTreeSet<T>) -> BTreeSet<String> {
-    names.iter().map(ToString::to_string).collect()
+pub fn words<'a, T: ToString + 'a>(names: impl IntoIterator<Item = &'a T>) -> BTreeSet<String> {
+    names.into_iter().map(ToString::to_string).collect()
 }

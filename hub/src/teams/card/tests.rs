@@ -1,7 +1,7 @@
 use super::*;
 use access::{
-    Ended, EndedHow, Grant, GrantId, GrantState, HostName, Login, Person, RequestId, Service, Span, Text,
-    Time, Window,
+    Ended, EndedHow, Grant, GrantId, GrantState, HostName, Login, Person, RequestId, Service, Set, Span,
+    Text, Time, Window,
 };
 use api::{GrantView, Used};
 use std::collections::{BTreeMap, BTreeSet};
@@ -79,18 +79,18 @@ fn approved(state: GrantState) -> Picture {
         version: 1,
         request: RequestId::from_random(1),
         person: person("alice"),
-        names: ask().names,
-        logins: ask().names,
-        hosts: ask().hosts,
-        services: ask().services,
-        run_as: BTreeSet::new(),
+        names: ask().names.into(),
+        logins: ask().names.into(),
+        hosts: ask().hosts.into(),
+        services: ask().services.into(),
+        run_as: Set::new(),
         window: Window::Approval { not_before: at(2), expires: at(122) },
         source: None,
         sessions: None,
         approved_at: at(2),
         approved_by: Vec::new(),
         rule: "one".into(),
-        policy: String::new(),
+        policy: "p".into(),
         break_glass: false,
         extended: 0,
         ended: None,
