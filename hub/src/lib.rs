@@ -17,6 +17,7 @@ mod following;
 mod inbox;
 mod init;
 mod keys;
+mod lasting;
 mod ledger;
 mod limits;
 mod metrics;

@@ -4,7 +4,7 @@ use crate::host::{Host, granted, joined, token};
 use crate::room::{Hub, rest, until};
 use api::{AskFeed, Scope};
 use std::collections::BTreeSet;
-use std::io::BufRead as _;
+use std::io::{BufRead as _, Write as _};
 use sync::{Digest, SecretKey};
 
 #[test]
@@ -132,4 +132,41 @@ fn a_host_behind_something_that_holds_streams_back_has_one_answer_at_a_time() {
     // Read to its end, which there would be none of.
     let answer = hub.raw(&format!("POST {path}"), &host.signed(nonce, path, &ask), &ask);
     assert_eq!((answer.matches("event: view").count(), answer.matches("data: ").count()), (1, 1), "{answer}");
+    assert!(
+        answer.contains("transfer-encoding: chunked\r\n") && answer.ends_with("\r\n0\r\n\r\n"),
+        "{answer}"
+    );
+}
+
+#[test]
+fn a_host_behind_something_of_before_http_1_1_is_told_without_the_sizes_of_pieces() {
+    let hub = Hub::new();
+    let host = joined(&hub, "db-7");
+    let ask = host.ask().replacen('{', "{\"once\":true,", 1);
+    let (path, nonce) = ("/v1/hosts/db-7/feed", host.nonce(&hub));
+    let (signed, length) = (host.signed(nonce, path, &ask), ask.len());
+    let mut stream = hub.connect(&hub.ca()).unwrap();
+    write!(stream, "POST {path} HTTP/1.0\r\ncontent-length: {length}\r\n{signed}\r\n{ask}").unwrap();
+    let answer = rest(&mut stream);
+    let (head, event) = answer.split_once("\r\n\r\n").unwrap();
+    assert!(head.contains(" 200 OK\r\n") && !head.contains("transfer-encoding"), "{head}");
+    assert!(event.starts_with("event: view\ndata: {") && event.ends_with("}\n\n"), "{event}");
+}
+
+#[test]
+fn a_host_that_went_away_or_talks_on_listens_no_more() {
+    let hub = Hub::new();
+    let mut host = joined(&hub, "db-7");
+    let is_connected = || hub.client(&hub.admin).hosts().unwrap().iter().any(|view| view.connected);
+    let mut stream = host.listen(&hub);
+    host.hears(&mut stream);
+    assert!(is_connected());
+    drop(stream);
+    until("one that went away is not connected", || !is_connected());
+    let mut stream = host.listen(&hub);
+    host.hears(&mut stream);
+    stream.get_mut().write_all(b"GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n").unwrap();
+    let said = rest(&mut stream);
+    assert!(!said.contains("HTTP/1.1"), "{said}");
+    until("one that talks on is not connected", || !is_connected());
 }
