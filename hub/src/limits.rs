@@ -209,8 +209,8 @@ pub const PERMITS_KEPT: TimeDelta = TimeDelta::days(365);
 /// How often the log hears of one host that says what it must not.
 pub const WRONG_EVERY: TimeDelta = TimeDelta::minutes(5);
 
-/// Sessions by which a grant is said to have been used: an automation's of a year of minutes is cut, and nobody counts them.
-pub const USES: u32 = 100_000;
+/// Sessions by which a grant is said to have been used: an automation's are cut, and nobody counts them.
+pub const USES: u32 = 2000;
 
 /// Records of hosts are kept for so long: an audit looks back a year.
 pub const HOST_RECORDS_KEPT: TimeDelta = TimeDelta::days(400);

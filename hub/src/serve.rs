@@ -62,7 +62,7 @@ pub fn serve(config: &Config) -> Result<(), HubError> {
 fn start(config: &Config, log: &Log) -> Result<(), HubError> {
     is_set_up(config)?;
     let certificates = Arc::new(Certificates::open(config)?);
-    let teams = config.teams.as_ref().map(Teams::new).transpose()?.map(Arc::new);
+    let teams = config.teams.as_ref().map(Teams::open).transpose()?.map(Arc::new);
     let mut channels = outbox::channels(config, name(config)?.as_str()).map_err(HubError::Outbox)?;
     let ((signing, waiting), (bell, ringing)) = (Signing::new(), Bell::new());
     let (ledger, writer, read, reader) = open(config, log, (signing.clone(), bell), false)?;

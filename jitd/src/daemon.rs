@@ -127,7 +127,7 @@ fn start(
     })?;
     let clock = crate::rows::clock(file.connection())?;
     let clock = Arc::new(Clock::resume(clock).map_err(os("reading the clock"))?);
-    let memory = Arc::new(ledger::load(file.connection(), &host, log)?);
+    let memory = Arc::new(ledger::load(file.connection(), &host)?);
     let held = Arc::new(OnceLock::new());
     let _ = held.set(Arc::clone(&memory));
     let keeper = Keeper::new(held, host.clone(), log.clone());

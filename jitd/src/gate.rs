@@ -98,10 +98,10 @@ impl Gate {
         let callers = Arc::new(Callers::at(listener)?);
         let mut threads = Vec::new();
         for n in 0..limits::GATE_THREADS {
-            let (gate, callers) = (Arc::clone(self), Arc::clone(&callers));
+            let (gate, watch) = (Arc::clone(self), callers.watch()?);
             let thread = std::thread::Builder::new().name(format!("gate-{n}")).stack_size(limits::GATE_STACK);
             threads.push(thread.spawn(move || {
-                while let Some(stream) = callers.next() {
+                while let Some(stream) = watch.next() {
                     gate.connection(stream);
                 }
             })?);

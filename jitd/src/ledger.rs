@@ -5,7 +5,7 @@ use crate::memory::{Changed, Memory};
 use crate::source::{Enrolment, rows as source};
 use crate::{limits, rows};
 use access::{Claim, Grant, GrantId, HostName, Reason, SessionId, Time, View};
-use api::{Change, ChangeRecord, Mark, MarkRecord, Record, Session, SessionChange, SessionRecord};
+use api::{Change, ChangeRecord, EndCause, Mark, MarkRecord, Record, Session, SessionChange, SessionRecord};
 use desk::{Committed, DeskError};
 use journal::{Checkpoint, LogId, Stamp};
 use loglines::{Faults, Level, Log, Tells};
@@ -433,15 +433,16 @@ pub struct Keeper {
     memory: Arc<OnceLock<Arc<Memory>>>,
     /// Reads memory anew after a failure.
     host: HostName,
-    /// For checkpoints and failures.
     log: Log,
+    /// Records that the log has not heard of: whoever waits for one is answered first.
+    untold: Vec<(u64, Box<Record>)>,
     faults: Faults,
 }
 
 impl Keeper {
     /// Keeps the memory that will be in `memory` by the first commit.
     pub fn new(memory: Arc<OnceLock<Arc<Memory>>>, host: HostName, log: Log) -> Self {
-        Self { memory, host, log, faults: Faults::default() }
+        Self { memory, host, log, untold: Vec::new(), faults: Faults::default() }
     }
 }
 
@@ -454,7 +455,13 @@ impl Observer<Changed> for Keeper {
             self.log.put(Level::Notice, "the journal takes records again".to_owned());
         }
         if let Some(memory) = self.memory.get() {
-            events.into_iter().for_each(|event| memory.apply(event));
+            self.untold.extend(events.into_iter().filter_map(|event| memory.apply(event)));
+        }
+    }
+
+    fn answered(&mut self) {
+        for (seq, record) in self.untold.drain(..) {
+            self.log.put(level(&record), record.line(seq));
         }
     }
 
@@ -464,7 +471,7 @@ impl Observer<Changed> for Keeper {
 
     fn reopened(&mut self, connection: &dyn Sql) -> Result<(), StoreError> {
         if let Some(memory) = self.memory.get() {
-            memory.reload(load(connection, &self.host, &self.log)?);
+            memory.reload(load(connection, &self.host)?);
         }
         Ok(())
     }
@@ -478,7 +485,7 @@ impl Observer<Changed> for Keeper {
 }
 
 /// Memory as the file has it.
-pub fn load(connection: &dyn Sql, host: &HostName, log: &Log) -> Result<Memory, StoreError> {
+pub fn load(connection: &dyn Sql, host: &HostName) -> Result<Memory, StoreError> {
     let path = connection.row::<String>("SELECT file FROM pragma_database_list WHERE name = 'main'", &[])?;
     let loaded = desk::load(connection).map_err(|why| StoreError::Damaged {
         path: path.unwrap_or_default().into(),
@@ -490,7 +497,31 @@ pub fn load(connection: &dyn Sql, host: &HostName, log: &Log) -> Result<Memory, 
     }
     let sessions = rows::sessions(connection)?;
     let seq = store::last_seq(connection)?;
-    Ok(Memory::new(view, loaded.claims, sessions, seq, log.clone()))
+    Ok(Memory::new(view, loaded.claims, sessions, seq))
+}
+
+fn is_alarm(mark: Mark) -> bool {
+    matches!(mark, Mark::LinesDropped | Mark::LeftOver | Mark::Finding | Mark::WatchLate)
+}
+
+fn level(record: &Record) -> Level {
+    match record {
+        Record::Decision(decision) => match decision.reason {
+            // Somebody was let in only because a PAM line says so.
+            Reason::Monitor => Level::Err,
+            Reason::SpareKey | Reason::BreakGlass => Level::Warning,
+            reason if reason.allows() => Level::Info,
+            _ => Level::Notice,
+        },
+        Record::Change(change) if change.change.is_loud() => Level::Err,
+        Record::Mark(mark) if is_alarm(mark.mark) => Level::Err,
+        Record::Session(session) => match (session.change, session.end.map(|end| end.cause)) {
+            (SessionChange::Closed, _) => Level::Info,
+            (_, Some(EndCause::GrantLost | EndCause::Stale)) => Level::Err,
+            _ => Level::Notice,
+        },
+        Record::Change(_) | Record::Right(_) | Record::Mark(_) => Level::Notice,
+    }
 }
 
 fn count<T>(all: &[T], is: impl Fn(&&T) -> bool) -> usize {
@@ -548,7 +579,7 @@ mod tests {
         let options = store::Options { path: folder.path().join("x.db"), max_bytes: 64 << 20, tables: "" };
         let file = store::File::open(options.clone(), |_| (stamps("b".into())(), "{}".into())).unwrap();
         let host = HostName::parse("web-1").unwrap();
-        let memory = Arc::new(load(file.connection(), &host, &log).unwrap());
+        let memory = Arc::new(load(file.connection(), &host).unwrap());
         let held = Arc::new(OnceLock::new());
         let _ = held.set(Arc::clone(&memory));
         let keeper = Keeper::new(held, host, log.clone());

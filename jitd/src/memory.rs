@@ -1,13 +1,10 @@
 //! What is committed, as the gate reads it: a decision touches no disk.
 
 use crate::limits;
-use access::{
-    Claim, Decision, Grant, GrantId, Local, Login, Now, Question, Reason, Service, SessionId, Time, View,
-};
-use api::{EndCause, Mark, Record, Session, SessionChange};
+use access::{Claim, Decision, Grant, GrantId, Local, Login, Now, Question, Service, SessionId, Time, View};
+use api::{Record, Session};
 use chrono::TimeDelta;
 use desk::Committed;
-use loglines::{Level, Log};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
@@ -36,7 +33,6 @@ impl From<Committed> for Changed {
 /// The committed state in memory. Only the writer thread changes it, in commit order.
 pub struct Memory {
     held: RwLock<Held>,
-    log: Log,
     /// Hears of what sessions depend on.
     wake: OnceLock<SyncSender<()>>,
 }
@@ -63,13 +59,7 @@ pub struct Carried {
 
 impl Memory {
     /// What was loaded from the store.
-    pub fn new(
-        view: View,
-        claims: HashMap<GrantId, Claim>,
-        sessions: Vec<Session>,
-        seq: u64,
-        log: Log,
-    ) -> Self {
+    pub fn new(view: View, claims: HashMap<GrantId, Claim>, sessions: Vec<Session>, seq: u64) -> Self {
         let memory = Self {
             held: RwLock::new(Held {
                 view,
@@ -77,7 +67,6 @@ impl Memory {
                 sessions: HashMap::new(),
                 seq,
             }),
-            log,
             wake: OnceLock::new(),
         };
         for session in sessions {
@@ -112,46 +101,36 @@ impl Memory {
         }
     }
 
-    /// Takes a committed change in, and logs it.
-    pub fn apply(&self, changed: Changed) {
-        if let Changed::Desk(Committed::Record { seq, record }) = &changed {
-            self.log.put(level(record), record.line(*seq));
-        }
-        let matters = !matches!(&changed, Changed::Desk(Committed::Record { .. } | Committed::Request(_)));
-        self.take(changed);
-        if matters {
-            self.tell();
-        }
-    }
-
-    fn take(&self, changed: Changed) {
-        let mut held = self.held.write().unwrap_or_else(PoisonError::into_inner);
+    /// Takes a committed change in. A record is given back with its place: the log is to hear of it.
+    pub fn apply(&self, changed: Changed) -> Option<(u64, Box<Record>)> {
         match changed {
-            Changed::Desk(Committed::Record { seq, .. }) => held.seq = seq,
-            Changed::Desk(Committed::Grant(grant)) => {
-                // An extension moves the end of a clock that a first use has started.
-                if let Some(claim) = held.local.claims.get_mut(&grant.id)
-                    && let Some(moved) = Claim::start(&grant.window, claim.started)
-                {
-                    *claim = moved;
-                }
-                held.view.put(*grant);
+            Changed::Desk(Committed::Record { seq, record }) => {
+                self.held.write().unwrap_or_else(PoisonError::into_inner).seq = seq;
+                return Some((seq, record));
             }
             Changed::Desk(Committed::Request(_)) => {}
-            Changed::Withdrawn(id) => held.view.remove(id),
-            Changed::Claimed(grant, claim) => {
+            Changed::Desk(Committed::Grant(grant)) => self.change(|held| held.put(*grant)),
+            Changed::Withdrawn(id) => self.change(|held| held.view.remove(id)),
+            Changed::Claimed(grant, claim) => self.change(|held| {
                 held.local.claims.entry(grant).or_insert(claim);
-            }
-            Changed::Session(session) => {
+            }),
+            Changed::Session(session) => self.change(|held| {
                 let counts = session.counts_for();
                 let before = held.sessions.insert(session.id, Arc::from(session));
                 held.count(before.and_then(|before| before.counts_for()), counts);
-            }
-            Changed::Gone(id) => {
+            }),
+            Changed::Gone(id) => self.change(|held| {
                 let before = held.sessions.remove(&id);
                 held.count(before.and_then(|before| before.counts_for()), None);
-            }
+            }),
         }
+        None
+    }
+
+    /// Changes what sessions depend on, and wakes who watches over them.
+    fn change(&self, how: impl FnOnce(&mut Held)) {
+        how(&mut self.held.write().unwrap_or_else(PoisonError::into_inner));
+        self.tell();
     }
 
     /// As of when the truth is known.
@@ -257,6 +236,17 @@ impl Memory {
 }
 
 impl Held {
+    /// Takes a grant in, or a further version of it.
+    fn put(&mut self, grant: Grant) {
+        // An extension moves the end of a clock that a first use has started.
+        if let Some(claim) = self.local.claims.get_mut(&grant.id)
+            && let Some(moved) = Claim::start(&grant.window, claim.started)
+        {
+            *claim = moved;
+        }
+        self.view.put(grant);
+    }
+
     /// A session counts for another grant than before, or for none.
     fn count(&mut self, before: Option<GrantId>, after: Option<GrantId>) {
         if before == after {
@@ -282,30 +272,6 @@ pub struct Counts {
     pub grants: u64,
 }
 
-fn is_alarm(mark: Mark) -> bool {
-    matches!(mark, Mark::LinesDropped | Mark::LeftOver | Mark::Finding | Mark::WatchLate)
-}
-
-fn level(record: &Record) -> Level {
-    match record {
-        Record::Decision(decision) => match decision.reason {
-            // Somebody was let in only because a PAM line says so.
-            Reason::Monitor => Level::Err,
-            Reason::SpareKey | Reason::BreakGlass => Level::Warning,
-            reason if reason.allows() => Level::Info,
-            _ => Level::Notice,
-        },
-        Record::Change(change) if change.change.is_loud() => Level::Err,
-        Record::Mark(mark) if is_alarm(mark.mark) => Level::Err,
-        Record::Session(session) => match (session.change, session.end.map(|end| end.cause)) {
-            (SessionChange::Closed, _) => Level::Info,
-            (_, Some(EndCause::GrantLost | EndCause::Stale)) => Level::Err,
-            _ => Level::Notice,
-        },
-        Record::Change(_) | Record::Right(_) | Record::Mark(_) => Level::Notice,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -314,10 +280,9 @@ mod tests {
     use chrono::TimeDelta;
 
     fn memory(sessions: Vec<Session>) -> Memory {
-        let log = Log::to(std::path::Path::new("/nonexistent"), "jitd").unwrap();
         let mut view = View::of(HostName::parse("web-1").unwrap());
         view.put(grant(100));
-        Memory::new(view, HashMap::new(), sessions, 0, log)
+        Memory::new(view, HashMap::new(), sessions, 0)
     }
 
     #[test]

@@ -24,7 +24,9 @@ const [tenant, appId, secret] = process.argv.slice(2);
 let hub, ca;
 const ISSUER = "https://api.botframework.com";
 const LARGEST = 28 * 1024;
+// A second: in one chat, and of one bot in all of a tenant.
 const PER_SECOND = 7;
+const PER_SECOND_IN_ALL = 50;
 // A message can be changed only once it has settled.
 const SETTLES_MS = 150;
 
@@ -43,7 +45,7 @@ const key = (kid, endorsements) => ({ kid, endorsements, ...drawn(kid) });
 const keys = { main: key("main", ["msteams", "webchat"]), other: key("other", ["webchat"]), stranger: key("stranger", ["msteams"]) };
 const published = ["main", "other"];
 
-const state = { tokens: new Map(), places: new Map(), messages: [], faults: [], seen: {}, calls: [], ids: 0, secret };
+const state = { tokens: new Map(), places: new Map(), messages: [], faults: [], seen: {}, calls: [], all: [], ids: 0, secret };
 let base;
 
 const base64url = (value) => Buffer.from(value).toString("base64url");
@@ -168,6 +170,9 @@ function connector(request, body, response, conversation, id) {
   place.calls = place.calls.filter((at) => now - at < 1000);
   if (place.calls.length >= PER_SECOND) return refused(response, 429, "TooManyRequests", "Throttled.", { "retry-after": "1" });
   place.calls.push(now);
+  state.all = state.all.filter((at) => now - at < 1000);
+  if (state.all.length >= PER_SECOND_IN_ALL) return refused(response, 429, "TooManyRequests", "Throttled.", { "retry-after": "1" });
+  state.all.push(now);
   if (body.length > LARGEST) return refused(response, 413, "MessageSizeTooBig", "Message size too large.");
   let activity;
   try {
@@ -271,6 +276,7 @@ function judgedAnswer({ status, body }) {
 const control = {
   hub: (where) => void ([hub, ca] = [where.url, where.ca]),
   messages: ({ conversation }) => state.messages.filter((message) => message.conversation === conversation),
+  shown: ({ words }) => state.messages.filter((message) => JSON.stringify(message.versions.at(-1)).includes(words)).map((message) => message.conversation),
   place: ({ id, type }) => void state.places.set(id, { type, calls: [] }),
   block: ({ id, blocked }) => void (state.places.get(id).blocked = blocked),
   fault: (fault) => void state.faults.push(fault),

@@ -31,7 +31,8 @@ pub enum Level {
 /// Takes lines for the log. Cheap to clone.
 #[derive(Clone)]
 pub struct Log {
-    queue: SyncSender<Line>,
+    // Room for all of them is made at once, so each is a pointer.
+    queue: SyncSender<Box<Line>>,
     counts: Arc<Counts>,
 }
 
@@ -83,7 +84,7 @@ impl Log {
 
     fn queue(&self, line: Line) {
         self.counts.waiting.fetch_add(1, Ordering::Relaxed);
-        if self.queue.try_send(line).is_err() {
+        if self.queue.try_send(Box::new(line)).is_err() {
             self.counts.waiting.fetch_sub(1, Ordering::Relaxed);
             self.counts.dropped.fetch_add(1, Ordering::Relaxed);
         }
@@ -116,7 +117,7 @@ impl Log {
 struct Writer {
     socket: PathBuf,
     daemon: &'static str,
-    lines: Receiver<Line>,
+    lines: Receiver<Box<Line>>,
     counts: Arc<Counts>,
 }
 

@@ -4,6 +4,7 @@ use crate::{Engine, OpenFile, StoreError, limits, rows};
 use journal::{Head, LogId};
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension as _};
 use std::fs::{File as Disk, OpenOptions, TryLockError};
+use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
@@ -53,6 +54,7 @@ impl File {
             }
             rows::verify_tail(&connection, &options.path)?
         };
+        lengthen_log(&options.path);
         Ok(Self { options, connection, head, lock })
     }
 
@@ -151,12 +153,28 @@ pub(crate) fn connect(options: &Options) -> Result<Connection, StoreError> {
     // NORMAL would lose the newest records in a power cut; every allow waits for this fsync.
     set("synchronous", &"FULL")?;
     set("wal_autocheckpoint", &limits::WAL_PAGES)?;
+    set("cache_size", &-limits::WRITE_CACHE_KIB)?;
     set("foreign_keys", &"ON")?;
     set("trusted_schema", &"OFF")?;
     set("cell_size_check", &"ON")?;
     set("max_page_count", &i64::try_from(options.max_bytes / limits::PAGE).unwrap_or(i64::MAX))?;
     connection.set_prepared_statement_cache_capacity(64);
     Ok(connection)
+}
+
+/// Has the write-ahead log be as long as it becomes before it begins anew. A commit then overwrites what is there; one
+/// that makes the log longer waits for the file system to write that down as well, which takes as long again.
+/// What comes after its last frame is none, zeros as little as what an older log left (sqlite.org/fileformat2.html, 4.4).
+fn lengthen_log(path: &Path) {
+    let lengthened = || -> std::io::Result<()> {
+        let mut log = OpenOptions::new().append(true).open(beside(path, "-wal"))?;
+        let missing = limits::WAL.saturating_sub(log.metadata()?.len());
+        // In one piece: it is 4 MB, and gone again before anything is served.
+        log.write_all(&vec![0; usize::try_from(missing).unwrap_or_default()])?;
+        log.sync_all()
+    };
+    // Where there is no room for it each commit asks for its own.
+    let _ = lengthened();
 }
 
 fn cannot(path: &Path, why: &rusqlite::Error) -> StoreError {

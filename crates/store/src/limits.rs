@@ -24,12 +24,19 @@ pub const RESERVE: u64 = 64 * 1024 * 1024;
 /// Pages of the write-ahead log after which SQLite moves them into the file: 4 MB.
 pub const WAL_PAGES: u32 = 1000;
 
+/// Bytes of a write-ahead log of so many pages: its header, and each page with its own (sqlite.org/fileformat2.html).
+pub const WAL: u64 = 32 + WAL_PAGES as u64 * (24 + PAGE);
+
 /// Of the allowance, so many of so many parts may be used before the oldest records go: below the three
 /// quarters up to which refusals are recorded, so that there is room before those stop.
 pub const PRUNE_FROM: (u64, u64) = (5, 8);
 
 /// Rows that one pruning takes away, so that it never holds a login up.
 pub const PRUNE: u64 = 1000;
+
+/// KiB of pages that the writer's connection keeps: the end of the journal and the upper pages of each index, to which
+/// it always comes back. What memory is filled from at a start is read once, and would stay as SQLite's 2 MiB.
+pub const WRITE_CACHE_KIB: i64 = 256;
 
 /// KiB of pages that a connection for reading keeps: ids are random, so each of a thousand requests that wait is on
 /// a page of its own, and SQLite's 2 MiB would be read anew for every list.

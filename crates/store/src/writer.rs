@@ -2,8 +2,8 @@
 //!
 //! Jobs that wait are run one after the other inside one transaction, each in a savepoint of its own, and
 //! become durable by one commit (group commit). Then the observer is told what changed, in order, and
-//! only then is each caller told that it happened. A job that must be seen by the next decision ends its
-//! group ([`Tx::end_group`]).
+//! only then is each caller told that it happened; what can wait for that comes last ([`Observer::answered`]). A job
+//! that must be seen by the next decision ends its group ([`Tx::end_group`]).
 //!
 //! A commit that fails tells nobody that anything happened, and nobody knows what is on the disk. So
 //! the connection is dropped, and before the next group the database is opened anew, verified from its last
@@ -22,6 +22,9 @@ use std::time::{Duration, Instant};
 pub trait Observer<E>: Send + 'static {
     /// These happened, in this order.
     fn committed(&mut self, events: Vec<E>);
+
+    /// Those who asked for it have been told.
+    fn answered(&mut self) {}
 
     /// The log stands here; somebody who cannot change the file should know.
     fn checkpoint(&mut self, checkpoint: Checkpoint);
@@ -376,11 +379,12 @@ impl<G: Engine, O> Thread<G, O> {
         self.works.store(true, Ordering::Relaxed);
         self.wait = limits::REOPEN.0;
         self.observer.committed(events);
-        if let Some(checkpoint) = checkpoint {
-            self.observer.checkpoint(checkpoint);
-        }
         for job in prepared {
             (job.finish)(Ok(()));
+        }
+        self.observer.answered();
+        if let Some(checkpoint) = checkpoint {
+            self.observer.checkpoint(checkpoint);
         }
         Ok(())
     }

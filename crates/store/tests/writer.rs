@@ -88,6 +88,56 @@ fn a_record_is_in_the_file_and_in_memory_before_its_writer_is_told() {
     assert!(rows[0].body.starts_with("opened "));
 }
 
+/// Has something to do after an answer, which takes until it is told to end.
+struct Busy(std::sync::mpsc::Receiver<()>);
+
+impl Observer<()> for Busy {
+    fn committed(&mut self, _: Vec<()>) {}
+    fn answered(&mut self) {
+        self.0.recv().unwrap();
+    }
+    fn checkpoint(&mut self, _: Checkpoint) {}
+    fn reopened(&mut self, _: &dyn Sql) -> Result<(), StoreError> {
+        Ok(())
+    }
+    fn failed(&mut self, error: &StoreError) {
+        unreachable!("{error}");
+    }
+}
+
+#[test]
+fn whoever_waits_is_answered_before_what_can_be_done_later() {
+    let folder = tempfile::tempdir().unwrap();
+    let (end, ends) = std::sync::mpsc::channel();
+    let file = open(options(folder.path())).unwrap();
+    let (writer, thread) = Writer::start(file, Box::new(|| stamp(1)), Busy(ends)).unwrap();
+    for seq in 2..=3 {
+        let work = |tx: &mut Tx<'_, ()>| tx.record("x".into());
+        assert_eq!(writer.run::<_, StoreError, _>(WAIT, work).unwrap(), seq);
+        end.send(()).unwrap();
+    }
+    drop(writer);
+    thread.join().unwrap();
+}
+
+#[test]
+fn a_commit_makes_the_log_no_longer() {
+    let folder = tempfile::tempdir().unwrap();
+    let length = || std::fs::metadata(folder.path().join("x.db-wal")).unwrap().len();
+    for round in 1..=3 {
+        let file = open(options(folder.path())).unwrap();
+        let (writer, thread) = Writer::start(file, Box::new(|| stamp(1)), Heard::default()).unwrap();
+        assert_eq!(length(), store::limits::WAL);
+        for _ in 0..20 {
+            append(&writer, "x").unwrap();
+        }
+        assert_eq!(length(), store::limits::WAL);
+        assert_eq!(rows(&options(folder.path())).len(), 1 + 20 * round);
+        drop(writer);
+        thread.join().unwrap();
+    }
+}
+
 #[test]
 fn a_job_that_fails_leaves_nothing_behind_and_hurts_no_other() {
     let folder = tempfile::tempdir().unwrap();
@@ -241,7 +291,8 @@ fn checkpoints_come_by_count_and_by_time() {
     let now = Arc::new(AtomicI64::new(1_000_000));
     let clock = Arc::clone(&now);
     let stamps = Box::new(move || stamp(clock.load(Ordering::Relaxed)));
-    let (writer, _) = Writer::start(open(options(folder.path())).unwrap(), stamps, heard.clone()).unwrap();
+    let (writer, thread) =
+        Writer::start(open(options(folder.path())).unwrap(), stamps, heard.clone()).unwrap();
     append(&writer, "x").unwrap();
     append(&writer, "x").unwrap();
     now.fetch_add(journal::limits::CHECKPOINT_MS, Ordering::Relaxed);
@@ -249,6 +300,9 @@ fn checkpoints_come_by_count_and_by_time() {
     for _ in 5..=journal::limits::CHECKPOINT_EVERY {
         append(&writer, "x").unwrap();
     }
+    // Whoever asked is told first.
+    drop(writer);
+    thread.join().unwrap();
     let checkpoints: Vec<String> =
         heard.all().into_iter().filter(|event| event.starts_with("checkpoint")).collect();
     assert_eq!(checkpoints, ["checkpoint 2", "checkpoint 4", "checkpoint 256"]);

@@ -14,7 +14,9 @@ use store::{Sql, Tx};
 pub fn tell(tx: &mut Tx<'_, Committed>, host: &HostName, id: GrantId, now: Time) -> Result<(), DeskError> {
     let body: Option<String> =
         tx.connection().row("SELECT body FROM grants WHERE id = ?1 AND closed = 1", &[&id.bits()])?;
-    let Some(grant) = body.and_then(|body| serde_json::from_str::<Grant>(&body).ok()) else { return Ok(()) };
+    let Some(body) = body else { return Ok(()) };
+    let grant: Grant = serde_json::from_str(&body)
+        .map_err(|why| DeskError::Store(format!("the row of grant {id} cannot be read: {why}")))?;
     if !grant.hosts.contains(host) {
         return Ok(());
     }

@@ -117,10 +117,13 @@ fn write(sql: &dyn store::Sql, Meaning { news, letters }: &Meaning, now: Time) -
     for new in letters {
         rows::put(sql, new, now)?;
     }
+    if let Some(original) = news.also {
+        rows::extends(sql, original, news.about)?;
+    }
     let happened = (Kind::Change(news.what), news.seq);
     rows::update_copies(sql, news.about, happened, news.closes, now)?;
-    if let Some(also) = news.also {
-        rows::update_copies(sql, also, happened, news.closes, now)?;
+    match news.also {
+        Some(original) => rows::update_copies(sql, original, happened, news.closes, now),
+        None => Ok(()),
     }
-    Ok(())
 }

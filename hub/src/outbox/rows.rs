@@ -143,7 +143,16 @@ fn insert(sql: &dyn Sql, new: &New, now: Time, due: Time) -> Result<bool, DeskEr
     Ok(done > 0)
 }
 
-/// Every copy of this request is to be as new as this record.
+/// What happens to the grant of `original` from now on is news of `extension` too.
+pub fn extends(sql: &dyn Sql, original: RequestId, extension: RequestId) -> Result<(), DeskError> {
+    sql.execute(
+        "INSERT INTO outbox_extension (original, extension) VALUES (?1, ?2) ON CONFLICT (original, extension) DO NOTHING",
+        &[&original.bits(), &extension.bits()],
+    )?;
+    Ok(())
+}
+
+/// Every copy of this request, and of those that made its grant longer, is to be as new as this record.
 pub fn update_copies(
     sql: &dyn Sql,
     about: RequestId,
@@ -154,7 +163,8 @@ pub fn update_copies(
     sql.execute(
         "UPDATE outbox SET kind = ?2, wanted = ?3, closed = ?4, over = 0, tries = 0, until_ms = ?6, at_ms = ?5, \
          due_ms = CASE WHEN holder IS NOT NULL AND due_ms > ?5 THEN due_ms ELSE ?5 END \
-         WHERE about = ?1 AND event = 0 AND wanted < ?3",
+         WHERE (about = ?1 OR about IN (SELECT extension FROM outbox_extension WHERE original = ?1)) \
+         AND event = 0 AND wanted < ?3",
         &[
             &about.bits(),
             &kind.code(),
@@ -298,6 +308,8 @@ pub fn forget(sql: &dyn Sql, now: Time) -> Result<(), DeskError> {
     sql.execute(over, &[&kept, &copies])?;
     // Of a channel that is configured no more.
     sql.execute("DELETE FROM outbox WHERE over = 0 AND until_ms < ?1", &[&kept])?;
+    let gone = "DELETE FROM outbox_extension WHERE NOT EXISTS (SELECT 1 FROM outbox WHERE about = extension AND event = 0)";
+    sql.execute(gone, &[])?;
     Ok(())
 }
 

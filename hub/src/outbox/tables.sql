@@ -28,3 +28,10 @@ CREATE INDEX IF NOT EXISTS outbox_held ON outbox (channel, recipient, due_ms) WH
 CREATE INDEX IF NOT EXISTS outbox_copies ON outbox (about) WHERE event = 0;
 CREATE INDEX IF NOT EXISTS outbox_lately ON outbox (channel, recipient, made_ms);
 CREATE INDEX IF NOT EXISTS outbox_past ON outbox (at_ms) WHERE over > 0;
+
+-- Requests that made the grant of another one longer: what happens to that grant is news of theirs too.
+CREATE TABLE IF NOT EXISTS outbox_extension (
+    original  INTEGER NOT NULL,
+    extension INTEGER NOT NULL,
+    PRIMARY KEY (original, extension)
+) STRICT, WITHOUT ROWID;

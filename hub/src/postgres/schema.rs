@@ -56,9 +56,10 @@ fn signin() -> String {
     dialect::tables(crate::signin::TABLES)
 }
 
-/// Whose account in Teams is whose, and where the bot is. Hubs that do not know it have no bot.
+/// Whose account in Teams is whose, and where the bot is, with what the outbox did not have at first. Hubs that do not know
+/// it have no bot.
 fn teams() -> String {
-    dialect::tables(crate::teams::TABLES)
+    dialect::tables(&format!("{}{}", crate::outbox::TABLES, crate::teams::TABLES))
 }
 
 /// Takes the steps that are missing. Where there is nothing at all it makes the tables, with the first record of a

@@ -5,6 +5,7 @@ use super::limits;
 use crate::ledger::{Ledger, new_id, put_token, revoked, right_record};
 use crate::rows;
 use crate::secret::Hash;
+use crate::teams::binding::unlink_since;
 use access::{Person, Text, Time, TokenId};
 use api::{Identity, Right, Scope, Token, TokenView};
 use chrono::TimeDelta;
@@ -167,7 +168,7 @@ impl Ledger {
     }
 
     /// Unbinds an account, and ends what its person was signed in with by that provider, and whatever they made for
-    /// themselves since it was bound: whoever has the account could have made it. `own` alone where that is said.
+    /// themselves, or linked, since it was bound: whoever has the account could have made it. `own` alone where that is said.
     pub fn unbind(
         &self,
         identity: Identity,
@@ -189,6 +190,7 @@ impl Ledger {
                     revoked(tx, token, actor.clone(), now)?;
                 }
             }
+            unlink_since(tx, &person, at, &actor, now)?;
             let right = Right::IdentityUnbound(identity.clone());
             right_record(tx, now, Some(actor), person.clone(), right)?;
             tx.connection().execute(

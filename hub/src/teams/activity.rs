@@ -1,6 +1,8 @@
 //! What Microsoft sends: the parts of an activity that are of use here
 //! (Bot Framework, "Activity", and Microsoft Teams, "Universal Actions for Adaptive Cards").
 
+use super::limits;
+use super::settings::is_guid;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -21,8 +23,6 @@ pub struct Activity {
     pub service_url: String,
     /// Who did it.
     pub from: Account,
-    /// The bot.
-    pub recipient: Account,
     /// Where.
     pub conversation: Conversation,
     /// What Teams adds.
@@ -67,20 +67,14 @@ pub struct Conversation {
 pub struct ChannelData {
     /// The tenant.
     pub tenant: Named,
-    /// The channel.
-    pub channel: Named,
-    /// The team.
-    pub team: Named,
 }
 
-/// Something that has an id, and may have a name.
+/// Something that has an id.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct Named {
     /// The id.
     pub id: String,
-    /// The name.
-    pub name: String,
 }
 
 impl Activity {
@@ -90,6 +84,12 @@ impl Activity {
         let mut said = said.into_iter().filter(|id| !id.is_empty());
         let first = said.next()?;
         said.all(|other| other.eq_ignore_ascii_case(first)).then_some(first)
+    }
+
+    /// The id of the account that did it, where it says one that can be somebody's.
+    pub fn account(&self) -> Option<String> {
+        let (id, chat) = (&self.from.aad_object_id, &self.from.id);
+        (is_guid(id) && chat.len() <= limits::NAME).then(|| id.to_lowercase())
     }
 
     /// Where a message for all of it goes: the channel, not the thread that somebody wrote in.

@@ -6,7 +6,7 @@ use super::clicks::{self, Said};
 use super::commands;
 use super::connector::{Failed, Place};
 use super::rows::{self, Heard};
-use super::token;
+use super::token::{self, Unbelieved};
 use super::{Teams, limits};
 use crate::site::Site;
 use api::ProblemCode;
@@ -43,9 +43,11 @@ async fn take(State(site): State<Arc<Site>>, headers: HeaderMap, body: Bytes) ->
     let activity = match token::believed(&teams.settings, &teams.keys, shown, &body, now).await {
         Ok(activity) => activity,
         Err(why) => {
-            return Err(Refused(
-                ProblemCode::Forbidden.because(format!("what came from Teams is not believed: {why}")),
-            ));
+            let code = match why {
+                Unbelieved::NoKeys(_) => ProblemCode::Unavailable,
+                _ => ProblemCode::Forbidden,
+            };
+            return Err(Refused(code.because(format!("what came from Teams is not believed: {why}"))));
         }
     };
     Ok(answered(site, teams, activity).await)
@@ -56,46 +58,44 @@ async fn answered(site: Arc<Site>, teams: Arc<Teams>, activity: Activity) -> Res
     {
         let (site, teams, activity) = (Arc::clone(&site), Arc::clone(&teams), Arc::clone(&activity));
         // Where it was heard of is kept before it is answered there.
-        let kept = tokio::task::spawn_blocking(move || keep_place(&site, &teams, &activity)).await;
-        if !matches!(kept, Ok(Ok(()))) {
+        let kept = tokio::task::spawn_blocking(move || {
+            if let Err(why) = keep_place(&site, &teams, &activity) {
+                site.log.put(Level::Warning, format!("keeping where the bot in Teams is: {why}"));
+            }
+        });
+        if kept.await.is_err() {
             return StatusCode::SERVICE_UNAVAILABLE.into_response();
         }
     }
-    if let Some(click) = activity.click() {
-        let (at, by) = ((Arc::clone(&site), Arc::clone(&teams)), Arc::clone(&activity));
-        let said = tokio::task::spawn_blocking(move || clicks::clicked(&at.0, &at.1, &by, &click)).await;
-        let said = said.unwrap_or_else(|_| Said::Unable("the hub is stopping: try again".to_owned()));
-        if activity.kind == "invoke" {
-            return Json(said.invoke()).into_response();
+    let (at, by) = ((Arc::clone(&site), Arc::clone(&teams)), Arc::clone(&activity));
+    // What is asked is done before it is answered that it came: nothing that was taken is lost.
+    let done = tokio::task::spawn_blocking(move || {
+        let (site, teams) = (&at.0, &at.1);
+        match by.click() {
+            Some(click) => Some(clicks::clicked(site, teams, &by, &click)),
+            None if by.kind == "message" && !by.text.trim().is_empty() => {
+                Some(Said::Text(commands::answered(site, teams, &by)))
+            }
+            None if by.kind == "invoke" => Some(Said::Wrong("this is no button of this bot".to_owned())),
+            None => None,
         }
-        later(site, teams, activity, move |_, _, _| said);
-        return StatusCode::OK.into_response();
+    });
+    match done.await {
+        Ok(Some(said)) if activity.kind == "invoke" => Json(said.invoke()).into_response(),
+        Ok(Some(said)) => {
+            later(site, teams, activity, said.in_words());
+            StatusCode::OK.into_response()
+        }
+        Ok(None) => StatusCode::OK.into_response(),
+        Err(_) => StatusCode::SERVICE_UNAVAILABLE.into_response(),
     }
-    match activity.kind.as_str() {
-        "message" if !activity.text.trim().is_empty() => {
-            later(site, teams, activity, |site, teams, activity| {
-                Said::Text(commands::answered(site, teams, activity))
-            });
-        }
-        "invoke" => {
-            let said = Said::Wrong("this is no button of this bot".to_owned());
-            return Json(said.invoke()).into_response();
-        }
-        _ => {}
-    }
-    StatusCode::OK.into_response()
 }
 
 /// Keeps where the bot is, and forgets where it is no more.
 fn keep_place(site: &Site, teams: &Teams, activity: &Activity) -> Result<(), DeskError> {
     let tenant = teams.tenant().to_owned();
     let conversation = activity.place().to_owned();
-    let names = [
-        &conversation,
-        &activity.service_url,
-        &activity.conversation.conversation_type,
-        &activity.from.aad_object_id,
-    ];
+    let names = [&conversation, &activity.service_url, &activity.conversation.conversation_type];
     if conversation.is_empty() || names.iter().any(|name| name.len() > limits::NAME) {
         return Ok(());
     }
@@ -109,11 +109,12 @@ fn keep_place(site: &Site, teams: &Teams, activity: &Activity) -> Result<(), Des
     let kind = &activity.conversation.conversation_type;
     let kind = if kind.is_empty() { "channel" } else { kind };
     let is_personal = kind == "personal";
-    let account = if is_personal { activity.from.aad_object_id.to_lowercase() } else { String::new() };
-    if is_personal && account.is_empty() {
+    let account = match activity.account() {
+        Some(account) if is_personal => account,
         // What the service itself says of a chat names nobody.
-        return Ok(());
-    }
+        None if is_personal => return Ok(()),
+        _ => String::new(),
+    };
     let heard = Heard {
         place: Place { service: activity.service_url.clone(), conversation },
         kind: kind.to_owned(),
@@ -128,51 +129,32 @@ fn keep_place(site: &Site, teams: &Teams, activity: &Activity) -> Result<(), Des
 }
 
 /// Says something after the call was answered: a few at once, and no more.
-fn later(
-    site: Arc<Site>,
-    teams: Arc<Teams>,
-    activity: Arc<Activity>,
-    make: impl FnOnce(&Site, &Teams, &Activity) -> Said + Send + 'static,
-) {
+fn later(site: Arc<Site>, teams: Arc<Teams>, activity: Arc<Activity>, text: String) {
     let Ok(place) = Arc::clone(&teams.replies).try_acquire_owned() else {
         site.log.put(
             Level::Warning,
-            format!("more than {} words from Teams at once: one was not answered", limits::REPLIES),
+            format!("more than {} answers to Teams at once: what was asked there is done, and one was not told so", limits::REPLIES),
         );
         return;
     };
     tokio::spawn(async move {
         let _place = place;
-        let done = {
-            let (site, teams, activity) = (Arc::clone(&site), Arc::clone(&teams), Arc::clone(&activity));
-            tokio::task::spawn_blocking(move || make(&site, &teams, &activity)).await
-        };
-        let Ok(said) = done else { return };
-        let mut sent = send(&teams, &activity, &said).await;
+        // In a channel the answer belongs to the thread that was written in.
+        let at =
+            Place { service: activity.service_url.clone(), conversation: activity.conversation.id.clone() };
+        let message = text_message(&text);
+        let mut sent = teams.connector.say(&at, &message).await;
         for _ in 0..limits::REPLY_AGAIN {
             let Err(Failed::Later(after, _)) = &sent else { break };
-            tokio::time::sleep(after.unwrap_or(limits::AGAIN).min(limits::AGAIN_MOST)).await;
-            sent = send(&teams, &activity, &said).await;
+            tokio::time::sleep(after.unwrap_or(limits::AGAIN).min(limits::REPLY_WAITS)).await;
+            sent = teams.connector.say(&at, &message).await;
         }
-        if let Err(why) = sent {
-            site.log.put(Level::Warning, format!("answering in Teams: {why:?}"));
+        if let Err(Failed::Later(_, why) | Failed::Gone(why) | Failed::TooLarge(why) | Failed::Never(why)) =
+            sent
+        {
+            site.log.put(Level::Warning, format!("answering in Teams: {why}"));
         }
     });
-}
-
-/// Says it there.
-async fn send(teams: &Teams, activity: &Activity, said: &Said) -> Result<(), Failed> {
-    // In a channel the answer belongs to the thread that was written in.
-    let at = Place { service: activity.service_url.clone(), conversation: activity.conversation.id.clone() };
-    match said {
-        Said::Card(card) if !activity.reply_to_id.is_empty() => {
-            teams.connector.put(&at, &activity.reply_to_id, &message(card)).await
-        }
-        Said::Card(card) => teams.connector.post(&at, &message(card)).await.map(drop),
-        Said::Text(text) | Said::Wrong(text) | Said::Unable(text) => {
-            teams.connector.post(&at, &text_message(text)).await.map(drop)
-        }
-    }
 }
 
 /// A card as a message.

@@ -8,8 +8,9 @@ use super::rows::{self, Account, Claim};
 use crate::ledger::{Ledger, mark, random};
 use access::{Person, Text, Time, TokenId};
 use api::Mark;
-use desk::DeskError;
+use desk::{Committed, DeskError};
 use sha2::{Digest as _, Sha256};
+use store::Tx;
 
 /// A code as it is shown and typed: fifty bits, readable aloud.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,12 +57,17 @@ impl Ledger {
         activity: &Activity,
         now: Time,
     ) -> Result<Option<String>, DeskError> {
+        let Some(account) = activity.account() else { return Ok(None) };
         let claim = Claim {
             hash: code.hash(),
-            account: activity.from.aad_object_id.to_lowercase(),
+            account,
             name: shown(&activity.from.name),
             chat: activity.from.id.clone(),
         };
+        // Whoever makes codes up costs the writer nothing.
+        if !self.read(|sql| rows::is_code(sql, &claim.hash, now))? {
+            return Ok(None);
+        }
         self.write(move |tx| rows::claim(tx.connection(), &claim, now))
     }
 
@@ -83,10 +89,11 @@ impl Ledger {
             if let Some(other) = rows::account_of(tx.connection(), &tenant, &claim.account)?
                 && other.person != person
             {
-                return Err(DeskError::Forbidden(format!(
-                    "this account is {}'s: they or an administrator take it away first",
-                    other.person
-                )));
+                // To whom is not for everybody's eyes.
+                return Err(DeskError::Forbidden(
+                    "this account is somebody else's already: they or an administrator take it away first"
+                        .to_owned(),
+                ));
             }
             if rows::accounts(tx.connection(), &tenant, Some(&person))?.len() as u64 >= limits::ACCOUNTS {
                 return Err(DeskError::BadRequest(format!(
@@ -107,6 +114,25 @@ impl Ledger {
             rows::put_account(tx.connection(), &tenant, &account, now, seq)?;
             rows::drop_code(tx.connection(), &claim.hash)?;
             Ok(account)
+        })
+    }
+
+    /// A place hears of every request from now on, or no more. Whether that is new.
+    pub(crate) fn set_teams_place(
+        &self,
+        tenant: String,
+        conversation: String,
+        listens: bool,
+        by: Person,
+        now: Time,
+    ) -> Result<bool, DeskError> {
+        self.write(move |tx| {
+            let changed = rows::set_listens(tx.connection(), &tenant, &conversation, listens)?;
+            if changed {
+                let detail = format!("conversation={conversation} listens={listens} by={by}");
+                mark(tx, Mark::TeamsPlace, detail, now)?;
+            }
+            Ok(changed)
         })
     }
 
@@ -131,6 +157,23 @@ impl Ledger {
             rows::drop_account(tx.connection(), &tenant, &account)
         })
     }
+}
+
+/// What a person linked since then is nobody's any more, and their codes are good for nothing: whoever had their sign-in
+/// could have made them.
+pub(crate) fn unlink_since(
+    tx: &mut Tx<'_, Committed>,
+    person: &Person,
+    since: Time,
+    by: &Person,
+    now: Time,
+) -> Result<(), DeskError> {
+    for (tenant, account) in rows::linked_since(tx.connection(), person, since)? {
+        let detail = format!("person={person} account={account} by={by}");
+        mark(tx, Mark::TeamsUnlinked, detail, now)?;
+        rows::drop_account(tx.connection(), &tenant, &account)?;
+    }
+    rows::drop_codes(tx.connection(), person)
 }
 
 /// A name as Teams says it, if it is fit to be shown.

@@ -95,16 +95,23 @@ impl Around {
         let looked = tokio::task::spawn_blocking(move || {
             site.ledger.read(|sql| {
                 let used = grant.map(|grant| inbox::uses::used(sql, &grant)).transpose()?.unwrap_or_default();
-                let heard = rows::place(sql, teams.tenant(), &conversation)?;
+                let Some(heard) = rows::place(sql, teams.tenant(), &conversation)? else {
+                    let why =
+                        "the bot is not in this chat or channel any more: add it there again".to_owned();
+                    return Ok(Err(Outcome::Never { why }));
+                };
+                // Whose account was taken away hears no more, not even what a card of theirs has become.
+                if heard.kind == "personal"
+                    && rows::account_of(sql, teams.tenant(), &heard.account)?.is_none()
+                {
+                    return Ok(Err(Outcome::Moot));
+                }
                 let accounts = rows::accounts(sql, teams.tenant(), None)?;
-                Ok(heard.map(|heard| Self { place: heard.place, used, accounts }))
+                Ok(Ok(Self { place: heard.place, used, accounts }))
             })
         });
         match looked.await {
-            Ok(Ok(Some(around))) => Ok(around),
-            Ok(Ok(None)) => Err(Outcome::Never {
-                why: "the bot is not in this chat or channel any more: add it there again".to_owned(),
-            }),
+            Ok(Ok(looked)) => looked,
             Ok(Err(why)) => Err(Outcome::later(DeskError::to_string(&why))),
             Err(_) => Err(Outcome::later("the hub is stopping")),
         }
@@ -157,8 +164,8 @@ impl Channel for Cards {
             let Some(truth) = &parcel.truth else {
                 let text = format!("There is more than can be told here one by one: see {}/web.", site.url);
                 passage.enter().await;
-                return match teams.connector.post(place, &super::answering::text_message(&text)).await {
-                    Ok(_) => Outcome::Sent { reference: None },
+                return match teams.connector.say(place, &super::answering::text_message(&text)).await {
+                    Ok(()) => Outcome::Sent { reference: None },
                     Err(why) => failed(why),
                 };
             };
@@ -271,8 +278,8 @@ impl Channel for Spoken {
                 _ => return Outcome::Moot,
             };
             passage.enter().await;
-            match teams.connector.post(&around.place, &super::answering::text_message(&text)).await {
-                Ok(_) => Outcome::Sent { reference: None },
+            match teams.connector.say(&around.place, &super::answering::text_message(&text)).await {
+                Ok(()) => Outcome::Sent { reference: None },
                 Err(why) => failed(why),
             }
         })

@@ -39,7 +39,8 @@ pub fn check(config: &Config) -> Result<(), HubError> {
             .map(|_| format!("{} is readable by its owner alone", settings.secret.display())),
         "in Azure: App registrations, the bot's, Certificates & secrets, New client secret; copy its Value into that file, and chmod 0600",
     );
-    if let Ok(teams) = Teams::new(settings) {
+    let teams = Teams::new(settings)?;
+    if settings.read_secret().is_ok() {
         told(
             "a token for calls to Teams",
             runtime
@@ -48,12 +49,12 @@ pub fn check(config: &Config) -> Result<(), HubError> {
             "tenant, app_id and the secret belong together: compare them with the overview of the app registration, and make \
              another secret where this one is over; the machine must reach login.microsoftonline.com",
         );
-        let keys = runtime.block_on(teams.keys.look()).and_then(|(all, ours)| match ours {
-            0 => Err(format!("of {all} keys none is endorsed for Teams")),
-            _ => Ok(format!("{ours} of {all} keys are endorsed for Teams")),
-        });
-        told("the keys that Microsoft signs by", keys, "the machine must reach login.botframework.com");
     }
+    let keys = runtime.block_on(teams.keys.look()).and_then(|(all, ours)| match ours {
+        0 => Err(format!("of {all} keys none is endorsed for Teams")),
+        _ => Ok(format!("{ours} of {all} keys are endorsed for Teams")),
+    });
+    told("the keys that Microsoft signs by", keys, "the machine must reach login.botframework.com");
     let url = serve::url(config);
     told(
         "the address that Microsoft calls",
@@ -89,8 +90,13 @@ async fn is_called(url: &str) -> Found {
     let http = super::http::client()?;
     let call = http.post(at.clone()).timeout(limits::CONNECT).body("{}");
     let answer = call.send().await.map_err(|why| format!("calling {at}: {}", super::http::chain(&why)))?;
-    match answer.status().as_u16() {
-        403 => Ok(format!("{at} answers, and refuses who shows no token")),
+    let status = answer.status().as_u16();
+    let said = super::http::body(answer).await.unwrap_or_default();
+    match status {
+        403 if String::from_utf8_lossy(&said).contains("what came from Teams is not believed") => {
+            Ok(format!("{at} answers, and refuses who shows no token"))
+        }
+        403 => Err(format!("{at} is refused before it comes to the hub")),
         other => Err(format!("{at} answered {other}, where it refuses with 403")),
     }
 }

@@ -44,6 +44,18 @@ impl Said {
     }
 }
 
+impl Said {
+    /// The same as a message: what a card says in a line. The card itself is changed where it is, by the outbox.
+    pub fn in_words(self) -> String {
+        match self {
+            Self::Card(card) => {
+                card.get("fallbackText").and_then(Value::as_str).map(card::escape).unwrap_or_default()
+            }
+            Self::Text(text) | Self::Wrong(text) | Self::Unable(text) => text,
+        }
+    }
+}
+
 impl Site {
     /// The person whose account did this, with the rights that they have by the policy alone.
     pub(super) fn in_teams(&self, person: &Person) -> Result<Caller, DeskError> {
@@ -64,6 +76,16 @@ impl Site {
         })
     }
 
+    /// Whose account did this, if it is somebody's.
+    pub(super) fn teams_account(
+        &self,
+        teams: &Teams,
+        activity: &Activity,
+    ) -> Result<Option<rows::Account>, DeskError> {
+        let Some(id) = activity.account() else { return Ok(None) };
+        self.ledger.read(|sql| rows::account_of(sql, teams.tenant(), &id))
+    }
+
     /// The card of a request as it is now, for whom it is drawn again when they look at it.
     pub(super) fn teams_card(&self, teams: &Teams, picture: &Picture) -> Result<Value, DeskError> {
         let accounts = self.ledger.read(|sql| rows::accounts(sql, teams.tenant(), None))?;
@@ -77,20 +99,20 @@ pub fn clicked(site: &Site, teams: &Teams, activity: &Activity, click: &Click) -
         Ok(said) => said,
         Err(why) => {
             let problem = why.problem();
+            // The answer to an invoke is shown as it is, a message as Markdown.
+            let detail =
+                if activity.kind == "message" { card::escape(&problem.detail) } else { problem.detail };
             match problem.code {
-                ProblemCode::Unavailable => Said::Unable(problem.detail),
-                ProblemCode::BadRequest => Said::Wrong(problem.detail),
-                _ => Said::Text(problem.detail),
+                ProblemCode::Unavailable => Said::Unable(detail),
+                ProblemCode::BadRequest => Said::Wrong(detail),
+                _ => Said::Text(detail),
             }
         }
     }
 }
 
 fn answered(site: &Site, teams: &Teams, activity: &Activity, click: &Click) -> Result<Said, DeskError> {
-    let account = site
-        .ledger
-        .read(|sql| rows::account_of(sql, teams.tenant(), &activity.from.aad_object_id.to_lowercase()))?;
-    let Some(account) = account else {
+    let Some(account) = site.teams_account(teams, activity)? else {
         return Ok(Said::Text(format!(
             "This Teams account is nobody's that the hub knows: sign in at {}/web/teams, and link it there. Nothing was changed.",
             site.url

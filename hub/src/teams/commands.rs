@@ -5,11 +5,10 @@ use super::activity::Activity;
 use super::binding::Code;
 use super::card::escape;
 use super::limits;
-use super::rows::{self, Account};
-use crate::ledger::mark;
+use super::rows::Account;
 use crate::site::Site;
 use access::{HostName, Login, Service, Span, Text};
-use api::{AskGrants, Mark, NewRequest, RequestView, Role, Which};
+use api::{AskGrants, NewRequest, RequestView, Role, Which};
 use desk::{Caller, DeskError, Key};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -20,6 +19,9 @@ const HELP: &str = "- **list**: what waits for you, and what you asked for\n\
 - **link** CODE: this account is yours; the hub shows the code on its page Teams\n\
 - **here**, **away**: every request is told in this chat or channel, or no more; for administrators of the hub\n\
 - **help**: this";
+
+/// To what is not for everybody's eyes in a channel.
+const ALONE: &str = "Say that to me alone, in a chat between the two of us, where nobody else reads it.";
 
 /// The answer to what was typed. Blocks.
 pub fn answered(site: &Site, teams: &Teams, activity: &Activity) -> String {
@@ -33,16 +35,16 @@ fn done(site: &Site, teams: &Teams, activity: &Activity) -> Result<String, DeskE
     if word == "link" {
         return link(site, activity, rest);
     }
-    let id = activity.from.aad_object_id.to_lowercase();
-    let account = site.ledger.read(|sql| rows::account_of(sql, teams.tenant(), &id))?;
-    let Some(account) = account else {
+    let Some(account) = site.teams_account(teams, activity)? else {
         return Ok(format!(
             "I do not know whose account this is. Sign in at {}/web/teams and link it there; then type **help**.",
             site.url
         ));
     };
     let caller = site.in_teams(&account.person)?;
+    let alone = activity.conversation.conversation_type == "personal";
     match word.as_str() {
+        "list" | "status" if !alone => Ok(ALONE.to_owned()),
         "list" => list(site, &caller),
         "status" => status(site, &caller),
         "request" => request(site, &caller, rest, activity),
@@ -69,9 +71,7 @@ fn spoken(text: &str) -> String {
 
 fn link(site: &Site, activity: &Activity, code: &str) -> Result<String, DeskError> {
     if activity.conversation.conversation_type != "personal" {
-        return Ok(
-            "Say that to me alone, in a chat between the two of us, where nobody else reads it.".to_owned()
-        );
+        return Ok(ALONE.to_owned());
     }
     let said = Code::parse(code)
         .map(|code| site.ledger.claim_teams_code(code, activity, site.clock.time()))
@@ -226,14 +226,7 @@ fn listens(
     }
     let (tenant, conversation, by, now) =
         (teams.tenant().to_owned(), activity.place().to_owned(), account.person.clone(), site.clock.time());
-    let changed = site.ledger.write(move |tx| {
-        let changed = rows::set_listens(tx.connection(), &tenant, &conversation, listens)?;
-        if changed {
-            let detail = format!("conversation={conversation} listens={listens} by={by}");
-            mark(tx, Mark::TeamsPlace, detail, now)?;
-        }
-        Ok(changed)
-    })?;
+    let changed = site.ledger.set_teams_place(tenant, conversation, listens, by, now)?;
     Ok(match (listens, changed) {
         (true, true) => "Every request is told here from now on.",
         (true, false) => "Every request is told here already.",

@@ -42,13 +42,19 @@ pub enum Failed {
 pub struct Connector {
     settings: Settings,
     http: Http,
-    token: tokio::sync::Mutex<Option<Token>>,
+    token: tokio::sync::Mutex<Option<Result<Token, Denial>>>,
     pace: Pace,
 }
 
 struct Token {
     secret: Zeroizing<String>,
     until: Instant,
+}
+
+/// Why there was none: it is not asked again at once.
+struct Denial {
+    why: String,
+    at: Instant,
 }
 
 #[derive(Deserialize)]
@@ -74,7 +80,12 @@ impl Connector {
         Self { settings, http, token: tokio::sync::Mutex::default(), pace: Pace::default() }
     }
 
-    /// Says something there. What it is known by from then on.
+    /// Says something there that is changed no more.
+    pub async fn say(&self, place: &Place, activity: &Value) -> Result<(), Failed> {
+        self.call(Method::POST, place, &["activities"], activity).await.map(drop)
+    }
+
+    /// Says something there that changes later. What it is known by from then on.
     pub async fn post(&self, place: &Place, activity: &Value) -> Result<String, Failed> {
         let answer = self.call(Method::POST, place, &["activities"], activity).await?;
         let body = http::body(answer).await.map_err(|why| Failed::Later(None, why))?;
@@ -131,6 +142,9 @@ impl Connector {
         if answer.status().is_success() {
             return Ok(answer);
         }
+        if answer.status() == StatusCode::UNAUTHORIZED {
+            self.forget_token(&token).await;
+        }
         Err(self.refused(answer).await)
     }
 
@@ -143,10 +157,7 @@ impl Connector {
         let said = String::from_utf8_lossy(body.get(..body.len().min(300)).unwrap_or_default()).into_owned();
         let why = format!("Teams answered {status}: {said:?}");
         match status {
-            StatusCode::UNAUTHORIZED => {
-                *self.token.lock().await = None;
-                Failed::Later(None, format!("{why}; see `jit-hub teams check`"))
-            }
+            StatusCode::UNAUTHORIZED => Failed::Later(None, format!("{why}; see `jit-hub teams check`")),
             StatusCode::TOO_MANY_REQUESTS => Failed::Later(after.or(Some(limits::AGAIN)), why),
             StatusCode::PRECONDITION_FAILED | StatusCode::REQUEST_TIMEOUT => Failed::Later(after, why),
             _ if status.is_server_error() => Failed::Later(after, why),
@@ -165,13 +176,30 @@ impl Connector {
     /// A token that is good for a while yet.
     async fn token(&self) -> Result<Zeroizing<String>, String> {
         let mut kept = self.token.lock().await;
-        if let Some(token) = kept.as_ref().filter(|token| Instant::now() < token.until) {
-            return Ok(token.secret.clone());
+        match kept.as_ref() {
+            Some(Ok(token)) if Instant::now() < token.until => return Ok(token.secret.clone()),
+            Some(Err(denial)) if denial.at.elapsed() < limits::TOKEN_AGAIN => return Err(denial.why.clone()),
+            _ => {}
         }
-        let token = self.fetch_token().await?;
-        let secret = token.secret.clone();
-        *kept = Some(token);
-        Ok(secret)
+        match self.fetch_token().await {
+            Ok(token) => {
+                let secret = token.secret.clone();
+                *kept = Some(Ok(token));
+                Ok(secret)
+            }
+            Err(why) => {
+                *kept = Some(Err(Denial { why: why.clone(), at: Instant::now() }));
+                Err(why)
+            }
+        }
+    }
+
+    /// A token that was not taken is not shown again.
+    async fn forget_token(&self, shown: &str) {
+        let mut kept = self.token.lock().await;
+        if kept.as_ref().is_some_and(|kept| kept.as_ref().is_ok_and(|token| token.secret.as_str() == shown)) {
+            *kept = None;
+        }
     }
 
     async fn fetch_token(&self) -> Result<Token, String> {
@@ -196,7 +224,9 @@ impl Connector {
         }
         let granted: Granted =
             serde_json::from_slice(&body).map_err(|_| format!("{doing}: it answered no token"))?;
-        let life = Duration::from_secs(granted.expires_in).saturating_sub(limits::TOKEN_EARLY);
+        let life = Duration::from_secs(granted.expires_in)
+            .min(limits::TOKEN_LIFE)
+            .saturating_sub(limits::TOKEN_EARLY);
         Ok(Token { secret: Zeroizing::new(granted.access_token), until: Instant::now() + life })
     }
 }

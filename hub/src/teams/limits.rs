@@ -29,6 +29,12 @@ pub const CONNECT: Duration = Duration::from_secs(5);
 /// See [`CONNECT`].
 pub const CALL: Duration = Duration::from_secs(15);
 
+/// A token for calls is asked for again so long after there was none: deliveries that wait for one do not ask each.
+pub const TOKEN_AGAIN: Duration = Duration::from_secs(5);
+
+/// A token for calls is kept for so long at most; Microsoft's are good for an hour or a day.
+pub const TOKEN_LIFE: Duration = Duration::from_secs(24 * 3600);
+
 /// A token for calls is fetched anew so long before its end.
 pub const TOKEN_EARLY: Duration = Duration::from_secs(300);
 
@@ -56,7 +62,7 @@ pub const COMMAND: usize = 4096;
 /// A code that links an account is good for so long: from a browser to a chat.
 pub const CODE: TimeDelta = TimeDelta::minutes(10);
 
-/// Codes of one person at once: one, and one that was lost.
+/// Codes of one person at once: one, and some that were lost.
 pub const CODES: u64 = 5;
 
 /// Accounts of one person at once: their own, and a guest's or two.
@@ -81,6 +87,9 @@ pub const REPLIES: usize = 32;
 
 /// An answer that was not taken is sent again so often: who waits for it asks again by then.
 pub const REPLY_AGAIN: usize = 3;
+
+/// And waits so long between these at most: places for answers are few.
+pub const REPLY_WAITS: Duration = Duration::from_secs(10);
 
 /// A call that Microsoft wants later without saying when is made again after so long, and at most so long where it says.
 pub const AGAIN: Duration = Duration::from_secs(5);

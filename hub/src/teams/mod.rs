@@ -60,10 +60,15 @@ pub struct Teams {
 }
 
 impl Teams {
-    /// The bot that the configuration names.
-    pub fn new(settings: &Settings) -> Result<Self, HubError> {
-        let http = http::client().map_err(HubError::Teams)?;
+    /// The bot that the configuration names, whose secret can be read.
+    pub fn open(settings: &Settings) -> Result<Self, HubError> {
         settings.read_secret().map_err(HubError::Teams)?;
+        Self::new(settings)
+    }
+
+    /// The same, whatever its secret is.
+    fn new(settings: &Settings) -> Result<Self, HubError> {
+        let http = http::client().map_err(HubError::Teams)?;
         Ok(Self {
             keys: Keys::at(settings.openid(), http.clone()),
             connector: Connector::new(settings.clone(), http),

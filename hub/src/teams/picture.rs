@@ -2,13 +2,14 @@
 
 use super::rows::Account;
 use crate::inbox;
+use crate::outbox::Truth;
 use crate::site::Site;
-use access::{Login, Person, RequestId, Time};
+use access::{Person, RequestId, Time};
 use api::{GrantView, RequestView, Used};
-use desk::{Caller, Clock as _, DeskError, Roles, Worlds as _};
+use desk::DeskError;
 use std::collections::BTreeSet;
 use workflow::policy::ChatWeight;
-use workflow::{Channel, Request, RequestState, Rule};
+use workflow::{Request, Rule};
 
 /// A request, what the rules say of it at this moment, and what came of it.
 #[derive(Clone, Debug)]
@@ -90,35 +91,14 @@ impl Picture {
 
 /// The request as it is now, if there is one.
 pub fn look(site: &Site, id: RequestId) -> Result<Option<Picture>, DeskError> {
-    let reader = reader()?;
-    let view = match site.desk.show_request(&reader, &id.to_string()) {
-        Ok(view) => view,
+    let truth = match Truth::of(site, id) {
+        Ok(truth) => truth,
         Err(DeskError::NotFound { .. }) => return Ok(None),
         Err(why) => return Err(why),
     };
-    let grant = match &view.state {
-        RequestState::Approved { grant, .. } => Some(site.desk.show_grant(&reader, &grant.to_string())?),
-        _ => None,
-    };
-    let (world, now) = (site.policies.world(), site.clock.now());
-    let rule = world.rule(&view.ask, now).ok();
-    let used = match &grant {
+    let used = match &truth.grant {
         Some(view) => site.ledger.read(|sql| inbox::uses::used(sql, &view.grant))?,
         None => Used::default(),
     };
-    Ok(Some(Picture::of(view, grant, rule.as_ref(), used, now.trusted)))
-}
-
-/// Somebody who sees everything and does nothing.
-fn reader() -> Result<Caller, DeskError> {
-    let wrong = |why: String| DeskError::Store(why);
-    Ok(Caller {
-        person: Person::parse("jit-hub").map_err(|why| wrong(why.to_string()))?,
-        login: Login::parse("jit-hub").map_err(|why| wrong(why.to_string()))?,
-        names: BTreeSet::new(),
-        source: None,
-        roles: Roles { auditor: true, ..Roles::default() },
-        channel: Channel::Policy,
-        reviews: Err("a card decides nothing".to_owned()),
-    })
+    Ok(Some(Picture::of(truth.request, truth.grant, truth.rule.as_ref(), used, truth.now)))
 }

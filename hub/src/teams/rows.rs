@@ -123,6 +123,12 @@ pub fn claim(sql: &dyn Sql, claim: &Claim, now: Time) -> Result<Option<String>, 
     Ok(Some(sql.one("SELECT person FROM teams_code WHERE hash = ?1", &[&claim.hash])?))
 }
 
+/// Whether this is the SHA-256 of a code that is good.
+pub fn is_code(sql: &dyn Sql, hash: &[u8; 32], now: Time) -> Result<bool, DeskError> {
+    let count = "SELECT count(*) FROM teams_code WHERE hash = ?1 AND expires_ms > ?2";
+    Ok(sql.one::<u64>(count, &[hash, &now.timestamp_millis()])? > 0)
+}
+
 /// Codes of this person that were said.
 pub fn claims(sql: &dyn Sql, person: &Person, now: Time) -> Result<Vec<Claim>, DeskError> {
     let rows: Vec<([u8; 32], String, String, String)> = sql.rows(
@@ -139,6 +145,18 @@ pub fn drop_code(sql: &dyn Sql, hash: &[u8; 32]) -> Result<(), DeskError> {
     Ok(())
 }
 
+/// No code of this person is good any more.
+pub fn drop_codes(sql: &dyn Sql, person: &Person) -> Result<(), DeskError> {
+    sql.execute("DELETE FROM teams_code WHERE person = ?1", &[&person.as_str()])?;
+    Ok(())
+}
+
+/// Tenant and id of what this person linked since then.
+pub fn linked_since(sql: &dyn Sql, person: &Person, since: Time) -> Result<Vec<(String, String)>, DeskError> {
+    let linked = "SELECT tenant, account FROM teams_account WHERE person = ?1 AND linked_ms >= ?2 ORDER BY tenant, account";
+    Ok(sql.rows(linked, &[&person.as_str(), &since.timestamp_millis()])?)
+}
+
 const PLACE: &str = "SELECT service, conversation, kind, account, listens FROM teams_place WHERE tenant = ?1";
 
 fn heard((service, conversation, kind, account, listens): (String, String, String, String, i64)) -> Heard {
@@ -153,8 +171,9 @@ pub fn place(sql: &dyn Sql, tenant: &str, conversation: &str) -> Result<Option<H
 /// The bot is there.
 pub fn put_place(sql: &dyn Sql, tenant: &str, new: &Heard, now: Time) -> Result<(), DeskError> {
     let Heard { place, kind, account, .. } = new;
-    let count: u64 = sql.one("SELECT count(*) FROM teams_place", &[])?;
-    if count >= limits::PLACES {
+    let is_new = self::place(sql, tenant, &place.conversation)?.is_none();
+    if is_new && sql.one::<u64>("SELECT count(*) FROM teams_place", &[])? >= limits::PLACES {
+        let count = limits::PLACES;
         return Err(DeskError::Busy(format!(
             "the bot is in {count} chats and channels, as many as it can be"
         )));

@@ -65,9 +65,13 @@ impl Settings {
                 "teams.service_hosts: without any nothing is believed: write [\"{SERVICE}\"]"
             ));
         }
-        match self.service_hosts.iter().find(|host| host.contains(['/', '*', '@', ' ']) || host.is_empty()) {
+        match self
+            .service_hosts
+            .iter()
+            .find(|host| host.contains(['/', '*', '@', ' ']) || host.is_empty() || host.ends_with(":443"))
+        {
             Some(wrong) => Err(format!(
-                "teams.service_hosts: {wrong:?} is no host: write it as {SERVICE}, without a scheme or path"
+                "teams.service_hosts: {wrong:?} is no host: write it as {SERVICE}, without a scheme, path or usual port"
             )),
             None => Ok(()),
         }
@@ -123,6 +127,7 @@ mod tests {
             ("service_hosts = []", "teams.service_hosts"),
             ("service_hosts = [\"https://smba.trafficmanager.net\"]", "teams.service_hosts"),
             ("service_hosts = [\"*\"]", "teams.service_hosts"),
+            ("service_hosts = [\"smba.trafficmanager.net:443\"]", "teams.service_hosts"),
         ] {
             let said = settings(more).unwrap_err();
             assert!(said.starts_with(key), "{more}: {said}");

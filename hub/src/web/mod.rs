@@ -81,6 +81,7 @@ pub fn pages(site: &Arc<Site>) -> Router {
         .route("/web/teams/code", post(teams::code))
         .route("/web/teams/link", post(teams::link))
         .route("/web/teams/unlink", post(teams::unlink))
+        .route("/web/teams/away", post(teams::away))
         .route("/web/style.css", get(files::style))
         .route("/web/live.js", get(files::live))
         .fallback(guard::nothing)

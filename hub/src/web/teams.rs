@@ -2,9 +2,11 @@
 
 use super::entering::Visitor;
 use super::guard::{self, Answer, Call};
+use super::oidc::is_admin;
 use super::page::{csrf, time};
 use crate::site::Site;
 use crate::teams::rows::{self, Account, Claim};
+use api::Scope;
 use axum::extract::State;
 use axum::response::Response;
 use desk::DeskError;
@@ -18,9 +20,10 @@ pub async fn show(State(site): State<Arc<Site>>, call: Call) -> Response {
             return Ok(Answer::Page("Teams", html! { p { "This hub has no bot in Microsoft Teams." } }));
         };
         let (admin, person, now) = (visitor.caller.roles.admin, &visitor.caller.person, visitor.now);
-        let (accounts, claims) = site.ledger.read(|sql| {
+        let (accounts, claims, places) = site.ledger.read(|sql| {
             let whose = (!admin).then_some(person);
-            Ok((rows::accounts(sql, teams.tenant(), whose)?, rows::claims(sql, person, now)?))
+            let places = if admin { rows::listening(sql, teams.tenant())? } else { Vec::new() };
+            Ok((rows::accounts(sql, teams.tenant(), whose)?, rows::claims(sql, person, now)?, places))
         })?;
         let (own, others): (Vec<_>, Vec<_>) = accounts.iter().partition(|account| account.person == *person);
         Ok(Answer::Page(
@@ -39,6 +42,11 @@ pub async fn show(State(site): State<Arc<Site>>, call: Call) -> Response {
                 @if !others.is_empty() {
                     h2 { "Of others" }
                     ul.cards { @for account in &others { (account_card(visitor, account)) } }
+                }
+                @if admin {
+                    h2 { "Where every request is told" }
+                    @if places.is_empty() { p { "Nowhere: say " code { "here" } " to the bot in a channel that is to hear of them." } }
+                    ul.cards { @for place in &places { (place_card(visitor, place)) } }
                 }
             },
         ))
@@ -74,6 +82,32 @@ fn account_card(visitor: &Visitor, account: &Account) -> Markup {
             }
         }
     }
+}
+
+fn place_card(visitor: &Visitor, place: &str) -> Markup {
+    html! {
+        li {
+            code { (place) }
+            form method="post" action="/web/teams/away" {
+                (csrf(visitor))
+                input type="hidden" name="place" value=(place);
+                p.buttons { button.no { "Tell no more there" span.hidden { " in " (place) } } }
+            }
+        }
+    }
+}
+
+/// Has a place hear of every request no more.
+pub async fn away(State(site): State<Arc<Site>>, call: Call) -> Response {
+    guard::done(site, call, "/v1/teams/away".to_owned(), |site, visitor, call| {
+        is_admin(visitor)?;
+        let Some(teams) = &site.teams else { return Err(none()) };
+        let place = call.form.text("place").unwrap_or_default().to_owned();
+        let by = visitor.caller.person.clone();
+        site.ledger.set_teams_place(teams.tenant().to_owned(), place, false, by, visitor.now)?;
+        Ok(Answer::To("/web/teams".to_owned()))
+    })
+    .await
 }
 
 /// Shows a new code, once.
@@ -116,9 +150,18 @@ pub async fn unlink(State(site): State<Arc<Site>>, call: Call) -> Response {
     .await
 }
 
-/// The tenant of the bot, for a visitor who could review here: an account is as much.
+/// The tenant of the bot, for a visitor who could do here what an account can, and signed in lately: an account is as much.
 fn is_there(site: &Site, visitor: &Visitor) -> Result<String, DeskError> {
     visitor.caller.reviews.clone().map_err(DeskError::NotThem)?;
+    if let Some(lacks) = [Scope::Read, Scope::Request, Scope::Review]
+        .iter()
+        .find(|scope| !visitor.token.scopes.contains(scope))
+    {
+        return Err(DeskError::Forbidden(format!(
+            "an account in Teams reads, asks and reviews, and this sign-in is not for {}: sign in with one that is for all of it",
+            lacks.code()
+        )));
+    }
     site.teams.as_ref().map(|teams| teams.tenant().to_owned()).ok_or_else(none)
 }
 

@@ -243,12 +243,18 @@ fn an_account_is_bound_once_by_its_person_and_signs_them_in_from_then_on() {
     let bearer = format!("authorization: Bearer {token}\r\n");
     let status = || Page(room.hub.raw("GET /v1/status", &bearer, "")).status().to_owned();
     assert_eq!(status(), "200");
+    // So does an account in a chat that it could have linked.
+    room.hub.sql(
+        "INSERT INTO teams_account (tenant, account, person, name, chat, linked_ms, seq) \
+         VALUES ('t', 'a-17', 'alice', 'Alice', '29:a', 99999999999999, 1)",
+    );
     let fields = [("csrf", people.field("csrf")), ("issuer", issuer.as_str()), ("subject", "u-17")];
     let gone = admin.send("/web/oidc/unbind", &fields);
     assert_eq!((gone.status(), gone.head("location")), ("303", Some("/web/people")), "{}", gone.0);
     assert!(!other.is("alice") && alice.is("alice"), "the sign-in by a link goes on");
     assert_eq!(status(), "401");
     assert_eq!(room.lines("change=identity_unbound actor=admin person=alice"), 1);
+    assert_eq!(room.lines("person=alice account=a-17 by=admin"), 1);
     assert_eq!(Tab::new(&room).signs_in("/web").status(), "403");
 }
 

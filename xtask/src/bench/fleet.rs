@@ -4,7 +4,6 @@ use crate::bench::page::{machine, met, put_section};
 use crate::bench::sessions::{ends_by, logins_of};
 use crate::dist;
 use crate::tools::build_packages;
-use access::Time;
 use anyhow::{Context as _, Result, ensure};
 use hosts::asking::asked;
 use hosts::fleet::Fleet;
@@ -13,7 +12,7 @@ use serde_json::json;
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 use testbed::teams::{Account, Teams};
-use testbed::{Browser, Client, Host, Progress};
+use testbed::{Browser, Client, Host, Progress, Seen};
 
 /// Bob decides what alice asks for by a command, and dave what carol asks for by a click.
 const POLICY: &str = r#"
@@ -76,7 +75,7 @@ pub fn fleet() -> Result<()> {
          one bridge, all of it on the same CPUs; {ROUNDS} grants for all three, asked for, approved and revoked by `jit` on \
          a laptop of that network. Milliseconds from the command as it is typed, its own start and handshake included: \
          *usable* until the gate of a host lets in, asked each {} ms; *dead* until every process of a session by ssh is \
-         gone. *Told* is from the time at which `jit request` on a host minted it until the hub's record of it. Of \
+         gone. *Told* is from the host's record of what `jit request` asked there to the hub's. Of \
          {ROUNDS} more, *card* is from the answer to `jit request` until a double of Microsoft's Bot Connector has the card, and \
          *click* from its call to the hub, which shows what Microsoft's shows.\n\n| | of | p50 | p99 | last |\n|---|---:|---:|---:|---:|\n",
         ASK_AGAIN.as_millis()
@@ -159,19 +158,20 @@ fn round(fleet: &Fleet, took: &mut Took, asks: bool) -> Result<()> {
     Ok(())
 }
 
-/// How long after this host minted a request the hub had its record.
+/// How long after this host's record of a request the hub had its own.
 fn told(fleet: &Fleet, host: &Host, id: &str) -> Result<Duration> {
     host.soon("the hub has the request", || fleet.jit("bob", &format!("show {id}")).code == 0);
-    let shown: Value = serde_json::from_str(&fleet.jit("bob", &format!("show {id} --json")).out)?;
-    let minted = shown.pointer("/ask/asked_at").and_then(Value::as_str).context("when it was asked")?;
-    let minted = minted.parse::<Time>()?.timestamp_millis();
-    let rows = fleet.jit("admin", "audit tail --lines 50 --json").out;
-    let row = rows.lines().find(|row| row.contains(id)).context("no record of it at the hub")?;
+    let minted = recorded(&host.root("jit audit tail --lines 50 --json"), id)?;
+    let heard = recorded(&fleet.jit("admin", "audit tail --lines 50 --json"), id)?;
+    let took = u64::try_from(heard - minted).context("the hub had it before it was minted")?;
+    Ok(Duration::from_millis(took))
+}
+
+/// When the first record about this was written, in milliseconds.
+fn recorded(tail: &Seen, id: &str) -> Result<i64> {
+    let row = tail.out.lines().find(|row| row.contains(id)).context("there is no record of it")?;
     let row: Value = serde_json::from_str(row)?;
-    let recorded = row.pointer("/at/wall_ms").and_then(Value::as_i64).context("when it was recorded")?;
-    Ok(Duration::from_millis(
-        u64::try_from(recorded - minted).context("the hub had it before it was minted")?,
-    ))
+    row.pointer("/at/wall_ms").and_then(Value::as_i64).context("when it was recorded")
 }
 
 /// Carol asks, and dave clicks on the card.
@@ -181,7 +181,7 @@ fn click(fleet: &Fleet, teams: &Teams, dave: &Account, took: &mut Took) -> Resul
     let (message, _) = teams.card(&dave.personal(), &asked);
     took.carded.push(since.elapsed());
     let since = Instant::now();
-    std::thread::scope(|scope| {
+    let grant = std::thread::scope(|scope| {
         let hosts: Vec<_> =
             fleet.hosts.iter().map(|host| scope.spawn(move || usable(host, "carol", since))).collect();
         let answered = teams.click(&json!({"message": message, "verb": "approve", "from": dave.of()}));
@@ -190,12 +190,12 @@ fn click(fleet: &Fleet, teams: &Teams, dave: &Account, took: &mut Took) -> Resul
         for host in hosts {
             took.usable_clicked.push(host.join().map_err(|_| anyhow::anyhow!("asking a host failed"))??);
         }
-        Ok::<_, anyhow::Error>(())
+        let card = answered.to_string();
+        let grant =
+            card.split("G-").nth(1).and_then(|rest| rest.get(..11)).context("no grant on the card")?;
+        Ok::<_, anyhow::Error>(format!("G-{grant}"))
     })?;
-    let (_, card) = teams.card(&dave.personal(), &asked);
-    let grant = card.to_string();
-    let grant = grant.split("G-").nth(1).and_then(|rest| rest.get(..11)).context("no grant on the card")?;
-    fleet.jit("dave", &format!("revoke G-{grant} --reason bench")).ends_with(0);
+    fleet.jit("dave", &format!("revoke {grant} --reason bench")).ends_with(0);
     fleet.hosts.iter().try_for_each(|host| gone(host, "carol"))
 }
 

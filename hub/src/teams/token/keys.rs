@@ -28,7 +28,10 @@ struct Known {
 }
 
 /// The keys, read where they are wanted.
-pub struct Keys {
+#[derive(Clone)]
+pub struct Keys(Arc<Kept>);
+
+struct Kept {
     http: Http,
     openid: String,
     known: ArcSwapOption<Known>,
@@ -59,27 +62,43 @@ struct Listed {
 impl Keys {
     /// Those that the metadata at this address names.
     pub fn at(openid: &str, http: Http) -> Self {
-        Self { http, openid: openid.to_owned(), known: ArcSwapOption::empty(), asked: Mutex::default() }
+        let (openid, known, asked) = (openid.to_owned(), ArcSwapOption::empty(), Mutex::default());
+        Self(Arc::new(Kept { http, openid, known, asked }))
     }
 
-    /// The key of this name. They are read anew when they are a day old or do not have it, a minute apart at least.
+    /// The key of this name. They are read anew when they are a day old or do not have it, a minute apart at least; whoever
+    /// shows one that is known does not wait for that.
     pub async fn find(&self, kid: &str) -> Result<Key, Unbelieved> {
-        let before = self.known.load_full();
+        let kept = &self.0;
+        let before = kept.known.load_full();
+        let at = before.as_ref().map(|known| known.at);
         let key = |known: &Option<Arc<Known>>| known.as_ref()?.keys.get(kid).cloned();
-        let is_old = before.as_ref().is_none_or(|known| known.at.elapsed() >= limits::KEYS_LIFE);
-        if let (Some(key), false) = (key(&before), is_old) {
+        if let Some(key) = key(&before) {
+            if at.is_some_and(|at| at.elapsed() >= limits::KEYS_LIFE) && kept.asked.try_lock().is_ok() {
+                let kept = Arc::clone(kept);
+                // Where they cannot be read anew those of before are still Microsoft's.
+                tokio::spawn(async move { kept.read_anew(at).await });
+            }
             return Ok(key);
         }
-        let read = self.read_anew(before.as_ref().map(|known| known.at)).await;
-        let now = self.known.load_full();
-        match (key(&now), read) {
-            // Where they cannot be read anew those of before are still Microsoft's.
+        let read = kept.read_anew(at).await;
+        match (key(&kept.known.load_full()), read) {
             (Some(key), _) => Ok(key),
             (None, Err(why)) => Err(Unbelieved::NoKeys(why)),
-            (None, Ok(())) => Err(Unbelieved::UnknownKey(self.openid.clone())),
+            (None, Ok(())) => Err(Unbelieved::UnknownKey(kept.openid.clone())),
         }
     }
 
+    /// What Microsoft says now, with how many keys of it are for Teams.
+    pub async fn look(&self) -> Result<(usize, usize), String> {
+        let keys = self.0.read().await?;
+        let ours =
+            keys.values().filter(|key| key.endorsements.iter().any(|channel| channel == super::CHANNEL));
+        Ok((keys.len(), ours.count()))
+    }
+}
+
+impl Kept {
     /// Reads them, unless somebody did since `before`, or tried just now.
     async fn read_anew(&self, before: Option<Instant>) -> Result<(), String> {
         let mut asked = self.asked.lock().await;
@@ -101,14 +120,6 @@ impl Keys {
         }
         self.known.store(Some(Arc::new(Known { at: Instant::now(), keys })));
         Ok(())
-    }
-
-    /// What Microsoft says now, with how many keys of it are for Teams.
-    pub async fn look(&self) -> Result<(usize, usize), String> {
-        let keys = self.read().await?;
-        let ours =
-            keys.values().filter(|key| key.endorsements.iter().any(|channel| channel == super::CHANNEL));
-        Ok((keys.len(), ours.count()))
     }
 
     async fn read(&self) -> Result<HashMap<String, Key>, String> {

@@ -22,7 +22,7 @@ const ISSUER: &str = "https://api.botframework.com";
 /// What a token must be for.
 const CHANNEL: &str = "msteams";
 
-/// Why what came in is not believed. What it says goes to the log; who sent it hears that it was refused.
+/// Why what came in is not believed, for the log and for who sent it: nothing of it is a secret.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unbelieved {
     /// No `Authorization: Bearer`.

@@ -3,6 +3,7 @@
 use super::double::{Account, Double, TENANT, hub_of, linked, soon};
 use crate::host::{Host, joined};
 use crate::room::{Hub, PATIENCE};
+use crate::web::Browser;
 use access::{HostName, Service, Span, Text};
 use api::{AskRequests, Change, NewExtension, NewRequest, RequestView, Scope, Which};
 use journal::{Head, LogId, Stamp};
@@ -368,14 +369,53 @@ fn a_grant_is_followed_from_its_approval_to_its_end() {
     });
     let end = api::EndGrant { reason: Text::parse("enough").ok() };
     Asker::of(&hub, "bob").client.revoke(&grant.to_string(), &end).unwrap();
-    soon("revoked on the first card", || {
-        double.messages(&bob.personal()).iter().any(|m| {
-            let last = m["versions"].as_array().unwrap().last().unwrap().to_string();
-            m["id"] == json!(message)
-                && last.contains("Revoked by bob")
-                && last.contains(": enough: not used.")
-        })
-    });
+    // What made it longer is over with it.
+    for card in [&message, &second] {
+        soon("revoked on both cards", || {
+            double.messages(&bob.personal()).iter().any(|m| {
+                let last = m["versions"].as_array().unwrap().last().unwrap().to_string();
+                m["id"] == json!(card)
+                    && last.contains("Revoked by bob")
+                    && last.contains(": enough: not used.")
+            })
+        });
+    }
+}
+
+#[test]
+fn whose_account_was_taken_away_decides_nothing_and_is_told_nothing_more() {
+    let (hub, double) = room();
+    let (bob, alice) = (linked(&hub, &double, "bob"), Asker::of(&hub, "alice"));
+    let carol = linked(&hub, &double, "carol");
+    let id = alice.asks("db-1", "why");
+    let (message, _) = double.card(&bob.personal(), &id);
+    double.card(&carol.personal(), &id);
+    hub.sql(&format!("DELETE FROM teams_account WHERE account = '{}'", bob.id));
+    assert!(
+        text_of(&double.click(&click(&message, "approve", &bob))).contains("nobody's that the hub knows")
+    );
+    assert_eq!(alice.reviews(&id), 0);
+    alice.client.cancel(&id).unwrap();
+    double.card(&carol.personal(), "Taken back by alice");
+    // What comes after it is told.
+    double.card(&carol.personal(), &alice.asks("db-1", "again"));
+    assert!(!double.messages(&bob.personal()).iter().any(|m| m.to_string().contains("Taken back")));
+}
+
+#[test]
+fn an_account_without_an_id_of_the_directory_is_nobodys() {
+    let (hub, double) = room();
+    let (mut bob, alice) = (linked(&hub, &double, "bob"), Asker::of(&hub, "alice"));
+    let id = alice.asks("db-1", "why");
+    let (message, _) = double.card(&bob.personal(), &id);
+    for wrong in ["", "bob"] {
+        // As a row that no link could make.
+        hub.sql(&format!("UPDATE teams_account SET account = '{wrong}' WHERE person = 'bob'"));
+        wrong.clone_into(&mut bob.id);
+        let said = text_of(&double.click(&click(&message, "approve", &bob)));
+        assert!(said.contains("nobody's that the hub knows"), "{said}");
+    }
+    assert_eq!(alice.reviews(&id), 0);
 }
 
 /// What a host writes down of a session that is over after so many minutes.
@@ -475,8 +515,16 @@ fn a_channel_hears_of_every_request_once_an_administrator_says_so() {
     let (message, _) = double.card("19:ops@thread.tacv2", &id);
     assert!(text_of(&double.click(&click(&message, "approve", &bob))).contains("Approved by bob"));
     double.card("19:ops@thread.tacv2", "Approved by bob. Active until");
+    assert!(said("list").contains("to me alone") && said("status").contains("to me alone"));
     assert!(said("away").contains("no more"));
-    hub.logs("mark=teams_place");
+    assert!(said("here").contains("from now on"));
+    let admin = Browser::of(&hub, "admin");
+    let page = admin.get("/web/teams");
+    let fields = [("csrf", page.field("csrf")), ("place", page.field("place"))];
+    assert!(page.has("19:ops@thread.tacv2"));
+    assert_eq!(admin.send("/web/teams/away", crate::web::OWN, &fields).status(), "303");
+    assert!(said("away").contains("are not told here"));
+    hub.logs("listens=false by=admin");
 }
 
 #[test]

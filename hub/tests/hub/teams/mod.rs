@@ -3,5 +3,6 @@
 mod believing;
 mod deciding;
 mod double;
+mod many;
 mod pictures;
 mod words;

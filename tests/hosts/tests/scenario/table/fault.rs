@@ -2,6 +2,7 @@
 
 use super::Bed;
 use crate::clock;
+use hosts::asking::asked;
 use module_tests::{Gate, allow};
 use rusqlite::Connection;
 use std::io::{Read as _, Write as _};
@@ -239,8 +240,10 @@ fn disk_full<'a>(bed: &'a Bed<'_>) -> Undo<'a> {
     on_a_small_disk(bed.host);
     start(bed.host);
     bed.host.root("cat /dev/zero > /var/lib/jitd/filler");
-    // What is in its files already takes some records more.
-    bed.host.soon("it is full", || bed.seats[0].is_refused());
+    // Its write-ahead log takes some hundred records more: it has its length from the start.
+    bed.host.soon("it is full", || {
+        (0..100).all(|_| asked(bed.host, "alice", "fill").is_some()) && bed.seats[0].is_refused()
+    });
     Box::new(|| {
         bed.host.root("rm /var/lib/jitd/filler").ends_with(0);
         bed.host.soon("room lets people in again by itself", || bed.seats[0].is_let_in());
