@@ -4,7 +4,7 @@ use crate::address::{Address, Seat};
 use crate::bearer;
 use crate::certificate::{Certificates, provider};
 use crate::error::HubError;
-use crate::lasting::{Lasting, Stream};
+use crate::lasting::{self, Lasting, Lasts};
 use crate::site::Site;
 use crate::teller::Teller;
 use crate::{limits, routes, teams, web};
@@ -15,17 +15,20 @@ use axum::http::Response;
 use axum::response::IntoResponse as _;
 use desk::Refused;
 use hyper::body::Incoming;
+use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::service::TowerToHyperService;
 use loglines::Level;
 use std::convert::Infallible;
+use std::future::poll_fn;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
+use tokio::io::AsyncWriteExt as _;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, oneshot, watch};
+use tokio::sync::{Semaphore, watch};
 use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 use tower::ServiceExt as _;
 
 /// TLS 1.3 and 1.2 with the certificate of the moment.
@@ -147,9 +150,8 @@ impl Hall {
             // A client that breaks off or talks nonsense has nobody to tell.
             return;
         };
-        let (teller, answers) =
-            (Arc::clone(&self.teller), self.answers(Box::new(stream), from, stop.clone()));
-        let Some((stream, lasting)) = Box::pin(answers).await else { return };
+        let answers = Box::pin(self.answers(stream, from, stop.clone()));
+        let Some(lasting) = answers.await else { return };
         // Of hosts that are known each listens once ([`crate::feed`]), however many are behind one address.
         drop(seat);
         let stops = async {
@@ -158,50 +160,56 @@ impl Hall {
         };
         tokio::select! {
             // Whoever went away has nobody to tell.
-            _ = lasting.tell(stream, teller.clock.time()) => {}
+            _ = lasting.tell() => {}
             () = tokio::time::sleep(limits::FEED_LIFE) => {}
             () = stops => {}
         }
     }
 
-    /// Answers calls for as long as the connection lives, or until an answer lasts: that, with the connection.
+    /// Answers calls for as long as the connection lives, or until an answer lasts: that one.
     async fn answers(
         self: Arc<Self>,
-        stream: Stream,
+        stream: TlsStream<TcpStream>,
         from: SocketAddr,
         mut stop: watch::Receiver<bool>,
-    ) -> Option<(Stream, Lasting)> {
-        let (give, mut given) = oneshot::channel();
-        let give = Arc::new(Mutex::new(Some(give)));
-        let service = tower::service_fn(move |call: hyper::Request<Incoming>| {
-            let (hall, give) = (Arc::clone(&self), Arc::clone(&give));
-            async move {
-                let (listens, version) = (call.uri().path().ends_with("/feed"), call.version());
+    ) -> Option<Lasting<TlsStream<TcpStream>>> {
+        let lasts = Arc::new(Mutex::new(None));
+        let given = Arc::clone(&lasts);
+        let service = service_fn(move |call| {
+            let (hall, given) = (Arc::clone(&self), Arc::clone(&given));
+            // In a place of its own too, for as long as it is answered.
+            Box::pin(async move {
                 let answer = hall.call(call, from.ip()).await?;
-                if !(listens && answer.status().is_success()) {
-                    return Ok::<_, Infallible>(answer);
+                if answer.extensions().get::<Lasts>().is_none() {
+                    return Ok(answer);
                 }
-                let give = give.lock().unwrap_or_else(PoisonError::into_inner).take();
-                // Nobody is there to take it where the connection just ended.
-                let _ = give.map(|give| give.send(Lasting { answer, version }));
-                std::future::pending().await
-            }
+                let (head, body) = lasting::parted(answer);
+                *given.lock().unwrap_or_else(PoisonError::into_inner) = Some(body);
+                Ok::<_, Infallible>(head)
+            })
         });
         let mut connection = hyper::server::conn::http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(limits::HEAD_WAIT)
             .max_buf_size(limits::HEAD)
-            .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
+            .serve_connection(TokioIo::new(stream), service);
         for (life, stops) in [(limits::CONNECTION_LIFE, false), (limits::GRACE, true)] {
             if stops {
                 Pin::new(&mut connection).graceful_shutdown();
             }
-            tokio::select! {
-                _ = &mut connection => return None,
-                Ok(lasting) = &mut given => return Some((connection.into_parts().io.into_inner(), lasting)),
-                () = tokio::time::sleep(life) => {}
-                _ = stop.wait_for(|stop| *stop), if !stops => {}
+            let done = tokio::select! {
+                done = poll_fn(|context| connection.poll_without_shutdown(context)) => done,
+                () = tokio::time::sleep(life) => continue,
+                _ = stop.wait_for(|stop| *stop), if !stops => continue,
+            };
+            done.ok()?;
+            let mut stream = connection.into_parts().io.into_inner();
+            let body = lasts.lock().unwrap_or_else(PoisonError::into_inner).take();
+            if let Some(body) = body {
+                return Some(Lasting::of(stream, body));
             }
+            let _ = tokio::time::timeout(limits::GRACE, stream.shutdown()).await;
+            return None;
         }
         None
     }

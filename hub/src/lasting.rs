@@ -1,122 +1,112 @@
-//! An answer that lasts: what a host listens to, for an hour. hyper keeps two buffers of 8 KB for each connection, which
-//! were most of what a host cost its hub. So it reads the call, and what is left is written here: a head, and then one piece
-//! after the other (RFC 9112, sections 4 and 7.1).
+//! An answer that lasts: what a host listens to, for an hour. hyper keeps two buffers of 8 KB and the place of a call for as
+//! long as it answers, which was most of what a host cost its hub. So it reads the call and writes the head of the answer,
+//! and gives the connection up; the body is then all that comes, and is over when the connection is (RFC 9112, section 6.3).
 
-use access::Time;
-use axum::body::{Body, Bytes};
-use axum::http::response::{Parts, Response};
-use axum::http::{Version, header};
+use axum::body::Body;
+use axum::http::Version;
+use axum::http::response::Response;
 use futures_util::StreamExt as _;
-use hyper::body::Buf;
+use futures_util::stream::empty;
+use std::convert::Infallible;
 use std::io;
-use tokio::io::{AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
-use tokio::net::TcpStream;
-use tokio_rustls::server::TlsStream;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadHalf, WriteHalf, split};
 
-/// A connection, of which little is carried about.
-pub type Stream = Box<TlsStream<TcpStream>>;
+/// Marks an answer (as an extension of it) of which each part is whole by itself: that its end cannot be told from a
+/// connection that broke off matters to nobody.
+#[derive(Clone, Copy)]
+pub struct Lasts;
 
-/// An answer that its connection is given up to, which ends with it.
-pub struct Lasting {
-    /// The answer, whose length nobody knows.
-    pub answer: Response<Body>,
-    /// How the call was made.
-    pub version: Version,
+/// What becomes of such an answer: the head, with nothing behind it that hyper would wait for, and the body.
+pub fn parted(answer: Response<Body>) -> (Response<Body>, Body) {
+    let (mut head, body) = answer.into_parts();
+    // Of HTTP/1.1 hyper would frame the body, and write the end of it.
+    head.version = Version::HTTP_10;
+    let nothing = Body::from_stream(empty::<Result<Vec<u8>, Infallible>>());
+    (Response::from_parts(head, nothing), body)
 }
 
-impl Lasting {
-    /// Tells all of it, until it is over or the client went away. What it does not need for an hour is gone before it
-    /// begins.
-    pub fn tell(self, mut stream: Stream, now: Time) -> impl Future<Output = io::Result<()>> + Send {
-        let pieces = Pieces { are_framed: self.version >= Version::HTTP_11 };
-        let (head, body) = self.answer.into_parts();
-        let (head, mut told) = (pieces.head(&head, now), body.into_data_stream());
-        async move {
-            stream.write_all_buf(&mut Bytes::from(head)).await?;
-            stream.flush().await?;
-            loop {
-                let piece = tokio::select! {
-                    piece = told.next() => piece,
-                    // Its end, or more than it was to say, which nobody reads.
-                    said = stream.read_u8() => return said.map(drop),
-                };
-                let Some(piece) = piece else { break };
-                pieces.put(&mut stream, piece.map_err(io::Error::other)?).await?;
+/// A connection that is an answer's until its end.
+pub struct Lasting<S> {
+    reads: ReadHalf<S>,
+    writes: WriteHalf<S>,
+    body: Body,
+}
+
+impl<S: AsyncRead + AsyncWrite> Lasting<S> {
+    /// Of this connection, on which the head has been written.
+    pub fn of(stream: S, body: Body) -> Self {
+        let (reads, writes) = split(stream);
+        Self { reads, writes, body }
+    }
+
+    /// Tells all of it, each piece when the one before has left, until it is over or the client went away.
+    pub async fn tell(self) -> io::Result<()> {
+        let Self { mut reads, mut writes, body } = self;
+        let tells = async {
+            let mut pieces = body.into_data_stream();
+            while let Some(piece) = pieces.next().await {
+                writes.write_all(&piece.map_err(io::Error::other)?).await?;
+                writes.flush().await?;
             }
-            pieces.end(&mut stream).await
+            writes.shutdown().await
+        };
+        tokio::select! {
+            told = tells => told,
+            // Its end, or more than it was to say, which nobody reads.
+            said = reads.read_u8() => said.map(drop),
         }
-    }
-}
-
-/// How pieces are written.
-struct Pieces {
-    /// With their sizes, where the client knows of that; else the answer is over when the connection is.
-    are_framed: bool,
-}
-
-impl Pieces {
-    fn head(&self, head: &Parts, now: Time) -> Vec<u8> {
-        let reason = head.status.canonical_reason().unwrap_or_default();
-        let mut text = format!("HTTP/1.1 {} {reason}\r\n", head.status.as_str()).into_bytes();
-        let date = now.format("%a, %d %b %Y %H:%M:%S GMT").to_string();
-        let framed = self.are_framed.then_some((header::TRANSFER_ENCODING.as_str(), b"chunked".as_slice()));
-        let own = [Some((header::DATE.as_str(), date.as_bytes())), framed];
-        let given = head.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
-        for (name, value) in given.chain(own.into_iter().flatten()) {
-            text.extend([name.as_bytes(), b": ", value, b"\r\n"].concat());
-        }
-        text.extend(b"\r\n");
-        text
-    }
-
-    /// At once, and as one record of TLS where it fits.
-    async fn put(&self, to: &mut (impl AsyncWrite + Unpin), piece: Bytes) -> io::Result<()> {
-        if piece.is_empty() {
-            // Framed it would be the end.
-            return Ok(());
-        }
-        if self.are_framed {
-            let size = format!("{:x}\r\n", piece.len());
-            to.write_all_buf(&mut Buf::chain(size.as_bytes(), piece).chain(b"\r\n".as_slice())).await?;
-        } else {
-            to.write_all(&piece).await?;
-        }
-        to.flush().await
-    }
-
-    async fn end(&self, to: &mut (impl AsyncWrite + Unpin)) -> io::Result<()> {
-        if self.are_framed {
-            to.write_all(b"0\r\n\r\n").await?;
-        }
-        to.shutdown().await
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use futures_util::future::poll_immediate;
+    use futures_util::stream::repeat_with;
+    use std::pin::pin;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
 
-    async fn written(version: Version) -> String {
-        let pieces = Pieces { are_framed: version >= Version::HTTP_11 };
-        let answer = Response::builder().header(header::CONNECTION, "close").body(()).unwrap();
-        let mut all = pieces.head(&answer.into_parts().0, Time::from_timestamp(784_111_777, 0).unwrap());
-        for piece in ["an event of one piece\n", "", "another\n"] {
-            pieces.put(&mut all, Bytes::from_static(piece.as_bytes())).await.unwrap();
+    #[tokio::test]
+    async fn who_does_not_read_is_told_nothing_more_and_who_goes_away_or_talks_ends_it() {
+        for talks in [false, true] {
+            let (near, mut far) = tokio::io::duplex(20);
+            let asked = Arc::new(AtomicUsize::new(0));
+            let count = Arc::clone(&asked);
+            let pieces = repeat_with(move || {
+                count.fetch_add(1, Ordering::Relaxed);
+                Ok::<_, Infallible>("sixteen letters\n")
+            });
+            let mut tells = pin!(Lasting::of(near, Body::from_stream(pieces)).tell());
+            let mut read = String::new();
+            for pieces in 1..4 {
+                for _ in 0..3 {
+                    assert!(poll_immediate(tells.as_mut()).await.is_none());
+                }
+                assert_eq!(asked.load(Ordering::Relaxed), pieces + 1, "one is on its way, and one waits");
+                let mut piece = [0; 16];
+                far.read_exact(&mut piece).await.unwrap();
+                read.push_str(std::str::from_utf8(&piece).unwrap());
+            }
+            assert_eq!(read, "sixteen letters\n".repeat(3));
+            if talks {
+                far.write_u8(b'x').await.unwrap();
+                assert!(tells.await.is_ok());
+            } else {
+                drop(far);
+                assert!(tells.await.is_err());
+            }
         }
-        pieces.end(&mut all).await.unwrap();
-        String::from_utf8(all).unwrap()
     }
 
     #[tokio::test]
-    async fn pieces_are_framed_for_who_knows_of_that_and_an_empty_one_does_not_end_them() {
-        // The date is the example of RFC 9110, section 5.6.7.
-        let head = "HTTP/1.1 200 OK\r\nconnection: close\r\ndate: Sun, 06 Nov 1994 08:49:37 GMT\r\n";
-        assert_eq!(
-            written(Version::HTTP_11).await,
-            format!(
-                "{head}transfer-encoding: chunked\r\n\r\n16\r\nan event of one piece\n\r\n8\r\nanother\n\r\n0\r\n\r\n"
-            )
-        );
-        assert_eq!(written(Version::HTTP_10).await, format!("{head}\r\nan event of one piece\nanother\n"));
+    async fn the_end_of_the_body_is_that_of_the_connection() {
+        let (near, mut far) = tokio::io::duplex(1024);
+        let (head, body) = parted(Response::new(Body::from("all of it")));
+        assert_eq!(head.version(), Version::HTTP_10);
+        Lasting::of(near, body).tell().await.unwrap();
+        let mut read = String::new();
+        far.read_to_string(&mut read).await.unwrap();
+        assert_eq!(read, "all of it");
     }
 }

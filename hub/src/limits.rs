@@ -221,6 +221,9 @@ pub const LOOKS: usize = 8;
 /// How often a host hears that nothing changed: proxies cut streams that are silent for 30 s.
 pub const KEEP_ALIVE: Duration = Duration::from_secs(20);
 
+/// Bytes that an event takes for a host without grants, and some more: it is written without growing.
+pub const EVENT: usize = 2048;
+
 /// What a host was told is the truth for so long: four keep-alives, so that one that is lost makes nothing stale.
 pub const FRESH: TimeDelta = TimeDelta::seconds(90);
 

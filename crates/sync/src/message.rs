@@ -45,8 +45,15 @@ impl Message {
 
     /// Its bytes.
     pub fn to_bytes(&self) -> Vec<u8> {
-        // Serialising plain data into a buffer cannot fail; a host would refuse an empty message.
-        serde_json::to_vec(self).unwrap_or_default()
+        let mut bytes = Vec::new();
+        self.write(&mut bytes);
+        bytes
+    }
+
+    /// Writes its bytes behind these.
+    pub fn write(&self, bytes: &mut Vec<u8>) {
+        // Serialising plain data into a buffer cannot fail; a host would refuse part of a message.
+        let _ = serde_json::to_writer(bytes, self);
     }
 
     /// The envelopes in these bytes, none of them opened.
