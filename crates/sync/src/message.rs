@@ -45,15 +45,20 @@ impl Message {
 
     /// Its bytes.
     pub fn to_bytes(&self) -> Vec<u8> {
-        let mut bytes = Vec::new();
-        self.write(&mut bytes);
-        bytes
+        // Serialising plain data into a buffer cannot fail; a host would refuse an empty message.
+        serde_json::to_vec(self).unwrap_or_default()
     }
 
-    /// Writes its bytes behind these.
-    pub fn write(&self, bytes: &mut Vec<u8>) {
-        // Serialising plain data into a buffer cannot fail; a host would refuse part of a message.
-        let _ = serde_json::to_writer(bytes, self);
+    /// Writes the bytes of one without a manifest behind these, with a manifest that is JSON already: the same for all hosts.
+    pub fn write_with(&self, manifest: &str, bytes: &mut Vec<u8>) {
+        bytes.extend_from_slice(b"{\"manifest\":");
+        bytes.extend_from_slice(manifest.as_bytes());
+        let begin = bytes.len();
+        // It cannot fail either, and a host would refuse part of a message.
+        let _ = serde_json::to_writer(&mut *bytes, self);
+        if let Some(brace) = bytes.get_mut(begin) {
+            *brace = b',';
+        }
     }
 
     /// The envelopes in these bytes, none of them opened.

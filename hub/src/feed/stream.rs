@@ -104,7 +104,7 @@ impl Stream {
         self.holds = holds;
         events.extend_from_slice(b"event: view\ndata: ");
         // JSON has no line's end in it, which is the one thing that an event's data must not have.
-        message.write(&mut events);
+        message.write_with(&voice.told, &mut events);
         events.extend_from_slice(b"\n\n");
         Ok(Some(events))
     }
@@ -125,8 +125,8 @@ impl Stream {
     }
 }
 
-/// The truth as this voice tells it, from one time until another, and what the host holds then. What another key signed is
-/// left out until it is signed anew.
+/// The truth as this voice tells it, from one time until another, without its manifest, and what the host holds then. What
+/// another key signed is left out until it is signed anew.
 pub fn message(
     hub: HubId,
     voice: &Voice,
@@ -159,6 +159,6 @@ pub fn message(
         grants,
         permits,
     };
-    let message = Message::new(Some(voice.signed.clone()), view.sign(&voice.key), &believed, holds);
+    let message = Message::new(None, view.sign(&voice.key), &believed, holds);
     (message.with_permits(&good, holds), held)
 }
