@@ -3,7 +3,7 @@
 use chrono::TimeDelta;
 use std::time::Duration;
 
-/// Connections at once: a host each, of 28 KB, and half of the 65,536 files that the unit gives.
+/// Connections at once: a host each, of some 15 KB, and half of the 65,536 files that the unit gives.
 pub const CONNECTIONS: usize = 32_768;
 
 /// Connections from one address at once (of IPv6 from one /64, which is one customer), hosts that listen not counted:

@@ -66,6 +66,7 @@ impl Wire {
         let head = String::from_utf8_lossy(&self.read[..end]).to_ascii_lowercase();
         self.read.drain(..end);
         let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse().ok());
+        // Of 1.0 is what ends with its connection, a stream.
         if head.starts_with("http/1.1 200 ") || head.starts_with("http/1.0 200 ") {
             return Ok(length);
         }
