@@ -4,6 +4,7 @@ use crate::address::{Address, Seat};
 use crate::bearer;
 use crate::certificate::{Certificates, provider};
 use crate::error::HubError;
+use crate::lasting::{self, Lasting, Lasts};
 use crate::site::Site;
 use crate::teller::Teller;
 use crate::{limits, routes, slack, teams, web};
@@ -14,18 +15,20 @@ use axum::http::Response;
 use axum::response::IntoResponse as _;
 use desk::Refused;
 use hyper::body::Incoming;
+use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::service::TowerToHyperService;
 use loglines::Level;
 use std::convert::Infallible;
+use std::future::poll_fn;
 use std::net::{IpAddr, SocketAddr};
-use std::pin::pin;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
+use tokio::io::AsyncWriteExt as _;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 use tower::ServiceExt as _;
 
 /// TLS 1.3 and 1.2 with the certificate of the moment.
@@ -133,6 +136,7 @@ async fn accept(hall: Arc<Hall>, listener: TcpListener, stop: watch::Receiver<bo
 }
 
 impl Hall {
+    /// Each part has a place of its own, which is free again when the part is over: a host listens for an hour.
     async fn connection(
         self: Arc<Self>,
         stream: TcpStream,
@@ -141,39 +145,73 @@ impl Hall {
         mut stop: watch::Receiver<bool>,
     ) {
         let _ = stream.set_nodelay(true);
-        let Ok(Ok(stream)) = tokio::time::timeout(limits::HANDSHAKE, self.tls.accept(stream)).await else {
+        let accepts = Box::pin(tokio::time::timeout(limits::HANDSHAKE, self.tls.accept(stream)));
+        let Ok(Ok(stream)) = accepts.await else {
             // A client that breaks off or talks nonsense has nobody to tell.
             return;
         };
-        let stays = Arc::new(Stays { seat: Mutex::new(seat), listens: AtomicBool::new(false) });
-        let service = {
-            let stays = Arc::clone(&stays);
-            tower::service_fn(move |call: hyper::Request<Incoming>| {
-                let (hall, stays) = (Arc::clone(&self), Arc::clone(&stays));
-                async move {
-                    let listens = call.uri().path().ends_with("/feed");
-                    let answer = hall.call(call, from.ip()).await?;
-                    if listens && answer.status().is_success() {
-                        stays.listens();
-                    }
-                    Ok::<_, Infallible>(answer)
-                }
-            })
+        let answers = Box::pin(self.answers(stream, from, stop.clone()));
+        let Some(lasting) = answers.await else { return };
+        // Of hosts that are known each listens once ([`crate::feed`]), however many are behind one address.
+        drop(seat);
+        let stops = async {
+            let _ = stop.wait_for(|stop| *stop).await;
+            tokio::time::sleep(limits::GRACE).await;
         };
-        let mut connection = pin!(
-            hyper::server::conn::http1::Builder::new()
-                .timer(TokioTimer::new())
-                .header_read_timeout(limits::HEAD_WAIT)
-                .max_buf_size(limits::HEAD)
-                .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service))
-        );
         tokio::select! {
-            _ = connection.as_mut() => return,
-            _ = stop.wait_for(|stop| *stop) => {}
-            () = stays.life() => {}
+            // Whoever went away has nobody to tell.
+            _ = lasting.tell() => {}
+            () = tokio::time::sleep(limits::FEED_LIFE) => {}
+            () = stops => {}
         }
-        connection.as_mut().graceful_shutdown();
-        let _ = tokio::time::timeout(limits::GRACE, connection).await;
+    }
+
+    /// Answers calls for as long as the connection lives, or until an answer lasts: that one.
+    async fn answers(
+        self: Arc<Self>,
+        stream: TlsStream<TcpStream>,
+        from: SocketAddr,
+        mut stop: watch::Receiver<bool>,
+    ) -> Option<Lasting<TlsStream<TcpStream>>> {
+        let lasts = Arc::new(Mutex::new(None));
+        let given = Arc::clone(&lasts);
+        let service = service_fn(move |call| {
+            let (hall, given) = (Arc::clone(&self), Arc::clone(&given));
+            // In a place of its own too, for as long as it is answered.
+            Box::pin(async move {
+                let answer = hall.call(call, from.ip()).await?;
+                if answer.extensions().get::<Lasts>().is_none() {
+                    return Ok(answer);
+                }
+                let (head, body) = lasting::parted(answer);
+                *given.lock().unwrap_or_else(PoisonError::into_inner) = Some(body);
+                Ok::<_, Infallible>(head)
+            })
+        });
+        let mut connection = hyper::server::conn::http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(limits::HEAD_WAIT)
+            .max_buf_size(limits::HEAD)
+            .serve_connection(TokioIo::new(stream), service);
+        for (life, stops) in [(limits::CONNECTION_LIFE, false), (limits::GRACE, true)] {
+            if stops {
+                Pin::new(&mut connection).graceful_shutdown();
+            }
+            let done = tokio::select! {
+                done = poll_fn(|context| connection.poll_without_shutdown(context)) => done,
+                () = tokio::time::sleep(life) => continue,
+                _ = stop.wait_for(|stop| *stop), if !stops => continue,
+            };
+            done.ok()?;
+            let mut stream = connection.into_parts().io.into_inner();
+            let body = lasts.lock().unwrap_or_else(PoisonError::into_inner).take();
+            if let Some(body) = body {
+                return Some(Lasting::of(stream, body));
+            }
+            let _ = tokio::time::timeout(limits::GRACE, stream.shutdown()).await;
+            return None;
+        }
+        None
     }
 
     async fn call(
@@ -228,29 +266,6 @@ impl Hall {
         call.extensions_mut().insert(caller);
         call.extensions_mut().insert(token);
         routed(inside.clone(), call).await
-    }
-}
-
-/// How a connection stays: on its address's account, until a host that is known listens on it. Of those each has one
-/// ([`crate::feed`]), however many are behind one address.
-struct Stays {
-    /// None of what brings the calls of many.
-    seat: Mutex<Option<Seat>>,
-    listens: AtomicBool,
-}
-
-impl Stays {
-    fn listens(&self) {
-        self.listens.store(true, Ordering::Relaxed);
-        self.seat.lock().unwrap_or_else(PoisonError::into_inner).take();
-    }
-
-    /// How long it lives: longer where a host listens on it.
-    async fn life(&self) {
-        tokio::time::sleep(limits::CONNECTION_LIFE).await;
-        if self.listens.load(Ordering::Relaxed) {
-            tokio::time::sleep(limits::FEED_LIFE).await;
-        }
     }
 }
 

@@ -19,6 +19,7 @@ mod gone;
 mod inbox;
 mod init;
 mod keys;
+mod lasting;
 mod ledger;
 mod limits;
 mod metrics;

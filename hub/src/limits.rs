@@ -3,7 +3,7 @@
 use chrono::TimeDelta;
 use std::time::Duration;
 
-/// Connections at once: a host each, of 28 KB, and half of the 65,536 files that the unit gives.
+/// Connections at once: a host each, of some 15 KB, and half of the 65,536 files that the unit gives.
 pub const CONNECTIONS: usize = 32_768;
 
 /// Connections from one address at once (of IPv6 from one /64, which is one customer), hosts that listen not counted:
@@ -250,6 +250,9 @@ pub const LOOKS: usize = 8;
 
 /// How often a host hears that nothing changed: proxies cut streams that are silent for 30 s.
 pub const KEEP_ALIVE: Duration = Duration::from_secs(20);
+
+/// Bytes that an event takes for a host without grants, and some more: it is written without growing.
+pub const EVENT: usize = 2048;
 
 /// What a host was told is the truth for so long: four keep-alives, so that one that is lost makes nothing stale.
 pub const FRESH: TimeDelta = TimeDelta::seconds(90);

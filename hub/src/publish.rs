@@ -155,7 +155,8 @@ impl Publisher {
         let truth = self.reader.read(|sql| rows::truth(sql, host))?;
         let hub = voice.manifest.hub.clone();
         let (message, _) = message(hub, voice, host, &truth, &BTreeSet::new(), (now, now + self.good_for));
-        let bytes = message.to_bytes();
+        let mut bytes = Vec::new();
+        message.write_with(&voice.told, &mut bytes);
         if bytes.len() > sync::limits::MESSAGE {
             return Err(HubError::Database(format!(
                 "what host {host} must hold is {} bytes, and it takes {} at most",

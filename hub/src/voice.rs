@@ -10,6 +10,8 @@ use sync::{Digest, Manifest, SecretKey, SignedManifest};
 pub struct Voice {
     /// As it is told to hosts.
     pub signed: SignedManifest,
+    /// The same in JSON.
+    pub told: String,
     /// What it says.
     pub manifest: Manifest,
     /// One of its view keys.
@@ -46,6 +48,7 @@ impl Voice {
         let wrong = |why| HubError::Keys(format!("the manifest of the signer is not of this hub: {why}"));
         let manifest = signed.verify(root, None).map_err(wrong)?;
         let key = keys.view(&manifest.view_keys)?;
-        Ok(Self { signed, manifest, key, renewed })
+        let told = serde_json::to_string(&signed).map_err(|why| HubError::Keys(why.to_string()))?;
+        Ok(Self { signed, told, manifest, key, renewed })
     }
 }

@@ -1,10 +1,11 @@
 //! Bytes of a fixed number as lower-case hex: one text form for each value, so that equal texts are equal values.
 
-use std::fmt::Write as _;
-
+/// Not by `write!`: each message of a hub has some 400 digits in it.
 pub(crate) fn text(bytes: &[u8]) -> String {
+    let digit = |half: u8| char::from(if half < 10 { b'0' + half } else { b'a' + half - 10 });
     bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
+        text.push(digit(byte >> 4));
+        text.push(digit(byte & 15));
         text
     })
 }
@@ -55,7 +56,7 @@ macro_rules! in_hex {
 
         impl From<$name> for String {
             fn from(value: $name) -> Self {
-                value.to_string()
+                $crate::hex::text(value.as_bytes())
             }
         }
     };

@@ -49,6 +49,18 @@ impl Message {
         serde_json::to_vec(self).unwrap_or_default()
     }
 
+    /// Writes the bytes of one without a manifest behind these, with a manifest that is JSON already: the same for all hosts.
+    pub fn write_with(&self, manifest: &str, bytes: &mut Vec<u8>) {
+        bytes.extend_from_slice(b"{\"manifest\":");
+        bytes.extend_from_slice(manifest.as_bytes());
+        let begin = bytes.len();
+        // It cannot fail either, and a host would refuse part of a message.
+        let _ = serde_json::to_writer(&mut *bytes, self);
+        if let Some(brace) = bytes.get_mut(begin) {
+            *brace = b',';
+        }
+    }
+
     /// The envelopes in these bytes, none of them opened.
     pub(crate) fn parse(bytes: &[u8]) -> Result<Self, Rejected> {
         let part = Part::Message;

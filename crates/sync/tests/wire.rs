@@ -23,6 +23,14 @@ fn the_bytes_of_a_message_never_change() {
     let payloads = [&message.manifest.as_ref().unwrap().envelope, &message.view, &message.bodies[0]];
     let payloads = payloads.map(|envelope| str::from_utf8(envelope.payload()).unwrap()).join("\n");
     assert_eq!(payloads, include_str!("golden_payloads.txt").trim(), "hosts in the field would refuse them");
+    let manifest = serde_json::to_string(&message.manifest).unwrap();
+    let mut bytes = b"data: ".to_vec();
+    Message { manifest: None, ..message }.write_with(&manifest, &mut bytes);
+    assert_eq!(
+        String::from_utf8(bytes).unwrap(),
+        format!("data: {text}"),
+        "with a manifest that is JSON already"
+    );
 }
 
 #[test]

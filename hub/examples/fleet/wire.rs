@@ -66,7 +66,8 @@ impl Wire {
         let head = String::from_utf8_lossy(&self.read[..end]).to_ascii_lowercase();
         self.read.drain(..end);
         let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse().ok());
-        if head.starts_with("http/1.1 200 ") {
+        // Of 1.0 is what ends with its connection, a stream.
+        if head.starts_with("http/1.1 200 ") || head.starts_with("http/1.0 200 ") {
             return Ok(length);
         }
         while self.read.len() < length.unwrap_or(0) {
@@ -75,34 +76,26 @@ impl Wire {
         Err(wrong(&format!("{call}: {head}{}", String::from_utf8_lossy(&self.read))))
     }
 
-    /// The data of the next event of a stream of them.
+    /// The data of the next event of a stream of them, whatever is around it.
     pub async fn event(&mut self) -> Result<Vec<u8>> {
         loop {
             let end = self.line().await?;
-            let size = String::from_utf8_lossy(&self.read[..end]).trim().to_owned();
-            let size = usize::from_str_radix(&size, 16).map_err(|_| wrong(&format!("{size} is no size")))?;
-            if size == 0 {
-                return Err(ErrorKind::UnexpectedEof.into());
-            }
-            while self.read.len() < end + size + 2 {
-                self.more().await?;
-            }
-            let chunk: Vec<u8> = self.read.drain(..end + size + 2).skip(end).take(size).collect();
-            if self.read.is_empty() {
-                // Fifteen thousand buffers would be all that this program is.
-                self.read = Vec::new();
-            }
-            let data = chunk.split(|byte| *byte == b'\n').find_map(|line| line.strip_prefix(b"data: "));
+            let data = self.read[..end].strip_prefix(b"data: ").map(|data| data.trim_ascii_end().to_vec());
+            self.read.drain(..end);
             if let Some(data) = data {
-                return Ok(data.to_vec());
+                if self.read.len() <= 4 {
+                    // The end of an event. Fifteen thousand buffers would be all that this program is.
+                    self.read = self.read.as_slice().to_vec();
+                }
+                return Ok(data);
             }
         }
     }
 
     async fn line(&mut self) -> Result<usize> {
         loop {
-            if let Some(at) = find(&self.read, b"\r\n") {
-                return Ok(at + 2);
+            if let Some(at) = self.read.iter().position(|byte| *byte == b'\n') {
+                return Ok(at + 1);
             }
             self.more().await?;
         }

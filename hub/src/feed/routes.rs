@@ -2,6 +2,7 @@
 
 use super::Wrong;
 use super::stream::Stream;
+use crate::lasting::Lasts;
 use crate::limits;
 use crate::site::Site;
 use crate::teller::Teller;
@@ -117,7 +118,11 @@ async fn feed(State(teller): Told, uri: Uri, headers: HeaderMap, body: Bytes) ->
         // What has nginx hand on each event at once.
         (HeaderName::from_static("x-accel-buffering"), "no"),
     ];
-    Ok((head, Body::from_stream(events)).into_response())
+    let mut answer = (head, Body::from_stream(events)).into_response();
+    if !once {
+        answer.extensions_mut().insert(Lasts);
+    }
+    Ok(answer)
 }
 
 async fn known(

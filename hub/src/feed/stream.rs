@@ -49,7 +49,7 @@ impl Stream {
     }
 
     /// The next event, when there is one; none when the stream is over.
-    pub async fn next(mut self) -> Option<(String, Self)> {
+    pub async fn next(mut self) -> Option<(Vec<u8>, Self)> {
         if self.truth.is_some() {
             let woken = tokio::time::timeout(limits::KEEP_ALIVE, self.wakes.changed()).await;
             // The host was removed, or joined anew; or it listens to another stream.
@@ -69,7 +69,7 @@ impl Stream {
     }
 
     /// What there is to tell; none where the host is better off with another hub.
-    async fn event(&mut self) -> Result<Option<String>, DeskError> {
+    async fn event(&mut self) -> Result<Option<Vec<u8>>, DeskError> {
         // Before any look: whoever stands still between the two calls nothing fresh by what was true before.
         let now = self.teller.clock.time();
         if !self.teller.sight.is_clear(Instant::now()) {
@@ -78,18 +78,18 @@ impl Stream {
                 return Ok(None);
             }
             // What was told last may not be true any more: a comment, which keeps the stream and says nothing.
-            return Ok(Some(": the database is not seen\n\n".to_owned()));
+            return Ok(Some(b": the database is not seen\n\n".to_vec()));
         }
         self.blind = None;
         // Before the look: what comes after it wakes the stream once more.
         let looks = self.wakes.borrow_and_update().looks;
-        let mut events = String::new();
+        let mut events = Vec::with_capacity(limits::EVENT);
         if self.truth.is_none() || looks != self.looked {
             let (truth, ending) = self.look().await?;
             for end in ending.into_iter().filter(|end| self.ended.insert(end.session)) {
                 let data = serde_json::to_string(&end).map_err(|why| DeskError::Store(why.to_string()))?;
                 // What ends is told first: a view can be large.
-                events.push_str(&format!("event: end\ndata: {data}\n\n"));
+                events.extend_from_slice(format!("event: end\ndata: {data}\n\n").as_bytes());
             }
             (self.truth, self.looked) = (Some(truth), looks);
         }
@@ -102,9 +102,10 @@ impl Stream {
         let (hub, times) = (self.teller.hub.clone(), (now, now + limits::FRESH));
         let (message, holds) = message(hub, &voice, &self.host, truth, &self.holds, times);
         self.holds = holds;
+        events.extend_from_slice(b"event: view\ndata: ");
         // JSON has no line's end in it, which is the one thing that an event's data must not have.
-        let json = String::from_utf8_lossy(&message.to_bytes()).into_owned();
-        events.push_str(&format!("event: view\ndata: {json}\n\n"));
+        message.write_with(&voice.told, &mut events);
+        events.extend_from_slice(b"\n\n");
         Ok(Some(events))
     }
 
@@ -124,8 +125,8 @@ impl Stream {
     }
 }
 
-/// The truth as this voice tells it, from one time until another, and what the host holds then. What another key signed is
-/// left out until it is signed anew.
+/// The truth as this voice tells it, from one time until another, without its manifest, and what the host holds then. What
+/// another key signed is left out until it is signed anew.
 pub fn message(
     hub: HubId,
     voice: &Voice,
@@ -158,6 +159,6 @@ pub fn message(
         grants,
         permits,
     };
-    let message = Message::new(Some(voice.signed.clone()), view.sign(&voice.key), &believed, holds);
+    let message = Message::new(None, view.sign(&voice.key), &believed, holds);
     (message.with_permits(&good, holds), held)
 }

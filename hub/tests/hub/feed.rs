@@ -1,10 +1,11 @@
 //! Hosts of the hub: who joins, what they hear, and who is not believed to be one.
 
 use crate::host::{Host, granted, joined, token};
+use crate::nginx::Nginx;
 use crate::room::{Hub, rest, until};
 use api::{AskFeed, Scope};
 use std::collections::BTreeSet;
-use std::io::BufRead as _;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use sync::{Digest, SecretKey};
 
 #[test]
@@ -131,14 +132,101 @@ fn what_was_granted_while_the_signer_was_away_is_signed_when_it_is_back() {
     host.hears_until(&mut stream, |state| state.grants().count() > 0);
 }
 
+/// A client that many programs use listens to this address as this host; what it is answered.
+fn listened(hub: &Hub, host: &Host, (url, ca): (&str, &str), ask: &str) -> reqwest::blocking::Response {
+    // The process has another one where a test came first.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let trusted = reqwest::Certificate::from_pem_bundle(ca.as_bytes()).unwrap();
+    let client = reqwest::blocking::Client::builder().timeout(None).tls_certs_only(trusted).build().unwrap();
+    let path = format!("/v1/hosts/{}/feed", host.name);
+    let signed = host.signed(host.nonce(hub), &path, ask);
+    let (name, value) = signed.trim_end().split_once(": ").unwrap();
+    client.post(format!("{url}{path}")).header(name, value).body(ask.to_owned()).send().unwrap()
+}
+
+/// An nginx before this hub that hands streams on, or holds them back.
+fn before(hub: &Hub, buffering: &str) -> Nginx {
+    let lines = format!(
+        "server {{ listen 443 ssl; ssl_certificate /etc/nginx/jit-hub.crt; ssl_certificate_key /etc/nginx/jit-hub.key; \
+         proxy_http_version 1.1; proxy_buffering {buffering}; location / {{ proxy_pass {}; }} }}",
+        hub.url()
+    );
+    Nginx::with(&lines, "")
+}
+
+#[test]
+fn a_stream_comes_event_by_event_and_ends_as_one_also_by_way_of_nginx() {
+    let hub = Hub::with_policy();
+    let nginx = before(&hub, "off");
+    let mut host = joined(&hub, "db-7");
+    let (direct, ca) = (hub.url(), hub.ca());
+    let mut earlier: Option<BufReader<reqwest::blocking::Response>> = None;
+    for (grants, at) in [(0, (direct.as_str(), ca.as_str())), (1, (&nginx.url(), &nginx.ca))] {
+        let answer = listened(&hub, &host, at, &host.ask());
+        assert_eq!((answer.status().as_u16(), answer.content_length()), (200, None));
+        assert_eq!(answer.headers().get("content-type").unwrap(), "text/event-stream");
+        let mut stream = BufReader::new(answer);
+        host.hears(&mut stream);
+        assert_eq!(host.state.grants().count(), grants);
+        granted(&hub, "db-7");
+        host.hears_until(&mut stream, |state| state.grants().count() > grants);
+        if let Some(mut earlier) = earlier.replace(stream) {
+            // The host listens elsewhere. A connection that broke off would be an error.
+            earlier.read_to_end(&mut Vec::new()).unwrap();
+        }
+    }
+    hub.client(&hub.admin).remove_host(&host.name).unwrap();
+    earlier.unwrap().read_to_end(&mut Vec::new()).unwrap();
+}
+
 #[test]
 fn a_host_behind_something_that_holds_streams_back_has_one_answer_at_a_time() {
     let hub = Hub::with_policy();
+    let nginx = before(&hub, "on");
     let host = joined(&hub, "db-7");
     granted(&hub, "db-7");
     let ask = host.ask().replacen('{', "{\"once\":true,", 1);
     let (path, nonce) = ("/v1/hosts/db-7/feed", host.nonce(&hub));
     // Read to its end, which there would be none of.
     let answer = hub.raw(&format!("POST {path}"), &host.signed(nonce, path, &ask), &ask);
-    assert_eq!((answer.matches("event: view").count(), answer.matches("data: ").count()), (1, 1), "{answer}");
+    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n") && answer.ends_with("\r\n0\r\n\r\n"), "{answer}");
+    let held_back = listened(&hub, &host, (&nginx.url(), &nginx.ca), &ask).text().unwrap();
+    for answer in [answer, held_back] {
+        let count = |what: &str| answer.matches(what).count();
+        assert_eq!((count("event: view"), count("data: ")), (1, 1), "{answer}");
+    }
+}
+
+#[test]
+fn a_host_that_went_away_or_talks_on_listens_no_more() {
+    let hub = Hub::new();
+    let mut host = joined(&hub, "db-7");
+    let is_connected = || hub.client(&hub.admin).hosts().unwrap().iter().any(|view| view.connected);
+    let mut stream = host.listen(&hub);
+    host.hears(&mut stream);
+    assert!(is_connected());
+    drop(stream);
+    until("one that went away is not connected", || !is_connected());
+    let mut stream = host.listen(&hub);
+    host.hears(&mut stream);
+    stream.get_mut().write_all(b"GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n").unwrap();
+    let said = rest(&mut stream);
+    assert!(!said.contains("HTTP/1.1"), "{said}");
+    until("one that talks on is not connected", || !is_connected());
+}
+
+#[test]
+fn the_head_of_a_stream_says_that_its_end_is_that_of_the_connection() {
+    let hub = Hub::new();
+    let host = joined(&hub, "db-7");
+    let mut stream = host.listen(&hub);
+    let mut head = String::new();
+    while !head.ends_with("\r\n\r\n") {
+        assert!(stream.read_line(&mut head).unwrap() > 0, "{head}");
+    }
+    assert!(head.starts_with("HTTP/1.0 200 OK\r\n") && head.contains("connection: close\r\n"), "{head}");
+    assert!(!head.contains("content-length") && !head.contains("transfer-encoding"), "{head}");
+    let mut event = String::new();
+    stream.read_line(&mut event).unwrap();
+    assert_eq!(event, "event: view\n");
 }

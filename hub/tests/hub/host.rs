@@ -5,7 +5,7 @@ use access::{HostName, Time};
 use api::{AskFeed, HostToken, Join, NewHostToken, NewRequest, NewReview, NewVerdict, Nonced, Scope};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::{BufRead, BufReader, Write as _};
 use sync::{Digest, LocalTime, Request, SecretKey, State, Token};
 
 /// A host as far as the hub sees one.
@@ -93,7 +93,7 @@ impl Host {
     }
 
     /// Takes the next event in.
-    pub fn hears(&mut self, stream: &mut BufReader<Tls>) {
+    pub fn hears(&mut self, stream: &mut impl BufRead) {
         self.state = self.applied(stream).unwrap().state;
     }
 
@@ -109,7 +109,7 @@ impl Host {
         hub.raw(&format!("POST {path}"), &self.signed(self.nonce(hub), &path, &body), &body)
     }
 
-    fn applied(&self, stream: &mut BufReader<Tls>) -> Result<sync::Applied, sync::Rejected> {
+    fn applied(&self, stream: &mut impl BufRead) -> Result<sync::Applied, sync::Rejected> {
         let mut line = String::new();
         while !line.starts_with("data: ") {
             line.clear();
@@ -135,7 +135,7 @@ impl Host {
     }
 
     /// Takes events in until it is so.
-    pub fn hears_until(&mut self, stream: &mut BufReader<Tls>, is_so: impl Fn(&State) -> bool) {
+    pub fn hears_until(&mut self, stream: &mut impl BufRead, is_so: impl Fn(&State) -> bool) {
         let begun = std::time::Instant::now();
         while !is_so(&self.state) {
             assert!(begun.elapsed() < crate::room::PATIENCE, "it is not told: {:?}", self.state);
