@@ -55,6 +55,12 @@ fn a_hub_that_is_brought_to_a_server_is_the_same_there_and_goes_on() {
     let migrate = |hub: &Hub| hub.command("migrate").args(["--to", &server.url()]).output().unwrap();
     says(&migrate(&hub), false, "another daemon has it open");
     let (before, records) = (all(&hub), journal(&hub));
+    // As builds before chat_code left it.
+    hub.sql(
+        "CREATE TABLE IF NOT EXISTS teams_code (hash BLOB PRIMARY KEY, person TEXT NOT NULL, expires_ms INTEGER NOT NULL, \
+         account TEXT, name TEXT, chat TEXT) STRICT, WITHOUT ROWID",
+    );
+    hub.sql("INSERT INTO teams_code (hash, person, expires_ms) VALUES (x'01', 'alice', 1)");
     hub.signal(Signal::TERM);
     assert!(hub.ends());
     // What is there as somebody else's is left alone.
@@ -62,6 +68,7 @@ fn a_hub_that_is_brought_to_a_server_is_the_same_there_and_goes_on() {
     says(&migrate(&hub), false, "already exists");
     server.psql("DROP TABLE token").unwrap();
     says(&migrate(&hub), true, "read back and found the same");
+    assert_eq!(server.psql("SELECT person FROM teams_code").unwrap(), "alice");
     says(&migrate(&hub), false, "there is a hub in it already");
     let path = hub.path("hub.toml");
     let config = std::fs::read_to_string(&path).unwrap();
