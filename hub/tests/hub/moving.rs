@@ -104,6 +104,10 @@ fn what_root_makes_for_the_hub_belongs_to_whom_its_folder_belongs_to() {
         let found = (file.uid(), file.gid(), file.permissions().mode() & 0o777);
         assert_eq!(found, (65534, 65534, mode), "{name}");
     };
+    let theirs = hub.path("theirs");
+    std::fs::write(&theirs, "root's").unwrap();
+    let link = |name: &str| std::os::unix::fs::symlink(&theirs, state.join(name)).unwrap();
+    link("authority.new");
     says(&hub.command("init").output().unwrap(), true, "is set up already");
     belongs("authority.json", 0o644);
     belongs("hub.lock", 0o600);
@@ -119,12 +123,12 @@ fn what_root_makes_for_the_hub_belongs_to_whom_its_folder_belongs_to() {
     );
 
     // Whoever the folder belongs to gets nothing else by it.
-    let theirs = hub.path("theirs");
-    std::fs::write(&theirs, "").unwrap();
     std::fs::remove_file(state.join("hub.lock")).unwrap();
-    std::os::unix::fs::symlink(&theirs, state.join("hub.lock")).unwrap();
+    link("hub.lock");
+    link("hub.db.restored");
     says(&hub.command("restore").arg(hub.path("copy")).arg("--force").output().unwrap(), true, "is back");
     assert_eq!(std::fs::metadata(&theirs).unwrap().uid(), 0);
+    assert_eq!(std::fs::read_to_string(&theirs).unwrap(), "root's");
     hub.serve();
     assert_eq!(all(&hub), before);
 }
