@@ -98,7 +98,8 @@ impl Signer {
         let line = line(&mut stream)?;
         let answer = match serde_json::from_slice(&line) {
             Ok(ask) => self.decide(ask, root, clock::wall()),
-            Err(why) => Answer::No(format!("the question does not read: {why}")),
+            // Whoever asks is of another release, until one of the two is started anew: that says nothing of a grant.
+            Err(why) => Answer::Later(format!("the question does not read: {why}")),
         };
         if let Answer::No(why) | Answer::Later(why) = &answer {
             self.log.put(Level::Err, format!("signer: refused: {why}"));
@@ -118,7 +119,7 @@ impl Signer {
             }
             Ask::Permit { grant } => match self.permit(&mut held, *grant, now) {
                 Ok(envelope) => Answer::Permit(envelope, held.grant.public()),
-                Err(why) => Answer::No(why),
+                Err(why) => why.into(),
             },
             Ask::Manifest => {
                 let settled = held.ring.settled(now);
@@ -197,12 +198,15 @@ impl Signer {
         Ok(envelope)
     }
 
-    fn permit(&self, held: &mut Held, grant: Grant, now: Time) -> Result<Envelope, String> {
+    fn permit(&self, held: &mut Held, grant: Grant, now: Time) -> Result<Envelope, Unsigned> {
         let (id, person) = (grant.id, grant.person.clone());
         if !held.rate.take(Instant::now()) {
-            return Err(format!("permit {id} of {person}: too many a minute; it is tried again"));
+            return Err(Unsigned::Later(format!(
+                "permit {id} of {person}: too many a minute; it is tried again"
+            )));
         }
-        may_be_permitted(&grant, now).map_err(|why| format!("permit {id} of {person}: {why}"))?;
+        may_be_permitted(&grant, now)
+            .map_err(|why| Unsigned::No(format!("permit {id} of {person}: {why}")))?;
         let signed = SignedPermit::sign(&Permit { hub: self.hub.clone(), grant }, &held.grant);
         let key = held.grant.public().id();
         self.log.put(Level::Notice, format!("signer: signed permit={id} user={person} key={key}"));

@@ -1,10 +1,11 @@
 //! Which keys hosts believe: what changes them, and what goes on without the process that signs.
 
 use crate::host::{granted, joined};
-use crate::room::{Hub, text};
+use crate::room::{Hub, rest, text};
 use api::EndGrant;
 use rustix::process::Signal;
 use std::collections::BTreeSet;
+use std::io::Write as _;
 
 fn rotate(hub: &mut Hub, arguments: &[&str]) {
     let done = hub.command("keys").arg("rotate").args(arguments).output().unwrap();
@@ -100,6 +101,19 @@ fn what_the_signer_refuses_is_asked_for_once_and_holds_nothing_else_up() {
     assert_eq!(hub.logged(&words), 1, "each of those was a look for what is to be signed");
     let warnings = hub.client(&hub.admin).status().unwrap().warnings;
     assert!(warnings.iter().any(|said| said.contains("it comes of no request")), "{warnings:?}");
+    // One that is started anew may be of another release.
+    hub.stop_signing();
+    hub.sign();
+    crate::room::until("the next signer is asked", || hub.logged(&words) > 1);
+}
+
+#[test]
+fn a_question_that_the_signer_cannot_read_is_put_off_and_not_refused() {
+    let hub = Hub::new();
+    let mut signer = std::os::unix::net::UnixStream::connect(hub.path("signer.sock")).unwrap();
+    signer.write_all(b"{\"grant\":{\"of\":\"another release\"}}\n").unwrap();
+    let answer = rest(&mut signer);
+    assert!(answer.starts_with("{\"later\":\"the question does not read: "), "{answer}");
 }
 
 #[test]
