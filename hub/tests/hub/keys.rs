@@ -154,7 +154,7 @@ fn what_is_revoked_while_the_signer_is_away_opens_nothing_and_is_signed_when_it_
 #[test]
 fn a_hub_that_was_restored_alarms_and_is_given_back_what_hosts_know() {
     let mut hub = Hub::with_policy();
-    let (mut host, other) = (joined(&hub, "db-7"), joined(&hub, "db-8"));
+    let (mut host, other, gone) = (joined(&hub, "db-7"), joined(&hub, "db-8"), joined(&hub, "db-9"));
     let ended = granted(&hub, "db-7");
     let mut stream = host.listen(&hub);
     host.hears_until(&mut stream, |state| state.grants().count() == 1);
@@ -197,8 +197,12 @@ fn a_hub_that_was_restored_alarms_and_is_given_back_what_hosts_know() {
         gated: Vec::new(),
         version: access::Text::parse("9.9.9").unwrap(),
     };
-    other.is_heard::<serde_json::Value>(&hub, "state", &state);
-    assert!(warned("2 hosts say, each by itself") && warned("it lost commits"));
+    for host in [&other, &gone] {
+        host.is_heard::<serde_json::Value>(&hub, "state", &state);
+    }
+    assert!(warned("3 hosts say, each by itself") && warned("it lost commits"));
+    hub.client(&hub.admin).remove_host(&access::HostName::parse("db-9").unwrap()).unwrap();
+    assert!(warned("2 hosts say, each by itself"), "what a host said that is none any more is nobody's word");
 
     let early = host.give_back(&hub);
     assert!(early.contains("\"grants\":0,\"ended\":0"), "nobody asked for it: {early}");
