@@ -15,7 +15,7 @@ pub fn backup(config: &Config, to: &Path) -> Result<(), HubError> {
     on_a_file(config, "pg_dump --format=custom --serializable-deferrable")?;
     serve::is_set_up(config)?;
     // One that is there is somebody's.
-    let head = copy(&config.file().path, to, OpenOptions::new().write(true).create_new(true))?;
+    let head = copy(&config.file().path, to)?;
     say(&format!(
         "{} holds all up to record {} ({}), and is whole. The keys are not in it: {} and {} need to be kept once, where \
          nobody reads them.",
@@ -42,7 +42,9 @@ pub fn restore(config: &Config, from: &Path, force: bool) -> Result<(), HubError
         )));
     }
     let restored = beside(&path, ".restored");
-    let head = copy(from, &restored, OpenOptions::new().write(true).create(true).truncate(true))?;
+    // What broke off, or a link of whoever the folder belongs to.
+    take_away(&restored)?;
+    let head = copy(from, &restored)?;
     // Root restores for a hub that is not root.
     store::give_to_owner(&restored)?;
     let aside = put_aside(&path)?;
@@ -67,11 +69,11 @@ fn on_a_file(config: &Config, instead: &str) -> Result<(), HubError> {
     Err(HubError::Database(format!("this hub is on PostgreSQL, whose own programs do this: {instead}")))
 }
 
-/// Copies what a database holds, and what its log does, into a file that is made by `how` and is its owner's alone. What
-/// is not whole is taken away again.
-fn copy(from: &Path, to: &Path, how: &mut OpenOptions) -> Result<Head, HubError> {
+/// Copies what a database holds, and what its log does, into a new file that is its owner's alone. What is not whole is
+/// taken away again.
+fn copy(from: &Path, to: &Path) -> Result<Head, HubError> {
     let making = || os(format!("making {}", to.display()));
-    let made = how.mode(0o600).open(to).map_err(making())?;
+    let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(to).map_err(making())?;
     let copied = || -> Result<Head, HubError> {
         let from = store::read_only(from)?;
         Sql::execute(&from, "VACUUM INTO ?1", &[&to.to_string_lossy().into_owned()])?;
@@ -148,7 +150,7 @@ fn put_aside(path: &Path) -> Result<Option<PathBuf>, HubError> {
 }
 
 /// Takes a name away, if it is there, before anything else is done.
-fn take_away(path: &Path) -> Result<(), HubError> {
+pub fn take_away(path: &Path) -> Result<(), HubError> {
     match std::fs::remove_file(path) {
         Err(why) if why.kind() == ErrorKind::NotFound => Ok(()),
         done => done.map_err(os(format!("taking {} away", path.display()))).and_then(|()| sync_folder(path)),

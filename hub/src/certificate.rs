@@ -3,7 +3,7 @@
 //! The authority is made once and pinned by everybody who logs in. What it signs is never kept: each start makes
 //! a new certificate, and so does a hub that runs on for long, so none is ever over and there is none to renew.
 
-use crate::backup::sync_folder;
+use crate::backup::{sync_folder, take_away};
 use crate::config::{Config, Tls};
 use crate::error::{HubError, os};
 use crate::{clock, limits};
@@ -195,13 +195,13 @@ fn text(path: &Path) -> Result<String, HubError> {
 }
 
 /// A new file, whole or not at all; it is there from then on, whatever happens. What root makes is for whom the folder belongs
-/// to.
+/// to, and a link that they put there is not followed.
 pub fn put(path: &Path, mode: u32, text: &str) -> Result<(), HubError> {
     let failed = || os(format!("writing {}", path.display()));
     let beside = path.with_extension("new");
-    let mut options = OpenOptions::new();
+    take_away(&beside)?;
     let mut file =
-        options.write(true).create(true).truncate(true).mode(mode).open(&beside).map_err(failed())?;
+        OpenOptions::new().write(true).create_new(true).mode(mode).open(&beside).map_err(failed())?;
     file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(failed())?;
     store::give_to_owner(&beside)?;
     std::fs::rename(&beside, path).map_err(failed())?;

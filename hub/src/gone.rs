@@ -1,5 +1,5 @@
-//! Who is no person of people.toml and can still do something at this hub. Roles, tokens and accounts elsewhere do without it,
-//! for the first administrator comes before it; so whoever takes somebody out of it is told what is left of them.
+//! Who is no person of people.toml and can still do something at this hub. Roles, tokens, accounts elsewhere and in chats do without
+//! it, for the first administrator comes before it; so whoever takes somebody out of it is told what is left of them.
 
 use crate::ledger::Ledger;
 use crate::policy::Policies;
@@ -59,7 +59,7 @@ pub fn left(
     let (who, keep) = if all.len() == 1 { ("who is", "keeps") } else { ("who are", "keep") };
     Ok(Some(format!(
         "{}, {who} in no people.toml, {keep} what they have here: `jit role set PERSON` takes roles away, `jit token revoke ID` \
-         each token of `jit token list`, and the page People accounts",
+         each token of `jit token list`, the page People accounts, and the page Chats chat accounts",
         said.join(", ")
     )))
 }

@@ -476,3 +476,71 @@ impl Observer<Committed> for Keeper {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+    use crate::{clock, serve};
+    use access::Text;
+    use chrono::TimeDelta;
+    use std::collections::BTreeSet;
+
+    /// One on a file of its own, with a token of alice's.
+    fn ledger() -> (tempfile::TempDir, Ledger, Token) {
+        let folder = tempfile::tempdir().unwrap();
+        let config = Config { state: folder.path().into(), ..Config::default() };
+        let log = Log::to(&folder.path().join("log"), "jit-hub").unwrap();
+        let (ledger, ..) = serve::open(&config, &log, (Signing::new().0, Bell::new().0), true).unwrap();
+        let first = ledger.make_admin(token(clock::wall())).unwrap().token;
+        (folder, ledger, first)
+    }
+
+    /// One of alice's for an hour, made by herself.
+    fn token(made: Time) -> Token {
+        let alice = Person::parse("alice").unwrap();
+        Token {
+            id: new_id().unwrap(),
+            person: alice.clone(),
+            name: Text::parse("a test").unwrap(),
+            scopes: BTreeSet::new(),
+            made,
+            made_by: Some(alice),
+            expires: made + TimeDelta::hours(1),
+            revoked: None,
+        }
+    }
+
+    /// Whoever calls has shown it before, and it was good then: what counts is how it stands when the other one is made.
+    #[test]
+    fn who_makes_a_token_by_one_that_is_revoked_or_over_meanwhile_is_too_late() {
+        let (_folder, ledger, by) = ledger();
+        let made = ledger.make_token(token(by.made), (by.id, false)).unwrap().token;
+        let other = ledger.make_token(token(by.made), (made.id, true)).unwrap().token;
+        ledger.revoke_token(by.id, by.person.clone(), by.made).unwrap();
+        ledger.sign_out(made.id, made.person.clone(), by.made).unwrap();
+        for (at, shown) in [
+            (by.made, (by.id, false)),
+            (by.made, (made.id, true)),
+            (other.expires, (other.id, false)),
+            (by.made, (new_id().unwrap(), false)),
+        ] {
+            let late = ledger.make_token(token(at), shown).map(drop).unwrap_err();
+            let words = format!("token {} is revoked or over by now", shown.0);
+            assert!(matches!(&late, DeskError::Forbidden(why) if *why == words), "{late:?}");
+        }
+        assert_eq!(ledger.read(|sql| rows::tokens(sql, None)).unwrap().len(), 3, "nothing came of it");
+    }
+
+    #[test]
+    fn what_a_sign_in_made_is_known_for_as_long_as_its_tokens_are() {
+        let (_folder, ledger, sign_in) = ledger();
+        let made = ledger.make_token(token(sign_in.made), (sign_in.id, true)).unwrap().token;
+        let known = || ledger.read(|sql| made::sign_in_of(sql, made.id)).unwrap();
+        let last = made.expires + limits::TOKENS_KEPT;
+        ledger.forget(last).unwrap();
+        assert_eq!(known(), Some(sign_in.id));
+        ledger.forget(last + TimeDelta::milliseconds(1)).unwrap();
+        assert_eq!(known(), None);
+    }
+}

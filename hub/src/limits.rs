@@ -158,8 +158,8 @@ pub const SIGN_AT_ONCE: u32 = 500;
 /// See [`SIGN_AT_ONCE`].
 pub const SIGN_AGAIN: Duration = Duration::from_secs(5);
 
-/// What the signer refused is not asked for again for so long, but by another key: nothing but another release of it would
-/// say otherwise, and each time is a line in the log. So much of that is remembered.
+/// What the signer refused is not asked for again for so long, but by another key or of one that was started anew: nothing but
+/// another release of it would say otherwise, and each time is a line in the log. So much of that is remembered.
 pub const REFUSED_FOR: Duration = Duration::from_secs(3600);
 /// See [`REFUSED_FOR`].
 pub const REFUSED: usize = 10_000;

@@ -116,12 +116,16 @@ pub struct Held {
     pub tokens: u64,
     /// Accounts elsewhere that sign them in.
     pub accounts: u64,
+    /// Accounts in chats that are theirs.
+    pub chats: u64,
 }
 
 impl std::fmt::Display for Held {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let mut parts: Vec<String> = self.roles.iter().map(|role| role.code().to_owned()).collect();
-        for (count, what) in [(self.tokens, "token"), (self.accounts, "account")] {
+        for (count, what) in
+            [(self.tokens, "token"), (self.accounts, "account"), (self.chats, "chat account")]
+        {
             match count {
                 0 => {}
                 1 => parts.push(format!("1 {what}")),
@@ -150,6 +154,11 @@ pub fn holders(connection: &dyn Sql, now: Time) -> Result<BTreeMap<Person, Held>
         connection.rows("SELECT person, count(*) FROM identity GROUP BY person", &[])?;
     for (name, count) in rows {
         all.entry(person(&name)?).or_default().accounts = count;
+    }
+    let rows: Vec<(String, u64)> =
+        connection.rows("SELECT person, count(*) FROM teams_account GROUP BY person", &[])?;
+    for (name, count) in rows {
+        all.entry(person(&name)?).or_default().chats = count;
     }
     Ok(all)
 }

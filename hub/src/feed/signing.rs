@@ -5,6 +5,7 @@ use super::rows;
 use crate::error::HubError;
 use crate::following::behind;
 use crate::sight::Sight;
+use crate::signer::Process;
 use crate::site::Site;
 use crate::{clock, limits};
 use access::{GrantId, HostName, Time};
@@ -45,12 +46,14 @@ pub struct Signs {
     told: Option<Time>,
     /// What the signer does not sign.
     declined: Declined,
+    /// Which one that is of.
+    process: Option<Process>,
 }
 
 impl Signs {
     /// The one of this hub.
     pub fn of(site: Arc<Site>) -> Self {
-        Self { site, told: None, declined: Declined::default() }
+        Self { site, told: None, declined: Declined::default(), process: None }
     }
 
     /// Starts it. It ends after the last [`Signing`] is dropped.
@@ -82,6 +85,11 @@ impl Signs {
 
     /// Signs all there is to sign; where keys changed by the new one, before hosts hear of the change.
     fn round(&mut self) -> Result<(), String> {
+        let process = self.site.signer.process();
+        if process != self.process {
+            // It may be of another release, that says otherwise.
+            (self.process, self.declined) = (process, Declined::default());
+        }
         let next = if self.site.is_voice_old() { Some(self.site.next_voice()) } else { None };
         let (next, away) = match next {
             Some(Err(why)) => (None, Some(why.to_string())),

@@ -14,9 +14,13 @@ pub struct Allowance {
     left: Mutex<HashMap<HostName, Left>>,
 }
 
+/// Of these parts is a unit, and each millisecond gives [`Allowance::a_day`] of them back: so nothing of what makes less than one
+/// unit is lost, however often somebody calls.
+const PARTS: u64 = 86_400_000;
+
 #[derive(Clone, Copy)]
 struct Left {
-    units: u64,
+    parts: u64,
     at: Time,
 }
 
@@ -29,15 +33,13 @@ impl Allowance {
     /// Takes so much of what a host that is known has left. Whether it had that.
     pub fn take(&self, host: &HostName, units: u64, now: Time) -> bool {
         let mut all = self.left.lock().unwrap_or_else(PoisonError::into_inner);
-        let left = all.entry(host.clone()).or_insert(Left { units: self.most, at: now });
+        let left = all.entry(host.clone()).or_insert(Left { parts: self.full(), at: now });
         let passed = u64::try_from((now - left.at).num_milliseconds()).unwrap_or_default();
-        let back = passed.saturating_mul(self.a_day) / 86_400_000;
-        let Some(rest) = left.units.saturating_add(back).min(self.most).checked_sub(units) else {
+        let has = left.parts.saturating_add(passed.saturating_mul(self.a_day)).min(self.full());
+        let Some(rest) = units.checked_mul(PARTS).and_then(|taken| has.checked_sub(taken)) else {
             return false;
         };
-        // What makes less than one unit is not lost to whoever calls often.
-        let at = if back == 0 { left.at } else { now.max(left.at) };
-        *left = Left { units: rest, at };
+        *left = Left { parts: rest, at: now.max(left.at) };
         true
     }
 
@@ -45,8 +47,12 @@ impl Allowance {
     pub fn give_back(&self, host: &HostName, units: u64) {
         let mut all = self.left.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(left) = all.get_mut(host) {
-            left.units = left.units.saturating_add(units).min(self.most);
+            left.parts = left.parts.saturating_add(units.saturating_mul(PARTS)).min(self.full());
         }
+    }
+
+    fn full(&self) -> u64 {
+        self.most.saturating_mul(PARTS)
     }
 }
 
@@ -86,5 +92,17 @@ mod tests {
         let calls = (1..=6000).map(|n| start + TimeDelta::milliseconds(n * 10));
         let taken = calls.filter(|now| allowance.take(&host, 1, *now)).count();
         assert_eq!(taken, 500 + 60 * 20, "what it had, and twenty in each of sixty seconds");
+    }
+
+    #[test]
+    fn what_makes_less_than_one_is_given_back_with_the_next() {
+        let host = HostName::parse("loud").unwrap();
+        let start = Time::from_timestamp(1_800_000_000, 0).unwrap();
+        let allowance = Allowance::of(HOST_SAYS, HOST_SAYS_A_DAY);
+        assert!(allowance.take(&host, HOST_SAYS, start));
+        // One comes back in 50 ms, and each of these calls takes two in 70 ms.
+        let calls = (1..=1000).map(|n| start + TimeDelta::milliseconds(n * 70));
+        let taken = calls.filter(|now| allowance.take(&host, 2, *now)).count();
+        assert_eq!(taken, 70 * 20 / 2, "twenty in each of seventy seconds");
     }
 }

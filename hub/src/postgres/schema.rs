@@ -1,7 +1,7 @@
 //! The tables, made and brought to what this release knows, while hubs of older releases go on.
 //!
 //! Steps go forward only and add only, in one transaction that holds a lock, so that of hubs that start at once one
-//! takes them. A step says which releases can go on beside it by the newest step that they know.
+//! takes them. A step says which releases can start beside it by the newest step that they know; who runs is let be.
 
 use super::dialect;
 use super::link::Link;
@@ -16,7 +16,8 @@ use store::{Sql, StoreError};
 pub(super) struct Step {
     /// The statements.
     pub(super) sql: fn() -> String,
-    /// Hubs that know the steps up to this one can go on after it.
+    /// Hubs that know the steps up to this one can start after it. The last step taken speaks for all, so it is never lower
+    /// than that of the step before.
     pub(super) oldest: i64,
 }
 
@@ -27,8 +28,8 @@ pub(super) const STEPS: &[Step] = &[
     Step { sql: outbox, oldest: 1 },
     Step { sql: signin, oldest: 1 },
     Step { sql: teams, oldest: 1 },
-    Step { sql: chats, oldest: 1 },
-    Step { sql: made, oldest: 1 },
+    Step { sql: chats, oldest: 6 },
+    Step { sql: made, oldest: 6 },
 ];
 
 /// Held while a step is taken: of this product alone among those that share a server.
@@ -64,7 +65,8 @@ fn teams() -> String {
     dialect::tables(&format!("{}{}", crate::outbox::TABLES, crate::teams::TABLES))
 }
 
-/// Codes that link accounts in any chat. A code that one of the hubs of before made is none to others, for ten minutes.
+/// Codes that link accounts in any chat. A code that one of the hubs of before made is none to others, for ten minutes. Hubs
+/// that do not know it cannot read what comes of Slack, nor tell of it; their outbox would pass it over for all.
 fn chats() -> String {
     dialect::tables(crate::chats::TABLES)
 }

@@ -385,6 +385,18 @@ fn an_older_hub_goes_on_while_and_after_a_newer_one_adds_to_the_tables_unless_it
 }
 
 #[test]
+fn a_hub_that_cannot_read_what_comes_of_slack_does_not_start_where_one_was_that_can() {
+    let server = Postgres::start().unwrap();
+    start(&server.url(), ROOM);
+    let place = place(&server.url());
+    let refused = bring(&place, &STEPS[..5], None).unwrap_err();
+    assert!(matches!(refused, StoreError::Newer { found, known: 5, .. } if found > 5), "{refused:?}");
+    bring(&place, &STEPS[..6], None).unwrap();
+    let asks: Vec<i64> = STEPS.iter().map(|step| step.oldest).collect();
+    assert!(asks.is_sorted(), "a later step takes nothing back of what an earlier one asks: {asks:?}");
+}
+
+#[test]
 fn a_database_that_loses_what_it_acknowledged_or_is_of_no_hub_is_not_used() {
     let server = Postgres::start().unwrap();
     let none = Server::open(place(&server.url()), ROOM, None);

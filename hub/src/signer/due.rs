@@ -123,7 +123,7 @@ fn asked(grant: &Grant, opening: &Request, longer: TimeDelta) -> Result<(), &'st
 }
 
 #[cfg(test)]
-mod tests {
+pub mod tests {
     use super::*;
     use access::{GrantId, HostName, Login, RequestId, Service, Set, Span, Text, Time};
     use std::collections::{BTreeMap, BTreeSet};
@@ -142,7 +142,7 @@ mod tests {
     }
 
     /// What alice asked for, and bob agreed to.
-    fn approved() -> (Grant, Request) {
+    pub fn approved() -> (Grant, Request) {
         let id = GrantId::from_random(7);
         let alice: BTreeSet<Login> = [Login::parse("alice").unwrap()].into();
         let ask = Ask {

@@ -16,6 +16,7 @@ use crate::limits;
 use access::Grant;
 use serde::{Deserialize, Serialize};
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use sync::{Envelope, PublicKey, SignedManifest};
@@ -75,8 +76,15 @@ enum Answer {
     Manifest(SignedManifest),
     Ring(Ring),
     No(String),
-    /// Not so soon.
+    /// Not now.
     Later(String),
+}
+
+/// What tells the process behind a socket from the next one, which makes the socket anew.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Process {
+    inode: (u64, u64),
+    changed: (i64, i64),
 }
 
 /// Asks the signer.
@@ -89,6 +97,12 @@ impl Client {
     /// The one behind this socket.
     pub fn at(socket: &Path) -> Self {
         Self { socket: socket.into() }
+    }
+
+    /// Which process answers; none where there is no socket.
+    pub fn process(&self) -> Option<Process> {
+        let socket = std::fs::metadata(&self.socket).ok()?;
+        Some(Process { inode: (socket.dev(), socket.ino()), changed: (socket.ctime(), socket.ctime_nsec()) })
     }
 
     /// A grant, signed; `before` is the same version as another key signed it.

@@ -98,7 +98,8 @@ impl Signer {
         let line = line(&mut stream)?;
         let answer = match serde_json::from_slice(&line) {
             Ok(ask) => self.decide(ask, root, clock::wall()),
-            Err(why) => Answer::No(format!("the question does not read: {why}")),
+            // Whoever asks is of another release, until one of the two is started anew: that says nothing of a grant.
+            Err(why) => Answer::Later(format!("the question does not read: {why}")),
         };
         if let Answer::No(why) | Answer::Later(why) = &answer {
             self.log.put(Level::Err, format!("signer: refused: {why}"));
@@ -118,7 +119,7 @@ impl Signer {
             }
             Ask::Permit { grant } => match self.permit(&mut held, *grant, now) {
                 Ok(envelope) => Answer::Permit(envelope, held.grant.public()),
-                Err(why) => Answer::No(why),
+                Err(why) => why.into(),
             },
             Ask::Manifest => {
                 let settled = held.ring.settled(now);
@@ -197,12 +198,15 @@ impl Signer {
         Ok(envelope)
     }
 
-    fn permit(&self, held: &mut Held, grant: Grant, now: Time) -> Result<Envelope, String> {
+    fn permit(&self, held: &mut Held, grant: Grant, now: Time) -> Result<Envelope, Unsigned> {
         let (id, person) = (grant.id, grant.person.clone());
         if !held.rate.take(Instant::now()) {
-            return Err(format!("permit {id} of {person}: too many a minute; it is tried again"));
+            return Err(Unsigned::Later(format!(
+                "permit {id} of {person}: too many a minute; it is tried again"
+            )));
         }
-        may_be_permitted(&grant, now).map_err(|why| format!("permit {id} of {person}: {why}"))?;
+        may_be_permitted(&grant, now)
+            .map_err(|why| Unsigned::No(format!("permit {id} of {person}: {why}")))?;
         let signed = SignedPermit::sign(&Permit { hub: self.hub.clone(), grant }, &held.grant);
         let key = held.grant.public().id();
         self.log.put(Level::Notice, format!("signer: signed permit={id} user={person} key={key}"));
@@ -298,7 +302,45 @@ impl Rate {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::signer::due::tests::approved;
+    use crate::signer::unexpected;
+    use access::{Ended, EndedHow, HostName};
     use std::time::Duration;
+
+    #[test]
+    fn what_is_too_much_for_now_is_put_off_and_what_is_not_due_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let [root, grants, views] = [1, 2, 3].map(|byte| SecretKey::from_random(&[byte; 32]));
+        let ring = Ring::first(grants.public(), views.public(), clock::wall());
+        let signer = Signer {
+            hub: HubId::new(HostName::parse("hub").unwrap()),
+            keys: SignerKeys::of(&Config::default()),
+            root,
+            held: Mutex::new(Held { ring, grant: grants, rate: Rate::full(Instant::now()) }),
+            callers: AtomicUsize::new(0),
+            log: Log::to(&folder.path().join("log"), "jit-hub").unwrap(),
+        };
+        let answer = |grant: &Grant, requests: &[Request]| {
+            let ask =
+                Ask::Grant { grant: Box::new(grant.clone()), requests: requests.to_vec(), before: None };
+            signer.decide(ask, false, clock::wall())
+        };
+        let (grant, request) = approved();
+        let requests = [request];
+        assert!(matches!(answer(&grant, &requests), Answer::Grant(_)));
+        // After a rush of which no minute makes up.
+        signer.held.lock().unwrap().rate.left = -1.0e9;
+        let put_off = answer(&grant, &requests);
+        assert!(matches!(&put_off, Answer::Later(why) if why.contains("it is tried again")), "{put_off:?}");
+        assert!(matches!(unexpected(&put_off), HubError::Signer(_)), "which the hub does not remember");
+        let refused = answer(&grant, &[]);
+        assert!(matches!(&refused, Answer::No(why) if why.contains("it comes of no request")), "{refused:?}");
+        assert!(matches!(unexpected(&refused), HubError::Unsigned(_)), "which it does");
+        let permit = signer.decide(Ask::Permit { grant: Box::new(grant.clone()) }, false, clock::wall());
+        assert!(matches!(permit, Answer::Later(_)), "{permit:?}");
+        let ended = Some(Ended { how: EndedHow::Revoked, at: grant.approved_at, by: None, reason: None });
+        assert!(matches!(answer(&Grant { ended, ..grant }, &[]), Answer::Grant(_)), "an end is never late");
+    }
 
     #[test]
     fn a_rush_is_signed_up_to_a_bound_and_goes_on_by_the_minute() {

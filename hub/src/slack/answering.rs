@@ -57,7 +57,7 @@ impl Believed {
         let signature = slack.secret.verified(headers, body, site.clock.time()).map_err(refuse)?;
         let place = Arc::clone(&slack.places).try_acquire_owned().map_err(|_| {
             Refused(ProblemCode::Unavailable.because(format!(
-                "{} clicks and words from Slack are being answered: try again in a moment",
+                "{} clicks and words from Slack are being done: try again in a moment",
                 limits::AT_ONCE
             )))
         })?;
@@ -106,10 +106,9 @@ async fn interact(
             None => clicks::clicked(&site, &slack, &payload, &click),
         }
     };
-    let said = soon(&site, &slack, to.clone(), believed.place, work).await;
-    if let Some((said, place)) = said {
+    if let Some(said) = soon(&site, &slack, to.clone(), believed.place, work).await {
         // The answer to this call is shown to nobody.
-        later(site, slack, to, place, async move { Some(said) });
+        later(site, slack, to, async move { Some(said) });
     }
     Ok(StatusCode::OK.into_response())
 }
@@ -144,43 +143,52 @@ async fn command(
         }
     };
     Ok(match soon(&site, &slack, to, believed.place, work).await {
-        Some((said, _)) => Json(said).into_response(),
+        Some(said) => Json(said).into_response(),
         None => StatusCode::OK.into_response(),
     })
 }
 
-/// Does it off the event loop. What is said to it, if that is known within the time that Slack waits; else it is sent when it
-/// is.
+/// Does it off the event loop, in a place that is free once it is done: what is said of it can take Slack long. What that is, if
+/// it is known within the time that Slack waits; else it is sent when it is.
 async fn soon(
     site: &Arc<Site>,
     slack: &Arc<Slack>,
     to: String,
     place: OwnedSemaphorePermit,
     work: impl FnOnce() -> Value + Send + 'static,
-) -> Option<(Value, OwnedSemaphorePermit)> {
-    let mut working = tokio::task::spawn_blocking(work);
+) -> Option<Value> {
+    let mut working = tokio::task::spawn_blocking(move || {
+        let _place = place;
+        work()
+    });
     match tokio::time::timeout(limits::ANSWERED, &mut working).await {
-        Ok(Ok(said)) => Some((said, place)),
+        Ok(Ok(said)) => Some(said),
         // The hub is stopping.
         Ok(Err(_)) => None,
         Err(_) => {
-            later(Arc::clone(site), Arc::clone(slack), to, place, async move { working.await.ok() });
+            later(Arc::clone(site), Arc::clone(slack), to, async move { working.await.ok() });
             None
         }
     }
 }
 
-/// Says it to whoever clicked or typed, after the call was answered.
+/// Says it to whoever clicked or typed, after the call was answered: to a few at once, and no more.
 fn later(
     site: Arc<Site>,
     slack: Arc<Slack>,
     to: String,
-    place: OwnedSemaphorePermit,
     said: impl Future<Output = Option<Value>> + Send + 'static,
 ) {
     tokio::spawn(async move {
-        let _place = place;
         let Some(said) = said.await else { return };
+        let Ok(_line) = slack.lines.try_acquire() else {
+            let most = limits::REPLIES;
+            let what = format!(
+                "more than {most} answers to Slack at once: what was asked there is done, and one was not told so"
+            );
+            site.log.put(Level::Warning, what);
+            return;
+        };
         if let Err(why) = slack.replies.send(&to, &said).await {
             site.log.put(Level::Warning, format!("answering somebody in Slack: {why}"));
         }

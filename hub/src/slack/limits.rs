@@ -24,8 +24,11 @@ pub const FORM: usize = 50;
 /// A call is answered within this, whatever came of it by then: Slack waits for 3 s.
 pub const ANSWERED: Duration = Duration::from_secs(2);
 
-/// Clicks and words that are answered at once.
+/// Clicks and words of which is done at once what they ask.
 pub const AT_ONCE: usize = 32;
+
+/// And that are answered at once after that, beside messages: each a few lines, which Slack can take a minute to take.
+pub const REPLIES: usize = 32;
 
 /// An answer that was not taken is sent again so often, after so long: who waits for it clicks again by then.
 pub const REPLY_TRIES: u32 = 3;

@@ -34,7 +34,10 @@ pub struct Slack {
     secret: Secret,
     known: Known,
     replies: Replies,
+    /// What is done at once.
     places: Arc<Semaphore>,
+    /// What is said at once of what was done.
+    lines: Semaphore,
 }
 
 impl Slack {
@@ -56,6 +59,7 @@ impl Slack {
             known: Known::default(),
             replies: Replies::new(settings).map_err(wrong)?,
             places: Arc::new(Semaphore::new(limits::AT_ONCE)),
+            lines: Semaphore::new(limits::REPLIES),
         }))
     }
 

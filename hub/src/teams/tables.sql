@@ -12,6 +12,17 @@ CREATE TABLE IF NOT EXISTS teams_account (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS teams_account_person ON teams_account (person);
 
+-- Of before, and empty or over: codes are in chat_code. It stays, for steps only add, and files of then that are brought to a
+-- server have it.
+CREATE TABLE IF NOT EXISTS teams_code (
+    hash       BLOB PRIMARY KEY,
+    person     TEXT NOT NULL,
+    expires_ms INTEGER NOT NULL,
+    account    TEXT,            -- who said it
+    name       TEXT,
+    chat       TEXT
+) STRICT, WITHOUT ROWID;
+
 -- Chats and channels that the bot is in, and where they are called.
 CREATE TABLE IF NOT EXISTS teams_place (
     conversation TEXT PRIMARY KEY,

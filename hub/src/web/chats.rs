@@ -17,9 +17,6 @@ use std::sync::Arc;
 /// The accounts.
 pub async fn show(State(site): State<Arc<Site>>, call: Call) -> Response {
     guard::shown(site, call, |site, visitor| {
-        if !site.has_chats() {
-            return Ok(Answer::Page("Chats", html! { p { "This hub listens to no chat." } }));
-        }
         let (admin, person, now) = (visitor.caller.roles.admin, &visitor.caller.person, visitor.now);
         let (accounts, claims, places) = site.ledger.read(|sql| {
             let whose = (!admin).then_some(person);
@@ -29,6 +26,10 @@ pub async fn show(State(site): State<Arc<Site>>, call: Call) -> Response {
             };
             Ok((rows::all_accounts(sql, whose)?, rows::claims(sql, person, now)?, places))
         })?;
+        // What was linked when there was one can be taken away all the same.
+        if !site.has_chats() && accounts.is_empty() {
+            return Ok(Answer::Page("Chats", html! { p { "This hub listens to no chat." } }));
+        }
         let (own, others): (Vec<_>, Vec<_>) = accounts.iter().partition(|account| account.person == *person);
         Ok(Answer::Page(
             "Chats",
@@ -38,11 +39,13 @@ pub async fn show(State(site): State<Arc<Site>>, call: Call) -> Response {
                 p { "Whoever has an account below is you in that chat: they can ask in your name, and approve what you can as far as each rule lets a chat. What comes by a webhook alone approves nothing." }
                 @if own.is_empty() { p { "No account is linked to you." } }
                 ul.cards { @for account in &own { (account_card(visitor, account)) } }
-                h2 { "Link another" }
-                form method="post" action="/web/teams/code" {
-                    (csrf(visitor))
-                    p.buttons { button { "Make a code" } }
-                }
+                @if site.has_chats() {
+                    h2 { "Link another" }
+                    form method="post" action="/web/teams/code" {
+                        (csrf(visitor))
+                        p.buttons { button { "Make a code" } }
+                    }
+                } @else { p { "This hub listens to no chat now." } }
                 @if !others.is_empty() {
                     h2 { "Of others" }
                     ul.cards { @for account in &others { (account_card(visitor, account)) } }

@@ -124,6 +124,7 @@ fn forms(site: &Site, visitor: &Visitor) -> Markup {
 
 fn accounts_of(visitor: &Visitor, accounts: &[Bound]) -> Markup {
     html! {
+        @if visitor.caller.roles.admin { p { a href="/web/teams" { "Accounts in chats" } " are a page of their own." } }
         h2 { "Accounts elsewhere" }
         @if accounts.is_empty() { p { "None is bound to anybody." } }
         ul.cards { @for bound in accounts { (bound_card(visitor, bound)) } }

@@ -1,6 +1,7 @@
 //! Who was taken out of people.toml, and what they still have.
 
 use crate::room::{Hub, PEOPLE, POLICY};
+use crate::web::{Browser, OWN};
 use api::{NewPolicy, Role, Roles, Scope};
 
 #[test]
@@ -35,5 +36,18 @@ fn who_is_taken_out_of_people_toml_is_named_until_roles_and_tokens_are_taken_awa
     roles("carol", &[]);
     assert!(said(&hub.admin).contains("carol (1 token)"), "{}", said(&hub.admin));
     admin.revoke_token(&token.token.id.to_string()).unwrap();
+    assert!(!said(&hub.admin).contains("carol ("), "{}", said(&hub.admin));
+
+    hub.sql(
+        "INSERT INTO teams_account (tenant, account, person, name, chat, linked_ms, seq) \
+         VALUES ('slack/T0JIT', 'U0CAROL', 'carol', 'carol', '', 0, 1)",
+    );
+    let left = said(&hub.admin);
+    assert!(left.contains("carol (1 chat account), who is") && left.contains("the page Chats"), "{left}");
+    let browser = Browser::of(&hub, "admin");
+    let page = browser.get("/web/teams");
+    assert!(page.has("U0CAROL") && page.has("listens to no chat now"), "{}", page.0);
+    let fields = ["csrf", "tenant", "account"].map(|name| (name, page.field(name)));
+    assert_eq!(browser.send("/web/teams/unlink", OWN, &fields).status(), "303");
     assert!(!said(&hub.admin).contains("carol ("), "{}", said(&hub.admin));
 }

@@ -1,10 +1,11 @@
 //! Which keys hosts believe: what changes them, and what goes on without the process that signs.
 
 use crate::host::{granted, joined};
-use crate::room::{Hub, text};
+use crate::room::{Hub, rest, text};
 use api::EndGrant;
 use rustix::process::Signal;
 use std::collections::BTreeSet;
+use std::io::Write as _;
 
 fn rotate(hub: &mut Hub, arguments: &[&str]) {
     let done = hub.command("keys").arg("rotate").args(arguments).output().unwrap();
@@ -100,6 +101,19 @@ fn what_the_signer_refuses_is_asked_for_once_and_holds_nothing_else_up() {
     assert_eq!(hub.logged(&words), 1, "each of those was a look for what is to be signed");
     let warnings = hub.client(&hub.admin).status().unwrap().warnings;
     assert!(warnings.iter().any(|said| said.contains("it comes of no request")), "{warnings:?}");
+    // One that is started anew may be of another release.
+    hub.stop_signing();
+    hub.sign();
+    crate::room::until("the next signer is asked", || hub.logged(&words) > 1);
+}
+
+#[test]
+fn a_question_that_the_signer_cannot_read_is_put_off_and_not_refused() {
+    let hub = Hub::new();
+    let mut signer = std::os::unix::net::UnixStream::connect(hub.path("signer.sock")).unwrap();
+    signer.write_all(b"{\"grant\":{\"of\":\"another release\"}}\n").unwrap();
+    let answer = rest(&mut signer);
+    assert!(answer.starts_with("{\"later\":\"the question does not read: "), "{answer}");
 }
 
 #[test]
@@ -140,7 +154,7 @@ fn what_is_revoked_while_the_signer_is_away_opens_nothing_and_is_signed_when_it_
 #[test]
 fn a_hub_that_was_restored_alarms_and_is_given_back_what_hosts_know() {
     let mut hub = Hub::with_policy();
-    let (mut host, other) = (joined(&hub, "db-7"), joined(&hub, "db-8"));
+    let (mut host, other, gone) = (joined(&hub, "db-7"), joined(&hub, "db-8"), joined(&hub, "db-9"));
     let ended = granted(&hub, "db-7");
     let mut stream = host.listen(&hub);
     host.hears_until(&mut stream, |state| state.grants().count() == 1);
@@ -183,8 +197,12 @@ fn a_hub_that_was_restored_alarms_and_is_given_back_what_hosts_know() {
         gated: Vec::new(),
         version: access::Text::parse("9.9.9").unwrap(),
     };
-    other.is_heard::<serde_json::Value>(&hub, "state", &state);
-    assert!(warned("2 hosts say, each by itself") && warned("it lost commits"));
+    for host in [&other, &gone] {
+        host.is_heard::<serde_json::Value>(&hub, "state", &state);
+    }
+    assert!(warned("3 hosts say, each by itself") && warned("it lost commits"));
+    hub.client(&hub.admin).remove_host(&access::HostName::parse("db-9").unwrap()).unwrap();
+    assert!(warned("2 hosts say, each by itself"), "what a host said that is none any more is nobody's word");
 
     let early = host.give_back(&hub);
     assert!(early.contains("\"grants\":0,\"ended\":0"), "nobody asked for it: {early}");

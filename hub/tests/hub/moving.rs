@@ -55,6 +55,12 @@ fn a_hub_that_is_brought_to_a_server_is_the_same_there_and_goes_on() {
     let migrate = |hub: &Hub| hub.command("migrate").args(["--to", &server.url()]).output().unwrap();
     says(&migrate(&hub), false, "another daemon has it open");
     let (before, records) = (all(&hub), journal(&hub));
+    // As builds before chat_code left it.
+    hub.sql(
+        "CREATE TABLE IF NOT EXISTS teams_code (hash BLOB PRIMARY KEY, person TEXT NOT NULL, expires_ms INTEGER NOT NULL, \
+         account TEXT, name TEXT, chat TEXT) STRICT, WITHOUT ROWID",
+    );
+    hub.sql("INSERT INTO teams_code (hash, person, expires_ms) VALUES (x'01', 'alice', 1)");
     hub.signal(Signal::TERM);
     assert!(hub.ends());
     // What is there as somebody else's is left alone.
@@ -62,6 +68,7 @@ fn a_hub_that_is_brought_to_a_server_is_the_same_there_and_goes_on() {
     says(&migrate(&hub), false, "already exists");
     server.psql("DROP TABLE token").unwrap();
     says(&migrate(&hub), true, "read back and found the same");
+    assert_eq!(server.psql("SELECT person FROM teams_code").unwrap(), "alice");
     says(&migrate(&hub), false, "there is a hub in it already");
     let path = hub.path("hub.toml");
     let config = std::fs::read_to_string(&path).unwrap();
@@ -97,6 +104,10 @@ fn what_root_makes_for_the_hub_belongs_to_whom_its_folder_belongs_to() {
         let found = (file.uid(), file.gid(), file.permissions().mode() & 0o777);
         assert_eq!(found, (65534, 65534, mode), "{name}");
     };
+    let theirs = hub.path("theirs");
+    std::fs::write(&theirs, "root's").unwrap();
+    let link = |name: &str| std::os::unix::fs::symlink(&theirs, state.join(name)).unwrap();
+    link("authority.new");
     says(&hub.command("init").output().unwrap(), true, "is set up already");
     belongs("authority.json", 0o644);
     belongs("hub.lock", 0o600);
@@ -112,12 +123,12 @@ fn what_root_makes_for_the_hub_belongs_to_whom_its_folder_belongs_to() {
     );
 
     // Whoever the folder belongs to gets nothing else by it.
-    let theirs = hub.path("theirs");
-    std::fs::write(&theirs, "").unwrap();
     std::fs::remove_file(state.join("hub.lock")).unwrap();
-    std::os::unix::fs::symlink(&theirs, state.join("hub.lock")).unwrap();
+    link("hub.lock");
+    link("hub.db.restored");
     says(&hub.command("restore").arg(hub.path("copy")).arg("--force").output().unwrap(), true, "is back");
     assert_eq!(std::fs::metadata(&theirs).unwrap().uid(), 0);
+    assert_eq!(std::fs::read_to_string(&theirs).unwrap(), "root's");
     hub.serve();
     assert_eq!(all(&hub), before);
 }

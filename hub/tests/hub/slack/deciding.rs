@@ -1,7 +1,7 @@
 //! Requests as messages with buttons, and clicks on them.
 
-use super::double::{Double, Message, account, hub_of, linked};
-use crate::room::Hub;
+use super::double::{Double, Message, SECRET, account, hub_by, hub_of, linked};
+use crate::room::{Hub, PATIENCE};
 use access::{Span, Text};
 use api::{NewPolicy, NewRequest, NewReview, NewVerdict, RequestView, Scope};
 use serde_json::{Value, json};
@@ -217,7 +217,7 @@ fn a_double_click_is_one() {
         for body in &bodies {
             let (hub, double) = (&hub, &double);
             scope.spawn(move || {
-                let heads = double.signed(super::double::SECRET, body, 0);
+                let heads = double.signed(SECRET, body, 0);
                 assert_eq!(Double::sends(hub, "/slack/interactions", &heads, body).0, 200);
             });
         }
@@ -243,7 +243,7 @@ fn a_click_that_is_sent_again_is_refused() {
     let (bob, id) = (linked(&hub, "bob"), asks(&hub, "alice", "db-2"));
     let message = double.message(OPS, &id);
     let body = Double::body(&double.click(&message, 0, "approve", &bob, &[]));
-    let heads = double.signed(super::double::SECRET, &body, 0);
+    let heads = double.signed(SECRET, &body, 0);
     assert_eq!(Double::sends(&hub, "/slack/interactions", &heads, &body).0, 200);
     let (status, said) = Double::sends(&hub, "/slack/interactions", &heads, &body);
     assert!(status == 403 && said.contains("heard before"), "{status} {said}");
@@ -312,6 +312,28 @@ fn what_was_broken_open_is_looked_at_by_a_click() {
 }
 
 #[test]
+fn who_clicks_and_types_is_heard_while_slack_takes_no_answers() {
+    let double = Double::but(|call| {
+        if call.line.contains(" /actions/") {
+            std::thread::sleep(PATIENCE);
+        }
+        None
+    });
+    let hub = hub_by(&double, POLICY, PEOPLE, "");
+    let (people, id) = ([linked(&hub, "bob"), linked(&hub, "dave")], asks(&hub, "alice", "db-1"));
+    let message = double.message(OPS, &id);
+    // One more than are answered at once, and than are done at once.
+    for n in 0..33 {
+        let body = Double::body(&double.click(&message, 0, "approve", &people[n % 2], &[]));
+        let heads = double.signed(SECRET, &body, 0);
+        assert_eq!(Double::sends(&hub, "/slack/interactions", &heads, &body).0, 200, "click {n}");
+    }
+    hub.logs("more than 32 answers to Slack at once: what was asked there is done, and one was not told so");
+    assert!(matches!(sees(&hub, &id).state, RequestState::Approved { .. }));
+    assert!(double.hears(&hub, &people[0], "help").to_string().contains("what you hold now"));
+}
+
+#[test]
 fn an_answer_goes_to_slack_alone_and_other_things_are_let_be() {
     let (hub, double) = room();
     let (bob, id) = (linked(&hub, "bob"), asks(&hub, "alice", "db-1"));
@@ -319,7 +341,7 @@ fn an_answer_goes_to_slack_alone_and_other_things_are_let_be() {
     let elsewhere = crate::receiver::Receiver::new();
     let sends = |payload: &Value| {
         let body = Double::body(payload);
-        Double::sends(&hub, "/slack/interactions", &double.signed(super::double::SECRET, &body, 0), &body).0
+        Double::sends(&hub, "/slack/interactions", &double.signed(SECRET, &body, 0), &body).0
     };
     // A choice before the button, and a payload of another kind.
     let mut choice = double.click(&message, 0, "approve", &bob, &[]);

@@ -305,7 +305,13 @@ pub fn linked(hub: &Hub, person: &str) -> String {
 
 /// A hub that listens to it, under this policy.
 pub fn hub_of(policy: &str, people: &str, more: &str) -> (Hub, Double) {
-    let (folder, double) = (tempfile::tempdir().unwrap(), Double::start());
+    let double = Double::start();
+    (hub_by(&double, policy, people, more), double)
+}
+
+/// A hub that listens to this one.
+pub fn hub_by(double: &Double, policy: &str, people: &str, more: &str) -> Hub {
+    let folder = tempfile::tempdir().unwrap();
     let more = format!("{}{more}", Double::listening(folder.path()));
     let lines = double.lines(folder.path(), &more);
     let mut hub = Hub::set_up_in(folder, "", crate::database::Database::start(), &lines);
@@ -317,7 +323,7 @@ pub fn hub_of(policy: &str, people: &str, more: &str) -> (Hub, Double) {
     hub.serve();
     let new = api::NewPolicy { policy: policy.to_owned(), people: Some(people.to_owned()) };
     hub.client(&hub.admin).apply_policy(&new).unwrap();
-    (hub, double)
+    hub
 }
 
 impl Workspace {
