@@ -122,10 +122,10 @@ fn logs_that_went_before_on_the_same_host_are_seen_and_those_of_others_are_not()
         };
         let own = of("web-1", "jitd", LOG.0[0], 2);
         let (first, last) = (of("web-1", "jitd", 8, 0), of("web-1", "jitd", 8, 1));
-        let older = of("web-1", "jitd", 7, 2);
+        let older = of("web-1", "jitd", 6, 2);
         // In whatever order files are named, and whatever is said of it later.
         for order in [[&first, &last, &older, &own], [&own, &last, &first, &older]] {
-            assert_eq!(others(&order.map(String::clone)), [(7, 3), (8, 2)], "{at}");
+            assert_eq!(others(&order.map(String::clone)), [(6, 3), (8, 2)], "{at}");
         }
         assert_eq!(
             others(&[of("web-2", "jitd", 8, 0), of("web-1", "jit-hub", 9, 0), own.clone()]),
