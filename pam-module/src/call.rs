@@ -6,7 +6,6 @@ use frame::{Mode, Notice, Phase, Question};
 use pam::items::{Item, RHost, RUser, Service, Tty, User};
 use pam::module::PamHandle;
 use std::io::Read as _;
-use std::net::IpAddr;
 use std::time::Duration;
 
 /// The question, without nonce and mode, or in words why there is none.
@@ -30,7 +29,7 @@ pub fn question(pamh: &mut PamHandle, phase: Phase) -> Result<Question, String> 
     // session's turn: by then pam_env(8) may have read ~/.pam_environment. Who switches came in before.
     let address = match () {
         () if switches(&service) => Vec::new(),
-        () if is_session && rhost.parse::<IpAddr>().is_ok() => rhost.clone().into_bytes(),
+        () if is_session && is_like_an_address(&rhost) => rhost.clone().into_bytes(),
         () if is_session => Vec::new(),
         () => {
             let connection = sys::pam_environment(pamh, c"SSH_CONNECTION").unwrap_or_default();
@@ -57,6 +56,12 @@ pub fn question(pamh: &mut PamHandle, phase: Phase) -> Result<Question, String> 
         can_prompt: false,
         wish: frame::Wish::default(),
     })
+}
+
+/// Whether it can be an address; the daemon says whether it is one.
+fn is_like_an_address(text: &str) -> bool {
+    text.len() <= frame::limits::ADDRESS
+        && text.bytes().all(|byte| byte.is_ascii_hexdigit() || matches!(byte, b'.' | b':'))
 }
 
 /// Services in which somebody who is in becomes somebody else: the subject is the invoker.

@@ -426,8 +426,9 @@ fn what_the_gate_has_no_record_of_goes_to_syslog() {
             stack(folder.path(), "spare_user=daemon").run_under(&under, "sshd", "daemon", "acct", &[]);
         assert_eq!(outcome.is_quiet().code(), SUCCESS);
         let calls = std::fs::read_to_string(calls).unwrap();
-        assert!(calls.contains("gate.sock"), "{calls}");
-        assert_eq!(calls.contains("/dev/log"), !takes, "{calls}");
+        // libpam has something to say of its own before it calls the module.
+        let (_, after) = calls.split_once("gate.sock").expect("it asks the gate");
+        assert_eq!(after.contains("/dev/log"), !takes, "{calls}");
     }
 }
 
