@@ -23,6 +23,9 @@ use std::sync::Arc;
 
 type Shared = State<Arc<Site>>;
 
+/// A host's call as it came: its signature is over path and body.
+type Call = (Uri, HeaderMap, Bytes);
+
 /// What hosts call, each known by its signature.
 pub fn for_hosts(site: &Arc<Site>) -> Router {
     Router::new()
@@ -55,9 +58,7 @@ struct Said<T> {
 /// What a host that signed it says, where it may say that now, done off the event loop.
 async fn said<T, A>(
     site: Arc<Site>,
-    uri: Uri,
-    headers: HeaderMap,
-    body: Bytes,
+    (uri, headers, body): Call,
     may: fn(&Site, &HostName) -> Result<(), DeskError>,
     work: impl FnOnce(&Site, Said<T>, &str, &[u8]) -> Result<A, DeskError> + Send + 'static,
 ) -> Answer<A>
@@ -120,66 +121,37 @@ impl Site {
     }
 }
 
-async fn asks(State(site): Shared, uri: Uri, headers: HeaderMap, body: Bytes) -> Answer<HostAnswer> {
-    said(
-        site,
-        uri,
-        headers,
-        body,
-        Site::may_call,
-        |site, Said { host, said, .. }: Said<HostAsk>, path, body| site.host_asks(&host, said, path, body),
-    )
+async fn asks(State(site): Shared, call: Call) -> Answer<HostAnswer> {
+    said(site, call, Site::may_call, |site, Said { host, said, .. }: Said<HostAsk>, path, body| {
+        site.host_asks(&host, said, path, body)
+    })
     .await
 }
 
-async fn calls(State(site): Shared, uri: Uri, headers: HeaderMap, body: Bytes) -> Answer<serde_json::Value> {
-    said(
-        site,
-        uri,
-        headers,
-        body,
-        Site::may_call,
-        |site, Said { host, said, .. }: Said<HostCall>, path, body| site.host_calls(&host, &said, path, body),
-    )
+async fn calls(State(site): Shared, call: Call) -> Answer<serde_json::Value> {
+    said(site, call, Site::may_call, |site, Said { host, said, .. }: Said<HostCall>, path, body| {
+        site.host_calls(&host, &said, path, body)
+    })
     .await
 }
 
-async fn journal(State(site): Shared, uri: Uri, headers: HeaderMap, body: Bytes) -> Answer<JournalHas> {
-    said(
-        site,
-        uri,
-        headers,
-        body,
-        Site::may_tell,
-        |site, Said { host, known, said }: Said<JournalPart>, _, _| {
-            site.host_journal(host, known.joined, said)
-        },
-    )
+async fn journal(State(site): Shared, call: Call) -> Answer<JournalHas> {
+    said(site, call, Site::may_tell, |site, Said { host, known, said }: Said<JournalPart>, _, _| {
+        site.host_journal(host, known.joined, said)
+    })
     .await
 }
 
-async fn sessions(
-    State(site): Shared,
-    uri: Uri,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Answer<serde_json::Value> {
-    said(
-        site,
-        uri,
-        headers,
-        body,
-        Site::may_tell,
-        |site, Said { host, said, .. }: Said<OpenSessions>, _, _| {
-            site.host_sessions(host, said)?;
-            Ok(serde_json::json!({}))
-        },
-    )
+async fn sessions(State(site): Shared, call: Call) -> Answer<serde_json::Value> {
+    said(site, call, Site::may_tell, |site, Said { host, said, .. }: Said<OpenSessions>, _, _| {
+        site.host_sessions(host, said)?;
+        Ok(serde_json::json!({}))
+    })
     .await
 }
 
-async fn state(State(site): Shared, uri: Uri, headers: HeaderMap, body: Bytes) -> Answer<serde_json::Value> {
-    said(site, uri, headers, body, Site::may_tell, |site, Said { host, said, .. }: Said<HostState>, _, _| {
+async fn state(State(site): Shared, call: Call) -> Answer<serde_json::Value> {
+    said(site, call, Site::may_tell, |site, Said { host, said, .. }: Said<HostState>, _, _| {
         site.compare(&host, said.watermark)?;
         site.host_state(&host, said);
         Ok(serde_json::json!({}))
