@@ -416,6 +416,18 @@ mod tests {
         Time::from_timestamp_millis(ms).unwrap()
     }
 
+    fn session(id: u64, state: &str, opened: Time) -> SessionView {
+        serde_json::from_value(serde_json::json!({
+            "session": {
+                "id": SessionId::from_random(id), "grant": null, "boot": "b", "pid": 5, "start_ticks": 7,
+                "audit_session": 3, "inside": null, "subject": "alice", "target": "alice", "service": "ssh",
+                "tty": "ssh", "rhost": "", "reason": "granted", "opened": opened
+            },
+            "state": state
+        }))
+        .unwrap()
+    }
+
     /// A host called `a` that joined by a token of sevens, and had joined by one of fives.
     fn with_logs(records: &[(u8, u8)]) -> rusqlite::Connection {
         let connection = database();
@@ -452,17 +464,7 @@ mod tests {
     #[test]
     fn sessions_that_are_the_same_as_before_are_no_news() {
         let (connection, host) = (database(), HostName::parse("a").unwrap());
-        let session = |id: u64, state: &str| -> SessionView {
-            serde_json::from_value(serde_json::json!({
-                "session": {
-                    "id": SessionId::from_random(id), "grant": null, "boot": "b", "pid": 5, "start_ticks": 7,
-                    "audit_session": 3, "inside": null, "subject": "alice", "target": "alice", "service": "ssh",
-                    "tty": "ssh", "rhost": "", "reason": "granted", "opened": at(5)
-                },
-                "state": state
-            }))
-            .unwrap()
-        };
+        let session = |id: u64, state: &str| session(id, state, at(5));
         let news = |open: &[SessionView]| session_news(&connection, &host, open, at(9)).unwrap();
         let two = [session(1, "open"), session(2, "open")];
         assert_eq!(news(&two).count(), 2);
@@ -492,15 +494,8 @@ mod tests {
         for (host, id, opened) in
             [("a", 1, 5), ("a", 2, 5), ("b", 1, 5), ("b", 2, 7), ("c", 9, 3), ("c", 1, 5)]
         {
-            let view = serde_json::json!({
-                "session": {
-                    "id": SessionId::from_random(id), "grant": null, "boot": "b", "pid": 5, "start_ticks": 7,
-                    "audit_session": 3, "inside": null, "subject": "alice", "target": "alice", "service": "ssh",
-                    "tty": "ssh", "rhost": "", "reason": "granted", "opened": at(opened)
-                },
-                "state": "open"
-            });
-            Sql::execute(&connection, insert, &[&host, &id, &opened, &view.to_string()]).unwrap();
+            let view = serde_json::to_string(&session(id, "open", at(opened))).unwrap();
+            Sql::execute(&connection, insert, &[&host, &id, &opened, &view]).unwrap();
             all.push((std::cmp::Reverse(opened), host.to_owned(), id));
         }
         all.sort_unstable_by_key(|(opened, host, id)| (*opened, std::cmp::Reverse((host.clone(), *id))));
