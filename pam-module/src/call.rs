@@ -27,14 +27,15 @@ pub fn question(pamh: &mut PamHandle, phase: Phase) -> Result<Question, String> 
     let rhost = item::<RHost>(pamh, "remote host")?;
     // `SSH_CONNECTION`: client address, client port, server address, server port (sshd(8)). It is sshd's word until the
     // session's turn: by then pam_env(8) may have read ~/.pam_environment. Who switches came in before.
-    let address = match () {
-        () if switches(&service) => Vec::new(),
-        () if is_session && is_like_an_address(&rhost) => rhost.clone().into_bytes(),
-        () if is_session => Vec::new(),
-        () => {
-            let connection = sys::pam_environment(pamh, c"SSH_CONNECTION").unwrap_or_default();
-            connection.split(|byte| *byte == b' ').next().unwrap_or_default().to_vec()
-        }
+    let address = if switches(&service) {
+        Vec::new()
+    } else if !is_session {
+        let connection = sys::pam_environment(pamh, c"SSH_CONNECTION").unwrap_or_default();
+        connection.split(|byte| *byte == b' ').next().unwrap_or_default().to_vec()
+    } else if is_like_an_address(&rhost) {
+        rhost.clone().into_bytes()
+    } else {
+        Vec::new()
     };
     Ok(Question {
         nonce: [0; 16],
