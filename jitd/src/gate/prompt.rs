@@ -90,7 +90,7 @@ impl Gate {
         if decision.allows() {
             return reply(&asked.frame, decision.reason, Some(&decision), String::new());
         }
-        let refused = |line: String, offer: Offer| Self::not_yet(asked, &decision, &line, offer);
+        let refused = |line: String, offer: Offer| Self::not_yet(asked, &decision, line, offer);
         if !self.prompts(asked) {
             return refused(
                 "jit: this host takes no requests at a prompt. Use jit request.".to_owned(),
@@ -147,16 +147,16 @@ impl Gate {
         match seen {
             Ok(None) => {
                 let (line, offer) = line::unknown(id);
-                Self::not_yet(asked, &decision, &line, offer)
+                Self::not_yet(asked, &decision, line, offer)
             }
             Ok(Some(request)) => {
                 let (line, offer) = self.stands(&request, now);
                 if offer == Offer::Nothing {
                     self.leave(asked);
                 }
-                Self::not_yet(asked, &decision, &line, offer)
+                Self::not_yet(asked, &decision, line, offer)
             }
-            Err(why) => Self::not_yet(asked, &decision, &format!("jit: {why}."), Offer::Nothing),
+            Err(why) => Self::not_yet(asked, &decision, format!("jit: {why}."), Offer::Nothing),
         }
     }
 
@@ -168,7 +168,7 @@ impl Gate {
             return reply(&asked.frame, decision.reason, Some(&decision), String::new());
         }
         let line = "jit: the request was approved, and does not open this door.";
-        Self::not_yet(asked, before, line, Offer::Nothing)
+        Self::not_yet(asked, before, line.to_owned(), Offer::Nothing)
     }
 
     /// A request waits, and so can who asked, if there is still a place.
@@ -177,12 +177,12 @@ impl Gate {
         let seat = self.seat(asked, decision.reason);
         let seated = seat.is_some_and(|seat| self.sit(asked, Seat { request: Some(request.ask.id), ..seat }));
         if seated {
-            return Self::not_yet(asked, decision, &line, offer);
+            return Self::not_yet(asked, decision, line, offer);
         }
         Self::not_yet(
             asked,
             decision,
-            &format!("{line} Too many wait at a prompt already, so come again then."),
+            format!("{line} Too many wait at a prompt already, so come again then."),
             Offer::Nothing,
         )
     }
@@ -201,8 +201,8 @@ impl Gate {
         }
     }
 
-    fn not_yet(asked: &Asked, decision: &Decision, line: &str, offer: Offer) -> Answer {
-        Answer { offer, ..reply(&asked.frame, decision.reason, Some(decision), line.to_owned()) }
+    fn not_yet(asked: &Asked, decision: &Decision, line: String, offer: Offer) -> Answer {
+        Answer { offer, ..reply(&asked.frame, decision.reason, Some(decision), line) }
     }
 }
 
