@@ -205,14 +205,16 @@ fn start(
     daemon.serve(sockets)
 }
 
-/// What could not be written down for want of room is told, and ends no start: only a daemon that runs takes old records
-/// away.
+/// A database that can take nothing now, for want of room or otherwise, is told of and ends no start: only a daemon that runs
+/// takes old records away, and it lets nobody in before it can write again.
 fn goes_on_without<T>(log: &Log, doing: &str, done: Result<T, LedgerError>) -> Result<(), LedgerError> {
     match done {
         Err(LedgerError::Store(why @ (StoreError::Full(_) | StoreError::Failed))) => {
             log.put(
                 Level::Err,
-                format!("{doing}: {why}; the daemon runs, and lets nobody in until there is room"),
+                format!(
+                    "{doing}: {why}; the daemon runs, and lets nobody in until its database can be written"
+                ),
             );
             Ok(())
         }

@@ -188,7 +188,9 @@ fn a_daemon_whose_journal_has_no_room_starts_and_makes_some_once_syslog_is_back(
     daemon.stop();
     let told: Vec<String> = std::iter::from_fn(|| lines.recv_timeout(Duration::from_secs(1)).ok()).collect();
     assert!(
-        told.iter().any(|line| line.contains("the daemon runs, and lets nobody in until there is room")),
+        told.iter().any(
+            |line| line.contains("the daemon runs, and lets nobody in until its database can be written")
+        ),
         "{told:#?}"
     );
 }
