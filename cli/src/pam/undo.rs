@@ -105,7 +105,8 @@ fn service(door: &Door) -> String {
          ExecStart=/bin/sh -ec 'if cmp -s {after} {path}; then cp -p {before} {beside}; sync {beside}; mv -f {beside} {path}; \
          elif ! cmp -s {before} {path}; then sed -i -f {edits} {path}; fi; sync /etc/pam.d'\n\
          ExecStartPost=-/usr/bin/logger -t jit -p authpriv.err \"change=pam_undone service={door}: nobody confirmed the gate's lines in time, so they were taken out again\"\n\
-         ExecStartPost=-/bin/systemctl --no-block stop {timer}\n\
+         # Waited for: a timer that is not dead yet has failed for good once anybody has systemd reload without its file.\n\
+         ExecStartPost=-/bin/systemctl stop {timer}\n\
          ExecStartPost=-/bin/rm -f {parts}\n\
          ExecStartPost=-/bin/systemctl --no-block daemon-reload\n",
         parts = parts.join(" "),
