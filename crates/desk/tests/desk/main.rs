@@ -4,6 +4,7 @@
 mod asking;
 mod between;
 mod conforming;
+mod costs;
 mod door;
 mod glass;
 mod granting;
