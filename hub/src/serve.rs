@@ -214,7 +214,7 @@ pub fn open(
         (file.connection() as &dyn Sql).batch(signin::TABLES)?;
         seq.store(file.head().seq, Ordering::Relaxed);
         let (writer, _) = Writer::start(file, stamps()?, keeper).map_err(failed)?;
-        let reader = || store::read_only(&options.path).map(Reader::from);
+        let reader = || store::read_lists(&options.path).map(Reader::from);
         (writer, [reader()?, reader()?, reader()?])
     };
     let [reader, other, third] = readers;

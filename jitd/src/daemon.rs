@@ -7,6 +7,7 @@ use crate::examined::Examined;
 use crate::gate::Gate;
 use crate::ledger::{self, Keeper, Ledger, LedgerError};
 use crate::looks::Looks;
+use crate::memory::Changed;
 use crate::policy::Policies;
 use crate::sessions::{Left, Warden};
 use crate::site::Site;
@@ -78,6 +79,8 @@ struct Daemon {
     path: PathBuf,
     site: Arc<Site>,
     gate: Arc<Gate>,
+    /// For what time and policy make due, which looks at every grant.
+    chores: Arc<Desk<SqlStore<Changed>>>,
     max_bytes: u64,
     kept_at: Mutex<Instant>,
     /// The people and policy that requests and grants were brought in line with.
@@ -146,11 +149,13 @@ fn start(
     let state = config.state.clone();
     let config = Arc::new(ArcSwap::from_pointee(config));
     let policies = Arc::new(policies(&host, &config, &accounts, &reader()?, log)?);
-    let desk = |wait| -> Result<_, StoreError> {
-        let (store, policies) = (SqlStore::new(writer.clone(), reader()?, wait), Arc::clone(&policies));
-        Ok(Arc::new(Desk::new(store, policies, Arc::<Clock>::clone(&clock), host.clone())))
+    let desk = |reader, wait| {
+        let (store, policies) = (SqlStore::new(writer.clone(), reader, wait), Arc::clone(&policies));
+        Arc::new(Desk::new(store, policies, Arc::<Clock>::clone(&clock), host.clone()))
     };
-    let (hasty, desk) = (desk(limits::LOGIN_REQUEST_WAIT)?, desk(limits::DESK_WAIT)?);
+    let hasty = desk(reader()?, limits::LOGIN_REQUEST_WAIT);
+    let chores = desk(reader()?, limits::DESK_WAIT);
+    let desk = desk(store::read_lists(&options.path)?, limits::DESK_WAIT);
     if policies.is_readable() && source.hub().is_none() {
         desk.begin().map_err(|why| DaemonError::Refused(why.to_string()))?;
     }
@@ -191,6 +196,7 @@ fn start(
         path: path.into(),
         site,
         gate,
+        chores,
         max_bytes: options.max_bytes,
         kept_at: Mutex::new(Instant::now()),
         looks: Mutex::default(),
@@ -316,7 +322,7 @@ impl Daemon {
     /// What time alone makes due.
     fn tick(&self) {
         self.gate.write_counts(false);
-        self.told("closing what is over", self.site.desk.tick());
+        self.told("closing what is over", self.chores.tick());
         self.told("following the policy", self.reconcile());
         self.site.memory.forget(self.site.clock.now());
         let confirmed = self.confirm_clock();
@@ -372,7 +378,7 @@ impl Daemon {
         let ground = self.site.policies.ground();
         let mut looks = self.looks.lock().unwrap_or_else(PoisonError::into_inner);
         if looks.are_to_be_followed(&ground.world) {
-            self.site.desk.reconcile_with(&ground)?;
+            self.chores.reconcile_with(&ground)?;
             looks.followed(ground.world);
         }
         Ok(())

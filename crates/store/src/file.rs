@@ -99,13 +99,22 @@ impl Engine for Remade {
     }
 }
 
-/// One connection more, that can only read.
+/// One connection more, that can only read: one thing after the other.
 pub fn read_only(path: &Path) -> Result<Connection, StoreError> {
+    reading(path, limits::READ_CACHE_KIB)
+}
+
+/// The same for who reads the same long list again and again.
+pub fn read_lists(path: &Path) -> Result<Connection, StoreError> {
+    reading(path, limits::LIST_CACHE_KIB)
+}
+
+fn reading(path: &Path, cache_kib: i64) -> Result<Connection, StoreError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags).map_err(|why| cannot(path, &why))?;
     connection.busy_timeout(limits::BUSY)?;
     // In KiB where it is negative (sqlite.org, "PRAGMA cache_size").
-    connection.pragma_update(None, "cache_size", -limits::READ_CACHE_KIB)?;
+    connection.pragma_update(None, "cache_size", -cache_kib)?;
     Ok(connection)
 }
 

@@ -16,7 +16,7 @@ mod sqlite;
 mod writer;
 
 pub use error::StoreError;
-pub use file::{File, Options, SCHEMA, give_to_owner, lock, read_only};
+pub use file::{File, Options, SCHEMA, give_to_owner, lock, read_lists, read_only};
 pub use reader::{Connections, Reader};
 pub use repair::{GrantSays, Judge, Lost, Own, Repaired, Says, Taken, Use, repair};
 pub use rows::{

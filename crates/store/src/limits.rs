@@ -38,6 +38,9 @@ pub const PRUNE: u64 = 1000;
 /// it always comes back. What memory is filled from at a start is read once, and would stay as SQLite's 2 MiB.
 pub const WRITE_CACHE_KIB: i64 = 256;
 
-/// KiB of pages that a connection for reading keeps: ids are random, so each of a thousand requests that wait is on
-/// a page of its own, and SQLite's 2 MiB would be read anew for every list.
-pub const READ_CACHE_KIB: i64 = 8192;
+/// KiB of pages that a connection for reading keeps: the upper pages of each index.
+pub const READ_CACHE_KIB: i64 = 512;
+
+/// KiB of pages that a connection for lists keeps: ids are random, so each of a thousand requests that wait is on a page of
+/// its own, and SQLite's 2 MiB would be read anew for every list.
+pub const LIST_CACHE_KIB: i64 = 8192;

@@ -30,7 +30,7 @@ pub fn full(folder: &Path, asked: Asked) -> SqlStore<Committed> {
     let stamp = || Stamp { boot: "b".into(), wall_ms: 1, boot_ms: 1 };
     let file = File::open(options.clone(), |_| (stamp(), "{}".into())).unwrap();
     let (writer, _) = Writer::start(file, Box::new(stamp), Deaf).unwrap();
-    let reader = store::read_only(&options.path).unwrap();
+    let reader = store::read_lists(&options.path).unwrap();
     let store = SqlStore::new(writer, reader, Duration::from_secs(120));
     for first in (0..asked.count).step_by(usize::try_from(AT_ONCE).unwrap()) {
         let numbers = first..(first + AT_ONCE).min(asked.count);
