@@ -203,14 +203,18 @@ impl Grant {
     /// Holds what it has in common with another once: many grants of a host say the same but for whose they are and when
     /// they are good.
     pub(crate) fn share(&mut self, with: &Self) {
-        self.names.share(&with.names);
-        self.logins.share(&self.names);
-        self.logins.share(&with.logins);
-        self.hosts.share(&with.hosts);
-        self.services.share(&with.services);
-        self.run_as.share(&with.run_as);
-        self.rule.share(&with.rule);
-        self.policy.share(&with.policy);
+        share(&mut self.person, &with.person);
+        share(&mut self.names, &with.names);
+        share(&mut self.logins, &self.names);
+        share(&mut self.logins, &with.logins);
+        share(&mut self.hosts, &with.hosts);
+        share(&mut self.services, &with.services);
+        share(&mut self.run_as, &with.run_as);
+        share(&mut self.rule, &with.rule);
+        share(&mut self.policy, &with.policy);
+        for (own, with) in self.approved_by.iter_mut().zip(&with.approved_by) {
+            share(own, with);
+        }
     }
 
     /// First instant it is no longer good on a host that knows `claim` of it.
@@ -219,5 +223,12 @@ impl Grant {
             (Window::FirstUse { .. }, Some(claim)) => claim.ends,
             (window, _) => window.latest_end(),
         }
+    }
+}
+
+/// Takes the room of the other one, where both say the same: a copy of a name, a word or a set takes none.
+pub(crate) fn share<T: PartialEq + Clone>(own: &mut T, with: &T) {
+    if own == with {
+        own.clone_from(with);
     }
 }

@@ -38,13 +38,6 @@ impl<T: Ord> Set<T> {
     pub fn is_subset(&self, of: &Self) -> bool {
         self.0.iter().all(|one| of.contains(one))
     }
-
-    /// Takes the room of the other one, where both say the same.
-    pub(crate) fn share(&mut self, with: &Self) {
-        if self == with {
-            self.0 = Arc::clone(&with.0);
-        }
-    }
 }
 
 impl<T> Default for Set<T> {
@@ -174,7 +167,7 @@ mod tests {
             prop_assert_eq!(BTreeSet::from(&set), tree.clone());
 
             let mut shares = set.clone();
-            shares.share(&other_set);
+            crate::grant::share(&mut shares, &other_set);
             prop_assert_eq!(&shares, &set);
             prop_assert_eq!(std::ptr::eq(shares.as_ptr(), other_set.as_ptr()), set == other_set);
 

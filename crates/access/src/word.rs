@@ -10,15 +10,6 @@ use std::sync::Arc;
 #[derive(Clone, PartialEq, Eq)]
 pub struct Word(Arc<str>);
 
-impl Word {
-    /// Takes the room of the other one, where both say the same.
-    pub(crate) fn share(&mut self, with: &Self) {
-        if self == with {
-            self.0 = Arc::clone(&with.0);
-        }
-    }
-}
-
 impl Deref for Word {
     type Target = str;
 
@@ -102,7 +93,7 @@ mod tests {
             prop_assert_eq!(format!("{word} {word:?}"), format!("{text} {text:?}"));
             prop_assert_eq!(word == other, text == other);
             let (mut shares, with) = (word.clone(), Word::from(other));
-            shares.share(&with);
+            crate::grant::share(&mut shares, &with);
             prop_assert_eq!(&shares, &word);
         }
     }
