@@ -7,7 +7,7 @@ use crate::clock::{self, Clock};
 use crate::config::{Config, Role};
 use crate::door::House;
 use crate::error::{HubError, os};
-use crate::feed::{Hosts, Lost, Signing, Signs};
+use crate::feed::{self, Hosts, Lost, Signing, Signs};
 use crate::following::Following;
 use crate::gone::Fleet;
 use crate::inbox::{Allowance, Permits};
@@ -208,6 +208,7 @@ pub fn open(
         let options = config.file();
         let file = File::open(options.clone(), opening)?;
         // A file of an older release has none of these.
+        (file.connection() as &dyn Sql).batch(feed::TABLES)?;
         (file.connection() as &dyn Sql).batch(teams::TABLES)?;
         (file.connection() as &dyn Sql).batch(chats::TABLES)?;
         (file.connection() as &dyn Sql).batch(outbox::TABLES)?;

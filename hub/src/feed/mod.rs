@@ -14,3 +14,6 @@ pub use routes::{for_hosts, for_listeners, for_people, nonces};
 pub use signing::{Signing, Signs};
 pub use stream::message;
 pub use wakes::{Told, Wakes};
+
+/// The index of this room, which hubs of before did not have.
+pub const TABLES: &str = include_str!("tables.sql");

@@ -269,12 +269,24 @@ pub fn unsigned(
     /// Id, body and version; version and envelope as they were signed last.
     type Found = (u64, String, u32, Option<u32>, Option<String>);
     let after = after.map_or(-1, |after| i64::try_from(after.bits()).unwrap_or(i64::MAX));
-    let rows: Vec<Found> = connection.rows(
-        "SELECT g.id, g.body, g.version, s.version, s.envelope FROM grants g LEFT JOIN signed s ON s.id = g.id \
-         WHERE g.latest_ms > ?1 AND g.id > ?2 AND g.closed = ?3 \
-         AND (s.id IS NULL OR s.version < g.version OR s.key <> ?4) ORDER BY g.id LIMIT ?5",
-        &[&now.timestamp_millis(), &after, &ended, &key.to_string(), &limits::SIGN_AT_ONCE],
-    )?;
+    macro_rules! unsigned {
+        ($which:literal) => {
+            concat!(
+                "SELECT g.id, g.body, g.version, s.version, s.envelope FROM grants g INDEXED BY ",
+                $which,
+                " AND g.latest_ms > ?1 AND g.id > ?2 \
+                 AND (s.id IS NULL OR s.version < g.version OR s.key <> ?3) ORDER BY g.id LIMIT ?4"
+            )
+        };
+    }
+    // By what is not over: of all grants that a hub ever gave it is the few.
+    let sql = if ended {
+        unsigned!("grants_ended LEFT JOIN signed s ON s.id = g.id WHERE g.closed = 1")
+    } else {
+        unsigned!("grants_open LEFT JOIN signed s ON s.id = g.id WHERE g.closed = 0")
+    };
+    let rows: Vec<Found> =
+        connection.rows(sql, &[&now.timestamp_millis(), &after, &key.to_string(), &limits::SIGN_AT_ONCE])?;
     let read = |body: String, before: Option<String>| {
         let grant: Grant = json("a grant", &body)?;
         let requests = requests_of(connection, &grant)?;
@@ -484,6 +496,9 @@ fn grants_of(connection: &dyn Sql, host: &HostName) -> Result<(u64, Vec<SignedGr
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU64, Ordering};
+    use sync::SecretKey;
 
     #[test]
     fn a_list_never_changes_under_the_same_revision_also_where_what_is_long_over_goes() {
@@ -500,5 +515,36 @@ mod tests {
         let host = HostName::parse("a").unwrap();
         let nothing = Truth { revision: 1, grants: Vec::new(), permits: Vec::new() };
         assert_eq!(truth(&connection, &host).unwrap(), nothing);
+    }
+
+    #[test]
+    fn what_is_to_be_signed_is_found_in_the_same_steps_however_many_grants_are_over() {
+        let steps = |over: u32| {
+            let mut connection = rusqlite::Connection::open_in_memory().unwrap();
+            let tables =
+                concat!(include_str!("../../../crates/store/src/schema.sql"), include_str!("../tables.sql"));
+            connection.execute_batch(tables).unwrap();
+            connection.execute_batch(crate::feed::TABLES).unwrap();
+            connection
+                .execute_batch(&format!(
+                    "WITH RECURSIVE number(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM number WHERE n < {over}) \
+                     INSERT INTO grants SELECT n, 1, 'p', ' a ', 1, 1000, 1, '', x'', 1 FROM number"
+                ))
+                .unwrap();
+            let steps = Arc::new(AtomicU64::new(0));
+            let count = Arc::clone(&steps);
+            let counts = move || {
+                count.fetch_add(1, Ordering::Relaxed);
+                false
+            };
+            connection.progress_handler(1, Some(counts)).unwrap();
+            let (now, key) =
+                (Time::from_timestamp_millis(1000).unwrap(), SecretKey::from_random(&[1; 32]).public());
+            for ended in [false, true] {
+                assert!(unsigned(&connection, now, &key, ended, None).unwrap().is_empty());
+            }
+            steps.load(Ordering::Relaxed)
+        };
+        assert_eq!(steps(10), steps(3000));
     }
 }
