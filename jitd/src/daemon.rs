@@ -79,7 +79,7 @@ struct Daemon {
     path: PathBuf,
     site: Arc<Site>,
     gate: Arc<Gate>,
-    /// For what time and policy make due, which looks at every grant.
+    /// For what time and policy make due, by a connection of its own: following a policy goes through every grant.
     chores: Arc<Desk<SqlStore<Changed>>>,
     max_bytes: u64,
     kept_at: Mutex<Instant>,

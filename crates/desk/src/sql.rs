@@ -363,7 +363,7 @@ impl Queries for Look<'_> {
     }
 
     fn over(&self, now: Time, limit: u32) -> Result<Vec<Grant>, DeskError> {
-        // SQLite has what is united without ALL in order, for which it goes through every grant.
+        // Without ALL SQLite would go through every grant, to unite them in the order of their ids. IN takes one twice.
         self.rows(
             "SELECT body, digest FROM grants WHERE closed = 0 AND id IN (\
                SELECT id FROM grants WHERE closed = 0 AND latest_ms <= ?1 \

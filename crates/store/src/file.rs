@@ -99,7 +99,7 @@ impl Engine for Remade {
     }
 }
 
-/// One connection more, that can only read: one thing after the other.
+/// One connection more, that can only read, for who looks up single things.
 pub fn read_only(path: &Path) -> Result<Connection, StoreError> {
     reading(path, limits::READ_CACHE_KIB)
 }

@@ -15,5 +15,6 @@ pub use signing::{Signing, Signs};
 pub use stream::message;
 pub use wakes::{Told, Wakes};
 
-/// The index of this room, which hubs of before did not have.
+/// The index of this room in a file, which hubs of before did not have. PostgreSQL does without: to make it there would hold
+/// hubs of before up for as long as it takes.
 pub const TABLES: &str = include_str!("tables.sql");

@@ -257,44 +257,38 @@ pub struct ToSign {
 /// The same, or why it cannot be read.
 pub type Unsigned = Result<ToSign, DeskError>;
 
+/// The last instant of a grant, and its id.
+pub type Place = (Time, GrantId);
+
 /// Grants that hosts must hear of and that are not signed as they are by this key: those that ended, or those that did
-/// not, by rising id after this one.
+/// not, by rising place after this one.
 pub fn unsigned(
     connection: &dyn Sql,
-    now: Time,
     key: &PublicKey,
     ended: bool,
-    after: Option<GrantId>,
-) -> Result<Vec<(GrantId, Unsigned)>, DeskError> {
-    /// Id, body and version; version and envelope as they were signed last.
-    type Found = (u64, String, u32, Option<u32>, Option<String>);
-    let after = after.map_or(-1, |after| i64::try_from(after.bits()).unwrap_or(i64::MAX));
-    macro_rules! unsigned {
-        ($which:literal) => {
-            concat!(
-                "SELECT g.id, g.body, g.version, s.version, s.envelope FROM grants g INDEXED BY ",
-                $which,
-                " AND g.latest_ms > ?1 AND g.id > ?2 \
-                 AND (s.id IS NULL OR s.version < g.version OR s.key <> ?3) ORDER BY g.id LIMIT ?4"
-            )
-        };
-    }
+    (latest, id): Place,
+) -> Result<Vec<(Place, Unsigned)>, DeskError> {
+    /// Last instant, id, body and version; version and envelope as they were signed last.
+    type Found = (i64, u64, String, u32, Option<u32>, Option<String>);
     // By what is not over: of all grants that a hub ever gave it is the few.
-    let sql = if ended {
-        unsigned!("grants_ended LEFT JOIN signed s ON s.id = g.id WHERE g.closed = 1")
-    } else {
-        unsigned!("grants_open LEFT JOIN signed s ON s.id = g.id WHERE g.closed = 0")
-    };
-    let rows: Vec<Found> =
-        connection.rows(sql, &[&now.timestamp_millis(), &after, &key.to_string(), &limits::SIGN_AT_ONCE])?;
+    let (index, closed) = if ended { ("grants_ended", 1) } else { ("grants_open", 0) };
+    let sql = format!(
+        "SELECT g.latest_ms, g.id, g.body, g.version, s.version, s.envelope \
+         FROM grants g INDEXED BY {index} LEFT JOIN signed s ON s.id = g.id \
+         WHERE g.closed = {closed} AND (g.latest_ms, g.id) > (?1, ?2) \
+         AND (s.id IS NULL OR s.version < g.version OR s.key <> ?3) ORDER BY g.latest_ms, g.id LIMIT ?4"
+    );
+    let rows: Vec<Found> = connection
+        .rows(&sql, &[&latest.timestamp_millis(), &id.bits(), &key.to_string(), &limits::SIGN_AT_ONCE])?;
     let read = |body: String, before: Option<String>| {
         let grant: Grant = json("a grant", &body)?;
         let requests = requests_of(connection, &grant)?;
         let before = before.map(|before| json("a signed grant", &before)).transpose()?;
         Ok(ToSign { grant, requests, before })
     };
-    let row = |(id, body, version, signed, before): Found| {
-        (GrantId::from_random(id), read(body, before.filter(|_| signed == Some(version))))
+    let row = |(latest, id, body, version, signed, before): Found| {
+        let place = (Time::from_timestamp_millis(latest).unwrap_or_default(), GrantId::from_random(id));
+        (place, read(body, before.filter(|_| signed == Some(version))))
     };
     Ok(rows.into_iter().map(row).collect())
 }
@@ -528,7 +522,7 @@ mod tests {
             connection
                 .execute_batch(&format!(
                     "WITH RECURSIVE number(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM number WHERE n < {over}) \
-                     INSERT INTO grants SELECT n, 1, 'p', ' a ', 1, 1000, 1, '', x'', 1 FROM number"
+                     INSERT INTO grants SELECT n, 1, 'p', ' a ', 1, 999, 1, '', x'', 1 FROM number"
                 ))
                 .unwrap();
             let steps = Arc::new(AtomicU64::new(0));
@@ -541,10 +535,13 @@ mod tests {
             let (now, key) =
                 (Time::from_timestamp_millis(1000).unwrap(), SecretKey::from_random(&[1; 32]).public());
             for ended in [false, true] {
-                assert!(unsigned(&connection, now, &key, ended, None).unwrap().is_empty());
+                let found =
+                    unsigned(&connection, &key, ended, (now, GrantId::from_random(u64::MAX))).unwrap();
+                assert!(found.is_empty());
             }
             steps.load(Ordering::Relaxed)
         };
-        assert_eq!(steps(10), steps(3000));
+        let few = steps(10);
+        assert!(few > 0 && few == steps(3000));
     }
 }

@@ -141,14 +141,13 @@ impl Signs {
 
     /// All that ended, or all that did not, page by page. One that the signer refuses does not hold others up.
     fn pass(&mut self, manifest: &Manifest, ended: bool) -> Result<(), String> {
-        let (mut after, mut refused) = (None, None);
+        let (mut after, mut refused) = ((clock::wall(), GrantId::from_random(u64::MAX)), None);
         let key = *manifest.grant_keys.last().ok_or("the manifest names no key for grants")?;
         loop {
-            let now = clock::wall();
-            let look = |connection: &dyn Sql| rows::unsigned(connection, now, &key, ended, after);
+            let look = |connection: &dyn Sql| rows::unsigned(connection, &key, ended, after);
             let page = self.site.ledger.read(look).map_err(|why| why.to_string())?;
             let Some(last) = page.last() else { break };
-            after = Some(last.0);
+            after = last.0;
             let outcome = self.page(page, key, ended);
             match outcome {
                 Err(why @ (HubError::Signer(_) | HubError::Unsigned(_))) => refused = Some(why.to_string()),
@@ -162,12 +161,12 @@ impl Signs {
     /// is as good, but that it is not known for an end.
     fn page(
         &mut self,
-        page: Vec<(GrantId, rows::Unsigned)>,
+        page: Vec<(rows::Place, rows::Unsigned)>,
         key: PublicKey,
         ended: bool,
     ) -> Result<(), HubError> {
         let (mut signed, mut hidden, mut wrong) = (Vec::new(), Vec::new(), Ok(()));
-        for (id, unsigned) in page {
+        for ((_, id), unsigned) in page {
             let rows::ToSign { grant, requests, before } = match unsigned {
                 Ok(read) => read,
                 Err(why) => {

@@ -30,7 +30,6 @@ pub(super) const STEPS: &[Step] = &[
     Step { sql: teams, oldest: 1 },
     Step { sql: chats, oldest: 6 },
     Step { sql: made, oldest: 6 },
-    Step { sql: ended, oldest: 6 },
 ];
 
 /// Held while a step is taken: of this product alone among those that share a server.
@@ -75,11 +74,6 @@ fn chats() -> String {
 /// What sign-ins made, and which tokens are good. What one made at a hub that does not know it does not end where it is revoked.
 fn made() -> String {
     signin()
-}
-
-/// Where grants are found that ended before their time.
-fn ended() -> String {
-    dialect::tables(crate::feed::TABLES)
 }
 
 /// Takes the steps that are missing. Where there is nothing at all it makes the tables, with the first record of a

@@ -1,4 +1,5 @@
-//! What is asked for again and again takes as many steps among many as among few.
+//! What is asked for again and again takes as many steps among many that are good as among few. First uses that are over
+//! are looked at each second, all that there ever were on a host.
 
 use crate::room::{Paper, at, room};
 use access::Person;
