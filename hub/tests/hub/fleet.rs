@@ -148,10 +148,9 @@ fn a_login_that_does_not_work_is_not_kept_and_one_that_others_can_read_is_not_us
 #[test]
 fn a_second_init_changes_nothing_also_while_the_hub_serves() {
     let mut hub = Hub::set_up("");
+    // A database moves its own log whenever it likes: what is in it is asked for below.
     let all = |hub: &Hub| {
-        let names = ["hub.toml", "state/ca.crt", "state/ca.key"];
-        let all = names.iter().chain(crate::database::FILES);
-        all.map(|name| std::fs::read(hub.path(name)).unwrap()).collect::<Vec<_>>()
+        ["hub.toml", "state/ca.crt", "state/ca.key"].map(|name| std::fs::read(hub.path(name)).unwrap())
     };
     let again = |hub: &Hub| {
         let done = hub.command("init").args(["--admin", "eve"]).output().unwrap();
