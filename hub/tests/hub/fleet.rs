@@ -148,9 +148,19 @@ fn a_login_that_does_not_work_is_not_kept_and_one_that_others_can_read_is_not_us
 #[test]
 fn a_second_init_changes_nothing_also_while_the_hub_serves() {
     let mut hub = Hub::set_up("");
-    // A database moves its own log whenever it likes: what is in it is asked for below.
+    // A database moves its own log whenever it likes; a record of each change, and each token, are what is in it.
     let all = |hub: &Hub| {
-        ["hub.toml", "state/ca.crt", "state/ca.key"].map(|name| std::fs::read(hub.path(name)).unwrap())
+        let files =
+            ["hub.toml", "state/ca.crt", "state/ca.key"].map(|name| std::fs::read(hub.path(name)).unwrap());
+        let kept = crate::database::FILES.iter().map(|name| {
+            let connection = rusqlite::Connection::open(hub.path(name)).unwrap();
+            let sql = "SELECT (SELECT group_concat(hex(hash)) FROM (SELECT hash FROM journal ORDER BY seq)), \
+                       (SELECT group_concat(id) FROM (SELECT id FROM token ORDER BY id))";
+            connection
+                .query_row(sql, [], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?)))
+                .unwrap()
+        });
+        (files, kept.collect::<Vec<_>>())
     };
     let again = |hub: &Hub| {
         let done = hub.command("init").args(["--admin", "eve"]).output().unwrap();
