@@ -257,8 +257,8 @@ pub struct ToSign {
 /// The same, or why it cannot be read.
 pub type Unsigned = Result<ToSign, DeskError>;
 
-/// The last instant of a grant, and its id.
-pub type Place = (Time, GrantId);
+/// The last instant of a grant, in milliseconds after the Unix epoch, and its id.
+pub type Place = (i64, GrantId);
 
 /// Grants that hosts must hear of and that are not signed as they are by this key: those that ended, or those that did
 /// not, by rising place after this one.
@@ -278,8 +278,8 @@ pub fn unsigned(
          WHERE g.closed = {closed} AND (g.latest_ms, g.id) > (?1, ?2) \
          AND (s.id IS NULL OR s.version < g.version OR s.key <> ?3) ORDER BY g.latest_ms, g.id LIMIT ?4"
     );
-    let rows: Vec<Found> = connection
-        .rows(&sql, &[&latest.timestamp_millis(), &id.bits(), &key.to_string(), &limits::SIGN_AT_ONCE])?;
+    let rows: Vec<Found> =
+        connection.rows(&sql, &[&latest, &id.bits(), &key.to_string(), &limits::SIGN_AT_ONCE])?;
     let read = |body: String, before: Option<String>| {
         let grant: Grant = json("a grant", &body)?;
         let requests = requests_of(connection, &grant)?;
@@ -287,8 +287,7 @@ pub fn unsigned(
         Ok(ToSign { grant, requests, before })
     };
     let row = |(latest, id, body, version, signed, before): Found| {
-        let place = (Time::from_timestamp_millis(latest).unwrap_or_default(), GrantId::from_random(id));
-        (place, read(body, before.filter(|_| signed == Some(version))))
+        ((latest, GrantId::from_random(id)), read(body, before.filter(|_| signed == Some(version))))
     };
     Ok(rows.into_iter().map(row).collect())
 }
@@ -532,11 +531,10 @@ mod tests {
                 false
             };
             connection.progress_handler(1, Some(counts)).unwrap();
-            let (now, key) =
-                (Time::from_timestamp_millis(1000).unwrap(), SecretKey::from_random(&[1; 32]).public());
+            let key = SecretKey::from_random(&[1; 32]).public();
             for ended in [false, true] {
                 let found =
-                    unsigned(&connection, &key, ended, (now, GrantId::from_random(u64::MAX))).unwrap();
+                    unsigned(&connection, &key, ended, (1000, GrantId::from_random(u64::MAX))).unwrap();
                 assert!(found.is_empty());
             }
             steps.load(Ordering::Relaxed)

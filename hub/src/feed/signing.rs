@@ -141,7 +141,8 @@ impl Signs {
 
     /// All that ended, or all that did not, page by page. One that the signer refuses does not hold others up.
     fn pass(&mut self, manifest: &Manifest, ended: bool) -> Result<(), String> {
-        let (mut after, mut refused) = ((clock::wall(), GrantId::from_random(u64::MAX)), None);
+        let (mut after, mut refused) =
+            ((clock::wall().timestamp_millis(), GrantId::from_random(u64::MAX)), None);
         let key = *manifest.grant_keys.last().ok_or("the manifest names no key for grants")?;
         loop {
             let look = |connection: &dyn Sql| rows::unsigned(connection, &key, ended, after);
