@@ -47,6 +47,12 @@ impl Authority {
         &self.certificate
     }
 
+    /// What whoever calls the hub has to believe, in PEM, where that is this authority and not one that systems trust: who
+    /// shows a certificate of somebody else's has one of those.
+    pub fn shown(&self, config: &Config) -> Result<Option<String>, HubError> {
+        if config.tls.is_some() { Ok(None) } else { text(&self.certificate).map(Some) }
+    }
+
     /// Makes it where there is none. A key that an earlier try left alone gets its certificate.
     pub fn make(&self) -> Result<(), HubError> {
         if self.certificate.exists() {

@@ -35,21 +35,29 @@ pub fn init(path: &Path, state: Option<&Path>, names: Vec<String>, admin: Person
         return feed(&config, &authority);
     }
     private(&config.signer.state)?;
-    // Who has a certificate of somebody else's has one that hosts' systems trust.
-    let pinned = if config.tls.is_some() {
-        None
-    } else {
-        let path = authority.certificate();
-        Some(std::fs::read_to_string(path).map_err(os(format!("reading {}", path.display())))?)
-    };
-    keys::make(&config, crate::hub_id(&config)?, pinned)?;
+    let others = keys::make(&config, crate::hub_id(&config)?, authority.shown(&config)?)?;
     let made = match first_admin(&config, admin) {
         // Whoever has it open was set up.
         Err(HubError::Store(StoreError::Locked { .. })) => None,
         made => made?,
     };
+    let url = serve::url(&config);
+    let (whose, copy, ca) = if config.tls.is_some() {
+        ("an authority that their system trusts".to_owned(), String::new(), "")
+    } else {
+        let path = authority.certificate().display();
+        (path.to_string(), format!(", with a copy of {path}"), " --ca ca.crt")
+    };
     let Some(made) = made else {
-        say(&format!("The hub in {} is set up already: nothing was changed.", config.state.display()));
+        let state = config.state.display();
+        say(&if others {
+            format!(
+                "The hub in {state} is set up already, and shows another certificate from its next start on, which hosts believe if it is \
+                 by {whose}:\n  systemctl restart jit-hub\nPeople log in anew where they work{copy}:\n  jit login --hub {url}{ca}"
+            )
+        } else {
+            format!("The hub in {state} is set up already: nothing was changed.")
+        });
         return Ok(());
     };
     say(&format!(

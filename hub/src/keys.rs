@@ -129,6 +129,15 @@ impl ServerKeys {
         json(&self.path_of_authority())
     }
 
+    /// Which certificates hosts of this hub believe.
+    pub fn believed(&self, hub: &HubId) -> Result<Authority, HubError> {
+        let signed = self.authority()?;
+        let path = self.path_of_authority();
+        signed
+            .verify(hub, &signed.roots.fingerprint())
+            .map_err(|why| HubError::Keys(format!("{}: {why}", path.display())))
+    }
+
     /// The manifest that was told last: it is good while the signer is away.
     pub fn manifest(&self) -> Result<SignedManifest, HubError> {
         json(&self.path_of_manifest())
@@ -141,8 +150,8 @@ impl ServerKeys {
 }
 
 /// Makes the keys that are missing, and has the root sign which certificates hosts believe: those of the `authority`
-/// in PEM, or of the authorities that their own system trusts.
-pub fn make(config: &Config, hub: HubId, authority: Option<String>) -> Result<(), HubError> {
+/// in PEM, or of the authorities that their own system trusts. Whether hosts believed others before.
+pub fn make(config: &Config, hub: HubId, authority: Option<String>) -> Result<bool, HubError> {
     let (signers, servers) = (SignerKeys::of(config), ServerKeys::of(config));
     for path in [signers.path_of_root(), servers.path_of_view()] {
         if !path.exists() {
@@ -154,12 +163,22 @@ pub fn make(config: &Config, hub: HubId, authority: Option<String>) -> Result<()
         signers.put_grant(&grant)?;
         signers.put_ring(&Ring::first(grant.public(), servers.current()?, clock::wall()))?;
     }
-    if !servers.path_of_authority().exists() {
-        let root = signers.root()?;
-        let signed = Authority { hub, certificate: authority }.sign(Roots::one(root.public()), &root);
-        put(&servers.path_of_authority(), 0o644, &text(&signed)?)?;
+    let held = if servers.path_of_authority().exists() { Some(servers.believed(&hub)?) } else { None };
+    if held.as_ref().is_some_and(|held| held.certificate == authority) {
+        return Ok(false);
     }
-    Ok(())
+    let (root, path) = (signers.root()?, signers.path_of_root());
+    let roots = Roots::one(root.public());
+    if held.is_some() && servers.authority()?.roots.fingerprint() != roots.fingerprint() {
+        return Err(HubError::Keys(format!(
+            "hosts believe another root than the key in {}: put the signer's folder back from a backup",
+            path.display()
+        )));
+    }
+    let version = held.as_ref().map_or(0, |held| held.version.saturating_add(1));
+    let signed = Authority { hub, certificate: authority, version }.sign(roots, &root);
+    put(&servers.path_of_authority(), 0o644, &text(&signed)?)?;
+    Ok(held.is_some())
 }
 
 /// A new key.

@@ -1,7 +1,7 @@
 //! `jit-hub serve`: everything checked, then opened, then served, until it is told to stop.
 
 use crate::address::{Seats, Tries};
-use crate::certificate::Certificates;
+use crate::certificate::{Authority, Certificates};
 use crate::chats;
 use crate::clock::{self, Clock};
 use crate::config::{Config, Role};
@@ -36,7 +36,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 use store::{File, Reader, Sql, Writer};
-use sync::Digest;
+use sync::{Digest, HubId};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Semaphore;
 use tokio::sync::watch;
@@ -75,6 +75,7 @@ fn start(config: &Config, log: &Log) -> Result<(), HubError> {
     let (keys, hub, signer) =
         (ServerKeys::of(config), crate::hub_id(config)?, Client::at(&config.signer.socket));
     let authority = keys.authority()?;
+    is_believed(config, &keys, &hub, log)?;
     let root = authority.roots.fingerprint();
     let voice = Voice::find(&keys, &signer, &root, clock::wall())?;
     if ledger.common("root", root.to_string())? != root.to_string() {
@@ -163,6 +164,17 @@ fn start(config: &Config, log: &Log) -> Result<(), HubError> {
         outbox.stop();
     }
     served
+}
+
+/// Tells the log where hosts do not believe the certificate that is shown from now on.
+fn is_believed(config: &Config, keys: &ServerKeys, hub: &HubId, log: &Log) -> Result<(), HubError> {
+    if keys.believed(hub)?.certificate != Authority::of(&config.state).shown(config)? {
+        let what = "the certificate that hub.toml has this hub show is not one that hosts believe";
+        let fix = "run `jit-hub init` as root, which has them believe it, and start the hub anew";
+        log.put(Level::Err, format!("{what}: {fix}"));
+        say(&format!("{what}: {fix}"));
+    }
+    Ok(())
 }
 
 /// Whether there is a hub, as far as that shows in the folder of state.

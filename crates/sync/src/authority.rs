@@ -13,6 +13,15 @@ pub struct Authority {
     pub hub: HubId,
     /// The one certificate authority to believe, in PEM; none: those that the host's system trusts.
     pub certificate: Option<String>,
+    /// How often the root has said otherwise before: a host goes by the highest that it has seen.
+    #[serde(default, skip_serializing_if = "is_first")]
+    pub version: u32,
+}
+
+/// The first is written without its version, as it was before there were others.
+#[allow(clippy::trivially_copy_pass_by_ref)] // as serde calls it
+fn is_first(version: &u32) -> bool {
+    *version == 0
 }
 
 /// The same as it travels: with the root it is signed by.
@@ -64,7 +73,7 @@ mod tests {
         let (root, thief) = (SecretKey::from_random(&[1; 32]), SecretKey::from_random(&[2; 32]));
         let roots = Roots::one(root.public());
         let pin = roots.fingerprint();
-        let authority = Authority { hub: hub("acme"), certificate: Some("PEM".into()) };
+        let authority = Authority { hub: hub("acme"), certificate: Some("PEM".into()), version: 0 };
         let signed = authority.sign(roots.clone(), &root);
         assert_eq!(signed.verify(&hub("acme"), &pin), Ok(authority.clone()));
         assert_eq!(signed.verify(&hub("other"), &pin).unwrap_err().code(), "other_hub");

@@ -1,6 +1,7 @@
 //! Certificates of somebody else's, and their replacement while the hub serves.
 
-use crate::room::Hub;
+use crate::jitd::There;
+use crate::room::{Hub, text, until};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use rustix::process::Signal;
 use std::path::Path;
@@ -56,4 +57,54 @@ fn a_certificate_of_its_own_is_new_after_each_start_and_by_the_same_authority() 
     assert!(hub.ends());
     hub.serve();
     assert_ne!(before, shown(&hub));
+}
+
+#[test]
+fn hosts_believe_the_certificate_of_somebody_else_that_a_hub_is_given_later_and_its_own_again() {
+    let files = tempfile::tempdir().unwrap();
+    let tls = |name: &str| files.path().join(name).display().to_string();
+    let other = certify(files.path());
+    let mut hub = crate::jitd::with_policy();
+    let mut there = There::joined(&hub, "");
+    std::fs::write(there.inside("trusted.pem"), &other).unwrap();
+    there.kill();
+    there.start();
+    let at = |hub: &Hub| hub.client(&hub.admin).hosts().unwrap().into_iter().find(|host| host.connected);
+    until("the host listens", || at(&hub).is_some());
+
+    let config = std::fs::read_to_string(hub.path("hub.toml")).unwrap();
+    let lines = format!("[tls]\ncertificate = '{}'\nkey = '{}'\n", tls("tls.crt"), tls("tls.key"));
+    std::fs::write(hub.path("hub.toml"), format!("{config}{lines}")).unwrap();
+    let restart = |hub: &mut Hub| {
+        hub.signal(rustix::process::Signal::TERM);
+        assert!(hub.ends());
+        hub.serve();
+    };
+    restart(&mut hub);
+    hub.logs("the certificate that hub.toml has this hub show is not one that hosts believe: run `jit-hub init` as root");
+    there.says("invalid peer certificate: UnknownIssuer (this host believes the hub's own authority alone)");
+    let init = |hub: &Hub| text(&hub.command("init").output().unwrap().stderr);
+    let said = init(&hub);
+    assert!(said.contains("an authority that their system trusts:\n  systemctl restart jit-hub\n"), "{said}");
+    assert!(!said.contains("--ca"), "{said}");
+    assert!(init(&hub).contains("nothing was changed"));
+    restart(&mut hub);
+    there.says("its root says that it is to be believed");
+    let enrolment = || -> serde_json::Value {
+        serde_json::from_slice(&std::fs::read(there.inside("state/enrolment.json")).unwrap()).unwrap()
+    };
+    assert_eq!((enrolment()["certificate"].is_null(), &enrolment()["version"]), (true, &1.into()));
+    let client = api::Client::on_hub(&hub.url(), &hub.admin, Some(&other)).unwrap();
+    until("it is connected", || client.hosts().unwrap().iter().any(|host| host.connected));
+
+    std::fs::write(hub.path("hub.toml"), config).unwrap();
+    let said = init(&hub);
+    assert!(said.contains("state/ca.crt:\n  systemctl restart") && said.contains("--ca ca.crt"), "{said}");
+    restart(&mut hub);
+    there.says("its root says that it is to be believed");
+    until("it is connected again", || at(&hub).is_some());
+    there.kill();
+    until("it is away", || at(&hub).is_none());
+    there.start();
+    until("it believes the same after a start", || at(&hub).is_some());
 }

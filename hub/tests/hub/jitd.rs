@@ -96,6 +96,10 @@ impl There {
     pub fn start(&mut self) {
         let mut jitd = Command::new(beside("jitd"));
         let jitd = jitd.arg("--config").arg(self.inside("jitd.toml")).stderr(Stdio::inherit());
+        // The authorities that this machine trusts, where the test put some.
+        if self.inside("trusted.pem").exists() {
+            jitd.env("SSL_CERT_FILE", self.inside("trusted.pem"));
+        }
         self.daemon = Some(jitd.spawn().unwrap());
         until("it listens", || UnixStream::connect(self.inside("control")).is_ok());
     }

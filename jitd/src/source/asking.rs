@@ -150,7 +150,7 @@ impl Site {
         let call = HostCall { login: asker.login, source: asker.source, key: key.to_owned(), what };
         voice.say("calls", &call, within).map_err(|why| match why {
             Unheard::Refused { problem, .. } => Refused(problem),
-            Unheard::Away(why) => Refused(ProblemCode::Unavailable.because(format!(
+            Unheard::Away(why) | Unheard::Distrusted(why) => Refused(ProblemCode::Unavailable.because(format!(
                 "{why}. What is granted stays good meanwhile (jit grants), and a request is kept here until the hub is reachable (jit request)"
             ))),
         })

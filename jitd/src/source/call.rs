@@ -16,6 +16,8 @@ use sync::{Digest, Request, SecretKey, SignedAuthority};
 pub struct Caller {
     http: Client,
     url: String,
+    /// Whose certificates it believes, in words.
+    believes: &'static str,
 }
 
 /// Why a call has no answer.
@@ -23,6 +25,8 @@ pub struct Caller {
 pub enum Unheard {
     /// The hub is away, or what answers there is none.
     Away(String),
+    /// What answers shows a certificate that this host does not believe.
+    Distrusted(String),
     /// The hub refuses it.
     Refused {
         /// What was called.
@@ -35,7 +39,7 @@ pub enum Unheard {
 impl fmt::Display for Unheard {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Away(why) => f.write_str(why),
+            Self::Away(why) | Self::Distrusted(why) => f.write_str(why),
             Self::Refused { at, problem } => write!(f, "{at} answered: {}", problem.detail),
         }
     }
@@ -53,22 +57,27 @@ impl Caller {
     /// Of the hub that this host belongs to.
     pub fn of(enrolment: &Enrolment) -> Result<Self, String> {
         let http = Client::builder();
-        let http = match &enrolment.certificate {
+        let (http, believes) = match &enrolment.certificate {
             Some(pem) => {
                 let trusted = reqwest::Certificate::from_pem_bundle(pem.as_bytes());
-                http.tls_certs_only(trusted.map_err(|why| format!("reading the hub's authority: {why}"))?)
+                let trusted = trusted.map_err(|why| format!("reading the hub's authority: {why}"))?;
+                (http.tls_certs_only(trusted), "the hub's own authority alone")
             }
-            None => http,
+            None => (http, "the authorities that its system trusts"),
         };
-        Self::with(&enrolment.url, http)
+        Self::with(&enrolment.url, http, believes)
     }
 
     /// Of a hub whose certificate is not known yet: for what is public and signed, and nothing else.
     pub fn stranger(url: &str) -> Result<Self, String> {
-        Self::with(url, Client::builder().tls_danger_accept_invalid_certs(true))
+        Self::with(url, Client::builder().tls_danger_accept_invalid_certs(true), "anybody")
     }
 
-    fn with(url: &str, http: reqwest::blocking::ClientBuilder) -> Result<Self, String> {
+    fn with(
+        url: &str,
+        http: reqwest::blocking::ClientBuilder,
+        believes: &'static str,
+    ) -> Result<Self, String> {
         // Whoever was first has chosen the same one.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let http = http
@@ -80,7 +89,7 @@ impl Caller {
             .no_proxy()
             .build()
             .map_err(|why| format!("preparing to call {url}: {why}"))?;
-        Ok(Self { http, url: url.trim_end_matches('/').to_owned() })
+        Ok(Self { http, url: url.trim_end_matches('/').to_owned(), believes })
     }
 
     /// What the root signed of the hub's certificates.
@@ -98,9 +107,14 @@ impl Caller {
     }
 
     fn good(&self, path: &str, call: RequestBuilder) -> Answer<Response> {
-        let away =
-            |why: &reqwest::Error| Unheard::Away(format!("calling {}: {}", self.at(path), innermost(why)));
-        let answer = call.send().map_err(|why| away(&why))?;
+        let answer = call.send().map_err(|why| {
+            let failed = format!("calling {}: {}", self.at(path), innermost(&why));
+            if is_distrust(&why) {
+                Unheard::Distrusted(format!("{failed} (this host believes {})", self.believes))
+            } else {
+                Unheard::Away(failed)
+            }
+        })?;
         if answer.status().is_success() {
             return Ok(answer);
         }
@@ -135,10 +149,10 @@ impl Voice {
     }
 
     /// The stream of what must be held; where there is none why, and whether the call was taken and nothing said to it.
-    pub fn feed(&self, ask: &AskFeed) -> Result<Response, (String, bool)> {
-        let (path, call) = self.signed("feed", ask, None).map_err(|why| (why.to_string(), false))?;
+    pub fn feed(&self, ask: &AskFeed) -> Result<Response, (Unheard, bool)> {
+        let (path, call) = self.signed("feed", ask, None).map_err(|why| (why, false))?;
         let begun = Instant::now();
-        self.caller.good(&path, call).map_err(|why| (why.to_string(), begun.elapsed() >= limits::HUB_SILENCE))
+        self.caller.good(&path, call).map_err(|why| (why, begun.elapsed() >= limits::HUB_SILENCE))
     }
 
     /// Gives back some of what this host knows.
@@ -184,6 +198,21 @@ fn capped(answer: Response, most: u64) -> std::io::Result<Vec<u8>> {
     let mut body = Vec::new();
     answer.take(most).read_to_end(&mut body)?;
     Ok(body)
+}
+
+/// Whether a call failed since the certificate there is not believed. An error of I/O is no source of those that it holds.
+fn is_distrust(error: &reqwest::Error) -> bool {
+    let mut at: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(error) = at {
+        if let Some(rustls::Error::InvalidCertificate(_)) = error.downcast_ref() {
+            return true;
+        }
+        at = match error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref) {
+            Some(held) => Some(held),
+            None => error.source(),
+        };
+    }
+    false
 }
 
 /// The innermost error says most.

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use std::io::Write as _;
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, fchown};
 use std::path::Path;
-use sync::{Digest, HubId, SecretKey, Token};
+use sync::{Authority, Digest, HubId, SecretKey, Token};
 
 /// The hub that this host belongs to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,6 +25,9 @@ pub struct Enrolment {
     pub host: HostName,
     /// The certificate authority to believe there, in PEM; none: those that this machine trusts.
     pub certificate: Option<String>,
+    /// The [`sync::Authority::version`] that said so.
+    #[serde(default)]
+    pub version: u32,
 }
 
 const FILE: &str = "enrolment.json";
@@ -47,6 +50,33 @@ impl Enrolment {
             .map(Some)
             .map_err(|why| DaemonError::Refused(format!("{} does not read: {why}; {anew}", path.display())))
     }
+
+    /// The same with the certificates that the root wants believed by now; none where this host has heard of those. Nothing is
+    /// sent but the question, and nothing believed but the root.
+    pub fn renewed(&self) -> Result<Option<Self>, String> {
+        let Authority { certificate, version, .. } = authority(&self.url, &self.hub, &self.root)?;
+        Ok((version > self.version).then(|| Self { certificate, version, ..self.clone() }))
+    }
+
+    /// Takes the place of `before` in its file, unless this host was enrolled anew since.
+    pub fn replace(&self, before: &Self, state: &Path) -> Result<(), DaemonError> {
+        if Self::load(state)?.as_ref() != Some(before) {
+            let why = "this host was enrolled anew since the daemon began: start it anew";
+            return Err(DaemonError::Refused(why.to_owned()));
+        }
+        self.keep(state)
+    }
+
+    fn keep(&self, state: &Path) -> Result<(), DaemonError> {
+        let text = serde_json::to_string_pretty(self).map_err(|why| DaemonError::Refused(why.to_string()))?;
+        put(state, FILE, &text)
+    }
+}
+
+/// Which certificates to believe of this hub at this address, by its root's word alone.
+fn authority(url: &str, hub: &HubId, root: &Digest) -> Result<Authority, String> {
+    let signed = Caller::stranger(url)?.authority()?;
+    signed.verify(hub, root).map_err(|why| format!("{url} is not the hub {hub}: {why}"))
 }
 
 /// What this host signs its calls with.
@@ -86,22 +116,20 @@ pub fn enrol(path: &Path, text: &str) -> Result<(), DaemonError> {
     }
     let key = key(state)?;
     // Nothing is sent there before its certificate is known to be the one that the token's root signed.
-    let authority = Caller::stranger(&token.url).and_then(|caller| caller.authority()).map_err(refused)?;
-    let authority = authority
-        .verify(&token.hub, &token.root)
-        .map_err(|why| refused(format!("{} is not the hub that the token is of: {why}", token.url)))?;
+    let Authority { certificate, version, .. } =
+        authority(&token.url, &token.hub, &token.root).map_err(refused)?;
     let enrolment = Enrolment {
         url: token.url.clone(),
         hub: token.hub.clone(),
         root: token.root,
         host: host.clone(),
-        certificate: authority.certificate,
+        certificate,
+        version,
     };
     let caller = Caller::of(&enrolment).map_err(refused)?;
     let join = Join { token: token.hash(), host, machine: machine()?, key: key.public() };
     let joined = caller.join(&join).map_err(refused)?;
-    let text = serde_json::to_string_pretty(&enrolment).map_err(|why| refused(why.to_string()))?;
-    put(state, FILE, &text)?;
+    enrolment.keep(state)?;
     let labels: Vec<String> = joined.labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
     say(&format!(
         "This host is {} of hub {}{}{}.",

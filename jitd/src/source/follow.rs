@@ -1,8 +1,8 @@
 //! The thread that listens to the hub: verified, committed, in memory, and only then counted as heard.
 
-use super::call::Voice;
+use super::call::{Unheard, Voice};
 use super::files::{Files, Found};
-use super::{enrolment, reports, rows};
+use super::{Enrolment, enrolment, reports, rows};
 use crate::daemon::DaemonError;
 use crate::limits;
 use crate::site::Site;
@@ -12,7 +12,7 @@ use loglines::{Faults, Level, Tells};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::io::{BufRead, BufReader, Read as _};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use sync::{Digest, LocalTime, State};
@@ -25,8 +25,7 @@ pub fn follow(site: &Arc<Site>, state: &Path) -> Result<(), DaemonError> {
     heard(site, &known, None);
     if hub.files.is_none() {
         let voice = Voice::of(&hub.enrolment, enrolment::key(state)?).map_err(DaemonError::Refused)?;
-        // The daemon starts once.
-        let _ = hub.outward.voice.set(voice);
+        hub.outward.voice.store(Some(Arc::new(voice)));
     }
     let mut follower = Follower {
         told: HashSet::new(),
@@ -35,6 +34,8 @@ pub fn follow(site: &Arc<Site>, state: &Path) -> Result<(), DaemonError> {
         version: Text::parse(env!("CARGO_PKG_VERSION"))
             .map_err(|why| DaemonError::Refused(why.to_string()))?,
         state: known,
+        folder: state.to_owned(),
+        enrolment: hub.enrolment.clone(),
         gave_back: 0,
         site: Arc::clone(site),
     };
@@ -68,6 +69,10 @@ struct Follower {
     machine: Digest,
     version: Text,
     state: State,
+    /// The daemon's folder.
+    folder: PathBuf,
+    /// What this host goes by in calling the hub.
+    enrolment: Enrolment,
     /// The incarnation of the hub that was given back to.
     gave_back: u64,
     /// What is wrong with the hub's last message, each of which is told once as long as it lasts.
@@ -101,6 +106,19 @@ impl Follower {
                 wait = limits::HUB_AGAIN.0;
                 continue;
             }
+            if let Ended::Distrusted(_) = ended {
+                match self.learn() {
+                    Ok(true) => {
+                        wait = limits::HUB_AGAIN.0;
+                        continue;
+                    }
+                    Err(why) if faults.take("certificates", false, Instant::now()) == Tells::Fails => {
+                        let what = "asking the hub which certificates its root wants believed";
+                        self.site.log.put(Level::Warning, format!("{what}: {why}"));
+                    }
+                    Ok(false) | Err(_) => {}
+                }
+            }
             let why = ended.why();
             // A stream that ends after it brought something is nothing to tell.
             match (faults.take("the hub", heard || why.is_none(), Instant::now()), why) {
@@ -114,6 +132,21 @@ impl Follower {
             std::thread::sleep(if once && heard { limits::HUB_APART_EVERY } else { part_of(wait) });
             wait = (wait * 2).min(limits::HUB_AGAIN.1);
         }
+    }
+
+    /// Believes the certificates that the hub's root wants believed now, where those are others than before.
+    fn learn(&mut self) -> Result<bool, String> {
+        let Some(renewed) = self.enrolment.renewed()? else { return Ok(false) };
+        let key = enrolment::key(&self.folder).map_err(|why| why.to_string())?;
+        let voice = Voice::of(&renewed, key)?;
+        renewed.replace(&self.enrolment, &self.folder).map_err(|why| why.to_string())?;
+        self.enrolment = renewed;
+        let outward = self.site.source.outward().map_err(|why| why.to_string())?;
+        outward.voice.store(Some(Arc::new(voice)));
+        let what =
+            "the hub shows another certificate than before, and its root says that it is to be believed";
+        self.site.log.put(Level::Notice, what.to_owned());
+        Ok(true)
     }
 
     /// Reads the file of this host, now and then.
@@ -166,13 +199,14 @@ impl Follower {
             .site
             .source
             .voice()
-            .map_err(|why| (why.to_string(), false))
+            .map_err(|why| (Unheard::Away(why.to_string()), false))
             .and_then(|voice| voice.feed(&ask));
         let stream = match stream {
             Ok(stream) => stream,
             // What holds back the answer can hold back its head too.
-            Err((why, true)) => return Ended::Silent(why),
-            Err((why, false)) => return Ended::Failed(why),
+            Err((why, true)) => return Ended::Silent(why.to_string()),
+            Err((Unheard::Distrusted(why), false)) => return Ended::Distrusted(why),
+            Err((why, false)) => return Ended::Failed(why.to_string()),
         };
         let mut lines = BufReader::new(stream);
         loop {
@@ -310,6 +344,8 @@ enum Ended {
     /// It was given what it had lost, and has more to tell than it told.
     GaveBack,
     Failed(String),
+    /// The certificate at its address is not believed.
+    Distrusted(String),
     /// A stream was there or begun, and nothing more came of it.
     Silent(String),
     /// The same, and what is held counts for nothing the next time.
@@ -321,7 +357,7 @@ impl Ended {
     fn why(self) -> Option<String> {
         match self {
             Self::ByTheHub | Self::GaveBack => None,
-            Self::WantsAll(why) | Self::Failed(why) | Self::Silent(why) => Some(why),
+            Self::WantsAll(why) | Self::Failed(why) | Self::Distrusted(why) | Self::Silent(why) => Some(why),
         }
     }
 }

@@ -26,7 +26,7 @@ use access::{HostName, Time};
 use call::Voice;
 use desk::DeskError;
 use files::Files;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use sync::{Era, State};
 
 /// The source of a running daemon.
@@ -131,9 +131,9 @@ impl Source {
     }
 
     /// This host as the hub hears it.
-    fn voice(&self) -> Result<&Voice, DeskError> {
+    fn voice(&self) -> Result<Arc<Voice>, DeskError> {
         self.calls()?;
-        self.outward()?.voice.get().ok_or_else(|| {
+        self.outward()?.voice.load_full().ok_or_else(|| {
             let fix = "see `journalctl -u jitd`, and enrol this host anew with `jitd enrol TOKEN`";
             DeskError::Store(format!("this host cannot call its hub: {fix}"))
         })

@@ -4,6 +4,7 @@ use super::call::Voice;
 use crate::limits;
 use access::RequestId;
 use api::HostAnswer;
+use arc_swap::ArcSwapOption;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Mutex, OnceLock, PoisonError};
@@ -12,7 +13,7 @@ use std::time::Duration;
 /// The way to the hub, as far as the rest of the daemon has to do with it.
 #[derive(Default)]
 pub struct Outward {
-    pub(super) voice: OnceLock<Voice>,
+    pub(super) voice: ArcSwapOption<Voice>,
     wakes: OnceLock<SyncSender<()>>,
     waits: Mutex<Vec<Waits>>,
     /// Tells those who wait apart.
