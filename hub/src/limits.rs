@@ -1,5 +1,6 @@
 //! Every bound of the hub, with its unit and reason.
 
+use access::Span;
 use chrono::TimeDelta;
 use std::time::Duration;
 
@@ -223,7 +224,10 @@ pub const SESSION_PAGES: usize = 50;
 pub const PERMIT_GOOD: TimeDelta = TimeDelta::days(30);
 
 /// The longest that a permit may let somebody in for, whatever the policy says: a working day, and the night.
-pub const PERMIT_LONGEST: TimeDelta = TimeDelta::hours(24);
+pub const PERMIT_LONGEST: Span = match Span::seconds(24 * 3600) {
+    Some(day) => day,
+    None => Span::SHORTEST,
+};
 
 /// How often is looked whether somebody's permits should be others, and whether it is time for the next ones.
 pub const PERMITS_EVERY: Duration = Duration::from_secs(5);

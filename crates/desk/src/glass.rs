@@ -33,8 +33,13 @@ pub struct Broken {
 
 impl<S: Store> Desk<S> {
     /// What the policy of this moment lets people break glass for on one host: for each person a grant that has no id
-    /// yet and can be claimed for `good`. Whoever has broken glass that nobody has looked at has nothing more.
-    pub fn could_break(&self, host: &HostName, good: TimeDelta) -> Result<Vec<Grant>, DeskError> {
+    /// yet, can be claimed for `good` and lets in for `longest` at most. Whoever has broken glass that nobody has looked at has nothing more.
+    pub fn could_break(
+        &self,
+        host: &HostName,
+        good: TimeDelta,
+        longest: Span,
+    ) -> Result<Vec<Grant>, DeskError> {
         let (world, now) = (self.worlds.world(), self.clock.now());
         let mut permits = Vec::new();
         for person in world.breakers() {
@@ -44,7 +49,7 @@ impl<S: Store> Desk<S> {
             let found = SERVICES.iter().find_map(|services| {
                 let ask = ask_for(&world, &person, host, services, now.trusted)?;
                 let rule = world.rule(&ask, now).ok()?;
-                permit(ask, rule, good, now.trusted)
+                permit(ask, rule, (good, longest), now.trusted)
             });
             permits.extend(found);
         }
@@ -148,9 +153,9 @@ fn ask_for(world: &World, person: &Person, host: &HostName, services: &[&str], n
 }
 
 /// What the rule would give to whoever broke glass now, to be claimed for `good`.
-fn permit(ask: Ask, rule: Rule, good: TimeDelta, now: Time) -> Option<Grant> {
+fn permit(ask: Ask, rule: Rule, (good, longest): (TimeDelta, Span), now: Time) -> Option<Grant> {
     let glass = rule.break_glass.as_ref()?;
-    let length = glass.longest;
+    let length = glass.longest.min(longest);
     let ask = Ask { length, ..ask };
     // What they must say is for the one who looks at it afterwards to miss; an address cannot be known yet.
     let rule = Rule { wants: Wants::default(), ..rule };

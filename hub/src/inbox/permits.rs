@@ -89,7 +89,8 @@ impl Site {
             .collect();
         let mut changed = 0;
         for host in ground.world.hosts.labels.keys() {
-            let wanted = self.desk.could_break(host, limits::PERMIT_GOOD).map_err(|why| why.to_string())?;
+            let wanted = self.desk.could_break(host, limits::PERMIT_GOOD, limits::PERMIT_LONGEST);
+            let wanted = wanted.map_err(|why| why.to_string())?;
             for wanted in wanted {
                 let before = listed.remove(&(host.clone(), wanted.person.clone()));
                 // What hosts no longer hold because of a thief, or of a database that came back, is theirs again with the

@@ -1,6 +1,6 @@
 //! Attacks on a hub and by what was stolen of one: refused, logged, and the hub lives.
 
-use crate::host::{Host, granted, joined, token};
+use crate::host::{Host, granted, joined, now, token};
 use crate::room::{Hub, Tls, rest, text, until};
 use access::{Grant, GrantId};
 use rustix::net::{AddressFamily, SocketType, bind, connect, socket};
@@ -180,12 +180,6 @@ fn a_host_that_asks_for_another_is_refused_and_logged() {
     let answer = host.says(&hub, "asks", &ask);
     assert!(answer.contains("counts for itself alone"), "{answer}");
     hub.logs("host db-7 asks for others (db-8), which it must not: was it taken over?");
-}
-
-fn now() -> access::Time {
-    #[allow(clippy::disallowed_methods)] // a host has a clock of its own
-    let now = access::Time::from(std::time::SystemTime::now());
-    now
 }
 
 /// What somebody says who has a view key.

@@ -167,6 +167,14 @@ pub fn granted(hub: &Hub, host: &str) -> access::GrantId {
     approve(hub, &alice.request(&ask_for(host)).unwrap().request.ask.id.to_string())
 }
 
+/// The time of a host.
+#[allow(dead_code)] // not every test asks
+pub fn now() -> Time {
+    #[allow(clippy::disallowed_methods)] // a host has a clock of its own
+    let now = Time::from(std::time::SystemTime::now());
+    now
+}
+
 /// A host that has joined.
 pub fn joined(hub: &Hub, name: &str) -> Host {
     let joining = token(hub, 1);

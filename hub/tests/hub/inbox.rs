@@ -1,8 +1,8 @@
 //! What hosts say: for people on them, and of themselves.
 
-use crate::host::{Host, joined, token};
+use crate::host::{Host, joined, now, token};
 use crate::room::{Hub, PEOPLE, POLICY};
-use access::{GrantId, Login, RequestId, SessionId, Text, Time, Window};
+use access::{GrantId, Login, RequestId, SessionId, Span, Text, Window};
 use api::{
     EndSession, HostAnswer, HostAsk, HostCall, HostDoes, HostKnock, HostWish, JournalHas, JournalPart,
     NewRequest, NewReview, NewVerdict, OpenSessions, Opened, RequestView, Scope, SessionState, SessionView,
@@ -11,12 +11,6 @@ use api::{
 use journal::{Head, LogId, Row, Stamp};
 use std::io::BufRead as _;
 use workflow::{Channel, RequestState};
-
-fn now() -> Time {
-    #[allow(clippy::disallowed_methods)] // a host has a clock of its own
-    let now = Time::from(std::time::SystemTime::now());
-    now
-}
 
 fn login(name: &str) -> Login {
     Login::parse(name).unwrap()
@@ -381,6 +375,19 @@ what = { services = ["ssh", "sudo"] }
 approve = [{ from = ["group:leads"] }]
 break_glass = { who = ["user:alice"], max = "30m", review_by = ["group:leads"] }
 "#;
+
+#[test]
+fn a_permit_lets_in_for_a_day_at_most_whatever_the_policy_says() {
+    let hub = Hub::new();
+    let mut host = joined(&hub, "db-7");
+    let policy = GLASS.replace("30m\"", "3d\"").replace("[[rule]]", "[[rule]]\ntime = { max = \"7d\" }");
+    let new = api::NewPolicy { policy, people: Some(PEOPLE.to_owned()) };
+    hub.client(&hub.admin).apply_policy(&new).unwrap();
+    let mut stream = host.listen(&hub);
+    host.hears_until(&mut stream, |state| state.permits().count() == 1);
+    let permit = host.state.permits().next().unwrap();
+    assert!(matches!(permit.window, Window::FirstUse { length, .. } if length == Span::parse("1d").unwrap()));
+}
 
 #[test]
 fn glass_is_broken_by_a_permit_once_and_the_next_one_is_made_when_somebody_has_looked() {
