@@ -6,10 +6,11 @@ use crate::config::{Config, Role};
 use crate::error::{HubError, os};
 use crate::feed::Signing;
 use crate::outbox::Bell;
-use crate::{clock, keys, machine, routes, rows, say, serve};
+use crate::{clock, keys, limits, machine, routes, rows, say, serve};
 use access::Person;
-use api::MadeToken;
+use api::{HostToken, MadeLink, MadeToken, Scope};
 use loglines::Log;
+use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::Path;
@@ -65,19 +66,19 @@ pub fn init(path: &Path, state: Option<&Path>, names: Vec<String>, admin: Person
         path.display(),
         config.state.display()
     ));
-    tell(&made);
-    let name = config.names.first().map_or("localhost", String::as_str);
-    let host = if name.contains(':') { format!("[{name}]") } else { name.to_owned() };
-    let port = config.listen.port();
-    let ca = authority.certificate().display();
+    tell(&made.token);
+    say(&format!(
+        "A link that signs a browser of theirs in once, within a day:\n  {}\n\
+         A token by which one host joins, within a day; there, as root:\n  jitd enrol {}",
+        made.link.url, made.host.token
+    ));
     say(&format!(
         "\nNext, here:\n  systemctl enable --now jit-hub-signer jit-hub\n\
-         and where you work, with a copy of {ca}:\n  \
-         jit login --hub https://{host}:{port} --ca ca.crt --token-stdin\n  \
+         and where you work{copy}:\n  jit login --hub {url}{ca} --token-stdin\n  \
          jit policy check && jit policy apply\n  \
          jit token make \"laptop of bob\" --person bob --scope read,request,review\n  \
          jit web                            # a link that signs your browser in\n  \
-         jit host token --label env=prod    # and on the host: jitd enrol TOKEN"
+         jit host token --label env=prod    # for further hosts"
     ));
     Ok(())
 }
@@ -111,16 +112,32 @@ pub fn admin(config: &Config, person: Person) -> Result<(), HubError> {
     Ok(())
 }
 
-/// The first administrator's token; none where there is an administrator.
-fn first_admin(config: &Config, person: Person) -> Result<Option<MadeToken>, HubError> {
+/// What a new hub is entered with.
+struct First {
+    /// The administrator's token.
+    token: MadeToken,
+    /// A link by which their browser signs in.
+    link: MadeLink,
+    /// What lets the first host in.
+    host: HostToken,
+}
+
+/// For the first administrator; none where there is an administrator.
+fn first_admin(config: &Config, person: Person) -> Result<Option<First>, HubError> {
     let log = log(config)?;
     let (ledger, _, read, _) = serve::open(config, &log, (Signing::new().0, Bell::new().0), true)?;
     if read.read(rows::roles)?.values().any(|roles| roles.contains(&api::Role::Admin)) {
         return Ok(None);
     }
-    let made = ledger.make_admin(routes::admin_token(person, clock::wall())?)?;
+    let (now, url) = (clock::wall(), serve::url(config));
+    let token = ledger.make_admin(routes::admin_token(person.clone(), now)?)?;
+    let (times, shown) = ((now, now + limits::FIRST), token.token.id);
+    let link = ledger.make_link(&url, person.clone(), Scope::ALL.into(), (&person, shown), times)?;
+    let root = keys::ServerKeys::of(config).authority()?.roots.fingerprint();
+    let hub = (&*url, &crate::hub_id(config)?, root);
+    let host = ledger.make_join_token(hub, BTreeMap::new(), 1, person, times)?;
     log.flush();
-    Ok(Some(made))
+    Ok(Some(First { token, link, host }))
 }
 
 fn log(config: &Config) -> Result<Log, HubError> {

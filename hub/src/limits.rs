@@ -173,6 +173,11 @@ pub const NONCE_LIFE: TimeDelta = TimeDelta::seconds(60);
 
 /// The longest life of a token for hosts, and how many it lets in at most: an image that is rolled out.
 pub const JOIN_LONGEST: TimeDelta = TimeDelta::days(30);
+
+/// The link and the token for a host that `jit-hub init` leaves are good for this: the hub is still to be started, and its
+/// certificate to be brought to a browser.
+pub const FIRST: TimeDelta = TimeDelta::days(1);
+
 /// See [`JOIN_LONGEST`].
 pub const JOIN_USES: u32 = 10_000;
 

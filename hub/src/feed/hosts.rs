@@ -1,7 +1,7 @@
 //! Hosts: who lets them in, and whether a call is really one's.
 
 use super::{Wakes, rows};
-use crate::ledger::random;
+use crate::ledger::{Ledger, random};
 use crate::limits;
 use crate::site::Site;
 use crate::teller::Teller;
@@ -12,7 +12,7 @@ use desk::{Caller, DeskError, Refused};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, PoisonError};
 use store::Sql;
-use sync::{Digest, Nonce, Request, Signature, Token};
+use sync::{Digest, HubId, Nonce, Request, Signature, Token};
 
 /// What is known of hosts beside the database.
 pub struct Hosts {
@@ -190,6 +190,25 @@ impl Hosts {
     }
 }
 
+impl Ledger {
+    /// A word that lets so many hosts into the hub of this address, name and root, by somebody.
+    pub fn make_join_token(
+        &self,
+        (url, hub, root): (&str, &HubId, Digest),
+        labels: BTreeMap<String, String>,
+        uses: u32,
+        by: Person,
+        (at, expires): (Time, Time),
+    ) -> Result<HostToken, DeskError> {
+        let mut secret = [0; 32];
+        getrandom::fill(&mut secret).map_err(random)?;
+        let token = Token::new(url.to_owned(), hub.clone(), root, secret)
+            .map_err(|why| DeskError::BadRequest(why.to_string()))?;
+        self.put_join_token(token.hash(), labels, uses, expires, by, at)?;
+        Ok(HostToken { token: token.reveal().to_string(), expires })
+    }
+}
+
 impl Site {
     /// A word that lets new hosts in.
     pub fn host_token(&self, new: NewHostToken, actor: Person) -> Result<HostToken, DeskError> {
@@ -213,14 +232,10 @@ impl Site {
         if !(1..=limits::JOIN_USES).contains(&new.uses) {
             return Err(DeskError::BadRequest(format!("a token lets 1 to {} hosts in", limits::JOIN_USES)));
         }
-        let mut secret = [0; 32];
-        getrandom::fill(&mut secret).map_err(random)?;
-        let token = Token::new(self.url.clone(), self.hub.clone(), self.root, secret)
-            .map_err(|why| DeskError::BadRequest(why.to_string()))?;
-        let (at, hash) = (self.clock.time(), token.hash());
-        let expires = at + new.length.delta();
-        self.ledger.put_join_token(hash, new.labels, new.uses, expires, actor, at)?;
-        Ok(HostToken { token: token.reveal().to_string(), expires })
+        let at = self.clock.time();
+        let times = (at, at + new.length.delta());
+        let hub = (&*self.url, &self.hub, self.root);
+        self.ledger.make_join_token(hub, new.labels, new.uses, actor, times)
     }
 
     /// A new host joins, or one joins again. With the same token and key this changes nothing.

@@ -118,17 +118,29 @@ pub fn link(site: &Site, caller: &Caller, shown: &Token, new: NewLink) -> Result
     } else {
         shown.scopes.clone()
     };
-    let name =
-        Text::parse("link that signs in once").map_err(|why| DeskError::BadRequest(why.to_string()))?;
-    let made_by = Some(caller.person.clone());
-    let expires = made + limits::LINK;
-    let token = Token { id: new_id()?, person, name, scopes, made, made_by, expires, revoked: None };
-    let (secret, hash) = secret::make(Kind::Link).map_err(random)?;
-    let token = site.ledger.put_made(token, hash, (shown.id, false))?;
-    Ok(MadeLink { url: format!("{}/web/in/{secret}", site.url), token })
+    let by = (&caller.person, shown.id);
+    site.ledger.make_link(&site.url, person, scopes, by, (made, made + limits::LINK))
 }
 
 impl Ledger {
+    /// A link of the hub at `url` that signs this person in once, for these scopes; by somebody who showed a token.
+    pub fn make_link(
+        &self,
+        url: &str,
+        person: Person,
+        scopes: BTreeSet<Scope>,
+        (by, shown): (&Person, TokenId),
+        (made, expires): (Time, Time),
+    ) -> Result<MadeLink, DeskError> {
+        let name =
+            Text::parse("link that signs in once").map_err(|why| DeskError::BadRequest(why.to_string()))?;
+        let made_by = Some(by.clone());
+        let token = Token { id: new_id()?, person, name, scopes, made, made_by, expires, revoked: None };
+        let (secret, hash) = secret::make(Kind::Link).map_err(random)?;
+        let token = self.put_made(token, hash, (shown, false))?;
+        Ok(MadeLink { url: format!("{url}/web/in/{secret}"), token })
+    }
+
     /// Uses a link up, for a sign-in of this browser. None where it signs nobody in.
     fn sign_in(&self, link: Hash, browser: Browser, now: Time) -> Result<Option<Token>, DeskError> {
         self.write(move |tx| {

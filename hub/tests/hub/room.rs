@@ -32,6 +32,9 @@ pub struct Hub {
     base: &'static str,
     pub folder: Arc<tempfile::TempDir>,
     pub admin: String,
+    /// What `jit-hub init` said to whoever ran it.
+    #[allow(dead_code)] // not every test asks
+    pub said: String,
     pub database: Arc<Mutex<Database>>,
     served: Option<Served>,
     signer: Option<Child>,
@@ -66,6 +69,7 @@ impl Hub {
             base,
             folder: Arc::new(folder),
             admin: String::new(),
+            said: String::new(),
             database: Arc::new(Mutex::new(database)),
             served: None,
             signer: None,
@@ -74,6 +78,7 @@ impl Hub {
         let done = hub.command("init").output().unwrap();
         assert!(done.status.success(), "{}", text(&done.stderr));
         text(&done.stdout).trim().clone_into(&mut hub.admin);
+        hub.said = text(&done.stderr);
         hub
     }
 
@@ -91,6 +96,7 @@ impl Hub {
             base: self.base,
             folder: Arc::clone(&self.folder),
             admin: self.admin.clone(),
+            said: String::new(),
             database: Arc::clone(&self.database),
             served: None,
             signer: None,
@@ -117,6 +123,7 @@ impl Hub {
             base: self.base,
             folder: Arc::new(folder),
             admin: self.admin.clone(),
+            said: String::new(),
             database: Arc::clone(&self.database),
             served: None,
             signer: None,
@@ -143,6 +150,7 @@ impl Hub {
             base: "",
             folder: Arc::new(folder),
             admin: String::new(),
+            said: String::new(),
             database: Arc::clone(&self.database),
             served: None,
             signer: None,
