@@ -1,10 +1,12 @@
 //! Who is no person of people.toml and can still do something at this hub. Roles, tokens, accounts elsewhere and in chats do without
 //! it, for the first administrator comes before it; so whoever takes somebody out of it is told what is left of them.
 
+use crate::inbox::uses;
 use crate::ledger::Ledger;
 use crate::policy::Policies;
 use crate::{clock, limits, rows};
-use access::{Person, Time};
+use access::{Now, Person, Time};
+use api::GrantView;
 use desk::{DeskError, PolicyVersion, Worlds};
 use std::sync::Arc;
 use workflow::{People, Policy, World};
@@ -32,6 +34,10 @@ impl Worlds for Fleet {
 
     fn adopt(&self, version: &PolicyVersion) -> Result<(), String> {
         self.policies.adopt(version)
+    }
+
+    fn as_told(&self, view: GrantView, now: Now) -> Result<GrantView, DeskError> {
+        uses::as_told(&self.ledger, view, now)
     }
 
     fn left(&self, people: &People, reader: &Person) -> Result<Option<String>, DeskError> {

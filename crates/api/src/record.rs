@@ -177,7 +177,7 @@ pub enum Mark {
     HostJournal,
     /// A hub made or took back what lets a person break glass on a host while the hub is away.
     Permits,
-    /// A host told how a grant that is over was used.
+    /// A host told when it began to use a grant whose clock starts so, or how one that is over was used.
     GrantUsed,
     /// Somebody confirmed that an account in Microsoft Teams is theirs.
     TeamsLinked,

@@ -2,7 +2,7 @@
 
 use crate::policy::still_in_force;
 use crate::{Caller, Clock, DeskError, Ground, Queries, Store, Transaction, Worlds, limits};
-use access::{Claim, Grant, GrantId, GrantState, HostName, Now, Person, RequestId, Text, Time};
+use access::{Claim, Grant, GrantId, GrantState, HostName, Now, Person, RequestId, Text, Time, Window};
 use api::{Change, ChangeRecord, GrantView, RequestView};
 use serde::{Serialize, de::DeserializeOwned};
 use sha2::{Digest as _, Sha256};
@@ -346,9 +346,14 @@ pub(crate) fn grant_view<Q: Queries + ?Sized>(
     clock: &dyn Clock,
 ) -> Result<GrantView, DeskError> {
     let claim = store.claim(grant.id)?;
+    let state = grant.state(claim, clock.now());
     Ok(GrantView {
-        state: grant.state(claim, clock.now()),
-        ends: grant.ends(claim),
+        state,
+        ends: match (&grant.window, state, claim) {
+            // Nobody used it in time.
+            (Window::FirstUse { claim_by, .. }, GrantState::Expired, None) => *claim_by,
+            _ => grant.ends(claim),
+        },
         sessions: store.sessions(grant.id)?,
         used: store.used(grant.id, clock.now().trusted)?,
         grant: grant.clone(),

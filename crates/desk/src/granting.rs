@@ -33,7 +33,10 @@ impl<S: Store> Desk<S> {
             }
         }
         seen.truncate(limit);
-        self.store.read(|store| seen.iter().map(|grant| grant_view(grant, store, &*self.clock)).collect())
+        let views: Vec<GrantView> = self.store.read(|store| {
+            seen.iter().map(|grant| grant_view(grant, store, &*self.clock)).collect::<Result<_, _>>()
+        })?;
+        views.into_iter().map(|view| self.worlds.as_told(view, self.clock.now())).collect()
     }
 
     /// Whether this person ever held a grant here.
@@ -44,7 +47,8 @@ impl<S: Store> Desk<S> {
     /// One grant.
     pub fn show_grant(&self, caller: &Caller, id: &str) -> Result<GrantView, DeskError> {
         let grant = self.find_grant(&self.worlds.world(), caller, id)?;
-        self.store.read(|store| grant_view(&grant, store, &*self.clock))
+        let view = self.store.read(|store| grant_view(&grant, store, &*self.clock))?;
+        self.worlds.as_told(view, self.clock.now())
     }
 
     /// A grant is taken back or given back.

@@ -2,6 +2,7 @@
 
 use crate::{DeskError, PolicyVersion, Queries};
 use access::{Now, Person};
+use api::GrantView;
 use workflow::{Ask, People, Policy, Rule, World};
 
 /// People and rules. Asked anew at every event, so that whoever left a group has no say.
@@ -26,6 +27,11 @@ pub trait Worlds: Send + Sync + 'static {
     /// A policy came into force. One that is no newer than that of [`Self::version`] is let be: of two applied
     /// at once the newer one decides, whichever is told of first.
     fn adopt(&self, version: &PolicyVersion) -> Result<(), String>;
+
+    /// A grant as the hosts that it is for tell of it. As it is, where this is the host.
+    fn as_told(&self, view: GrantView, _now: Now) -> Result<GrantView, DeskError> {
+        Ok(view)
+    }
 
     /// Who is none of these people and can still do something here, in words; but `reader`, who knows of themself. Nobody
     /// where people are accounts of the machine.

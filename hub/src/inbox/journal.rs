@@ -116,12 +116,12 @@ impl Ledger {
             }
             let Some(last) = part.rows.last() else { return Ok(Taken::Has(0)) };
             let new = part.rows.get(fresh.unwrap_or_default()..).unwrap_or_default();
-            let mut used = BTreeSet::new();
+            let mut uses = BTreeSet::new();
             for row in new {
                 rows::put_record(tx.connection(), &whose, row, now)?;
-                used.extend(learn(tx.connection(), &whose.host, &row.body, now)?);
+                uses.extend(learn(tx.connection(), &whose.host, &row.body, now)?);
             }
-            used.into_iter().try_for_each(|grant| uses::tell(tx, &whose.host, grant, now))?;
+            uses.into_iter().try_for_each(|of| uses::tell(tx, &whose.host, of, now))?;
             let through = before.as_ref().map_or(last.seq, |log| log.head.seq.max(last.seq));
             if !new.is_empty() {
                 let first = part.rows.first().map_or(last.seq, |row| row.seq);

@@ -32,6 +32,8 @@ pub struct Past {
 /// What a record of a host tells of a session.
 struct Told {
     session: Session,
+    /// When it began to be carried by its grant.
+    since: Time,
     ended: Option<Time>,
     how: Option<EndCause>,
 }
@@ -42,34 +44,49 @@ fn told(body: &str) -> Option<Told> {
         return None;
     }
     match serde_json::from_str(body).ok()? {
-        Record::Decision(record) => Some(Told { session: record.session?, ended: None, how: None }),
+        Record::Decision(record) => {
+            Some(Told { session: record.session?, since: record.at, ended: None, how: None })
+        }
         Record::Session(record) => {
             let (at, session) = (record.at, record.session);
+            let told = Told { since: session.opened, session, ended: None, how: None };
             Some(match record.change {
-                SessionChange::Closed => {
-                    Told { ended: Some(session.closed.unwrap_or(at)), session, how: None }
-                }
+                SessionChange::Closed => Told { ended: Some(told.session.closed.unwrap_or(at)), ..told },
                 SessionChange::Ended => {
-                    Told { ended: Some(at), how: record.end.map(|end| end.cause), session }
+                    Told { ended: Some(at), how: record.end.map(|end| end.cause), ..told }
                 }
-                _ => Told { session, ended: None, how: None },
+                SessionChange::Moved => Told { since: at, ..told },
+                SessionChange::Ending | SessionChange::Carried => told,
             })
         }
         _ => None,
     }
 }
 
-/// Keeps what a record of this host, heard at `now`, tells of a session. The grant that it carried, once it is over.
-pub fn learn(
-    connection: &dyn Sql,
-    host: &HostName,
-    body: &str,
-    now: Time,
-) -> Result<Option<GrantId>, DeskError> {
-    let Some(Told { session, ended, how }) = told(body) else { return Ok(None) };
+/// What a session means to the grant that carried it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Use {
+    /// It is the first one on its host.
+    First(GrantId),
+    /// It is over.
+    Over(GrantId),
+}
+
+/// Keeps what a record of this host, heard at `now`, tells of a session.
+pub fn learn(connection: &dyn Sql, host: &HostName, body: &str, now: Time) -> Result<Option<Use>, DeskError> {
+    let Some(Told { session, since, ended, how }) = told(body) else { return Ok(None) };
     let grant = match session.grant {
         Some(grant) if is_for(connection, grant, host)? => Some(grant),
         _ => None,
+    };
+    let is_first = match grant {
+        Some(grant) => {
+            let sql = "INSERT INTO first_use (grant_id, host, at_ms, heard_ms) VALUES (?1, ?2, ?3, ?4) \
+                       ON CONFLICT (grant_id, host) DO NOTHING";
+            let (at, heard) = (since.timestamp_millis(), now.timestamp_millis());
+            connection.execute(sql, &[&grant.bits(), &host.as_str(), &at, &heard])? > 0
+        }
+        None => false,
     };
     connection.execute(
         "INSERT INTO past_session (host, id, grant_id, subject, target, service, opened_ms, ended_ms, how, heard_ms) \
@@ -88,7 +105,17 @@ pub fn learn(
             &now.timestamp_millis(),
         ],
     )?;
-    Ok(grant.filter(|_| ended.is_some()))
+    Ok(match ended {
+        Some(_) => grant.map(Use::Over),
+        None => grant.filter(|_| is_first).map(Use::First),
+    })
+}
+
+/// When this host began to use this grant, as far as it has told.
+pub fn first_use(connection: &dyn Sql, grant: GrantId, host: &HostName) -> Result<Option<Time>, DeskError> {
+    let sql = "SELECT at_ms FROM first_use WHERE grant_id = ?1 AND host = ?2";
+    let first: Option<i64> = connection.row(sql, &[&grant.bits(), &host.as_str()])?;
+    Ok(first.and_then(Time::from_timestamp_millis))
 }
 
 /// Whether a grant is for this host: of others' it says nothing.
@@ -150,6 +177,9 @@ pub fn past_of(connection: &dyn Sql, grant: GrantId, limit: u32) -> Result<Vec<P
 
 /// Takes away those that were heard of before this.
 pub fn forget_past(connection: &dyn Sql, before: Time) -> Result<(), DeskError> {
-    connection.execute("DELETE FROM past_session WHERE heard_ms < ?1", &[&before.timestamp_millis()])?;
+    for table in ["past_session", "first_use"] {
+        let sql = format!("DELETE FROM {table} WHERE heard_ms < ?1");
+        connection.execute(&sql, &[&before.timestamp_millis()])?;
+    }
     Ok(())
 }

@@ -30,6 +30,7 @@ pub(super) const STEPS: &[Step] = &[
     Step { sql: teams, oldest: 1 },
     Step { sql: chats, oldest: 6 },
     Step { sql: made, oldest: 6 },
+    Step { sql: uses, oldest: 6 },
 ];
 
 /// Held while a step is taken: of this product alone among those that share a server.
@@ -73,6 +74,11 @@ fn chats() -> String {
 
 /// What sign-ins made, and which tokens are good. What one made at a hub that does not know it does not end where it is revoked.
 fn made() -> String {
+    signin()
+}
+
+/// When hosts began to use grants. What one tells a hub that does not know it, cards and lists do not say.
+fn uses() -> String {
     signin()
 }
 

@@ -63,3 +63,13 @@ CREATE INDEX IF NOT EXISTS past_session_host ON past_session (host, opened_ms);
 CREATE INDEX IF NOT EXISTS past_session_subject ON past_session (subject, opened_ms);
 CREATE INDEX IF NOT EXISTS past_session_grant ON past_session (grant_id, opened_ms);
 CREATE INDEX IF NOT EXISTS past_session_heard ON past_session (heard_ms);
+
+-- When a host began to use a grant, whose clock may start by that.
+CREATE TABLE IF NOT EXISTS first_use (
+    grant_id INTEGER NOT NULL,
+    host     TEXT NOT NULL,
+    at_ms    INTEGER NOT NULL,  -- by the word of the host
+    heard_ms INTEGER NOT NULL,
+    PRIMARY KEY (grant_id, host)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS first_use_heard ON first_use (heard_ms);
