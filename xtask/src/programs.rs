@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Programs at the same time, each with as many threads as there are processors.
-const AT_ONCE: usize = 2;
+const AT_ONCE: usize = 3;
 
 /// What a test left running may hold on to its output for so long after it.
 const AFTER: Duration = Duration::from_secs(10);

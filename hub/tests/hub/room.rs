@@ -15,6 +15,9 @@ use std::time::{Duration, Instant};
 /// Longer than anything takes that is not broken.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
+/// Who waits for something looks again after this, and leaves the processors to what it waits for.
+pub const AGAIN: Duration = Duration::from_millis(1);
+
 pub const POLICY: &str = r#"
 [[rule]]
 id = "production"
@@ -254,7 +257,7 @@ impl Hub {
         let begun = Instant::now();
         while !self.log.lock().unwrap().iter().any(|line| line.contains(words)) {
             assert!(begun.elapsed() < PATIENCE, "{words:?} is not in {:#?}", self.log.lock().unwrap());
-            std::thread::yield_now();
+            std::thread::sleep(AGAIN);
         }
     }
 
@@ -411,6 +414,6 @@ pub fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     let begun = Instant::now();
     while !is_so() {
         assert!(begun.elapsed() < PATIENCE, "{what}");
-        std::thread::yield_now();
+        std::thread::sleep(AGAIN);
     }
 }
