@@ -4,13 +4,14 @@ use crate::tools::by_itself;
 use anyhow::{Context as _, Result, bail, ensure};
 use serde::Deserialize;
 use std::io::{PipeReader, Read as _};
+use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Programs at the same time, each with as many threads as there are processors.
-const AT_ONCE: usize = 3;
+/// Programs at the same time, each with one thread more than there are processors.
+const AT_ONCE: usize = 2;
 
 /// What a test left running may hold on to its output for so long after it.
 const AFTER: Duration = Duration::from_secs(10);
@@ -129,9 +130,11 @@ fn watch(program: &Program) -> (String, Result<()>) {
 
 fn told(program: &Program, said: &mut Vec<u8>) -> Result<()> {
     let (reader, writer) = std::io::pipe()?;
+    let threads = std::thread::available_parallelism().map_or(1, NonZero::get) + 1;
     let mut child = Command::new(&program.path)
         .current_dir(&program.folder)
         .env("CARGO_MANIFEST_DIR", &program.folder)
+        .env("RUST_TEST_THREADS", threads.to_string())
         .stdin(Stdio::null())
         .stdout(writer.try_clone()?)
         .stderr(writer)

@@ -29,7 +29,7 @@ fn who_is_taken_out_of_people_toml_is_named_until_roles_and_tokens_are_taken_awa
         assert!(!said.contains("admin ("), "who reads it knows of themself: {said}");
     }
     let bob = said(&hub.token("bob", &[Scope::Read], "1h").secret);
-    assert!(bob.contains("admin (admin, 1 token), carol (auditor, 1 token), who are"), "{bob}");
+    assert!(bob.contains("admin (admin, 2 tokens), carol (auditor, 1 token), who are"), "{bob}");
     let alice = said(&hub.token("alice", &[Scope::Read], "1h").secret);
     assert!(!alice.contains("carol ("), "that is not for everybody: {alice}");
 
