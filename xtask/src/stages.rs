@@ -48,8 +48,8 @@ const STAGES: &[Stage] = &[
     ("module", |tally| tests(tally, &["cargo", "test", "-p", "module-tests"], &[])),
     ("fuzz", |_| fuzz()),
     ("hosts", |tally| {
-        // Three hosts on two cores: each waits for a good part of its story.
-        let skip = ["--test-threads=3", "--skip", "long::"];
+        // Twice as many hosts as cores: each waits for a good part of its story.
+        let skip = ["--test-threads=4", "--skip", "long::"];
         tests(tally, &[&["cargo", "test", "-p", "hosts", "--no-fail-fast", "--"], &skip[..]].concat(), &[])
     }),
 ];

@@ -7,6 +7,7 @@ mod approvers;
 mod chat;
 mod clock;
 mod doors;
+mod ends;
 mod faults;
 mod fleet;
 mod life;
