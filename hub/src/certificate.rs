@@ -14,10 +14,11 @@ use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
     KeyUsagePurpose,
 };
+use rustls::client::verify_server_name;
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
-use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, ServerName};
+use rustls::server::{ClientHello, ParsedCertificate, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use std::fs::OpenOptions;
 use std::io::{Read as _, Write as _};
@@ -190,6 +191,22 @@ fn read(names: &[String], state: &Path, files: Option<&Tls>, now: Time) -> Resul
         certificate.display(),
         key.display()
     )))
+}
+
+/// Whether a certificate of somebody else's is for the name that hosts call this `url` by.
+pub fn is_for(config: &Config, url: &str) -> Result<(), HubError> {
+    let Some(Tls { certificate, .. }) = &config.tls else { return Ok(()) };
+    let doing = || format!("using {} for {url}", certificate.display());
+    let name = reqwest::Url::parse(url).map_err(wrong(doing()))?;
+    let name = name.host_str().unwrap_or_default().trim_matches(['[', ']']).to_owned();
+    let name = ServerName::try_from(name).map_err(wrong(doing()))?;
+    let first = CertificateDer::from_pem_slice(text(certificate)?.as_bytes()).map_err(wrong(doing()))?;
+    let parsed = ParsedCertificate::try_from(&first).map_err(wrong(doing()))?;
+    verify_server_name(&parsed, &name).map_err(|why| HubError::Certificate {
+        doing: doing(),
+        why: format!("{why}: hosts call it by that name, which is the first of names, or url, in hub.toml, and believe no other, unless something \
+             before it shows them one"),
+    })
 }
 
 fn text(path: &Path) -> Result<String, HubError> {

@@ -36,8 +36,8 @@ impl Worlds for Fleet {
         self.policies.adopt(version)
     }
 
-    fn as_told(&self, view: GrantView, now: Now) -> Result<GrantView, DeskError> {
-        uses::as_told(&self.ledger, view, now)
+    fn as_told(&self, views: Vec<GrantView>, now: Now) -> Result<Vec<GrantView>, DeskError> {
+        uses::as_told(&self.ledger, views, now)
     }
 
     fn left(&self, people: &People, reader: &Person) -> Result<Option<String>, DeskError> {

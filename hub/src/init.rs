@@ -1,14 +1,14 @@
 //! `jit-hub init`: everything a hub needs to be served, made once.
 
 use crate::backup::sync_folder;
-use crate::certificate::{Authority, put};
+use crate::certificate::{self, Authority, put};
 use crate::config::{Config, Role};
 use crate::error::{HubError, os};
 use crate::feed::Signing;
 use crate::outbox::Bell;
 use crate::{clock, keys, limits, machine, routes, rows, say, serve};
 use access::Person;
-use api::{HostToken, MadeLink, MadeToken, Scope};
+use api::{MadeToken, Scope};
 use loglines::Log;
 use std::collections::BTreeMap;
 use std::io::Write as _;
@@ -17,7 +17,7 @@ use std::path::Path;
 use store::StoreError;
 
 /// Makes what is missing, in this order: a broken off try goes on where it stood.
-pub fn init(path: &Path, state: Option<&Path>, names: Vec<String>, admin: Person) -> Result<(), HubError> {
+pub fn init(path: &Path, state: Option<&Path>, names: Vec<String>, admin: &Person) -> Result<(), HubError> {
     let names = if names.is_empty() { vec![machine()] } else { names };
     if !path.exists() {
         let folder = path.parent().unwrap_or(Path::new("/"));
@@ -37,41 +37,33 @@ pub fn init(path: &Path, state: Option<&Path>, names: Vec<String>, admin: Person
     }
     private(&config.signer.state)?;
     let others = keys::make(&config, crate::hub_id(&config)?, authority.shown(&config)?)?;
-    let made = match first_admin(&config, admin) {
-        // Whoever has it open was set up.
-        Err(HubError::Store(StoreError::Locked { .. })) => None,
-        made => made?,
-    };
-    let url = serve::url(&config);
+    if let Err(why) = certificate::is_for(&config, &serve::url(&config)) {
+        say(&why.to_string());
+    }
+    let (url, path_of_ca) = (serve::url(&config), authority.certificate().display());
     let (whose, copy, ca) = if config.tls.is_some() {
-        ("an authority that their system trusts".to_owned(), String::new(), "")
+        ("authorities that their system trusts".to_owned(), String::new(), "")
     } else {
-        let path = authority.certificate().display();
-        (path.to_string(), format!(", with a copy of {path}"), " --ca ca.crt")
+        (format!("the authority in {path_of_ca}"), format!(", with a copy of {path_of_ca}"), " --ca ca.crt")
     };
-    let Some(made) = made else {
-        let state = config.state.display();
-        say(&if others {
-            format!(
-                "The hub in {state} is set up already, and shows another certificate from its next start on, which hosts believe if it is \
-                 by {whose}:\n  systemctl restart jit-hub\nPeople log in anew where they work{copy}:\n  jit login --hub {url}{ca}"
-            )
-        } else {
-            format!("The hub in {state} is set up already: nothing was changed.")
-        });
+    if others {
+        say(&format!(
+            "Hosts believe certificates by {whose} from now on, once they hear of it; those of an older release do not ask:\n  \
+             systemctl restart jit-hub\nPeople log in anew where they work{copy}:\n  jit login --hub {url}{ca}\n\
+             Make a backup of {}: what was saved before does not say so.",
+            config.state.display()
+        ));
+    }
+    let is_new = match enter(&config, path, admin) {
+        // Whoever has it open was set up.
+        Err(HubError::Store(StoreError::Locked { .. })) => false,
+        entered => entered?,
+    };
+    if !is_new {
+        let changed = if others { "" } else { ": nothing was changed" };
+        say(&format!("The hub in {} is set up already{changed}.", config.state.display()));
         return Ok(());
-    };
-    say(&format!(
-        "The hub is set up: {} says how, and {} holds its state.",
-        path.display(),
-        config.state.display()
-    ));
-    tell(&made.token);
-    say(&format!(
-        "A link that signs a browser of theirs in once, within a day:\n  {}\n\
-         A token by which one host joins, within a day; there, as root:\n  jitd enrol {}",
-        made.link.url, made.host.token
-    ));
+    }
     say(&format!(
         "\nNext, here:\n  systemctl enable --now jit-hub-signer jit-hub\n\
          and where you work{copy}:\n  jit login --hub {url}{ca} --token-stdin\n  \
@@ -112,32 +104,35 @@ pub fn admin(config: &Config, person: Person) -> Result<(), HubError> {
     Ok(())
 }
 
-/// What a new hub is entered with.
-struct First {
-    /// The administrator's token.
-    token: MadeToken,
-    /// A link by which their browser signs in.
-    link: MadeLink,
-    /// What lets the first host in.
-    host: HostToken,
-}
-
-/// For the first administrator; none where there is an administrator.
-fn first_admin(config: &Config, person: Person) -> Result<Option<First>, HubError> {
+/// Makes the first administrator and what a new hub is entered with, and says each as soon as it is there. Whether there was
+/// no administrator.
+fn enter(config: &Config, path: &Path, admin: &Person) -> Result<bool, HubError> {
     let log = log(config)?;
     let (ledger, _, read, _) = serve::open(config, &log, (Signing::new().0, Bell::new().0), true)?;
     if read.read(rows::roles)?.values().any(|roles| roles.contains(&api::Role::Admin)) {
-        return Ok(None);
+        return Ok(false);
     }
     let (now, url) = (clock::wall(), serve::url(config));
-    let token = ledger.make_admin(routes::admin_token(person.clone(), now)?)?;
-    let (times, shown) = ((now, now + limits::FIRST), token.token.id);
-    let link = ledger.make_link(&url, person.clone(), Scope::ALL.into(), (&person, shown), times)?;
+    let times = (now, now + limits::FIRST);
     let root = keys::ServerKeys::of(config).authority()?.roots.fingerprint();
     let hub = (&*url, &crate::hub_id(config)?, root);
-    let host = ledger.make_join_token(hub, BTreeMap::new(), 1, person, times)?;
+    // Before there is an administrator: where the address is none a token refuses it, and this begins anew.
+    let host = ledger.make_join_token(hub, BTreeMap::new(), 1, admin.clone(), times)?;
+    let token = ledger.make_admin(routes::admin_token(admin.clone(), now)?)?;
+    say(&format!(
+        "The hub is set up: {} says how, and {} holds its state.",
+        path.display(),
+        config.state.display()
+    ));
+    tell(&token);
+    say(&format!(
+        "A token by which one host joins, within a day; there, as root:\n  jitd enrol {}",
+        host.token
+    ));
+    let link = ledger.make_link(&url, admin.clone(), Scope::ALL.into(), (admin, token.token.id), times)?;
+    say(&format!("A link that signs a browser of {admin} in once, within a day:\n  {}", link.url));
     log.flush();
-    Ok(Some(First { token, link, host }))
+    Ok(true)
 }
 
 fn log(config: &Config) -> Result<Log, HubError> {
@@ -156,7 +151,7 @@ fn private(folder: &Path) -> Result<(), HubError> {
     folder.ancestors().take(new).try_for_each(sync_folder)
 }
 
-/// The secret alone goes to standard output, so that it can be handed on without being seen.
+/// This secret alone goes to standard output, so that it can be handed on without being seen.
 fn tell(made: &MadeToken) {
     let token = &made.token;
     say(&format!(

@@ -38,6 +38,10 @@ impl SignerKeys {
         read(&self.path_of_root())
     }
 
+    fn fingerprint(&self) -> Result<sync::Digest, HubError> {
+        Ok(Roots::one(self.root()?.public()).fingerprint())
+    }
+
     /// Which keys hosts believe.
     pub fn ring(&self) -> Result<Ring, HubError> {
         json(&self.path_of_ring())
@@ -153,6 +157,14 @@ impl ServerKeys {
 /// in PEM, or of the authorities that their own system trusts. Whether hosts believed others before.
 pub fn make(config: &Config, hub: HubId, authority: Option<String>) -> Result<bool, HubError> {
     let (signers, servers) = (SignerKeys::of(config), ServerKeys::of(config));
+    let held = if servers.path_of_authority().exists() { Some(servers.believed(&hub)?) } else { None };
+    let is_new = !signers.path_of_root().exists();
+    if held.is_some() && (is_new || servers.authority()?.roots.fingerprint() != signers.fingerprint()?) {
+        return Err(HubError::Keys(format!(
+            "hosts believe another root than the key in {}: put the signer's folder back from a backup",
+            signers.path_of_root().display()
+        )));
+    }
     for path in [signers.path_of_root(), servers.path_of_view()] {
         if !path.exists() {
             put(&path, 0o600, &draw()?.to_pem())?;
@@ -163,22 +175,16 @@ pub fn make(config: &Config, hub: HubId, authority: Option<String>) -> Result<bo
         signers.put_grant(&grant)?;
         signers.put_ring(&Ring::first(grant.public(), servers.current()?, clock::wall()))?;
     }
-    let held = if servers.path_of_authority().exists() { Some(servers.believed(&hub)?) } else { None };
     if held.as_ref().is_some_and(|held| held.certificate == authority) {
         return Ok(false);
     }
-    let (root, path) = (signers.root()?, signers.path_of_root());
-    let roots = Roots::one(root.public());
-    if held.is_some() && servers.authority()?.roots.fingerprint() != roots.fingerprint() {
-        return Err(HubError::Keys(format!(
-            "hosts believe another root than the key in {}: put the signer's folder back from a backup",
-            path.display()
-        )));
-    }
-    let version = held.as_ref().map_or(0, |held| held.version.saturating_add(1));
-    let signed = Authority { hub, certificate: authority, version }.sign(roots, &root);
+    // Later than any word before it, also one that a folder put back from long ago has lost.
+    let now = u32::try_from(clock::wall().timestamp()).unwrap_or(u32::MAX);
+    let version = if is_new { 0 } else { now.max(held.map_or(0, |held| held.version.saturating_add(1))) };
+    let root = signers.root()?;
+    let signed = Authority { hub, certificate: authority, version }.sign(Roots::one(root.public()), &root);
     put(&servers.path_of_authority(), 0o644, &text(&signed)?)?;
-    Ok(held.is_some())
+    Ok(!is_new)
 }
 
 /// A new key.

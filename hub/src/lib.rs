@@ -66,8 +66,9 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Set a hub up: configuration, certificate authority, database and first administrator. Asks nothing, and
-    /// changes nothing that is there.
+    /// Set a hub up: configuration, certificate authority, database, and a first administrator with a token, a link and a token
+    /// for one host. Asks nothing, and changes nothing that is there but which certificates hosts believe, where [tls] came or
+    /// went.
     Init(Init),
     /// Serve, until it is told to stop.
     Serve,
@@ -146,7 +147,7 @@ pub fn run() -> ExitCode {
         Ok(loaded)
     };
     let done = match command {
-        Command::Init(Init { names, admin }) => init::init(&config, state.as_deref(), names, admin),
+        Command::Init(Init { names, admin }) => init::init(&config, state.as_deref(), names, &admin),
         Command::Serve => load().and_then(|config| serve::serve(&config)),
         Command::Signer => load().and_then(|config| signer::serve(&config, hub_id(&config)?)),
         Command::Keys(command) => load().and_then(|config| keys::run(&config, &command)),

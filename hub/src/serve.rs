@@ -1,7 +1,7 @@
 //! `jit-hub serve`: everything checked, then opened, then served, until it is told to stop.
 
 use crate::address::{Seats, Tries};
-use crate::certificate::{Authority, Certificates};
+use crate::certificate::{self, Authority, Certificates};
 use crate::chats;
 use crate::clock::{self, Clock};
 use crate::config::{Config, Role};
@@ -75,7 +75,7 @@ fn start(config: &Config, log: &Log) -> Result<(), HubError> {
     let (keys, hub, signer) =
         (ServerKeys::of(config), crate::hub_id(config)?, Client::at(&config.signer.socket));
     let authority = keys.authority()?;
-    is_believed(config, &keys, &hub, log)?;
+    tell_of_certificate(config, &keys, &hub, log);
     let root = authority.roots.fingerprint();
     let voice = Voice::find(&keys, &signer, &root, clock::wall())?;
     if ledger.common("root", root.to_string())? != root.to_string() {
@@ -166,15 +166,25 @@ fn start(config: &Config, log: &Log) -> Result<(), HubError> {
     served
 }
 
-/// Tells the log where hosts do not believe the certificate that is shown from now on.
-fn is_believed(config: &Config, keys: &ServerKeys, hub: &HubId, log: &Log) -> Result<(), HubError> {
-    if keys.believed(hub)?.certificate != Authority::of(&config.state).shown(config)? {
-        let what = "the certificate that hub.toml has this hub show is not one that hosts believe";
-        let fix = "run `jit-hub init` as root, which has them believe it, and start the hub anew";
-        log.put(Level::Err, format!("{what}: {fix}"));
-        say(&format!("{what}: {fix}"));
+/// Says where hosts do not believe the certificate that is shown from now on.
+fn tell_of_certificate(config: &Config, keys: &ServerKeys, hub: &HubId, log: &Log) {
+    if let Err(why) = is_believed(config, keys, hub) {
+        log.put(Level::Err, why.clone());
+        say(&why);
     }
-    Ok(())
+}
+
+/// Why hosts do not believe the certificate that is shown from now on, as far as that can be told here.
+fn is_believed(config: &Config, keys: &ServerKeys, hub: &HubId) -> Result<(), String> {
+    let doing = |why: HubError| format!("looking whether hosts believe the certificate of this hub: {why}");
+    let wanted = Authority::of(&config.state).shown(config).map_err(doing)?;
+    if keys.believed(hub).map_err(doing)?.certificate != wanted {
+        let what = "the certificate that hub.toml has this hub show is not one that hosts believe";
+        return Err(format!(
+            "{what}: run `jit-hub init` as root, which has them believe it, and start the hub anew"
+        ));
+    }
+    certificate::is_for(config, &url(config)).map_err(doing)
 }
 
 /// Whether there is a hub, as far as that shows in the folder of state.

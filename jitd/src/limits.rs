@@ -172,6 +172,12 @@ pub const ASK_KEPT: chrono::TimeDelta = chrono::TimeDelta::hours(8);
 /// The answer to what was asked is kept for so long, for whoever repeats the call.
 pub const ANSWER_KEPT: chrono::TimeDelta = chrono::TimeDelta::hours(24);
 
+/// What the root says of certificates is there within this, from whoever answers at the hub's address: nobody is believed yet.
+pub const STRANGER_TAKES: Duration = Duration::from_secs(20);
+
+/// Bytes of it: a certificate in PEM, signed, is some 3 KiB.
+pub const STRANGER_SAYS: u64 = 64 * 1024;
+
 /// Bytes of an answer of the hub that is no stream: lists of requests are the longest.
 pub const HUB_ANSWER: u64 = api::limits::ANSWER;
 

@@ -176,9 +176,9 @@ pub struct Reviewed {
 pub struct GrantView {
     /// The grant.
     pub grant: Grant,
-    /// Where it stands on this host.
+    /// Where it stands on this host; at a hub, on the hosts that it is for as far as they have told.
     pub state: GrantState,
-    /// When it ends on this host.
+    /// When it ends there.
     pub ends: Time,
     /// Sessions it carries on this host now.
     pub sessions: u32,

@@ -36,7 +36,7 @@ impl<S: Store> Desk<S> {
         let views: Vec<GrantView> = self.store.read(|store| {
             seen.iter().map(|grant| grant_view(grant, store, &*self.clock)).collect::<Result<_, _>>()
         })?;
-        views.into_iter().map(|view| self.worlds.as_told(view, self.clock.now())).collect()
+        self.worlds.as_told(views, self.clock.now())
     }
 
     /// Whether this person ever held a grant here.
@@ -48,7 +48,17 @@ impl<S: Store> Desk<S> {
     pub fn show_grant(&self, caller: &Caller, id: &str) -> Result<GrantView, DeskError> {
         let grant = self.find_grant(&self.worlds.world(), caller, id)?;
         let view = self.store.read(|store| grant_view(&grant, store, &*self.clock))?;
-        self.worlds.as_told(view, self.clock.now())
+        let told = self.worlds.as_told(vec![view], self.clock.now())?.pop();
+        told.ok_or_else(|| no_grant(id))
+    }
+
+    /// A grant that something was just done to, as its hosts tell of it. As it is here, where that cannot be looked up: it is done.
+    pub(crate) fn as_told(&self, view: Option<GrantView>) -> Option<GrantView> {
+        let here = view?;
+        match self.worlds.as_told(vec![here.clone()], self.clock.now()) {
+            Ok(mut told) => told.pop(),
+            Err(_) => Some(here),
+        }
     }
 
     /// A grant is taken back or given back.

@@ -28,9 +28,9 @@ pub trait Worlds: Send + Sync + 'static {
     /// at once the newer one decides, whichever is told of first.
     fn adopt(&self, version: &PolicyVersion) -> Result<(), String>;
 
-    /// A grant as the hosts that it is for tell of it. As it is, where this is the host.
-    fn as_told(&self, view: GrantView, _now: Now) -> Result<GrantView, DeskError> {
-        Ok(view)
+    /// Grants as the hosts that they are for tell of them, for people to see. As they are, where this is the host.
+    fn as_told(&self, views: Vec<GrantView>, _now: Now) -> Result<Vec<GrantView>, DeskError> {
+        Ok(views)
     }
 
     /// Who is none of these people and can still do something here, in words; but `reader`, who knows of themself. Nobody

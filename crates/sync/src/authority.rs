@@ -13,14 +13,14 @@ pub struct Authority {
     pub hub: HubId,
     /// The one certificate authority to believe, in PEM; none: those that the host's system trusts.
     pub certificate: Option<String>,
-    /// How often the root has said otherwise before: a host goes by the highest that it has seen.
+    /// Which word of the root this is: a host goes by the highest that it has seen.
     #[serde(default, skip_serializing_if = "is_first")]
     pub version: u32,
 }
 
 /// The first is written without its version, as it was before there were others.
 #[allow(clippy::trivially_copy_pass_by_ref)] // as serde calls it
-fn is_first(version: &u32) -> bool {
+pub fn is_first(version: &u32) -> bool {
     *version == 0
 }
 

@@ -34,7 +34,7 @@ mod token;
 mod view;
 
 pub use apply::{Alarm, Applied, Change, LocalTime, apply};
-pub use authority::{Authority, SignedAuthority};
+pub use authority::{Authority, SignedAuthority, is_first};
 pub use digest::Digest;
 pub use envelope::{Envelope, Kind};
 pub use grant::{Body, Entry, SignedGrant};

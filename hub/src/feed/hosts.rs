@@ -337,7 +337,8 @@ impl Site {
     pub fn grant_heard(&self, caller: &Caller, id: &str) -> Result<Heard, DeskError> {
         let view = self.desk.show_grant(caller, id)?;
         let signed = self.ledger.read(|connection| rows::signed_at(connection, &view.grant))?;
-        let mut heard = Heard { confirmed: Vec::new(), not_yet: BTreeMap::new(), over: view.ends };
+        let mut heard =
+            Heard { confirmed: Vec::new(), not_yet: BTreeMap::new(), over: view.grant.window.latest_end() };
         for host in self.host_views()?.into_iter().filter(|host| view.grant.hosts.contains(&host.host)) {
             if signed.is_some_and(|signed| host.revision >= Some(signed)) {
                 heard.confirmed.push(host.host);

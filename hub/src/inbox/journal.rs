@@ -119,7 +119,8 @@ impl Ledger {
             let mut uses = BTreeSet::new();
             for row in new {
                 rows::put_record(tx.connection(), &whose, row, now)?;
-                uses.extend(learn(tx.connection(), &whose.host, &row.body, now)?);
+                let told = learn(tx.connection(), &whose.host, &row.body, now)?;
+                uses.extend(told.into_iter().flatten());
             }
             uses.into_iter().try_for_each(|of| uses::tell(tx, &whose.host, of, now))?;
             let through = before.as_ref().map_or(last.seq, |log| log.head.seq.max(last.seq));

@@ -1,9 +1,10 @@
 //! Sessions that were on hosts: learned from their journals as these come in, for people to look at. No decision is made by
 //! them.
 
-use access::{GrantId, HostName, Login, SessionId, Time};
-use api::{EndCause, Record, Session, SessionChange};
+use access::{GrantId, HostName, Login, Reason, SessionId, Time};
+use api::{DecisionRecord, EndCause, Record, Session, SessionChange, SessionRecord};
 use desk::DeskError;
+use std::collections::HashMap;
 use store::{Bind, Sql};
 
 /// A session as its host's journal tells of it.
@@ -29,64 +30,109 @@ pub struct Past {
     pub how: Option<String>,
 }
 
-/// What a record of a host tells of a session.
+/// What a record of a host tells of uses.
+#[derive(Default)]
 struct Told {
+    /// A grant that was used, and since when.
+    used: Option<(GrantId, Time)>,
+    /// A session.
+    session: Option<Was>,
+}
+
+/// A session, and what is known of its end.
+struct Was {
     session: Session,
-    /// When it began to be carried by its grant.
-    since: Time,
     ended: Option<Time>,
     how: Option<EndCause>,
 }
 
-fn told(body: &str) -> Option<Told> {
-    // Most records tell of none, and are not read.
-    if !body.contains("\"session\":{") {
-        return None;
-    }
-    match serde_json::from_str(body).ok()? {
-        Record::Decision(record) => {
-            Some(Told { session: record.session?, since: record.at, ended: None, how: None })
-        }
-        Record::Session(record) => {
-            let (at, session) = (record.at, record.session);
-            let told = Told { since: session.opened, session, ended: None, how: None };
-            Some(match record.change {
-                SessionChange::Closed => Told { ended: Some(told.session.closed.unwrap_or(at)), ..told },
-                SessionChange::Ended => {
-                    Told { ended: Some(at), how: record.end.map(|end| end.cause), ..told }
-                }
-                SessionChange::Moved => Told { since: at, ..told },
-                SessionChange::Ending | SessionChange::Carried => told,
-            })
-        }
-        _ => None,
+impl Was {
+    const fn open(session: Session) -> Self {
+        Self { session, ended: None, how: None }
     }
 }
 
-/// What a session means to the grant that carried it.
+fn told(body: &str) -> Told {
+    // Most records tell of none, and are not read.
+    let is_let_in = || body.contains("\"phase\":\"account\"") && body.contains("\"grant\":");
+    if !body.contains("\"session\":{") && !is_let_in() {
+        return Told::default();
+    }
+    match serde_json::from_str(body) {
+        Ok(Record::Decision(record)) => {
+            let DecisionRecord { at, reason, phase, grant, session, .. } = *record;
+            // The account phase starts the clock, also where no session comes of it; the auth phase starts none.
+            let starts = reason == Reason::Granted && (phase == "account" || session.is_some());
+            Told { used: grant.filter(|_| starts).map(|grant| (grant, at)), session: session.map(Was::open) }
+        }
+        Ok(Record::Session(record)) => {
+            let SessionRecord { at, change, session, end, .. } = *record;
+            let since = if change == SessionChange::Moved { at } else { session.opened };
+            let (ended, how) = match change {
+                SessionChange::Closed => (Some(session.closed.unwrap_or(at)), None),
+                SessionChange::Ended => (Some(at), end.map(|end| end.cause)),
+                SessionChange::Moved | SessionChange::Ending | SessionChange::Carried => (None, None),
+            };
+            let used = session.grant.map(|grant| (grant, since));
+            Told { used, session: Some(Was { session, ended, how }) }
+        }
+        _ => Told::default(),
+    }
+}
+
+/// What a record means to the grant that it tells of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Use {
-    /// It is the first one on its host.
+    /// It is the first use on its host.
     First(GrantId),
-    /// It is over.
+    /// A session that it carried is over.
     Over(GrantId),
 }
 
-/// Keeps what a record of this host, heard at `now`, tells of a session.
-pub fn learn(connection: &dyn Sql, host: &HostName, body: &str, now: Time) -> Result<Option<Use>, DeskError> {
-    let Some(Told { session, since, ended, how }) = told(body) else { return Ok(None) };
+/// Keeps what a record of this host, heard at `now`, tells of uses and sessions.
+pub fn learn(
+    connection: &dyn Sql,
+    host: &HostName,
+    body: &str,
+    now: Time,
+) -> Result<[Option<Use>; 2], DeskError> {
+    let Told { used, session } = told(body);
+    let first = match used {
+        Some((grant, since)) if is_for(connection, grant, host)? => {
+            keep_first(connection, grant, host, (since, now))?.then_some(Use::First(grant))
+        }
+        _ => None,
+    };
+    let over = match session {
+        Some(was) => keep_session(connection, host, &was, now)?.map(Use::Over),
+        None => None,
+    };
+    Ok([first, over])
+}
+
+/// Whether it is the first; of those that come later nothing is kept.
+fn keep_first(
+    connection: &dyn Sql,
+    grant: GrantId,
+    host: &HostName,
+    (at, heard): (Time, Time),
+) -> Result<bool, DeskError> {
+    let sql = "INSERT INTO first_use (grant_id, host, at_ms, heard_ms) VALUES (?1, ?2, ?3, ?4) \
+               ON CONFLICT (grant_id, host) DO NOTHING";
+    let (at, heard) = (at.timestamp_millis(), heard.timestamp_millis());
+    Ok(connection.execute(sql, &[&grant.bits(), &host.as_str(), &at, &heard])? > 0)
+}
+
+/// The grant that carried it, once it is over.
+fn keep_session(
+    connection: &dyn Sql,
+    host: &HostName,
+    Was { session, ended, how }: &Was,
+    now: Time,
+) -> Result<Option<GrantId>, DeskError> {
     let grant = match session.grant {
         Some(grant) if is_for(connection, grant, host)? => Some(grant),
         _ => None,
-    };
-    let is_first = match grant {
-        Some(grant) => {
-            let sql = "INSERT INTO first_use (grant_id, host, at_ms, heard_ms) VALUES (?1, ?2, ?3, ?4) \
-                       ON CONFLICT (grant_id, host) DO NOTHING";
-            let (at, heard) = (since.timestamp_millis(), now.timestamp_millis());
-            connection.execute(sql, &[&grant.bits(), &host.as_str(), &at, &heard])? > 0
-        }
-        None => false,
     };
     connection.execute(
         "INSERT INTO past_session (host, id, grant_id, subject, target, service, opened_ms, ended_ms, how, heard_ms) \
@@ -105,17 +151,14 @@ pub fn learn(connection: &dyn Sql, host: &HostName, body: &str, now: Time) -> Re
             &now.timestamp_millis(),
         ],
     )?;
-    Ok(match ended {
-        Some(_) => grant.map(Use::Over),
-        None => grant.filter(|_| is_first).map(Use::First),
-    })
+    Ok(grant.filter(|_| ended.is_some()))
 }
 
-/// When this host began to use this grant, as far as it has told.
-pub fn first_use(connection: &dyn Sql, grant: GrantId, host: &HostName) -> Result<Option<Time>, DeskError> {
-    let sql = "SELECT at_ms FROM first_use WHERE grant_id = ?1 AND host = ?2";
-    let first: Option<i64> = connection.row(sql, &[&grant.bits(), &host.as_str()])?;
-    Ok(first.and_then(Time::from_timestamp_millis))
+/// When hosts began to use this grant, as far as they have told.
+pub fn first_uses(connection: &dyn Sql, grant: GrantId) -> Result<HashMap<String, Time>, DeskError> {
+    let sql = "SELECT host, at_ms FROM first_use WHERE grant_id = ?1";
+    let rows: Vec<(String, i64)> = connection.rows(sql, &[&grant.bits()])?;
+    Ok(rows.into_iter().filter_map(|(host, at)| Some((host, Time::from_timestamp_millis(at)?))).collect())
 }
 
 /// Whether a grant is for this host: of others' it says nothing.

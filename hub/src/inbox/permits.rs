@@ -3,6 +3,7 @@
 //! looked at what the last one was for.
 
 use super::rows::{self, KeptPermit};
+use crate::error::HubError;
 use crate::feed::{self, Wrong};
 use crate::ledger::{Ledger, mark};
 use crate::limits;
@@ -21,6 +22,8 @@ use workflow::World;
 #[derive(Default)]
 pub struct Permits {
     done: Option<(Ground, Instant)>,
+    /// What the signer refused of it, which is not asked for again before.
+    refused: Option<String>,
 }
 
 /// What they follow from.
@@ -53,13 +56,14 @@ impl Permits {
         let ground = site.ground().map_err(|why| why.to_string())?;
         let done = self.done.as_ref();
         if done.is_some_and(|(done, at)| done.is(&ground) && at.elapsed() < limits::PERMITS_AGAIN) {
-            return Ok(());
+            return self.refused.clone().map_or(Ok(()), Err);
         }
-        if site.bring_permits_in_line(&ground)? {
+        if let Some(through) = site.bring_permits_in_line(&ground)? {
             let listed = site.ledger.read(rows::count_permits).map_err(|why| why.to_string())?;
             self.done = Some((Ground { listed, ..ground }, Instant::now()));
+            self.refused = through.err();
         }
-        Ok(())
+        self.refused.clone().map_or(Ok(()), Err)
     }
 }
 
@@ -75,8 +79,9 @@ impl Site {
         Ok(Ground { world, unseen, era, listed: self.ledger.read(rows::count_permits)? })
     }
 
-    /// Whether all of it is done; a large fleet takes some rounds.
-    fn bring_permits_in_line(&self, ground: &Ground) -> Result<bool, String> {
+    /// That all of it is done, or what the signer refused of it; none where there is more to do, for a large fleet takes some
+    /// rounds.
+    fn bring_permits_in_line(&self, ground: &Ground) -> Result<Option<Result<(), String>>, String> {
         let (now, era) = (self.clock.time(), ground.era.to_string());
         let mut listed: BTreeMap<(HostName, Person), (Grant, String)> = self
             .ledger
@@ -87,7 +92,7 @@ impl Site {
                 Some(((permit.hosts.first()?.clone(), permit.person.clone()), (permit, era)))
             })
             .collect();
-        let mut changed = 0;
+        let (mut changed, mut refused) = (0, None);
         for host in ground.world.hosts.labels.keys() {
             let wanted = self.desk.could_break(host, limits::PERMIT_GOOD, limits::PERMIT_LONGEST);
             let wanted = wanted.map_err(|why| why.to_string())?;
@@ -102,10 +107,14 @@ impl Site {
                     continue;
                 }
                 if changed >= limits::PERMITS_AT_ONCE {
-                    return Ok(false);
+                    return Ok(None);
                 }
-                changed += 1;
-                self.permit(host, wanted, before.map(|(before, _)| before), ground.era)?;
+                match self.permit(host, wanted, before.map(|(before, _)| before), ground.era) {
+                    Ok(()) => changed += 1,
+                    // One that the signer refuses does not hold others up.
+                    Err(HubError::Unsigned(why)) => refused = Some(why),
+                    Err(why) => return Err(why.to_string()),
+                }
             }
         }
         for ((host, _), (gone, _)) in listed {
@@ -113,19 +122,25 @@ impl Site {
             ledger.take_permit(host.clone(), gone, now).map_err(|why| why.to_string())?;
             self.wakes.look_again(&host);
         }
-        Ok(true)
+        Ok(Some(refused.map_or(Ok(()), Err)))
     }
 
     /// Has a permit signed and listed, in place of the one before.
-    fn permit(&self, host: &HostName, wanted: Grant, before: Option<Grant>, era: Era) -> Result<(), String> {
-        let id = self.desk.mint_permit().map_err(|why| why.to_string())?;
+    fn permit(
+        &self,
+        host: &HostName,
+        wanted: Grant,
+        before: Option<Grant>,
+        era: Era,
+    ) -> Result<(), HubError> {
+        let id = self.desk.mint_permit()?;
         let grant = Grant { id, ..wanted };
-        let (envelope, key) = self.signer.permit(grant.clone()).map_err(|why| why.to_string())?;
+        let (envelope, key) = self.signer.permit(grant.clone())?;
         let digest = sync::Digest::of(envelope.payload());
         let entry = Entry { id, version: grant.version, digest };
         let kept = KeptPermit { signed: SignedPermit { entry, envelope }, key };
         let now = self.clock.time();
-        self.ledger.put_permit(host.clone(), grant, kept, era, before, now).map_err(|why| why.to_string())?;
+        self.ledger.put_permit(host.clone(), grant, kept, era, before, now)?;
         self.wakes.look_again(host);
         Ok(())
     }

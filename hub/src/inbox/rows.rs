@@ -398,7 +398,9 @@ pub fn count_sessions(connection: &dyn Sql) -> Result<u64, DeskError> {
 
 /// A host that is none any more has no sessions.
 pub fn forget_sessions(connection: &dyn Sql, host: &HostName) -> Result<(), DeskError> {
-    connection.execute("DELETE FROM host_session WHERE host = ?1", &[&host.as_str()])?;
+    for table in ["host_session", "first_use"] {
+        connection.execute(&format!("DELETE FROM {table} WHERE host = ?1"), &[&host.as_str()])?;
+    }
     Ok(())
 }
 

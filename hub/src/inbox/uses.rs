@@ -1,6 +1,6 @@
 //! How much grants were used, as the journals of hosts say: a host's word counts for itself alone.
 
-use super::past::{Use, first_use, past_of};
+use super::past::{Use, first_uses, past_of};
 use crate::ledger::{Ledger, mark};
 use crate::limits;
 use crate::outbox::{self, Kind};
@@ -8,6 +8,7 @@ use access::{Claim, Grant, GrantState, HostName, Now, Time, Window};
 use api::{Change, GrantView, Mark, Used};
 use chrono::SecondsFormat;
 use desk::{Committed, DeskError};
+use std::collections::HashMap;
 use store::{Sql, Tx};
 
 /// Puts on record that a host told how a grant was used, where that changes what there is to say of it, and has its cards say
@@ -29,7 +30,7 @@ pub fn tell(tx: &mut Tx<'_, Committed>, host: &HostName, of: Use, now: Time) -> 
         let Used { sessions, seconds } = used(tx.connection(), &grant)?;
         (format!("sessions={sessions} used={seconds}s"), Change::Expired)
     } else if matches!(grant.window, Window::FirstUse { .. })
-        && let Some(since) = first_use(tx.connection(), id, host)?
+        && let Some(since) = first_uses(tx.connection(), id)?.remove(host.as_str())
     {
         (format!("since={}", since.to_rfc3339_opts(SecondsFormat::Secs, true)), Change::Approved)
     } else {
@@ -39,28 +40,45 @@ pub fn tell(tx: &mut Tx<'_, Committed>, host: &HostName, of: Use, now: Time) -> 
     outbox::rows::update_copies(tx.connection(), grant.request, (Kind::Change(change), seq), is_over, now)
 }
 
-/// A grant as its hosts tell of it, where each starts its clock by its first use: good until the last of them is through,
-/// and until the latest that it can be where one has not begun and still may.
-pub fn as_told(ledger: &Ledger, view: GrantView, now: Now) -> Result<GrantView, DeskError> {
-    let grant = &view.grant;
-    let Window::FirstUse { not_before, claim_by, .. } = grant.window else { return Ok(view) };
-    if grant.ended.is_some() {
-        return Ok(view);
+/// Grants as their hosts tell of them, where each starts its clock by its first use: good until the last of them is through,
+/// and until the latest that it can be where one has not told. That is no word of whether it did begin.
+pub fn as_told(ledger: &Ledger, views: Vec<GrantView>, now: Now) -> Result<Vec<GrantView>, DeskError> {
+    let starts_by_use = |view: &GrantView| {
+        let is_open = view.grant.ended.is_none() && view.state != GrantState::Scheduled;
+        is_open && matches!(view.grant.window, Window::FirstUse { .. })
+    };
+    if !views.iter().any(starts_by_use) {
+        return Ok(views);
     }
-    let claims: Vec<Option<Claim>> = ledger.read(|sql| {
+    ledger.read(|sql| {
+        views
+            .into_iter()
+            .map(|view| match &view.grant.window {
+                Window::FirstUse { .. } if starts_by_use(&view) => {
+                    Ok(told(&first_uses(sql, view.grant.id)?, view, now))
+                }
+                _ => Ok(view),
+            })
+            .collect()
+    })
+}
+
+fn told(uses: &HashMap<String, Time>, view: GrantView, now: Now) -> GrantView {
+    let grant = &view.grant;
+    let (window, latest) = (&grant.window, grant.window.latest_end());
+    let Window::FirstUse { not_before, claim_by, .. } = *window else { return view };
+    let ends = grant.hosts.iter().map(|host| {
         // When it was is the host's word, which goes no further than what the grant lets it say.
-        let claim = |used: Option<Time>| Claim::start(&grant.window, used?.max(not_before).min(claim_by));
-        grant
-            .hosts
-            .iter()
-            .map(|host| first_use(sql, grant.id, host).map(claim))
-            .collect::<Result<_, DeskError>>()
-    })?;
-    let Some(last) = claims.iter().flatten().map(|claim| claim.ends).max() else { return Ok(view) };
-    let may_begin = claims.contains(&None) && now.latest < claim_by;
-    let ends = if may_begin { grant.window.latest_end() } else { last };
-    let state = if now.latest < ends { GrantState::Active } else { GrantState::Expired };
-    Ok(GrantView { state, ends, ..view })
+        let began = uses.get(host.as_str()).map(|at| (*at).max(not_before).min(claim_by));
+        began.and_then(|at| Claim::start(window, at)).map_or(latest, |claim| claim.ends)
+    });
+    let ends = ends.max().unwrap_or(latest);
+    let state = match now.latest {
+        now if now >= ends => GrantState::Expired,
+        now if uses.is_empty() && now < claim_by => GrantState::Unclaimed,
+        _ => GrantState::Active,
+    };
+    GrantView { state, ends, ..view }
 }
 
 /// How much a grant was used on all its hosts; times at which it was used on several count once.
@@ -86,6 +104,68 @@ fn together(spans: &[(i64, i64)]) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use access::{GrantId, Person, RequestId, Set, Span};
+    use chrono::TimeDelta;
+
+    fn minute(minute: i64) -> Time {
+        Time::UNIX_EPOCH + TimeDelta::days(365 * 57) + TimeDelta::minutes(minute)
+    }
+
+    /// A grant for two hosts, that can be begun on each for two hours, for an hour.
+    fn by_first_use() -> GrantView {
+        let length = Span::parse("1h").unwrap();
+        let window = Window::FirstUse {
+            not_before: minute(0),
+            claim_by: minute(120),
+            length,
+            latest_end: minute(180),
+        };
+        let hosts = ["a", "b"].map(|host| HostName::parse(host).unwrap());
+        let grant = Grant {
+            id: GrantId::from_random(2),
+            version: 1,
+            request: RequestId::from_random(1),
+            person: Person::parse("alice").unwrap(),
+            names: Set::new(),
+            logins: Set::new(),
+            hosts: hosts.into_iter().collect(),
+            services: Set::new(),
+            run_as: Set::new(),
+            window,
+            source: None,
+            sessions: None,
+            approved_at: minute(0),
+            approved_by: Vec::new(),
+            rule: "one".into(),
+            policy: "p".into(),
+            break_glass: false,
+            extended: 0,
+            ended: None,
+        };
+        let used = Used::default();
+        GrantView { grant, state: GrantState::Unclaimed, ends: minute(180), sessions: 0, used }
+    }
+
+    #[test]
+    fn a_grant_is_good_until_the_last_of_its_hosts_is_through_as_far_as_they_have_told() {
+        let view = by_first_use();
+        for (uses, now, state, ends, why) in [
+            (&[][..], 119, GrantState::Unclaimed, 180, "nobody has told"),
+            (&[], 120, GrantState::Active, 180, "one can have begun and not told yet"),
+            (&[], 180, GrantState::Expired, 180, "none can go on"),
+            (&[("a", 10)], 11, GrantState::Active, 180, "the other may still begin"),
+            (&[("a", 10)], 130, GrantState::Active, 180, "or has, and did not tell yet"),
+            (&[("a", 10), ("b", 30)], 89, GrantState::Active, 90, "both have"),
+            (&[("a", 10), ("b", 30)], 90, GrantState::Expired, 90, "both are through"),
+            (&[("a", -600_000), ("b", -9)], 59, GrantState::Active, 60, "not before it could"),
+            (&[("a", 10), ("b", 600_000_000)], 170, GrantState::Active, 180, "not after it could"),
+            (&[("a", 10), ("c", 10)], 11, GrantState::Active, 180, "no host of it"),
+        ] {
+            let uses = uses.iter().map(|(host, at)| ((*host).to_owned(), minute(*at))).collect();
+            let seen = told(&uses, view.clone(), Now::exactly(minute(now)));
+            assert_eq!((seen.state, seen.ends), (state, minute(ends)), "{why}");
+        }
+    }
 
     #[test]
     fn times_that_overlap_count_once() {

@@ -77,7 +77,7 @@ fn made() -> String {
     signin()
 }
 
-/// When hosts began to use grants. What one tells a hub that does not know it, cards and lists do not say.
+/// When hosts began to use grants. A use that a host tells a hub that does not know it is taken for the next one it tells.
 fn uses() -> String {
     signin()
 }

@@ -88,13 +88,15 @@ impl Caller {
             .redirect(reqwest::redirect::Policy::none())
             .no_proxy()
             .build()
-            .map_err(|why| format!("preparing to call {url}: {why}"))?;
+            .map_err(|why| format!("preparing to call {url}: {}", innermost(&why)))?;
         Ok(Self { http, url: url.trim_end_matches('/').to_owned(), believes })
     }
 
     /// What the root signed of the hub's certificates.
     pub fn authority(&self) -> Result<SignedAuthority, String> {
-        Ok(self.read("/v1/authority", self.http.get(self.at("/v1/authority")))?)
+        let path = "/v1/authority";
+        let call = self.http.get(self.at(path)).timeout(limits::STRANGER_TAKES);
+        Ok(self.read_most(path, call, limits::STRANGER_SAYS)?)
     }
 
     /// Joins.
@@ -127,9 +129,13 @@ impl Caller {
     }
 
     fn read<T: DeserializeOwned>(&self, path: &str, call: RequestBuilder) -> Answer<T> {
+        self.read_most(path, call, limits::HUB_ANSWER)
+    }
+
+    fn read_most<T: DeserializeOwned>(&self, path: &str, call: RequestBuilder, most: u64) -> Answer<T> {
         let answer = self.good(path, call)?;
-        let body = capped(answer, limits::HUB_ANSWER)
-            .map_err(|why| Unheard::Away(format!("reading {}: {why}", self.at(path))))?;
+        let body =
+            capped(answer, most).map_err(|why| Unheard::Away(format!("reading {}: {why}", self.at(path))))?;
         serde_json::from_slice(&body)
             .map_err(|why| Unheard::Away(format!("{} answered something else: {why}", self.at(path))))
     }

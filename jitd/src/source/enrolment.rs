@@ -25,8 +25,8 @@ pub struct Enrolment {
     pub host: HostName,
     /// The certificate authority to believe there, in PEM; none: those that this machine trusts.
     pub certificate: Option<String>,
-    /// The [`sync::Authority::version`] that said so.
-    #[serde(default)]
+    /// The [`sync::Authority::version`] that said so. The first is left out, as releases before there were others read it.
+    #[serde(default, skip_serializing_if = "sync::is_first")]
     pub version: u32,
 }
 
@@ -54,7 +54,17 @@ impl Enrolment {
     /// The same with the certificates that the root wants believed by now; none where this host has heard of those. Nothing is
     /// sent but the question, and nothing believed but the root.
     pub fn renewed(&self) -> Result<Option<Self>, String> {
-        let Authority { certificate, version, .. } = authority(&self.url, &self.hub, &self.root)?;
+        self.with(authority(&self.url, &self.hub, &self.root)?)
+    }
+
+    fn with(&self, said: Authority) -> Result<Option<Self>, String> {
+        let Authority { certificate, version, .. } = said;
+        if version < self.version {
+            return Err(format!(
+                "what its root is said to want believed is older than what this host knows ({version}, and {} is known): somebody                  repeats it, or the hub lost it; where it did, take authority.json out of the hub's folder and run `jit-hub init`",
+                self.version
+            ));
+        }
         Ok((version > self.version).then(|| Self { certificate, version, ..self.clone() }))
     }
 
@@ -99,9 +109,8 @@ pub fn enrol(path: &Path, text: &str) -> Result<(), DaemonError> {
     let refused = |why: String| DaemonError::Refused(why);
     let token = Token::parse(text).map_err(|why| refused(why.to_string()))?;
     let state = &config.state;
-    if let Some(before) = Enrolment::load(state)?
-        && before.hub != token.hub
-    {
+    let before = Enrolment::load(state)?;
+    if let Some(before) = before.as_ref().filter(|before| before.hub != token.hub) {
         return Err(refused(format!(
             "this host belongs to hub {} already: take it away there with `jit host remove {}`, and remove {}",
             before.hub,
@@ -118,6 +127,13 @@ pub fn enrol(path: &Path, text: &str) -> Result<(), DaemonError> {
     // Nothing is sent there before its certificate is known to be the one that the token's root signed.
     let Authority { certificate, version, .. } =
         authority(&token.url, &token.hub, &token.root).map_err(refused)?;
+    if let Some(before) = before.filter(|before| before.root == token.root && before.version > version) {
+        return Err(refused(format!(
+            "{} says which certificates to believe by an older word of its root than this host has heard ({version}, and {} is \
+             known): somebody repeats it",
+            token.url, before.version
+        )));
+    }
     let enrolment = Enrolment {
         url: token.url.clone(),
         hub: token.hub.clone(),
@@ -177,4 +193,35 @@ fn put(state: &Path, name: &str, text: &str) -> Result<(), DaemonError> {
     std::fs::rename(&beside, &path).map_err(failed())?;
     // What the hub binds this host's name to must outlast a power cut.
     folder.sync_all().map_err(failed())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_believes_a_later_word_of_the_root_on_certificates_and_no_earlier_one() {
+        let host = HostName::parse("web-1").unwrap();
+        let hub = HubId::new(host.clone());
+        let said = |certificate: Option<&str>, version| Authority {
+            hub: hub.clone(),
+            certificate: certificate.map(str::to_owned),
+            version,
+        };
+        let held = Enrolment {
+            url: "https://hub.example.org".into(),
+            hub: hub.clone(),
+            root: Digest::of(b"root"),
+            host,
+            certificate: None,
+            version: 7,
+        };
+        assert_eq!(held.with(said(Some("PEM"), 7)), Ok(None));
+        let why = held.with(said(Some("PEM"), 6)).unwrap_err();
+        assert!(why.contains("older than what this host knows (6, and 7 is known)"), "{why}");
+        let later = held.with(said(Some("PEM"), 9)).unwrap().unwrap();
+        assert_eq!((later.certificate.as_deref(), later.version), (Some("PEM"), 9));
+        let first = serde_json::to_value(Enrolment { version: 0, ..held }).unwrap();
+        assert!(first.get("version").is_none(), "as releases before it read it: {first}");
+    }
 }

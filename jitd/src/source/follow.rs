@@ -107,12 +107,14 @@ impl Follower {
                 continue;
             }
             if let Ended::Distrusted(_) = ended {
-                match self.learn() {
+                let learned = self.learn();
+                let tells = faults.take("certificates", learned.is_ok(), Instant::now());
+                match learned {
                     Ok(true) => {
                         wait = limits::HUB_AGAIN.0;
                         continue;
                     }
-                    Err(why) if faults.take("certificates", false, Instant::now()) == Tells::Fails => {
+                    Err(why) if tells == Tells::Fails => {
                         let what = "asking the hub which certificates its root wants believed";
                         self.site.log.put(Level::Warning, format!("{what}: {why}"));
                     }
@@ -136,16 +138,25 @@ impl Follower {
 
     /// Believes the certificates that the hub's root wants believed now, where those are others than before.
     fn learn(&mut self) -> Result<bool, String> {
-        let Some(renewed) = self.enrolment.renewed()? else { return Ok(false) };
+        let renewed = self.enrolment.renewed()?;
         let key = enrolment::key(&self.folder).map_err(|why| why.to_string())?;
-        let voice = Voice::of(&renewed, key)?;
-        renewed.replace(&self.enrolment, &self.folder).map_err(|why| why.to_string())?;
-        self.enrolment = renewed;
+        // Whom this machine trusts is read by each voice once, and may be others by now.
+        let voice = Voice::of(renewed.as_ref().unwrap_or(&self.enrolment), key)?;
         let outward = self.site.source.outward().map_err(|why| why.to_string())?;
+        let Some(renewed) = renewed else {
+            outward.voice.store(Some(Arc::new(voice)));
+            return Ok(false);
+        };
+        renewed.replace(&self.enrolment, &self.folder).map_err(|why| why.to_string())?;
+        let whose = if renewed.certificate.is_some() {
+            "its own authority"
+        } else {
+            "authorities that this machine trusts"
+        };
+        self.enrolment = renewed;
         outward.voice.store(Some(Arc::new(voice)));
-        let what =
-            "the hub shows another certificate than before, and its root says that it is to be believed";
-        self.site.log.put(Level::Notice, what.to_owned());
+        let what = "the hub's root wants other certificates believed than before: those by";
+        self.site.log.put(Level::Notice, format!("{what} {whose}"));
         Ok(true)
     }
 
