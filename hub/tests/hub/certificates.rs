@@ -90,6 +90,7 @@ fn hosts_believe_the_certificate_of_somebody_else_that_a_hub_is_given_later_and_
     restart(&mut hub);
     there
         .says("wants other certificates believed than before: those by authorities that this machine trusts");
+    there.says("the hub is heard again");
     let version = |enrolment: &serde_json::Value| enrolment["version"].as_u64().unwrap();
     let enrolment = || -> serde_json::Value {
         serde_json::from_slice(&std::fs::read(there.inside("state/enrolment.json")).unwrap()).unwrap()

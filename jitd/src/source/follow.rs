@@ -83,8 +83,7 @@ struct Follower {
 impl Follower {
     /// Listens, and comes again when the stream ends: soon at first and not all hosts at once.
     fn run(&mut self) {
-        let (mut faults, mut wait, mut all) = (Faults::default(), limits::HUB_AGAIN.0, false);
-        let mut apart = 0;
+        let (mut wait, mut all, mut apart) = (limits::HUB_AGAIN.0, false, 0);
         loop {
             let began = self.state.served.as_ref().map(|served| served.as_of);
             let once = apart > 0;
@@ -108,7 +107,7 @@ impl Follower {
             }
             if let Ended::Distrusted(_) = ended {
                 let learned = self.learn();
-                let tells = faults.take("certificates", learned.is_ok(), Instant::now());
+                let tells = self.faults.take("certificates", learned.is_ok(), Instant::now());
                 match learned {
                     Ok(true) => {
                         wait = limits::HUB_AGAIN.0;
@@ -123,13 +122,11 @@ impl Follower {
             }
             let why = ended.why();
             // A stream that ends after it brought something is nothing to tell.
-            match (faults.take("the hub", heard || why.is_none(), Instant::now()), why) {
-                (Tells::Fails, Some(why)) => {
-                    let what = "grants that are known stay good, and nothing new is heard of";
-                    self.site.log.put(Level::Warning, format!("listening to the hub: {why}; {what}"));
-                }
-                (Tells::Works, _) => self.site.log.put(Level::Notice, "the hub is heard again".to_owned()),
-                _ => {}
+            if let Some(why) = why.filter(|_| !heard)
+                && self.faults.take("the hub", false, Instant::now()) == Tells::Fails
+            {
+                let what = "grants that are known stay good, and nothing new is heard of";
+                self.site.log.put(Level::Warning, format!("listening to the hub: {why}; {what}"));
             }
             std::thread::sleep(if once && heard { limits::HUB_APART_EVERY } else { part_of(wait) });
             wait = (wait * 2).min(limits::HUB_AGAIN.1);
@@ -225,6 +222,9 @@ impl Follower {
                 Ok(Some(Event::View(data))) => {
                     if let Err(ended) = self.take(&data) {
                         return ended;
+                    }
+                    if self.faults.take("the hub", true, Instant::now()) == Tells::Works {
+                        self.site.log.put(Level::Notice, "the hub is heard again".to_owned());
                     }
                 }
                 Ok(Some(Event::End(data))) => self.end(&data),
