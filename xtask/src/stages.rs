@@ -26,7 +26,9 @@ const STAGES: &[Stage] = &[
     ("format", |_| command(&["cargo", "fmt", "--all", "--check"], &[])),
     ("lints", |_| {
         build_packages()?;
-        command(&["cargo", "clippy", "--quiet", "--workspace", "--all-targets", "--", "-D", "warnings"], &[])
+        let long = ["--features", "hub/long,hosts/long"];
+        let line = ["cargo", "clippy", "--quiet", "--workspace", "--all-targets"];
+        command(&[&line, &long[..], &["--", "-D", "warnings"]].concat(), &[])
     }),
     ("licenses", |_| licenses()),
     ("unit", |tally| {

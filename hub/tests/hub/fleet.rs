@@ -1,8 +1,6 @@
 //! From nothing to a grant, and who may do what on the way.
 
-use crate::host::Host;
 use crate::room::{Hub, PEOPLE, POLICY, text};
-use crate::web::Browser;
 use access::{Person, Text};
 use api::{NewRequest, ProblemCode, Role, Roles, Scope};
 use std::collections::BTreeMap;
@@ -186,21 +184,6 @@ fn a_second_init_changes_nothing_also_while_the_hub_serves() {
     for (name, mode) in [("state", 0o700), ("state/ca.key", 0o600)].into_iter().chain(files) {
         assert_eq!(std::fs::metadata(hub.path(name)).unwrap().permissions().mode() & 0o777, mode, "{name}");
     }
-}
-
-#[test]
-fn init_leaves_a_link_that_signs_the_first_browser_in_and_a_token_that_lets_the_first_host_in() {
-    let mut hub = Hub::set_up("");
-    hub.serve();
-    let after = |words: &str| hub.said.split(words).nth(1).unwrap().lines().next().unwrap().to_owned();
-    let (link, joining) = (after("/web/in/"), after("jitd enrol "));
-    let browser = Browser::new(&hub);
-    assert_eq!(browser.enter(&link).head("location"), Some("/web"));
-    assert!(browser.get("/web/people").has("<span>admin</span>"));
-    assert_eq!(Browser::new(&hub).enter(&link).status(), "401", "once");
-    let joining = sync::Token::parse(&joining).unwrap();
-    let joins = |name: &str| Host::new(name, &joining).join(&hub, &joining);
-    assert!(joins("db-7").starts_with("HTTP/1.1 200") && !joins("db-8").starts_with("HTTP/1.1 200"));
 }
 
 #[test]

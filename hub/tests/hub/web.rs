@@ -136,6 +136,21 @@ pub fn age(hub: &Hub, person: &str, field: &str, minutes: i32) {
 }
 
 #[test]
+fn init_leaves_a_link_that_signs_the_first_browser_in_and_a_token_that_lets_the_first_host_in() {
+    let mut hub = Hub::set_up("");
+    hub.serve();
+    let after = |words: &str| hub.said.split(words).nth(1).unwrap().lines().next().unwrap().to_owned();
+    let (link, joining) = (after("/web/in/"), after("jitd enrol "));
+    let browser = Browser::new(&hub);
+    assert_eq!(browser.enter(&link).head("location"), Some("/web"));
+    assert!(browser.get("/web/people").has("<span>admin</span>"));
+    assert_eq!(Browser::new(&hub).enter(&link).status(), "401", "once");
+    let joining = sync::Token::parse(&joining).unwrap();
+    let joins = |name: &str| Host::new(name, &joining).join(&hub, &joining);
+    assert!(joins("db-7").starts_with("HTTP/1.1 200") && !joins("db-8").starts_with("HTTP/1.1 200"));
+}
+
+#[test]
 fn a_link_signs_in_once_and_a_look_at_it_does_not_use_it_up() {
     let hub = hub();
     let link = link(&hub, "alice");
