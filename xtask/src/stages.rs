@@ -256,11 +256,21 @@ fn run_fuzzers(some: &[&str], seconds: u32, folder: &Path, built: &Path) -> Resu
     Ok(())
 }
 
-/// No change to the decision or the frame goes unnoticed.
+/// No change to the decision or the frame goes unnoticed. What the document of the API says of sets and words is neither.
 fn mutants() -> Result<()> {
     let mutants = cargo_tool("cargo-mutants", "27.1.0")?;
     let status = Command::new(mutants)
-        .args(["mutants", "-p", "access", "-p", "frame", "--no-shuffle", "--output"])
+        .args([
+            "mutants",
+            "-p",
+            "access",
+            "-p",
+            "frame",
+            "--exclude-re",
+            "JsonSchema",
+            "--no-shuffle",
+            "--output",
+        ])
         .arg(testbed::repository().join("target"))
         .current_dir(testbed::repository())
         .stdin(Stdio::null())

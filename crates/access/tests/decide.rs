@@ -576,6 +576,34 @@ fn a_view_forgets_what_it_is_told_to() {
     assert_eq!(view.host().as_str(), "here");
 }
 
+/// Where each of these lies: what is held once lies where another holds it.
+fn places(grant: &Grant) -> [*const u8; 8] {
+    [
+        grant.person.as_str().as_ptr(),
+        grant.names.as_ptr().cast(),
+        grant.hosts.as_ptr().cast(),
+        grant.services.as_ptr().cast(),
+        grant.run_as.as_ptr().cast(),
+        grant.rule.as_ptr(),
+        grant.policy.as_ptr(),
+        grant.approved_by.first().unwrap().as_str().as_ptr(),
+    ]
+}
+
+#[test]
+fn what_grants_of_a_view_have_in_common_is_held_once() {
+    let (names, logins) = (some([login("carol")]), some([login("carol")]));
+    let carol = Grant { person: Person::parse("carol").unwrap(), names, logins, ..grant(3) };
+    assert!(std::iter::zip(places(&grant(1)), places(&grant(2))).all(|(one, other)| one != other));
+    let view = view(&[grant(1), grant(2), carol]);
+    let held = |id| places(view.grant(GrantId::from_random(id)).unwrap());
+    assert_eq!(held(1), held(2));
+    let common: Vec<bool> = std::iter::zip(held(1), held(3)).map(|(one, other)| one == other).collect();
+    assert_eq!(common, [false, false, true, true, true, true, true, true], "but for whose it is");
+    let carol = view.grant(GrantId::from_random(3)).unwrap();
+    assert_eq!(carol.names.as_ptr(), carol.logins.as_ptr(), "a person's own names");
+}
+
 #[test]
 fn a_state_is_told_for_every_moment() {
     use access::GrantState::{Active, Expired, Released, Revoked, Scheduled, Unclaimed};

@@ -258,7 +258,9 @@ mod long {
         let config = host.path("etc/ssh/sshd_config.d/test.conf");
         let text = std::fs::read_to_string(&config).unwrap();
         std::fs::write(&config, text.replace("MaxStartups 200", "MaxStartups 10:30:100")).unwrap();
-        host.root("systemctl restart ssh").ends_with(0);
+        host.root("kill $(cat /run/sshd.pid)").ends_with(0);
+        host.soon("sshd is gone", || host.root("ls /run/sshd.pid").code != 0);
+        host.root("/usr/sbin/sshd").ends_with(0);
         let people: Vec<Person<'_>> =
             ["alice", "carol", "dave"].iter().map(|name| host.person(name, &[]).unwrap()).collect();
         let bob = host.person("bob", &["jit-approvers"]).unwrap();

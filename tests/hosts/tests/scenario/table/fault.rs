@@ -66,9 +66,13 @@ const UNITS: &str = "jitd-gate.socket jitd-control.socket jitd.service";
 const MODULE: &str = "module=$(ls /usr/lib/*-linux-gnu/security/pam_unix.so); module=${module%unix.so}jit.so";
 
 /// Also one that is about to be started anew, whose start takes the stop of its sockets back.
+/// Whoever calls just then has systemd start it, which a stop that was asked for before does not keep it from.
 fn stop(host: &Host) {
     host.soon("it is stopped", || {
-        host.root(&format!("systemctl stop jitd.service && systemctl stop {UNITS}")).code == 0
+        let stopped = host.root(&format!("systemctl stop jitd.service && systemctl stop {UNITS}")).code == 0;
+        let up =
+            format!("systemctl list-jobs --no-legend 'jitd*'; systemctl is-active -q {UNITS} && echo up");
+        stopped && host.root(&up).out.trim().is_empty()
     });
 }
 
