@@ -91,6 +91,7 @@ mod tests {
             prop_assert_eq!(&serde_json::to_string(&word).unwrap(), &json);
             prop_assert_eq!(&serde_json::from_str::<Word>(&json).unwrap(), &word);
             prop_assert_eq!(format!("{word} {word:?}"), format!("{text} {text:?}"));
+            prop_assert!(word == text);
             prop_assert_eq!(word == other, text == other);
             let (mut shares, with) = (word.clone(), Word::from(other));
             crate::grant::share(&mut shares, &with);
