@@ -114,10 +114,6 @@ fn enter(config: &Config, path: &Path, admin: &Person) -> Result<bool, HubError>
     }
     let (now, url) = (clock::wall(), serve::url(config));
     let times = (now, now + limits::FIRST);
-    let root = keys::ServerKeys::of(config).authority()?.roots.fingerprint();
-    let hub = (&*url, &crate::hub_id(config)?, root);
-    // Before there is an administrator: where the address is none a token refuses it, and this begins anew.
-    let host = ledger.make_join_token(hub, BTreeMap::new(), 1, admin.clone(), times)?;
     let token = ledger.make_admin(routes::admin_token(admin.clone(), now)?)?;
     say(&format!(
         "The hub is set up: {} says how, and {} holds its state.",
@@ -125,12 +121,22 @@ fn enter(config: &Config, path: &Path, admin: &Person) -> Result<bool, HubError>
         config.state.display()
     ));
     tell(&token);
-    say(&format!(
-        "A token by which one host joins, within a day; there, as root:\n  jitd enrol {}",
-        host.token
-    ));
-    let link = ledger.make_link(&url, admin.clone(), Scope::ALL.into(), (admin, token.token.id), times)?;
-    say(&format!("A link that signs a browser of {admin} in once, within a day:\n  {}", link.url));
+    // By the token each can be made again.
+    let root = keys::ServerKeys::of(config).authority()?.roots.fingerprint();
+    let hub = (&*url, &crate::hub_id(config)?, root);
+    match ledger.make_join_token(hub, BTreeMap::new(), 1, admin.clone(), times) {
+        Ok(host) => say(&format!(
+            "A token by which one host joins, within a day; there, as root:\n  jitd enrol {}",
+            host.token
+        )),
+        Err(why) => say(&format!("No token for a host was made ({why}): later by `jit host token`")),
+    }
+    match ledger.make_link(&url, admin.clone(), Scope::ALL.into(), (admin, token.token.id), times) {
+        Ok(link) => {
+            say(&format!("A link that signs a browser of {admin} in once, within a day:\n  {}", link.url));
+        }
+        Err(why) => say(&format!("No link for a browser was made ({why}): later by `jit web`")),
+    }
     log.flush();
     Ok(true)
 }

@@ -38,8 +38,20 @@ impl SignerKeys {
         read(&self.path_of_root())
     }
 
-    fn fingerprint(&self) -> Result<sync::Digest, HubError> {
-        Ok(Roots::one(self.root()?.public()).fingerprint())
+    /// Whether it is the root that hosts believe, as far as `servers` know that.
+    fn has_root_of(&self, servers: &ServerKeys, is_known: bool) -> Result<(), HubError> {
+        let path = self.path_of_root();
+        let why = if !is_there(&path)? {
+            "is gone"
+        } else if is_known && servers.authority()?.roots != Roots::one(self.root()?.public()) {
+            "is another one"
+        } else {
+            return Ok(());
+        };
+        Err(HubError::Keys(format!(
+            "the root key that hosts believe {why} in {}: put the signer's folder back from a backup",
+            path.display()
+        )))
     }
 
     /// Which keys hosts believe.
@@ -154,23 +166,21 @@ impl ServerKeys {
 }
 
 /// Makes the keys that are missing, and has the root sign which certificates hosts believe: those of the `authority`
-/// in PEM, or of the authorities that their own system trusts. Whether hosts believed others before.
+/// in PEM, or of the authorities that their own system trusts. Whether hosts may have believed others before.
 pub fn make(config: &Config, hub: HubId, authority: Option<String>) -> Result<bool, HubError> {
     let (signers, servers) = (SignerKeys::of(config), ServerKeys::of(config));
-    let held = if servers.path_of_authority().exists() { Some(servers.believed(&hub)?) } else { None };
-    let is_new = !signers.path_of_root().exists();
-    if held.is_some() && (is_new || servers.authority()?.roots.fingerprint() != signers.fingerprint()?) {
-        return Err(HubError::Keys(format!(
-            "hosts believe another root than the key in {}: put the signer's folder back from a backup",
-            signers.path_of_root().display()
-        )));
+    let held = is_there(&servers.path_of_authority())?.then(|| servers.believed(&hub)).transpose()?;
+    // A hub that never served was heard by nobody, also where its first `init` broke off.
+    let is_new = held.is_none() && !is_there(&servers.path_of_manifest())?;
+    if !is_new {
+        signers.has_root_of(&servers, held.is_some())?;
     }
     for path in [signers.path_of_root(), servers.path_of_view()] {
-        if !path.exists() {
+        if !is_there(&path)? {
             put(&path, 0o600, &draw()?.to_pem())?;
         }
     }
-    if !signers.path_of_ring().exists() {
+    if !is_there(&signers.path_of_ring())? {
         let grant = draw()?;
         signers.put_grant(&grant)?;
         signers.put_ring(&Ring::first(grant.public(), servers.current()?, clock::wall()))?;
@@ -178,13 +188,27 @@ pub fn make(config: &Config, hub: HubId, authority: Option<String>) -> Result<bo
     if held.as_ref().is_some_and(|held| held.certificate == authority) {
         return Ok(false);
     }
-    // Later than any word before it, also one that a folder put back from long ago has lost.
-    let now = u32::try_from(clock::wall().timestamp()).unwrap_or(u32::MAX);
-    let version = if is_new { 0 } else { now.max(held.map_or(0, |held| held.version.saturating_add(1))) };
-    let root = signers.root()?;
-    let signed = Authority { hub, certificate: authority, version }.sign(Roots::one(root.public()), &root);
-    put(&servers.path_of_authority(), 0o644, &text(&signed)?)?;
+    let version = if is_new { 0 } else { later(held.map(|held| held.version)) };
+    sign(&signers, &servers, &Authority { hub, certificate: authority, version })?;
     Ok(!is_new)
+}
+
+/// Has the root say which certificates hosts believe.
+fn sign(signers: &SignerKeys, servers: &ServerKeys, authority: &Authority) -> Result<(), HubError> {
+    let root = signers.root()?;
+    let signed = authority.sign(Roots::one(root.public()), &root);
+    put(&servers.path_of_authority(), 0o644, &text(&signed)?)
+}
+
+/// A version later than this one, and than those that a file which is gone or was put back from long ago has lost.
+fn later(held: Option<u32>) -> u32 {
+    let now = u32::try_from(clock::wall().timestamp()).unwrap_or(u32::MAX);
+    now.max(held.map_or(0, |held| held.saturating_add(1)))
+}
+
+/// Whether there is such a file. What cannot be looked at is not called gone.
+fn is_there(path: &Path) -> Result<bool, HubError> {
+    path.try_exists().map_err(os(format!("looking for {}", path.display())))
 }
 
 /// A new key.
@@ -301,9 +325,15 @@ pub fn of_a_feed(config: &Config) -> Result<PublicKey, HubError> {
     servers.current()
 }
 
-/// `jit-hub recover`: begins a new life of the database, in which hosts say first what they know of the one before.
+/// `jit-hub recover`: begins a new life of the database, in which hosts say first what they know of the one before, and has the
+/// root say anew which certificates to believe.
 pub fn recover(config: &Config) -> Result<(), HubError> {
+    let (signers, servers) = (SignerKeys::of(config), ServerKeys::of(config));
+    signers.has_root_of(&servers, true)?;
+    let held = servers.believed(&crate::hub_id(config)?)?;
     let ring = signer::Client::at(&config.signer.socket).raise()?;
+    // What was put back can be older than what hosts heard since.
+    sign(&signers, &servers, &Authority { version: later(Some(held.version)), ..held })?;
     crate::say(&format!(
         "The database begins incarnation {}. Hosts give back what they know of the one before when they connect, once the\n\
          server has read it:  systemctl reload jit-hub\n\

@@ -144,7 +144,6 @@ fn start(config: &Config, log: &Log) -> Result<(), HubError> {
         logins: Tries::telling(signin::LOGIN_TRIES),
         words: Tries::telling(signin::WORD_TRIES),
         url: url(config),
-        authority,
         signer,
         signing,
         unsigned: Mutex::default(),

@@ -17,7 +17,6 @@ use crate::voice::Voice;
 use access::{HostName, Person};
 use desk::{Committed, Desk, SqlStore};
 use std::sync::{Arc, Mutex};
-use sync::SignedAuthority;
 
 /// This hub: what tells hosts, which it can be taken for, and what decides.
 pub struct Site {
@@ -33,8 +32,6 @@ pub struct Site {
     pub policies: Arc<Policies>,
     /// How hosts call it, an https URL.
     pub url: String,
-    /// The certificates that hosts believe here.
-    pub authority: SignedAuthority,
     /// Who signs grants, and says which keys hosts believe.
     pub signer: Client,
     /// Whether hosts listen here; else they do to hubs in role `feed`.

@@ -57,8 +57,9 @@ pub fn for_people(site: &Arc<Site>) -> Router {
         .with_state(Arc::clone(site))
 }
 
-async fn authority(State(site): Shared) -> Json<SignedAuthority> {
-    Json(site.authority.clone())
+/// As it is in the file now, which `jit-hub init` and `recover` write.
+async fn authority(State(site): Shared) -> Answer<SignedAuthority> {
+    blocking(move || site.keys.authority().map_err(|why| DeskError::Store(why.to_string()))).await
 }
 
 fn read<T: serde::de::DeserializeOwned>(what: &str, body: &[u8]) -> Result<T, Refused> {

@@ -114,6 +114,31 @@ fn hosts_believe_the_certificate_of_somebody_else_that_a_hub_is_given_later_and_
 }
 
 #[test]
+fn a_hub_that_was_put_back_from_before_its_hosts_heard_otherwise_is_believed_again_once_it_recovers() {
+    let mut hub = crate::jitd::with_policy();
+    let mut there = There::joined(&hub, "");
+    let at = |hub: &Hub| hub.client(&hub.admin).hosts().unwrap().into_iter().find(|host| host.connected);
+    until("the host listens", || at(&hub).is_some());
+    there.kill();
+    // As if it had heard a later word, which the hub then lost.
+    let path = there.inside("state/enrolment.json");
+    let mut enrolment: serde_json::Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    enrolment["version"] = 1_700_000_000.into();
+    enrolment["certificate"] = serde_json::Value::Null;
+    std::fs::write(&path, enrolment.to_string()).unwrap();
+    there.start();
+    there.says("by an older word of its root than this host has heard (0, and 1700000000 is known)");
+
+    let init = text(&hub.command("init").output().unwrap().stderr);
+    assert!(init.contains("nothing was changed"), "{init}");
+    let done = hub.command("recover").output().unwrap();
+    assert!(done.status.success(), "{}", text(&done.stderr));
+    hub.signal(Signal::HUP);
+    there.says("wants other certificates believed than before: those by its own authority");
+    until("it listens again", || at(&hub).is_some());
+}
+
+#[test]
 fn a_certificate_for_another_name_than_hosts_call_is_told_before_anybody_calls() {
     let files = tempfile::tempdir().unwrap();
     certify(files.path());
@@ -142,6 +167,15 @@ fn a_hub_whose_signers_folder_is_gone_makes_no_other_root() {
     std::fs::remove_dir_all(hub.path("signer")).unwrap();
     let done = hub.command("init").output().unwrap();
     let said = text(&done.stderr);
-    assert!(!done.status.success() && said.contains("put the signer's folder back from a backup"), "{said}");
+    let why = "is gone in ";
+    assert!(!done.status.success() && said.contains(why) && said.contains("from a backup"), "{said}");
     assert!(!hub.path("signer/root.pem").exists());
+    // Nobody was told of any other, so a later try of a hub that never served begins with the first word.
+    std::fs::remove_file(hub.path("state/authority.json")).unwrap();
+    let said = text(&hub.command("init").output().unwrap().stderr);
+    assert!(said.contains("nothing was changed") && hub.path("signer/root.pem").exists(), "{said}");
+    let authority = std::fs::read_to_string(hub.path("state/authority.json")).unwrap();
+    let signed: sync::SignedAuthority = serde_json::from_str(&authority).unwrap();
+    let hub = sync::HubId::new(access::HostName::parse("localhost").unwrap());
+    assert_eq!(signed.verify(&hub, &signed.roots.fingerprint()).unwrap().version, 0);
 }

@@ -59,13 +59,20 @@ impl Enrolment {
 
     fn with(&self, said: Authority) -> Result<Option<Self>, String> {
         let Authority { certificate, version, .. } = said;
-        if version < self.version {
-            return Err(format!(
-                "what its root is said to want believed is older than what this host knows ({version}, and {} is known): somebody                  repeats it, or the hub lost it; where it did, take authority.json out of the hub's folder and run `jit-hub init`",
-                self.version
-            ));
-        }
+        self.takes(version)?;
         Ok((version > self.version).then(|| Self { certificate, version, ..self.clone() }))
+    }
+
+    /// Why this `version` of what the root wants believed is not taken, where this host knows a later one.
+    fn takes(&self, version: u32) -> Result<(), String> {
+        if self.version <= version {
+            return Ok(());
+        }
+        let Self { url, version: known, .. } = self;
+        Err(format!(
+            "{url} says which certificates to believe by an older word of its root than this host has heard ({version}, and {known} \
+             is known): somebody repeats it, or the hub was put back from a backup, and then `jit-hub recover` there says it anew"
+        ))
     }
 
     /// Takes the place of `before` in its file, unless this host was enrolled anew since.
@@ -127,12 +134,8 @@ pub fn enrol(path: &Path, text: &str) -> Result<(), DaemonError> {
     // Nothing is sent there before its certificate is known to be the one that the token's root signed.
     let Authority { certificate, version, .. } =
         authority(&token.url, &token.hub, &token.root).map_err(refused)?;
-    if let Some(before) = before.filter(|before| before.root == token.root && before.version > version) {
-        return Err(refused(format!(
-            "{} says which certificates to believe by an older word of its root than this host has heard ({version}, and {} is \
-             known): somebody repeats it",
-            token.url, before.version
-        )));
+    if let Some(before) = before.filter(|before| before.root == token.root) {
+        before.takes(version).map_err(refused)?;
     }
     let enrolment = Enrolment {
         url: token.url.clone(),
@@ -218,7 +221,12 @@ mod tests {
         };
         assert_eq!(held.with(said(Some("PEM"), 7)), Ok(None));
         let why = held.with(said(Some("PEM"), 6)).unwrap_err();
-        assert!(why.contains("older than what this host knows (6, and 7 is known)"), "{why}");
+        assert!(
+            why.contains(
+                "this host has heard (6, and 7 is known): somebody repeats it, or the hub was put back"
+            ),
+            "{why}"
+        );
         let later = held.with(said(Some("PEM"), 9)).unwrap().unwrap();
         assert_eq!((later.certificate.as_deref(), later.version), (Some("PEM"), 9));
         let first = serde_json::to_value(Enrolment { version: 0, ..held }).unwrap();
