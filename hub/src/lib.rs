@@ -30,6 +30,8 @@ mod postgres;
 mod publish;
 mod routes;
 mod rows;
+#[cfg(test)]
+mod sample;
 mod secret;
 mod secret_file;
 mod serve;

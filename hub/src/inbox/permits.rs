@@ -7,12 +7,13 @@ use crate::error::HubError;
 use crate::feed::{self, Wrong};
 use crate::ledger::{Ledger, mark};
 use crate::limits;
+use crate::signer::Process;
 use crate::site::Site;
 use access::{Grant, HostName, Person, Time};
 use api::{HostAnswer, HostAsk, HostWish, Mark, ProblemCode};
 use desk::{Broken, DeskError, Key, Worlds as _};
 use loglines::Level;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Instant;
 use sync::{Entry, Era, SignedPermit};
@@ -22,8 +23,39 @@ use workflow::World;
 #[derive(Default)]
 pub struct Permits {
     done: Option<(Ground, Instant)>,
-    /// What the signer refused of it, which is not asked for again before.
-    refused: Option<String>,
+    refused: Refused,
+    /// Which process refused that: another one may be of another release, that says otherwise.
+    process: Option<Process>,
+}
+
+/// What the signer refused to sign for whom, for as long as it is not asked for the same again.
+#[derive(Default)]
+struct Refused(HashMap<(HostName, Person), (Grant, String, Instant)>);
+
+impl Refused {
+    /// Whether this was refused lately.
+    fn has(&self, host: &HostName, wanted: &Grant, now: Instant) -> bool {
+        let refused = self.0.get(&(host.clone(), wanted.person.clone()));
+        refused.is_some_and(|(refused, _, at)| {
+            is_as(refused, wanted) && now.duration_since(*at) < limits::REFUSED_FOR
+        })
+    }
+
+    /// The signer refused it.
+    fn put(&mut self, host: &HostName, wanted: Grant, why: String, now: Instant) {
+        if self.0.len() >= limits::REFUSED {
+            self.0.retain(|_, (.., at)| now.duration_since(*at) < limits::REFUSED_FOR);
+        }
+        if self.0.len() < limits::REFUSED {
+            self.0.insert((host.clone(), wanted.person.clone()), (wanted, why, now));
+        }
+    }
+
+    /// Why one of these is not signed, for those who look after the hub.
+    fn why(&self, now: Instant) -> Result<(), String> {
+        let mut good = self.0.values().filter(|(.., at)| now.duration_since(*at) < limits::REFUSED_FOR);
+        good.next().map_or(Ok(()), |(_, why, _)| Err(why.clone()))
+    }
 }
 
 /// What they follow from.
@@ -53,17 +85,20 @@ impl Permits {
         if !site.policies.is_readable() {
             return Ok(());
         }
+        let process = site.signer.process();
+        if process != self.process {
+            *self = Self { process, ..Self::default() };
+        }
         let ground = site.ground().map_err(|why| why.to_string())?;
         let done = self.done.as_ref();
         if done.is_some_and(|(done, at)| done.is(&ground) && at.elapsed() < limits::PERMITS_AGAIN) {
-            return self.refused.clone().map_or(Ok(()), Err);
+            return self.refused.why(Instant::now());
         }
-        if let Some(through) = site.bring_permits_in_line(&ground)? {
+        if site.bring_permits_in_line(&ground, &mut self.refused)? {
             let listed = site.ledger.read(rows::count_permits).map_err(|why| why.to_string())?;
             self.done = Some((Ground { listed, ..ground }, Instant::now()));
-            self.refused = through.err();
         }
-        self.refused.clone().map_or(Ok(()), Err)
+        self.refused.why(Instant::now())
     }
 }
 
@@ -79,9 +114,8 @@ impl Site {
         Ok(Ground { world, unseen, era, listed: self.ledger.read(rows::count_permits)? })
     }
 
-    /// That all of it is done, or what the signer refused of it; none where there is more to do, for a large fleet takes some
-    /// rounds.
-    fn bring_permits_in_line(&self, ground: &Ground) -> Result<Option<Result<(), String>>, String> {
+    /// Whether all of it is done; a large fleet takes some rounds. What the signer refuses does not hold others up.
+    fn bring_permits_in_line(&self, ground: &Ground, refused: &mut Refused) -> Result<bool, String> {
         let (now, era) = (self.clock.time(), ground.era.to_string());
         let mut listed: BTreeMap<(HostName, Person), (Grant, String)> = self
             .ledger
@@ -92,7 +126,7 @@ impl Site {
                 Some(((permit.hosts.first()?.clone(), permit.person.clone()), (permit, era)))
             })
             .collect();
-        let (mut changed, mut refused) = (0, None);
+        let mut changed = 0;
         for host in ground.world.hosts.labels.keys() {
             let wanted = self.desk.could_break(host, limits::PERMIT_GOOD, limits::PERMIT_LONGEST);
             let wanted = wanted.map_err(|why| why.to_string())?;
@@ -103,16 +137,16 @@ impl Site {
                 let is_good = |(before, made_in): &(Grant, String)| {
                     *made_in == era && is_as(before, &wanted) && !is_old(before, now)
                 };
-                if before.as_ref().is_some_and(is_good) {
+                if before.as_ref().is_some_and(is_good) || refused.has(host, &wanted, Instant::now()) {
                     continue;
                 }
                 if changed >= limits::PERMITS_AT_ONCE {
-                    return Ok(None);
+                    return Ok(false);
                 }
-                match self.permit(host, wanted, before.map(|(before, _)| before), ground.era) {
-                    Ok(()) => changed += 1,
-                    // One that the signer refuses does not hold others up.
-                    Err(HubError::Unsigned(why)) => refused = Some(why),
+                changed += 1;
+                match self.permit(host, wanted.clone(), before.map(|(before, _)| before), ground.era) {
+                    Ok(()) => {}
+                    Err(HubError::Unsigned(why)) => refused.put(host, wanted, why, Instant::now()),
                     Err(why) => return Err(why.to_string()),
                 }
             }
@@ -122,7 +156,7 @@ impl Site {
             ledger.take_permit(host.clone(), gone, now).map_err(|why| why.to_string())?;
             self.wakes.look_again(&host);
         }
-        Ok(Some(refused.map_or(Ok(()), Err)))
+        Ok(true)
     }
 
     /// Has a permit signed and listed, in place of the one before.
@@ -266,5 +300,43 @@ impl Ledger {
             mark(tx, Mark::Permits, detail, at)?;
             feed::rows::rise(tx.connection()).map(drop)
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sample;
+    use std::time::Duration;
+
+    #[test]
+    fn what_was_refused_is_not_asked_for_again_until_it_is_another_or_some_time_has_passed() {
+        let (began, mut refused) = (Instant::now(), Refused::default());
+        let permit = |person: &str, length: &str| {
+            let length = access::Span::parse(length).unwrap();
+            let (from, claim_by) = (sample::minute(0), sample::minute(60));
+            let window = access::Window::FirstUse {
+                not_before: from,
+                claim_by,
+                length,
+                latest_end: claim_by + length.delta(),
+            };
+            Grant { person: Person::parse(person).unwrap(), ..sample::grant(window) }
+        };
+        let [host, other] = ["db-1", "db-2"].map(|name| HostName::parse(name).unwrap());
+        let soon = began + Duration::from_secs(5);
+        assert_eq!(refused.why(began), Ok(()));
+        refused.put(&host, permit("alice", "2h"), "it lets in for too long".to_owned(), began);
+        assert!(refused.has(&host, &permit("alice", "2h"), soon));
+        assert_eq!(refused.why(soon), Err("it lets in for too long".to_owned()));
+        assert!(!refused.has(&other, &permit("alice", "2h"), soon));
+        assert!(!refused.has(&host, &permit("bob", "2h"), soon));
+        assert!(!refused.has(&host, &permit("alice", "1h"), soon));
+        let later = began + limits::REFUSED_FOR;
+        assert!(!refused.has(&host, &permit("alice", "2h"), later) && refused.why(later).is_ok());
+        for number in 0..=limits::REFUSED {
+            refused.put(&host, permit(&format!("p{number}"), "2h"), "x".to_owned(), soon);
+        }
+        assert_eq!(refused.0.len(), limits::REFUSED);
     }
 }
