@@ -317,6 +317,9 @@ pub fn reviewed(reviewed: &Reviewed, now: Time) -> String {
 pub fn ends(view: &GrantView, now: Time) -> String {
     match (view.state, &view.grant.window) {
         (GrantState::Scheduled, window) => format!("starts {}", when(window.not_before(), now)),
+        (GrantState::Unclaimed, Window::FirstUse { claim_by, .. }) if *claim_by <= now => {
+            format!("no host has told of a first use; {} at the latest", when(view.ends, now))
+        }
         (GrantState::Unclaimed, Window::FirstUse { claim_by, length, .. }) => {
             format!("{length} from first use, which must come by {}", when(*claim_by, now))
         }
@@ -448,6 +451,22 @@ mod tests {
             sessions: 1,
             used: api::Used { sessions: 3, seconds: 300 },
         }
+    }
+
+    #[test]
+    fn a_grant_that_waits_for_its_first_use_says_until_when_and_that_no_host_has_told_of_one() {
+        let mut view = granted();
+        let length = access::Span::parse("1h").unwrap();
+        view.state = GrantState::Unclaimed;
+        view.ends = at(10_800);
+        view.grant.window =
+            Window::FirstUse { not_before: at(0), claim_by: at(7_200), length, latest_end: at(10_800) };
+        assert!(ends(&view, at(60)).starts_with("1h from first use, which must come by "));
+        let said = ends(&view, at(7_200));
+        assert!(
+            said.starts_with("no host has told of a first use; ") && said.ends_with(" at the latest"),
+            "{said}"
+        );
     }
 
     #[test]

@@ -150,7 +150,6 @@ impl<S: Store> Desk<S> {
             let request = view(&stepped.request, Some(&rule), &reader);
             Ok(Opened { request, grant, existed: false, unsent: None })
         })
-        .map(|opened| Opened { grant: self.as_told(opened.grant), ..opened })
     }
 
     /// Who asked takes it back.

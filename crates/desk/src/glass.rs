@@ -33,7 +33,8 @@ pub struct Broken {
 
 impl<S: Store> Desk<S> {
     /// What the policy of this moment lets people break glass for on one host: for each person a grant that has no id
-    /// yet, can be claimed for `good` and lets in for `longest` at most. Whoever has broken glass that nobody has looked at has nothing more.
+    /// yet, can be claimed for `good` and lets in for `longest` at most. Whoever has broken glass that nobody has looked
+    /// at has nothing more.
     pub fn could_break(
         &self,
         host: &HostName,

@@ -52,15 +52,6 @@ impl<S: Store> Desk<S> {
         told.ok_or_else(|| no_grant(id))
     }
 
-    /// A grant that something was just done to, as its hosts tell of it. As it is here, where that cannot be looked up: it is done.
-    pub(crate) fn as_told(&self, view: Option<GrantView>) -> Option<GrantView> {
-        let here = view?;
-        match self.worlds.as_told(vec![here.clone()], self.clock.now()) {
-            Ok(mut told) => told.pop(),
-            Err(_) => Some(here),
-        }
-    }
-
     /// A grant is taken back or given back.
     pub fn end_grant(
         &self,

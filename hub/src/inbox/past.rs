@@ -226,3 +226,48 @@ pub fn forget_past(connection: &dyn Sql, before: Time) -> Result<(), DeskError> 
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sample::minute;
+
+    /// What a host writes down of a decision.
+    fn decided(reason: &str, phase: &str, grant: Option<GrantId>, session: Option<&Session>) -> String {
+        let record = serde_json::json!({
+            "at": minute(5), "reason": reason, "user": "alice", "as": "alice", "service": "ssh", "phase": phase,
+            "host": "db-7", "rhost": "", "tty": "ssh", "grant": grant, "session": session, "source": "hub",
+            "staleness_s": 0, "times": 1
+        });
+        let record: DecisionRecord = serde_json::from_value(record).unwrap();
+        serde_json::to_string(&Record::Decision(Box::new(record))).unwrap()
+    }
+
+    fn session(grant: GrantId) -> Session {
+        serde_json::from_value(serde_json::json!({
+            "id": SessionId::from_random(7), "grant": grant, "boot": "b", "pid": 5, "start_ticks": 7,
+            "audit_session": 3, "subject": "alice", "target": "alice", "service": "ssh", "tty": "ssh", "rhost": "",
+            "reason": "granted", "opened": minute(4)
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn the_account_phase_begins_a_use_and_so_does_a_session_and_nothing_else() {
+        let grant = GrantId::from_random(2);
+        for (body, used, has_session) in [
+            (decided("granted", "account", Some(grant), None), Some(5), false),
+            (decided("granted", "auth", Some(grant), None), None, false),
+            (decided("granted", "open", Some(grant), Some(&session(grant))), Some(5), true),
+            (decided("no_grant", "account", None, None), None, false),
+            (decided("monitor", "account", Some(grant), None), None, false),
+        ] {
+            let told = told(&body);
+            assert_eq!(
+                (told.used, told.session.is_some()),
+                (used.map(|at| (grant, minute(at))), has_session),
+                "{body}"
+            );
+        }
+    }
+}

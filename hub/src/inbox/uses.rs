@@ -75,7 +75,7 @@ fn told(uses: &HashMap<String, Time>, view: GrantView, now: Now) -> GrantView {
     let ends = ends.max().unwrap_or(latest);
     let state = match now.latest {
         now if now >= ends => GrantState::Expired,
-        now if uses.is_empty() && now < claim_by => GrantState::Unclaimed,
+        _ if uses.is_empty() => GrantState::Unclaimed,
         _ => GrantState::Active,
     };
     GrantView { state, ends, ..view }
@@ -104,46 +104,21 @@ fn together(spans: &[(i64, i64)]) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use access::{GrantId, Person, RequestId, Set, Span};
-    use chrono::TimeDelta;
-
-    fn minute(minute: i64) -> Time {
-        Time::UNIX_EPOCH + TimeDelta::days(365 * 57) + TimeDelta::minutes(minute)
-    }
+    use crate::sample::{self, minute};
+    use access::Span;
 
     /// A grant for two hosts, that can be begun on each for two hours, for an hour.
     fn by_first_use() -> GrantView {
         let length = Span::parse("1h").unwrap();
-        let window = Window::FirstUse {
-            not_before: minute(0),
-            claim_by: minute(120),
-            length,
-            latest_end: minute(180),
-        };
-        let hosts = ["a", "b"].map(|host| HostName::parse(host).unwrap());
-        let grant = Grant {
-            id: GrantId::from_random(2),
-            version: 1,
-            request: RequestId::from_random(1),
-            person: Person::parse("alice").unwrap(),
-            names: Set::new(),
-            logins: Set::new(),
-            hosts: hosts.into_iter().collect(),
-            services: Set::new(),
-            run_as: Set::new(),
-            window,
-            source: None,
-            sessions: None,
-            approved_at: minute(0),
-            approved_by: Vec::new(),
-            rule: "one".into(),
-            policy: "p".into(),
-            break_glass: false,
-            extended: 0,
-            ended: None,
-        };
-        let used = Used::default();
-        GrantView { grant, state: GrantState::Unclaimed, ends: minute(180), sessions: 0, used }
+        let (not_before, claim_by, latest_end) = (minute(0), minute(120), minute(180));
+        let grant = sample::grant(Window::FirstUse { not_before, claim_by, length, latest_end });
+        GrantView {
+            grant,
+            state: GrantState::Unclaimed,
+            ends: latest_end,
+            sessions: 0,
+            used: Used::default(),
+        }
     }
 
     #[test]
@@ -151,7 +126,7 @@ mod tests {
         let view = by_first_use();
         for (uses, now, state, ends, why) in [
             (&[][..], 119, GrantState::Unclaimed, 180, "nobody has told"),
-            (&[], 120, GrantState::Active, 180, "one can have begun and not told yet"),
+            (&[], 120, GrantState::Unclaimed, 180, "one can have begun and not told yet"),
             (&[], 180, GrantState::Expired, 180, "none can go on"),
             (&[("a", 10)], 11, GrantState::Active, 180, "the other may still begin"),
             (&[("a", 10)], 130, GrantState::Active, 180, "or has, and did not tell yet"),

@@ -3,7 +3,7 @@
 use super::Cut;
 use super::markdown::{cut, escape};
 use crate::chats::picture::Picture;
-use access::{Ended, EndedHow, GrantState, Person, Service, Span, Time};
+use access::{Ended, EndedHow, GrantState, Person, Service, Span, Time, Window};
 use api::{GrantView, Used};
 use serde_json::{Value, json};
 use std::fmt::Display;
@@ -44,7 +44,7 @@ pub fn state(picture: &Picture, named: Cut) -> (String, &'static str) {
         RequestState::Approved { by, .. } => {
             let who = format!("Approved by {}", decider(by, named));
             match &picture.grant {
-                Some(view) => granted(&who, view, picture.used, named),
+                Some(view) => granted(&who, view, picture, named),
                 None => (who, "good"),
             }
         }
@@ -75,7 +75,8 @@ fn pending(picture: &Picture, until: Time, named: Cut) -> (String, &'static str)
     (format!("{words}{door}"), "warning")
 }
 
-fn granted(who: &str, view: &GrantView, used: Used, named: Cut) -> (String, &'static str) {
+fn granted(who: &str, view: &GrantView, picture: &Picture, named: Cut) -> (String, &'static str) {
+    let used = picture.used;
     let more = match view.grant.extended {
         0 => String::new(),
         1 => ", extended once".to_owned(),
@@ -86,6 +87,10 @@ fn granted(who: &str, view: &GrantView, used: Used, named: Cut) -> (String, &'st
             let from = time(view.grant.window.not_before());
             (format!("{who}. Starts {from}, until {}{more}.", time(view.ends)), "good")
         }
+        GrantState::Unclaimed if is_late(view, picture.now) => (
+            format!("{who}. No host has told of a first use, and it is over {}{more}.", time(view.ends)),
+            "good",
+        ),
         GrantState::Unclaimed => {
             (format!("{who}. Starts with its first use, and is over {}{more}.", time(view.ends)), "good")
         }
@@ -98,6 +103,11 @@ fn granted(who: &str, view: &GrantView, used: Used, named: Cut) -> (String, &'st
             "default",
         ),
     }
+}
+
+/// Whether a first use had to come before this.
+fn is_late(view: &GrantView, now: Time) -> bool {
+    matches!(view.grant.window, Window::FirstUse { claim_by, .. } if claim_by <= now)
 }
 
 fn end(ended: Option<&Ended>, named: Cut) -> String {
@@ -130,7 +140,7 @@ fn minutes(seconds: u64) -> String {
 
 fn afterwards_state(picture: &Picture, afterwards: &Afterwards, named: Cut) -> (String, &'static str) {
     let grant =
-        picture.grant.as_ref().map(|view| granted("Without anybody's approval", view, picture.used, named).0);
+        picture.grant.as_ref().map(|view| granted("Without anybody's approval", view, picture, named).0);
     let grant = grant.unwrap_or_default();
     match &afterwards.review {
         None if afterwards.overdue => {

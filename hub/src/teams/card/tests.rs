@@ -1,7 +1,7 @@
 use super::*;
 use access::{
-    Ended, EndedHow, Grant, GrantId, GrantState, HostName, Login, Person, RequestId, Service, Set, Span,
-    Text, Time, Window,
+    Ended, EndedHow, Grant, GrantId, GrantState, HostName, Login, Person, RequestId, Service, Span, Text,
+    Time, Window,
 };
 use api::{GrantView, Used};
 use std::collections::{BTreeMap, BTreeSet};
@@ -74,26 +74,14 @@ fn review(verdict: ReviewVerdict) -> Review {
 
 fn approved(state: GrantState) -> Picture {
     let by = Decider::People(vec![person("bob"), person("carol")]);
+    let window = Window::Approval { not_before: at(2), expires: at(122) };
+    let Ask { names, hosts, services, .. } = ask();
     let grant = Grant {
-        id: GrantId::from_random(2),
-        version: 1,
-        request: RequestId::from_random(1),
-        person: person("alice"),
-        names: ask().names.into(),
-        logins: ask().names.into(),
-        hosts: ask().hosts.into(),
-        services: ask().services.into(),
-        run_as: Set::new(),
-        window: Window::Approval { not_before: at(2), expires: at(122) },
-        source: None,
-        sessions: None,
-        approved_at: at(2),
-        approved_by: Vec::new(),
-        rule: "one".into(),
-        policy: "p".into(),
-        break_glass: false,
-        extended: 0,
-        ended: None,
+        logins: names.clone().into(),
+        names: names.into(),
+        hosts: hosts.into(),
+        services: services.into(),
+        ..crate::sample::grant(window)
     };
     let view = GrantView { grant, state, ends: at(122), sessions: 0, used: Used::default() };
     Picture {
@@ -133,6 +121,10 @@ fn a_card_says_where_its_request_stands_through_its_whole_life() {
     let told = Picture { chat: ChatWeight::Notify, ..waits() };
     let mut longer = approved(GrantState::Active);
     longer.grant.as_mut().unwrap().grant.extended = 2;
+    let mut late = approved(GrantState::Unclaimed);
+    let (length, latest_end) = (Span::parse("1h").unwrap(), at(122));
+    late.grant.as_mut().unwrap().grant.window =
+        Window::FirstUse { not_before: at(0), claim_by: late.now, length, latest_end };
     let over = Picture { used: Used { sessions: 2, seconds: 41 * 60 + 5 }, ..approved(GrantState::Expired) };
     let long =
         Picture { used: Used { sessions: 9, seconds: 2 * 3600 + 60 }, ..approved(GrantState::Expired) };
@@ -165,6 +157,10 @@ fn a_card_says_where_its_request_stands_through_its_whole_life() {
         (
             approved(GrantState::Unclaimed),
             "Approved by bob, carol. Starts with its first use, and is over 2027-01-15 10:02 UTC.",
+        ),
+        (
+            late,
+            "Approved by bob, carol. No host has told of a first use, and it is over 2027-01-15 10:02 UTC.",
         ),
         (longer, "Approved by bob, carol. Active until 2027-01-15 10:02 UTC, extended 2 times."),
         (over, "Approved by bob, carol. Ended 2027-01-15 10:02 UTC: used 41 min, 2 sessions."),
