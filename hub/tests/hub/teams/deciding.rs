@@ -1,17 +1,14 @@
 //! Requests as cards, and clicks on them.
 
-use super::double::{Account, Double, TENANT, hub_of, linked, soon};
-use crate::host::{Host, joined, now};
-use crate::room::{Hub, PATIENCE};
+use super::double::{Account, Double, hub_of, linked, soon};
+use crate::room::Hub;
 use crate::web::Browser;
-use access::{GrantState, HostName, Service, Span, Text};
-use api::{AskRequests, Change, NewExtension, NewRequest, RequestView, Scope, Which};
-use chrono::TimeDelta;
-use journal::{Head, LogId, Stamp};
+use access::{HostName, Service, Span, Text};
+use api::{Change, NewExtension, NewRequest, RequestView, Scope};
 use serde_json::{Value, json};
 use workflow::{Channel, RequestState};
 
-const POLICY: &str = r#"
+pub(super) const POLICY: &str = r#"
 [[rule]]
 id = "one"
 who = { groups = ["dev"] }
@@ -60,15 +57,15 @@ approve = [{ from = ["group:leads"] }]
 break_glass = { who = ["group:dev"], review_by = ["group:leads"], max = "30m" }
 "#;
 
-const PEOPLE: &str = "[alice]\ngroups = [\"dev\"]\n[erin]\ngroups = [\"dev\"]\n[bob]\ngroups = [\"leads\"]\n\
+pub(super) const PEOPLE: &str = "[alice]\ngroups = [\"dev\"]\n[erin]\ngroups = [\"dev\"]\n[bob]\ngroups = [\"leads\"]\n\
                       [carol]\ngroups = [\"leads\"]\n[dave]\ngroups = [\"leads\"]\n";
 
-fn room() -> (Hub, Double) {
+pub(super) fn room() -> (Hub, Double) {
     let (hub, double) = hub_of(POLICY, PEOPLE);
     (hub, double)
 }
 
-fn new(host: &str, service: &str, length: &str, reason: &str) -> NewRequest {
+pub(super) fn new(host: &str, service: &str, length: &str, reason: &str) -> NewRequest {
     NewRequest {
         hosts: [HostName::parse(host).unwrap()].into(),
         labels: std::collections::BTreeMap::default(),
@@ -84,7 +81,7 @@ fn new(host: &str, service: &str, length: &str, reason: &str) -> NewRequest {
 }
 
 /// The hosts of the policy, known to a hub that serves from then on.
-fn with_hosts(policy: &str) -> (Hub, Double) {
+pub(super) fn with_hosts(policy: &str) -> (Hub, Double) {
     let (mut hub, double) = hub_of(policy, PEOPLE);
     for n in 2..=6 {
         hub.sql(&format!(
@@ -98,35 +95,35 @@ fn with_hosts(policy: &str) -> (Hub, Double) {
     (hub, double)
 }
 
-struct Asker<'a> {
+pub(super) struct Asker<'a> {
     hub: &'a Hub,
-    client: api::Client,
+    pub(super) client: api::Client,
 }
 
 impl<'a> Asker<'a> {
-    fn of(hub: &'a Hub, person: &str) -> Self {
+    pub(super) fn of(hub: &'a Hub, person: &str) -> Self {
         let scopes = [Scope::Read, Scope::Request, Scope::Review];
         Self { hub, client: hub.client(&hub.token(person, &scopes, "1d").secret) }
     }
 
-    fn asks(&self, host: &str, reason: &str) -> String {
+    pub(super) fn asks(&self, host: &str, reason: &str) -> String {
         self.client.request(&new(host, "ssh", "1h", reason)).unwrap().request.ask.id.to_string()
     }
 
-    fn sees(&self, id: &str) -> RequestView {
+    pub(super) fn sees(&self, id: &str) -> RequestView {
         self.client.show_request(id).unwrap()
     }
 
-    fn reviews(&self, id: &str) -> usize {
+    pub(super) fn reviews(&self, id: &str) -> usize {
         self.hub.client(&self.hub.admin).show_request(id).unwrap().reviews.len()
     }
 }
 
-fn click(message: &str, verb: &str, from: &Account) -> Value {
+pub(super) fn click(message: &str, verb: &str, from: &Account) -> Value {
     json!({"message": message, "verb": verb, "from": from.of()})
 }
 
-fn text_of(answer: &Value) -> String {
+pub(super) fn text_of(answer: &Value) -> String {
     answer["body"]["value"].to_string()
 }
 
@@ -419,106 +416,6 @@ fn an_account_without_an_id_of_the_directory_is_nobodys() {
     assert_eq!(alice.reviews(&id), 0);
 }
 
-/// What a host writes down of a session that is over after so many minutes.
-fn session_over(id: u64, grant: access::GrantId, opened: i64, minutes: i64) -> String {
-    let at = |minute: i64| access::Time::from_timestamp(1_800_000_000 + minute * 60, 0).unwrap();
-    session(id, grant, "closed", at(opened), at(opened + minutes))
-}
-
-/// What a host writes down of a session.
-fn session(id: u64, grant: access::GrantId, change: &str, opened: access::Time, at: access::Time) -> String {
-    json!({
-        "kind": "session", "at": at, "change": change, "session": {
-            "id": access::SessionId::from_random(id), "grant": grant, "boot": "b", "pid": 5, "start_ticks": 7,
-            "audit_session": 3, "subject": "alice", "target": "alice", "service": "ssh", "tty": "ssh", "rhost": "",
-            "reason": "granted", "opened": opened
-        }
-    })
-    .to_string()
-}
-
-#[test]
-fn a_grant_that_is_over_says_how_its_hosts_say_it_was_used() {
-    let (hub, double) = room();
-    let (bob, alice) = (linked(&hub, &double, "bob"), Asker::of(&hub, "alice"));
-    let (host, other) = (joined(&hub, "db-7"), joined(&hub, "db-8"));
-    let id = alice.asks("db-7", "why");
-    let (message, _) = double.card(&bob.personal(), &id);
-    double.click(&click(&message, "approve", &bob));
-    let RequestState::Approved { grant, .. } = alice.sees(&id).state else { panic!("not approved") };
-    Asker::of(&hub, "bob")
-        .client
-        .revoke(&grant.to_string(), &api::EndGrant { reason: Text::parse("x").ok() })
-        .unwrap();
-    double.card(&bob.personal(), "not used.");
-    // A host that the grant is not for has nothing to say of it.
-    tells(&hub, &other, vec![session_over(9, grant, 0, 500)]);
-    let said =
-        vec![session_over(1, grant, 0, 30), session_over(2, grant, 20, 21), "something else".to_owned()];
-    tells(&hub, &host, said);
-    double.card(&bob.personal(), "used 41 min, 2 sessions.");
-    hub.logs("mark=grant_used");
-}
-
-#[test]
-fn a_grant_whose_clock_the_first_use_starts_is_active_from_then_on() {
-    let policy = r#"
-[[rule]]
-id = "first"
-who = { groups = ["dev"] }
-where = { hosts = ["db-7", "db-8"] }
-what = { services = ["ssh"] }
-time = { max = "8h", clock = "first-use", claim_by = "2h" }
-approve = [{ from = ["group:leads"] }]
-"#;
-    let (hub, double) = hub_of(policy, PEOPLE);
-    let (bob, alice) = (linked(&hub, &double, "bob"), Asker::of(&hub, "alice"));
-    let (host, other) = (joined(&hub, "db-7"), joined(&hub, "db-8"));
-    let mut ask = new("db-7", "ssh", "1h", "why");
-    ask.hosts.insert(HostName::parse("db-8").unwrap());
-    let id = alice.client.request(&ask).unwrap().request.ask.id.to_string();
-    let (message, _) = double.card(&bob.personal(), &id);
-    double.click(&click(&message, "approve", &bob));
-    double.card(&bob.personal(), "Starts with its first use");
-    let RequestState::Approved { grant, .. } = alice.sees(&id).state else { panic!("not approved") };
-    let stands = || {
-        let view = alice.client.show_grant(&grant.to_string()).unwrap();
-        (view.state, view.ends, view.grant.window.latest_end())
-    };
-    let (state, ends, latest) = stands();
-    assert_eq!((state, ends), (GrantState::Unclaimed, latest));
-
-    let opened = now();
-    tells(&hub, &host, vec![session(1, grant, "ending", opened, opened)]);
-    let until = |ends: access::Time| format!("Active until {}.", ends.format("%F %R UTC"));
-    double.card(&bob.personal(), &until(latest));
-    assert_eq!(stands(), (GrantState::Active, latest, latest), "the other host may still begin");
-    // One that is told of when it is over has begun too.
-    tells(&hub, &other, vec![session(1, grant, "closed", opened, opened)]);
-    let (state, ends, _) = stands();
-    let hour = TimeDelta::hours(1);
-    assert!(
-        state == GrantState::Active && ends - opened <= hour && ends - opened > hour - TimeDelta::minutes(1)
-    );
-    double.card(&bob.personal(), &until(ends));
-    assert_eq!(hub.logged("mark=grant_used"), 2);
-}
-
-/// What a host's journal says, in a log of its own.
-fn tells(hub: &Hub, host: &Host, bodies: Vec<String>) {
-    let log = LogId([7; 16]);
-    let mut head = Head::start(log);
-    let row = |body| {
-        let row = head.next(Stamp { boot: "b".into(), wall_ms: 1_800_000_000_000, boot_ms: 1 }, body);
-        head = Head::of(&row);
-        row
-    };
-    let rows: Vec<journal::Row> = bodies.into_iter().map(row).collect();
-    let count = rows.len() as u64;
-    let has: api::JournalHas = host.is_heard(hub, "journal", &api::JournalPart { log, rows, oldest: false });
-    assert_eq!(has.through, count);
-}
-
 #[test]
 fn a_broken_glass_is_an_alarm_and_is_looked_at_there() {
     let (hub, double) = with_hosts(POLICY);
@@ -598,145 +495,4 @@ fn a_card_that_nobody_knows_of_answers_with_what_is_now_and_decides_nothing_twic
     let denied = double.click(&click(orphan, "deny", &bob));
     assert!(text_of(&denied).contains("Approved by bob. Active until"), "{denied}");
     assert_eq!(alice.reviews(&id), 1);
-}
-
-#[test]
-fn more_than_sixty_approvers_have_a_card_that_teams_takes() {
-    let many: Vec<String> = (0..70).map(|n| format!("[lead{n}]\ngroups = [\"leads\"]\n")).collect();
-    let (hub, double) = hub_of(POLICY, &format!("{PEOPLE}{}", many.concat()));
-    let bob = linked(&hub, &double, "bob");
-    for n in 0..70 {
-        hub.sql(&format!(
-            "INSERT INTO teams_account (tenant, account, person, name, chat, linked_ms, seq) \
-             VALUES ('{TENANT}', 'aaaaaaaa-0000-0000-0000-{n:012}', 'lead{n}', 'Lead {n}', '29:lead{n}', 0, 1)"
-        ));
-    }
-    let id = Asker::of(&hub, "alice").asks("db-1", "why");
-    let (message, card) = double.card(&bob.personal(), &id);
-    assert_eq!(card["refresh"]["userIds"].as_array().unwrap().len(), 60);
-    let mut wrong = card.clone();
-    wrong["refresh"]["userIds"].as_array_mut().unwrap().push(json!("29:one-more"));
-    assert_eq!(double.asks("judge", &json!({"card": wrong}))["wrong"], json!(["more than 60 userIds"]));
-    let looked = double.asks("look", &json!({"message": message, "from": bob.of()}));
-    assert_eq!(looked["answers"][0]["wrong"], json!([]), "{looked}");
-    assert_eq!(looked["answers"][0]["body"]["value"]["type"], "AdaptiveCard");
-}
-
-#[test]
-fn the_largest_request_has_a_card_that_teams_takes() {
-    let (hub, double) = room();
-    let (bob, alice) = (linked(&hub, &double, "bob"), Asker::of(&hub, "alice"));
-    let id = alice.asks("db-1", &"\"*\u{1f600}".repeat(1000 / 6));
-    let (_, card) = double.card(&bob.personal(), &id);
-    let length = card.to_string().len();
-    assert!(length < 20 * 1024, "{length}");
-    let mut large = card.clone();
-    large["body"]
-        .as_array_mut()
-        .unwrap()
-        .push(json!({"type": "TextBlock", "text": "x".repeat(29 * 1024 - length)}));
-    let wrong = double.asks("judge", &json!({"card": large}))["wrong"].to_string();
-    assert!(wrong.contains("too large"), "the double holds to the limit: {wrong}");
-    let wrong = double.asks(
-        "judge",
-        &json!({"card": {"type": "AdaptiveCard", "version": "1.5", "body": [{"type": "TextBlok"}]}}),
-    );
-    assert_ne!(wrong["wrong"], json!([]), "and to the schema");
-}
-
-/// How one failing of Microsoft's is come over.
-fn comes_over(fault: &Value) -> (Hub, Double, Account, String) {
-    let (hub, double) = room();
-    let (bob, alice) = (linked(&hub, &double, "bob"), Asker::of(&hub, "alice"));
-    double.asks("fault", fault);
-    let id = alice.asks("db-1", "why");
-    let begun = std::time::Instant::now();
-    let (message, _) = double.card(&bob.personal(), &id);
-    assert!(begun.elapsed() < PATIENCE);
-    (hub, double, bob, message)
-}
-
-#[test]
-fn a_throttled_card_comes_when_teams_takes_it() {
-    let (_hub, double, bob, message) = comes_over(&json!({"status": 429, "after": 1, "times": 2}));
-    assert!(text_of(&double.click(&click(&message, "approve", &bob))).contains("Approved by bob"));
-    let posts = double.asks("state", &json!({}))["calls"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .filter(|call| call["method"] == "POST")
-        .count();
-    assert!(posts >= 3, "{posts}");
-}
-
-#[test]
-fn a_service_that_fails_for_a_while_is_tried_again() {
-    for status in [412, 502, 504] {
-        comes_over(&json!({"status": status, "times": 1}));
-    }
-}
-
-#[test]
-fn a_connection_that_breaks_is_tried_again() {
-    comes_over(&json!({"delay": 200, "times": 1}));
-}
-
-#[test]
-fn a_slow_place_holds_up_no_other() {
-    let (hub, double) = room();
-    let (bob, carol) = (linked(&hub, &double, "bob"), linked(&hub, &double, "carol"));
-    let alice = Asker::of(&hub, "alice");
-    double.asks("fault", &json!({"delay": 12_000, "then": true, "times": 1, "conversation": bob.personal()}));
-    let id = alice.asks("db-1", "why");
-    let (message, _) = double.card(&carol.personal(), &id);
-    assert!(
-        double.messages(&bob.personal()).iter().all(|message| !message.to_string().contains(&id)),
-        "it waits"
-    );
-    assert!(text_of(&double.click(&click(&message, "approve", &carol))).contains("Approved by carol"));
-    double.card(&bob.personal(), "Approved by carol");
-}
-
-#[test]
-fn a_card_that_is_too_large_for_them_is_sent_shorter() {
-    comes_over(&json!({"status": 413, "code": "MessageSizeTooBig", "times": 1}));
-}
-
-#[test]
-fn whoever_blocked_the_bot_is_left_alone_and_the_outbox_says_why() {
-    let (hub, double) = room();
-    let (bob, alice) = (linked(&hub, &double, "bob"), Asker::of(&hub, "alice"));
-    double.asks("block", &json!({"id": bob.personal(), "blocked": true}));
-    alice.asks("db-1", "why");
-    soon("it is given up", || {
-        let listed = hub.command("outbox").output().unwrap();
-        let said = crate::room::text(&listed.stdout);
-        said.contains("MessageWritesBlocked") && said.contains("unblocks")
-    });
-}
-
-#[test]
-fn a_message_that_is_gone_is_sent_anew() {
-    let (hub, double) = room();
-    let (bob, alice) = (linked(&hub, &double, "bob"), Asker::of(&hub, "alice"));
-    let id = alice.asks("db-1", "why");
-    double.card(&bob.personal(), &id);
-    hub.sql("UPDATE outbox SET reference = '1 0' WHERE event = 0");
-    alice.client.cancel(&id).unwrap();
-    double.card(&bob.personal(), "Taken back by alice");
-}
-
-#[test]
-fn a_secret_that_is_over_is_told_and_cards_come_once_there_is_another() {
-    let (hub, double) = room();
-    let (bob, alice) = (linked(&hub, &double, "bob"), Asker::of(&hub, "alice"));
-    double.asks("secret", &json!({"secret": "another"}));
-    let id = alice.asks("db-1", "why");
-    soon("it is told", || {
-        crate::room::text(&hub.command("outbox").output().unwrap().stdout).contains("AADSTS7000215")
-    });
-    std::fs::write(double.secret(), "another\n").unwrap();
-    double.card(&bob.personal(), &id);
-    let all = AskRequests { which: Which::All, limit: None };
-    assert_eq!(alice.client.requests(&all).unwrap().len(), 1);
 }

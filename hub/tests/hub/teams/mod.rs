@@ -6,4 +6,6 @@ mod double;
 mod many;
 mod outgoing;
 mod pictures;
+mod sending;
+mod used;
 mod words;
