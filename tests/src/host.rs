@@ -25,6 +25,9 @@ const THROWAWAY: &str = "/opt/throwaway-host";
 /// The account that every PAM line of a throwaway host names as spare key.
 pub const SPARE: &str = "rescue";
 
+/// The units of the daemon.
+const JITD: &str = "jitd-gate.socket jitd-control.socket jitd.service";
+
 /// A host that is gone when this is dropped.
 pub struct Host {
     name: String,
@@ -273,6 +276,27 @@ impl Host {
     #[track_caller]
     pub fn jitd_is_up(&self) {
         self.soon("jitd is up", || self.root("systemctl is-active jitd").out.trim() == "active");
+    }
+
+    /// Stops the daemon and its sockets for good: who calls while they stop has systemd start them again, which cancels the
+    /// stop, or follows it.
+    #[track_caller]
+    pub fn jitd_stops(&self) {
+        self.soon("jitd is stopped", || {
+            let stopped =
+                self.root(&format!("systemctl stop jitd.service && systemctl stop {JITD}")).code == 0;
+            let up = self.root(&format!(
+                "systemctl list-jobs --no-legend 'jitd*'; systemctl is-active -q {JITD} && echo up"
+            ));
+            stopped && up.out.trim().is_empty()
+        });
+    }
+
+    /// Starts the daemon and its sockets, and waits until it says that it is up.
+    #[track_caller]
+    pub fn jitd_starts(&self) {
+        self.root(&format!("systemctl start {JITD}")).ends_with(0);
+        self.jitd_is_up();
     }
 
     fn wait_until_booted(&self) -> Result<()> {

@@ -92,7 +92,7 @@ fn killed_again_and_again_under_64_askers_every_allow_has_its_record() {
     }
     assert!(allowed > 100, "{allowed} were let in");
     host.root("jit audit verify --witness /var/log/auth.log").ends_with(0);
-    host.root("systemctl stop jitd-gate.socket jitd-control.socket jitd");
+    host.jitd_stops();
     let db = Connection::open(host.path("var/lib/jitd/jitd.db")).unwrap();
     let mut rows = db
         .prepare(

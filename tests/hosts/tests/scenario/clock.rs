@@ -105,10 +105,9 @@ fn a_session_of_another_start_of_the_machine_is_over_and_nothing_is_ended_for_it
     let _client = alice.stays(&[], "hold command");
     host.soon("it holds", || hosts::holders(&host).contains_key("command"));
     // Whoever has its audit session after the next start is somebody else.
-    host.root("systemctl stop jitd-gate.socket jitd-control.socket jitd.service").ends_with(0);
+    host.jitd_stops();
     boot(&host, 7);
-    host.root("systemctl start jitd-gate.socket jitd-control.socket jitd.service").ends_with(0);
-    host.jitd_is_up();
+    host.jitd_starts();
     bob.jit(&format!("revoke {grant} --reason x")).ends_with(0);
     host.soon("the session is let go", || {
         let told = |line: &String| line.contains("change=session_closed") && line.contains("started anew");

@@ -376,7 +376,7 @@ fn roots_own_sudo_su_and_cron_always_work() {
         }
     };
     works("with the daemon up");
-    host.root("systemctl stop jitd-gate.socket jitd-control.socket jitd.service").ends_with(0);
+    host.jitd_stops();
     works("with the daemon down");
     host.root("rm -rf /run/jitd");
     works("with its folder gone");

@@ -38,7 +38,7 @@ fn a_damaged_journal_refuses_until_it_is_repaired_and_a_revocation_stays() {
     alice.ssh("sudo -n true").is_in();
     bob.jit(&format!("revoke {grant} --reason 'the wrong one'")).ends_with(0);
     alice.ssh("true").is_refused_with("was revoked by bob");
-    host.root("systemctl stop jitd-gate.socket jitd-control.socket jitd").ends_with(0);
+    host.jitd_stops();
 
     let file = host.path("var/lib/jitd/jitd.db");
     let db = Connection::open(&file).unwrap();
@@ -79,15 +79,14 @@ fn a_damaged_journal_refuses_until_it_is_repaired_and_a_revocation_stays() {
                 && l.contains("jitd repair")
         })
     });
-    host.root("systemctl stop jitd-gate.socket jitd-control.socket jitd");
+    host.jitd_stops();
     let repaired = host.root("jitd repair");
     repaired
         .ends_with(0)
         .says("the damaged database is kept at /var/lib/jitd/jitd.damaged-1")
         .says(&format!("lost: journal {damaged}"))
         .says("ended it");
-    host.root("systemctl start jitd-gate.socket jitd-control.socket jitd");
-    host.jitd_is_up();
+    host.jitd_starts();
     host.root("jit audit verify").ends_with(0);
     host.root("jit audit tail -n 50").says("mark=repaired");
     // Nothing tells that the lost record was no newer policy, so none is in force until root says which.

@@ -213,9 +213,9 @@ fn what_people_type_and_read() {
         .says("of the witness agree");
     host.root("sed -i 2d /tmp/all; jit audit verify --file /tmp/all").ends_with(1).says("is missing");
     // A journal that was thrown away is whole by itself, and syslog knows better.
-    host.root("systemctl stop jitd-gate.socket jitd-control.socket jitd; mkdir /root/away; mv /var/lib/jitd/jitd.db* /root/away; systemctl start jitd-gate.socket jitd-control.socket jitd")
-        .ends_with(0);
-    host.jitd_is_up();
+    host.jitd_stops();
+    host.root("mkdir /root/away; mv /var/lib/jitd/jitd.db* /root/away").ends_with(0);
+    host.jitd_starts();
     host.root("jit audit verify").ends_with(0).says("none edited, moved or missing");
     host.soon("syslog knows both", || {
         host.root("jit audit verify --witness /var/log/auth.log").err.contains("that journal was thrown away")
@@ -224,7 +224,7 @@ fn what_people_type_and_read() {
         .ends_with(1)
         .says("witnessed none of them");
     host.root("jit completions bash").ends_with(0).says("_jit");
-    host.root("systemctl stop jitd-gate.socket jitd-control.socket jitd");
+    host.jitd_stops();
     host.root("jit status").ends_with(3).says("is it running?");
 }
 

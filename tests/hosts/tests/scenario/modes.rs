@@ -72,7 +72,7 @@ fn each_login_that_a_line_alone_lets_in_is_an_error_in_the_log_and_the_status_na
 
     host.gate("sshd", "on_unavailable=allow").unwrap();
     host.root("jit status").says("! /etc/pam.d/sshd says on_unavailable=allow: everybody is let in while");
-    host.root("systemctl stop jitd-gate.socket jitd-control.socket jitd.service").ends_with(0);
+    host.jitd_stops();
     for logins in 1..=3 {
         alice.ssh("true").is_in();
         host.soon("each of them is told", || {

@@ -126,9 +126,9 @@ mod long {
         let ends = end_of(&bob, &grant);
         let work = Work::begin(&host, &alice);
         assert!(Instant::now() < ends, "all of it began too late to be there when the daemon is away");
-        host.root("systemctl stop jitd-gate.socket jitd-control.socket jitd.service").ends_with(0);
+        host.jitd_stops();
         wait_until(ends + Duration::from_secs(6));
-        host.root("systemctl start jitd-gate.socket jitd-control.socket jitd.service").ends_with(0);
+        host.jitd_starts();
         // The grace was over long before.
         println!("after a time away: {:#?}", work.is_over(Instant::now(), Duration::from_secs(3)));
         host.soon("the record says how late", || {

@@ -19,13 +19,12 @@ fn a_spare_key_is_proved_without_the_daemon_and_one_that_a_door_refuses_is_told(
     let host = Host::gated("web-1").unwrap();
     let rescue = host.person(SPARE, &[]).unwrap();
     host.jitd_is_up();
-    host.root("systemctl stop jitd-gate.socket jitd-control.socket jitd").ends_with(0);
+    host.jitd_stops();
     host.root("jit doctor --spare-key")
         .ends_with(1)
         .says("let in: rescue at sshd, rescue at su, rescue at su-l, rescue at sudo, rescue at sudo-i");
     rescue.ssh("sudo -n true").is_in();
-    host.root("systemctl start jitd-control.socket jitd").ends_with(0);
-    host.jitd_is_up();
+    host.jitd_starts();
     rests(&host);
     // An account that another module of the door refuses is no spare key there, whatever its line says.
     host.root("echo 'account requisite pam_succeed_if.so user != rescue quiet' >> /etc/pam.d/sudo")

@@ -83,7 +83,7 @@ fn a_process_that_got_the_id_of_one_of_the_session_goes_on() {
         .unwrap();
     // The process that opened the session is gone without a word while the daemon is away, and its id is given to
     // somebody of the same name.
-    host.root("systemctl stop jitd-gate.socket jitd-control.socket jitd.service").ends_with(0);
+    host.jitd_stops();
     // All of its kernel session, since an id that one is named by is not given again.
     host.root(&format!("pkill -KILL -s {pid}")).ends_with(0);
     host.soon("its id is free", || host.root(&format!("ls -d /proc/{pid}")).code != 0);
@@ -100,7 +100,7 @@ fn a_process_that_got_the_id_of_one_of_the_session_goes_on() {
     host.soon("somebody else has its id", || {
         host.root(&format!("cat /proc/{pid}/comm")).out.trim() == "hold"
     });
-    host.root("systemctl start jitd-gate.socket jitd-control.socket jitd.service").ends_with(0);
+    host.jitd_starts();
     host.jitd_is_up();
     ends(&host, &grant, &["command"]);
     assert!(holders(&host).contains_key("second"), "who only has its id goes on");

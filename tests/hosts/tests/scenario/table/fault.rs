@@ -61,25 +61,7 @@ pub const ALONE: &[(&str, Make)] = &[
     ("upgrade_killed_before_it_is_configured", |bed| upgrade_killed(bed, false)),
 ];
 
-const UNITS: &str = "jitd-gate.socket jitd-control.socket jitd.service";
-
 const MODULE: &str = "module=$(ls /usr/lib/*-linux-gnu/security/pam_unix.so); module=${module%unix.so}jit.so";
-
-/// Also one that is about to be started anew, whose start takes the stop of its sockets back.
-/// Whoever calls just then has systemd start it, which a stop that was asked for before does not keep it from.
-fn stop(host: &Host) {
-    host.soon("it is stopped", || {
-        let stopped = host.root(&format!("systemctl stop jitd.service && systemctl stop {UNITS}")).code == 0;
-        let up =
-            format!("systemctl list-jobs --no-legend 'jitd*'; systemctl is-active -q {UNITS} && echo up");
-        stopped && host.root(&up).out.trim().is_empty()
-    });
-}
-
-fn start(host: &Host) {
-    host.root(&format!("systemctl start {UNITS}")).ends_with(0);
-    host.jitd_is_up();
-}
 
 /// More of the daemon's unit, until it is taken away.
 fn unit(host: &Host, text: &str) {
@@ -95,8 +77,8 @@ fn no_unit(host: &Host) {
 }
 
 fn stopped<'a>(bed: &'a Bed<'_>) -> Undo<'a> {
-    stop(bed.host);
-    Box::new(|| start(bed.host))
+    bed.host.jitd_stops();
+    Box::new(|| bed.host.jitd_starts())
 }
 
 /// A daemon that hangs, and that no watchdog starts anew while the row is played.
@@ -115,14 +97,14 @@ fn instead<'a>(
     bed: &'a Bed<'_>,
     serve: impl Fn(&mut UnixStream, &frame::Question) + Send + 'static,
 ) -> Undo<'a> {
-    stop(bed.host);
+    bed.host.jitd_stops();
     bed.host.root("rm -f /run/jitd/gate.sock").ends_with(0);
     let folder = PathBuf::from(format!("/proc/{}/root/run/jitd", bed.host.init()));
     let gate = Gate::doing(&folder, serve);
     Box::new(move || {
         drop(gate);
         bed.host.root("rm -f /run/jitd/gate.sock").ends_with(0);
-        start(bed.host);
+        bed.host.jitd_starts();
     })
 }
 
@@ -144,7 +126,7 @@ fn slow<'a>(bed: &'a Bed<'_>) -> Undo<'a> {
 
 /// A listener's user is who called listen(2), so one that bound the path as root may be anybody (unix(7)).
 fn wrong_peer<'a>(bed: &'a Bed<'_>) -> Undo<'a> {
-    stop(bed.host);
+    bed.host.jitd_stops();
     bed.host
         .root(
             "rm -f /run/jitd/gate.sock; perl -MSocket -e 'socket(S, AF_UNIX, SOCK_STREAM, 0); bind(S, pack_sockaddr_un(\"/run/jitd/gate.sock\")) or die; \
@@ -155,7 +137,7 @@ fn wrong_peer<'a>(bed: &'a Bed<'_>) -> Undo<'a> {
         .soon("it listens", || bed.host.root("ss -lxH src /run/jitd/gate.sock").out.contains("gate.sock"));
     Box::new(|| {
         bed.host.root("kill $(cat /run/peer.pid); rm -f /run/jitd/gate.sock").ends_with(0);
-        start(bed.host);
+        bed.host.jitd_starts();
     })
 }
 
@@ -221,7 +203,7 @@ fn asks_in<'a>(bed: &'a Bed<'_>, version: u8) -> Undo<'a> {
 
 /// The daemon's folder on a small disk of its own, with all that is in it.
 fn on_a_small_disk(host: &Host) {
-    stop(host);
+    host.jitd_stops();
     host.root(
         "cp -a /var/lib/jitd /var/lib/copy && mount -t tmpfs -o size=8m,mode=0700 tmpfs /var/lib/jitd \
          && cp -a /var/lib/copy/. /var/lib/jitd/ && chown jitd:jitd /var/lib/jitd",
@@ -231,18 +213,18 @@ fn on_a_small_disk(host: &Host) {
 
 /// And back, with what has come since.
 fn off_the_small_disk(host: &Host) {
-    stop(host);
+    host.jitd_stops();
     host.root(
         "rm -rf /var/lib/copy && cp -a /var/lib/jitd /var/lib/copy && umount /var/lib/jitd \
          && rm -rf /var/lib/jitd/* && cp -a /var/lib/copy/. /var/lib/jitd/ && rm -rf /var/lib/copy",
     )
     .ends_with(0);
-    start(host);
+    host.jitd_starts();
 }
 
 fn disk_full<'a>(bed: &'a Bed<'_>) -> Undo<'a> {
     on_a_small_disk(bed.host);
-    start(bed.host);
+    bed.host.jitd_starts();
     bed.host.root("cat /dev/zero > /var/lib/jitd/filler");
     // Its write-ahead log takes some hundred records more: it has its length from the start.
     bed.host.soon("it is full", || {
@@ -258,7 +240,7 @@ fn disk_full<'a>(bed: &'a Bed<'_>) -> Undo<'a> {
 fn read_only_at_start<'a>(bed: &'a Bed<'_>) -> Undo<'a> {
     on_a_small_disk(bed.host);
     bed.host.root("mount -o remount,ro /var/lib/jitd").ends_with(0);
-    bed.host.root(&format!("systemctl start --no-block {UNITS}")).ends_with(0);
+    bed.host.root("systemctl start --no-block jitd").ends_with(0);
     does_not_start(bed.host);
     Box::new(|| {
         bed.host.root("mount -o remount,rw /var/lib/jitd").ends_with(0);
@@ -291,19 +273,19 @@ fn injected<'a>(bed: &'a Bed<'_>, what: &str) -> Undo<'a> {
 /// A record that was changed after it was written, in a log that is verified from its start.
 fn journal_damaged<'a>(bed: &'a Bed<'_>) -> Undo<'a> {
     let host = bed.host;
-    stop(host);
+    host.jitd_stops();
     host.root("cp -a /var/lib/jitd /var/lib/copy").ends_with(0);
     let db = Connection::open(host.path("var/lib/jitd/jitd.db")).unwrap();
     assert_eq!(db.execute("UPDATE journal SET body = body || ' ' WHERE seq = 3", []).unwrap(), 1);
     db.execute("DELETE FROM checkpoint", []).unwrap();
     drop(db);
-    host.root(&format!("systemctl start --no-block {UNITS}")).ends_with(0);
+    host.root("systemctl start --no-block jitd").ends_with(0);
     does_not_start(host);
     Box::new(|| {
-        stop(host);
+        host.jitd_stops();
         host.root("rm -rf /var/lib/jitd/* && cp -a /var/lib/copy/. /var/lib/jitd/ && rm -rf /var/lib/copy")
             .ends_with(0);
-        start(host);
+        host.jitd_starts();
     })
 }
 
@@ -321,10 +303,10 @@ fn database_locked<'a>(bed: &'a Bed<'_>) -> Undo<'a> {
 }
 
 fn database_locked_at_start<'a>(bed: &'a Bed<'_>) -> Undo<'a> {
-    stop(bed.host);
+    bed.host.jitd_stops();
     let db = Connection::open(bed.host.path("var/lib/jitd/jitd.db")).unwrap();
     db.execute_batch("PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE").unwrap();
-    bed.host.root(&format!("systemctl start --no-block {UNITS}")).ends_with(0);
+    bed.host.root("systemctl start --no-block jitd").ends_with(0);
     does_not_start(bed.host);
     Box::new(move || drop(db))
 }
@@ -405,7 +387,7 @@ fn out_of_memory<'a>(bed: &'a Bed<'_>) -> Undo<'a> {
     bed.host.soon("it has ended", || bed.host.root("systemctl show -P NRestarts jitd").out.trim() != "0");
     Box::new(|| {
         no_unit(bed.host);
-        start(bed.host);
+        bed.host.jitd_starts();
     })
 }
 
