@@ -81,7 +81,14 @@ pub enum Command {
     /// Ask for more time on a grant, without leaving the session.
     Extend(Extend),
     /// List sessions: who is in, by which grant, and until when.
-    Sessions,
+    Sessions {
+        /// Of this name alone.
+        #[arg(long)]
+        user: Option<Login>,
+        /// On this host alone.
+        #[arg(long)]
+        host: Option<HostName>,
+    },
     /// End a session, one's own or as approver of its grant or operator. The grant stays.
     End {
         /// Its id.

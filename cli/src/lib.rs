@@ -84,7 +84,7 @@ fn dispatch(arguments: Arguments, out: &mut Output) -> Result<(), CliError> {
         }
         Command::Status { left: true, .. } => check::left(&hub::here(arguments.socket.as_deref())?, out),
         Command::Status { .. } => check::status(&client()?, out),
-        Command::Sessions => sessions::list(&client()?, out),
+        Command::Sessions { user, host } => sessions::list(&client()?, &api::AskSessions { user, host }, out),
         Command::End { session, reason, host } => {
             sessions::end(&client()?, &session, &api::EndSession { reason, host }, out)
         }

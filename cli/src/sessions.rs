@@ -4,11 +4,11 @@ use crate::output::Output;
 use crate::requests::now;
 use crate::{CliError, table, words};
 use access::{SessionId, Time};
-use api::{Client, EndSession, SessionState, SessionView};
+use api::{AskSessions, Client, EndSession, SessionState, SessionView};
 use comfy_table::Cell;
 
-pub fn list(client: &Client, out: &mut Output) -> Result<(), CliError> {
-    let sessions = client.sessions()?;
+pub fn list(client: &Client, of: &AskSessions, out: &mut Output) -> Result<(), CliError> {
+    let sessions = client.sessions(of)?;
     let colour = out.colour();
     out.say(&sessions, || {
         if sessions.is_empty() {
@@ -36,7 +36,11 @@ pub fn list(client: &Client, out: &mut Output) -> Result<(), CliError> {
             table.add_row(row);
         }
         let most = api::limits::PAGE as usize;
-        let more = if sessions.len() < most { "" } else { "\nNo more than these are listed at once." };
+        let more = if sessions.len() < most {
+            ""
+        } else {
+            "\nNo more than these are listed at once; --host or --user asks for fewer."
+        };
         format!("{table}{more}")
     })
 }

@@ -14,8 +14,11 @@ use std::io::Read as _;
 pub fn confirm(client: &Client, doors: Vec<Door>, out: &mut Output) -> Result<(), CliError> {
     let _turn = files::turn()?;
     let doors = if doors.is_empty() { waiting()? } else { doors };
-    let sessions: Vec<Session> =
-        client.sessions()?.into_iter().map(|view: SessionView| view.session).collect();
+    let sessions: Vec<Session> = client
+        .sessions(&api::AskSessions::default())?
+        .into_iter()
+        .map(|view: SessionView| view.session)
+        .collect();
     let around = around(&sessions, &ancestors());
     let (mut confirmed, mut not) = (Vec::new(), Vec::new());
     for door in &doors {

@@ -1,11 +1,11 @@
 //! The blocking client, for `jit`.
 
 use crate::{
-    AppliedPolicy, AskExplain, AskGrants, AskJournal, AskRequests, AskedLogin, Check, CheckQuery,
-    DoctorReport, EndGrant, EndSession, GrantView, Heard, HostToken, HostView, JournalRow, MadeLink,
-    MadeToken, Monitored, NewExtension, NewHostToken, NewLink, NewLogin, NewPolicy, NewReplay, NewRequest,
-    NewReview, NewToken, Opened, PolicyView, Problem, Removed, Replayed, RequestView, Reviewed, Roles,
-    SessionView, Status, TakeLogin, TakenLogin, Token, TokenView, WatchReport, limits,
+    AppliedPolicy, AskExplain, AskGrants, AskJournal, AskRequests, AskSessions, AskedLogin, Check,
+    CheckQuery, DoctorReport, EndGrant, EndSession, GrantView, Heard, HostToken, HostView, JournalRow,
+    MadeLink, MadeToken, Monitored, NewExtension, NewHostToken, NewLink, NewLogin, NewPolicy, NewReplay,
+    NewRequest, NewReview, NewToken, Opened, PolicyView, Problem, Removed, Replayed, RequestView, Reviewed,
+    Roles, SessionView, Status, TakeLogin, TakenLogin, Token, TokenView, WatchReport, limits,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -236,8 +236,8 @@ impl Client {
     }
 
     /// `GET /v1/sessions`.
-    pub fn sessions(&self) -> Answer<Vec<SessionView>> {
-        self.get("sessions", &())
+    pub fn sessions(&self, query: &AskSessions) -> Answer<Vec<SessionView>> {
+        self.get("sessions", query)
     }
 
     /// `POST /v1/sessions/{id}/end`.

@@ -14,7 +14,7 @@
 //! | `POST /v1/grants/{id}/revoke` | [`EndGrant`] | [`GrantView`] |
 //! | `POST /v1/grants/{id}/release` | [`EndGrant`] | [`GrantView`] |
 //! | `POST /v1/grants/{id}/extend` | [`NewExtension`] | [`Opened`] |
-//! | `GET /v1/sessions` | | `[`[`SessionView`]`]` |
+//! | `GET /v1/sessions?user=&host=` | | `[`[`SessionView`]`]` |
 //! | `POST /v1/sessions/{id}/end` | [`EndSession`] | [`SessionView`] |
 //! | `POST /v1/watch` | [`WatchReport`] | nothing; root alone |
 //! | `POST /v1/doctor` | [`DoctorReport`] | nothing; root alone |
@@ -86,8 +86,8 @@ pub use right::{
     TokenView,
 };
 pub use session::{
-    EndAsked, EndCause, EndSession, HowEnded, LeftOver, Session, SessionChange, SessionRecord, SessionState,
-    SessionView, WatchReport,
+    AskSessions, EndAsked, EndCause, EndSession, HowEnded, LeftOver, Session, SessionChange, SessionRecord,
+    SessionState, SessionView, WatchReport,
 };
 pub use types::{
     AppliedPolicy, AskExplain, AskGrants, AskJournal, AskRequests, Check, CheckQuery, Difference,

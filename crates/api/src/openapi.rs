@@ -2,12 +2,13 @@
 //! no longer. Daemons serve the file, and have none of this in them.
 
 use crate::{
-    AppliedPolicy, AskExplain, AskFeed, AskGrants, AskJournal, AskRequests, AskedLogin, Check, CheckQuery,
-    DoctorReport, EndGrant, EndSession, GrantView, Heard, HostAnswer, HostAsk, HostCall, HostOffer,
-    HostState, HostToken, HostView, Join, JournalHas, JournalPart, JournalRow, Known, MadeLink, MadeToken,
-    Monitored, NewExtension, NewHostToken, NewLink, NewLogin, NewPolicy, NewReplay, NewRequest, NewReview,
-    NewToken, Nonced, OpenSessions, Opened, PolicyView, Problem, Removed, Replayed, RequestView, Reviewed,
-    Roles, SIGNED, SessionView, Status, TakeLogin, TakenBack, TakenLogin, Token, TokenView, WatchReport,
+    AppliedPolicy, AskExplain, AskFeed, AskGrants, AskJournal, AskRequests, AskSessions, AskedLogin, Check,
+    CheckQuery, DoctorReport, EndGrant, EndSession, GrantView, Heard, HostAnswer, HostAsk, HostCall,
+    HostOffer, HostState, HostToken, HostView, Join, JournalHas, JournalPart, JournalRow, Known, MadeLink,
+    MadeToken, Monitored, NewExtension, NewHostToken, NewLink, NewLogin, NewPolicy, NewReplay, NewRequest,
+    NewReview, NewToken, Nonced, OpenSessions, Opened, PolicyView, Problem, Removed, Replayed, RequestView,
+    Reviewed, Roles, SIGNED, SessionView, Status, TakeLogin, TakenBack, TakenLogin, Token, TokenView,
+    WatchReport,
 };
 use schemars::generate::{SchemaGenerator, SchemaSettings};
 use schemars::{JsonSchema, Schema};
@@ -163,7 +164,7 @@ impl Book {
         self.writes::<EndGrant, GrantView>(By::Anyone, "/v1/grants/{id}/revoke", "End it for somebody");
         self.writes::<EndGrant, GrantView>(By::Anyone, "/v1/grants/{id}/release", "Give it back");
         self.writes::<NewExtension, Opened>(By::Anyone, "/v1/grants/{id}/extend", "Ask for more time on it");
-        self.reads::<Vec<SessionView>>(By::Anyone, "/v1/sessions", "Sessions");
+        self.asks::<AskSessions, Vec<SessionView>>(By::Anyone, "/v1/sessions", "Sessions");
         self.writes::<EndSession, SessionView>(By::Anyone, "/v1/sessions/{id}/end", "End one");
         self.writes::<WatchReport, Nothing>(
             By::OnHost,

@@ -224,6 +224,19 @@ impl SessionState {
     }
 }
 
+/// Query of `GET /v1/sessions`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct AskSessions {
+    /// Of this name alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<Login>,
+    /// On this host alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<HostName>,
+}
+
 /// Ends a session.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]

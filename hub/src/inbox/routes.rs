@@ -7,11 +7,11 @@ use crate::limits;
 use crate::site::Site;
 use access::HostName;
 use api::{
-    EndSession, HostAnswer, HostAsk, HostCall, HostState, JournalHas, JournalPart, OpenSessions, ProblemCode,
-    SessionView,
+    AskSessions, EndSession, HostAnswer, HostAsk, HostCall, HostState, JournalHas, JournalPart, OpenSessions,
+    ProblemCode, SessionView,
 };
 use axum::body::Bytes;
-use axum::extract::{DefaultBodyLimit, Extension, Path, State};
+use axum::extract::{DefaultBodyLimit, Extension, Path, Query, State};
 use axum::http::{HeaderMap, Uri};
 use axum::routing::{get, post};
 use axum::{Json, Router};
@@ -159,8 +159,12 @@ async fn state(State(site): Shared, call: Call) -> Answer<serde_json::Value> {
     .await
 }
 
-async fn list(State(site): Shared, Extension(caller): Extension<Caller>) -> Answer<Vec<SessionView>> {
-    blocking(move || site.sessions(&caller)).await
+async fn list(
+    State(site): Shared,
+    Extension(caller): Extension<Caller>,
+    Query(ask): Query<AskSessions>,
+) -> Answer<Vec<SessionView>> {
+    blocking(move || site.sessions(&caller, &ask)).await
 }
 
 async fn end(

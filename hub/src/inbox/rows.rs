@@ -349,14 +349,24 @@ fn read((host, body, ending): (String, String, Option<String>)) -> Result<There,
     })
 }
 
-/// Sessions on all hosts, the newest first, and those after this one where one is named.
-pub fn sessions(connection: &dyn Sql, after: Option<&There>, limit: u32) -> Result<Vec<There>, DeskError> {
+/// Sessions, the newest first: on this host alone where one is named, and those after `after`.
+pub fn sessions(
+    connection: &dyn Sql,
+    of: Option<&HostName>,
+    after: Option<&There>,
+    limit: u32,
+) -> Result<Vec<There>, DeskError> {
     let (opened, host, id) = after.map_or((i64::MAX, "", 0), |There { host, view, .. }| {
         (view.session.opened.timestamp_millis(), host.as_str(), view.session.id.bits())
     });
-    let sql = "SELECT host, body, ending FROM host_session WHERE (opened_ms, host, id) < (?1, ?2, ?3) \
-               ORDER BY opened_ms DESC, host DESC, id DESC LIMIT ?4";
-    connection.rows(sql, &[&opened, &host, &id, &limit])?.into_iter().map(read).collect()
+    let newest = "SELECT host, body, ending FROM host_session WHERE (opened_ms, host, id) < (?1, ?2, ?3)";
+    let order = "ORDER BY opened_ms DESC, host DESC, id DESC LIMIT ?4";
+    let found = match of {
+        None => connection.rows(&format!("{newest} {order}"), &[&opened, &host, &id, &limit]),
+        Some(of) => connection
+            .rows(&format!("{newest} AND host = ?5 {order}"), &[&opened, &host, &id, &limit, &of.as_str()]),
+    };
+    found?.into_iter().map(read).collect()
 }
 
 /// Sessions whose ids are from `low` to `high`, some of them; on this host alone where one is named.
@@ -483,7 +493,10 @@ mod tests {
         let to_come = [to_come];
         let of = |there: &There| there.view.session.opened;
         put_sessions(&connection, &host, news(&to_come)).unwrap();
-        assert_eq!(sessions(&connection, None, 10).unwrap().iter().map(of).collect::<Vec<_>>(), [at(9)]);
+        assert_eq!(
+            sessions(&connection, None, None, 10).unwrap().iter().map(of).collect::<Vec<_>>(),
+            [at(9)]
+        );
         let later = session_news(&connection, &host, &to_come, at(20)).unwrap();
         assert_eq!(later.count(), 0, "it is not newer each time");
     }
@@ -503,7 +516,7 @@ mod tests {
         all.sort_unstable_by_key(|(opened, host, id)| (*opened, std::cmp::Reverse((host.clone(), *id))));
         let (mut seen, mut after) = (Vec::new(), None);
         loop {
-            let page = sessions(&connection, after.as_ref(), 2).unwrap();
+            let page = sessions(&connection, None, after.as_ref(), 2).unwrap();
             let Some(last) = page.last() else { break };
             after = Some(last.clone());
             seen.extend(page.into_iter().map(|there| (there.host.to_string(), there.view.session.id.bits())));

@@ -4,9 +4,9 @@ use super::rows::{self, There};
 use crate::ledger::{Ledger, record};
 use crate::limits;
 use crate::site::Site;
-use access::{HostName, SessionId, Time};
+use access::{HostName, Login, SessionId, Time};
 use api::{
-    EndAsked, EndSession, EndThere, OpenSessions, Record, Session, SessionChange, SessionRecord,
+    AskSessions, EndAsked, EndSession, EndThere, OpenSessions, Record, Session, SessionChange, SessionRecord,
     SessionState, SessionView,
 };
 use desk::{Caller, DeskError, Worlds as _};
@@ -30,15 +30,23 @@ impl Site {
     }
 
     /// Sessions that the caller may see, the newest first.
-    pub(crate) fn sessions(&self, caller: &Caller) -> Result<Vec<SessionView>, DeskError> {
+    pub(crate) fn sessions(&self, caller: &Caller, ask: &AskSessions) -> Result<Vec<SessionView>, DeskError> {
         let most = api::limits::PAGE;
         let (mut seen, mut after) = (Vec::new(), None);
+        let is_asked = |subject: &Login| ask.user.as_ref().is_none_or(|user| user == subject);
         // Others' sessions that the caller may not see must not hide those that they may.
         for _ in 0..limits::SESSION_PAGES {
-            let found = self.ledger.read(|connection| rows::sessions(connection, after.as_ref(), most))?;
+            let of = ask.host.as_ref();
+            let found =
+                self.ledger.read(|connection| rows::sessions(connection, of, after.as_ref(), most))?;
             let Some(last) = found.last() else { break };
             after = Some(last.clone());
-            seen.extend(found.into_iter().filter(|there| self.sees(there, caller)).map(view));
+            seen.extend(
+                found
+                    .into_iter()
+                    .filter(|there| is_asked(&there.view.session.subject) && self.sees(there, caller))
+                    .map(view),
+            );
             if seen.len() >= most as usize {
                 break;
             }

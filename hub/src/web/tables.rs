@@ -4,8 +4,8 @@ use super::entering::Visitor;
 use super::guard::{self, Answer, Call};
 use super::page::{csrf, names, time};
 use crate::site::Site;
-use access::{HostName, Text};
-use api::{EndSession, HostView, SessionState, SessionView};
+use access::{HostName, Login, Text};
+use api::{AskSessions, EndSession, HostView, SessionState, SessionView};
 use axum::extract::{Path, State};
 use axum::response::Response;
 use desk::DeskError;
@@ -43,6 +43,7 @@ fn host_card(host: &HostView) -> Markup {
                 @if let Some(seen) = host.seen { " seen " (time(seen)) }
                 @if let Some(gated) = &host.gated { ", asks at " (names(gated)) }
                 @if let Some(version) = &host.version { ", release " (version) }
+                ", " a href={ "/web/sessions?host=" (host.host) } { "sessions" }
             }
         }
     }
@@ -50,14 +51,23 @@ fn host_card(host: &HostView) -> Markup {
 
 /// Sessions that are open, as far as the reader may see them.
 pub async fn sessions(State(site): State<Arc<Site>>, call: Call) -> Response {
-    guard::shown(site, call, |site, visitor| {
-        let sessions = site.sessions(&visitor.caller)?;
+    guard::asked(site, call, |site, visitor, call| {
+        let said = &call.query;
+        let ask = AskSessions { user: said.read("user", Login::parse)?, host: said.read("host", HostName::parse)? };
+        let sessions = site.sessions(&visitor.caller, &ask)?;
+        let is_all = sessions.len() < api::limits::PAGE as usize;
         Ok(Answer::Page(
             "Sessions",
             html! {
+                form.across method="get" action="/web/sessions" {
+                    label { "Host" input name="host" autocomplete="off" placeholder="any" value=[ask.host.as_ref()]; }
+                    label { "User" input name="user" autocomplete="off" placeholder="any that you may see" value=[ask.user.as_ref()]; }
+                    p.buttons { button { "Show" } }
+                }
                 div data-live {
                     @if sessions.is_empty() { p { "None is open that you may see." } }
                     ul.cards { @for view in &sessions { (session_card(visitor, view)) } }
+                    @if !is_all { p { "There are more than are shown: name a host or a user." } }
                 }
             },
         ))

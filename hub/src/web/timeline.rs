@@ -8,7 +8,7 @@ use super::picture::{Bar, Lane, Picture, Shape};
 use crate::inbox::{self, Past};
 use crate::site::Site;
 use access::{GrantId, HostName, Login, Person, SessionId, Time};
-use api::{AskGrants, GrantView};
+use api::{AskGrants, AskSessions, GrantView};
 use axum::extract::State;
 use axum::response::Response;
 use chrono::TimeDelta;
@@ -145,8 +145,9 @@ fn lanes(site: &Site, visitor: &Visitor, look: &Look) -> Result<(Vec<Lane>, bool
         }
         Ok(())
     })?;
+    let on_host = AskSessions { user: None, host: look.host.clone() };
     let open: BTreeSet<SessionId> =
-        site.sessions(&visitor.caller)?.into_iter().map(|view| view.session.id).collect();
+        site.sessions(&visitor.caller, &on_host)?.into_iter().map(|view| view.session.id).collect();
     for past in past.into_values() {
         let Some(person) = person_of(&world, &past.subject) else { continue };
         let is_seen = visitor.caller.roles.sees_all()

@@ -4,9 +4,9 @@ use crate::host::{Host, joined, now, token};
 use crate::room::{Hub, PEOPLE, POLICY};
 use access::{GrantId, Login, RequestId, SessionId, Span, Text, Window};
 use api::{
-    EndSession, HostAnswer, HostAsk, HostCall, HostDoes, HostKnock, HostWish, JournalHas, JournalPart,
-    NewRequest, NewReview, NewVerdict, OpenSessions, Opened, RequestView, Scope, SessionState, SessionView,
-    Which,
+    AskSessions, EndSession, HostAnswer, HostAsk, HostCall, HostDoes, HostKnock, HostWish, JournalHas,
+    JournalPart, NewRequest, NewReview, NewVerdict, OpenSessions, Opened, RequestView, Scope, SessionState,
+    SessionView, Which,
 };
 use journal::{Head, LogId, Row, Stamp};
 use std::io::BufRead as _;
@@ -285,7 +285,7 @@ fn sessions_of_all_hosts_are_seen_at_the_hub_and_ended_from_there() {
     let carol = hub.client(&hub.token("carol", &[Scope::Read], "1h").secret);
     let ids = |client: &api::Client| {
         let mut seen: Vec<(u64, String)> = client
-            .sessions()
+            .sessions(&AskSessions::default())
             .unwrap()
             .iter()
             .map(|view| (view.session.id.bits(), view.host.as_ref().unwrap().to_string()))
@@ -342,15 +342,27 @@ fn a_host_hides_no_session_of_another_and_keeps_none_from_being_ended() {
     };
     tells(&other, (5..1005).map(made_up).collect());
     let alice = hub.client(&hub.token("alice", &[Scope::Request], "1h").secret);
-    let seen = alice.sessions().unwrap();
+    let seen = alice.sessions(&AskSessions::default()).unwrap();
     let [own] = &seen[..] else { panic!("{seen:?}") };
     assert_eq!((own.session.id.bits(), own.host.as_ref().unwrap()), (5, &host.name));
     let admin = hub.client(&hub.admin);
     let latest = now() + chrono::TimeDelta::minutes(1);
-    assert!(admin.sessions().unwrap().iter().all(|view| view.session.opened < latest), "none is to come");
+    assert!(
+        admin.sessions(&AskSessions::default()).unwrap().iter().all(|view| view.session.opened < latest),
+        "none is to come"
+    );
     tells(&host, vec![session(5, None), session(2000, None)]);
-    let seen = admin.sessions().unwrap();
+    let seen = admin.sessions(&AskSessions::default()).unwrap();
     assert_eq!(seen[0].session.id.bits(), 2000, "what came later is before it");
+    let of = |user: Option<&str>, host: Option<&Host>| {
+        let ask = AskSessions { user: user.map(login), host: host.map(|host| host.name.clone()) };
+        let seen = admin.sessions(&ask).unwrap();
+        seen.into_iter().map(|view| (view.session.id.bits(), view.host.unwrap())).collect::<Vec<_>>()
+    };
+    let two = [(2000, host.name.clone()), (5, host.name.clone())];
+    assert_eq!(of(None, Some(&host)), two, "a host that is named is looked at by itself");
+    assert_eq!(of(Some("alice"), None), two, "and so is a user");
+    assert!(of(Some("mallory"), Some(&host)).is_empty());
 
     let id = SessionId::from_random(5).to_string();
     let end = |host: Option<&Host>| EndSession {

@@ -5,11 +5,12 @@ use super::left::Found;
 use crate::limits;
 use crate::memory::Carried;
 use crate::site::Site;
-use access::{Person, SessionId, Text};
+use access::{Login, Person, SessionId, Text};
 use api::{
-    EndAsked, EndSession, Session, SessionChange, SessionRecord, SessionState, SessionView, WatchReport,
+    AskSessions, EndAsked, EndSession, Session, SessionChange, SessionRecord, SessionState, SessionView,
+    WatchReport,
 };
-use axum::extract::{Extension, Path, State};
+use axum::extract::{Extension, Path, Query, State};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use desk::{Answer, Caller, DeskError, Worlds as _, blocking};
@@ -27,8 +28,9 @@ pub fn routes(site: Arc<Site>) -> Router {
 async fn sessions(
     State(site): State<Arc<Site>>,
     Extension(caller): Extension<Caller>,
+    Query(ask): Query<AskSessions>,
 ) -> Answer<Vec<SessionView>> {
-    blocking(move || Ok(site.sessions(&caller))).await
+    blocking(move || Ok(site.sessions(&caller, &ask))).await
 }
 
 async fn end(
@@ -58,8 +60,12 @@ async fn watched(
 
 impl Site {
     /// Sessions that the caller may see, the newest first.
-    pub fn sessions(&self, caller: &Caller) -> Vec<SessionView> {
-        self.views(|carried| self.may_see(carried, caller))
+    pub fn sessions(&self, caller: &Caller, ask: &AskSessions) -> Vec<SessionView> {
+        if ask.host.as_ref().is_some_and(|host| *host != self.host) {
+            return Vec::new();
+        }
+        let is_asked = |subject: &Login| ask.user.as_ref().is_none_or(|user| user == subject);
+        self.views(|carried| is_asked(&carried.session.subject) && self.may_see(carried, caller))
     }
 
     /// One's own, those of grants that one could decide, or everything.
