@@ -97,7 +97,7 @@ impl Entry<'_, '_> {
 
     /// Starts a first-use clock; the next decision must see it.
     pub fn claim(&mut self, grant: GrantId, claim: Claim) -> Result<(), LedgerError> {
-        rows::claim(self.tx.connection(), grant, claim, self.seq)?;
+        desk::keep_claim(self.tx.connection(), grant, claim, self.seq)?;
         self.tx.event(Changed::Claimed(grant, claim));
         self.tx.end_group();
         Ok(())

@@ -1,21 +1,12 @@
-//! The daemon's own rows: claims, sessions, the clock.
+//! The daemon's own rows: sessions, the clock.
 
 use crate::clock::Kept;
-use access::{Claim, Grant, GrantId, SessionId, Time};
+use access::{Grant, GrantId, SessionId, Time};
 use api::Session;
 use store::{Sql, StoreError};
 
 /// The key of `meta` that holds [`Kept`].
 pub const CLOCK: &str = "clock";
-
-/// Starts the clock of a grant; the first claim stays.
-pub fn claim(connection: &dyn Sql, grant: GrantId, claim: Claim, seq: u64) -> Result<(), StoreError> {
-    connection.execute(
-        "INSERT INTO claim (grant_id, started_ms, ends_ms, seq) VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING",
-        &[&grant.bits(), &claim.started.timestamp_millis(), &claim.ends.timestamp_millis(), &seq],
-    )?;
-    Ok(())
-}
 
 /// A grant as it is kept.
 pub fn grant(connection: &dyn Sql, id: GrantId) -> Result<Option<Grant>, StoreError> {

@@ -154,12 +154,16 @@ fn has_grant(file: &File, id: &str) -> bool {
     has_one(file, &format!("SELECT count(*) FROM grants WHERE body LIKE '%{id}%'"))
 }
 
-/// Whether the one claim there is still has the end that it was made with.
+/// Whether the one claim there is still has the end that it was made with, and no grant of it has another.
 fn has_the_claim(file: &File) -> bool {
     let (id, started) = (bits(USED), NOON + 60_000);
     let this = format!("grant_id = {id} AND started_ms = {started} AND ends_ms = {}", started + HOUR);
     has_one(file, &format!("SELECT count(*) FROM claim WHERE {this}"))
         && has_one(file, "SELECT count(*) FROM claim")
+        && has_one(
+            file,
+            "SELECT NOT EXISTS (SELECT * FROM claim JOIN grants ON id = grant_id WHERE latest_ms <> ends_ms)",
+        )
 }
 
 fn clock(file: &File) -> Value {

@@ -63,7 +63,12 @@ pub fn load(connection: &dyn Sql, hold: &mut dyn FnMut(Grant)) -> Result<HashMap
         hold,
     )?;
     connection
-        .rows("SELECT grant_id, started_ms, ends_ms FROM claim", &[])?
+        .rows(
+            "SELECT grant_id, started_ms, ends_ms FROM claim WHERE grant_id IN (\
+               SELECT id FROM grants WHERE closed = 0 UNION ALL SELECT grant_id FROM session \
+               UNION ALL SELECT * FROM (SELECT id FROM grants WHERE closed = 1 ORDER BY at_ms DESC LIMIT ?1) AS newest)",
+            &[&limits::RECENT],
+        )?
         .into_iter()
         .map(|(id, started, ends)| {
             Ok((GrantId::from_random(id), Claim { started: time(started)?, ends: time(ends)? }))
@@ -135,6 +140,9 @@ pub fn reopen(connection: &dyn Sql, now: Time) -> Result<Vec<(Grant, Option<Clai
 pub fn keep_grant(connection: &dyn Sql, grant: &Grant, closed: bool, seq: u64) -> Result<(), DeskError> {
     let body = json(grant)?;
     let hosts: String = grant.hosts.iter().map(on).collect();
+    // An extension moves the end of a clock that a first use has started.
+    let claim =
+        Look(connection).claim(grant.id)?.and_then(|claim| Claim::start(&grant.window, claim.started));
     connection.execute(
         "INSERT INTO grants (id, person, closed, latest_ms, at_ms, body, digest, seq, version, hosts) \
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) ON CONFLICT (id) DO UPDATE \
@@ -144,7 +152,7 @@ pub fn keep_grant(connection: &dyn Sql, grant: &Grant, closed: bool, seq: u64) -
             &grant.id.bits(),
             &grant.person.as_str(),
             &closed,
-            &grant.window.latest_end().timestamp_millis(),
+            &claim.map_or(grant.window.latest_end(), |claim| claim.ends).timestamp_millis(),
             &grant.approved_at.timestamp_millis(),
             &body,
             &digest_of(&body),
@@ -153,14 +161,25 @@ pub fn keep_grant(connection: &dyn Sql, grant: &Grant, closed: bool, seq: u64) -
             &hosts,
         ],
     )?;
-    // An extension moves the end of a clock that a first use has started.
-    if let Some(claim) = Look(connection).claim(grant.id)?
-        && let Some(moved) = Claim::start(&grant.window, claim.started)
-    {
+    if let Some(claim) = claim {
         connection.execute(
             "UPDATE claim SET ends_ms = ?2 WHERE grant_id = ?1",
-            &[&grant.id.bits(), &moved.ends.timestamp_millis()],
+            &[&grant.id.bits(), &claim.ends.timestamp_millis()],
         )?;
+    }
+    Ok(())
+}
+
+/// Starts the clock of a grant by the record `seq`; the first use of it stays.
+pub fn keep_claim(connection: &dyn Sql, grant: GrantId, claim: Claim, seq: u64) -> Result<(), StoreError> {
+    let ends = claim.ends.timestamp_millis();
+    let first = connection.execute(
+        "INSERT INTO claim (grant_id, started_ms, ends_ms, seq) VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING",
+        &[&grant.bits(), &claim.started.timestamp_millis(), &ends, &seq],
+    )?;
+    if first == 1 {
+        let sql = "UPDATE grants SET latest_ms = ?2 WHERE id = ?1";
+        connection.execute(sql, &[&grant.bits(), &ends])?;
     }
     Ok(())
 }
@@ -363,11 +382,8 @@ impl Queries for Look<'_> {
     }
 
     fn over(&self, now: Time, limit: u32) -> Result<Vec<Grant>, DeskError> {
-        // Without ALL SQLite would go through every grant, to unite them in the order of their ids. IN takes one twice.
         self.rows(
-            "SELECT body, digest FROM grants WHERE closed = 0 AND id IN (\
-               SELECT id FROM grants WHERE closed = 0 AND latest_ms <= ?1 \
-               UNION ALL SELECT grant_id FROM claim WHERE ends_ms <= ?1) LIMIT ?2",
+            "SELECT body, digest FROM grants WHERE closed = 0 AND latest_ms <= ?1 LIMIT ?2",
             &[&now.timestamp_millis(), &limit],
         )
     }

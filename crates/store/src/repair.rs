@@ -267,6 +267,9 @@ fn build(
         transaction
             .prepare_cached("INSERT INTO claim (grant_id, started_ms, ends_ms, seq) VALUES (?1, ?2, ?3, ?4)")?
             .execute(rusqlite::params![use_.grant, use_.started_ms, use_.ends_ms, head.seq + 1])?;
+        transaction
+            .prepare_cached("UPDATE grants SET latest_ms = ?2 WHERE id = ?1")?
+            .execute(rusqlite::params![use_.grant, use_.ends_ms])?;
         head = rows::append(&*transaction, head, stamp.clone(), judge.vouch(Taken::Claim(use_)))?;
         *repaired.taken.entry("claim").or_insert(0) += 1;
     }

@@ -42,7 +42,7 @@ CREATE TABLE grants (
     person    TEXT NOT NULL,
     hosts     TEXT NOT NULL,     -- each between spaces
     closed    INTEGER NOT NULL,
-    latest_ms INTEGER NOT NULL,
+    latest_ms INTEGER NOT NULL,  -- when it is over at the latest, by its first use where there is one
     at_ms     INTEGER NOT NULL,
     body      TEXT NOT NULL,
     digest    BLOB NOT NULL,
@@ -67,7 +67,6 @@ CREATE TABLE claim (
     ends_ms    INTEGER NOT NULL,
     seq        INTEGER NOT NULL
 ) STRICT;
-CREATE INDEX claim_ends ON claim (ends_ms);
 
 CREATE TABLE session (
     id       INTEGER PRIMARY KEY,

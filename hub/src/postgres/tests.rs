@@ -99,10 +99,11 @@ impl Subject for Room {
     }
     fn claims(&self, grant: &Grant, now: Time) {
         let claim = Claim::start(&grant.window, now).unwrap();
-        self.sql(
-            "INSERT INTO claim (grant_id, started_ms, ends_ms, seq) VALUES (?1, ?2, ?3, 1)",
-            vec![signed(grant.id.bits()), claim.started.timestamp_millis(), claim.ends.timestamp_millis()],
-        );
+        let id = grant.id;
+        let done: Result<(), StoreError> = self
+            .writer
+            .run(WAIT, move |tx: &mut Tx<'_, Committed>| desk::keep_claim(tx.connection(), id, claim, 1));
+        done.unwrap();
     }
     fn opens_session(&self, grant: GrantId, number: i64) {
         self.sql(

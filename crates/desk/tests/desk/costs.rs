@@ -1,5 +1,5 @@
-//! What is asked for again and again takes as many steps among many that are good as among few. First uses that are over
-//! are looked at each second, all that there ever were on a host.
+//! What is asked for again and again takes as many steps among many that are good as among few. Grants whose first
+//! use is long over, of which a host has ever more, are among them.
 
 use crate::room::{Paper, at, room};
 use access::Person;
@@ -79,6 +79,8 @@ fn among(paper: &Paper, others: u64) {
              FROM request, number WHERE state = 'pending'",
             "INSERT INTO grants SELECT id + n, version, 'o' || n, hosts, closed, latest_ms, at_ms, body, digest, seq \
              FROM grants, number",
+            "INSERT INTO grants SELECT id + ?1 + n, version, 'p' || n, hosts, 1, at_ms, at_ms, body, digest, seq \
+             FROM (SELECT * FROM grants WHERE person = 'alice'), number",
         ] {
             tx.connection().execute(&format!("{numbers} {copies}"), &[&others])?;
         }

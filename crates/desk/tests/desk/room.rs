@@ -215,11 +215,11 @@ impl Paper {
     /// The first use of a grant, as a gate writes it.
     pub fn claims(&self, grant: &Grant, now: Time) {
         let claim = Claim::start(&grant.window, now).unwrap();
-        let (id, started, ends) = (grant.id.bits(), claim.started, claim.ends);
-        self.sql(
-            "INSERT INTO claim (grant_id, started_ms, ends_ms, seq) VALUES (?1, ?2, ?3, 1)",
-            vec![signed(id), started.timestamp_millis(), ends.timestamp_millis()],
-        );
+        let id = grant.id;
+        let done: Result<(), StoreError> = self
+            .writer
+            .run(Duration::from_secs(20), move |tx| desk::keep_claim(tx.connection(), id, claim, 1));
+        done.unwrap();
     }
 
     /// A session of a grant, as a gate writes it.
