@@ -161,8 +161,7 @@ impl Gate {
             asked.comes_from(self.clients().of(asked.caller, &asked.question.subject, kernel::since_boot()));
         }
         if asked.frame.phase == frame::Phase::Open && self.is_in_what_ended(&asked) {
-            let line = "jit: the login that this is run in is over.".to_owned();
-            return reply(&asked.frame, Reason::Unavailable, None, line);
+            return self.refuse_in_what_ended(&asked);
         }
         match asked.frame.phase {
             frame::Phase::Close => self.close(&asked),
@@ -185,6 +184,13 @@ impl Gate {
     fn is_in_what_ended(&self, asked: &Asked) -> bool {
         let over = self.site.over.lock().unwrap_or_else(PoisonError::into_inner);
         asked.frame.outer_session != NO_SESSION && over.contains(&asked.frame.outer_session)
+    }
+
+    fn refuse_in_what_ended(&self, asked: &Asked) -> Answer {
+        let decision = Decision { reason: Reason::Unavailable, grant: None, ends: None, claim: None };
+        self.count(self.record(asked, &decision, self.site.clock.now()));
+        let line = "jit: the login that this is run in is over.".to_owned();
+        reply(&asked.frame, decision.reason, None, line)
     }
 
     /// Keeps where this login comes from until its session opens, where sshd will not say it again.

@@ -267,6 +267,37 @@ fn a_session_comes_from_where_its_login_came_from_and_not_from_what_its_user_wro
 }
 
 #[test]
+fn who_would_outlive_their_login_by_a_sudo_is_refused_on_record() {
+    let daemon = Daemon::start("");
+    let mut login = Command::new("sleep").arg("60").spawn().unwrap();
+    let stat = std::fs::read_to_string(format!("/proc/{}/stat", login.id())).unwrap();
+    let ticks = stat.rsplit(')').next().unwrap().split_whitespace().nth(19).unwrap();
+    let of_login = Question {
+        pid: login.id(),
+        start_ticks: ticks.parse().unwrap(),
+        audit_session: 7_000_001,
+        ..Question::at_sshd(Phase::Open, "bob")
+    };
+    assert_eq!(daemon.asked(&of_login).verdict, Verdict::Allow);
+    let client = api::Client::on_socket(&daemon.folder.path().join("control")).unwrap();
+    let [view] = &client.sessions(&api::AskSessions::default()).unwrap()[..] else { unreachable!() };
+    let end = api::EndSession { reason: access::Text::parse("lunch").unwrap(), host: None };
+    client.end_session(&view.session.id.to_string(), &end).unwrap();
+    login.wait().unwrap();
+
+    let sudo = Question {
+        service: b"sudo".to_vec(),
+        target: b"root".to_vec(),
+        audit_session: 7_000_002,
+        outer_session: of_login.audit_session,
+        ..Question::at_sshd(Phase::Open, "bob")
+    };
+    assert_eq!(line(&daemon.asked(&sudo)), "jit: the login that this is run in is over.");
+    let told = daemon.told("decision=deny reason=unavailable user=bob as=root service=sudo");
+    assert_eq!(told.len(), 1, "{told:#?}");
+}
+
+#[test]
 fn a_refusal_that_has_too_much_to_say_is_an_answer_all_the_same() {
     let daemon = Daemon::start("");
     // Each of these is shown as six characters.
