@@ -14,9 +14,17 @@ pub fn look() -> Vec<Look> {
     looks
 }
 
+/// The daemon's folder, as its configuration has it.
+fn state() -> String {
+    let text = std::fs::read_to_string("/etc/jitd/jitd.toml").unwrap_or_default();
+    // One that cannot be read is for the daemon to tell.
+    let config: toml::Table = text.parse().unwrap_or_default();
+    config.get("state").and_then(toml::Value::as_str).unwrap_or("/var/lib/jitd").to_owned()
+}
+
 fn disk() -> Option<(String, String)> {
-    let folder = "/var/lib/jitd";
-    let disk = match statvfs(folder) {
+    let folder = state();
+    let disk = match statvfs(&*folder) {
         Ok(disk) => disk,
         Err(why) => return Some((format!("{folder}: {why}"), "systemctl restart jitd makes it".to_owned())),
     };

@@ -5,6 +5,7 @@ use super::files;
 use super::name::Door;
 use super::spare::{self, Account, Accounts};
 use super::sshd::Sshd;
+use super::status::{self, Shown};
 use super::undo::{self, Pending};
 use crate::arguments::{EnablePam, IfMissing};
 use crate::output::Output;
@@ -165,14 +166,9 @@ fn somebody_decides(status: &Status) -> Result<(), CliError> {
 /// Every spare key could come in, and gets through each account part as it would be; so does root's own sudo.
 fn spare_keys_work(folder: &Folder, changes: &[Change], asked: &EnablePam) -> Result<(), CliError> {
     let no = |why: String| CliError::NotDone(why);
-    let root_is_asked_by_pam = Sshd::for_user("root").map_err(no)?;
     let ssh = changes.iter().any(|change| change.service.as_str() == "sshd");
-    if ssh && root_is_asked_by_pam.is_some_and(|sshd| !sshd.uses_pam()) {
-        return Err(no(
-            "sshd does not ask PAM, so the gate would gate nothing there: write \"UsePAM yes\" into \
-                       sshd_config, and reload sshd"
-                .to_owned(),
-        ));
+    if let Some((wrong, fix)) = super::sshd_goes_around().map_err(no)?.filter(|_| ssh) {
+        return Err(no(format!("{wrong}: {fix}")));
     }
     let accounts = Accounts::read()?;
     let keys = spare::named(&asked.spare_user, &asked.spare_group, &accounts, Sshd::for_user)?;
@@ -192,7 +188,27 @@ fn spare_keys_work(folder: &Folder, changes: &[Change], asked: &EnablePam) -> Re
             })?;
         }
     }
+    let is_changed = |name: &str| changes.iter().any(|change| change.service.as_str() == name);
+    for name in ["sshd", "sudo"].into_iter().filter(|name| !is_changed(name) && after.text(name).is_some()) {
+        let door = status::door(&after, name, None);
+        one_passes(&door, &keys, &accounts, &tried).map_err(|why| {
+            no(format!("{name} as it is lets in none of these spare keys, so nothing was written: {why}"))
+        })?;
+    }
     Ok(())
+}
+
+/// One of the spare keys passes a door that stays as it is: without it nobody comes in, or does anything once in.
+fn one_passes(door: &Shown, keys: &[Account], accounts: &Accounts, tried: &Tried) -> Result<(), String> {
+    let mut why = "it is gated and names none of them, see `jit pam status`".to_owned();
+    let service = door.service.parse()?;
+    for key in keys.iter().filter(|key| door.state == "open" || door.names(key, accounts)) {
+        match tried.lets_in(&service, &key.name, key.uid) {
+            Ok(()) => return Ok(()),
+            Err(said) => why = format!("to {} it says: {said}", key.name),
+        }
+    }
+    Err(why)
 }
 
 /// What `--if-missing=open` gives and takes.

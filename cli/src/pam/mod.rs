@@ -59,7 +59,7 @@ pub fn doors() -> Result<Vec<Shown>, CliError> {
     Ok(status::doors(&files::all()?))
 }
 
-/// Whether sshd asks PAM, as root's login would be; else why that is not known.
-pub fn sshd_asks() -> Result<bool, String> {
-    Ok(sshd::Sshd::for_user("root")?.is_none_or(|sshd| sshd.uses_pam()))
+/// What keeps sshd from asking the gate, with what puts it right, as root's login would be; else why that is not known.
+pub fn sshd_goes_around() -> Result<Option<(String, String)>, String> {
+    Ok(sshd::Sshd::for_user("root")?.and_then(|sshd| sshd.asks_the_gate().err()))
 }

@@ -45,9 +45,22 @@ impl Sshd {
         self.0.get(key).is_some_and(|values| values.iter().any(|said| said == value))
     }
 
-    /// Whether it asks PAM at all.
-    pub fn uses_pam(&self) -> bool {
-        self.says("usepam", "yes")
+    /// Whether it asks PAM, by the service file of its own name; else what is wrong and what puts it right.
+    pub fn asks_the_gate(&self) -> Result<(), (String, String)> {
+        if !self.says("usepam", "yes") {
+            let fix = "write \"UsePAM yes\" into sshd_config, and reload sshd";
+            return Err((
+                "sshd does not ask PAM, so the gate gates nothing there".to_owned(),
+                fix.to_owned(),
+            ));
+        }
+        match self.0.get("pamservicename").and_then(|names| names.first()).filter(|name| *name != "sshd") {
+            None => Ok(()),
+            Some(name) => Err((
+                format!("sshd goes by /etc/pam.d/{name}, so the gate in /etc/pam.d/sshd gates nothing"),
+                "take PAMServiceName out of sshd_config, and reload sshd".to_owned(),
+            )),
+        }
     }
 
     /// Whether a password lets in.
@@ -142,6 +155,16 @@ mod tests {
         assert_eq!(by("yes"), (true, true));
         assert_eq!(by("without-password"), (false, true));
         assert_eq!((by("no"), by("forced-commands-only")), ((false, false), (false, false)));
+    }
+
+    #[test]
+    fn an_sshd_without_pam_or_by_another_file_is_not_gated() {
+        let asks = |text: &str| Sshd::parse(text).asks_the_gate().map_err(|(wrong, _)| wrong);
+        assert_eq!(asks("usepam yes"), Ok(()));
+        assert_eq!(asks("usepam yes\npamservicename sshd"), Ok(()));
+        assert!(asks("usepam no").unwrap_err().starts_with("sshd does not ask PAM"));
+        let elsewhere = asks("usepam yes\npamservicename bastion").unwrap_err();
+        assert!(elsewhere.starts_with("sshd goes by /etc/pam.d/bastion"), "{elsewhere}");
     }
 
     #[test]

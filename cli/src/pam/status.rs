@@ -2,6 +2,7 @@
 
 use super::files::{self, Files};
 use super::name::Door;
+use super::spare::{Account, Accounts};
 use super::undo::{self, Pending};
 use crate::output::Output;
 use crate::{CliError, table};
@@ -84,6 +85,12 @@ impl Shown {
         }
     }
 
+    /// Whether it names this account as a spare key, itself or by a group.
+    pub fn names(&self, account: &Account, accounts: &Accounts) -> bool {
+        let of_group = |group| accounts.members(group).is_some_and(|members| members.contains(account));
+        self.spare_users.contains(&account.name) || self.spare_groups.iter().any(|group| of_group(group))
+    }
+
     /// What puts right a door that is `wrong`, without opening it where that can be.
     pub fn mend(&self) -> String {
         let service = self.by.as_ref().unwrap_or(&self.service);
@@ -159,7 +166,7 @@ pub fn status(out: &mut Output) -> Result<(), CliError> {
 }
 
 /// One door, as its file and what that includes say.
-fn door(folder: &Folder, service: &str, pending: Option<&Pending>) -> Shown {
+pub fn door(folder: &Folder, service: &str, pending: Option<&Pending>) -> Shown {
     let mut shown = Shown { undo: pending.map(|pending| pending.undo), ..Shown::open(service) };
     let text = folder.text(service).unwrap_or_default();
     match gate(folder, service, Part::Account) {
