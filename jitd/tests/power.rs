@@ -179,7 +179,12 @@ fn with_the_power_cut_at_every_step_each_allow_that_was_answered_has_its_record(
             unanswered += ASKERS * ASKS - new.len() as u64;
             answered.extend(new);
             cuts += 1;
-            let keep = if (sweep + step) % 2 == 0 { Keep::Nothing } else { Keep::Some(sweep * STEPS + step) };
+            // Three sweeps cut the power and kill at every step.
+            let keep = match (sweep + step) % 3 {
+                0 => Keep::Nothing,
+                1 => Keep::Some(sweep * STEPS + step),
+                _ => Keep::All,
+            };
             host.disk.restart(keep).unwrap();
             let recorded = host.recorded();
             let lost: Vec<_> = answered.iter().filter(|tty| !recorded.contains_key(*tty)).collect();

@@ -116,6 +116,10 @@ fn man_and_completions() -> Result<()> {
     ] {
         let output =
             Command::new(target.join("release/jit")).args(arguments).output().context("running jit")?;
+        ensure!(
+            output.status.success() && !output.stdout.is_empty(),
+            "jit does not write {file}: {output:?}"
+        );
         std::fs::write(folder.join(file), output.stdout)?;
     }
     Ok(())

@@ -89,7 +89,10 @@ const LONG: &[Stage] = &[
             &[("JIT_SETTLES", "1")],
         )
     }),
-    ("bench", |_| bench::bench(bench::Bench::Gate)),
+    ("bench", |_| {
+        bench::bench(bench::Bench::Gate)?;
+        bench::bench(bench::Bench::Flood)
+    }),
 ];
 
 /// Runs the stages, or those of them that are named.

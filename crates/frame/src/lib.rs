@@ -12,9 +12,9 @@
 //! * An answer echoes nonce, subject and service. One that belongs to another question is no answer.
 //! * Verdicts are two bytes that differ in every bit; anything else is not a verdict.
 //!
-//! The daemon answers a question in the version it was asked in, for versions
-//! [`OLDEST`]`..=`[`VERSION`], so that a module and a daemon one release apart understand each other
-//! during an upgrade and a downgrade.
+//! There is one version so far, and anything in another is an error. Once there is a second, the daemon answers in
+//! the version it was asked in, from [`OLDEST`] on, so that a module and a daemon one release apart understand each
+//! other during an upgrade and a downgrade.
 //!
 //! [`Pairs`] is how both write a line of the log about what was asked.
 //!

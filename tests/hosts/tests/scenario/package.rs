@@ -20,6 +20,29 @@ fn the_daemon_may_do_little_on_its_host() {
 }
 
 #[test]
+fn it_comes_with_its_manual_and_what_shells_complete() {
+    let host = Host::gated("web-1").unwrap();
+    for page in [
+        "man8/pam_jit.8",
+        "man8/jitd.8",
+        "man1/jit.1",
+        "man5/jitd.toml.5",
+        "man5/policy.toml.5",
+        "man5/people.toml.5",
+    ] {
+        let (_, section) = page.rsplit_once('.').unwrap();
+        host.root(&format!("zcat /usr/share/man/{page}.gz")).ends_with(0).says(&format!(" {section} "));
+    }
+    for (shell, file) in [
+        ("bash", "bash-completion/completions/jit"),
+        ("zsh", "zsh/vendor-completions/_jit"),
+        ("fish", "fish/vendor_completions.d/jit.fish"),
+    ] {
+        host.root(&format!("jit completions {shell} | cmp - /usr/share/{file}")).ends_with(0);
+    }
+}
+
+#[test]
 fn an_upgrade_and_a_downgrade_refuse_nobody_and_start_no_sshd() {
     let host = Host::gated("web-1").unwrap();
     let (alice, _bob) = granted(&host);

@@ -199,6 +199,7 @@ fn nothing_is_written_that_could_lock_somebody_out_or_gate_nothing() {
         "account required pam_nowhere.so",
         "sshd as it would be lets spare key rescue not in",
     );
+    with("sudo", "account required pam_deny.so", "sudo as it is lets in none of these spare keys");
     host.root("mv /usr/lib/*/security/pam_jit.so /root/").ends_with(0);
     refused(&format!("{enable} --spare-user rescue"), "sshd as it would be lets spare key rescue not in");
     host.root("mv /root/pam_jit.so /usr/lib/*-linux-gnu/security/").ends_with(0);
@@ -229,7 +230,11 @@ fn an_upgrade_leaves_the_lines_and_a_removal_takes_them_before_the_module() {
     host.root("jit pam enable sshd --spare-user rescue --yes").ends_with(0);
     approve(&bob, &alice.ssh("true"));
     alice.ssh("sudo -n jit pam confirm").ends_with(0);
-    host.root("jit pam enable su su-l --if-missing=open --spare-group staff --yes")
+    host.root("jit pam enable su su-l --spare-group staff --yes")
+        .ends_with(1)
+        .says("sshd as it is lets in none of these spare keys")
+        .says("it is gated and names none of them");
+    host.root("jit pam enable su su-l --if-missing=open --spare-user rescue --spare-group staff --yes")
         .ends_with(0)
         .says("/etc/pam.d/su-l includes /etc/pam.d/su, which calls pam_jit.so in line");
     host.root("jit pam status")
@@ -289,6 +294,7 @@ fn the_doctor_finds_each_thing_that_is_wrong_and_says_what_puts_it_right() {
         found.ends_with(1).says(&format!("{{\"what\":\"{what}\",\"wrong\":")).says(words);
     };
     let module = "/usr/lib/*-linux-gnu/security/pam_jit.so";
+    let says = "printf '#!/bin/sh\\necho %s\\n'";
     for (breaks, what, words, mends) in [
         (
             format!("mv {module} /root/"),
@@ -322,6 +328,26 @@ fn the_doctor_finds_each_thing_that_is_wrong_and_says_what_puts_it_right() {
             "pam_acct_mgmt is false: sudo does not ask the gate",
             "rm /etc/sudoers.d/alice".to_owned(),
         ),
+        (
+            "echo 'Defaults pam_service=other' > /etc/sudoers.d/alice".to_owned(),
+            "sudoers",
+            "sudo goes by /etc/pam.d/other, not by its own file",
+            "rm /etc/sudoers.d/alice".to_owned(),
+        ),
+        (
+            "mount -t tmpfs -o size=8m tmpfs /var/lib/jitd".to_owned(),
+            "disk",
+            "less than 200 MB are free under /var/lib/jitd",
+            "umount /var/lib/jitd".to_owned(),
+        ),
+        (
+            "mkdir /srv/small && mount -t tmpfs -o size=8m tmpfs /srv/small && sed -i '1istate = \"/srv/small\"' /etc/jitd/jitd.toml".to_owned(),
+            "disk",
+            "less than 200 MB are free under /srv/small",
+            "umount /srv/small; sed -i 1d /etc/jitd/jitd.toml".to_owned(),
+        ),
+        // As the kernel of this machine says it, which is no test's to change.
+        (format!("{says} no > /usr/bin/timedatectl"), "clock", "a time service", format!("{says} yes > /usr/bin/timedatectl")),
         (
             "chmod 666 /run/jitd/gate.sock".to_owned(),
             "sockets",

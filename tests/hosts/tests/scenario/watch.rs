@@ -43,18 +43,29 @@ fn every_door_is_listed_and_one_that_is_open_without_its_module_says_so() {
     let alice = host.person("alice", &[]).unwrap();
     host.person("bob", &["jit-approvers"]).unwrap();
     host.jitd_is_up();
+    // As their packages bring them.
+    let others = ["polkit-1", "cockpit", "atd", "gdm-password", "lightdm"];
+    for other in others {
+        host.root(&format!("cp -n /etc/pam.d/cron /etc/pam.d/{other}")).ends_with(0);
+    }
     let doors: serde_json::Value = serde_json::from_str(&host.root("jit pam status --json").out).unwrap();
     let state = |name: &str| {
         let door = doors.as_array().unwrap().iter().find(|door| door["service"] == name);
         door.map(|door| door["state"].as_str().unwrap().to_owned())
     };
-    for (door, is) in
-        [("sshd", "gated"), ("sudo", "gated"), ("login", "open"), ("cron", "open"), ("other", "open")]
-    {
-        assert_eq!(state(door).as_deref(), Some(is), "{door}: {doors}");
+    for door in ["sshd", "sudo", "su"] {
+        assert_eq!(state(door).as_deref(), Some("gated"), "{door}: {doors}");
+    }
+    for door in ["login", "cron", "systemd-user", "other"].into_iter().chain(others) {
+        assert_eq!(state(door).as_deref(), Some("open"), "{door}: {doors}");
     }
     assert_eq!((state("passwd"), state("common-auth")), (None, None), "{doors}");
-    host.root("jit pam status").says("the console: the spare way in");
+    host.root("jit pam status")
+        .says("the console: the spare way in")
+        .says("passwords that polkit asks for")
+        .says("logins over the web")
+        .says("logins at a screen")
+        .says("user managers, which each login starts");
 
     host.root("jit pam disable --all --force").ends_with(0);
     host.root("jit pam enable sshd --spare-user rescue --if-missing=open --yes")
