@@ -5,7 +5,7 @@ use crate::{Caller, Desk, DeskError, Ground, Key, RequestFilter, Store, limits};
 use access::GrantId;
 use api::{NewReview, NewVerdict, RequestView, Reviewed, Which};
 use std::sync::Arc;
-use workflow::{Event, Narrowing, Request, RequestState, Review, ReviewVerdict, step};
+use workflow::{Event, Narrowing, Request, RequestState, Review, ReviewVerdict, Step, step};
 
 impl<S: Store> Desk<S> {
     /// Requests that the caller may see, newest first.
@@ -46,6 +46,13 @@ impl<S: Store> Desk<S> {
         let request = self.find_request(id)?;
         let seen = visible_in(&self.worlds.world(), self.clock.now(), &request, caller);
         seen.ok_or_else(|| no_request(id))
+    }
+
+    /// The steps that a request must pass which its reader may see, by the rule that covers it now; none without a rule.
+    pub fn steps_of(&self, view: &RequestView) -> Result<Vec<Step>, DeskError> {
+        let request = self.find_request(&view.ask.id.to_string())?;
+        let rule = self.worlds.world().rule(&request.ask, self.clock.now()).ok();
+        Ok(rule.map(|rule| rule.steps_of(&request)).unwrap_or_default())
     }
 
     /// An approver answers, or somebody looks at a break glass afterwards.

@@ -26,7 +26,7 @@ pub const OWN: u32 = 20;
 /// Labels that can be chosen from; with more of them hosts are named.
 pub const LABELS: usize = 200;
 
-/// Sessions of one past grant that are looked at for how long it was used.
+/// Sessions of one grant that a timeline looks at, the first.
 pub const USES: u32 = 50;
 
 /// Records that one search looks through before it says where to go on: some hundredths of a second.

@@ -19,6 +19,7 @@ mod page;
 mod people;
 mod picture;
 mod policy;
+mod recent;
 mod request;
 mod sign_in;
 mod tables;

@@ -2,32 +2,31 @@
 
 use super::entering::Visitor;
 use super::guard::{self, Answer, Call};
-use super::limits;
-use super::page::{asks, elsewhere, length, names, once, time};
-use crate::inbox::{self, Past};
+use super::page::{asks, elsewhere, names, once, time};
+use super::recent;
 use crate::site::Site;
-use access::{Login, Span, Text, Time};
-use api::{AskGrants, GrantView, NewReview, NewVerdict, RequestView};
+use access::{Person, Span, Text};
+use api::{NewReview, NewVerdict, RequestView};
 use axum::extract::{Path, State};
 use axum::response::Response;
-use chrono::TimeDelta;
 use desk::DeskError;
 use maud::{Markup, html};
+use std::collections::BTreeSet;
 use std::sync::Arc;
-use workflow::{Decider, Narrowing, RequestState, ReviewVerdict};
+use workflow::{Afterwards, Decider, Kind, Narrowing, RequestState, Review, ReviewVerdict, Step};
 
 /// The request.
 pub async fn show(State(site): State<Arc<Site>>, Path(id): Path<String>, call: Call) -> Response {
     guard::shown(site, call, move |site, visitor| {
         let request = site.desk.show_request(&visitor.caller, &id)?;
-        let recent = recent(site, visitor, &request)?;
+        let recent = recent::of(site, visitor, &request.ask)?;
         let waits = matches!(request.state, RequestState::Pending { .. });
         let own = [&request.ask.person, &request.ask.asked_by].contains(&&visitor.caller.person);
         Ok(Answer::Page(
             "Request",
             html! {
                 p.lead { (request.ask.person) ": " (asks(&request.ask)) }
-                (facts(&request))
+                (facts(&request, &site.desk.steps_of(&request)?))
                 @if request.yours_to_review { (decide(site, visitor, &request)?) }
                 @if waits && own {
                     form method="post" action={ "/web/requests/" (request.ask.id) "/cancel" } {
@@ -36,18 +35,19 @@ pub async fn show(State(site): State<Arc<Site>>, Path(id): Path<String>, call: C
                     }
                 }
                 h2 { "The same access lately" }
-                (used(&recent))
+                (recent::shown(&recent))
             },
         ))
     })
     .await
 }
 
-fn facts(request: &RequestView) -> Markup {
+fn facts(request: &RequestView, steps: &[Step]) -> Markup {
     let ask = &request.ask;
     html! {
         dl {
-            dt { "State" } dd { (state(&request.state)) }
+            dt { "State" } dd { (state(request)) }
+            @if let Some(glass) = &request.afterwards { dt { "Afterwards" } dd { (afterwards(request, glass)) } }
             dt { "Why" } dd { (ask.reason) }
             @if let Some(ticket) = &ask.ticket { dt { "Ticket" } dd { (ticket) } }
             dt { "Hosts" } dd { (names(&ask.hosts)) }
@@ -59,42 +59,116 @@ fn facts(request: &RequestView) -> Markup {
             dd { (time(ask.asked_at)) @if let Some(source) = ask.source { " from " (source) } ", " (ask.channel.code()) }
             @if let Some(starts) = ask.starts { dt { "From" } dd { (time(starts)) } }
             dt { "Rule" } dd { (request.rule) }
-            dt { "Steps" }
-            dd { (request.needs) " must approve; " (approvals(request)) " did" }
-            dt { "Could approve" }
-            dd { @if request.could_approve.is_empty() { "nobody now" } @else { (names(&request.could_approve)) } }
+            @if request.state.is_pending() {
+                dt { "Steps" }
+                dd {
+                    @if steps.is_empty() { "no rule covers it now" } @else {
+                        (agreed(request)) " of " (request.needs) " agreed" @if steps.len() > 1 { ", each for one step" }
+                        ol.steps { @for step in steps { (step_item(request, step)) } }
+                    }
+                }
+            }
             @if let Some(at) = request.escalates { dt { "Others may from" } dd { (time(at)) } }
             @for review in &request.reviews {
                 dt { "Review" }
                 dd {
                     (review.by) @match &review.verdict {
-                        ReviewVerdict::Approve { narrowing } => {
-                            " approved" @if let Some(length) = narrowing.length { " for " (length) }
-                        }
+                        ReviewVerdict::Approve { narrowing } => { " approved" (cut(narrowing)) }
                         ReviewVerdict::Deny => " denied",
                     }
-                    ", " (time(review.at))
-                    @if let Some(comment) = &review.comment { ": " (comment) }
+                    (when_and_why(review))
                 }
             }
+            @if let Some(left) = left(request) { dt { "Left of it" } dd { (left) } }
             dt { "Id" } dd { code { (ask.id) } }
         }
     }
 }
 
-fn approvals(request: &RequestView) -> usize {
-    request.reviews.iter().filter(|review| matches!(review.verdict, ReviewVerdict::Approve { .. })).count()
+/// A step, who agreed of those who may, and who else could.
+fn step_item(request: &RequestView, step: &Step) -> Markup {
+    let yes = approvers(request);
+    let of_step = |person: &&Person| step.from.contains(*person);
+    let (agreed, could): (Vec<_>, Vec<_>) =
+        request.could_approve.iter().filter(of_step).partition(|person| yes.contains(person));
+    html! {
+        li {
+            (step.need) " of " (step.named) "; could: " (people(&could))
+            @if !agreed.is_empty() { "; agreed: " (people(&agreed)) }
+        }
+    }
 }
 
-fn state(state: &RequestState) -> Markup {
+fn people<T: std::fmt::Display>(people: &[T]) -> String {
+    if people.is_empty() { "nobody now".to_owned() } else { names(people) }
+}
+
+fn approvers(request: &RequestView) -> BTreeSet<&Person> {
+    let yes = |review: &&Review| matches!(review.verdict, ReviewVerdict::Approve { .. });
+    request.reviews.iter().filter(yes).map(|review| &review.by).collect()
+}
+
+/// How many agreed and still may; others' voices do not count.
+fn agreed(request: &RequestView) -> usize {
+    let yes = approvers(request);
+    request.could_approve.iter().filter(|person| yes.contains(person)).count()
+}
+
+/// What a narrowing leaves.
+fn cut(narrowing: &Narrowing) -> String {
+    let length = narrowing.length.map(|length| format!("for {length}"));
+    let hosts = narrowing.hosts.as_ref().map(|hosts| format!("on {} alone", names(hosts)));
+    let services = narrowing.services.as_ref().map(|services| format!("for {} alone", names(services)));
+    let words: Vec<String> = [length, hosts, services].into_iter().flatten().collect();
+    if words.is_empty() { String::new() } else { format!(" {}", words.join(", ")) }
+}
+
+/// What all narrowings so far leave, where that is less than was asked for.
+fn left(request: &RequestView) -> Option<String> {
+    let (ask, left) = (&request.ask, &request.left);
+    let less = Narrowing {
+        length: left.length.filter(|length| *length != ask.length),
+        hosts: left.hosts.clone().filter(|hosts| *hosts != ask.hosts),
+        services: left.services.clone().filter(|services| *services != ask.services),
+    };
+    (less != Narrowing::default()).then(|| cut(&less).trim_start().to_owned())
+}
+
+fn when_and_why(review: &Review) -> Markup {
+    html! { ", " (time(review.at)) @if let Some(comment) = &review.comment { ": " (comment) } }
+}
+
+/// What becomes of a break glass afterwards.
+fn afterwards(request: &RequestView, glass: &Afterwards) -> Markup {
+    html! {
+        @match &glass.review {
+            Some(review) => {
+                (review.by) " looked at it: "
+                @match review.verdict {
+                    ReviewVerdict::Approve { .. } => "it was in order",
+                    ReviewVerdict::Deny => "it was not in order",
+                }
+                (when_and_why(review))
+            }
+            None => {
+                @if glass.overdue { strong { "Overdue: nobody looked at it by " (time(glass.due)) } }
+                @else { "Somebody must look at it by " (time(glass.due)) }
+                "; could: " (people(&request.could_approve))
+            }
+        }
+    }
+}
+
+fn state(request: &RequestView) -> Markup {
     let by = |by: &Decider| match by {
+        _ if request.ask.kind == Kind::BreakGlass => format!("by {}, who broke glass", request.ask.person),
         Decider::People(people) => format!("by {}", names(people)),
         Decider::Rule { saw } => format!("by the rule itself: {}", names(saw)),
         Decider::Policy { why } => format!("by the policy: {why}"),
     };
     html! {
-        span.state data-state=(state.code()) { (state.code()) }
-        @match state {
+        span.state data-state=(request.state.code()) { (request.state.code()) }
+        @match &request.state {
             RequestState::Pending { until } => { " until " (time(*until)) }
             RequestState::Approved { at, grant, by: who } => {
                 " " (time(*at)) " " (by(who)) ", " a href={ "/web/grants/" (grant) } { "grant " (grant) }
@@ -109,6 +183,9 @@ fn state(state: &RequestState) -> Markup {
 }
 
 fn decide(site: &Site, visitor: &Visitor, request: &RequestView) -> Result<Markup, DeskError> {
+    // A break glass is looked at as it was.
+    let afterwards = request.afterwards.is_some();
+    let (yes, no) = if afterwards { ("It was in order", "It was not: revoke") } else { ("Approve", "Deny") };
     Ok(html! {
         h2 { "Your review" }
         @if let Err(why) = &visitor.caller.reviews {
@@ -121,83 +198,21 @@ fn decide(site: &Site, visitor: &Visitor, request: &RequestView) -> Result<Marku
                 (once(visitor)?)
                 // What was seen is what is approved.
                 input type="hidden" name="digest" value=(request.digest);
-                label {
-                    "For no longer than"
-                    input name="length" placeholder=[request.left.length] aria-describedby="length";
+                @if !afterwards {
+                    label {
+                        "For no longer than"
+                        input name="length" placeholder=[request.left.length] aria-describedby="length";
+                    }
+                    p.small #length { "Like 30m or 1h30m; as asked if left out. Counts only for an approval." }
                 }
-                p.small #length { "Like 30m or 1h30m; as asked if left out. Counts only for an approval." }
                 label { "Comment" input name="comment" autocomplete="off"; }
                 p.buttons {
-                    button.yes name="verdict" value="approve" { "Approve" }
-                    button.no name="verdict" value="deny" { "Deny" }
+                    button.yes name="verdict" value="approve" { (yes) }
+                    button.no name="verdict" value="deny" { (no) }
                 }
             }
         }
     })
-}
-
-/// A past grant of the same access, and what it was used for.
-struct Recent {
-    view: GrantView,
-    sessions: Vec<Past>,
-}
-
-/// Past grants of the same person on one of the same hosts, as far as the reader may see them.
-fn recent(site: &Site, visitor: &Visitor, request: &RequestView) -> Result<Vec<Recent>, DeskError> {
-    let ask = &request.ask;
-    let Some(login) = ask.names.first().cloned().or_else(|| Login::parse(ask.person.as_str()).ok()) else {
-        return Ok(Vec::new());
-    };
-    let of_them = AskGrants { user: Some(login), host: None, all: true };
-    let mut grants = site.desk.grants(&visitor.caller, &of_them, desk::limits::LIST)?;
-    grants.retain(|view| {
-        let same_host = view.grant.hosts.iter().any(|host| ask.hosts.contains(host));
-        let same_service = view.grant.services.iter().any(|service| ask.services.contains(service));
-        same_host && same_service && view.grant.request != ask.id
-    });
-    grants.truncate(limits::RECENT);
-    let used = |view: GrantView| {
-        let id = view.grant.id;
-        let sessions = site.ledger.read(|connection| inbox::past_of(connection, id, limits::USES))?;
-        Ok(Recent { view, sessions })
-    };
-    grants.into_iter().map(used).collect()
-}
-
-/// How long somebody was in by a grant: from the first that came in to the last that left, where all did.
-fn used_for(sessions: &[Past]) -> Option<TimeDelta> {
-    let opened = sessions.iter().map(|past| past.opened).min()?;
-    let ended: Option<Vec<Time>> = sessions.iter().map(|past| past.ended).collect();
-    ended?.into_iter().max().map(|ended| ended - opened)
-}
-
-fn used(grants: &[Recent]) -> Markup {
-    let lengths: Vec<TimeDelta> = grants.iter().filter_map(|recent| used_for(&recent.sessions)).collect();
-    html! {
-        @if grants.is_empty() { p { "None that you may see." } } @else {
-            @if let (Some(least), Some(most)) = (lengths.iter().min(), lengths.iter().max()) {
-                p {
-                    "Used " (lengths.len()) @if lengths.len() == 1 { " time" } @else { " times" } ": "
-                    @if least == most { (length(*least)) } @else { (length(*least)) " to " (length(*most)) }
-                }
-            }
-            ul {
-                @for Recent { view, sessions } in grants {
-                    li {
-                        (time(view.grant.approved_at)) ": "
-                        a href={ "/web/grants/" (view.grant.id) } { (names(&view.grant.services)) " on " (names(&view.grant.hosts)) }
-                        ", rule " (view.grant.rule)
-                        @match (sessions.len(), used_for(sessions)) {
-                            (0, _) => ", no session is known",
-                            (1, Some(used)) => { ", used for " (length(used)) },
-                            (count, Some(used)) => { ", used for " (length(used)) " in " (count) " sessions" },
-                            (_, None) => ", in use",
-                        }
-                    }
-                }
-            }
-        }
-    }
 }
 
 /// Approves or denies.

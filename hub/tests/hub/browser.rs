@@ -10,6 +10,7 @@ use api::{NewReview, NewVerdict, Roles, Scope};
 use serde_json::json;
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::Path;
+use testbed::teams::TENANT;
 
 /// Somebody asks by the API and somebody agrees. The request and the grant.
 fn granted(hub: &Hub, person: &str, host: &str, reason: &str) -> (String, String) {
@@ -50,8 +51,17 @@ fn command(
 #[test]
 fn every_page_is_fit_for_every_reader_and_breaks_no_policy_of_its_own() {
     testbed::install(&[("chromium", "chromium")]).unwrap();
-    let room = Room::new();
+    let keys = tempfile::tempdir().unwrap();
+    let key = crate::outbox::secret(keys.path(), "ops.key", &format!("{}=", "A".repeat(43)));
+    let chat = format!("[[teams_webhook]]\nname = \"ops\"\ntenant = \"{TENANT}\"\nkey = \"{key}\"\n");
+    let room = Room::with(&chat);
     let hub = &room.hub;
+    for person in ["alice", "admin"] {
+        hub.sql(&format!(
+            "INSERT INTO teams_account (tenant, account, person, name, chat, linked_ms, seq) \
+             VALUES ('{TENANT}', 'aaaaaaaa-0000-0000-0000-{person}', '{person}', '{person}', '29:{person}', 0, 1)"
+        ));
+    }
     room.provider.is("u-17");
     let admin = hub.client(&hub.admin);
     admin
@@ -72,6 +82,10 @@ fn every_page_is_fit_for_every_reader_and_breaks_no_policy_of_its_own() {
     let (mut beside, mut beside_said, page) = command(hub, "a", &[]);
     let (mut anywhere, mut anywhere_said, asked) = command(hub, "d", &["--device", "--json"]);
     let asked: serde_json::Value = serde_json::from_str(&asked).unwrap();
+    // One that nobody lets in is there in every look.
+    let (mut unanswered, _said, waits) = command(hub, "u", &["--device", "--json"]);
+    let waits: serde_json::Value = serde_json::from_str(&waits).unwrap();
+    let device = format!("/web/device?code={}", waits["code"].as_str().unwrap());
 
     let shots = Path::new(env!("CARGO_TARGET_TMPDIR")).join("pages");
     let plan = json!({
@@ -84,13 +98,16 @@ fn every_page_is_fit_for_every_reader_and_breaks_no_policy_of_its_own() {
         "pages": {
             "alice": {
                 "inbox": "/web", "ask": "/web/ask", "grants": "/web/grants", "grant": format!("/web/grants/{grant}"),
-                "tokens": "/web/tokens", "refused": "/web/journal"
+                "tokens": "/web/tokens", "refused": "/web/journal", "chats": "/web/teams", "login": page, "device": device,
+                "word": "/web/device"
             },
+            "nobody": { "sign-in": "/web/grants", "link": link(hub, "dave") },
             "bob": { "review": waiting, "request": format!("/web/requests/{request}") },
             "admin": {
                 "hosts": "/web/hosts", "sessions": "/web/sessions", "timeline": "/web/timeline?days=1",
                 "policy": "/web/policy?hosts=db-7&services=ssh&user=alice", "people": "/web/people",
-                "journal": "/web/journal?words=alice", "journal-host": "/web/journal?host=db-7", "nothing": "/web/nothing"
+                "journal": "/web/journal?words=alice", "journal-host": "/web/journal?host=db-7", "nothing": "/web/nothing",
+                "chats-of-all": "/web/teams"
             },
         }
     });
@@ -104,7 +121,9 @@ fn every_page_is_fit_for_every_reader_and_breaks_no_policy_of_its_own() {
     }
     assert!(node.ends(), "{all}");
     // Each page by day, by night and on a telephone, and six on the way.
-    assert!(all.contains("54 looks, 0 findings"), "{all}");
+    assert!(all.contains("75 looks, 0 findings"), "{all}");
+    unanswered.kill().unwrap();
+    unanswered.wait().unwrap();
     for (child, said) in [(&mut beside, &mut beside_said), (&mut anywhere, &mut anywhere_said)] {
         let mut words = String::new();
         said.read_to_string(&mut words).unwrap();

@@ -106,8 +106,8 @@ impl Room {
         Self::with("")
     }
 
-    /// The same with this line at the head of its configuration.
-    fn with(line: &str) -> Self {
+    /// The same with this at the head of its configuration.
+    pub fn with(line: &str) -> Self {
         // Free now, and nobody else's in the moment until it is taken.
         let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let folder = tempfile::tempdir().unwrap();
