@@ -59,6 +59,14 @@ pub struct Rates {
     pub all: Option<Rate>,
 }
 
+impl Rates {
+    /// What is left between two in the long run.
+    pub fn between(self) -> Duration {
+        let between = self.all.map(|all| Duration::try_from_secs_f64(1.0 / all.per_second));
+        between.and_then(Result::ok).unwrap_or_default()
+    }
+}
+
 /// What is to be sent.
 pub struct Parcel {
     /// To whom, as [`Channel::hears`] said.

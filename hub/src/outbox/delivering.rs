@@ -89,6 +89,7 @@ impl Outbox {
 struct Lane {
     channel: Arc<dyn Channel>,
     pace: Pace,
+    doubt: Arc<Doubt>,
     under_way: usize,
 }
 
@@ -98,7 +99,6 @@ struct Delivering {
     channels: Vec<Arc<dyn Channel>>,
     lanes: Vec<Lane>,
     collecting: Collecting,
-    doubt: Arc<Doubt>,
     /// What this process holds rows by.
     holder: String,
     deliveries: Handle,
@@ -137,6 +137,7 @@ pub fn start(
     let lanes = channels.iter().map(|channel| Lane {
         channel: Arc::clone(channel),
         pace: Pace::default(),
+        doubt: Arc::default(),
         under_way: 0,
     });
     let mut delivering = Delivering {
@@ -144,7 +145,6 @@ pub fn start(
         lanes: lanes.collect(),
         channels,
         collecting,
-        doubt: Arc::default(),
         holder: getrandom::u64().map(|bits| format!("{bits:016x}")).map_err(|why| why.to_string())?,
         deliveries: deliveries.handle().clone(),
         bell: bell.clone(),
@@ -282,13 +282,12 @@ impl Delivering {
     fn send(&mut self) -> Result<Duration, DeskError> {
         let (now, instant) = (self.site.clock.time(), Instant::now());
         let mut waits = limits::LOOK;
-        let mut waiting_in_all = 0;
         for place in 0..self.lanes.len() {
             let Some(lane) = self.lanes.get_mut(place) else { continue };
             let free = limits::AT_ONCE.saturating_sub(lane.under_way);
             let name = lane.channel.name().to_owned();
             let (waiting, next) = self.site.ledger.read(|sql| rows::waiting(sql, &name, now))?;
-            waiting_in_all += waiting;
+            lane.doubt.wait(usize::try_from(waiting).unwrap_or(usize::MAX));
             if let Some(next) = next {
                 waits = waits.min((next - now).to_std().unwrap_or_default());
             }
@@ -317,18 +316,17 @@ impl Delivering {
                 Ok(held)
             })?;
             lane.under_way += held.len();
-            let channel = Arc::clone(&lane.channel);
+            let (channel, doubt) = (Arc::clone(&lane.channel), Arc::clone(&lane.doubt));
             for row in held {
-                self.deliver(place, Arc::clone(&channel), row, now);
+                self.deliver(place, Arc::clone(&channel), doubt.passage(rates.between()), row, now);
             }
         }
-        self.doubt.wait(usize::try_from(waiting_in_all).unwrap_or(usize::MAX));
         Ok(waits)
     }
 
-    fn deliver(&self, place: usize, channel: Arc<dyn Channel>, row: Row, now: Time) {
+    fn deliver(&self, place: usize, channel: Arc<dyn Channel>, passage: Passage, row: Row, now: Time) {
         let (site, tell) = (Arc::clone(&self.site), self.bell.tell.clone());
-        let passage = Arc::new(self.doubt.passage());
+        let passage = Arc::new(passage);
         self.deliveries.spawn(async move {
             let (held, way) = (row.clone(), Arc::clone(&passage));
             let mut task = tokio::spawn(async move { attempt(site, channel, held, now, &way).await });

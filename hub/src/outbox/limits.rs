@@ -70,10 +70,10 @@ pub const ERROR: usize = 500;
 pub const LISTED: u32 = 200;
 
 /// Something that may have been taken and is not written down as sent yet holds up the next for so long at most; with many
-/// waiting for the parts of [`DOUBT_ALL`] that there are of them. So a kill has at most one sent twice, where what takes it
-/// answers in that time.
+/// waiting for the parts of [`DOUBT_ALL`] that there are of them, and no less than the channel leaves between two. So a kill
+/// has at most one sent twice where what takes it answers in that time, else as many as are begun until it answers.
 pub const DOUBT: Duration = Duration::from_millis(250);
-/// See [`DOUBT`]: 200 recipients are served within 2 s however slow each is.
+/// See [`DOUBT`]: 200 recipients of a channel without a rate are served within 2 s however slow each is.
 pub const DOUBT_ALL: Duration = Duration::from_millis(1200);
 
 /// Recipients whose pace is remembered at once; more forget those that have not been heard of for longest.

@@ -280,7 +280,8 @@ pub fn settle(sql: &dyn Sql, row: &Row, holder: &str, came: &Came, now: Time) ->
             &[channel, recipient, &about, event, &holder, &row.wanted, reference, &now],
         )?,
         Came::Over(why) => sql.execute(
-            "UPDATE outbox SET holder = NULL, over = CASE WHEN wanted > ?8 THEN 0 ELSE 2 END, error = ?6, at_ms = ?7 \
+            "UPDATE outbox SET holder = NULL, over = CASE WHEN wanted > ?8 THEN 0 ELSE 2 END, error = ?6, at_ms = ?7, \
+             due_ms = ?7 \
              WHERE channel = ?1 AND recipient = ?2 AND about = ?3 AND event = ?4 AND holder = ?5",
             &[channel, recipient, &about, event, &holder, &in_short(why), &now, &row.wanted],
         )?,
@@ -469,7 +470,13 @@ mod tests {
         happened(8);
         assert!(due_for(sql, 99).is_empty(), "the same again is nothing new");
         update_copies(sql, about, (Kind::Change(Change::Expired), 9), true, at(4)).unwrap();
-        assert_eq!(due(sql, "mail", at(4), 9).unwrap()[0].reference.as_deref(), Some("x"));
+        let last = due(sql, "mail", at(4), 9).unwrap().remove(0);
+        assert_eq!(last.reference.as_deref(), Some("x"));
+        // What is given up holds up nothing that came meanwhile.
+        hold(sql, &last, "me", at(4)).unwrap();
+        happened(10);
+        settle(sql, &last, "me", &Came::Over("no".to_owned()), at(5)).unwrap();
+        assert_eq!(due(sql, "mail", at(5), 9).unwrap()[0].wanted, 10);
     }
 
     #[test]

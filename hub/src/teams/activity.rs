@@ -38,6 +38,8 @@ pub struct Activity {
     pub value: Value,
     /// `remove` where the bot was taken away.
     pub action: String,
+    /// Who left: a bot that was taken away too.
+    pub members_removed: Vec<Account>,
 }
 
 /// Somebody.
@@ -105,6 +107,18 @@ impl Activity {
     pub fn account(&self) -> Option<String> {
         let (id, chat) = (&self.from.aad_object_id, &self.from.id);
         (is_guid(id) && chat.len() <= limits::NAME).then(|| id.to_lowercase())
+    }
+
+    /// Whether the bot with this application id was taken away.
+    pub fn takes_away(&self, app_id: &str) -> bool {
+        let is_it = |member: &Account| {
+            member.id.strip_prefix("28:").is_some_and(|id| id.eq_ignore_ascii_case(app_id))
+        };
+        match self.kind.as_str() {
+            "installationUpdate" => self.action.starts_with("remove"),
+            "conversationUpdate" => self.members_removed.iter().any(is_it),
+            _ => false,
+        }
     }
 
     /// Where a message for all of it goes: the channel, not the thread that somebody wrote in.

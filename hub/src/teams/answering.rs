@@ -101,7 +101,7 @@ fn keep_place(site: &Site, teams: &Teams, activity: &Activity) -> Result<(), Des
         return Ok(());
     }
     let before = site.ledger.read(|sql| rows::place(sql, &tenant, &conversation))?;
-    if activity.kind == "installationUpdate" && activity.action.starts_with("remove") {
+    if activity.takes_away(&teams.settings.app_id) {
         if before.is_some() {
             site.ledger.write(move |tx| rows::drop_place(tx.connection(), &tenant, &conversation))?;
         }

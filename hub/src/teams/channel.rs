@@ -219,7 +219,8 @@ impl Cards {
 fn announced(card: &Value, picture: &Picture) -> Value {
     let mut message = message(card);
     if let Some(fields) = message.as_object_mut() {
-        fields.insert("summary".to_owned(), card.get("fallbackText").cloned().unwrap_or_default());
+        let said = card.get("fallbackText").and_then(Value::as_str).unwrap_or_default();
+        fields.insert("summary".to_owned(), card::plain(said).into());
         if picture.request.ask.kind == workflow::Kind::BreakGlass {
             fields.insert("importance".to_owned(), json!("urgent"));
         }

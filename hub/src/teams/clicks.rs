@@ -52,7 +52,7 @@ impl Said {
     pub fn in_words(self) -> String {
         match self {
             Self::Card(card) => {
-                card.get("fallbackText").and_then(Value::as_str).map(card::escape).unwrap_or_default()
+                card.get("fallbackText").and_then(Value::as_str).unwrap_or_default().to_owned()
             }
             Self::Text(text) | Self::Wrong(text) | Self::Unable(text) => text,
         }

@@ -22,6 +22,16 @@ pub fn escape(text: &str) -> String {
     escaped.replace('&', "&amp;")
 }
 
+/// An escaped text as it is written where Markdown means nothing.
+pub fn plain(escaped: &str) -> String {
+    let mut plain = String::with_capacity(escaped.len());
+    let mut chars = escaped.chars();
+    while let Some(c) = chars.next() {
+        plain.extend(if c == '\\' { chars.next() } else { Some(c) });
+    }
+    plain.replace("&amp;", "&")
+}
+
 /// As much of a text as these bytes take, with a mark where there is more.
 pub fn cut(text: &str, bytes: usize) -> String {
     match text.get(..text.floor_char_boundary(bytes)) {
@@ -46,9 +56,11 @@ mod tests {
             ("a <at>bob</at> & c", "a \\<at\\>bob\\</at\\> &amp; c"),
             ("{{DATE(2026-01-01T00:00:00Z,SHORT)}}", "\\{\\{DATE(2026-01-01T00:00:00Z,SHORT)\\}\\}"),
             ("C:\\temp", "C:\\\\temp"),
+            ("svc_x &amp; \\&", "svc\\_x &amp;amp; \\\\&amp;"),
             ("\u{05d0}\u{05d1} \u{0645}", "\u{05d0}\u{05d1} \u{0645}"),
         ] {
             assert_eq!(escape(written), escaped);
+            assert_eq!(plain(escaped), written);
         }
     }
 

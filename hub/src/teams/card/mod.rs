@@ -7,7 +7,7 @@ mod markdown;
 #[cfg(test)]
 mod tests;
 
-pub use markdown::escape;
+pub use markdown::{escape, plain};
 
 use super::limits;
 use crate::chats::picture::Picture;

@@ -49,6 +49,14 @@ time = { pending = "20s" }
 approve = [{ from = ["group:leads"] }]
 
 [[rule]]
+id = "heard"
+who = { groups = ["dev"] }
+where = { hosts = ["db-8"] }
+what = { services = ["ssh"] }
+approve = [{ from = ["group:leads"] }]
+tell = ["user:erin"]
+
+[[rule]]
 id = "glass"
 who = { groups = ["dev"] }
 where = { hosts = ["db-6"] }
@@ -83,7 +91,7 @@ pub(super) fn new(host: &str, service: &str, length: &str, reason: &str) -> NewR
 /// The hosts of the policy, known to a hub that serves from then on.
 pub(super) fn with_hosts(policy: &str) -> (Hub, Double) {
     let (mut hub, double) = hub_of(policy, PEOPLE);
-    for n in 2..=6 {
+    for n in [2, 3, 4, 5, 6, 8] {
         hub.sql(&format!(
             "INSERT INTO host (name, labels, key, machine, joined, joined_ms, seq) VALUES ('db-{n}', '{{}}', '', '', x'', 0, 1)"
         ));
@@ -197,6 +205,29 @@ fn a_denial_says_why_and_who_asked_is_told() {
 }
 
 #[test]
+fn whoever_a_rule_tells_has_the_card_and_who_asked_is_told_of_the_approval() {
+    let (hub, double) = with_hosts(POLICY);
+    let (bob, asker, told) =
+        (linked(&hub, &double, "bob"), linked(&hub, &double, "alice"), linked(&hub, &double, "erin"));
+    let id = Asker::of(&hub, "alice").asks("db-8", "why");
+    let (message, _) = double.card(&bob.personal(), &id);
+    double.card(&told.personal(), &id);
+    double.click(&click(&message, "approve", &bob));
+    for of in [&asker, &told] {
+        double.card(&of.personal(), "Approved by bob. Active until");
+    }
+    let words = |of: &Account| -> Vec<String> {
+        let texts = double.messages(&of.personal());
+        texts.iter().filter_map(|one| one["versions"][0]["text"].as_str().map(str::to_owned)).collect()
+    };
+    // A card that changes rings at nobody.
+    soon("a word to alice", || {
+        words(&asker).iter().any(|text| text.contains(&id) && text.contains("Approved by bob. Active until"))
+    });
+    assert_eq!(words(&told), [""; 0]);
+}
+
+#[test]
 fn two_approve_and_every_copy_follows() {
     let (hub, double) = with_hosts(POLICY);
     let (bob, carol, asker) =
@@ -296,6 +327,28 @@ fn an_old_client_that_submits_is_understood_and_sees_the_card_change() {
     assert_eq!(double.asks("click", &says)["answers"][0]["status"], 200);
     double.card(&bob.personal(), "Approved by bob. Active until");
     assert!(!alice.sees(&id).state.is_pending());
+}
+
+#[test]
+fn a_name_reads_as_it_is_written_in_a_message_and_in_what_is_said_of_a_card() {
+    let people = format!("{PEOPLE}[svc_x]\ngroups = [\"dev\"]\n");
+    let (hub, double) = hub_of(POLICY, &people);
+    let bob = linked(&hub, &double, "bob");
+    let id = Asker::of(&hub, "svc_x").asks("db-1", "why");
+    let (message, _) = double.card(&bob.personal(), &id);
+    let summary = double.messages(&bob.personal())[0]["versions"][0]["summary"].clone();
+    assert!(summary.as_str().unwrap().starts_with("svc_x asks for ssh on db-1"), "{summary}");
+    let mut says = click(&message, "approve", &bob);
+    says["old"] = json!(true);
+    double.asks("click", &says);
+    // As Markdown.
+    soon("an answer", || {
+        double.messages(&bob.personal()).iter().any(|one| {
+            one["versions"][0]["text"]
+                .as_str()
+                .is_some_and(|text| text.starts_with("svc\\_x asks for ssh on db-1"))
+        })
+    });
 }
 
 #[test]
@@ -427,6 +480,14 @@ fn a_broken_glass_is_an_alarm_and_is_looked_at_there() {
         let (_, card) = double.card(&of.personal(), "BREAK GLASS: alice let themself in");
         assert!(card.to_string().contains("\"style\":\"attention\""), "{card}");
     }
+    let posted = |words: &str| {
+        let all = double.messages(&bob.personal());
+        all.into_iter().find(|one| one.to_string().contains(words)).unwrap()["versions"][0].clone()
+    };
+    assert_eq!(posted(&id)["importance"], "urgent");
+    let quiet = alice.asks("db-1", "why");
+    double.card(&bob.personal(), &quiet);
+    assert!(posted(&quiet)["importance"].is_null());
     let (message, _) = double.card(&bob.personal(), &id);
     let answer = double.click(&click(&message, "deny", &bob));
     assert!(

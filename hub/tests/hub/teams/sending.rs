@@ -1,7 +1,7 @@
 //! Cards that Teams does not take at once, or not as they are.
 
 use super::deciding::{Asker, PEOPLE, POLICY, click, room, text_of};
-use super::double::{Account, Double, TENANT, hub_of, linked, soon};
+use super::double::{APP, Account, Double, TENANT, hub_of, linked, soon};
 use crate::room::{Hub, PATIENCE};
 use api::{AskRequests, Which};
 use serde_json::{Value, json};
@@ -130,6 +130,51 @@ fn a_message_that_is_gone_is_sent_anew() {
     hub.sql("UPDATE outbox SET reference = '1 0' WHERE event = 0");
     alice.client.cancel(&id).unwrap();
     double.card(&bob.personal(), "Taken back by alice");
+}
+
+#[test]
+fn a_card_that_has_not_settled_yet_is_changed_a_little_later_and_no_other_is_posted() {
+    let (hub, double) = room();
+    let (bob, alice) = (linked(&hub, &double, "bob"), Asker::of(&hub, "alice"));
+    let id = alice.asks("db-1", "why");
+    let (message, _) = double.card(&bob.personal(), &id);
+    let early = json!({"method": "PUT", "status": 404, "code": "ActivityNotFoundInConversation", "times": 1});
+    double.asks("fault", &early);
+    alice.client.cancel(&id).unwrap();
+    let (changed, _) = double.card(&bob.personal(), "Taken back by alice");
+    let state = double.asks("state", &json!({}));
+    assert_eq!((state["faults"][0]["times"].as_u64(), changed), (Some(0), message));
+    assert_eq!(double.messages(&bob.personal()).len(), 1);
+}
+
+#[test]
+fn a_channel_that_the_bot_was_taken_from_is_forgotten_whatever_is_heard_of_that_first() {
+    let (hub, double) = room();
+    double.asks("place", &json!({"id": "19:ops@thread.tacv2", "type": "channel"}));
+    let hears = |more: Value| {
+        let bob = Account::named("bob").of();
+        let says = json!({"conversation": "19:ops@thread.tacv2", "from": bob, "more": more});
+        assert_eq!(double.asks("send", &says)["status"], 200);
+    };
+    let is_in = |words: &str| {
+        let said = crate::room::text(&hub.command("teams").arg("check").output().unwrap().stderr);
+        assert!(said.contains(&format!("where the bot is: {words}")), "{words}: {said}");
+    };
+    let (one, none) = ("1 chats and channels", "nobody has said anything to it yet");
+    let left = |id: &str| json!({"type": "conversationUpdate", "membersRemoved": [{"id": id, "name": "x"}]});
+    let removed = json!({"type": "installationUpdate", "action": "remove"});
+    let bot = format!("28:{APP}");
+    hears(json!({"type": "conversationUpdate", "membersAdded": [{"id": bot, "name": "jit"}]}));
+    is_in(one);
+    hears(left("29:bob"));
+    is_in(one);
+    hears(removed.clone());
+    hears(left(&bot));
+    is_in(none);
+    hears(json!({"type": "installationUpdate", "action": "add"}));
+    hears(left(&bot));
+    hears(removed);
+    is_in(none);
 }
 
 #[test]

@@ -52,6 +52,23 @@ fn a_grant_that_is_over_says_how_its_hosts_say_it_was_used() {
 }
 
 #[test]
+fn a_grant_that_ends_by_itself_says_when_and_how_it_was_used() {
+    let (hub, double) = room();
+    let (bob, alice) = (linked(&hub, &double, "bob"), Asker::of(&hub, "alice"));
+    let host = joined(&hub, "db-7");
+    let id = alice.client.request(&new("db-7", "ssh", "5s", "why")).unwrap().request.ask.id.to_string();
+    let (message, _) = double.card(&bob.personal(), &id);
+    double.click(&click(&message, "approve", &bob));
+    let RequestState::Approved { grant, .. } = alice.sees(&id).state else { panic!("not approved") };
+    tells(&hub, &host, vec![session_over(1, grant, 0, 30), session_over(2, grant, 50, 11)]);
+    let (same, card) = double.card(&bob.personal(), "Ended ");
+    let ends = alice.client.show_grant(&grant.to_string()).unwrap().ends;
+    let words = format!("Approved by bob. Ended {}: used 41 min, 2 sessions.", ends.format("%F %R UTC"));
+    assert!(same == message && card.to_string().contains(&words), "{words}: {card}");
+    assert!(!card.to_string().contains("\"verb\":\"approve\""), "{card}");
+}
+
+#[test]
 fn a_grant_whose_clock_the_first_use_starts_is_active_from_then_on() {
     let policy = r#"
 [[rule]]
