@@ -21,7 +21,8 @@ impl Acknowledged {
             .prepare(
                 "SELECT 'record ' || seq, hex(hash) || ' ' || body FROM journal
                  UNION ALL SELECT 'grant ' || id, closed || ' ' || body FROM grants
-                 UNION ALL SELECT 'request ' || id, state || ' ' || body FROM request",
+                 UNION ALL SELECT 'request ' || id, state || ' ' || body FROM request
+                 UNION ALL SELECT 'request ' || id, body FROM ask",
             )
             .unwrap();
         let rows = rows.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use testbed::{Host, Seen};
 
 const POLICY: &str = "[[rule]]\nid = \"prod\"\nwho = { users = [\"alice\"] }\nwhere = { labels = { env = \"prod\" } }\n\
-                      what = { services = [\"ssh\", \"sudo\"] }\napprove = [{ from = [\"user:bob\"] }]\n";
+                      what = { services = [\"ssh\", \"sudo\"], run_as = [\"root\"] }\napprove = [{ from = [\"user:bob\"] }]\n";
 
 const GLASS: &str = "[[rule]]\nid = \"fire\"\nwho = { users = [\"alice\"] }\nwhere = { labels = { env = \"prod\" } }\n\
                      what = { services = [\"sudo\"] }\n\
@@ -17,12 +17,12 @@ const PEOPLE: &str = "[alice]\n[bob]\n";
 const CALLED_AGAIN: Duration = Duration::from_secs(120);
 
 /// A host with a hub beside it, of which it is one; what people do at the hub is done with their tokens.
-struct Fleet {
-    host: Host,
+pub struct Fleet {
+    pub host: Host,
 }
 
 impl Fleet {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let host = Host::gated("web-1").unwrap();
         host.person("alice", &["staff"]).unwrap();
         host.jitd_is_up();
@@ -67,7 +67,7 @@ impl Fleet {
     }
 
     /// `jit` of somebody at the hub.
-    fn at_the_hub(&self, who: &str, command: &str) -> Seen {
+    pub fn at_the_hub(&self, who: &str, command: &str) -> Seen {
         self.root(&format!("XDG_CONFIG_HOME=/root/{who} jit {command}"))
     }
 }

@@ -7,12 +7,13 @@ mod fault;
 mod page;
 mod row;
 
+use crate::fleet::Fleet;
 use hosts::acknowledged::Acknowledged;
 use hosts::asking::granted;
 use row::{Row, rows};
 use std::collections::BTreeSet;
 use std::time::Duration;
-use testbed::{Host, SPARE};
+use testbed::{Host, Person, SPARE};
 
 /// A host as a fault finds it: alice, root and the spare key are inside and may come in anew, alice may become
 /// root.
@@ -27,6 +28,26 @@ impl<'a> Bed<'a> {
         let asked =
             alice.jit("request --service ssh --as root --for 1h --reason 'look at the machine itself'");
         bob.jit(&format!("approve {}", asked.id("R-"))).ends_with(0);
+        Self::seated(host, alice)
+    }
+
+    /// The same where grants come from a hub.
+    fn of_a_hub(fleet: &'a Fleet) -> Self {
+        let host = &fleet.host;
+        let alice = host.person("alice", &["staff"]).unwrap();
+        let agreed = |asked: &str| fleet.at_the_hub("bob", &format!("approve {asked}")).ends_with(0).id("G-");
+        for command in ["true", "sudo -n true"] {
+            agreed(&alice.ssh(command).id("R-"));
+            host.soon("the host has heard of it", || alice.ssh(command).code == 0);
+        }
+        let asked =
+            "request --host web-1 --service ssh --as root --for 1h --reason 'look at the machine itself'";
+        agreed(&fleet.at_the_hub("alice", asked).id("R-"));
+        host.soon("that too", || alice.ssh_as("root", "true").code == 0);
+        Self::seated(host, alice)
+    }
+
+    fn seated(host: &'a Host, alice: Person<'a>) -> Self {
         let seats = [alice, host.person("root", &[]).unwrap(), host.person(SPARE, &[]).unwrap()];
         Self { host, seats: seats.into_iter().map(|person| cell::Seat::of(host, person)).collect() }
     }
@@ -92,9 +113,12 @@ fn play(faults: &[&(&str, fault::Make)]) {
     if faults.is_empty() {
         return;
     }
-    let rows = rows();
     let host = Host::gated("web-1").unwrap();
-    let bed = Bed::on(&host);
+    play_on(&Bed::on(&host), faults);
+}
+
+fn play_on(bed: &Bed<'_>, faults: &[&(&str, fault::Make)]) {
+    let rows = rows();
     let mut wrong = Vec::new();
     for (name, make) in faults {
         let row = rows.iter().find(|row| row.name == *name).unwrap_or_else(|| panic!("no row for {name}"));
@@ -124,6 +148,24 @@ fn each_fault_that_can_be_undone_means_what_the_table_says() {
 fn each_fault_that_spoils_its_host_means_what_the_table_says() {
     for fault in chosen(fault::ALONE) {
         play(&[fault]);
+    }
+}
+
+/// Behind `--long`.
+mod long {
+    use super::*;
+
+    /// What of a host a hub is a part of: its daemon, its disk, its configuration.
+    const OF_A_HUB: [&str; 6] =
+        ["stopped", "hung", "disk_full", "fsync_error", "database_locked", "configuration_wrong"];
+
+    #[test]
+    fn a_host_of_a_hub_is_no_other_in_the_table() {
+        let fleet = Fleet::new();
+        let bed = Bed::of_a_hub(&fleet);
+        let faults: Vec<_> = fault::SHARED.iter().filter(|(name, _)| OF_A_HUB.contains(name)).collect();
+        assert_eq!(faults.len(), OF_A_HUB.len());
+        play_on(&bed, &faults);
     }
 }
 
