@@ -151,12 +151,35 @@ impl Postgres {
 
     /// What `psql` prints of this, one row to a line.
     pub fn psql(&self, sql: &str) -> Result<String> {
-        let mut command = Command::new(self.programs.join("psql"));
-        command.args(["-X", "-q", "-A", "-t", "-U", "hub", "-d", "hub", "-v", "ON_ERROR_STOP=1"]);
-        command.arg("-p").arg(self.port.unwrap_or(5432).to_string()).arg("-h");
-        let output = command.arg(&self.folder).args(["-c", sql]).output().context("starting psql")?;
+        self.psql_in("hub", sql)
+    }
+
+    fn psql_in(&self, database: &str, sql: &str) -> Result<String> {
+        let mut command = self.client("psql", database);
+        command.args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-c", sql]);
+        let output = command.output().context("starting psql")?;
         ensure!(output.status.success(), "{sql}: {}", String::from_utf8_lossy(&output.stderr));
         Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    }
+
+    /// A copy of the database, made while it is in use.
+    pub fn dump(&self, to: &Path) -> Result<()> {
+        let mut dump = self.client("pg_dump", "hub");
+        run(dump.args(["--format=custom", "--serializable-deferrable", "--file"]).arg(to))
+    }
+
+    /// Puts such a copy in the place of the database, which nobody uses any more.
+    pub fn restore(&self, from: &Path) -> Result<()> {
+        self.psql_in("postgres", "DROP DATABASE hub")?;
+        self.psql_in("postgres", "CREATE DATABASE hub")?;
+        run(self.client("pg_restore", "hub").arg("--exit-on-error").arg(from))
+    }
+
+    fn client(&self, program: &str, database: &str) -> Command {
+        let mut command = Command::new(self.programs.join(program));
+        command.args(["-U", "hub", "-d", database, "-p"]).arg(self.port.unwrap_or(5432).to_string());
+        command.arg("-h").arg(&self.folder);
+        command
     }
 
     /// Ends the server as if its power were cut, as far as a process can tell. [`Self::begin`] has it come back.

@@ -3,6 +3,8 @@
 use crate::host::{granted, joined};
 use crate::replicas::ready;
 use crate::room::{Hub, text, until};
+use access::Text;
+use api::{EndGrant, Scope};
 use rustix::process::Signal;
 use std::io::BufRead;
 
@@ -81,4 +83,42 @@ fn a_hub_whose_keys_are_behind_says_so_and_signs_nothing_until_it_is_given_them(
     host.hears_until(&mut stream, |state| state.grants.contains_key(&late));
     assert_eq!(host.state.grants().count(), 2);
     assert!(of_keys(&other).starts_with("2|1|"), "{}", of_keys(&other));
+}
+
+#[test]
+fn a_database_that_is_put_back_as_the_guide_says_alarms_until_hosts_have_given_back_what_they_know() {
+    let mut hub = Hub::with_policy();
+    let mut host = joined(&hub, "db-7");
+    let ended = granted(&hub, "db-7");
+    let mut stream = host.listen(&hub);
+    host.hears_until(&mut stream, |state| state.grants().count() == 1);
+    let dump = hub.path("jit.dump");
+    hub.database.lock().unwrap().0.dump(&dump).unwrap();
+    let later = granted(&hub, "db-7");
+    let reason = EndGrant { reason: Some(Text::parse("the wrong one").unwrap()) };
+    let bob = hub.client(&hub.token("bob", &[Scope::Review], "1h").secret);
+    bob.revoke(&ended.to_string(), &reason).unwrap();
+    host.hears_until(&mut stream, |state| {
+        state.grants.contains_key(&later) && state.grants[&ended].ended.is_some()
+    });
+    hub.signal(Signal::TERM);
+    assert!(hub.ends());
+    hub.database.lock().unwrap().0.restore(&dump).unwrap();
+    hub.serve();
+
+    let why = host.refuses(&mut host.listen(&hub));
+    assert!(why.is_alarm() && why.code() == "revision_back", "{why}");
+    let done = hub.command("recover").output().unwrap();
+    assert!(done.status.success(), "{}", text(&done.stderr));
+    hub.signal(Signal::HUP);
+    hub.says("jit-hub has read its certificate anew");
+    until("the host is asked", || {
+        let warnings = hub.client(&hub.admin).status().unwrap().warnings;
+        warnings.iter().any(|said| said.contains(" not given back yet"))
+    });
+    let taken = host.give_back(&hub);
+    assert!(taken.contains("\"grants\":2,\"ended\":0"), "the later one, and the end of the other: {taken}");
+    let mut stream = host.listen(&hub);
+    host.hears_until(&mut stream, |state| state.watermark().is_some_and(|(era, _)| era.incarnation == 2));
+    assert!(host.state.grants[&later].ended.is_none() && host.state.grants[&ended].ended.is_some());
 }
