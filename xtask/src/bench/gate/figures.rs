@@ -48,6 +48,9 @@ const TARGETS: [(Form, &str, &str, f64); 6] = [
 /// p99 is at most so many times p50.
 const TAIL: f64 = 4.0;
 
+/// p50 among a million grants is at most so many times that among a thousand.
+const SIZE: f64 = 1.1;
+
 impl Figures {
     /// Takes the lines of one run in.
     pub fn add(&mut self, form: Form, callers: u32, lines: &str) -> Result<()> {
@@ -107,6 +110,14 @@ impl Figures {
             for callers in [1, 8] {
                 let Figure { p50, p99 } = self.of(form, callers, "ours")?;
                 write!(page, " | {:.1}, {}", p99 / p50, met(p99 <= TAIL * p50))?;
+            }
+            page.push_str(" |\n");
+        }
+        for (form, name) in [(Form::Process, "in one process"), (Form::Fork, "per fork")] {
+            write!(page, "| p50 among 1,000,000 grants over that among 1,000, {name} | {SIZE}")?;
+            for callers in [1, 8] {
+                let ratio = self.of(form, callers, "many")?.p50 / self.of(form, callers, "few")?.p50;
+                write!(page, " | {ratio:.2}, {}", met(ratio <= SIZE))?;
             }
             page.push_str(" |\n");
         }
