@@ -13,8 +13,8 @@ pub struct Known(Mutex<Heard>);
 
 #[derive(Default)]
 struct Heard {
-    /// All of it, the first first, with whose it is.
-    order: VecDeque<(Instant, [u8; 32], [u8; 32])>,
+    /// All of it, the first first, with whose it is; nothing of what may be said again.
+    order: VecDeque<(Instant, Option<[u8; 32]>, [u8; 32])>,
     said: HashSet<[u8; 32]>,
     lately: HashMap<[u8; 32], VecDeque<Instant>>,
 }
@@ -49,10 +49,19 @@ impl Unheard {
 impl Known {
     /// `what`, that nothing else has, said by this account at `now`: whether it counts.
     pub fn hear(&self, what: &[u8], account: &str, now: Instant) -> Result<(), Unheard> {
-        let (what, account) = (Sha256::digest(what).into(), Sha256::digest(account).into());
+        self.take(Some(Sha256::digest(what).into()), account, now)
+    }
+
+    /// The same of what is answered again where it comes again, as a click of the bot that Microsoft repeats.
+    pub fn count(&self, account: &str, now: Instant) -> Result<(), Unheard> {
+        self.take(None, account, now)
+    }
+
+    fn take(&self, what: Option<[u8; 32]>, account: &str, now: Instant) -> Result<(), Unheard> {
+        let account = Sha256::digest(account).into();
         let mut heard = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         heard.forget(now);
-        if heard.said.contains(&what) {
+        if what.is_some_and(|what| heard.said.contains(&what)) {
             return Err(Unheard::Again);
         }
         if heard.lately(&account, now) >= limits::PER_ACCOUNT {
@@ -62,7 +71,7 @@ impl Known {
             return Err(Unheard::Full);
         }
         heard.order.push_back((now, what, account));
-        heard.said.insert(what);
+        heard.said.extend(what);
         heard.lately.entry(account).or_default().push_back(now);
         Ok(())
     }
@@ -76,7 +85,9 @@ impl Heard {
         while let Some((at, what, account)) = self.order.front().copied()
             && now.duration_since(at) >= limits::KNOWN
         {
-            self.said.remove(&what);
+            if let Some(what) = what {
+                self.said.remove(&what);
+            }
             self.order.pop_front();
             self.lately(&account, now);
         }
@@ -121,6 +132,8 @@ mod tests {
         }
         assert_eq!(known.hear(b"more", "bob", start), Err(Unheard::TooOften));
         assert_eq!(known.hear(b"more", "carol", start), Ok(()));
+        assert_eq!(known.count("bob", start), Err(Unheard::TooOften));
+        assert_eq!((known.count("carol", start), known.count("carol", start)), (Ok(()), Ok(())));
         assert_eq!(known.hear(b"later", "bob", start + MINUTE), Ok(()));
         let known = Known::default();
         for n in 0..limits::KNOWN_MOST {

@@ -20,6 +20,7 @@ use desk::{DeskError, Refused};
 use loglines::Level;
 use serde_json::{Value, json};
 use std::sync::Arc;
+use std::time::Instant;
 
 /// Where Microsoft sends it.
 pub const PATH: &str = "/teams/messages";
@@ -72,10 +73,15 @@ async fn answered(site: Arc<Site>, teams: Arc<Teams>, activity: Activity) -> Res
     // What is asked is done before it is answered that it came: nothing that was taken is lost.
     let done = tokio::task::spawn_blocking(move || {
         let (site, teams) = (&at.0, &at.1);
+        let counts = || teams.known.count(&by.account().unwrap_or_default(), Instant::now());
         match by.click() {
-            Some(click) => Some(clicks::clicked(site, teams, &by, &click)),
+            Some(click) => Some(match counts() {
+                Ok(()) => clicks::clicked(site, teams, &by, &click),
+                Err(why) => Said::Text(why.why()),
+            }),
+            // Beyond what a person types nothing is answered: each answer is a call, and Microsoft takes so many.
             None if by.kind == "message" && !by.text.trim().is_empty() => {
-                Some(Said::Text(commands::answered(site, teams, &by)))
+                counts().ok().map(|()| Said::Text(commands::answered(site, teams, &by)))
             }
             None if by.kind == "invoke" => Some(Said::Wrong("this is no button of this bot".to_owned())),
             None => None,

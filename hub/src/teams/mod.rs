@@ -30,6 +30,7 @@ pub use limits::WEBHOOKS;
 pub use manifest::write as write_manifest;
 pub use outgoing::{Outgoing, PATH as WEBHOOK_PATH};
 
+use crate::chats::known::Known;
 use crate::chats::speaker::Speaker;
 use crate::error::HubError;
 use activity::Activity;
@@ -63,6 +64,7 @@ pub struct Teams {
     keys: Keys,
     connector: Connector,
     replies: Arc<Semaphore>,
+    known: Known,
 }
 
 impl Teams {
@@ -80,6 +82,7 @@ impl Teams {
             connector: Connector::new(settings.clone(), http),
             settings: settings.clone(),
             replies: Arc::new(Semaphore::new(limits::REPLIES)),
+            known: Known::default(),
         })
     }
 

@@ -304,6 +304,22 @@ fn a_click_that_comes_five_times_is_one_review() {
 }
 
 #[test]
+fn an_account_that_clicks_more_than_a_person_would_is_told_to_wait_and_holds_nobody_else_up() {
+    let (hub, double) = with_hosts(POLICY);
+    let (bob, carol) = (linked(&hub, &double, "bob"), linked(&hub, &double, "carol"));
+    let alice = Asker::of(&hub, "alice");
+    let id = alice.asks("db-2", "why");
+    let mut says = click(&double.card(&bob.personal(), &id).0, "approve", &bob);
+    says["times"] = json!(40);
+    let answered = double.asks("click", &says);
+    let waits =
+        |one: &&Value| one.to_string().contains("said more than 30 things within a minute: wait a minute");
+    assert!(answered["answers"].as_array().unwrap().iter().filter(waits).count() >= 10, "{answered}");
+    let answer = double.click(&click(&double.card(&carol.personal(), &id).0, "approve", &carol));
+    assert!(text_of(&answer).contains("pproved by"), "{answer}");
+}
+
+#[test]
 fn a_click_after_a_request_is_over_shows_that() {
     let (hub, double) = with_hosts(POLICY);
     let (bob, alice) = (linked(&hub, &double, "bob"), Asker::of(&hub, "alice"));
