@@ -15,7 +15,7 @@ pub fn list(client: &Client, out: &mut Output) -> Result<(), CliError> {
             return "No host has joined this hub. Let one in:  jit host token --label env=prod".to_owned();
         }
         let mut table = table::table(&[
-            "HOST", "STATE", "LABELS", "HEARD", "REVISION", "CLOCK", "JOURNAL", "GATED", "RELEASE",
+            "HOST", "STATE", "LABELS", "HEARD", "AS OF", "REVISION", "CLOCK", "JOURNAL", "GATED", "RELEASE",
         ]);
         for view in &hosts {
             let HostView { host, labels, connected, seen, revision, version, alarm, .. } = view;
@@ -27,6 +27,7 @@ pub fn list(client: &Client, out: &mut Output) -> Result<(), CliError> {
                 table::state(code, state, colour),
                 Cell::new(labels.join(" ")),
                 Cell::new(or(seen.map(|seen| words::when(seen, now())))),
+                Cell::new(or(view.as_of.map(|as_of| words::when(as_of, now())))),
                 Cell::new(or(revision.map(|revision| revision.to_string()))),
                 Cell::new(or(view.ahead_ms.map(ahead))),
                 Cell::new(or(match (alarm, view.waiting) {

@@ -394,13 +394,14 @@ pub fn grant(view: &GrantView, now: Time) -> String {
 
 /// How many hosts go by a grant as it is, and what of the others.
 pub fn heard(heard: &Heard, now: Time) -> String {
-    let Heard { confirmed, not_yet, over } = heard;
+    let Heard { confirmed, not_yet, removed, over } = heard;
     let all = confirmed.len() + not_yet.len();
     let hosts = if all == 1 { "1 host".to_owned() } else { format!("{all} hosts") };
     if not_yet.is_empty() {
         return format!("Confirmed by {} of {hosts}.", confirmed.len());
     }
     let others = not_yet.iter().map(|(host, seen)| match seen {
+        _ if removed.contains(host) => format!("{host} (removed from the hub, so it hears no more)"),
         Some(seen) => format!("{host} (heard of {})", when(*seen, now)),
         None => format!("{host} (never heard of)"),
     });
@@ -659,6 +660,23 @@ Next: jit approve R-7K2Q9-M4XTB   or   jit deny R-7K2Q9-M4XTB --comment TEXT"
         ));
         assert_eq!(approved_by(&one), "broke glass");
         assert!(grant(&one, at(60)).contains("  approved   by nobody: alice broke glass, "));
+    }
+
+    #[test]
+    fn a_host_that_is_removed_has_not_confirmed_and_is_told_of() {
+        let mut of =
+            Heard { confirmed: names(&["db-7"]), not_yet: [].into(), removed: [].into(), over: at(60) };
+        assert_eq!(heard(&of, at(0)), "Confirmed by 1 of 1 host.");
+        of.not_yet = names::<access::HostName, Vec<_>>(&["db-8", "db-9"])
+            .into_iter()
+            .map(|host| (host, None))
+            .collect();
+        of.removed = names(&["db-9"]);
+        assert_eq!(
+            heard(&of, at(0)),
+            "Confirmed by 1 of 3 hosts, not yet by db-8 (never heard of), db-9 (removed from the hub, so it hears no more). \
+             In the worst case it is over there 2026-11-24T14:01:00Z (in 1 minute)."
+        );
     }
 
     #[test]

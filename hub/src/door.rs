@@ -5,13 +5,14 @@ use crate::bearer;
 use crate::certificate::{Certificates, provider};
 use crate::error::HubError;
 use crate::lasting::{self, Lasting, Lasts};
+use crate::metrics::Slow;
 use crate::site::Site;
 use crate::teller::Teller;
 use crate::{limits, routes, slack, teams, web};
 use api::{Problem, ProblemCode};
 use axum::Router;
 use axum::body::Body;
-use axum::http::Response;
+use axum::http::{Response, StatusCode};
 use axum::response::IntoResponse as _;
 use desk::Refused;
 use hyper::body::Incoming;
@@ -22,6 +23,7 @@ use std::convert::Infallible;
 use std::future::poll_fn;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 use tokio::io::AsyncWriteExt as _;
@@ -146,9 +148,11 @@ impl Hall {
     ) {
         let _ = stream.set_nodelay(true);
         let accepts = Box::pin(tokio::time::timeout(limits::HANDSHAKE, self.tls.accept(stream)));
-        let Ok(Ok(stream)) = accepts.await else {
+        let stream = match accepts.await {
+            Ok(Ok(stream)) => stream,
             // A client that breaks off or talks nonsense has nobody to tell.
-            return;
+            Ok(Err(_)) => return,
+            Err(_) => return self.teller.cuts_off(from.ip(), Slow::Handshake),
         };
         let answers = Box::pin(self.answers(stream, from, stop.clone()));
         let Some(lasting) = answers.await else { return };
@@ -175,7 +179,10 @@ impl Hall {
     ) -> Option<Lasting<TlsStream<TcpStream>>> {
         let lasts = Arc::new(Mutex::new(None));
         let given = Arc::clone(&lasts);
+        let (teller, called) = (Arc::clone(&self.teller), Arc::new(AtomicBool::new(false)));
+        let calls = Arc::clone(&called);
         let service = service_fn(move |call| {
+            calls.store(true, Ordering::Relaxed);
             let (hall, given) = (Arc::clone(&self), Arc::clone(&given));
             // In a place of its own too, for as long as it is answered.
             Box::pin(async move {
@@ -202,7 +209,13 @@ impl Hall {
                 () = tokio::time::sleep(life) => continue,
                 _ = stop.wait_for(|stop| *stop), if !stops => continue,
             };
-            done.ok()?;
+            if let Err(why) = done {
+                // One that was kept for a further call and had none is as it should be.
+                if why.is_timeout() && !called.load(Ordering::Relaxed) {
+                    teller.cuts_off(from.ip(), Slow::Head);
+                }
+                return None;
+            }
             let mut stream = connection.into_parts().io.into_inner();
             let body = lasts.lock().unwrap_or_else(PoisonError::into_inner).take();
             if let Some(body) = body {
@@ -222,6 +235,7 @@ impl Hall {
         let teller = Arc::clone(&self.teller);
         let answer = tokio::time::timeout(limits::CALL, self.answer(call.map(Body::new), from)).await;
         let answer = answer.unwrap_or_else(|_| {
+            teller.cuts_off(from, Slow::Call);
             let late = format!("the call took longer than {} s: try again", limits::CALL.as_secs());
             Refused(ProblemCode::Unavailable.because(late)).into_response()
         });
@@ -246,7 +260,10 @@ impl Hall {
             call.extensions_mut().insert(web::From(from));
             let answer = routed(self.outside.clone(), call).await;
             if answer.status().is_client_error() {
-                self.teller.refuses(from, answer.extensions().get::<Problem>());
+                // It was not read to its end, so none that reads what comes could say so.
+                let too_long = (answer.status() == StatusCode::PAYLOAD_TOO_LARGE)
+                    .then(|| ProblemCode::BadRequest.because("the body is longer than the call may have"));
+                self.teller.refuses(from, answer.extensions().get::<Problem>().or(too_long.as_ref()));
             }
             return answer;
         };

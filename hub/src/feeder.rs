@@ -46,6 +46,7 @@ pub fn start(config: &Config, log: &Log) -> Result<(), HubError> {
         seats: Arc::new(Seats::default()),
         proxies: config.proxies.clone(),
         turned_away: Tries::telling(1),
+        slow: Tries::telling(1),
         refused: Tries::telling(limits::FAILED_TRIES),
         hub: voice.manifest.hub.clone(),
         root,

@@ -168,6 +168,10 @@ pub const REFUSED: usize = 10_000;
 /// Nonces used within [`NONCE_LIFE`], which are remembered: a fleet that comes back at once, twice.
 pub const NONCES: usize = 200_000;
 
+/// Those of one host among them, a tenth of all: more than people there make in a minute by [`HOST_CALLS`], so that they do not
+/// silence it.
+pub const HOST_NONCES: usize = NONCES / 10;
+
 /// A nonce is used within this: two calls in a row over a bad line.
 pub const NONCE_LIFE: TimeDelta = TimeDelta::seconds(60);
 

@@ -11,8 +11,20 @@ pub struct Metrics {
     accepted: AtomicU64,
     closed: AtomicU64,
     turned_away: AtomicU64,
+    slow: [AtomicU64; 3],
     unknown: AtomicU64,
     tried: [AtomicU64; 3],
+}
+
+/// At what a client took so long that it was cut off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Slow {
+    /// The TLS handshake.
+    Handshake,
+    /// The head of its first call.
+    Head,
+    /// A call, its body included.
+    Call,
 }
 
 /// What is looked up for each reading.
@@ -49,6 +61,17 @@ impl Metrics {
     /// A connection found no place.
     pub fn turned_away(&self) {
         self.turned_away.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A client was cut off that took too long.
+    pub fn slow(&self, at: Slow) {
+        let [handshake, head, call] = &self.slow;
+        let count = match at {
+            Slow::Handshake => handshake,
+            Slow::Head => head,
+            Slow::Call => call,
+        };
+        count.fetch_add(1, Ordering::Relaxed);
     }
 
     /// A token was shown that opens nothing.
@@ -90,6 +113,10 @@ impl Metrics {
             "Connections that found no place.",
             &one(load(&self.turned_away)),
         );
+        let [handshake, head, call] = &self.slow;
+        let slow = [("handshake", handshake), ("head", head), ("call", call)]
+            .map(|(at, count)| (format!("{{at=\"{at}\"}}"), load(count)));
+        put("too_slow_total", "counter", "Clients that were cut off, by what took them too long.", &slow);
         put("unknown_tokens_total", "counter", "Tokens shown that open nothing.", &one(load(&self.unknown)));
         put("requests_pending", "gauge", "Requests that wait.", &one(levels.pending));
         put("grants", "gauge", "Grants that are good or will be.", &one(levels.grants));
@@ -140,6 +167,7 @@ mod tests {
         let open = metrics.connected();
         drop(metrics.connected());
         [200, 201, 401, 0, 999].into_iter().for_each(|status| metrics.answered(status));
+        metrics.slow(Slow::Head);
         let text = metrics.text(&Levels {
             pending: 2,
             grants: 3,
@@ -154,6 +182,8 @@ mod tests {
             "jit_hub_calls_total{status=\"2xx\"} 2",
             "jit_hub_calls_total{status=\"4xx\"} 1",
             "jit_hub_connections 1",
+            "jit_hub_too_slow_total{at=\"handshake\"} 0",
+            "jit_hub_too_slow_total{at=\"head\"} 1",
             "jit_hub_requests_pending 2",
             "jit_hub_grants 3",
             "jit_hub_journal_seq 4",

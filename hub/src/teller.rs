@@ -7,7 +7,7 @@ use crate::error::HubError;
 use crate::feed::{Hosts, Lost, Wakes, rows};
 use crate::keys::ServerKeys;
 use crate::limits;
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, Slow};
 use crate::sight::Sight;
 use crate::voice::Voice;
 use access::Time;
@@ -39,6 +39,8 @@ pub struct Teller {
     pub proxies: Vec<IpAddr>,
     /// Connections that found no place, by address.
     pub turned_away: Tries,
+    /// Clients that were cut off, by address.
+    pub slow: Tries,
     /// Calls without a token that were refused, by address.
     pub refused: Tries,
     /// What it signs as.
@@ -73,6 +75,22 @@ impl Teller {
     /// what came from it would be to refuse everybody.
     pub fn is_proxy(&self, from: IpAddr) -> bool {
         self.proxies.contains(&from.to_canonical())
+    }
+
+    /// A client was cut off: the log hears of the first of each address in a minute alone. Browsers open connections ahead
+    /// that they may never use.
+    pub fn cuts_off(&self, from: IpAddr, slow: Slow) {
+        self.metrics.slow(slow);
+        let address = Address::of(from);
+        if self.slow.told(address, Instant::now()) {
+            let (what, within) = match slow {
+                Slow::Handshake => ("did not finish the TLS handshake", limits::HANDSHAKE),
+                Slow::Head => ("did not send the head of a call", limits::HEAD_WAIT),
+                Slow::Call => ("did not send a whole call, or have its answer,", limits::CALL),
+            };
+            let within = within.as_secs();
+            self.log.put(Level::Notice, format!("{address} {what} within {within} s and is cut off"));
+        }
     }
 
     /// A host or who claims to be one was refused: the log hears of the first of them alone.

@@ -60,6 +60,9 @@ pub struct HostView {
     /// When it was heard of last, give or take a minute.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seen: Option<Time>,
+    /// As of when it knows the truth, as it said within the last minute or so; none where that was to another of several hubs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub as_of: Option<Time>,
     /// The revision that it said it holds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revision: Option<u64>,
@@ -140,6 +143,9 @@ pub struct Heard {
     pub confirmed: Vec<HostName>,
     /// Those that have not yet, and when each was heard of last.
     pub not_yet: BTreeMap<HostName, Option<Time>>,
+    /// Those of them that are none of the hub's any more, and will not.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub removed: BTreeSet<HostName>,
     /// When it is over whatever they heard: the worst case for those.
     pub over: Time,
 }
@@ -180,5 +186,6 @@ pub struct Removed {
     pub by: Person,
 }
 
-/// The header that a host signs a call with: `HOST NONCE SIGNATURE`.
+/// The header that a host signs a call with: `HOST NONCE SIGNATURE MACHINE`, the last as in [`Join::machine`]. Hosts of
+/// earlier releases leave that out.
 pub const SIGNED: &str = "jit-host";

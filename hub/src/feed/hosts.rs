@@ -9,7 +9,7 @@ use access::{HostName, Person, Text, Time};
 use api::{Heard, HostState, HostToken, HostView, Join, NewHostToken, ProblemCode};
 use axum::http::HeaderMap;
 use desk::{Caller, DeskError, Refused};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Mutex, PoisonError};
 use store::Sql;
 use sync::{Digest, HubId, Nonce, Request, Signature, Token};
@@ -22,10 +22,41 @@ pub struct Hosts {
     secret: Digest,
     /// The second in which this process began: what was used earlier is not known to it.
     began: i64,
-    used: Mutex<HashMap<Nonce, Time>>,
+    used: Mutex<Used>,
     seen: Mutex<HashMap<HostName, Listener>>,
     /// When the log was told last that a host says what it must not.
     wrong: Mutex<HashMap<(HostName, Wrong), Time>>,
+}
+
+/// Nonces that were used, by who used them, and how many these are.
+#[derive(Default)]
+struct Used {
+    of: HashMap<HostName, HashMap<Nonce, Time>>,
+    all: usize,
+}
+
+impl Used {
+    /// Keeps one until it is over. Whether it is new, where there is room for it: of one host there is for a part, so that
+    /// none takes that of all.
+    fn put(&mut self, host: &HostName, nonce: Nonce, until: Time, now: Time) -> Option<bool> {
+        if self.all >= limits::NONCES {
+            self.of.values_mut().for_each(|of_host| of_host.retain(|_, until| *until > now));
+            self.of.retain(|_, of_host| !of_host.is_empty());
+            self.all = self.of.values().map(HashMap::len).sum();
+        }
+        let of_host = self.of.entry(host.clone()).or_default();
+        if of_host.len() >= limits::HOST_NONCES {
+            let before = of_host.len();
+            of_host.retain(|_, until| *until > now);
+            self.all -= before - of_host.len();
+        }
+        if self.all >= limits::NONCES || of_host.len() >= limits::HOST_NONCES {
+            return None;
+        }
+        let is_new = of_host.insert(nonce, until).is_none();
+        self.all += usize::from(is_new);
+        Some(is_new)
+    }
 }
 
 /// What a host said last, and what of it was written down when.
@@ -65,6 +96,10 @@ pub enum Wrong {
     Calls,
 }
 
+/// Why a nonce is not taken.
+const NOT_GIVEN: &str =
+    "the nonce of this call was not given to this host, was used, or is over: ask for another";
+
 impl Hosts {
     /// With a secret that all hubs of one database have, so that a nonce of one is known by another; what was given
     /// before `began` may have been used.
@@ -95,8 +130,8 @@ impl Hosts {
         Nonce::from_random(bytes)
     }
 
-    /// Uses a nonce up, once its caller is known. Whether it was given to this host, lately, and not used.
-    fn take(&self, nonce: Nonce, host: &HostName, now: Time) -> bool {
+    /// Uses a nonce up, once its caller is known. Why it is not one that was given to this host, lately, and not used.
+    fn take(&self, nonce: Nonce, host: &HostName, now: Time) -> Result<(), String> {
         let part = |at: usize| nonce.as_bytes().chunks_exact(4).nth(at).and_then(|part| part.try_into().ok());
         let (seconds, salt): ([u8; 4], [u8; 4]) = (part(0).unwrap_or_default(), part(1).unwrap_or_default());
         let given = i64::from(u32::from_be_bytes(seconds));
@@ -104,13 +139,17 @@ impl Hosts {
         // One of the future is by whoever stole what they are known by, and would be good and remembered for ever.
         let is_of_now = until > now && until <= now + limits::NONCE_LIFE * 2;
         if self.minted(seconds, salt, host) != nonce || !is_of_now || given < self.began {
-            return false;
+            return Err(NOT_GIVEN.to_owned());
         }
         let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
-        if used.len() >= limits::NONCES {
-            used.retain(|_, until| *until > now);
+        match used.put(host, nonce, until, now) {
+            Some(true) => Ok(()),
+            Some(false) => Err(NOT_GIVEN.to_owned()),
+            None => Err(format!(
+                "more calls of {host}, or of all hosts, came within a minute than the hub remembers: it goes on in a minute; look \
+                 there who calls so often"
+            )),
         }
-        used.len() < limits::NONCES && used.insert(nonce, until).is_none()
     }
 
     /// Whether the log is to hear again of this that is wrong with this host: once in a while, so that no host fills it.
@@ -144,9 +183,10 @@ impl Hosts {
         }
     }
 
-    fn seen(&self, host: &HostName) -> Option<rows::Seen> {
+    /// What a host said last, and as of when it knows the truth.
+    fn seen(&self, host: &HostName) -> Option<(rows::Seen, Option<Time>)> {
         let all = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        all.get(host).map(|heard| heard.said.clone())
+        all.get(host).map(|heard| (heard.said.clone(), heard.as_of))
     }
 
     /// A host says as of when it knows the truth.
@@ -284,7 +324,9 @@ impl Site {
                 view.alarm.clone_from(alarm);
             }
             view.connected |= self.is_heard(&view.host);
-            if let Some(seen) = self.hosts.seen(&view.host).filter(|said| view.seen <= Some(said.at)) {
+            let said = self.hosts.seen(&view.host).filter(|(said, _)| view.seen <= Some(said.at));
+            if let Some((seen, as_of)) = said {
+                view.as_of = as_of;
                 if let Some(rows::Stands { ahead_ms, seq, gated }) = seen.stands {
                     (view.ahead_ms, view.waiting, view.gated) = (Some(ahead_ms), Some(seq), Some(gated));
                 }
@@ -337,13 +379,22 @@ impl Site {
     pub fn grant_heard(&self, caller: &Caller, id: &str) -> Result<Heard, DeskError> {
         let view = self.desk.show_grant(caller, id)?;
         let signed = self.ledger.read(|connection| rows::signed_at(connection, &view.grant))?;
+        let mut hosts: BTreeMap<HostName, HostView> =
+            self.host_views()?.into_iter().map(|host| (host.host.clone(), host)).collect();
+        let over = view.grant.window.latest_end();
         let mut heard =
-            Heard { confirmed: Vec::new(), not_yet: BTreeMap::new(), over: view.grant.window.latest_end() };
-        for host in self.host_views()?.into_iter().filter(|host| view.grant.hosts.contains(&host.host)) {
-            if signed.is_some_and(|signed| host.revision >= Some(signed)) {
-                heard.confirmed.push(host.host);
-            } else {
-                heard.not_yet.insert(host.host, host.seen);
+            Heard { confirmed: Vec::new(), not_yet: BTreeMap::new(), removed: BTreeSet::new(), over };
+        for host in &view.grant.hosts {
+            match hosts.remove(host) {
+                Some(of) if signed.is_some_and(|signed| of.revision >= Some(signed)) => {
+                    heard.confirmed.push(of.host);
+                }
+                Some(of) => drop(heard.not_yet.insert(of.host, of.seen)),
+                // It hears nothing more, and goes on by what it heard last.
+                None => {
+                    heard.not_yet.insert(host.clone(), None);
+                    heard.removed.insert(host.clone());
+                }
             }
         }
         Ok(heard)
@@ -351,13 +402,13 @@ impl Site {
 }
 
 impl Teller {
-    /// The host that signed this call.
+    /// The host that signed this call with a body, where it `may` say so much.
     pub fn host_of(
         &self,
         headers: &HeaderMap,
-        method: &str,
         path: &str,
         body: &[u8],
+        may: impl FnOnce(&HostName) -> Result<(), DeskError>,
     ) -> Result<(HostName, rows::Host), Refused> {
         let stranger = |why: &str| {
             let fix = "enrol this host anew: `jit host token` where you work, `jitd enrol TOKEN` on it";
@@ -366,10 +417,12 @@ impl Teller {
         let shown = headers.get(api::SIGNED).and_then(|value| value.to_str().ok());
         let mut parts = shown.unwrap_or_default().split(' ');
         let (host, nonce, signature) = (parts.next(), parts.next(), parts.next());
-        let (Some(host), Some(nonce), Some(signature)) = (
+        let (Some(host), Some(nonce), Some(signature), Ok(machine)) = (
             host.and_then(|host| HostName::parse(host).ok()),
             nonce.and_then(|nonce| nonce.parse::<Nonce>().ok()),
             signature.and_then(|signature| signature.parse::<Signature>().ok()),
+            // Not signed: who has the key could sign any. It is for a copy that knows of nothing.
+            parts.next().map(str::parse::<Digest>).transpose(),
         ) else {
             return Err(stranger("this call is not signed by a host"));
         };
@@ -377,20 +430,60 @@ impl Teller {
         let Some(found) = found else {
             return Err(stranger(&format!("no host of this hub is called {host}")));
         };
-        let request = Request { host: &host, method, path, body: Digest::of(body), nonce };
+        let request = Request { host: &host, method: "POST", path, body: Digest::of(body), nonce };
         if !request.is_signed(&found.key, &signature) {
             return Err(stranger(&format!("host {host} did not sign this call with the key it joined with")));
         }
-        if !self.hosts.take(nonce, &host, self.clock.time()) {
-            return Err(Refused(ProblemCode::Unauthorized.because(
-                "the nonce of this call was not given to this host, was used, or is over: ask for another".to_owned(),
-            )));
-        }
+        machine.map_or(Ok(()), |machine| self.is_no_copy(&host, &found, &machine))?;
+        // What is refused uses up none of the nonces that are remembered.
+        may(&host)?;
+        let taken = self.hosts.take(nonce, &host, self.clock.time());
+        taken.map_err(|why| Refused(ProblemCode::Unauthorized.because(why)))?;
         Ok((host, found))
+    }
+
+    /// Whether a host calls from the machine that joined.
+    pub fn is_no_copy(&self, host: &HostName, known: &rows::Host, machine: &Digest) -> Result<(), Refused> {
+        if known.machine == *machine {
+            return Ok(());
+        }
+        let why = format!(
+            "host {host} joined on another machine: where this is a copy of its disk give it a name of its own and enrol it; \
+             where the machine was replaced enrol it anew"
+        );
+        if self.hosts.is_told(host, Wrong::Machine, self.clock.time()) {
+            self.log.put(loglines::Level::Err, why.clone());
+        }
+        Err(Refused(ProblemCode::Forbidden.because(why)))
     }
 }
 
 /// No host of this name.
 pub fn no_host(host: &HostName) -> DeskError {
     DeskError::NotFound { what: "host", id: host.to_string(), list: "hosts" }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use chrono::TimeDelta;
+
+    #[test]
+    fn a_host_that_calls_without_end_takes_no_nonce_of_another() {
+        let host = |name| HostName::parse(name).unwrap();
+        let (loud, quiet) = (host("loud"), host("quiet"));
+        let start = Time::from_timestamp(1_800_000_000, 0).unwrap();
+        let hosts = Hosts::new("hub".to_owned(), Digest::of(b"secret"), start);
+        let calls = |host: &HostName, now: Time| hosts.take(hosts.nonce(host, now).unwrap(), host, now);
+        let taken = (0..limits::NONCES).take_while(|_| calls(&loud, start).is_ok()).count();
+        assert_eq!(taken, limits::HOST_NONCES);
+        assert!(calls(&loud, start).unwrap_err().contains("more calls of loud"));
+        assert!(calls(&quiet, start).is_ok());
+        let later = start + limits::NONCE_LIFE + TimeDelta::seconds(1);
+        assert!(calls(&loud, later).is_ok(), "what is over makes room");
+        assert_eq!(hosts.used.lock().unwrap().all, 2, "one of each");
+        let nonce = hosts.nonce(&quiet, later).unwrap();
+        assert!(hosts.take(nonce, &quiet, later).is_ok());
+        assert_eq!(hosts.take(nonce, &quiet, later), Err(NOT_GIVEN.to_owned()), "it counts once");
+    }
 }

@@ -1,6 +1,5 @@
 //! The calls of hosts, and those of people about hosts.
 
-use super::Wrong;
 use super::stream::Stream;
 use crate::lasting::Lasts;
 use crate::limits;
@@ -84,22 +83,13 @@ async fn feed(State(teller): Told, uri: Uri, headers: HeaderMap, body: Bytes) ->
     let stopping = || Refused(ProblemCode::Unavailable.because("the hub is stopping: try again"));
     let looked = Arc::clone(&teller);
     let known = tokio::task::spawn_blocking(move || {
-        let (host, known) = looked.host_of(&headers, "POST", uri.path(), &body)?;
+        let (host, known) = looked.host_of(&headers, uri.path(), &body, |_| Ok(()))?;
         let ask: AskFeed = read("what the host holds", &body)?;
-        if known.machine != ask.machine {
-            let why = format!(
-                "host {host} joined on another machine: where this is a copy of its disk give it a name of its own and enrol it; \
-                 where the machine was replaced enrol it anew"
-            );
-            if looked.hosts.is_told(&host, Wrong::Machine, looked.clock.time()) {
-                looked.log.put(loglines::Level::Err, why.clone());
-            }
-            return Err(Refused(ProblemCode::Forbidden.because(why)));
-        }
+        looked.is_no_copy(&host, &known, &ask.machine)?;
         looked.compare(&host, ask.watermark)?;
         let revision = ask.watermark.map_or(0, |(_, revision)| revision).min(i64::MAX.unsigned_abs());
         looked.hosts.heard(host.clone(), looked.clock.time(), revision, ask.version.clone(), None);
-        Ok((host, known.joined, ask))
+        Ok::<_, Refused>((host, known.joined, ask))
     });
     let (host, joined, AskFeed { once, holds, .. }) = known.await.map_err(|_| stopping())??;
     if teller.wakes.streams(&host) >= limits::STREAMS {
@@ -134,7 +124,7 @@ async fn known(
 ) -> Result<Json<TakenBack>, Refused> {
     let stopping = || Refused(ProblemCode::Unavailable.because("the hub is stopping: try again"));
     let taken = tokio::task::spawn_blocking(move || {
-        let (host, known) = site.host_of(&headers, "POST", uri.path(), &body)?;
+        let (host, known) = site.host_of(&headers, uri.path(), &body, |_| Ok(()))?;
         let given: Known = read("what the host knows", &body)?;
         Ok(Json(site.take_back(host, &known, given)?))
     });

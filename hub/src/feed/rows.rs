@@ -221,6 +221,7 @@ pub fn hosts(connection: &dyn Sql, hub: &str, now: Time) -> Result<Vec<HostView>
             joined: Time::from_timestamp_millis(joined).unwrap_or_default(),
             connected: connected == 1,
             seen: seen.and_then(Time::from_timestamp_millis),
+            as_of: None,
             revision,
             version: version.and_then(|version| Text::parse(&version).ok()),
             journal: None,

@@ -86,9 +86,17 @@ fn a_thousand_connections_that_never_come_to_the_point_hold_nobody_up_and_are_cu
         assert!(slow.is_cut_off(), "{number}");
     }
     let bearer = format!("authorization: bearer {}\r\n", hub.admin);
-    until("their places are free", || {
-        hub.raw("GET /metrics", &bearer, "").contains("\njit_hub_connections 1\n")
-    });
+    let metrics = || hub.raw("GET /metrics", &bearer, "");
+    until("their places are free", || metrics().contains("\njit_hub_connections 1\n"));
+    let counted = metrics();
+    for line in
+        ["jit_hub_too_slow_total{at=\"handshake\"} 900\n", "jit_hub_too_slow_total{at=\"head\"} 100\n"]
+    {
+        assert!(counted.contains(line), "{line} is not in {counted}");
+    }
+    hub.logs("127.9.0.1 did not ");
+    hub.logs("127.9.0.20 did not ");
+    assert_eq!(hub.logged(" and is cut off"), 20, "one line for each address");
 }
 
 #[test]
@@ -136,6 +144,7 @@ fn a_body_without_an_end_is_read_to_its_limit_and_no_further() {
             "{answer}"
         );
     }
+    hub.logs("refused 127.0.0.1: \"the body is longer than the call may have\"");
     assert!(hub.client(&hub.admin).status().is_ok());
 }
 

@@ -1,6 +1,6 @@
 //! Hosts of the hub: who joins, what they hear, and who is not believed to be one.
 
-use crate::host::{Host, granted, joined, token};
+use crate::host::{Host, approve, ask_for, granted, joined, token};
 use crate::nginx::Nginx;
 use crate::room::{Hub, rest, until};
 use api::{AskFeed, Scope};
@@ -98,6 +98,59 @@ fn nobody_is_believed_to_be_a_host_who_does_not_sign_this_very_call_now() {
     let changed = host.ask().replace("9.9.9", "9.9.8");
     assert!(hub.raw(&format!("POST {path}"), &signed, &changed).contains("did not sign this call"));
     assert!(call(&signed).contains("was not given to this host, was used, or is over"));
+}
+
+#[test]
+fn a_copy_of_a_host_is_refused_whatever_it_says_and_told_of_once() {
+    let hub = Hub::with_policy();
+    let host = joined(&hub, "db-7");
+    let says = |what: &str, machine: &str| {
+        let (path, body) = (format!("/v1/hosts/db-7/{what}"), "{}");
+        let signed = host.signed(host.nonce(&hub), &path, body);
+        hub.raw(&format!("POST {path}"), &format!("{}{machine}\r\n", signed.trim_end()), body)
+    };
+    let copy = format!(" {}", Digest::of(b"a copy"));
+    for what in ["asks", "calls", "state", "sessions", "journal", "known", "feed"] {
+        let refused = says(what, &copy);
+        assert!(
+            refused.starts_with("HTTP/1.1 403") && refused.contains("joined on another machine"),
+            "{refused}"
+        );
+        for of_the_host in [format!(" {}", host.machine), String::new()] {
+            let read = says(what, &of_the_host);
+            assert!(read.starts_with("HTTP/1.1 400") && read.contains("missing field"), "{what}: {read}");
+        }
+    }
+    assert!(says("state", " nonsense").starts_with("HTTP/1.1 401"));
+    hub.logs("host db-7 joined on another machine");
+    let told = hub.logged("host db-7 joined on another machine");
+    assert_eq!(told - hub.logged("\"host db-7 joined on another machine"), 1);
+}
+
+#[test]
+fn a_revocation_waits_for_a_host_that_was_removed_until_its_grant_is_over() {
+    let hub = Hub::with_policy();
+    let (mut host, gone) = (joined(&hub, "db-7"), joined(&hub, "db-8"));
+    let alice = hub.client(&hub.token("alice", &[Scope::Request], "1h").secret);
+    let mut both = ask_for("db-7");
+    both.hosts.insert(gone.name.clone());
+    let grant = approve(&hub, &alice.request(&both).unwrap().request.ask.id.to_string());
+    let mut stream = host.listen(&hub);
+    host.hears_until(&mut stream, |state| state.grants().count() == 1);
+    hub.client(&hub.admin).remove_host(&gone.name).unwrap();
+    let bob = hub.client(&hub.token("bob", &[Scope::Review], "1h").secret);
+    let end = api::EndGrant { reason: access::Text::parse("wrong hosts").ok() };
+    let over = bob.revoke(&grant.to_string(), &end).unwrap().grant.window.latest_end();
+    host.hears_until(&mut stream, |state| state.grants[&grant].ended.is_some());
+    let mut again = host.listen(&hub);
+    host.hears(&mut again);
+    until("the host that is left has confirmed", || {
+        !bob.heard(&grant.to_string()).unwrap().confirmed.is_empty()
+    });
+    let heard = bob.heard(&grant.to_string()).unwrap();
+    assert_eq!(heard.confirmed, [host.name]);
+    assert_eq!(heard.not_yet, [(gone.name.clone(), None)].into());
+    assert_eq!((heard.removed, heard.over), ([gone.name].into(), over));
 }
 
 #[test]

@@ -151,11 +151,25 @@ impl There {
             ..Question::at_sshd(phase, "alice")
         };
         let begun = Instant::now();
+        (self.answers(&question), begun.elapsed())
+    }
+
+    /// What the gate answers alice whose session this process is to be.
+    pub fn opens(&self, process: &Child) -> Answer {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", process.id())).unwrap();
+        // proc_pid_stat(5): what is in parentheses can hold anything, and the 22nd field is the 20th after it.
+        let start_ticks =
+            stat.rsplit(')').next().unwrap().split_whitespace().nth(19).unwrap().parse().unwrap();
+        let question = Question { pid: process.id(), start_ticks, ..Question::at_sshd(Phase::Open, "alice") };
+        self.answers(&question)
+    }
+
+    fn answers(&self, question: &Question) -> Answer {
         let mut stream = UnixStream::connect(self.inside("gate")).unwrap();
         stream.write_all(&question.encode().unwrap()).unwrap();
         let mut answer = Vec::new();
         stream.read_to_end(&mut answer).unwrap();
-        (Answer::decode(&answer).unwrap().to(&question).unwrap(), begun.elapsed())
+        Answer::decode(&answer).unwrap().to(question).unwrap()
     }
 
     /// Whether the gate would let alice in.

@@ -7,6 +7,7 @@ use access::Person;
 use api::{Scope, Which};
 use frame::{Offer, Phase, Verdict};
 use rustix::process::Signal;
+use std::process::Command;
 use std::time::{Duration, Instant};
 use workflow::RequestState;
 
@@ -85,6 +86,93 @@ fn the_hub_has_the_journal_of_a_host_over_kills_of_both() {
     there.start();
     let before = written(&there);
     until("what came meanwhile is there", || through(&hub) >= before);
+}
+
+#[test]
+fn an_idle_host_gives_a_restored_hub_its_journal_and_its_sessions_back() {
+    let mut hub = with_policy();
+    let there = There::joined(&hub, "");
+    let id = request_id(&there.done(ALICE, "request --service ssh --for 1h --reason 'the import hangs'"));
+    until("the hub has it", || there.done(ALICE, &format!("show {id}"))["could_approve"][0] == "bob");
+    approve(&hub, &id);
+    until("the grant is there", || there.lets_in());
+    let has = |hub: &Hub| {
+        let admin = hub.client(&hub.admin);
+        let host = admin.hosts().unwrap().into_iter().find(|view| view.host.as_str() == NAME).unwrap();
+        (host.journal.unwrap_or(0), admin.sessions(&api::AskSessions::default()).unwrap().len())
+    };
+    let (database, backup) = (hub.path("state/hub.db"), hub.path("backup.db"));
+    hub.sql(&format!("VACUUM INTO '{}'", backup.display()));
+    assert_eq!(there.asked(Phase::Account, false, "").0.verdict, Verdict::Allow);
+    let mut logged_in = Command::new("sleep").arg("600").spawn().unwrap();
+    assert_eq!(there.opens(&logged_in).verdict, Verdict::Allow);
+    let written = || there.done(0, "status")["journal_seq"].as_u64().unwrap();
+    until("all of it is there", || has(&hub) == (written(), 1));
+    let before = written();
+
+    hub.signal(Signal::TERM);
+    assert!(hub.ends());
+    for beside in ["-wal", "-shm"] {
+        let _ = std::fs::remove_file(database.with_file_name(format!("hub.db{beside}")));
+    }
+    std::fs::copy(&backup, &database).unwrap();
+    let done = hub.command("recover").output().unwrap();
+    assert!(done.status.success(), "{}", text(&done.stderr));
+    hub.serve();
+    assert_ne!(has(&hub), (before, 1), "the hub lost it");
+    until("it is there again", || has(&hub) == (before, 1));
+    assert_eq!(written(), before, "nothing happened there that would have told the hub");
+    logged_in.kill().unwrap();
+    logged_in.wait().unwrap();
+}
+
+#[test]
+fn a_copy_of_a_host_tells_the_hub_nothing() {
+    let hub = with_policy();
+    let there = There::joined(&hub, "");
+    until("it listens", || hub.client(&hub.admin).hosts().unwrap().iter().any(|view| view.connected));
+    hub.sql(&format!(
+        "UPDATE host SET machine = '{}' WHERE name = '{NAME}'",
+        sync::Digest::of(b"the original")
+    ));
+    there.done(ALICE, "request --service ssh --reason 'the import hangs'");
+    there.says("answered: host db-7 joined on another machine");
+    hub.logs("host db-7 joined on another machine");
+    let all = api::AskRequests { which: Which::All, limit: None };
+    assert!(hub.client(&hub.admin).requests(&all).unwrap().is_empty());
+}
+
+#[test]
+fn a_host_is_listed_with_how_it_stands_in_every_column() {
+    let hub = with_policy();
+    let _there = There::joined(&hub, "");
+    let ca = hub.path("state/ca.crt").display().to_string();
+    let logged_in =
+        hub.jit("admin", &["login", "--hub", &hub.url(), "--ca", &ca, "--token-stdin"], &hub.admin);
+    assert!(logged_in.status.success(), "{}", text(&logged_in.stderr));
+    let mut listed = String::new();
+    until("it has told how it stands, and all of its journal", || {
+        listed = text(&hub.jit("admin", &["hosts"], "").stdout);
+        listed.lines().any(|line| line.contains(NAME) && line.contains(" here ") && !line.contains(" - "))
+    });
+    let (titles, row) =
+        (listed.lines().next().unwrap(), listed.lines().find(|line| line.contains(NAME)).unwrap());
+    let columns =
+        ["HOST", "STATE", "LABELS", "HEARD", "AS OF", "REVISION", "CLOCK", "JOURNAL", "GATED", "RELEASE"];
+    let starts: Vec<usize> = columns.iter().map(|column| titles.find(column).unwrap()).collect();
+    let ends = starts.iter().skip(1).copied().chain([row.len()]);
+    let cells: Vec<&str> =
+        starts.iter().zip(ends).map(|(start, end)| row.get(*start..end).unwrap().trim()).collect();
+    let [host, state, labels, heard, as_of, revision, clock, journal, gated, release] = cells[..] else {
+        panic!("{listed}")
+    };
+    assert_eq!((host, state, labels), (NAME, "listens", "env=prod"), "{listed}");
+    assert!(heard.contains(" ago)") || heard.contains("now"), "{listed}");
+    assert!(as_of.contains(" ago)") || as_of.contains("now"), "{listed}");
+    assert!(revision.parse::<u64>().is_ok(), "{listed}");
+    assert_eq!((clock, journal), ("right", "here"), "{listed}");
+    assert!(!gated.is_empty() && gated != "-", "{listed}");
+    assert_eq!(release, env!("CARGO_PKG_VERSION"), "{listed}");
 }
 
 #[test]

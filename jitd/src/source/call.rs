@@ -146,12 +146,14 @@ pub struct Voice {
     caller: Caller,
     host: HostName,
     key: SecretKey,
+    /// Of its machine id, by which the hub tells it from a copy of its disk.
+    machine: Digest,
 }
 
 impl Voice {
-    /// Of the host of this enrolment.
-    pub fn of(enrolment: &Enrolment, key: SecretKey) -> Result<Self, String> {
-        Ok(Self { caller: Caller::of(enrolment)?, host: enrolment.host.clone(), key })
+    /// Of the host of this enrolment, on this machine.
+    pub fn of(enrolment: &Enrolment, key: SecretKey, machine: Digest) -> Result<Self, String> {
+        Ok(Self { caller: Caller::of(enrolment)?, host: enrolment.host.clone(), key, machine })
     }
 
     /// The stream of what must be held; where there is none why, and whether the call was taken and nothing said to it.
@@ -189,7 +191,7 @@ impl Voice {
         let Nonced { nonce } = caller.read(&nonce_path, call)?;
         let body = serde_json::to_vec(body).map_err(|why| Unheard::Away(why.to_string()))?;
         let request = Request { host, method: "POST", path: &path, body: Digest::of(&body), nonce };
-        let signed = format!("{host} {nonce} {}", request.sign(&self.key));
+        let signed = format!("{host} {nonce} {} {}", request.sign(&self.key), self.machine);
         let call = caller.http.post(caller.at(&path)).header(api::SIGNED, signed).body(body);
         Ok((path, call))
     }

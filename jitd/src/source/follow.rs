@@ -23,14 +23,16 @@ pub fn follow(site: &Arc<Site>, state: &Path) -> Result<(), DaemonError> {
     site.ledger.settle(hub.enrolment.clone(), site.clock.now().trusted)?;
     let known = site.ledger.read(|connection| rows::state(connection, &hub.enrolment))?;
     heard(site, &known, None);
+    let machine = enrolment::machine()?;
     if hub.files.is_none() {
-        let voice = Voice::of(&hub.enrolment, enrolment::key(state)?).map_err(DaemonError::Refused)?;
+        let key = enrolment::key(state)?;
+        let voice = Voice::of(&hub.enrolment, key, machine).map_err(DaemonError::Refused)?;
         hub.outward.voice.store(Some(Arc::new(voice)));
     }
     let mut follower = Follower {
         told: HashSet::new(),
         faults: Faults::default(),
-        machine: enrolment::machine()?,
+        machine,
         version: Text::parse(env!("CARGO_PKG_VERSION"))
             .map_err(|why| DaemonError::Refused(why.to_string()))?,
         state: known,
@@ -138,7 +140,7 @@ impl Follower {
         let renewed = self.enrolment.renewed()?;
         let key = enrolment::key(&self.folder).map_err(|why| why.to_string())?;
         // Whom this machine trusts is read by each voice once, and may be others by now.
-        let voice = Voice::of(renewed.as_ref().unwrap_or(&self.enrolment), key)?;
+        let voice = Voice::of(renewed.as_ref().unwrap_or(&self.enrolment), key, self.machine)?;
         let outward = self.site.source.outward().map_err(|why| why.to_string())?;
         let Some(renewed) = renewed else {
             outward.voice.store(Some(Arc::new(voice)));
@@ -216,7 +218,7 @@ impl Follower {
             Err((Unheard::Distrusted(why), false)) => return Ended::Distrusted(why),
             Err((why, false)) => return Ended::Failed(why.to_string()),
         };
-        let mut lines = BufReader::new(stream);
+        let (mut lines, begun) = (BufReader::new(stream), Instant::now());
         loop {
             match event(&mut lines) {
                 Ok(Some(Event::View(data))) => {
@@ -229,7 +231,7 @@ impl Follower {
                 }
                 Ok(Some(Event::End(data))) => self.end(&data),
                 Ok(None) => return Ended::ByTheHub,
-                Err(why) => return Ended::Silent(format!("reading what it says: {why}")),
+                Err(why) => return broken(&why, begun.elapsed()),
             }
         }
     }
@@ -373,6 +375,13 @@ impl Ended {
     }
 }
 
+/// A stream that was open for so long broke off. What is held back is silent for longer than the hub ever is; what breaks
+/// sooner is a connection like any other.
+fn broken(why: &std::io::Error, open: Duration) -> Ended {
+    let why = format!("reading what it says: {why}");
+    if open >= limits::HUB_SILENCE { Ended::Silent(why) } else { Ended::Failed(why) }
+}
+
 /// What the stream brings.
 #[derive(Debug, PartialEq, Eq)]
 enum Event {
@@ -427,6 +436,13 @@ mod tests {
         assert_eq!(next().unwrap(), Some(Event::View(b"3".to_vec())), "a type is for one event");
         assert!(next().is_err());
         assert_eq!(event(&mut "".as_bytes()).unwrap(), None);
+    }
+
+    #[test]
+    fn what_breaks_before_the_hub_could_have_been_silent_is_not_held_back() {
+        let reset = std::io::Error::from(std::io::ErrorKind::ConnectionReset);
+        assert!(matches!(broken(&reset, Duration::from_secs(1)), Ended::Failed(_)));
+        assert!(matches!(broken(&reset, limits::HUB_SILENCE), Ended::Silent(_)));
     }
 
     #[test]

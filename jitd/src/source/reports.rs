@@ -29,8 +29,15 @@ pub fn start(site: &Arc<Site>) -> std::io::Result<()> {
     let site = Arc::clone(site);
     let tells = move || {
         loop {
-            let reports =
-                Reports { site: Arc::clone(&site), log: None, sessions: None, state: None, journal: None };
+            let reports = Reports {
+                site: Arc::clone(&site),
+                incarnation: None,
+                doubts: true,
+                log: None,
+                sessions: None,
+                state: None,
+                journal: None,
+            };
             // What no release should stumble over must not end the telling, and not the deciding either.
             if catch_unwind(AssertUnwindSafe(|| reports.run(&woken))).is_err() {
                 site.log.put(Level::Err, "telling the hub broke off, and is begun anew".to_owned());
@@ -43,6 +50,10 @@ pub fn start(site: &Arc<Site>) -> std::io::Result<()> {
 
 struct Reports {
     site: Arc<Site>,
+    /// The incarnation of the hub that is told.
+    incarnation: Option<u64>,
+    /// Whether the hub may have less of the journal than it said.
+    doubts: bool,
     /// The log that [`super::Outward::uploaded`] is of.
     log: Option<LogId>,
     /// What the hub was told of sessions last, and when.
@@ -121,6 +132,7 @@ impl Reports {
 
     /// All there is to tell, but for the rest of a long journal: whether there is some.
     fn round(&mut self) -> Result<bool, Untold> {
+        self.meet();
         let told = self.asks();
         if let Ok(outward) = self.site.source.outward() {
             outward.tried(told.as_ref().err().map(ToString::to_string));
@@ -128,6 +140,14 @@ impl Reports {
         // One ask that the hub cannot take must not keep the rest from it.
         let rest = self.state().and_then(|()| self.open_sessions()).and_then(|()| self.records());
         told.and(rest)
+    }
+
+    /// A hub of another incarnation lost what it was told, or some of it.
+    fn meet(&mut self) {
+        let incarnation = self.site.source.watermark().map(|(era, _)| era.incarnation);
+        if self.incarnation != incarnation {
+            (self.incarnation, self.doubts, self.sessions) = (incarnation, true, None);
+        }
     }
 
     fn say<T: serde::de::DeserializeOwned>(
@@ -217,10 +237,11 @@ impl Reports {
             self.log = Some(log);
         }
         let (rows, bytes) = limits::JOURNAL_PART;
-        let after = outward.uploaded();
+        // Its answer to the last record that it had says how far it goes, also where nothing is new.
+        let after = outward.uploaded().saturating_sub(self.doubts.into());
         let mut part = self.site.ledger.read(|connection| store::journal_after(connection, after, rows))?;
         let whole = part.len() as u64 == rows;
-        if !whole && self.journal.is_some_and(|told| told.elapsed() < limits::JOURNAL_EVERY) {
+        if !whole && !self.doubts && self.journal.is_some_and(|told| told.elapsed() < limits::JOURNAL_EVERY) {
             return Ok(false);
         }
         let cut = shortened(&mut part, bytes);
@@ -231,7 +252,7 @@ impl Reports {
         let oldest = first != after + 1;
         let JournalHas { through } =
             self.say("journal", &JournalPart { log, rows: part, oldest }, limits::HUB_TAKES)?;
-        self.journal = Some(Instant::now());
+        (self.journal, self.doubts) = (Some(Instant::now()), false);
         // The hub may have less than it once said it had, after a restore: it is given that again.
         let through = through.min(last);
         self.site.ledger.set_uploaded(log, through)?;
