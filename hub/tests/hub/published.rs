@@ -36,6 +36,12 @@ fn folder(hub: &Hub) -> PathBuf {
     folder
 }
 
+/// `jit-hub publish`, once.
+fn publish(hub: &Hub, files: &Path) {
+    let done = hub.command("publish").arg(files).output().unwrap();
+    assert!(done.status.success(), "{}", text(&done.stderr));
+}
+
 /// A file in the place of another, whole.
 fn put(file: &Path, bytes: &[u8]) {
     let beside = file.with_extension("put");
@@ -88,7 +94,7 @@ fn what_was_granted_opens_a_door_by_a_file_in_a_folder_and_no_call_to_the_hub() 
     let line = there.says("decision=allow");
     assert!(line.contains("source=static"), "{line}");
     let file = files.join(format!("{NAME}.json"));
-    let granted = std::fs::read(&file).unwrap();
+    let opening = std::fs::read(&file).unwrap();
     let bob = hub.client(&hub.token("bob", &[Scope::Review], "1h").secret);
     bob.revoke(&grant, &api::EndGrant { reason: access::Text::parse("wrong host").ok() }).unwrap();
     until("the end is there", || !there.lets_in());
@@ -96,26 +102,51 @@ fn what_was_granted_opens_a_door_by_a_file_in_a_folder_and_no_call_to_the_hub() 
     // Whoever has the folder brings nothing back, and makes nothing up.
     drop(publisher);
     let ended = std::fs::read(&file).unwrap();
-    put(&file, &granted);
+    put(&file, &opening);
     let told = there.says("a message was refused");
     assert!(told.contains("(replayed)") && told.contains("the hub's files"), "{told}");
     put(&file, &ended);
     there.says("the hub's files are good again");
-    let half = &granted[..granted.len() / 2];
+    let half = &opening[..opening.len() / 2];
     put(&file, half);
     let told = there.says("a message was refused");
     assert!(told.contains("(malformed)"), "{told}");
     put(&file, &ended);
     there.says("the hub's files are good again");
-    put(
-        &file,
-        text(&ended)
-            .replace("\"bodies\":[", "\"bodies\":[{\"type\":\"x\",\"payload\":\"\",\"sigs\":[]},")
-            .as_bytes(),
-    );
+    crate::host::joined(&hub, "db-2");
+    publish(&hub, &files);
+    let of_now = std::fs::read(&file).unwrap();
+    let edited = |what: &str, with: &str| text(&of_now).replacen(what, with, 1).into_bytes();
+    for (what, wrong, code) in [
+        ("of another host", std::fs::read(files.join("db-2.json")).unwrap(), "other_host"),
+        ("a key twice", edited("\"bodies\":", "\"bodies\":[],\"bodies\":"), "malformed"),
+        (
+            "a body more",
+            edited("\"bodies\":[", "\"bodies\":[{\"type\":\"x\",\"payload\":\"\",\"sigs\":[]},"),
+            "",
+        ),
+    ] {
+        assert_ne!(wrong, of_now, "{what}");
+        put(&file, &wrong);
+        let told = there.says("a message was refused");
+        assert!(told.contains(code), "{what}: {told}");
+        put(&file, &of_now);
+        there.says("the hub's files are good again");
+    }
+    // Nor does whoever has the keys of before.
+    let rotated = hub.command("keys").arg("rotate").output().unwrap();
+    assert!(rotated.status.success(), "{}", text(&rotated.stderr));
+    hub.signal(Signal::HUP);
+    hub.says("jit-hub has read its certificate anew");
+    granted(&hub, NAME);
+    until("it goes by what the new keys signed", || {
+        publish(&hub, &files);
+        there.lets_in()
+    });
+    put(&file, &of_now);
     there.says("a message was refused");
     std::fs::remove_file(&file).unwrap();
-    assert!(!there.lets_in());
+    assert!(there.lets_in(), "what is known stays");
     assert!(hub.client(&hub.admin).hosts().unwrap().iter().all(|view| view.seen.is_none()), "no call came");
     hub.signal(Signal::TERM);
     assert!(hub.ends());
@@ -155,8 +186,7 @@ fn a_host_reads_its_file_from_a_web_server_which_sends_it_when_it_changed() {
     until("what is known is too old", || !there.lets_in());
     let checked = text(&there.jit(ALICE, "check alice --service ssh --json").stdout);
     assert!(checked.contains("\"stale\""), "{checked}");
-    let done = hub.command("publish").arg(&files).output().unwrap();
-    assert!(done.status.success(), "{}", text(&done.stderr));
+    publish(&hub, &files);
     until("it is as it was once the file is new", || there.lets_in());
 }
 
@@ -164,16 +194,12 @@ fn a_host_reads_its_file_from_a_web_server_which_sends_it_when_it_changed() {
 fn files_of_hosts_that_are_gone_are_taken_away_and_no_others() {
     let hub = with_policy();
     let files = folder(&hub);
-    let publish = || {
-        let done = hub.command("publish").arg(&files).output().unwrap();
-        assert!(done.status.success(), "{}", text(&done.stderr));
-    };
     crate::host::joined(&hub, NAME);
-    publish();
+    publish(&hub, &files);
     std::fs::write(files.join("other.json"), "{}").unwrap();
     std::fs::write(files.join("index.html"), "").unwrap();
     hub.client(&hub.admin).remove_host(&HostName::parse(NAME).unwrap()).unwrap();
-    publish();
+    publish(&hub, &files);
     let mut left: Vec<String> = std::fs::read_dir(&files)
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
