@@ -64,7 +64,8 @@ fn heard_soon(client: &Client, id: GrantId) -> Option<Heard> {
     loop {
         // What cannot be told now is no reason to say that nothing was revoked.
         let heard = client.heard(&id.to_string()).ok()?;
-        if heard.not_yet.is_empty() || begun.elapsed() >= limits::CONFIRMED_WITHIN {
+        let waits = heard.not_yet.keys().any(|host| !heard.removed.contains(host));
+        if !waits || begun.elapsed() >= limits::CONFIRMED_WITHIN {
             return Some(heard);
         }
         std::thread::sleep(limits::CONFIRMED_AGAIN);

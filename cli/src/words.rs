@@ -401,7 +401,7 @@ pub fn heard(heard: &Heard, now: Time) -> String {
         return format!("Confirmed by {} of {hosts}.", confirmed.len());
     }
     let others = not_yet.iter().map(|(host, seen)| match seen {
-        _ if removed.contains(host) => format!("{host} (removed from the hub, so it hears no more)"),
+        _ if removed.contains(host) => format!("{host} (none of the hub's hosts now, so it hears nothing)"),
         Some(seen) => format!("{host} (heard of {})", when(*seen, now)),
         None => format!("{host} (never heard of)"),
     });
@@ -674,7 +674,7 @@ Next: jit approve R-7K2Q9-M4XTB   or   jit deny R-7K2Q9-M4XTB --comment TEXT"
         of.removed = names(&["db-9"]);
         assert_eq!(
             heard(&of, at(0)),
-            "Confirmed by 1 of 3 hosts, not yet by db-8 (never heard of), db-9 (removed from the hub, so it hears no more). \
+            "Confirmed by 1 of 3 hosts, not yet by db-8 (never heard of), db-9 (none of the hub's hosts now, so it hears nothing). \
              In the worst case it is over there 2026-11-24T14:01:00Z (in 1 minute)."
         );
     }

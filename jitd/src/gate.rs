@@ -188,9 +188,21 @@ impl Gate {
 
     fn refuse_in_what_ended(&self, asked: &Asked) -> Answer {
         let decision = Decision { reason: Reason::Unavailable, grant: None, ends: None, claim: None };
-        self.count(self.record(asked, &decision, self.site.clock.now()));
+        let record = self.record(asked, &decision, self.site.clock.now());
+        if asked.frame.mode == Mode::Monitor {
+            return self.let_in_all_the_same(asked, record);
+        }
+        self.count(record);
         let line = "jit: the login that this is run in is over.".to_owned();
         reply(&asked.frame, decision.reason, None, line)
+    }
+
+    /// Somebody comes in without a grant where all do: each time is told, not counted.
+    fn let_in_all_the_same(&self, asked: &Asked, record: DecisionRecord) -> Answer {
+        let would = Some(record.reason);
+        let record = DecisionRecord { reason: Reason::Monitor, would, ..record };
+        self.site.record_later(Record::Decision(Box::new(record)));
+        reply(&asked.frame, Reason::Monitor, None, String::new())
     }
 
     /// Keeps where this login comes from until its session opens, where sshd will not say it again.
@@ -330,11 +342,7 @@ impl Gate {
     fn refuse(&self, asked: &Asked, decision: &Decision, next: &Next, now: Now) -> Answer {
         let mut record = self.record(asked, decision, now);
         if asked.frame.mode == Mode::Monitor {
-            record.would = Some(record.reason);
-            record.reason = Reason::Monitor;
-            // Somebody is let in without a grant: each time is told, not counted.
-            self.site.record_later(Record::Decision(Box::new(record)));
-            return reply(&asked.frame, Reason::Monitor, None, String::new());
+            return self.let_in_all_the_same(asked, record);
         }
         if let Next::Request(opened) = next {
             record.request = Some(opened.request.ask.id);

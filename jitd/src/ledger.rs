@@ -128,8 +128,14 @@ impl Entry<'_, '_> {
     /// Goes by a grant of the hub from now on.
     fn receive(&mut self, grant: &Grant, at: Time) -> Result<(), LedgerError> {
         let seq = self.record(of_hub(Change::Received, grant.clone(), at))?;
-        desk::keep_grant(self.tx.connection(), grant, grant.ended.is_some(), seq)
+        let connection = self.tx.connection();
+        // One that was over for long was forgotten with its first use, and must not have another.
+        let claim = desk::keep_grant(connection, grant, grant.ended.is_some(), seq)
+            .and_then(|()| desk::claim_of(connection, grant.id))
             .map_err(|why| LedgerError::Unwritable(why.to_string()))?;
+        if let Some(claim) = claim {
+            self.tx.event(Changed::Claimed(grant.id, claim));
+        }
         self.tx.event(Committed::Grant(Box::new(grant.clone())).into());
         Ok(())
     }
@@ -562,17 +568,17 @@ fn json(value: &impl serde::Serialize) -> Result<String, LedgerError> {
 mod tests {
     use super::*;
     use crate::sessions::sample::session;
+    use access::Now;
     use std::os::unix::net::UnixDatagram;
+    use std::path::Path;
     use std::sync::mpsc::channel;
 
     const WAIT: Duration = Duration::from_secs(20);
 
-    #[test]
-    fn a_session_that_cannot_be_closed_is_one_line_and_not_one_for_each_try() {
-        let folder = tempfile::tempdir().unwrap();
-        let lines = UnixDatagram::bind(folder.path().join("log")).unwrap();
-        let log = Log::to(&folder.path().join("log"), "jitd").unwrap();
-        let options = store::Options { path: folder.path().join("x.db"), max_bytes: 64 << 20, tables: "" };
+    /// A ledger in this folder, and what it rests on.
+    fn ledger(folder: &Path) -> (Ledger, Writer<Changed>, Arc<Memory>, Log) {
+        let log = Log::to(&folder.join("log"), "jitd").unwrap();
+        let options = store::Options { path: folder.join("x.db"), max_bytes: 64 << 20, tables: "" };
         let file = store::File::open(options.clone(), |_| (stamps("b".into())(), "{}".into())).unwrap();
         let host = HostName::parse("web-1").unwrap();
         let memory = Arc::new(load(file.connection(), &host).unwrap());
@@ -580,8 +586,43 @@ mod tests {
         let _ = held.set(Arc::clone(&memory));
         let keeper = Keeper::new(held, host, log.clone());
         let (writer, _) = Writer::start(file, stamps("b".into()), keeper).unwrap();
-        let ledger =
-            Ledger::new(writer.clone(), memory, store::read_only(&options.path).unwrap(), log.clone());
+        let reader = store::read_only(&options.path).unwrap();
+        (Ledger::new(writer.clone(), Arc::clone(&memory), reader, log.clone()), writer, memory, log)
+    }
+
+    #[test]
+    fn a_grant_that_was_forgotten_and_is_given_again_brings_its_first_use_with_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let (ledger, _writer, memory, _log) = ledger(folder.path());
+        let at = |seconds| Time::UNIX_EPOCH + chrono::TimeDelta::seconds(seconds);
+        let window = access::Window::FirstUse {
+            not_before: at(0),
+            claim_by: at(900),
+            length: access::Span::seconds(100).unwrap(),
+            latest_end: at(1000),
+        };
+        let given = Grant { window, ..crate::sessions::sample::grant(0) };
+        let claim = Claim::start(&given.window, at(5)).unwrap();
+        let (first, again) = (given.clone(), Grant { version: 2, ..given });
+        let used = move |entry: &mut Entry<'_, '_>| {
+            entry.receive(&first, at(0))?;
+            entry.claim(first.id, claim)
+        };
+        ledger.append(WAIT, used).unwrap();
+        memory.forget(Now::exactly(at(1_000_000_000)));
+        let comes_in = move |entry: &mut Entry<'_, '_>| {
+            entry.receive(&again, at(20))?;
+            entry.open(session(1))
+        };
+        ledger.append(WAIT, comes_in).unwrap();
+        assert_eq!(memory.carried()[0].claim, Some(claim));
+    }
+
+    #[test]
+    fn a_session_that_cannot_be_closed_is_one_line_and_not_one_for_each_try() {
+        let folder = tempfile::tempdir().unwrap();
+        let lines = UnixDatagram::bind(folder.path().join("log")).unwrap();
+        let (ledger, writer, _memory, log) = ledger(folder.path());
 
         let (open, gate) = channel::<()>();
         let hangs = move |tx: &mut Tx<'_, Changed>| -> Result<(), StoreError> {

@@ -108,6 +108,9 @@ pub const CHASE_ROUNDS: u32 = 500;
 /// A connection to the hub stands within this.
 pub const HUB_CONNECT: Duration = Duration::from_secs(10);
 
+/// The hub has repeated itself by then, as it does every 20 s.
+pub const HUB_REPEATED: Duration = Duration::from_secs(25);
+
 /// The hub says nothing for so long, though it repeats itself every 20 s: the connection is dead.
 pub const HUB_SILENCE: Duration = Duration::from_secs(50);
 

@@ -293,8 +293,12 @@ fn who_would_outlive_their_login_by_a_sudo_is_refused_on_record() {
         ..Question::at_sshd(Phase::Open, "bob")
     };
     assert_eq!(line(&daemon.asked(&sudo)), "jit: the login that this is run in is over.");
-    let told = daemon.told("decision=deny reason=unavailable user=bob as=root service=sudo");
-    assert_eq!(told.len(), 1, "{told:#?}");
+    let monitored = daemon.asked(&Question { mode: Mode::Monitor, ..sudo });
+    assert_eq!(monitored.verdict, Verdict::Allow);
+    let told = daemon.told("user=bob as=root service=sudo");
+    let [refused, let_in] = &told[..] else { unreachable!("{told:#?}") };
+    assert!(refused.contains("decision=deny reason=unavailable"), "{refused}");
+    assert!(let_in.contains("decision=allow reason=monitor would=unavailable"), "{let_in}");
 }
 
 #[test]

@@ -11,7 +11,7 @@ use crate::arguments::{EnablePam, IfMissing};
 use crate::output::Output;
 use crate::requests::now;
 use crate::{CliError, limits};
-use access::Time;
+use access::{Login, Time};
 use api::{Client, Status};
 use pamfile::{Folder, Refusal, Wanted, enabled};
 use serde::Serialize;
@@ -188,27 +188,32 @@ fn spare_keys_work(folder: &Folder, changes: &[Change], asked: &EnablePam) -> Re
             })?;
         }
     }
-    let is_changed = |name: &str| changes.iter().any(|change| change.service.as_str() == name);
-    for name in ["sshd", "sudo"].into_iter().filter(|name| !is_changed(name) && after.text(name).is_some()) {
-        let door = status::door(&after, name, None);
-        one_passes(&door, &keys, &accounts, &tried).map_err(|why| {
-            no(format!("{name} as it is lets in none of these spare keys, so nothing was written: {why}"))
-        })?;
-    }
-    Ok(())
-}
-
-/// One of the spare keys passes a door that stays as it is: without it nobody comes in, or does anything once in.
-fn one_passes(door: &Shown, keys: &[Account], accounts: &Accounts, tried: &Tried) -> Result<(), String> {
-    let mut why = "it is gated and names none of them, see `jit pam status`".to_owned();
-    let service = door.service.parse()?;
-    for key in keys.iter().filter(|key| door.state == "open" || door.names(key, accounts)) {
-        match tried.lets_in(&service, &key.name, key.uid) {
+    let ways = ["sshd", "sudo"].into_iter().filter(|name| after.text(name).is_some());
+    let ways: Vec<Shown> = ways.map(|name| status::door(&after, name, None)).collect();
+    let users = asked.spare_user.iter().filter_map(|user| accounts.account(user.as_str()));
+    let members = asked.spare_group.iter().filter_map(|group| accounts.members(group)).flatten();
+    let mut why = String::new();
+    for key in users.chain(members) {
+        match passes(&ways, &key, &accounts, &tried) {
             Ok(()) => return Ok(()),
-            Err(said) => why = format!("to {} it says: {said}", key.name),
+            Err(not) => why = not,
         }
     }
-    Err(why)
+    Err(no(format!("none of these spare keys passes both sshd and sudo, so nothing was written: {why}")))
+}
+
+/// Whether a spare key comes in, and does something once in, by doors as they would be or stay as they are.
+fn passes(ways: &[Shown], key: &Account, accounts: &Accounts, tried: &Tried) -> Result<(), String> {
+    let Account { name, uid, .. } = key;
+    let login = Login::parse(name).map_err(|why| why.to_string())?;
+    spare::named(&[login], &[], accounts, Sshd::for_user).map_err(|why| why.to_string())?;
+    if let Some(Shown { service, state, .. }) = ways.iter().find(|door| !door.lets_in(key, accounts)) {
+        return Err(format!("{service} is {state} and does not name {name}: see `jit pam status`"));
+    }
+    ways.iter().try_for_each(|Shown { service, .. }| {
+        let said = tried.lets_in(&service.parse()?, name, *uid);
+        said.map_err(|why| format!("{service} says to {name}: {why}"))
+    })
 }
 
 /// What `--if-missing=open` gives and takes.

@@ -85,10 +85,12 @@ impl Shown {
         }
     }
 
-    /// Whether it names this account as a spare key, itself or by a group.
-    pub fn names(&self, account: &Account, accounts: &Accounts) -> bool {
+    /// Whether its lines let this account in without a grant: everybody, or as a spare key that they name.
+    pub fn lets_in(&self, account: &Account, accounts: &Accounts) -> bool {
         let of_group = |group| accounts.members(group).is_some_and(|members| members.contains(account));
-        self.spare_users.contains(&account.name) || self.spare_groups.iter().any(|group| of_group(group))
+        matches!(self.state, "open" | "monitor")
+            || self.spare_users.contains(&account.name)
+            || self.spare_groups.iter().any(|group| of_group(group))
     }
 
     /// What puts right a door that is `wrong`, without opening it where that can be.

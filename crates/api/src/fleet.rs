@@ -60,7 +60,7 @@ pub struct HostView {
     /// When it was heard of last, give or take a minute.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seen: Option<Time>,
-    /// As of when it knows the truth, as it said within the last minute or so; none where that was to another of several hubs.
+    /// As of when it knows the truth, as it said last; none where that was to another of several hubs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub as_of: Option<Time>,
     /// The revision that it said it holds.

@@ -143,7 +143,7 @@ pub fn document() -> Value {
                 "token": { "type": "http", "scheme": "bearer" },
                 "host": {
                     "type": "apiKey", "in": "header", "name": SIGNED,
-                    "description": "HOST NONCE SIGNATURE, by the key that the host joined with."
+                    "description": "HOST NONCE SIGNATURE MACHINE, signed by the key that the host joined with, on the machine that it joined on."
                 }
             }
         }

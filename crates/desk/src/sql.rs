@@ -170,6 +170,11 @@ pub fn keep_grant(connection: &dyn Sql, grant: &Grant, closed: bool, seq: u64) -
     Ok(())
 }
 
+/// The first use of a grant on this host.
+pub fn claim_of(connection: &dyn Sql, grant: GrantId) -> Result<Option<Claim>, DeskError> {
+    Look(connection).claim(grant)
+}
+
 /// Starts the clock of a grant by the record `seq`; the first use of it stays.
 pub fn keep_claim(connection: &dyn Sql, grant: GrantId, claim: Claim, seq: u64) -> Result<(), StoreError> {
     let ends = claim.ends.timestamp_millis();

@@ -75,6 +75,8 @@ async fn answered(site: Arc<Site>, teams: Arc<Teams>, activity: Activity) -> Res
         let (site, teams) = (&at.0, &at.1);
         let counts = || teams.known.count(&by.account().unwrap_or_default(), Instant::now());
         match by.click() {
+            // Teams has cards drawn anew by itself where somebody looks at them.
+            Some(click) if click.verb == "refresh" => Some(clicks::clicked(site, teams, &by, &click)),
             Some(click) => Some(match counts() {
                 Ok(()) => clicks::clicked(site, teams, &by, &click),
                 Err(why) => Said::Text(why.why()),

@@ -375,11 +375,11 @@ impl Ended {
     }
 }
 
-/// A stream that was open for so long broke off. What is held back is silent for longer than the hub ever is; what breaks
-/// sooner is a connection like any other.
+/// A stream that was open for so long broke off before anything came of it, or after. What breaks before the hub could have
+/// repeated itself is a connection like any other; later, what it says is held back.
 fn broken(why: &std::io::Error, open: Duration) -> Ended {
     let why = format!("reading what it says: {why}");
-    if open >= limits::HUB_SILENCE { Ended::Silent(why) } else { Ended::Failed(why) }
+    if open >= limits::HUB_REPEATED { Ended::Silent(why) } else { Ended::Failed(why) }
 }
 
 /// What the stream brings.
@@ -442,7 +442,7 @@ mod tests {
     fn what_breaks_before_the_hub_could_have_been_silent_is_not_held_back() {
         let reset = std::io::Error::from(std::io::ErrorKind::ConnectionReset);
         assert!(matches!(broken(&reset, Duration::from_secs(1)), Ended::Failed(_)));
-        assert!(matches!(broken(&reset, limits::HUB_SILENCE), Ended::Silent(_)));
+        assert!(matches!(broken(&reset, limits::HUB_REPEATED), Ended::Silent(_)));
     }
 
     #[test]

@@ -199,7 +199,11 @@ fn nothing_is_written_that_could_lock_somebody_out_or_gate_nothing() {
         "account required pam_nowhere.so",
         "sshd as it would be lets spare key rescue not in",
     );
-    with("sudo", "account required pam_deny.so", "sudo as it is lets in none of these spare keys");
+    with(
+        "sudo",
+        "account required pam_deny.so",
+        "none of these spare keys passes both sshd and sudo, so nothing was written: sudo says to rescue",
+    );
     host.root("mv /usr/lib/*/security/pam_jit.so /root/").ends_with(0);
     refused(&format!("{enable} --spare-user rescue"), "sshd as it would be lets spare key rescue not in");
     host.root("mv /root/pam_jit.so /usr/lib/*-linux-gnu/security/").ends_with(0);
@@ -232,8 +236,8 @@ fn an_upgrade_leaves_the_lines_and_a_removal_takes_them_before_the_module() {
     alice.ssh("sudo -n jit pam confirm").ends_with(0);
     host.root("jit pam enable su su-l --spare-group staff --yes")
         .ends_with(1)
-        .says("sshd as it is lets in none of these spare keys")
-        .says("it is gated and names none of them");
+        .says("none of these spare keys passes both sshd and sudo")
+        .says("sshd is gated and does not name alice");
     host.root("jit pam enable su su-l --if-missing=open --spare-user rescue --spare-group staff --yes")
         .ends_with(0)
         .says("/etc/pam.d/su-l includes /etc/pam.d/su, which calls pam_jit.so in line");
