@@ -234,7 +234,8 @@ fn an_upgrade_leaves_the_lines_and_a_removal_takes_them_before_the_module() {
     host.root("jit pam enable sshd --spare-user rescue --yes").ends_with(0);
     approve(&bob, &alice.ssh("true"));
     alice.ssh("sudo -n jit pam confirm").ends_with(0);
-    host.root("jit pam enable su su-l --spare-group staff --yes")
+    host.root("groupadd helpers && usermod -aG helpers alice").ends_with(0);
+    host.root("jit pam enable su su-l --spare-group helpers --yes")
         .ends_with(1)
         .says("none of these spare keys passes both sshd and sudo")
         .says("sshd is gated and does not name alice");
