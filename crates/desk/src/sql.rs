@@ -64,9 +64,11 @@ pub fn load(connection: &dyn Sql, hold: &mut dyn FnMut(Grant)) -> Result<HashMap
     )?;
     connection
         .rows(
-            "SELECT grant_id, started_ms, ends_ms FROM claim WHERE grant_id IN (\
-               SELECT id FROM grants WHERE closed = 0 UNION ALL SELECT grant_id FROM session \
-               UNION ALL SELECT * FROM (SELECT id FROM grants WHERE closed = 1 ORDER BY at_ms DESC LIMIT ?1) AS newest)",
+            // Each is looked up by itself: a list of a million open grants would stand in memory for it.
+            "SELECT grant_id, started_ms, ends_ms FROM claim \
+             WHERE EXISTS (SELECT * FROM grants WHERE id = grant_id AND closed = 0) \
+             OR grant_id IN (SELECT grant_id FROM session) \
+             OR grant_id IN (SELECT id FROM grants WHERE closed = 1 ORDER BY at_ms DESC LIMIT ?1)",
             &[&limits::RECENT],
         )?
         .into_iter()
