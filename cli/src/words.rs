@@ -4,7 +4,7 @@ use access::{GrantState, Person, Service, Span, Time, Window, for_people};
 use api::{GrantView, Heard, RequestView, Reviewed};
 use chrono::{SecondsFormat, TimeDelta};
 use std::collections::BTreeSet;
-use workflow::{Afterwards, Channel, Kind, Narrowing, RequestState, Review, ReviewVerdict};
+use workflow::{Afterwards, Channel, Kind, RequestState, Review, ReviewVerdict};
 
 /// Names with commas between.
 pub fn list<'a, T: ToString + 'a>(names: impl IntoIterator<Item = &'a T>) -> String {
@@ -111,20 +111,13 @@ pub fn awaited(request: &RequestView) -> Vec<Person> {
     request.could_approve.iter().filter(|person| !said(person)).cloned().collect()
 }
 
-/// What a narrowing leaves, in words to follow a verdict: ` for at most 30m, on web-1 alone`.
-fn cut(narrowing: &Narrowing) -> String {
-    let mut words = Vec::new();
-    words.extend(narrowing.length.map(|length| format!("for at most {length}")));
-    words.extend(narrowing.hosts.as_ref().map(|hosts| format!("on {} alone", list(hosts))));
-    words.extend(narrowing.services.as_ref().map(|services| format!("for {} alone", list(services))));
-    if words.is_empty() { String::new() } else { format!(" {}", words.join(", ")) }
-}
-
 /// What one approver said: `approved by bob for at most 30m`.
 fn verdict(review: &Review) -> String {
     match &review.verdict {
         ReviewVerdict::Deny => format!("denied by {}", review.by),
-        ReviewVerdict::Approve { narrowing } => format!("approved by {}{}", review.by, cut(narrowing)),
+        ReviewVerdict::Approve { narrowing } => {
+            format!("approved by {} {narrowing}", review.by).trim_end().to_owned()
+        }
     }
 }
 
@@ -132,24 +125,15 @@ fn verdict(review: &Review) -> String {
 pub fn said(review: &Review) -> String {
     let words = match &review.verdict {
         ReviewVerdict::Deny => format!("{} denied", review.by),
-        ReviewVerdict::Approve { narrowing } => format!("{} approved{}", review.by, cut(narrowing)),
+        ReviewVerdict::Approve { narrowing } => {
+            format!("{} approved {narrowing}", review.by).trim_end().to_owned()
+        }
     };
     format!("{words}{}", comment(review))
 }
 
 fn comment(review: &Review) -> String {
     review.comment.as_ref().map(|comment| format!(": {comment}")).unwrap_or_default()
-}
-
-/// What the narrowings so far left of an ask, where they left less than all.
-fn left(request: &RequestView) -> Option<String> {
-    let (ask, left) = (&request.ask, &request.left);
-    let rest = Narrowing {
-        length: left.length.filter(|length| *length != ask.length),
-        hosts: left.hosts.clone().filter(|hosts| *hosts != ask.hosts),
-        services: left.services.clone().filter(|services| *services != ask.services),
-    };
-    (rest != Narrowing::default()).then(|| cut(&rest).trim_start().to_owned())
 }
 
 /// How long it can be granted for at most, after the narrowings so far.
@@ -186,7 +170,7 @@ pub fn facts(request: &RequestView, now: Time) -> Vec<(&'static str, String)> {
         let words = format!("{}, {}{}", verdict(review), when(review.at, now), comment(review));
         facts.push(("review", words));
     }
-    facts.extend(left(request).map(|left| ("left", left)));
+    facts.extend(request.narrowed().map(|left| ("left", left.to_string())));
     match &request.state {
         RequestState::Pending { until } => {
             facts.extend(counted(request).map(|counted| ("agreed", counted)));
@@ -477,7 +461,7 @@ mod tests {
         one.ask.asked_by = person("erik");
         one.ask.channel = Channel::Login;
         one.needs = 2;
-        let narrowing = Narrowing {
+        let narrowing = workflow::Narrowing {
             length: Span::seconds(1_800),
             hosts: Some(names(&["web-1"])),
             services: Some(names(&["ssh"])),

@@ -237,6 +237,13 @@ pub struct AskSessions {
     pub host: Option<HostName>,
 }
 
+impl AskSessions {
+    /// Whether sessions of this name are asked for.
+    pub fn is_of(&self, subject: &Login) -> bool {
+        self.user.as_ref().is_none_or(|user| user == subject)
+    }
+}
+
 /// Ends a session.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]

@@ -104,6 +104,19 @@ pub struct RequestView {
     pub yours_to_review: bool,
 }
 
+impl RequestView {
+    /// What the narrowings so far leave of the ask, where they leave less than all.
+    pub fn narrowed(&self) -> Option<Narrowing> {
+        let Self { ask, left, .. } = self;
+        let less = Narrowing {
+            length: left.length.filter(|length| *length != ask.length),
+            hosts: left.hosts.clone().filter(|hosts| *hosts != ask.hosts),
+            services: left.services.clone().filter(|services| *services != ask.services),
+        };
+        (less != Narrowing::default()).then_some(less)
+    }
+}
+
 /// Which requests to list.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]

@@ -359,6 +359,19 @@ pub struct Narrowing {
     pub services: Option<BTreeSet<Service>>,
 }
 
+/// What it leaves, in words to follow a verdict: `for at most 30m, on web-1,web-2 alone`; nothing where it leaves all.
+impl fmt::Display for Narrowing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fn list<T: ToString>(names: &BTreeSet<T>) -> String {
+            names.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
+        }
+        let length = self.length.map(|length| format!("for at most {length}"));
+        let hosts = self.hosts.as_ref().map(|hosts| format!("on {} alone", list(hosts)));
+        let services = self.services.as_ref().map(|services| format!("for {} alone", list(services)));
+        f.write_str(&[length, hosts, services].into_iter().flatten().collect::<Vec<_>>().join(", "))
+    }
+}
+
 /// What is left of an ask after every narrowing so far: their intersection.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Scope {

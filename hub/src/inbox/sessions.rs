@@ -4,7 +4,7 @@ use super::rows::{self, There};
 use crate::ledger::{Ledger, record};
 use crate::limits;
 use crate::site::Site;
-use access::{HostName, Login, SessionId, Time};
+use access::{HostName, SessionId, Time};
 use api::{
     AskSessions, EndAsked, EndSession, EndThere, OpenSessions, Record, Session, SessionChange, SessionRecord,
     SessionState, SessionView,
@@ -33,7 +33,6 @@ impl Site {
     pub(crate) fn sessions(&self, caller: &Caller, ask: &AskSessions) -> Result<Vec<SessionView>, DeskError> {
         let most = api::limits::PAGE;
         let (mut seen, mut after) = (Vec::new(), None);
-        let is_asked = |subject: &Login| ask.user.as_ref().is_none_or(|user| user == subject);
         // Others' sessions that the caller may not see must not hide those that they may.
         for _ in 0..limits::SESSION_PAGES {
             let of = ask.host.as_ref();
@@ -44,7 +43,7 @@ impl Site {
             seen.extend(
                 found
                     .into_iter()
-                    .filter(|there| is_asked(&there.view.session.subject) && self.sees(there, caller))
+                    .filter(|there| ask.is_of(&there.view.session.subject) && self.sees(there, caller))
                     .map(view),
             );
             if seen.len() >= most as usize {

@@ -73,13 +73,15 @@ fn facts(request: &RequestView, steps: &[Step]) -> Markup {
                 dt { "Review" }
                 dd {
                     (review.by) @match &review.verdict {
-                        ReviewVerdict::Approve { narrowing } => { " approved" (cut(narrowing)) }
+                        ReviewVerdict::Approve { narrowing } => {
+                            " approved" @if *narrowing != Narrowing::default() { " " (narrowing) }
+                        }
                         ReviewVerdict::Deny => " denied",
                     }
                     (when_and_why(review))
                 }
             }
-            @if let Some(left) = left(request) { dt { "Left of it" } dd { (left) } }
+            @if let Some(left) = request.narrowed() { dt { "Left of it" } dd { (left) } }
             dt { "Id" } dd { code { (ask.id) } }
         }
     }
@@ -112,26 +114,6 @@ fn approvers(request: &RequestView) -> BTreeSet<&Person> {
 fn agreed(request: &RequestView) -> usize {
     let yes = approvers(request);
     request.could_approve.iter().filter(|person| yes.contains(person)).count()
-}
-
-/// What a narrowing leaves.
-fn cut(narrowing: &Narrowing) -> String {
-    let length = narrowing.length.map(|length| format!("for {length}"));
-    let hosts = narrowing.hosts.as_ref().map(|hosts| format!("on {} alone", names(hosts)));
-    let services = narrowing.services.as_ref().map(|services| format!("for {} alone", names(services)));
-    let words: Vec<String> = [length, hosts, services].into_iter().flatten().collect();
-    if words.is_empty() { String::new() } else { format!(" {}", words.join(", ")) }
-}
-
-/// What all narrowings so far leave, where that is less than was asked for.
-fn left(request: &RequestView) -> Option<String> {
-    let (ask, left) = (&request.ask, &request.left);
-    let less = Narrowing {
-        length: left.length.filter(|length| *length != ask.length),
-        hosts: left.hosts.clone().filter(|hosts| *hosts != ask.hosts),
-        services: left.services.clone().filter(|services| *services != ask.services),
-    };
-    (less != Narrowing::default()).then(|| cut(&less).trim_start().to_owned())
 }
 
 fn when_and_why(review: &Review) -> Markup {

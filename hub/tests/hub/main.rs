@@ -33,3 +33,4 @@ mod strangers;
 mod teams;
 mod there;
 mod web;
+mod web_request;

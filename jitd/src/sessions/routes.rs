@@ -5,7 +5,7 @@ use super::left::Found;
 use crate::limits;
 use crate::memory::Carried;
 use crate::site::Site;
-use access::{Login, Person, SessionId, Text};
+use access::{Person, SessionId, Text};
 use api::{
     AskSessions, EndAsked, EndSession, Session, SessionChange, SessionRecord, SessionState, SessionView,
     WatchReport,
@@ -64,8 +64,7 @@ impl Site {
         if ask.host.as_ref().is_some_and(|host| *host != self.host) {
             return Vec::new();
         }
-        let is_asked = |subject: &Login| ask.user.as_ref().is_none_or(|user| user == subject);
-        self.views(|carried| is_asked(&carried.session.subject) && self.may_see(carried, caller))
+        self.views(|carried| ask.is_of(&carried.session.subject) && self.may_see(carried, caller))
     }
 
     /// One's own, those of grants that one could decide, or everything.
