@@ -8,11 +8,12 @@ use super::page::{self, csrf};
 use super::sign_in::with;
 use crate::address::Address;
 use crate::ledger::random;
+use crate::rows;
 use crate::secret::{self, Kind};
 use crate::signin::{ELSEWHERE, Flow, Provider, ProviderError};
 use crate::site::Site;
 use access::{Person, Text};
-use api::{Identity, Problem, ProblemCode};
+use api::{Identity, Problem, ProblemCode, Role, Scope};
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Redirect, Response};
@@ -163,6 +164,7 @@ pub async fn bind(State(site): State<Arc<Site>>, call: Call) -> Response {
     guard::done(site, call, "/v1/tokens".to_owned(), |site, visitor, call| {
         // It opens the door from then on, as a review would open one.
         is_fresh(site, visitor)?;
+        is_for_all(site, visitor)?;
         let shown = call.form.text("shown").and_then(|shown| secret::hash(Kind::Elsewhere, shown));
         let shown = shown
             .ok_or_else(|| DeskError::BadRequest("the form is not whole: sign in there again".to_owned()))?;
@@ -200,6 +202,9 @@ pub async fn unbind(State(site): State<Arc<Site>>, call: Call) -> Response {
             subject: form.read("subject", Text::parse)?.ok_or_else(missing)?,
         };
         let own = !visitor.caller.roles.admin;
+        if own {
+            is_for_all(site, visitor)?;
+        }
         let whose = site.ledger.unbind(identity, visitor.caller.person.clone(), own, visitor.now)?;
         let own = whose == visitor.caller.person;
         Ok(Answer::To(if own { "/web/tokens" } else { "/web/people" }.to_owned()))
@@ -220,6 +225,25 @@ pub fn is_fresh(site: &Site, visitor: &Visitor) -> Result<(), DeskError> {
     Err(DeskError::Forbidden(format!(
         "you signed in more than an hour ago, and whoever makes something that opens the door has signed in within the hour: {how}"
     )))
+}
+
+/// Whether this sign-in is for all that its person may do: an account at the provider is, so that a narrow one neither
+/// widens itself by binding one, nor shuts its person out by taking one away.
+fn is_for_all(site: &Site, visitor: &Visitor) -> Result<(), DeskError> {
+    let roles = site.ledger.read(|connection| rows::roles_of(connection, &visitor.caller.person))?;
+    let uses = |scope: &&Scope| match scope {
+        Scope::Read | Scope::Request | Scope::Review => true,
+        Scope::Operate => roles.contains(&Role::Operator) || roles.contains(&Role::Admin),
+        Scope::Admin => roles.contains(&Role::Admin),
+    };
+    let lacks = Scope::ALL.iter().filter(uses).find(|scope| !visitor.token.scopes.contains(scope));
+    lacks.map_or(Ok(()), |lacks| {
+        Err(DeskError::Forbidden(format!(
+            "an account at the provider signs in for all that its person may do, and this sign-in is not for {}: sign in with \
+             one that is for all of it, or ask an administrator, who does this under People",
+            lacks.code()
+        )))
+    })
 }
 
 /// Whether the reader is an administrator.

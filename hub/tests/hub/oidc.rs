@@ -4,7 +4,7 @@
 use crate::nginx::certify;
 use crate::room::{Hub, rest};
 use crate::web::{OWN, POLICY, Page, link};
-use api::{NewPolicy, Scope};
+use api::{NewLink, NewPolicy, Scope};
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::io::Write as _;
@@ -146,8 +146,12 @@ impl<'a> Tab<'a> {
 
     /// Signed in by a link of the administrator's.
     fn of(room: &'a Room, person: &str) -> Self {
+        Self::by(room, &link(&room.hub, person))
+    }
+
+    /// Signed in by this link.
+    fn by(room: &'a Room, link: &str) -> Self {
         let tab = Self::new(room);
-        let link = link(&room.hub, person);
         let page = tab.send("/web/in", &[("link", link.rsplit('/').next().unwrap())]);
         assert_eq!(page.status(), "303", "{}", page.0);
         tab
@@ -363,6 +367,40 @@ fn behind_what_brings_everybody_who_comes_back_with_nothing_keeps_nobody_from_si
     let alice = Tab::new(&room);
     assert_eq!(alice.signs_in("/web").status(), "303");
     assert!(alice.is("alice"));
+}
+
+#[test]
+fn a_narrow_sign_in_binds_no_account_which_would_be_wider_and_takes_none_away() {
+    let room = Room::new();
+    let (issuer, of_admin) = (room.provider.issuer(), Tab::of(&room, "admin"));
+    room.provider.is("u-17");
+    assert_eq!(Tab::of(&room, "alice").binds().status(), "303");
+    room.provider.is("u-18");
+    assert_eq!(of_admin.binds().status(), "303");
+    room.provider.is("thief");
+    let reviewer = [Scope::Read, Scope::Request, Scope::Review];
+    for (person, own, scopes, lacks) in [
+        ("alice", "u-17", &[Scope::Read][..], "is not for request"),
+        ("admin", "u-18", &[Scope::Read], "is not for request"),
+        ("admin", "u-18", &reviewer, "is not for operate"),
+    ] {
+        let stolen = room.hub.token(person, scopes, "1d").secret;
+        let link = room.hub.client(&stolen).make_link(&NewLink { person: None }).unwrap();
+        let thief = Tab::by(&room, &link.url);
+        let bound = thief.binds();
+        assert!(bound.status() == "403" && bound.has(lacks), "{}", bound.0);
+        let page = thief.get("/web/tokens");
+        let fields = [("csrf", page.field("csrf")), ("issuer", issuer.as_str()), ("subject", own)];
+        let unbound = thief.send("/web/oidc/unbind", &fields);
+        assert!(unbound.status() == "403" && unbound.has(lacks), "{}", unbound.0);
+    }
+    assert_eq!(Tab::new(&room).signs_in("/web").status(), "403", "the account is nobody's");
+    assert_eq!((room.lines("change=identity_bound"), room.lines("change=identity_unbound")), (2, 0));
+
+    // For all that its person may do a link of their own is as good as an administrator's.
+    let whole = room.hub.token("alice", &reviewer, "1d").secret;
+    let link = room.hub.client(&whole).make_link(&NewLink { person: None }).unwrap();
+    assert_eq!(Tab::by(&room, &link.url).binds().status(), "303");
 }
 
 #[test]
