@@ -17,7 +17,8 @@ impl Secret {
         Self(text)
     }
 
-    /// The signature of a call, if it is by this secret and of now.
+    /// The signature of a call, if it is by this secret and of now: the same words for the same call, however its hex is
+    /// written.
     pub fn verified(&self, headers: &HeaderMap, body: &[u8], now: Time) -> Result<String, String> {
         let head = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
         let shown = head("x-slack-signature").ok_or("it shows no signature")?;
@@ -33,7 +34,7 @@ impl Secret {
         mac.update(body);
         mac.verify_slice(&signed)
             .map_err(|_| "its signature is not by the signing secret of this app: is that in the file which hub.toml names?")?;
-        Ok(format!("{stamp} {hex}"))
+        Ok(format!("{stamp} {}", hex.to_ascii_lowercase()))
     }
 }
 
@@ -70,6 +71,8 @@ mod tests {
         for seconds in [-300, 0, 300] {
             secret.verified(&heads(SIGNED, &sent), BODY.as_bytes(), at(seconds)).unwrap();
         }
+        let of = |signed: &str| secret.verified(&heads(signed, &sent), BODY.as_bytes(), at(0)).unwrap();
+        assert_eq!(of(SIGNED), of(&format!("v0={}", SIGNED[3..].to_uppercase())), "it counts once");
         let other = SIGNED.replace("a211", "a212");
         for (heads, body, seconds, why) in [
             (heads(&other, &sent), BODY, 0, "not by the signing secret"),
