@@ -2,11 +2,11 @@
 
 use crate::arguments::Check;
 use crate::output::Output;
-use crate::requests::now;
 use crate::words;
 use crate::{CliError, sessions};
 use access::Time;
 use api::{CheckQuery, Client, Door, Finding, Watched};
+use kernel::wall;
 
 pub fn check(client: &Client, check: Check, out: &mut Output) -> Result<(), CliError> {
     let answer = client.check(&CheckQuery {
@@ -20,7 +20,7 @@ pub fn check(client: &Client, check: Check, out: &mut Output) -> Result<(), CliE
         let verdict = if answer.allowed { "Would be let in" } else { "Would be refused" };
         let mut words = format!("{verdict} ({}): {}.", answer.reason, answer.because);
         if let Some(ends) = answer.ends.filter(|_| answer.allowed) {
-            words.push_str(&format!("\nUntil {}", words::when(ends, now())));
+            words.push_str(&format!("\nUntil {}", words::when(ends, wall())));
         }
         if let Some(next) = &answer.next {
             words.push_str(&format!("\nNext: {next}"));
@@ -32,7 +32,7 @@ pub fn check(client: &Client, check: Check, out: &mut Output) -> Result<(), CliE
 /// What is left of the session one is in, for a prompt.
 pub fn left(here: &Client, out: &mut Output) -> Result<(), CliError> {
     match &here.status()?.session {
-        Some(session) => out.say(session, || sessions::left(session, now())),
+        Some(session) => out.say(session, || sessions::left(session, wall())),
         None => Ok(()),
     }
 }
@@ -66,7 +66,7 @@ pub fn status(client: &Client, out: &mut Output) -> Result<(), CliError> {
             lines.push(format!("gated     {gated}"));
         }
         lines.push(format!("you       {} ({roles})", status.you));
-        lines.extend(status.session.iter().map(|here| format!("session   {}", sessions::here(here, now()))));
+        lines.extend(status.session.iter().map(|here| format!("session   {}", sessions::here(here, wall()))));
         lines.push(format!("clock     {}", status.clock));
         lines.push(format!(
             "journal   {} records, {}",
@@ -79,7 +79,7 @@ pub fn status(client: &Client, out: &mut Output) -> Result<(), CliError> {
             count(status.grants, "grant"),
             count(status.sessions, "session")
         ));
-        lines.extend(watch.map(|watch| format!("watch     {}", watched(watch, now()))));
+        lines.extend(watch.map(|watch| format!("watch     {}", watched(watch, wall()))));
         lines.push(format!("version   {}", status.version));
         lines.join("\n")
     })

@@ -1,11 +1,11 @@
 //! `jit grants`, `revoke`, `release`.
 
 use crate::output::Output;
-use crate::requests::now;
 use crate::{CliError, limits, table, words};
 use access::{GrantId, HostName, Login, Text};
 use api::{AskGrants, Client, Door, EndGrant, Heard};
 use comfy_table::Cell;
+use kernel::wall;
 use std::time::Instant;
 
 fn checked(id: &str) -> Result<&str, CliError> {
@@ -33,7 +33,7 @@ pub fn list(
                 table::state(view.state.code(), view.state.code(), colour),
                 Cell::new(&grant.person),
                 Cell::new(words::gives(view)),
-                Cell::new(words::ends(view, now())),
+                Cell::new(words::ends(view, wall())),
                 Cell::new(words::approved_by(view)),
                 Cell::new(view.sessions),
             ]);
@@ -50,7 +50,7 @@ pub fn revoke(client: &Client, id: &str, reason: Text, out: &mut Output) -> Resu
             "Revoked grant {} of {}. No new login or sudo passes by it, and sessions by it end now.{}",
             grant.grant.id,
             grant.grant.person,
-            heard.map(|heard| format!("\n{}", words::heard(&heard, now()))).unwrap_or_default()
+            heard.map(|heard| format!("\n{}", words::heard(&heard, wall()))).unwrap_or_default()
         )
     })
 }

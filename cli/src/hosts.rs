@@ -2,10 +2,10 @@
 
 use crate::arguments::Host;
 use crate::output::Output;
-use crate::requests::now;
 use crate::{CliError, table, words};
 use api::{Client, HostView, NewHostToken};
 use comfy_table::Cell;
+use kernel::wall;
 
 pub fn list(client: &Client, out: &mut Output) -> Result<(), CliError> {
     let hosts = client.hosts()?;
@@ -26,8 +26,8 @@ pub fn list(client: &Client, out: &mut Output) -> Result<(), CliError> {
                 Cell::new(host),
                 table::state(code, state, colour),
                 Cell::new(labels.join(" ")),
-                Cell::new(or(seen.map(|seen| words::when(seen, now())))),
-                Cell::new(or(view.as_of.map(|as_of| words::when(as_of, now())))),
+                Cell::new(or(seen.map(|seen| words::when(seen, wall())))),
+                Cell::new(or(view.as_of.map(|as_of| words::when(as_of, wall())))),
                 Cell::new(or(revision.map(|revision| revision.to_string()))),
                 Cell::new(or(view.ahead_ms.map(ahead))),
                 Cell::new(or(match (alarm, view.waiting) {
@@ -69,7 +69,7 @@ pub fn host(client: &Client, host: Host, out: &mut Output) -> Result<(), CliErro
                 format!(
                     "{}\nGood until {}, and shown this once. On the new host, as root:\n  jitd enrol {0}\n  systemctl restart jitd",
                     made.token,
-                    words::when(made.expires, now())
+                    words::when(made.expires, wall())
                 )
             })
         }

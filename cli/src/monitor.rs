@@ -1,16 +1,16 @@
 //! `jit status --monitor`: who would have been refused, had the gate been on.
 
 use crate::output::Output;
-use crate::requests::now;
 use crate::{CliError, table, words};
 use access::Time;
 use api::{Client, Monitored, WouldRefuse};
 use comfy_table::Cell;
+use kernel::wall;
 use std::collections::BTreeMap;
 
 pub fn monitor(client: &Client, out: &mut Output) -> Result<(), CliError> {
     let monitored = client.monitored()?;
-    out.say(&monitored, || told(&monitored, now()))
+    out.say(&monitored, || told(&monitored, wall()))
 }
 
 fn told(monitored: &Monitored, now: Time) -> String {

@@ -4,18 +4,13 @@ use crate::arguments::{Approve, Extend, Request, Requests};
 use crate::output::Output;
 use crate::wait::wait;
 use crate::{CliError, table, words};
-use access::{GrantId, RequestId, Text, Time};
+use access::{GrantId, RequestId, Text};
 use api::{
     AskGrants, AskRequests, Client, NewExtension, NewRequest, NewReview, NewVerdict, Opened, RequestView,
     Which,
 };
+use kernel::wall;
 use workflow::{Narrowing, RequestState};
-
-/// The wall clock of this terminal: only to say how far away a time is.
-#[allow(clippy::disallowed_methods)]
-pub fn now() -> Time {
-    chrono::Utc::now()
-}
 
 /// An id of a request, or as much of it as was typed.
 fn checked(id: &str) -> Result<&str, CliError> {
@@ -76,7 +71,7 @@ fn only_grant(client: &Client, here: Option<&Client>) -> Result<String, CliError
 fn told(client: &Client, opened: &Opened, waits: bool, out: &mut Output) -> Result<(), CliError> {
     let id = opened.request.ask.id;
     if let Some(grant) = &opened.grant {
-        return out.say(opened, || words::at_once(&opened.request, grant, now()));
+        return out.say(opened, || words::at_once(&opened.request, grant, wall()));
     }
     if !waits || !out.is_json() {
         out.say(opened, || {
@@ -88,7 +83,7 @@ fn told(client: &Client, opened: &Opened, waits: bool, out: &mut Output) -> Resu
             let what = words::asks(&opened.request);
             let how = if opened.existed { "already waits" } else { "is open" };
             let until = match &opened.request.state {
-                RequestState::Pending { until } => words::when(*until, now()),
+                RequestState::Pending { until } => words::when(*until, wall()),
                 _ => String::new(),
             };
             let must = match opened.request.needs {
@@ -123,7 +118,7 @@ pub fn list(client: &Client, which: &Requests, out: &mut Output) -> Result<(), C
         let mut table = table::table(&["REQUEST", "STATE", "WHO", "WHAT", "ASKED", "WHY"]);
         for request in &requests {
             let ask = &request.ask;
-            let ago = format!("{} ago", access::for_people(now() - ask.asked_at));
+            let ago = format!("{} ago", access::for_people(wall() - ask.asked_at));
             table.add_row(vec![
                 comfy_table::Cell::new(ask.id),
                 table::state(request.state.code(), &words::standing(request), colour),
@@ -140,10 +135,10 @@ pub fn list(client: &Client, which: &Requests, out: &mut Output) -> Result<(), C
 pub fn show(client: &Client, id: &str, out: &mut Output) -> Result<(), CliError> {
     if GrantId::range(id).is_ok() {
         let grant = client.show_grant(id)?;
-        return out.say(&grant, || words::grant(&grant, now()));
+        return out.say(&grant, || words::grant(&grant, wall()));
     }
     let request = client.show_request(checked(id)?)?;
-    out.say(&request, || words::request(&request, now()))
+    out.say(&request, || words::request(&request, wall()))
 }
 
 pub fn approve(client: &Client, approve: Approve, out: &mut Output) -> Result<(), CliError> {
@@ -166,7 +161,7 @@ pub fn approve(client: &Client, approve: Approve, out: &mut Output) -> Result<()
             comment: approve.comment,
         },
     )?;
-    out.say(&reviewed, || words::reviewed(&reviewed, now()))
+    out.say(&reviewed, || words::reviewed(&reviewed, wall()))
 }
 
 pub fn deny(client: &Client, id: &str, comment: Text, out: &mut Output) -> Result<(), CliError> {
@@ -178,7 +173,7 @@ pub fn deny(client: &Client, id: &str, comment: Text, out: &mut Output) -> Resul
         comment: Some(comment),
     };
     let reviewed = client.review(&request.ask.id.to_string(), &review)?;
-    out.say(&reviewed, || words::reviewed(&reviewed, now()))
+    out.say(&reviewed, || words::reviewed(&reviewed, wall()))
 }
 
 pub fn cancel(client: &Client, id: &str, out: &mut Output) -> Result<(), CliError> {

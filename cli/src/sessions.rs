@@ -1,11 +1,11 @@
 //! `jit sessions`, `jit end`, and the session that one is in.
 
 use crate::output::Output;
-use crate::requests::now;
 use crate::{CliError, table, words};
 use access::{SessionId, Time};
 use api::{AskSessions, Client, EndSession, SessionState, SessionView};
 use comfy_table::Cell;
+use kernel::wall;
 
 pub fn list(client: &Client, of: &AskSessions, out: &mut Output) -> Result<(), CliError> {
     let sessions = client.sessions(of)?;
@@ -27,8 +27,8 @@ pub fn list(client: &Client, of: &AskSessions, out: &mut Output) -> Result<(), C
                 Cell::new(&session.subject),
                 Cell::new(door(view)),
                 Cell::new(from(view)),
-                Cell::new(words::since(session.opened, now())),
-                Cell::new(ends(view, now())),
+                Cell::new(words::since(session.opened, wall())),
+                Cell::new(ends(view, wall())),
                 Cell::new(id(session.grant.as_ref().map(|id| id as _))),
                 Cell::new(id(session.inside.as_ref().map(|id| id as _))),
             ];

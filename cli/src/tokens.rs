@@ -2,11 +2,11 @@
 
 use crate::arguments::{Role, Token};
 use crate::output::Output;
-use crate::requests::now;
 use crate::{CliError, table, words};
 use access::{Person, TokenId};
 use api::{Client, NewLink, NewToken, Roles, TokenView};
 use comfy_table::Cell;
+use kernel::wall;
 
 pub fn token(client: &Client, token: Token, out: &mut Output) -> Result<(), CliError> {
     match token {
@@ -21,7 +21,7 @@ pub fn token(client: &Client, token: Token, out: &mut Output) -> Result<(), CliE
                     made.secret,
                     token.id,
                     token.person,
-                    words::when(token.expires, now())
+                    words::when(token.expires, wall())
                 )
             })
         }
@@ -37,7 +37,7 @@ pub fn web(client: &Client, person: Option<Person>, out: &mut Output) -> Result<
     let made = client.make_link(&NewLink { person })?;
     out.say(&made, || {
         let token = &made.token;
-        let until = words::when(token.expires, now());
+        let until = words::when(token.expires, wall());
         format!(
             "{}\nOpen it in a browser: it signs {} in, once and until {until}. It is shown this once.",
             made.url, token.person
@@ -53,7 +53,7 @@ fn list(client: &Client, out: &mut Output) -> Result<(), CliError> {
         for TokenView { token, used } in &tokens {
             let state = match token.revoked {
                 Some(_) => "revoked",
-                None if token.is_good(now()) => "active",
+                None if token.is_good(wall()) => "active",
                 None => "expired",
             };
             let scopes: Vec<&str> = token.scopes.iter().map(|scope| scope.code()).collect();
@@ -63,8 +63,8 @@ fn list(client: &Client, out: &mut Output) -> Result<(), CliError> {
                 Cell::new(&token.person),
                 Cell::new(&token.name),
                 Cell::new(scopes.join(", ")),
-                Cell::new(words::when(token.expires, now())),
-                Cell::new(used.map_or_else(|| "never".to_owned(), |used| words::when(used, now()))),
+                Cell::new(words::when(token.expires, wall())),
+                Cell::new(used.map_or_else(|| "never".to_owned(), |used| words::when(used, wall()))),
             ]);
         }
         table.to_string()

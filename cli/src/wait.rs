@@ -3,11 +3,11 @@
 use crate::news::{news, sentence};
 use crate::output::Output;
 use crate::patience::{Patience, passes};
-use crate::requests::now;
 use crate::stop::on_stop;
 use crate::{CliError, limits, words};
 use access::Time;
 use api::{Client, ClientError, GrantView, RequestView};
+use kernel::wall;
 use std::sync::mpsc;
 use workflow::{Change, RequestState};
 
@@ -39,13 +39,13 @@ pub fn wait(client: &Client, first: &RequestView, out: &mut Output) -> Result<()
                 }
                 if let Some(grant) = grant {
                     out.progress("");
-                    return out.say(&grant, || words::grant(&grant, now()));
+                    return out.say(&grant, || words::grant(&grant, wall()));
                 }
                 if let Some(why) = refused(&request) {
                     out.progress("");
                     return Err(CliError::NotApproved(why));
                 }
-                out.progress(&waiting(&request, now()));
+                out.progress(&waiting(&request, wall()));
                 before = request;
                 limits::LOOK_AGAIN
             }

@@ -298,6 +298,11 @@ impl Ledger {
         })
     }
 
+    /// Opens again what a clock that was ahead of `now` had closed.
+    pub fn reopen(&self, now: Time) -> Result<(), DeskError> {
+        self.write(move |tx| desk::reopen(tx.connection(), now).map(drop))
+    }
+
     /// Makes a person administrator, with a token for all that an administrator does.
     pub fn make_admin(&self, token: Token) -> Result<MadeToken, DeskError> {
         let (secret, hash) = secret::make(Kind::Token).map_err(random)?;

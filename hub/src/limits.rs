@@ -131,6 +131,12 @@ pub const FILE: u64 = 256 * 1024;
 /// Bytes that the database may grow to at least: below that a busy day fills it.
 pub const JOURNAL_LEAST: u64 = 16 * 1024 * 1024;
 
+/// The wall clock may be so far from the hub's time before it has jumped: a time service slews what is less.
+pub const CLOCK_STRAYS: TimeDelta = TimeDelta::minutes(10);
+
+/// A wall clock that has jumped counts once a time service has kept it for so long, as on a host.
+pub const CLOCK_SETTLES: TimeDelta = TimeDelta::minutes(10);
+
 /// The wall clock may be so far behind the last record at a start, in milliseconds: more is a clock that was wrong
 /// then or is wrong now, and the hub goes by what it has now and says so.
 pub const CLOCK_BACK_MS: i64 = 600_000;

@@ -8,7 +8,7 @@ use crate::metrics::Levels;
 use crate::outbox;
 use crate::site::Site;
 use crate::teller::Teller;
-use crate::{limits, rows, slack, teams, web};
+use crate::{clock, limits, rows, slack, teams, web};
 use access::{Person, TokenId, Window};
 use api::{
     AskJournal, AskedLogin, Check, CheckQuery, JournalRow, MadeLink, MadeToken, NewLink, NewLogin, NewToken,
@@ -184,6 +184,7 @@ impl Site {
                 "the journal takes no records, so nothing is granted: see `journalctl -u jit-hub`".to_owned(),
             );
         }
+        warnings.extend(self.clock.strays().map(clock::strayed));
         if let Some(why) = &*self.unsigned.lock().unwrap_or_else(PoisonError::into_inner) {
             warnings.push(format!(
                 "not everything is signed, so hosts do not hear of all that was granted: {why}; see `systemctl status jit-hub-signer`"

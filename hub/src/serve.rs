@@ -408,18 +408,27 @@ fn tick(site: &Arc<Site>, certificates: &Certificates, ended: &std::sync::mpsc::
     };
     let (asked, mut forgotten) = (Arc::new(AtomicBool::new(false)), Instant::now());
     let (mut permits, mut permitted) = (Permits::default(), None::<Instant>);
-    let mut said = None;
+    let (mut said, mut strayed) = (None, true);
     while ended.recv_timeout(limits::TICK) == Err(std::sync::mpsc::RecvTimeoutError::Timeout) {
-        if forgotten.elapsed() >= limits::FORGET_EVERY {
+        let now = site.clock.time();
+        let strays = site.clock.strays();
+        told("reading the clock", strays.map_or(Ok(()), |by| Err(clock::strayed(by))));
+        if strayed && strays.is_none() {
+            // A clock that was ahead until now, or until this start, may have closed what is still good.
+            let opened = site.ledger.reopen(now).map_err(|why| why.to_string());
+            strayed = opened.is_err();
+            told("opening again what a wrong clock closed", opened);
+        }
+        strayed |= strays.is_some();
+        if strays.is_none() && forgotten.elapsed() >= limits::FORGET_EVERY {
             forgotten = Instant::now();
-            let done = site.ledger.forget(site.clock.time());
+            let done = site.ledger.forget(now);
             told("forgetting what was long ago", done.map_err(|why| why.to_string()));
         }
         if permitted.is_none_or(|at| at.elapsed() >= limits::PERMITS_EVERY) {
             permitted = Some(Instant::now());
             told("making permits for when this hub is away", permits.round(site));
         }
-        let now = site.clock.time();
         // Who has the database alone needs not say that it serves.
         let is_shared = matches!(site.sight, Sight::Shared(_));
         let serves = is_shared && said.is_none_or(|at| now - at >= limits::SERVING_EVERY);
@@ -428,7 +437,9 @@ fn tick(site: &Arc<Site>, certificates: &Certificates, ended: &std::sync::mpsc::
             said = Some(now);
         }
         told("writing down which hosts were heard of", kept.map_err(|why| why.to_string()));
-        told("closing what is over", site.desk.tick().map(drop).map_err(|why| why.to_string()));
+        if strays.is_none() {
+            told("closing what is over", site.desk.tick().map(drop).map_err(|why| why.to_string()));
+        }
         if certificates.is_old() {
             told("making a new certificate", certificates.reload().map_err(|why| why.to_string()));
         }

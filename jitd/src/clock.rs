@@ -11,7 +11,7 @@
 //! service has kept the wall clock far ahead of it for as long as it takes to be believed after a start; never one that is
 //! behind. On a host of a hub the hub must say that it is that late, too.
 
-use crate::{kernel, limits};
+use crate::limits;
 use access::{Now, Time};
 use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};

@@ -4,7 +4,7 @@ use crate::clock::Confirmed;
 use crate::peer::{self, Peer};
 use crate::sessions::routes::routes;
 use crate::site::Site;
-use crate::{kernel, limits, process};
+use crate::{limits, process};
 use access::{Now, Person, Question};
 use api::{AskJournal, Check, CheckQuery, DoctorReport, JournalRow, Monitored, ProblemCode, Status, Which};
 use axum::extract::{DefaultBodyLimit, Extension, Query, State};

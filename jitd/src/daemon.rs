@@ -12,7 +12,7 @@ use crate::policy::Policies;
 use crate::sessions::{Left, Warden};
 use crate::site::Site;
 use crate::source::{Outward, Source, follow};
-use crate::{control, kernel, limits, repair};
+use crate::{control, limits, repair};
 use access::HostName;
 use api::{Mark, MarkRecord, Record};
 use arc_swap::ArcSwap;

@@ -17,7 +17,7 @@ use crate::repeat::Repeats;
 use crate::seats::{Caller, Seats};
 use crate::site::Site;
 use crate::throttle::Throttle;
-use crate::{kernel, limits, peer};
+use crate::{limits, peer};
 use access::{Decision, HostName, Login, Now, Person, Phase, Question, Reason, Service, SessionId, Text};
 use api::{DecisionRecord, Record, Session};
 use callers::Callers;

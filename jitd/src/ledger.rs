@@ -534,8 +534,8 @@ fn count<T>(all: &[T], is: impl Fn(&&T) -> bool) -> usize {
 pub fn stamps(boot: String) -> store::Stamps {
     Box::new(move || Stamp {
         boot: boot.clone(),
-        wall_ms: crate::kernel::wall().timestamp_millis(),
-        boot_ms: crate::kernel::since_boot().num_milliseconds(),
+        wall_ms: kernel::wall().timestamp_millis(),
+        boot_ms: kernel::since_boot().num_milliseconds(),
     })
 }
 

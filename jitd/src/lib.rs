@@ -11,7 +11,6 @@ mod daemon;
 mod doors;
 mod examined;
 mod gate;
-mod kernel;
 mod ledger;
 mod limits;
 mod line;

@@ -2,7 +2,6 @@
 
 use crate::accounts::AccountBook;
 use crate::config::Config;
-use crate::kernel;
 use access::HostName;
 use arc_swap::ArcSwap;
 use desk::{PolicyVersion, Stamps};

@@ -109,7 +109,7 @@ impl store::Judge for Bodies {
     }
 
     fn vouch(&self, taken: Taken<'_>) -> String {
-        let at = crate::kernel::wall();
+        let at = kernel::wall();
         let change = |request, grant, policy| {
             let (change, actor, channel, comment) = (Change::Carried, None, None, None);
             let record =

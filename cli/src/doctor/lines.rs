@@ -3,8 +3,8 @@
 use super::{Look, found};
 use crate::CliError;
 use crate::pam::{self, Keyed, Shown};
-use crate::requests::now;
 use api::Drill;
+use kernel::wall;
 
 /// How far spare keys are tried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,11 +64,11 @@ fn keys(gated: &[Shown], how: Try) -> Result<(Wrong, Option<Drill>), CliError> {
     let last = match how {
         Try::Files => return Ok((keyed.iter().filter_map(spare_keys).collect(), None)),
         Try::Doors => None,
-        Try::WhereDue => pam::last_drill(&keyed, now())?,
+        Try::WhereDue => pam::last_drill(&keyed, wall())?,
     };
     let drill = match last {
         Some(last) => last,
-        None => pam::drill(&keyed, now())?,
+        None => pam::drill(&keyed, wall())?,
     };
     let failed = drill.failed.iter().map(|failed| format!("a spare key is not let in: {failed}"));
     let failed = failed.map(|wrong| (wrong, AGAIN.to_owned()));

@@ -9,10 +9,10 @@ use super::status::{self, Shown};
 use super::undo::{self, Pending};
 use crate::arguments::{EnablePam, IfMissing};
 use crate::output::Output;
-use crate::requests::now;
 use crate::{CliError, limits};
 use access::{Login, Time};
 use api::{Client, Status};
+use kernel::wall;
 use pamfile::{Folder, Refusal, Wanted, enabled};
 use serde::Serialize;
 use similar::TextDiff;
@@ -62,7 +62,7 @@ pub fn enable(client: &Client, asked: &EnablePam, out: &mut Output) -> Result<()
 impl Change {
     /// Arms its undo, and writes it.
     fn make(&mut self, client: &Client) -> Result<(), CliError> {
-        let pending = Pending { enabled: client.status()?.now, undo: now() + limits::UNDO };
+        let pending = Pending { enabled: client.status()?.now, undo: wall() + limits::UNDO };
         undo::arm(&self.service, &self.before, &self.after, &pending)?;
         files::replace(&self.service, &self.before, &self.after).inspect_err(|_| {
             // Nothing was written: there is nothing to undo.

@@ -3,8 +3,8 @@
 use super::offline::Files;
 use crate::CliError;
 use crate::output::Output;
-use crate::requests::now;
 use access::Now;
+use kernel::wall;
 use serde::Serialize;
 use workflow::{Finding, Hosts, PolicyErrors, Weight, findings};
 
@@ -18,7 +18,7 @@ struct Checked<'a> {
 }
 
 pub fn check(files: &Files, out: &mut Output) -> Result<(), CliError> {
-    let now = now();
+    let now = wall();
     let file = files.policy.display().to_string();
     let none = PolicyErrors(Vec::new());
     let world = match files.world(Hosts::default(), now) {

@@ -3,11 +3,11 @@
 use super::offline::Files;
 use crate::arguments::Explain;
 use crate::output::Output;
-use crate::requests::now;
 use crate::{CliError, words};
 use access::{Now, Person};
 use api::{AskExplain, Client};
 use chrono::SecondsFormat;
+use kernel::wall;
 use std::collections::BTreeSet;
 use workflow::{
     Explained, ExplainedRule, ExplainedStep, Facts, Hosts, How, Labels, Wish, explained, some_of,
@@ -38,7 +38,7 @@ fn offline(policy: std::path::PathBuf, asked: Explain) -> Result<Explained, CliE
             "with --file, say who and where: add --user NAME --host NAME".to_owned(),
         ));
     };
-    let now = Now::exactly(now());
+    let now = Now::exactly(wall());
     let labels: Labels = asked.labels.into_iter().collect();
     let labels = asked.hosts.iter().map(|host| (host.clone(), labels.clone())).collect();
     let files = Files { policy, people: asked.people, accounts: Some(asked.accounts) };

@@ -13,16 +13,16 @@ pub use offline::{Files, text};
 pub use test::test;
 
 use crate::output::Output;
-use crate::requests::now;
 use crate::{CliError, words};
 use api::{Client, NewPolicy};
+use kernel::wall;
 use std::path::Path;
 
 pub fn show(client: &Client, out: &mut Output) -> Result<(), CliError> {
     let policy = client.policy()?;
     out.say(&policy, || {
         let by = match &policy.by {
-            Some(by) => format!("applied by {by}, {}", words::when(policy.at, now())),
+            Some(by) => format!("applied by {by}, {}", words::when(policy.at, wall())),
             None => "shipped with this release".to_owned(),
         };
         let people =

@@ -3,10 +3,10 @@
 use super::offline::{Files, fresh, text};
 use crate::arguments::Try;
 use crate::output::Output;
-use crate::requests::now;
 use crate::{CliError, table};
 use access::Now;
 use comfy_table::Cell;
+use kernel::wall;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -22,7 +22,7 @@ struct Tested {
 }
 
 pub fn test(asked: Try, out: &mut Output) -> Result<(), CliError> {
-    let now = now();
+    let now = wall();
     let cases = Cases::parse(&text(&asked.cases, api::limits::POLICY as u64)?, &asked.cases)?;
     let beside = |path: &PathBuf| asked.cases.parent().unwrap_or(Path::new(".")).join(path);
     let policy = asked.file.or_else(|| cases.policy.as_ref().map(beside));

@@ -10,12 +10,12 @@ mod view;
 
 use crate::output::Output;
 use crate::patience::{Patience, passes};
-use crate::requests::now;
 use crate::stop::on_stop;
 use crate::{CliError, limits, words};
 use api::{AskRequests, Client, ClientError, RequestView, Status, Which};
 use follow::{Follow, Line};
 use inbox::{Call, Inbox, Input};
+use kernel::wall;
 use keys::Key;
 use ratatui::crossterm::event;
 use screen::Screen;
@@ -55,7 +55,7 @@ fn inbox(client: Client, status: &Status) -> Result<(), CliError> {
             let input = match Key::of(&event) {
                 Some(key) => Input::Key(key),
                 // Another size: it is drawn again at every input.
-                None => Input::Tick(now()),
+                None => Input::Tick(wall()),
             };
             if send.send(input).is_err() {
                 return;
@@ -64,8 +64,8 @@ fn inbox(client: Client, status: &Status) -> Result<(), CliError> {
         // A terminal that cannot be read has gone away.
         let _ = send.send(Input::Stop);
     });
-    let mut inbox = Inbox::new(status.you.clone(), now());
-    let mut input = Input::Tick(now());
+    let mut inbox = Inbox::new(status.you.clone(), wall());
+    let mut input = Input::Tick(wall());
     let mut next = Instant::now();
     loop {
         if let Some(call) = inbox.on(input) {
@@ -84,7 +84,7 @@ fn inbox(client: Client, status: &Status) -> Result<(), CliError> {
             Ok(input) => input,
             Err(RecvTimeoutError::Timeout) => {
                 next = Instant::now() + limits::LOOK;
-                Input::Tick(now())
+                Input::Tick(wall())
             }
             Err(RecvTimeoutError::Disconnected) => return Ok(()),
         };
@@ -99,7 +99,7 @@ fn answer(client: &Client, call: Call) -> Input {
         Call::Review(id, review) => {
             let reviewed = client.review(&id.to_string(), &review);
             Input::Reviewed(
-                reviewed.map(|done| words::reviewed(&done, now()).replace('\n', " ")).map_err(words_of),
+                reviewed.map(|done| words::reviewed(&done, wall()).replace('\n', " ")).map_err(words_of),
             )
         }
     }

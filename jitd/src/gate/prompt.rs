@@ -5,8 +5,8 @@
 
 use super::{Asked, Gate, reply};
 use crate::line::{self, Form, Next};
+use crate::process;
 use crate::seats::{Caller, Door, Seat};
-use crate::{kernel, process};
 use access::{Decision, Now, Phase, Reason, Span, Text};
 use desk::{AtThePrompt, DeskError, Words, Worlds as _};
 use frame::{Answer, Mode, Offer};

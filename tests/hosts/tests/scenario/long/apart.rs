@@ -198,5 +198,18 @@ fn where_the_clocks_differ(fleet: &Fleet, host: &Host, alice: &Person<'_>, carol
     apart(0, 6);
     says_apart("right");
     alice.ssh("true").is_in();
+
+    // The hub's jumps two hours ahead while it runs: what would be over by it is not closed.
+    let grant = fleet.granted_to("carol", "--host web-1 --service ssh --for 1h");
+    host.soon("the grant is there", || carol.ssh("true").code == 0);
+    set(&fleet.hub, &format!("+{}", DAY + 7200));
+    let says = |words: &str| fleet.jit("admin", "status").out.contains(words);
+    again("it says that its clock jumped", || says("has jumped and is 120 minutes ahead of the hub's time"));
+    assert!(fleet.jit("carol", "grants").out.contains(&grant));
+    carol.ssh("true").is_in();
+    set(&fleet.hub, &format!("+{DAY}"));
+    again("its clock is right again", || !says("has jumped"));
+    fleet.jit("bob", &format!("revoke {grant} --reason 'done'")).ends_with(0);
+    host.soon("the end is there", || carol.ssh("true").code != 0);
     assert_ne!(carol.ssh("true").code, 0, "what was ended stays so");
 }

@@ -1,5 +1,7 @@
-//! What the kernel says of time, and the only `unsafe` of this daemon: no maintained crate offers a safe
-//! adjtimex(2) without taking the right to set the clock along.
+//! What the kernel says of time: the one place where the daemons read a clock.
+//!
+//! It has the only `unsafe` of both: no maintained crate offers a safe adjtimex(2) without taking the right to set the clock
+//! along.
 #![allow(unsafe_code)]
 
 use access::Time;
