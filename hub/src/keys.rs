@@ -337,7 +337,14 @@ pub fn recover(config: &Config) -> Result<(), HubError> {
     crate::say(&format!(
         "The database begins incarnation {}. Hosts give back what they know of the one before when they connect, once the\n\
          server has read it:  systemctl reload jit-hub\n\
-         `jit status` says how many have still to. Requests that nobody had decided are asked for anew.",
+         `jit status` says how many have still to. Requests that nobody had decided are asked for anew.\n\n\
+         What hosts do not know is as in the copy: whoever or whatever lost its rights since then has them again. Look, and\n\
+         take back anew what should not be there:\n  \
+         jit policy show          people who left, rules that changed\n  \
+         jit role list            roles that were taken away\n  \
+         jit token list           tokens that were revoked, and sign-ins\n  \
+         jit hosts                hosts that were removed\n\
+         Bound accounts are under People and Chats at /web. Links and tokens for hosts that were used up count again until they end.",
         ring.era.incarnation
     ));
     Ok(())
