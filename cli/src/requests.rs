@@ -25,12 +25,12 @@ pub fn request(client: &Client, request: Request, out: &mut Output) -> Result<()
         run_as: request.run_as,
         length: request.length,
         at: request.at,
-        reason: request.reason,
+        reason: request.reason.clone(),
         ticket: request.ticket,
         user: request.user,
         break_glass: request.break_glass,
     })?;
-    told(client, &opened, request.wait, out)
+    told(client, &opened, &request.reason, request.wait, out)
 }
 
 /// `here` is the daemon of this machine, if it runs one: it knows the session one is in, whichever hub is asked.
@@ -44,8 +44,8 @@ pub fn extend(
         Some(id) => id,
         None => only_grant(client, here)?,
     };
-    let body = NewExtension { length: extend.length, reason: extend.reason, ticket: extend.ticket };
-    told(client, &client.extend(&id, &body)?, extend.wait, out)
+    let body = NewExtension { length: extend.length, reason: extend.reason.clone(), ticket: extend.ticket };
+    told(client, &client.extend(&id, &body)?, &extend.reason, extend.wait, out)
 }
 
 /// The grant that carries the session one is in, else the one grant of one's own that can be meant.
@@ -68,7 +68,14 @@ fn only_grant(client: &Client, here: Option<&Client>) -> Result<String, CliError
 }
 
 /// Says what became of an ask, and waits where that was asked for.
-fn told(client: &Client, opened: &Opened, waits: bool, out: &mut Output) -> Result<(), CliError> {
+/// `reason` is what was written now.
+fn told(
+    client: &Client,
+    opened: &Opened,
+    reason: &Text,
+    waits: bool,
+    out: &mut Output,
+) -> Result<(), CliError> {
     let id = opened.request.ask.id;
     if let Some(grant) = &opened.grant {
         return out.say(opened, || words::at_once(&opened.request, grant, wall()));
@@ -90,8 +97,17 @@ fn told(client: &Client, opened: &Opened, waits: bool, out: &mut Output) -> Resu
                 0 | 1 => String::new(),
                 several => format!(", and {several} must"),
             };
+            let asked = &opened.request.ask.reason;
+            let anew = if opened.existed && asked != reason {
+                format!(
+                    "\nIt says {:?}, not what you wrote now. To ask in these words  jit cancel {id}  first.",
+                    asked.as_str()
+                )
+            } else {
+                String::new()
+            };
             format!(
-                "Request {id} {how}: {what}.\nIt waits until {until}; {}{must}.\nNext: they run  jit approve {id}",
+                "Request {id} {how}: {what}.\nIt waits until {until}; {}{must}.{anew}\nNext: they run  jit approve {id}",
                 workflow::who_can(&words::awaited(&opened.request))
             )
         })?;

@@ -206,9 +206,12 @@ impl<S: Store> Desk<S> {
 }
 
 /// Whether one of the two is enough, while the other waits. A grant that is pinned to one address is none for
-/// another.
+/// another, and what others ask in somebody's name, in their words, is not what that person asks.
 pub(crate) fn is_equal(other: &Request, ask: &Ask, rule: &Rule) -> bool {
-    other.waits(ask.asked_at) && other.ask.equals(ask) && (!rule.wants.pin || other.ask.source == ask.source)
+    let own = [&ask.asked_by, &ask.person].contains(&&other.ask.asked_by);
+    own && other.waits(ask.asked_at)
+        && other.ask.equals(ask)
+        && (!rule.wants.pin || other.ask.source == ask.source)
 }
 
 /// Who asks for others uses their own places up, not those of whom they ask for. What is asked in somebody's name by the

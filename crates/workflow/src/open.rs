@@ -91,6 +91,10 @@ fn judged(auto: &Auto, ask: &Ask, facts: &Facts) -> Result<Vec<String>, String> 
 /// The conditions on which the rule approves by itself: those that hold, and those that do not.
 pub(crate) fn conditions(auto: &Auto, ask: &Ask, facts: &Facts) -> (Vec<String>, Vec<String>) {
     let mut missed = auto.missed.clone();
+    // Others could use up what it gives them, quota and grants.
+    if ask.asked_by != ask.person {
+        missed.push(format!("{} asks for it, and it gives by itself to who asks alone", ask.asked_by));
+    }
     if let Some(longest) = auto.longest
         && ask.length > longest
     {

@@ -33,6 +33,8 @@ fn asking_for_somebody_else_shows_nothing_of_theirs_and_takes_no_place_of_theirs
     for n in 1..workflow::limits::PENDING_PER_PERSON {
         room.desk.request(&caller("mallory"), &for_alice(&format!("door{n}")), &key()).unwrap();
     }
+    let own = room.desk.request(&caller("alice"), &wants("door1"), &key()).unwrap();
+    assert!(!own.existed, "what she asks herself says what she says");
     let more = room.desk.request(&caller("mallory"), &for_alice("one-more"), &key());
     assert_eq!(code(&more), Some(ProblemCode::RateLimited));
     assert!(room.desk.request(&caller("alice"), &wants("sudo"), &key()).is_ok(), "alice's places are hers");
@@ -183,6 +185,8 @@ fn a_rule_lets_in_by_itself_within_its_quota_and_then_asks_people() {
     assert!(room.tries("mallory", &wants("ssh")).unwrap().grant.is_some(), "each person's own");
     let long = NewRequest { length: access::Span::parse("3h").ok(), ..wants("sudo") };
     assert!(room.tries("mallory", &long).unwrap().grant.is_none(), "longer than it gives alone");
+    let hers = NewRequest { user: Login::parse("alice").ok(), ..wants("su") };
+    assert!(room.tries("mallory", &hers).unwrap().grant.is_none(), "it is not for others to use up");
 
     let room = room.restarted();
     assert!(room.approves("bob", &third.request).unwrap().grant.is_some());
