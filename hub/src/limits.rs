@@ -92,7 +92,7 @@ pub const CATCH_UP_AT_ONCE: u64 = 500;
 /// does not hold up who asks for access.
 pub const SEEN_EVERY: TimeDelta = TimeDelta::seconds(60);
 /// See [`SEEN_EVERY`].
-pub const SEEN_AT_ONCE: usize = 500;
+pub const SEEN_AT_ONCE: usize = 1000;
 
 /// A hub says so often that it serves, and one that has not for three times as long is taken to have stopped.
 pub const SERVING_EVERY: TimeDelta = TimeDelta::seconds(10);

@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Programs at the same time, each with one thread more than there are processors.
+/// Programs at the same time, each with more than twice as many threads as there are processors.
 const AT_ONCE: usize = 2;
 
 /// What a test left running may hold on to its output for so long after it.
@@ -130,7 +130,7 @@ fn watch(program: &Program) -> (String, Result<()>) {
 
 fn told(program: &Program, said: &mut Vec<u8>) -> Result<()> {
     let (reader, writer) = std::io::pipe()?;
-    let threads = std::thread::available_parallelism().map_or(1, NonZero::get) + 1;
+    let threads = std::thread::available_parallelism().map_or(1, NonZero::get) * 2 + 1;
     let mut child = Command::new(&program.path)
         .current_dir(&program.folder)
         .env("CARGO_MANIFEST_DIR", &program.folder)

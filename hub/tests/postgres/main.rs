@@ -38,3 +38,4 @@ mod replicas;
 mod roles;
 #[path = "../hub/room.rs"]
 mod room;
+mod unhinted;
