@@ -1,4 +1,4 @@
-//! The one definition of the command line: parser, help, man page and completions all come from it.
+//! The one definition of the command line: parser, help, man pages and completions all come from it.
 
 use crate::pam::Door;
 use access::{HostName, Login, Person, Service, Span, Text, Time};
@@ -174,9 +174,12 @@ pub enum Command {
         /// The shell.
         shell: Shell,
     },
-    /// Print this command's man page.
+    /// Write the man pages of this command and of each subcommand into a folder.
     #[command(hide = true)]
-    Man,
+    Man {
+        /// The folder.
+        folder: PathBuf,
+    },
 }
 
 /// `jit request`

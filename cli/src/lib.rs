@@ -117,10 +117,7 @@ fn dispatch(arguments: Arguments, out: &mut Output) -> Result<(), CliError> {
             clap_complete::generate(shell, &mut Arguments::command(), "jit", &mut bytes);
             Output::raw(&bytes)
         }
-        Command::Man => {
-            let mut bytes = Vec::new();
-            clap_mangen::Man::new(Arguments::command()).render(&mut bytes).map_err(CliError::Output)?;
-            Output::raw(&bytes)
-        }
+        Command::Man { folder } => clap_mangen::generate_to(Arguments::command(), &folder)
+            .map_err(|why| CliError::Doing { what: "writing man pages into", path: folder, why }),
     }
 }

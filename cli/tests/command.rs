@@ -3,6 +3,7 @@
 
 use clap::CommandFactory as _;
 use jit::arguments::Arguments;
+use std::collections::BTreeSet;
 use std::io::{Read as _, Write as _};
 use std::os::unix::net::UnixListener;
 use std::process::{Command, Output};
@@ -23,6 +24,28 @@ fn the_definition_of_the_command_line_is_sound() {
         commands.join(" "),
         "request requests show approve deny cancel grants revoke release extend sessions end watch policy check status pam doctor audit login logout token web role hosts host completions man"
     );
+}
+
+#[test]
+fn every_command_has_a_man_page_and_every_page_that_one_names_is_there() {
+    let folder = tempfile::tempdir().unwrap();
+    assert!(jit(&["man", folder.path().to_str().unwrap()]).status.success());
+    let mut named = BTreeSet::from(["jit.1".to_owned()]);
+    let mut there = BTreeSet::new();
+    for page in std::fs::read_dir(folder.path()).unwrap() {
+        let page = page.unwrap();
+        let text = std::fs::read_to_string(page.path()).unwrap().replace('\\', "");
+        named.extend(
+            text.split_whitespace().filter_map(|word| Some(format!("{}.1", word.strip_suffix("(1)")?))),
+        );
+        there.insert(page.file_name().into_string().unwrap());
+    }
+    assert_eq!(named, there);
+    for page in ["jit-request.1", "jit-pam-enable.1", "jit-audit-verify.1"] {
+        assert!(there.contains(page), "{there:?}");
+    }
+    let nowhere = jit(&["man", "/no/such/folder"]);
+    assert!(error(&nowhere).contains("writing man pages into /no/such/folder: "), "{}", error(&nowhere));
 }
 
 #[test]

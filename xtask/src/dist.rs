@@ -107,15 +107,16 @@ fn numbers(version: &str) -> Vec<u32> {
 fn man_and_completions() -> Result<()> {
     let target = testbed::repository().join("target");
     let folder = target.join("package");
-    std::fs::create_dir_all(&folder)?;
-    for (file, arguments) in [
-        ("jit.1", &["man"][..]),
-        ("jit.bash", &["completions", "bash"]),
-        ("_jit", &["completions", "zsh"]),
-        ("jit.fish", &["completions", "fish"]),
-    ] {
-        let output =
-            Command::new(target.join("release/jit")).args(arguments).output().context("running jit")?;
+    let man = folder.join("man");
+    // The package takes all pages that are there: none of a command that is no more.
+    if man.exists() {
+        std::fs::remove_dir_all(&man)?;
+    }
+    std::fs::create_dir_all(&man)?;
+    let jit = target.join("release/jit");
+    testbed::run(Command::new(&jit).arg("man").arg(&man))?;
+    for (file, shell) in [("jit.bash", "bash"), ("_jit", "zsh"), ("jit.fish", "fish")] {
+        let output = Command::new(&jit).args(["completions", shell]).output().context("running jit")?;
         ensure!(
             output.status.success() && !output.stdout.is_empty(),
             "jit does not write {file}: {output:?}"

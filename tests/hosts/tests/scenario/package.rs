@@ -26,6 +26,8 @@ fn it_comes_with_its_manual_and_what_shells_complete() {
         "man8/pam_jit.8",
         "man8/jitd.8",
         "man1/jit.1",
+        "man1/jit-request.1",
+        "man1/jit-pam-enable.1",
         "man5/jitd.toml.5",
         "man5/policy.toml.5",
         "man5/people.toml.5",
