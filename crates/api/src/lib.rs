@@ -1,56 +1,17 @@
 //! HTTP API v1: what is said on the control socket of `jitd` and, for a fleet, to the hub.
 //!
-//! | method and path | says | answers |
-//! |---|---|---|
-//! | `GET /v1/status` | | [`Status`] |
-//! | `GET /v1/check?user=&service=&host=&as=&at=` | | [`Check`] |
-//! | `POST /v1/requests` | [`NewRequest`] | [`RequestView`] |
-//! | `GET /v1/requests?which=pending\|mine\|all` | | `[`[`RequestView`]`]` |
-//! | `GET /v1/requests/{id}` | | [`RequestView`] |
-//! | `POST /v1/requests/{id}/reviews` | [`NewReview`] | [`RequestView`] |
-//! | `POST /v1/requests/{id}/cancel` | | [`RequestView`] |
-//! | `GET /v1/grants?user=&host=&all=` | | `[`[`GrantView`]`]` |
-//! | `GET /v1/grants/{id}` | | [`GrantView`] |
-//! | `POST /v1/grants/{id}/revoke` | [`EndGrant`] | [`GrantView`] |
-//! | `POST /v1/grants/{id}/release` | [`EndGrant`] | [`GrantView`] |
-//! | `POST /v1/grants/{id}/extend` | [`NewExtension`] | [`Opened`] |
-//! | `GET /v1/sessions?user=&host=` | | `[`[`SessionView`]`]` |
-//! | `POST /v1/sessions/{id}/end` | [`EndSession`] | [`SessionView`] |
-//! | `POST /v1/watch` | [`WatchReport`] | nothing; root alone |
-//! | `POST /v1/doctor` | [`DoctorReport`] | nothing; root alone |
-//! | `GET /v1/monitor` | | [`Monitored`] |
-//! | `GET /v1/policy` | | [`PolicyView`] |
-//! | `POST /v1/policy` | [`NewPolicy`] | [`AppliedPolicy`] |
-//! | `POST /v1/policy/explain` | [`AskExplain`] | [`workflow::Explained`] |
-//! | `POST /v1/policy/replay` | [`NewReplay`] | [`Replayed`] |
-//! | `GET /v1/tokens` | | `[`[`TokenView`]`]`; a hub alone, as what follows |
-//! | `POST /v1/tokens` | [`NewToken`] | [`MadeToken`] |
-//! | `POST /v1/tokens/{id}/revoke` | | [`Token`] |
-//! | `POST /v1/links` | [`NewLink`] | [`MadeLink`] |
-//! | `POST /v1/login` | [`NewLogin`] | [`AskedLogin`]; by anybody |
-//! | `POST /v1/login/token` | [`TakeLogin`] | [`TakenLogin`]; by anybody |
-//! | `GET /v1/roles` | | `[`[`Roles`]`]` |
-//! | `POST /v1/roles` | [`Roles`] | [`Roles`] |
-//! | `GET /v1/fleet` | | `[`[`HostView`]`]` |
-//! | `GET /v1/grants/{id}/hosts` | | [`Heard`] |
-//! | `POST /v1/fleet/token` | [`NewHostToken`] | [`HostToken`] |
-//! | `POST /v1/fleet/{host}/remove` | | [`Removed`] |
-//! | `GET /v1/authority` | | [`sync::SignedAuthority`]; by anybody |
-//! | `POST /v1/hosts` | [`Join`] | [`HostView`]; by a new host, as what follows by one that joined |
-//! | `POST /v1/hosts/{host}/nonce` | | [`Nonced`] |
-//! | `POST /v1/hosts/{host}/feed` | [`AskFeed`] | server-sent events, a [`sync::Message`] or an [`EndThere`] each |
-//! | `POST /v1/hosts/{host}/asks` | [`HostAsk`] | [`HostAnswer`] |
-//! | `POST /v1/hosts/{host}/calls` | [`HostCall`] | what [`HostDoes`] says |
-//! | `POST /v1/hosts/{host}/journal` | [`JournalPart`] | [`JournalHas`] |
-//! | `POST /v1/hosts/{host}/sessions` | [`OpenSessions`] | nothing |
-//! | `GET /v1/journal?after=&limit=` | | `[`[`JournalRow`]`]` |
+//! [`OPENAPI`] has every path with what it takes and answers, and answers `GET /v1/openapi.json` at both doors. It is made
+//! of the types here, by `openapi` (feature `schema`), where each path is listed. What serves the paths:
+//!
+//! * requests, grants and the policy, at both doors: `crates/desk/src/routes.rs`
+//! * a machine's own status, checks, journal, clock and reports: `jitd/src/control.rs`; its sessions:
+//!   `jitd/src/sessions/routes.rs`
+//! * a hub's status, checks, journal, tokens, roles and log-ins: `hub/src/routes.rs`; what hosts hear, and the fleet:
+//!   `hub/src/feed/routes.rs`; what hosts say, and the sessions of the fleet: `hub/src/inbox/routes.rs`
 //!
 //! Ids may be cut short where one thing alone starts like that. Everything that changes something takes an `Idempotency-Key`
 //! header; repeated with the same key by the same person it changes nothing and answers the same (tokens aside, whose
-//! secret is told once). What
-//! is refused answers with a [`Problem`].
-//!
-//! [`OPENAPI`] is the same for programs, and answers `GET /v1/openapi.json` at both doors.
+//! secret is told once). What is refused answers with a [`Problem`].
 #![forbid(unsafe_code)]
 
 mod attested;
