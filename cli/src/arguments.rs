@@ -246,7 +246,7 @@ pub struct LogIn {
         value_name = "LIST"
     )]
     pub scope: Vec<Scope>,
-    /// Believe a certificate of this authority alone, in PEM; those that this machine trusts if left out.
+    /// PEM file with the CA that issued the hub's certificate: no other is believed then. Default: this machine's CAs.
     #[arg(long, value_name = "FILE")]
     pub ca: Option<PathBuf>,
 }

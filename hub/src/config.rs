@@ -129,7 +129,7 @@ impl Default for Signer {
 pub struct Database {
     /// A PostgreSQL server, as `postgres://user@host/name`. None: the file in the folder of state.
     pub url: Option<String>,
-    /// Whose certificate the server shows, in PEM, where the system does not trust them.
+    /// PEM file with the CA that issued the server's certificate; default: the system's CAs.
     pub ca: Option<PathBuf>,
 }
 
@@ -151,7 +151,7 @@ pub struct SignIn {
     pub client: Option<String>,
     /// A file with the word that the hub is known by there.
     pub secret: Option<PathBuf>,
-    /// Whose certificate the provider shows, in PEM, where the system does not trust them.
+    /// PEM file with the CA that issued the provider's certificate; default: the system's CAs.
     pub ca: Option<PathBuf>,
 }
 

@@ -88,7 +88,7 @@ enum Command {
         /// The server and database, as postgres://user@host/name.
         #[arg(long, value_name = "URL")]
         to: String,
-        /// Whose certificate the server shows, in PEM, where the system does not trust them.
+        /// PEM file with the CA that issued the server's certificate; default: the system's CAs.
         #[arg(long, value_name = "FILE")]
         ca: Option<PathBuf>,
     },

@@ -189,7 +189,7 @@ pub struct Hub {
     pub files: Option<Place>,
     /// How often they are looked at.
     pub every: Span,
-    /// Whose certificate the web server shows that has them, in PEM, where the system does not trust them.
+    /// PEM file with the CA that issued the certificate of their web server; default: the system's CAs.
     pub ca: Option<PathBuf>,
 }
 

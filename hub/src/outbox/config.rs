@@ -23,7 +23,7 @@ pub struct Mail {
     pub password: Option<PathBuf>,
     /// Whose mail it is, as `jit <jit@example.org>`.
     pub from: String,
-    /// Whose certificate the server shows, in PEM, where the system does not trust them.
+    /// PEM file with the CA that issued the server's certificate; default: the system's CAs.
     pub ca: Option<PathBuf>,
 }
 
@@ -69,7 +69,7 @@ pub struct Slack {
     /// Where Slack is.
     #[serde(default = "slack")]
     pub api: String,
-    /// Whose certificate it shows, in PEM, where the system does not trust them.
+    /// PEM file with the CA that issued its certificate; default: the system's CAs.
     pub ca: Option<PathBuf>,
 }
 
@@ -87,7 +87,7 @@ pub struct Workflows {
     pub address: PathBuf,
     /// Where workflows are too, beside Microsoft's own.
     pub hosts: Option<Vec<String>>,
-    /// Whose certificate it shows, in PEM, where the system does not trust them.
+    /// PEM file with the CA that issued its certificate; default: the system's CAs.
     pub ca: Option<PathBuf>,
 }
 
@@ -101,7 +101,7 @@ pub struct Webhook {
     pub url: String,
     /// File of the secret that it knows.
     pub secret: PathBuf,
-    /// Whose certificate it shows, in PEM, where the system does not trust them.
+    /// PEM file with the CA that issued its certificate; default: the system's CAs.
     pub ca: Option<PathBuf>,
 }
 
