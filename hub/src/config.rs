@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 /// Where the file is unless told otherwise.
 pub const DEFAULT_PATH: &str = "/etc/jit-hub/hub.toml";
 
-/// As it is shipped: every key with its default.
+/// As it is shipped: every key, with its default or an example.
 const SHIPPED: &str = include_str!("../../config/hub.toml");
 
 /// The configuration.
@@ -335,6 +335,20 @@ mod tests {
                 && all_on.webhook.len() == 1
         );
         assert!(all_on.signin.issuer.is_some());
+        // In the sections that are off until they are written, what has a default is shown with it.
+        let least = "[teams]\ntenant = \"11111111-2222-3333-4444-555555555555\"\n\
+                     app_id = \"66666666-7777-8888-9999-000000000000\"\nsecret = \"/s\"\n\
+                     [mail]\nserver = \"smtp.example.org\"\nfrom = \"jit@example.org\"\n[slack]\ntoken = \"/t\"\nchannel = \"C0123ABCD\"\n";
+        let least = parse(least).unwrap();
+        let mail = |config: &Config| config.mail.as_ref().map(|mail| (mail.port(), mail.security));
+        let slack = |config: &Config| config.slack.as_ref().map(|slack| (slack.people, slack.api.clone()));
+        let teams = |config: &Config| {
+            let teams = config.teams.as_ref()?;
+            Some((teams.tokens(), teams.openid().to_owned(), teams.service_hosts.clone()))
+        };
+        assert_eq!(mail(&all_on), mail(&least));
+        assert_eq!(slack(&all_on), slack(&least));
+        assert_eq!(teams(&all_on), teams(&least));
         let (database, signin) = (Database::default(), SignIn::default());
         let (mail, slack, workflows, webhook) = (None, None, Vec::new(), Vec::new());
         let all_off = Config {
