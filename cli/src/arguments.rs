@@ -10,16 +10,16 @@ use std::path::PathBuf;
 /// Just-in-time access: ask for it, approve it, see who has it.
 ///
 /// Exit codes: 0 done; 1 refused or not allowed; 2 usage; 3 daemon or hub unreachable; 4 no such thing;
-/// 5 conflict, somebody else decided first; 130 a wait was interrupted, and the request stays.
+/// 5 conflict: somebody else decided first; 130 a wait was interrupted, the request stays open.
 #[derive(Debug, Parser)]
 #[command(name = "jit", version, max_term_width = 100)]
 pub struct Arguments {
-    /// Answer in JSON, for programs.
-    #[arg(long, global = true)]
+    /// Print JSON, for programs.
+    #[arg(long, global = true, help_heading = "Global options")]
     pub json: bool,
-    /// Ask the daemon on this control socket. Left out: the hub that one is logged in to, else the daemon of
-    /// this machine, on /run/jitd/control.sock.
-    #[arg(long, global = true, value_name = "PATH")]
+    /// Talk to the daemon on this control socket. Default: the hub you are logged in to, else this machine's
+    /// daemon on /run/jitd/control.sock.
+    #[arg(long, global = true, value_name = "PATH", help_heading = "Global options")]
     pub socket: Option<PathBuf>,
     /// What to do.
     #[command(subcommand)]
@@ -31,145 +31,145 @@ pub struct Arguments {
 pub enum Command {
     /// Ask for access.
     Request(Request),
-    /// List requests: those that wait, unless told otherwise.
+    /// List requests (default: pending).
     Requests(Requests),
     /// Show one request or grant in full.
     Show {
-        /// Its id, or as much of it as is unique.
+        /// Its id, or a unique prefix of it.
         id: String,
     },
-    /// Approve a request, as it is or cut down.
+    /// Approve a request, as asked or for less.
     Approve(Approve),
     /// Deny a request.
     Deny {
         /// Its id.
         id: String,
-        /// Why; the person reads it.
+        /// Why; shown to the person.
         #[arg(long)]
         comment: Text,
     },
-    /// Take back a request of one's own.
+    /// Cancel your own request.
     Cancel {
         /// Its id.
         id: String,
     },
-    /// List grants that are good or will be.
+    /// List current and future grants.
     Grants {
-        /// Of this person alone.
+        /// Only this person's.
         #[arg(long)]
         user: Option<Login>,
-        /// On this host alone.
+        /// Only on this host.
         #[arg(long)]
         host: Option<HostName>,
-        /// Also those that are over.
+        /// Include grants that are over.
         #[arg(long)]
         all: bool,
     },
-    /// Take a grant back, one's own or as approver or operator.
+    /// Revoke a grant: your own, or others' as approver or operator.
     Revoke {
         /// Its id.
         grant: String,
-        /// Why; the person reads it.
+        /// Why; shown to the person.
         #[arg(long)]
         reason: Text,
     },
-    /// Give a grant of one's own back early.
+    /// Give your own grant back early.
     Release {
         /// Its id.
         grant: String,
     },
     /// Ask for more time on a grant, without leaving the session.
     Extend(Extend),
-    /// List sessions: who is in, by which grant, and until when.
+    /// List sessions: who is logged in, by which grant, until when.
     Sessions {
-        /// Of this name alone.
+        /// Only of this login name.
         #[arg(long)]
         user: Option<Login>,
-        /// On this host alone.
+        /// Only on this host.
         #[arg(long)]
         host: Option<HostName>,
     },
-    /// End a session, one's own or as approver of its grant or operator. The grant stays.
+    /// End a session: your own, or others' as approver of its grant or operator. The grant stays.
     End {
         /// Its id.
         session: String,
-        /// Why; the person reads it.
+        /// Why; shown to the person.
         #[arg(long)]
         reason: Text,
-        /// On which host, where more than one says that it has a session of that id.
+        /// On which host, if several report a session with that id.
         #[arg(long)]
         host: Option<HostName>,
     },
     /// Review requests as they come in, on one screen.
     ///
-    /// Keys: up and down or j and k choose, a approves, d denies, / finds, ? helps, q quits. With --json,
-    /// or where the output is no terminal, prints one line of JSON for each change until interrupted.
+    /// Keys: up and down or j and k move, a approves, d denies, / searches, ? shows help, q quits. With --json, or if
+    /// standard output is no terminal, prints one line of JSON for each change until interrupted.
     Watch,
-    /// The rules: who may ask for what, for how long, and who must agree.
+    /// The rules: who may ask for what, for how long, and who must approve.
     #[command(subcommand)]
     Policy(Policy),
-    /// What would the gate say, and why? Changes nothing.
+    /// Show what the gate would answer, and why. Changes nothing.
     ///
-    /// Ends with 0 once it has an answer, also where that is a refusal: the verdict is the answer's first word, and
-    /// "allowed" with --json. Other codes say that there is no answer: 1 that one may not ask about this person.
+    /// Exits with 0 once there is an answer, even if that is a refusal: the answer begins with the verdict, which is
+    /// "allowed" with --json. Other codes mean that there is no answer; 1: you may not ask about this person.
     Check(Check),
-    /// How the gate is, who one is to it, and the session that one is in.
+    /// Show the state of the gate, who you are to it, and your session.
     Status {
-        /// Only how long the session that one is in still goes on, for a shell's prompt: `12m left`.
+        /// Print only how long your session lasts, for a shell prompt: `12m left`.
         #[arg(long, conflicts_with = "monitor")]
         left: bool,
-        /// Who was let in by `mode=monitor` during the last 14 days and would have been refused, by service, and what
+        /// Show who was let in by `mode=monitor` during the last 14 days and would have been refused, by service, and what
         /// grant would have covered it. For approvers, auditors, operators and root.
         #[arg(long)]
         monitor: bool,
     },
-    /// The gate's lines in the files of PAM: before which doors it stands.
+    /// The gate's lines in PAM's service files: which services it guards.
     #[command(subcommand)]
     Pam(Pam),
-    /// Look at everything around the daemon that must be right, and say what puts right what is not. Root alone.
+    /// Check everything around the daemon, and say how to fix what is wrong. Root only.
     ///
-    /// The module and the package's files, PAM lines, spare keys, sshd, sudoers, disk, sockets, clock, daemon. Exit code 1
-    /// if something is wrong. The service jit-watch looks every ten minutes and when such files change, and tells jitd,
-    /// which logs what changed and shows it in `jit status`.
+    /// Checks the module and the package's files, PAM lines, spare keys, sshd, sudoers, disk, sockets, clock and daemon.
+    /// Exits with 1 if something is wrong. The service jit-watch runs it every ten minutes and when such files change, and
+    /// reports to jitd, which logs what changed and shows it in `jit status`.
     Doctor {
-        /// Also have each spare key go through the account part of its doors, which is logged as each use is. The
+        /// Also run each spare key through the account part of its doors, which is logged like any use of it. The
         /// service jit-watch does so once a day.
         #[arg(long)]
         spare_key: bool,
-        /// Tell the daemon, as the service jit-watch has it. Exit code 0 once it took that, whatever was found.
+        /// Report to the daemon, as the service jit-watch does. Exits with 0 once the daemon has it, whatever was found.
         #[arg(long, conflicts_with = "spare_key")]
         report: bool,
     },
     /// The record of every decision and change.
     #[command(subcommand)]
     Audit(Audit),
-    /// Go to a hub from now on, with every command that names no --socket.
+    /// Log in to a hub; commands without --socket then use it.
     ///
-    /// A page of the hub opens in a browser on this machine, where one says yes; with --device in one anywhere. What is
-    /// needed from then on is kept in ~/.config/jit/hub.toml, for oneself alone to read.
+    /// Opens a page of the hub in a browser on this machine, and prints its address; confirm the login there. With --device
+    /// it can be a browser anywhere. The login is kept in ~/.config/jit/hub.toml, which you alone can read.
     Login(LogIn),
-    /// Forget the hub. The token stays good until it is over or revoked: see `jit token`.
+    /// Forget the hub. The token stays valid until it expires or is revoked: see `jit token`.
     Logout,
-    /// Tokens of a hub: what programs and people show at its door.
+    /// A hub's tokens, by which people and programs authenticate.
     #[command(subcommand)]
     Token(Token),
-    /// Make a link that signs in to the pages of a hub, in a browser. It works once, and for 15 minutes.
+    /// Make a link that signs a browser in to a hub's pages. It works once, within 15 minutes.
     ///
-    /// Who opens it can do there what the token in use is for: hand it to nobody.
+    /// Whoever opens it can do there what your token allows: give it to nobody.
     Web {
-        /// Sign this person in; administrators alone make a link for somebody else.
+        /// Sign this person in (default: you). Only administrators make links for others.
         #[arg(long, value_name = "PERSON")]
         person: Option<Person>,
     },
-    /// Roles of a hub: who sees and does more than their own affairs.
+    /// A hub's roles: who sees and does more than their own affairs.
     #[command(subcommand)]
     Role(Role),
-    /// List the hosts of a hub.
+    /// List a hub's hosts.
     Hosts,
-    /// Let a host into a hub, or take one away.
+    /// Let a host join a hub, or remove one.
     #[command(subcommand)]
     Host(Host),
-    /// Print completions for a shell.
+    /// Print shell completions.
     Completions {
         /// The shell.
         shell: Shell,
@@ -185,37 +185,37 @@ pub enum Command {
 /// `jit request`
 #[derive(Debug, Args)]
 pub struct Request {
-    /// On this host; this machine if left out. Can be repeated.
+    /// Host (default: this machine). Can be repeated.
     #[arg(long = "host", value_name = "NAME")]
     pub hosts: Vec<HostName>,
-    /// On all hosts that carry this label. Can be repeated: all of them count.
+    /// All hosts that carry this label. Can be repeated: hosts must carry all of them.
     #[arg(long = "label", value_name = "KEY=VALUE", value_parser = label, conflicts_with = "hosts")]
     pub labels: Vec<(String, String)>,
-    /// For these services: ssh, sudo, su, or a PAM service name.
+    /// Services, separated by commas: ssh, sudo, su, or a PAM service name.
     #[arg(long, value_delimiter = ',', default_value = "ssh", value_name = "LIST")]
     pub service: Vec<Service>,
-    /// As this user: a shared login for ssh, whom to become for sudo and su (root if left out).
+    /// Run as this user: a shared login for ssh, the user to become for sudo and su (default there: root).
     #[arg(long = "as", value_name = "USER")]
     pub run_as: Option<Login>,
-    /// For so long, like 30m, 2h or 1h30m; the rule's default if left out.
+    /// Duration, e.g. 30m, 2h or 1h30m (default: the rule's).
     #[arg(long = "for", value_name = "LENGTH")]
     pub length: Option<Span>,
-    /// From this time on, like 2026-11-24T18:00:00Z; from the approval if left out.
+    /// Start, e.g. 2026-11-24T18:00:00Z (default: at approval).
     #[arg(long, value_name = "TIME")]
     pub at: Option<Time>,
-    /// Why. Approvers read it.
+    /// Why; shown to approvers.
     #[arg(long, value_name = "TEXT")]
     pub reason: Text,
-    /// The ticket it belongs to.
+    /// The ticket this belongs to.
     #[arg(long, value_name = "ID")]
     pub ticket: Option<Text>,
-    /// For this user, not for oneself.
+    /// Ask for this user instead of yourself.
     #[arg(long, value_name = "NAME")]
     pub user: Option<Login>,
-    /// Wait until somebody decides. Interrupted, the request stays, and the exit code is 130.
+    /// Wait for the decision. If interrupted, the request stays open and the exit code is 130.
     #[arg(long)]
     pub wait: bool,
-    /// At once and alone, where the policy lets you; somebody looks at it afterwards.
+    /// Get in at once and alone, where the policy allows it; it is reviewed afterwards.
     #[arg(long)]
     pub break_glass: bool,
 }
@@ -228,16 +228,16 @@ fn label(text: &str) -> Result<(String, String), String> {
 /// `jit login`
 #[derive(Debug, Args)]
 pub struct LogIn {
-    /// The hub's address, like https://hub.example.org:8443.
+    /// The hub's address, e.g. https://hub.example.org:8443.
     #[arg(long, value_name = "URL")]
     pub hub: String,
-    /// Show a word to type into the hub's page /web/device, in a browser anywhere: for a machine without one.
+    /// Show a code to enter at /web/device in any browser, for a machine without one.
     #[arg(long, conflicts_with = "token_stdin")]
     pub device: bool,
-    /// Read a token from standard input, in place of a sign-in in a browser.
+    /// Read a token from standard input, instead of signing in through a browser.
     #[arg(long)]
     pub token_stdin: bool,
-    /// What the token that one is let in with may be used for at most. It lasts 12 hours.
+    /// What the login may be used for at most. It lasts 12 hours.
     #[arg(
         long,
         value_delimiter = ',',
@@ -246,7 +246,7 @@ pub struct LogIn {
         value_name = "LIST"
     )]
     pub scope: Vec<Scope>,
-    /// PEM file with the CA that issued the hub's certificate: no other is believed then. Default: this machine's CAs.
+    /// PEM file with the CA that issued the hub's certificate; no other is trusted then (default: this machine's CAs).
     #[arg(long, value_name = "FILE")]
     pub ca: Option<PathBuf>,
 }
@@ -254,23 +254,23 @@ pub struct LogIn {
 /// `jit token`
 #[derive(Debug, Subcommand)]
 pub enum Token {
-    /// List tokens: one's own, or everybody's for who sees everything.
+    /// List tokens: your own, or everybody's if you may see everything.
     List,
-    /// Make a token. It is shown this once.
+    /// Make a token. It is shown only this once.
     Make {
-        /// What it is for: "laptop", "backup job".
+        /// What it is for, e.g. "laptop" or "backup job".
         name: Text,
         /// What it may be used for at most: read, request, review, operate, admin.
         #[arg(long, value_delimiter = ',', default_value = "read,request", value_name = "LIST")]
         scope: Vec<Scope>,
-        /// For so long, at most 90d.
+        /// Duration, at most 90d.
         #[arg(long = "for", default_value = "90d", value_name = "LENGTH")]
         length: Span,
-        /// For this person; administrators alone make one for somebody else.
+        /// The person it is for (default: you). Only administrators make tokens for others.
         #[arg(long, value_name = "PERSON")]
         person: Option<Person>,
     },
-    /// Revoke a token: it opens nothing any more.
+    /// Revoke a token, at once.
     Revoke {
         /// Its id.
         token: String,
@@ -280,19 +280,19 @@ pub enum Token {
 /// `jit host`
 #[derive(Debug, Subcommand)]
 pub enum Host {
-    /// Make a token that lets new hosts in. It is shown this once.
+    /// Make a token by which new hosts join. It is shown only this once.
     Token {
-        /// A label of the hosts that join by it. Can be repeated.
+        /// A label for the hosts that join by it. Can be repeated.
         #[arg(long = "label", value_name = "KEY=VALUE", value_parser = label)]
         labels: Vec<(String, String)>,
-        /// Good for so long.
+        /// How long it is valid.
         #[arg(long, default_value = "1h", value_name = "LENGTH")]
         ttl: Span,
-        /// Lets so many hosts in.
+        /// How many hosts can join by it.
         #[arg(long, default_value_t = 1, value_name = "N")]
         uses: u32,
     },
-    /// Take a host away: it hears of no new grants, and may join again by a new token.
+    /// Remove a host: it gets no new grants, and can join again with a new token.
     Remove {
         /// Its name.
         host: HostName,
@@ -304,11 +304,11 @@ pub enum Host {
 pub enum Role {
     /// List who has which role.
     List,
-    /// Give a person exactly these roles.
+    /// Set a person's roles to exactly these.
     Set {
         /// Who.
         person: Person,
-        /// auditor, operator, admin; none of them takes all away.
+        /// auditor, operator, admin; naming none removes all.
         roles: Vec<api::Role>,
     },
 }
@@ -316,18 +316,18 @@ pub enum Role {
 /// `jit extend`
 #[derive(Debug, Args)]
 pub struct Extend {
-    /// The grant's id; if left out that of the session one is in, else one's only grant.
+    /// The grant's id (default: the grant of your session, else your only grant).
     pub grant: Option<String>,
-    /// So much more, like 30m.
+    /// How much more time, e.g. 30m.
     #[arg(long = "for", value_name = "LENGTH")]
     pub length: Span,
-    /// Why. Approvers read it.
+    /// Why; shown to approvers.
     #[arg(long, value_name = "TEXT")]
     pub reason: Text,
-    /// The ticket it belongs to.
+    /// The ticket this belongs to.
     #[arg(long, value_name = "ID")]
     pub ticket: Option<Text>,
-    /// Wait until somebody decides. Interrupted, the request stays, and the exit code is 130.
+    /// Wait for the decision. If interrupted, the request stays open and the exit code is 130.
     #[arg(long)]
     pub wait: bool,
 }
@@ -337,24 +337,24 @@ pub struct Extend {
 pub enum Policy {
     /// Show the policy in force, and who applied it when.
     Show,
-    /// Put a policy in force. Root alone can, and administrators of a hub.
+    /// Put a policy in force. For root, and administrators of a hub.
     Apply {
         /// The rules.
         #[arg(default_value = "/etc/jitd/policy.toml", value_name = "FILE")]
         policy: PathBuf,
-        /// The people; `people.toml` beside the rules, if it is there.
+        /// The people (default: `people.toml` beside the rules, if there is one).
         #[arg(long, value_name = "FILE")]
         people: Option<PathBuf>,
     },
     /// Look for mistakes and surprises in a policy, without a daemon.
     ///
-    /// Exit code 1 if the policy could not come into force, 2 if it cannot be read.
+    /// Exits with 1 if the policy could not be put in force, with 2 if it cannot be read.
     Check(CheckPolicy),
-    /// Who asks what: which rule covers it, who could agree, and why the other rules do not count.
+    /// Explain what would become of a request: which rule covers it, who could approve, and why other rules do not apply.
     Explain(Box<Explain>),
-    /// Try a file of cases on a policy, without a daemon: exit code 1 if one is not met.
+    /// Run a file of test cases against a policy, without a daemon. Exits with 1 if one fails.
     Test(Try),
-    /// What changes from one policy to another, and which past requests would have gone differently.
+    /// Show what changes from one policy to another, and which past requests would have gone differently.
     Diff(Diff),
 }
 
@@ -364,10 +364,10 @@ pub struct CheckPolicy {
     /// The rules.
     #[arg(default_value = "/etc/jitd/policy.toml", value_name = "FILE")]
     pub policy: PathBuf,
-    /// The people; `people.toml` beside the rules, if it is there.
+    /// The people (default: `people.toml` beside the rules, if there is one).
     #[arg(long, value_name = "FILE")]
     pub people: Option<PathBuf>,
-    /// Take local accounts from the files passwd and group of this folder.
+    /// Take local accounts from the passwd and group files in this folder.
     #[arg(long, value_name = "FOLDER", default_value = "/etc")]
     pub accounts: PathBuf,
 }
@@ -375,34 +375,34 @@ pub struct CheckPolicy {
 /// `jit policy explain`
 #[derive(Debug, Args)]
 pub struct Explain {
-    /// Who asks; oneself if left out.
+    /// Who asks (default: you).
     #[arg(long, value_name = "NAME")]
     pub user: Option<Login>,
-    /// On this host; this machine if left out. Can be repeated.
+    /// Host (default: this machine). Can be repeated.
     #[arg(long = "host", value_name = "NAME")]
     pub hosts: Vec<HostName>,
-    /// For these services: ssh, sudo, su, or a PAM service name.
+    /// Services, separated by commas: ssh, sudo, su, or a PAM service name.
     #[arg(long, value_delimiter = ',', default_value = "ssh", value_name = "LIST")]
     pub service: Vec<Service>,
-    /// As this user: a shared login for ssh, whom to become for sudo and su (root if left out).
+    /// Run as this user: a shared login for ssh, the user to become for sudo and su (default there: root).
     #[arg(long = "as", value_name = "USER")]
     pub run_as: Option<Login>,
-    /// For so long; the rule's default if left out.
+    /// Duration (default: the rule's).
     #[arg(long = "for", value_name = "LENGTH")]
     pub length: Option<Span>,
-    /// Asked at this time; now if left out.
+    /// When they ask (default: now).
     #[arg(long, value_name = "TIME")]
     pub at: Option<Time>,
-    /// By the rules of this file, not those in force; no daemon is asked.
+    /// Use the rules in this file, not those in force; no daemon is asked.
     #[arg(long, value_name = "FILE")]
     pub file: Option<PathBuf>,
-    /// The people; `people.toml` beside the rules, if it is there.
+    /// The people (default: `people.toml` beside the rules, if there is one).
     #[arg(long, value_name = "FILE", requires = "file")]
     pub people: Option<PathBuf>,
-    /// Take local accounts from the files passwd and group of this folder.
+    /// Take local accounts from the passwd and group files in this folder.
     #[arg(long, value_name = "FOLDER", default_value = "/etc", requires = "file")]
     pub accounts: PathBuf,
-    /// A label that the hosts carry. Can be repeated.
+    /// A label of the hosts. Can be repeated.
     #[arg(long = "label", value_name = "KEY=VALUE", value_parser = label, requires = "file")]
     pub labels: Vec<(String, String)>,
 }
@@ -413,14 +413,14 @@ pub struct Try {
     /// The cases.
     #[arg(value_name = "CASES")]
     pub cases: PathBuf,
-    /// The rules; the file that the cases name if left out.
+    /// The rules (default: the file that the cases name).
     #[arg(long, value_name = "FILE")]
     pub file: Option<PathBuf>,
-    /// The people; the file that the cases name, or `people.toml` beside the rules.
+    /// The people (default: the file that the cases name, or `people.toml` beside the rules).
     #[arg(long, value_name = "FILE")]
     pub people: Option<PathBuf>,
-    /// Take local accounts from the files passwd and group of this folder; without it they count only where
-    /// there is no file of people.
+    /// Take local accounts from the passwd and group files in this folder. Without it they count only if there is no
+    /// file of people.
     #[arg(long, value_name = "FOLDER")]
     pub accounts: Option<PathBuf>,
 }
@@ -428,18 +428,16 @@ pub struct Try {
 /// `jit policy diff`
 #[derive(Debug, Args)]
 pub struct Diff {
-    /// The old rules and the new: one file is compared with what is in force, and without any it is
-    /// /etc/jitd/policy.toml.
+    /// The old rules and the new. One file (default: /etc/jitd/policy.toml) is compared with the policy in force.
     #[arg(num_args = 0..=2, value_name = "FILE")]
     pub files: Vec<PathBuf>,
-    /// The people of the new rules; `people.toml` beside them, if it is there.
+    /// The people of the new rules (default: `people.toml` beside them, if there is one).
     #[arg(long, value_name = "FILE")]
     pub people: Option<PathBuf>,
-    /// The people of the old rules; `people.toml` beside them, if it is there.
+    /// The people of the old rules (default: `people.toml` beside them, if there is one).
     #[arg(long, value_name = "FILE")]
     pub old_people: Option<PathBuf>,
-    /// Also which requests of so many days would have gone differently, like 90d. For auditors, operators
-    /// and root.
+    /// Also show which requests of this period, e.g. 90d, would have gone differently. For auditors, operators and root.
     #[arg(long, value_name = "LENGTH")]
     pub replay: Option<Span>,
 }
@@ -448,13 +446,13 @@ pub struct Diff {
 #[derive(Debug, Args)]
 #[group(multiple = false)]
 pub struct Requests {
-    /// Those that wait (the default).
+    /// Pending requests (the default).
     #[arg(long)]
     pub pending: bool,
-    /// One's own.
+    /// Your own.
     #[arg(long)]
     pub mine: bool,
-    /// All that one may see.
+    /// All that you may see.
     #[arg(long)]
     pub all: bool,
 }
@@ -464,7 +462,7 @@ pub struct Requests {
 pub struct Approve {
     /// The request's id.
     pub id: String,
-    /// For at most so long.
+    /// For at most this long.
     #[arg(long = "for", value_name = "LENGTH")]
     pub length: Option<Span>,
     /// Only on these hosts. Can be repeated.
@@ -473,7 +471,7 @@ pub struct Approve {
     /// Only for these services.
     #[arg(long, value_delimiter = ',', value_name = "LIST")]
     pub service: Vec<Service>,
-    /// A word to the person.
+    /// A comment, shown to the person.
     #[arg(long, value_name = "TEXT")]
     pub comment: Option<Text>,
 }
@@ -481,18 +479,18 @@ pub struct Approve {
 /// `jit check`
 #[derive(Debug, Args)]
 pub struct Check {
-    /// Who.
+    /// Who wants in.
     pub user: Login,
-    /// At which door.
+    /// Through which service.
     #[arg(long, default_value = "ssh")]
     pub service: Service,
-    /// On which host; this machine if left out.
+    /// On which host (default: this machine).
     #[arg(long, value_name = "NAME")]
     pub host: Option<HostName>,
-    /// As whom.
+    /// Run as this user.
     #[arg(long = "as", value_name = "USER")]
     pub run_as: Option<Login>,
-    /// At what time; now if left out.
+    /// At what time (default: now).
     #[arg(long, value_name = "TIME")]
     pub at: Option<Time>,
 }
@@ -500,35 +498,34 @@ pub struct Check {
 /// `jit pam`
 #[derive(Debug, Subcommand)]
 pub enum Pam {
-    /// Put the gate before services, until it is confirmed for ten minutes only. Root alone.
+    /// Gate these services. Undone after ten minutes unless confirmed. Root only.
     ///
-    /// Shows what would change and asks. Refuses where nobody could approve, where no spare key could come in, where
-    /// a file is not understood, and where another line could skip the gate; the account part is gone through as it
-    /// would be, as each spare key and for root's own sudo and su. Then a timer of systemd is armed that puts the
-    /// file back as it was, and the lines are written. Come in anew from another terminal and run `jit pam confirm`
-    /// there, and they stay.
+    /// Shows the changes and asks. Refuses if nobody could approve, if no spare key could log in, if a file is not
+    /// understood, or if another line could skip the gate; the account part is run as it would be, as each spare key and for
+    /// root's own sudo and su. Then a systemd timer is armed that restores the files, and the lines are written. To keep
+    /// them, log in again from another terminal and run `jit pam confirm` there.
     Enable(EnablePam),
-    /// Keep the lines, from inside of a login or sudo that the gate let in since they were written. Root alone.
+    /// Keep the lines; run inside a login or sudo that the gate let in since they were written. Root only.
     Confirm {
-        /// Services; all that wait if left out.
+        /// Services (default: all that are not confirmed yet).
         #[arg(value_name = "SERVICE")]
         services: Vec<Door>,
     },
-    /// Take out the lines that `jit pam enable` wrote, and nothing else. Root alone.
+    /// Remove the lines that `jit pam enable` wrote, and nothing else. Root only.
     Disable {
-        /// Services, as their files in /etc/pam.d are named.
+        /// Services, by the names of their files in /etc/pam.d.
         #[arg(value_name = "SERVICE", required_unless_present = "all", conflicts_with = "all")]
         services: Vec<Door>,
-        /// Of all services.
+        /// All services.
         #[arg(long)]
         all: bool,
-        /// Also lines that call the module and were written by hand.
+        /// Also remove lines that call the module and were written by hand.
         #[arg(long)]
         force: bool,
     },
-    /// Show every door: gated or open, with its spare keys.
+    /// List every door: gated or open, with its spare keys.
     ///
-    /// A door is a service file of PAM by which somebody comes in or becomes somebody else: sshd, login, su, sudo, polkit,
+    /// A door is a PAM service file by which somebody logs in or becomes somebody else: sshd, login, su, sudo, polkit,
     /// cockpit, cron, at, systemd-user, display managers, and those of other packages.
     Status,
     /// Go through an account part, for `jit pam enable`.
@@ -549,41 +546,41 @@ pub enum Pam {
 #[derive(Debug, Args)]
 #[allow(clippy::struct_excessive_bools)] // each is a flag of its own
 pub struct EnablePam {
-    /// Services, as their files in /etc/pam.d are named: sshd, sudo, sudo-i, su.
+    /// Services, by the names of their files in /etc/pam.d: sshd, sudo, sudo-i, su.
     #[arg(value_name = "SERVICE", required = true)]
     pub services: Vec<Door>,
-    /// A local account that is let in when everything else is dead, and always. Can be repeated.
+    /// A local account that is always let in, even when everything else is dead. Can be repeated.
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     pub spare_user: Vec<Login>,
-    /// A local group whose members are. Can be repeated.
+    /// A local group whose members are spare keys too. Can be repeated.
     #[arg(long, value_name = "GROUP", value_delimiter = ',', value_parser = group)]
     pub spare_group: Vec<String>,
-    /// Let everybody in, and log who would not have been.
+    /// Let everybody in, and log who would have been refused.
     #[arg(long)]
     pub monitor: bool,
-    /// In sshd, also ask who is refused by keyboard-interactive why they want in, and let them wait.
+    /// In sshd, also ask those refused over keyboard-interactive why they want in, and let them wait.
     #[arg(long)]
     pub prompt: bool,
-    /// What happens where the module is missing or damaged: nobody comes in, or everybody does.
+    /// Who gets in if the module is missing or damaged: nobody, or everybody.
     ///
-    /// It weighs being locked out by a broken upgrade against a door that whoever can damage one file opens: root can do
-    /// so in other ways too, but this one leaves no line in the log of the door. jit-watch tells of it within moments.
+    /// This weighs a lock-out by a broken upgrade against a door that whoever can damage one file opens. Root can do so in
+    /// other ways too, but this one leaves no line in the door's log; jit-watch reports it within moments.
     #[arg(long, value_enum, default_value_t = IfMissing::Refuse, value_name = "WHAT")]
     pub if_missing: IfMissing,
     /// Write without asking.
     #[arg(long)]
     pub yes: bool,
-    /// Also before a service that the gate is not made for, like login.
+    /// Also gate a service that the gate is not made for, like login.
     #[arg(long)]
     pub force: bool,
 }
 
-/// What happens where the module is missing.
+/// Who gets in if the module is missing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum IfMissing {
-    /// Nobody comes in; the console's login is the way back.
+    /// Nobody gets in; the console's login is the way back.
     Refuse,
-    /// Everybody comes in without a grant, and nothing at the door logs it.
+    /// Everybody gets in without a grant, and nothing at the door logs it.
     Open,
 }
 
@@ -597,25 +594,25 @@ fn group(text: &str) -> Result<String, String> {
 pub enum Audit {
     /// Show the last records, one line each.
     Tail {
-        /// So many, at most 1000: `jit audit export` writes all.
+        /// How many, at most 1000; `jit audit export` writes all.
         #[arg(short = 'n', long, default_value_t = 20, value_name = "COUNT",
             value_parser = clap::value_parser!(u32).range(1..=i64::from(api::limits::PAGE)))]
         lines: u32,
-        /// Go on with new ones until interrupted.
+        /// Keep printing new records until interrupted.
         #[arg(short, long)]
         follow: bool,
     },
-    /// Write the records to standard output, one JSON row a line, chain and all.
+    /// Write the records to standard output, one JSON row per line, with the hash chain.
     ///
-    /// Keep it on another machine, where `jit audit verify --file FILE` verifies it.
+    /// Keep the copy on another machine, and verify it there with `jit audit verify --file FILE`.
     Export {
-        /// Only those after this place.
+        /// Only records after this sequence number.
         #[arg(long, default_value_t = 0, value_name = "SEQ")]
         after: u64,
     },
     /// Verify that no record was edited, moved, removed or cut off.
     Verify {
-        /// Verify this export (one JSON row a line), not the daemon's journal.
+        /// Verify this export (one JSON row per line) instead of the daemon's journal.
         #[arg(long, value_name = "FILE")]
         file: Option<PathBuf>,
         /// Compare with the checkpoint lines in this syslog file. Can be repeated.

@@ -237,32 +237,32 @@ fn read(path: &Path) -> Result<SecretKey, HubError> {
 /// `jit-hub keys`
 #[derive(clap::Subcommand)]
 pub enum Command {
-    /// Show them.
+    /// Show the keys that hosts trust, since when and until when.
     Status {
-        /// As JSON.
+        /// Print JSON, for programs.
         #[arg(long)]
         json: bool,
     },
-    /// Draw new ones. Hosts hear of them by the stream, and none is started anew. To be run as root, where the signer
-    /// and the server are.
+    /// Make new keys. Hosts hear of them in their stream; none needs a restart. Run as root, where the signer and the
+    /// server are.
     Rotate {
-        /// The one that signs grants, the one that signs views, or both.
+        /// The key that signs grants, the key that signs views, or both.
         #[arg(value_enum, default_value = "all")]
         which: Which,
-        /// The old ones are in wrong hands: hosts stop believing them as soon as they hear of it.
+        /// The old keys are in the wrong hands: hosts stop trusting them as soon as they hear of it.
         #[arg(long)]
         stolen: bool,
     },
-    /// Have hosts believe a further key for views, as `jit-hub init` prints it on the machine of a hub in role feed. To be
-    /// run as root, where the signer is.
+    /// Have hosts trust another key for views, as `jit-hub init` prints it on the machine of a hub in role feed. Run as root,
+    /// where the signer is.
     Admit {
         /// The key.
         key: PublicKey,
     },
-    /// Have hosts believe such a key no more, at once: its machine is gone, or in wrong hands. To be run as root, where
-    /// the signer is.
+    /// Have hosts stop trusting such a key, at once: its machine is gone, or in the wrong hands. Run as root, where the
+    /// signer is.
     Withdraw {
-        /// The key, or the short name of it that `jit-hub keys status` shows.
+        /// The key, or its short name as `jit-hub keys status` shows it.
         key: String,
     },
 }

@@ -56,10 +56,10 @@ use std::process::ExitCode;
 #[derive(Parser)]
 #[command(name = "jit-hub", version, about)]
 struct Arguments {
-    /// The configuration.
+    /// The configuration file.
     #[arg(long, value_name = "FILE", default_value = config::DEFAULT_PATH, global = true)]
     config: PathBuf,
-    /// Folder of the database and of the certificate authority, in place of the one that the configuration names.
+    /// Folder of the database and of the certificate authority, instead of the one in the configuration.
     #[arg(long, value_name = "FOLDER", global = true)]
     state: Option<PathBuf>,
     #[command(subcommand)]
@@ -68,31 +68,31 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Set a hub up: configuration, certificate authority, database, and a first administrator with a token, a link and a token
-    /// for one host. Asks nothing, and changes nothing that is there but which certificates hosts believe, where [tls] came or
-    /// went.
+    /// Set up a hub: configuration, certificate authority, database, and a first administrator with a token, a link and a token
+    /// for one host. Asks nothing, and changes nothing that exists, except which certificates hosts trust if [tls] was added
+    /// or removed.
     Init(Init),
-    /// Serve, until it is told to stop.
+    /// Serve until told to stop.
     Serve,
-    /// Sign what the server says was approved, after a look at it; a user and a process of its own.
+    /// Sign what the server says was approved, after checking it; runs as a user and a process of its own.
     Signer,
-    /// Which keys hosts believe, and other ones in their place.
+    /// Show or replace the keys that hosts trust.
     #[command(subcommand)]
     Keys(keys::Command),
-    /// After the database lost commits, by a restore or a failover: have hosts give back what was signed for them. To
-    /// be run as root, where the signer is.
+    /// After the database lost commits (a restore, a failover): have hosts give back what was signed for them. Run as root,
+    /// where the signer is.
     Recover,
-    /// Copy the database to an empty one on a PostgreSQL server, read it back, and say what is next. The hub must be
+    /// Copy the database to an empty one on a PostgreSQL server, read it back, and say what to do next. The hub must be
     /// stopped.
     Migrate {
-        /// The server and database, as postgres://user@host/name.
+        /// Server and database: postgres://user@host/name.
         #[arg(long, value_name = "URL")]
         to: String,
         /// PEM file with the CA that issued the server's certificate; default: the system's CAs.
         #[arg(long, value_name = "FILE")]
         ca: Option<PathBuf>,
     },
-    /// Copy the database into a new file, also while the hub serves, and look whether the copy is whole.
+    /// Copy the database to a new file, and check that the copy is whole. Works while the hub serves.
     Backup {
         /// The new file.
         file: PathBuf,
@@ -101,26 +101,26 @@ enum Command {
     Restore {
         /// The backup.
         file: PathBuf,
-        /// Also where there is a database, which is kept aside.
+        /// Replace an existing database, which is kept aside.
         #[arg(long)]
         force: bool,
     },
-    /// Write what each host must hold into a folder, as a file that hosts read from any web server or from there
-    /// ([hub] static in jitd.toml): the same signed bytes as their streams.
+    /// Write what each host must hold to a folder, as files that hosts read from there or from any web server ([hub]
+    /// static in jitd.toml): the same signed bytes as in their streams.
     Publish {
         /// The folder.
         folder: PathBuf,
-        /// Write what changes within a second, and all of it each 5 minutes, until it is told to stop. Else what is written
-        /// is good for a day.
+        /// Keep running: write changes within a second, and everything every 5 minutes. Without this, what is written is
+        /// valid for a day.
         #[arg(long)]
         watch: bool,
     },
     /// The bot in Microsoft Teams.
     #[command(subcommand)]
     Teams(teams::Command),
-    /// List what could not be told to somebody yet, and what was given up, with the reason. Also while the hub serves.
+    /// List notifications that are not delivered yet or were given up, with the reason. Works while the hub serves.
     Outbox,
-    /// Make somebody administrator, with a new token, where every administrator's is lost. The hub must be stopped.
+    /// Make somebody administrator, with a new token, if every administrator's token is lost. The hub must be stopped.
     Admin {
         /// Who.
         person: Person,
@@ -130,7 +130,7 @@ enum Command {
 /// `jit-hub init`
 #[derive(Args)]
 struct Init {
-    /// A name or address that people and hosts call it by; the machine's name if left out. Can be repeated.
+    /// A name or address by which people and hosts reach it (default: the machine's name). Can be repeated.
     #[arg(long = "name", value_name = "NAME")]
     names: Vec<String>,
     /// The first administrator.

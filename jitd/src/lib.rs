@@ -38,11 +38,11 @@ use clap::{Parser, Subcommand};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-/// Decides at every ssh login and every sudo of this host whether there is a grant for it.
+/// Decides, at every ssh login and every sudo on this host, whether there is a grant for it.
 #[derive(Parser)]
 #[command(version, about)]
 struct Arguments {
-    /// The configuration.
+    /// The configuration file.
     #[arg(long, value_name = "FILE", default_value = config::DEFAULT_PATH, global = true)]
     config: PathBuf,
     /// Check the configuration, say what is wrong with it, and exit.
@@ -56,23 +56,22 @@ struct Arguments {
 enum Command {
     /// Build a new database from every row of a damaged one that verifies. The daemon must be stopped.
     Repair,
-    /// Look where the daemon's own user may not, and tell it: jobs that people left for later. Root only; the
-    /// service jit-watch does it.
+    /// Look for jobs that people left for later, where the daemon's own user may not, and report them to it. Root only;
+    /// the service jit-watch runs it.
     Watch,
-    /// Take this host's grants from a hub, by a token from `jit host token`. Root only; `-` reads it from standard
-    /// input.
+    /// Join this host to a hub, with a token from `jit host token`; `-` reads it from standard input. Root only.
     Enrol {
         /// The token.
         token: String,
     },
-    /// Clocks of this host.
+    /// This host's clock.
     #[command(subcommand)]
     Clock(ClockCommand),
 }
 
 #[derive(Subcommand)]
 enum ClockCommand {
-    /// Say that the wall clock is right as it is now: it becomes the gate's time. Root only.
+    /// Declare the wall clock right as it is now: it becomes the gate's time. Root only.
     Accept,
 }
 

@@ -49,12 +49,12 @@ pub const TABLES: &str = include_str!("tables.sql");
 /// `jit-hub teams`
 #[derive(Subcommand)]
 pub enum Command {
-    /// Write the app package, which an administrator of Teams uploads.
+    /// Write the app package, for an administrator of Teams to upload.
     Manifest {
-        /// The new file, which ends in .zip.
+        /// The new file; its name ends in .zip.
         file: PathBuf,
     },
-    /// Look step by step whether the bot can work, and say what to do where it cannot.
+    /// Check step by step whether the bot can work, and say what to do where it cannot.
     Check,
 }
 
