@@ -21,8 +21,8 @@ impl<S: Store> Desk<S> {
         for grant in over {
             let id = grant.id;
             self.store.write(move |store| {
-                // It can have been ended or extended since it was looked for.
-                let Some(grant) = store.grant(id)?.filter(|grant| grant.ended.is_none()) else {
+                // It can have been ended, also by another hub's tick, or extended since it was looked for.
+                let Some(grant) = store.open_grant(id)? else {
                     return Ok(());
                 };
                 if grant.ends(store.claim(id)?) > now.trusted {
@@ -120,7 +120,7 @@ impl<S: Store> Desk<S> {
     fn take_back(&self, ground: &Ground, grant: &Grant, why: String, now: Time) -> Result<(), DeskError> {
         let id = grant.id;
         self.write_on(ground, move |store| {
-            let Some(grant) = store.grant(id)?.filter(|grant| grant.ended.is_none()) else {
+            let Some(grant) = store.open_grant(id)? else {
                 return Ok(());
             };
             let ended = taken_back(&grant, &why, now);

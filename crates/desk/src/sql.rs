@@ -348,6 +348,10 @@ impl Queries for Look<'_> {
         self.row("SELECT body, digest FROM grants WHERE id = ?1", &[&id.bits()])
     }
 
+    fn open_grant(&self, id: GrantId) -> Result<Option<Grant>, DeskError> {
+        self.row("SELECT body, digest FROM grants WHERE id = ?1 AND closed = 0", &[&id.bits()])
+    }
+
     fn grant_ids(&self, low: GrantId, high: GrantId) -> Result<Vec<GrantId>, DeskError> {
         let sql = "SELECT id FROM grants WHERE id BETWEEN ?1 AND ?2 LIMIT 2";
         Ok(self.ids(sql, low.bits(), high.bits())?.into_iter().map(GrantId::from_random).collect())
@@ -559,6 +563,9 @@ impl<E> Queries for Writing<'_, '_, E> {
     }
     fn grant(&self, id: GrantId) -> Result<Option<Grant>, DeskError> {
         self.look().grant(id)
+    }
+    fn open_grant(&self, id: GrantId) -> Result<Option<Grant>, DeskError> {
+        self.look().open_grant(id)
     }
     fn grant_ids(&self, low: GrantId, high: GrantId) -> Result<Vec<GrantId>, DeskError> {
         self.look().grant_ids(low, high)

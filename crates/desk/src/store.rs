@@ -134,6 +134,9 @@ pub trait Queries {
     /// The grant with this id.
     fn grant(&self, id: GrantId) -> Result<Option<Grant>, DeskError>;
 
+    /// The grant with this id, unless it is closed.
+    fn open_grant(&self, id: GrantId) -> Result<Option<Grant>, DeskError>;
+
     /// Ids from `low` to `high`, at most two.
     fn grant_ids(&self, low: GrantId, high: GrantId) -> Result<Vec<GrantId>, DeskError>;
 

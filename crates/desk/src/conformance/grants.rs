@@ -66,6 +66,10 @@ fn compare_grants<S: Store>(store: &S, all: &[(Grant, bool)]) {
             }
         }
     }
+    for (grant, closed) in all {
+        let found = store.read(|store| store.open_grant(grant.id)).unwrap();
+        assert_eq!(found.as_ref(), (!closed).then_some(grant));
+    }
     let (mut seen, mut after) = (Vec::new(), None);
     while let Some(page) =
         Some(store.read(|store| store.open_grants(after, 4)).unwrap()).filter(|page| !page.is_empty())

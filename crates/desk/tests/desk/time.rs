@@ -4,9 +4,10 @@ use crate::between::Between;
 use crate::room::{Hand, POLICY, at, caller, code, key, room, room_by, said};
 use access::GrantState;
 use api::{AskGrants, ProblemCode};
-use desk::Store;
+use desk::{Store, Worlds as _};
+use std::path::Path;
 use std::sync::Arc;
-use workflow::RequestState;
+use workflow::{Policy, RequestState};
 
 #[test]
 fn time_closes_what_nobody_decided_and_what_is_over() {
@@ -144,6 +145,34 @@ fn an_extension_that_comes_between_the_look_of_a_tick_and_its_write_stays() {
     let after = room.grant(grant.id);
     assert_eq!((after.grant.version, after.state, after.ends), (2, GrantState::Active, at(7200)));
     assert_eq!(room.paper.store.read(|store| store.open_grants(None, 9)).unwrap().len(), 1);
+}
+
+#[test]
+fn what_time_ends_or_the_policy_takes_back_at_two_desks_at_once_is_ended_once() {
+    let room = room();
+    let grant = room.granted("alice", "ssh");
+    room.hand.set(3600);
+    // Both desks have looked when the first of them writes.
+    let (between, other) = (Between::of(&room), Arc::clone(&room.desk));
+    let ticking = between.desk(&room, Arc::new(Hand::at(3600)));
+    between.before_the_next_write(move || assert_eq!(other.tick().unwrap(), 1));
+    room.paper.heard.clear();
+    ticking.tick().unwrap();
+    assert_eq!(room.paper.heard.changes(), ["expired"]);
+    assert_eq!(room.grant(grant.id).state, GrantState::Expired);
+
+    let other = Arc::clone(&room.desk);
+    let grant = room.granted("alice", "ssh");
+    let denies =
+        format!("[[rule]]\nid = \"never\"\neffect = \"deny\"\nwho = {{ users = [\"alice\"] }}\n{POLICY}");
+    let mut ground = room.place.ground();
+    ground.world.policy = Arc::new(Policy::parse(&denies, Path::new("policy.toml")).unwrap());
+    room.hand.set(7200);
+    between.before_the_next_write(move || assert_eq!(other.tick().unwrap(), 1));
+    room.paper.heard.clear();
+    ticking.reconcile_with(&ground).unwrap();
+    assert_eq!(room.paper.heard.changes(), ["expired"], "nothing is taken back that is over");
+    assert!(room.grant(grant.id).grant.ended.is_none());
 }
 
 #[test]
