@@ -83,9 +83,12 @@ impl<S: Store> Desk<S> {
         }
         for missing in wanted {
             self.write_on(ground, move |store| {
-                let before = store.grants(Some(&missing.person), None, true, None, api::limits::PAGE)?;
-                let has = |grant: &Grant| grant.ended.is_none() && missing.is(grant);
-                if before.iter().any(|grant| has(grant) || missing.was_taken_back(grant)) {
+                // As many as one person can hold.
+                let held = store.grants(Some(&missing.person), None, false, None, api::limits::PAGE)?;
+                if held.iter().any(|grant| missing.is(grant))
+                    || store
+                        .any_closed(&missing.person, missing.until, &|grant| missing.was_taken_back(grant))?
+                {
                     return Ok(());
                 }
                 let stepped = missing.given(mint_request(store)?, mint_grant(store)?, now);

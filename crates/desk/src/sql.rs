@@ -385,6 +385,21 @@ impl Queries for Look<'_> {
         self.rows(sql, &[&person.map(Person::as_str), &host.map(on), &at, &id, &limit])
     }
 
+    fn any_closed(
+        &self,
+        person: &Person,
+        until: Time,
+        is: &dyn Fn(&Grant) -> bool,
+    ) -> Result<bool, DeskError> {
+        let mut found = false;
+        self.each(
+            "SELECT body, digest FROM grants WHERE person = ?1 AND closed = 1 AND latest_ms = ?2",
+            &[&person.as_str(), &until.timestamp_millis()],
+            &mut |grant| found |= is(&grant),
+        )?;
+        Ok(found)
+    }
+
     fn open_grants(&self, after: Option<GrantId>, limit: u32) -> Result<Vec<Grant>, DeskError> {
         self.rows(
             "SELECT body, digest FROM grants WHERE closed = 0 AND id > ?1 ORDER BY id LIMIT ?2",
@@ -579,6 +594,14 @@ impl<E> Queries for Writing<'_, '_, E> {
         limit: u32,
     ) -> Result<Vec<Grant>, DeskError> {
         self.look().grants(person, host, all, after, limit)
+    }
+    fn any_closed(
+        &self,
+        person: &Person,
+        until: Time,
+        is: &dyn Fn(&Grant) -> bool,
+    ) -> Result<bool, DeskError> {
+        self.look().any_closed(person, until, is)
     }
     fn open_grants(&self, after: Option<GrantId>, limit: u32) -> Result<Vec<Grant>, DeskError> {
         self.look().open_grants(after, limit)

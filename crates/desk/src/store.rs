@@ -151,6 +151,14 @@ pub trait Queries {
         limit: u32,
     ) -> Result<Vec<Grant>, DeskError>;
 
+    /// Whether `is` holds for one of this person's closed grants that were to end at `until`, however many they are.
+    fn any_closed(
+        &self,
+        person: &Person,
+        until: Time,
+        is: &dyn Fn(&Grant) -> bool,
+    ) -> Result<bool, DeskError>;
+
     /// Grants that are not closed, in the order of their ids after this one.
     fn open_grants(&self, after: Option<GrantId>, limit: u32) -> Result<Vec<Grant>, DeskError>;
 

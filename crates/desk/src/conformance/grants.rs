@@ -70,6 +70,19 @@ fn compare_grants<S: Store>(store: &S, all: &[(Grant, bool)]) {
         let found = store.read(|store| store.open_grant(grant.id)).unwrap();
         assert_eq!(found.as_ref(), (!closed).then_some(grant));
     }
+    for name in NAMES {
+        for until in TIMES {
+            let closed = all.iter().filter(|(grant, closed)| {
+                *closed && grant.person == person(name) && grant.window.latest_end() == at(until)
+            });
+            let plain: Vec<GrantId> = closed.map(|(grant, _)| grant.id).collect();
+            for (grant, _) in all {
+                let is = |one: &Grant| one.id == grant.id;
+                let found = store.read(|store| store.any_closed(&person(name), at(until), &is)).unwrap();
+                assert_eq!(found, plain.contains(&grant.id), "{name} {until}");
+            }
+        }
+    }
     let (mut seen, mut after) = (Vec::new(), None);
     while let Some(page) =
         Some(store.read(|store| store.open_grants(after, 4)).unwrap()).filter(|page| !page.is_empty())

@@ -230,6 +230,19 @@ impl Paper {
         );
     }
 
+    /// So many grants like this one that came after it, and are over.
+    pub fn ended(&self, like: GrantId, count: u64) {
+        let done: Result<usize, StoreError> = self.writer.run(Duration::from_secs(20), move |tx| {
+            tx.connection().execute(
+                "WITH RECURSIVE number(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM number WHERE n < ?1) \
+                 INSERT INTO grants SELECT id + n, version, person, hosts, 1, latest_ms, at_ms + n, body, digest, seq \
+                 FROM (SELECT * FROM grants WHERE id = ?2), number",
+                &[&count, &like.bits()],
+            )
+        });
+        done.unwrap();
+    }
+
     /// One row changed by whoever can write the file.
     pub fn sql(&self, sql: &'static str, values: Vec<i64>) {
         let done: Result<usize, StoreError> = self.writer.run(Duration::from_secs(20), move |tx| {

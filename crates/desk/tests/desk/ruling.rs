@@ -283,6 +283,14 @@ fn what_a_person_took_back_from_an_automation_account_is_not_given_again_until_i
     room.desk.end_grant(&caller("root"), &id, how, &api::EndGrant { reason }, &key()).unwrap();
     room.desk.reconcile().unwrap();
     assert!(held().is_empty(), "the stolen key would open the door again");
+    let other = room.granted("robot", "sudo").id;
+    let end = api::EndGrant { reason: None };
+    room.desk
+        .end_grant(&caller("robot"), &other.to_string(), access::EndedHow::Released, &end, &key())
+        .unwrap();
+    room.paper.ended(other, api::limits::PAGE.into());
+    room.desk.reconcile().unwrap();
+    assert!(held().is_empty(), "however many grants it had since");
     room.applies(&format!("{POLICY}{}", ROBOT.replace("2027-01-31", "2027-02-28")));
     assert_eq!(held().len(), 1);
 }
