@@ -161,11 +161,13 @@ pub struct SignIn {
 pub struct Journal {
     /// The database grows to at most so many bytes.
     pub max_bytes: u64,
+    /// Days that records of hosts are kept.
+    pub hosts_days: u16,
 }
 
 impl Default for Journal {
     fn default() -> Self {
-        Self { max_bytes: 16 * 1024 * 1024 * 1024 }
+        Self { max_bytes: 16 * 1024 * 1024 * 1024, hosts_days: limits::HOSTS_DAYS }
     }
 }
 
@@ -269,6 +271,10 @@ impl Config {
         if self.journal.max_bytes < limits::JOURNAL_LEAST {
             let least = limits::JOURNAL_LEAST;
             return Err(format!("journal.max_bytes: it needs at least {least} bytes (16 MiB) to be of use"));
+        }
+        if !(1..=limits::HOSTS_DAYS_MOST).contains(&self.journal.hosts_days) {
+            let most = limits::HOSTS_DAYS_MOST;
+            return Err(format!("journal.hosts_days: {} is not from 1 to {most}", self.journal.hosts_days));
         }
         outbox::config::check(self)?;
         Ok(())
@@ -403,5 +409,6 @@ mod tests {
             parse(webhook).unwrap_err().contains("teams_webhook \"ops\": tenant: \"contoso.com\" is no id")
         );
         assert!(parse("[journal]\nmax_bytes = 1\n").unwrap_err().contains("(16 MiB) to be of use"));
+        assert!(parse("[journal]\nhosts_days = 0\n").unwrap_err().contains("0 is not from 1 to 3660"));
     }
 }

@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
-use store::{Observer, Reader, Sql, StoreError, Tx, Writer};
+use store::{Observer, Reader, Room, Sql, StoreError, Tx, Writer};
 use sync::{Digest, Envelope, Era, PublicKey, SignedManifest};
 
 /// Changes who may do what, and says so in the journal.
@@ -284,13 +284,23 @@ impl Ledger {
         })
     }
 
-    /// Forgets what was signed and is over for so long that no host needs to know, and what hosts did, and tokens that
-    /// were over, so long ago that nobody asks.
-    pub fn forget(&self, now: Time) -> Result<(), DeskError> {
+    /// Takes away the oldest records of hosts, some at once: those that were heard before this, and others where the
+    /// database is too full. How full it was, and whether more are to go.
+    pub fn make_room(&self, before: Time) -> Result<(Room, bool), DeskError> {
         self.write(move |tx| {
-            inbox::rows::forget_records(tx.connection(), now - limits::HOST_RECORDS_KEPT)?;
+            let room = tx.room()?;
+            let before = (!room.is_past(limits::HOSTS_SHARE)).then_some(before);
+            let gone = inbox::rows::forget_records(tx.connection(), before, limits::GO_AT_ONCE)?;
+            Ok((room, gone == limits::GO_AT_ONCE as usize))
+        })
+    }
+
+    /// Forgets what was signed and is over for so long that no host needs to know, what was open on hosts before
+    /// `hosts`, and tokens that were over so long ago that nobody asks.
+    pub fn forget(&self, now: Time, hosts: Time) -> Result<(), DeskError> {
+        self.write(move |tx| {
             inbox::rows::forget_logs(tx.connection())?;
-            inbox::forget_past(tx.connection(), now - limits::HOST_RECORDS_KEPT)?;
+            inbox::forget_past(tx.connection(), hosts)?;
             rows::forget_tokens(tx.connection(), now - limits::TOKENS_KEPT)?;
             made::forget(tx.connection(), now - limits::TOKENS_KEPT)?;
             inbox::rows::forget_permits(tx.connection(), now - limits::PERMITS_KEPT)?;
@@ -543,9 +553,10 @@ mod tests {
         let made = ledger.make_token(token(sign_in.made), (sign_in.id, true)).unwrap().token;
         let known = || ledger.read(|sql| made::sign_in_of(sql, made.id)).unwrap();
         let last = made.expires + limits::TOKENS_KEPT;
-        ledger.forget(last).unwrap();
+        ledger.forget(last, last).unwrap();
         assert_eq!(known(), Some(sign_in.id));
-        ledger.forget(last + TimeDelta::milliseconds(1)).unwrap();
+        let after = last + TimeDelta::milliseconds(1);
+        ledger.forget(after, after).unwrap();
         assert_eq!(known(), None);
     }
 }

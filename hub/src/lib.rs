@@ -28,6 +28,7 @@ mod outbox;
 mod policy;
 mod postgres;
 mod publish;
+mod room;
 mod routes;
 mod rows;
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use crate::outbox::rows::Came;
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicU64, Ordering};
+use store::Room;
 
 /// Counts since the hub started.
 #[derive(Default)]
@@ -37,6 +38,8 @@ pub struct Levels {
     pub seq: u64,
     /// Whether the file takes writes.
     pub works: bool,
+    /// How full the database is, once that was looked at.
+    pub room: Option<Room>,
     /// Log lines that were dropped.
     pub lines_dropped: u64,
     /// By channel, what waits to be told and what was given up lately.
@@ -122,6 +125,10 @@ impl Metrics {
         put("grants", "gauge", "Grants that are good or will be.", &one(levels.grants));
         put("journal_seq", "counter", "Place of the last record of the journal.", &one(levels.seq));
         put("journal_works", "gauge", "Whether the journal takes records.", &one(levels.works.into()));
+        if let Some(room) = levels.room {
+            put("database_bytes", "gauge", "Bytes that the database holds.", &one(room.used));
+            put("database_max_bytes", "gauge", "Bytes that it may grow to.", &one(room.most));
+        }
         put(
             "lines_dropped_total",
             "counter",
@@ -173,6 +180,7 @@ mod tests {
             grants: 3,
             seq: 4,
             works: true,
+            room: Some(Room { used: 5, most: 16, left: None }),
             lines_dropped: 0,
             outbox: vec![("mail".to_owned(), 5, 1)],
         });
@@ -188,6 +196,8 @@ mod tests {
             "jit_hub_grants 3",
             "jit_hub_journal_seq 4",
             "jit_hub_journal_works 1",
+            "jit_hub_database_bytes 5",
+            "jit_hub_database_max_bytes 16",
             "jit_hub_outbox_waiting{channel=\"mail\"} 5",
             "jit_hub_outbox_given_up{channel=\"mail\"} 1",
         ] {

@@ -27,10 +27,12 @@ pub fn migrate(config: &Config, url: &str, ca: Option<&Path>) -> Result<(), HubE
     let link = place.connect()?;
     postgres::begin_empty(&link, place.said())?;
     link.batch("DELETE FROM head")?;
+    link.batch(postgres::UNCOUNTED)?;
     let mut rows = 0;
     for table in tables(from)? {
         rows += table.copy(from, &link)?;
     }
+    link.batch_within(limits::MIGRATION_COMMIT, &postgres::counted())?;
     let head = file.head();
     link.execute("UPDATE head SET seq = ?1, hash = ?2", &[&head.seq, &head.hash.0])?;
     verify_journal(&link, head, place.said())?;

@@ -116,7 +116,8 @@ async fn metrics(State(site): Shared, Extension(caller): Extension<Caller>) -> R
         let works = site.ledger.works().is_ok();
         let (seq, lines_dropped) = (site.ledger.seq(), site.log.dropped());
         let outbox = site.ledger.read(outbox::rows::counts)?;
-        Ok(site.metrics.text(&Levels { pending, grants, seq, works, lines_dropped, outbox }))
+        let room = site.room();
+        Ok(site.metrics.text(&Levels { pending, grants, seq, works, room, lines_dropped, outbox }))
     })
     .await?;
     Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response())
@@ -185,6 +186,7 @@ impl Site {
             );
         }
         warnings.extend(self.clock.strays().map(clock::strayed));
+        warnings.extend(self.is_crowded().err());
         if let Some(why) = &*self.unsigned.lock().unwrap_or_else(PoisonError::into_inner) {
             warnings.push(format!(
                 "not everything is signed, so hosts do not hear of all that was granted: {why}; see `systemctl status jit-hub-signer`"

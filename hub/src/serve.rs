@@ -120,10 +120,7 @@ fn start(config: &Config, log: &Log) -> Result<(), HubError> {
         keys,
         lost: Lost::default(),
         hosts: Hosts::new(random_digest()?.to_string(), nonces, clock::wall()),
-        sight: match &config.database.url {
-            Some(_) => Sight::Shared(Mutex::new(Instant::now())),
-            None => Sight::Own,
-        },
+        sight: Sight::of(config.database.url.is_some()),
         looks: Semaphore::new(limits::READ_AT_ONCE),
         wakes: Arc::default(),
     });
@@ -137,6 +134,8 @@ fn start(config: &Config, log: &Log) -> Result<(), HubError> {
         slack,
         outgoing: outgoing.into_iter().map(Arc::new).collect(),
         failed: Tries::telling(limits::FAILED_TRIES),
+        room: Mutex::default(),
+        hosts_days: config.journal.hosts_days,
         allowance: Allowance::of(limits::HOST_JOURNAL, limits::HOST_JOURNAL_A_DAY),
         says: Allowance::of(limits::HOST_SAYS, limits::HOST_SAYS_A_DAY),
         calls: Allowance::of(limits::HOST_CALLS, limits::HOST_CALLS_A_DAY),
@@ -408,7 +407,7 @@ fn tick(site: &Arc<Site>, certificates: &Certificates, ended: &std::sync::mpsc::
     };
     let (asked, mut forgotten) = (Arc::new(AtomicBool::new(false)), Instant::now());
     let (mut permits, mut permitted) = (Permits::default(), None::<Instant>);
-    let (mut said, mut strayed) = (None, true);
+    let (mut said, mut looked, mut strayed) = (None, None::<Instant>, true);
     while ended.recv_timeout(limits::TICK) == Err(std::sync::mpsc::RecvTimeoutError::Timeout) {
         let now = site.clock.time();
         let strays = site.clock.strays();
@@ -422,8 +421,14 @@ fn tick(site: &Arc<Site>, certificates: &Certificates, ended: &std::sync::mpsc::
         strayed |= strays.is_some();
         if strays.is_none() && forgotten.elapsed() >= limits::FORGET_EVERY {
             forgotten = Instant::now();
-            let done = site.ledger.forget(now);
+            let done = site.ledger.forget(now, site.hosts_before());
             told("forgetting what was long ago", done.map_err(|why| why.to_string()));
+        }
+        if looked.is_none_or(|at| at.elapsed() >= limits::ROOM_EVERY) {
+            let made = site.make_room();
+            looked = if matches!(made, Ok(true)) { None } else { Some(Instant::now()) };
+            told("taking away old records of hosts", made.map(drop).map_err(|why| why.to_string()));
+            told("looking how full the database is", site.is_crowded());
         }
         if permitted.is_none_or(|at| at.elapsed() >= limits::PERMITS_EVERY) {
             permitted = Some(Instant::now());

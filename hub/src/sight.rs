@@ -13,6 +13,11 @@ pub enum Sight {
 }
 
 impl Sight {
+    /// Of a database that is shared or not.
+    pub fn of(is_shared: bool) -> Self {
+        if is_shared { Self::Shared(Mutex::new(Instant::now())) } else { Self::Own }
+    }
+
     /// It was seen by a look that began then.
     pub fn saw(&self, began: Instant) {
         if let Self::Shared(seen) = self {

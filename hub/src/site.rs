@@ -17,6 +17,7 @@ use crate::voice::Voice;
 use access::{HostName, Person};
 use desk::{Committed, Desk, SqlStore};
 use std::sync::{Arc, Mutex};
+use store::Room;
 
 /// This hub: what tells hosts, which it can be taken for, and what decides.
 pub struct Site {
@@ -50,6 +51,10 @@ pub struct Site {
     pub slack: Option<Arc<Slack>>,
     /// Tokens that opened nothing, by address.
     pub failed: Tries,
+    /// How full the database was when it was looked at last.
+    pub room: Mutex<Option<Room>>,
+    /// Days that records of hosts are kept.
+    pub hosts_days: u16,
     /// How much of the record each host may still write.
     pub allowance: Allowance,
     /// How much each host may still tell.

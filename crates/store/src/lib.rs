@@ -25,4 +25,4 @@ pub use rows::{
 };
 pub use sql::{Bind, Cells, FromRow, FromValue, Kind, Sql, Value};
 pub use sqlite::OpenFile;
-pub use writer::{Engine, Observer, Opened, Stamps, Tx, Writer};
+pub use writer::{Engine, Observer, Opened, Room, Stamps, Tx, Writer};

@@ -1,7 +1,7 @@
 //! [`Sql`] on a connection to the file.
 
 use crate::sql::{Bind, Cells, Sql, Value};
-use crate::{Opened, StoreError, limits, rows};
+use crate::{Opened, Room, StoreError, rows};
 use journal::Head;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, Row, Statement};
@@ -96,10 +96,10 @@ impl Opened for OpenFile {
         self.connection.is_autocommit()
     }
 
-    fn has_room(&self) -> Result<bool, StoreError> {
+    fn room(&self) -> Result<Room, StoreError> {
         let used = rows::used_bytes(&self.connection)?;
-        let free =
+        let left =
             rustix::fs::statvfs(&self.path).map_or(0, |disk| disk.f_bavail.saturating_mul(disk.f_frsize));
-        Ok(used <= self.max_bytes / 4 * 3 && free >= limits::RESERVE)
+        Ok(Room { used, most: self.max_bytes, left: Some(left) })
     }
 }

@@ -67,9 +67,32 @@ pub trait Opened: Send + 'static {
     /// Whether the transaction was given up behind the writer's back.
     fn is_broken(&self) -> bool;
 
+    /// How full it is.
+    fn room(&self) -> Result<Room, StoreError>;
+}
+
+/// How full a database is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Room {
+    /// Bytes that hold something.
+    pub used: u64,
+    /// Bytes that it may grow to.
+    pub most: u64,
+    /// Bytes that its disk has left, where that is known.
+    pub left: Option<u64>,
+}
+
+impl Room {
     /// Whether there is room for what anybody can repeat at will: not in the last quarter of the allowance, and
     /// not in the reserve of the disk.
-    fn has_room(&self) -> Result<bool, StoreError>;
+    pub fn is_there(self) -> bool {
+        !self.is_past((3, 4)) && self.left.is_none_or(|left| left >= limits::RESERVE)
+    }
+
+    /// Whether more than so many of so many parts of the allowance are used.
+    pub fn is_past(self, (part, whole): (u64, u64)) -> bool {
+        self.used > self.most / whole * part
+    }
 }
 
 /// When things are written down.
@@ -244,7 +267,12 @@ impl<E> Tx<'_, E> {
 
     /// Whether there is more room than is kept for what must not be refused: else this is to wait.
     pub fn keep_room(&self) -> Result<(), StoreError> {
-        if self.opened.has_room()? { Ok(()) } else { Err(StoreError::Reserved) }
+        if self.room()?.is_there() { Ok(()) } else { Err(StoreError::Reserved) }
+    }
+
+    /// How full the database is.
+    pub fn room(&self) -> Result<Room, StoreError> {
+        self.opened.room()
     }
 
     /// The place of the last record.

@@ -82,7 +82,14 @@ fn is_whole(part: &JournalPart) -> Result<(), DeskError> {
 impl Ledger {
     fn take_journal(&self, whose: Whose, part: JournalPart, now: Time) -> Result<Taken, DeskError> {
         self.write(move |tx| {
-            tx.keep_room()?;
+            let room = tx.room()?;
+            if !room.is_there() {
+                return Err(DeskError::Busy(crate::room::in_words(room, WAITS)));
+            }
+            if room.is_past(limits::HOSTS_SHARE) {
+                let most = u32::try_from(part.rows.len() * limits::GO_FOR_EACH).unwrap_or(limits::GO_AT_ONCE);
+                rows::forget_records(tx.connection(), None, most)?;
+            }
             let before = rows::log(tx.connection(), &whose)?;
             let known = |seq| rows::hash_of(tx.connection(), &whose, seq);
             let (judged, fresh) = judge(before.as_ref(), &part, known)?;
@@ -135,6 +142,9 @@ impl Ledger {
         })
     }
 }
+
+/// What becomes of a part for which there is no room.
+const WAITS: &str = "the host keeps its records until then";
 
 /// How a part stands to what was taken before.
 enum Judged {

@@ -151,9 +151,13 @@ pub fn records(
     )?)
 }
 
-/// Takes away records that were heard before this: what a host's clock said of them is its own word.
-pub fn forget_records(connection: &dyn Sql, before: Time) -> Result<usize, DeskError> {
-    Ok(connection.execute("DELETE FROM host_record WHERE heard_ms < ?1", &[&before.timestamp_millis()])?)
+/// Takes away the oldest records, at most so many, and where a time is named those alone that were heard before it: what a
+/// host's clock said of them is its own word.
+pub fn forget_records(connection: &dyn Sql, before: Option<Time>, most: u32) -> Result<usize, DeskError> {
+    let before = before.map_or(i64::MAX, |before| before.timestamp_millis());
+    let sql = "DELETE FROM host_record WHERE (host, joined, log, seq) IN \
+               (SELECT host, joined, log, seq FROM host_record WHERE heard_ms < ?1 ORDER BY heard_ms LIMIT ?2)";
+    Ok(connection.execute(sql, &[&before, &most])?)
 }
 
 /// Takes away logs of which no record is left. Those of a host as it is joined now stay, so that what it says is compared
@@ -466,9 +470,10 @@ mod tests {
         let seen = BTreeMap::from([("a".to_owned(), (1, Some("as 7".to_owned())))]);
         assert_eq!(logs(&connection).unwrap(), seen);
         assert_eq!(forget_logs(&connection).unwrap(), 0, "their records are there");
-        forget_records(&connection, at(2)).unwrap();
+        assert_eq!(forget_records(&connection, Some(at(2)), 9).unwrap(), 1);
         assert_eq!(forget_logs(&connection).unwrap(), 1, "that of the first");
-        forget_records(&connection, at(1000)).unwrap();
+        assert_eq!(forget_records(&connection, None, 1).unwrap(), 1, "the oldest that is left");
+        assert_eq!(forget_records(&connection, None, 9).unwrap(), 2);
         assert_eq!(forget_logs(&connection).unwrap(), 1, "what it is compared with stays");
         assert_eq!(logs(&connection).unwrap(), seen);
     }

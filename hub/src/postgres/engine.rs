@@ -8,7 +8,7 @@ use crate::limits;
 use journal::{Hash, Head, LogId, Stamp};
 use std::path::Path;
 use std::time::Instant;
-use store::{Engine, Opened, Sql, StoreError};
+use store::{Engine, Opened, Room, Sql, StoreError};
 
 /// Opens the database of a writer.
 pub struct Server {
@@ -145,10 +145,11 @@ impl Opened for Writes {
         self.link.is_broken()
     }
 
-    fn has_room(&self) -> Result<bool, StoreError> {
-        let sizes = "SELECT pg_total_relation_size('journal') + pg_total_relation_size('host_record')";
-        let used: u64 = self.sql().one(sizes, &[])?;
-        Ok(used <= self.max_bytes / 4 * 3)
+    fn room(&self) -> Result<Room, StoreError> {
+        // A table whose rows went is as large as before on the disk, and takes others in their place.
+        let sizes = "SELECT pg_total_relation_size('journal') + (SELECT bytes FROM host_room)";
+        let used: i64 = self.sql().one(sizes, &[])?;
+        Ok(Room { used: u64::try_from(used).unwrap_or(0), most: self.max_bytes, left: None })
     }
 }
 

@@ -17,4 +17,4 @@ pub use engine::Server;
 pub use link::Link;
 pub use place::Place;
 pub use pool::Pool;
-pub use schema::begin_empty;
+pub use schema::{UNCOUNTED, begin_empty, counted};

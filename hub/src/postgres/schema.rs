@@ -31,6 +31,7 @@ pub(super) const STEPS: &[Step] = &[
     Step { sql: chats, oldest: 6 },
     Step { sql: made, oldest: 6 },
     Step { sql: uses, oldest: 6 },
+    Step { sql: room, oldest: 6 },
 ];
 
 /// Held while a step is taken: of this product alone among those that share a server.
@@ -80,6 +81,23 @@ fn made() -> String {
 /// When hosts began to use grants. A use that a host tells a hub that does not know it is taken for the next one it tells.
 fn uses() -> String {
     signin()
+}
+
+/// How much records of hosts hold, counted by the server itself, so that hubs that do not know of it count too.
+fn room() -> String {
+    include_str!("room.sql").replace("{around}", &limits::RECORD_AROUND.to_string())
+}
+
+/// Records of hosts are not counted from here to [`counted`]: one by one, a million would take hours.
+pub const UNCOUNTED: &str = "ALTER TABLE host_record DISABLE TRIGGER USER";
+
+/// Counts those that came since [`UNCOUNTED`].
+pub fn counted() -> String {
+    let around = limits::RECORD_AROUND;
+    format!(
+        "UPDATE host_room SET bytes = (SELECT coalesce(sum(octet_length(body) + {around}), 0) FROM host_record); \
+         ALTER TABLE host_record ENABLE TRIGGER USER"
+    )
 }
 
 /// Takes the steps that are missing. Where there is nothing at all it makes the tables, with the first record of a

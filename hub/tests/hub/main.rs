@@ -6,6 +6,7 @@ mod attacks;
 mod browser;
 mod certificates;
 mod checking;
+mod crowded;
 mod database;
 mod durable;
 mod feed;

@@ -1,6 +1,8 @@
 //! The real `jit-hub` on a real PostgreSQL server: what it does on a file, and what several of them do on one database.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, dead_code)] // also in the functions that tests share
 
+#[path = "../hub/crowded.rs"]
+mod crowded;
 mod database;
 #[path = "../hub/durable.rs"]
 mod durable;
