@@ -28,7 +28,7 @@ pub enum Found {
     ByWatch,
     /// The warden, among the processes of this account.
     Processes(Login),
-    /// The warden, under the user manager of this account, that another session keeps.
+    /// The warden, under the user manager of this account: another session keeps it, or it was there before.
     Kept(Login),
 }
 
@@ -59,14 +59,20 @@ impl Left {
         budget.spend(limits::LEFT_NEWS, limits::LEFT_NEWS_PER, now)
     }
 
-    /// Accounts with processes that were left over.
+    /// Accounts with processes that were left over or kept.
     pub fn with_processes(&self) -> Vec<Login> {
         let all = self.found.lock().unwrap_or_else(PoisonError::into_inner);
         let login = |found: &Found| match found {
-            Found::Processes(login) => Some(login.clone()),
-            Found::ByWatch | Found::Kept(_) => None,
+            Found::Processes(login) | Found::Kept(login) => Some(login.clone()),
+            Found::ByWatch => None,
         };
         all.keys().filter_map(login).collect()
+    }
+
+    /// What goes on under the user manager of this account.
+    pub fn kept(&self, login: &Login) -> Vec<LeftOver> {
+        let all = self.found.lock().unwrap_or_else(PoisonError::into_inner);
+        all.get(&Found::Kept(login.clone())).cloned().unwrap_or_default()
     }
 
     /// All there is.

@@ -5,6 +5,7 @@ use crate::limits;
 use crate::memory::Carried;
 use crate::process::{self, NO_SESSION, Process};
 use crate::sessions::left::Found;
+use crate::sessions::manager;
 use access::{Login, Now};
 use api::{LeftOver, Session};
 use std::collections::{HashMap, HashSet};
@@ -71,13 +72,30 @@ impl Warden {
         if due.is_empty() || !process::all_are_seen() {
             return;
         }
+        // What runs under a manager that is kept was told as that.
+        let mut kept: HashMap<u32, (&Login, Vec<LeftOver>)> = HashMap::new();
+        for login in &due {
+            let told = self.site.left.kept(login);
+            if let Some(uid) = self.uid_of(login).filter(|_| !told.is_empty()) {
+                kept.insert(uid, (login, told));
+            }
+        }
+        let mut managed: HashSet<i32> = HashSet::new();
+        if !kept.is_empty() {
+            let mut units = manager::look(&kept.keys().copied().collect());
+            for (uid, (login, told)) in kept {
+                let members = units.remove(&uid).unwrap_or_default().manager;
+                self.list_still_kept(login, told, &members);
+                managed.extend(members.iter().map(|(_, process)| process.pid));
+            }
+        }
         let in_sessions: HashSet<u32> = all.iter().map(|carried| carried.session.audit_session).collect();
         let mut found: HashMap<u32, Vec<Process>> = HashMap::new();
         for pid in process::ids() {
             let uid = process::read(pid, "status").ok().and_then(|status| process::real_uid(&status));
             if let (Some(uid), Some(process)) = (uid, Process::now(pid)) {
                 let carried = process.audit != NO_SESSION && in_sessions.contains(&process.audit);
-                if !carried && uid != 0 {
+                if !carried && uid != 0 && !managed.contains(&pid) {
                     found.entry(uid).or_default().push(process);
                 }
             }

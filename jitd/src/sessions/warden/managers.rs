@@ -1,4 +1,5 @@
-//! User managers: they end with their person's last login.
+//! User managers: they end with their person's last login. Of one that was there before, as lingering ones are from the
+//! start of the machine on, only what came since ends.
 
 use super::{Manager, Next, Warden, key, signal};
 use crate::limits;
@@ -8,11 +9,15 @@ use crate::sessions::ending::Ending;
 use crate::sessions::fate::Over;
 use crate::sessions::left::Found;
 use crate::sessions::manager::{self, Units};
-use access::Time;
+use access::{Login, Time};
 use api::{EndCause, LeftOver, Session};
 use rustix::process::Signal;
 use std::collections::HashSet;
 use std::time::Instant;
+
+/// Why something under a user manager goes on.
+const ANOTHER_KEEPS: &str = "which another session keeps";
+const WAS_THERE: &str = "where it was before they came in";
 
 impl Warden {
     /// The last login of a person was closed, by themself or not: their user manager goes too.
@@ -34,7 +39,11 @@ impl Warden {
     }
 
     pub(super) fn end_managers(&mut self, all: &[Carried], at: Instant, next: &mut Next) {
-        self.managers.values().for_each(|manager| next.by(manager.due.max(at + limits::STRIKE_EVERY)));
+        for manager in self.managers.values() {
+            // A unit can have itself started again and again.
+            let pace = manager.ending.as_ref().map_or(limits::STRIKE_EVERY, |ending| ending.pace(at));
+            next.by(manager.due.max(at + pace));
+        }
         let mut due: HashSet<u32> =
             self.managers.iter().filter(|(_, manager)| manager.due <= at).map(|(uid, _)| *uid).collect();
         // Whoever is in keeps theirs.
@@ -60,9 +69,12 @@ impl Warden {
                 manager.due = at + limits::SWEEP_EVERY;
                 continue;
             }
+            let since = self.in_since.get(&uid).copied().unwrap_or_default();
+            let (members, before) = manager::apart(members, since);
             if keeps || members.is_empty() {
                 self.managers.remove(&uid);
-                self.list_none_kept(uid);
+                self.in_since.remove(&uid);
+                self.list(uid, &[], if keeps { &[] } else { &before });
                 self.sweep_soon(uid, at);
                 continue;
             }
@@ -84,30 +96,44 @@ impl Warden {
 
     /// What runs under managers that outlive a session because their person is in by another one.
     fn list_kept(&self, uids: &HashSet<u32>) {
-        const ITSELF: [&str; 3] = ["systemd", "(sd-pam)", "dbus-daemon"];
         if uids.is_empty() || !process::all_are_seen() {
             return;
         }
-        let accounts = self.site.accounts.now();
-        let units = manager::look(uids);
+        let mut units = manager::look(uids);
         for uid in uids {
-            let names = accounts.person_of_uid(*uid).map(|(_, names)| names).unwrap_or_default();
-            let Some(login) = names.into_iter().next() else { continue };
-            let members = units.get(uid).map(|units| units.manager.as_slice()).unwrap_or_default();
-            let theirs = members.iter().filter(|process| !ITSELF.contains(&process.program.as_str()));
-            let what = |process: &Process| LeftOver {
-                user: login.clone(),
-                what: format!("{} under their user manager, which another session keeps", process.program),
-            };
-            self.site.found_left(Found::Kept(login.clone()), theirs.map(what).collect());
+            let members = units.remove(uid).unwrap_or_default().manager;
+            let since = self.in_since.get(uid).copied().unwrap_or_default();
+            let (theirs, before) = manager::apart(members, since);
+            self.list(*uid, &theirs, &before);
         }
     }
 
-    fn list_none_kept(&self, uid: u32) {
+    /// Tells what goes on under somebody's manager: what another session keeps, and what was there before.
+    fn list(&self, uid: u32, kept: &[Process], before: &[Process]) {
+        const ITSELF: [&str; 3] = ["systemd", "(sd-pam)", "dbus-daemon"];
         let names = self.site.accounts.now().person_of_uid(uid).map(|(_, names)| names);
-        if let Some(login) = names.into_iter().flatten().next() {
-            self.site.found_left(Found::Kept(login), Vec::new());
-        }
+        let Some(login) = names.into_iter().flatten().next() else { return };
+        let each = |processes: &[Process], why| {
+            let theirs = processes.iter().filter(|process| !ITSELF.contains(&process.program.as_str()));
+            theirs.map(|process| goes_on(&login, process, why)).collect::<Vec<_>>()
+        };
+        let all = [each(kept, ANOTHER_KEEPS), each(before, WAS_THERE)].concat();
+        self.site.found_left(Found::Kept(login), all);
+    }
+
+    /// Of what was told to go on under this account's manager, only what still runs there. A service starts and ends processes
+    /// all the time, and none of them is news.
+    pub(super) fn list_still_kept(
+        &self,
+        login: &Login,
+        mut kept: Vec<LeftOver>,
+        members: &[(String, Process)],
+    ) {
+        kept.retain(|told| {
+            let is_it = |process, why| *told == goes_on(login, process, why);
+            members.iter().any(|(_, process)| is_it(process, ANOTHER_KEEPS) || is_it(process, WAS_THERE))
+        });
+        self.site.found_left(Found::Kept(login.clone()), kept);
     }
 
     /// Whether somebody is in with this user id by a login that goes on.
@@ -125,4 +151,8 @@ impl Warden {
             .map(|carried| carried.session.audit_session)
             .collect()
     }
+}
+
+fn goes_on(login: &Login, process: &Process, why: &str) -> LeftOver {
+    LeftOver { user: login.clone(), what: format!("{} under their user manager, {why}", process.program) }
 }

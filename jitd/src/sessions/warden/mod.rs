@@ -32,6 +32,8 @@ pub struct Warden {
     site: Arc<Site>,
     watched: HashMap<SessionId, Watched>,
     managers: HashMap<u32, Manager>,
+    /// When the first of the logins by grants began that were there without a break, in clock ticks after boot.
+    in_since: HashMap<u32, u64>,
     /// Accounts whose processes are to be looked through for some that no session carries.
     sweeps: HashMap<Login, Instant>,
     words: Vec<(Arc<Session>, String)>,
@@ -87,6 +89,7 @@ impl Warden {
             site,
             watched: HashMap::new(),
             managers: HashMap::new(),
+            in_since: HashMap::new(),
             sweeps: HashMap::new(),
             words: Vec::new(),
             ticked: now,
@@ -162,6 +165,11 @@ impl Warden {
             let opener = i32::try_from(session.pid).ok().and_then(Process::now);
             let opener = opener.filter(|opener| opener.start == session.start_ticks);
             let by_grant = session.is_login() && session.grant.is_some() && !session.monitored;
+            let login_of = if by_grant { self.uid_of(&session.target) } else { None };
+            if let Some(uid) = login_of {
+                let since = self.in_since.entry(uid).or_insert(session.start_ticks);
+                *since = session.start_ticks.min(*since);
+            }
             let watched = Watched {
                 session: Arc::clone(session),
                 opener: opener.and_then(|opener| opener.hold()),
@@ -169,7 +177,7 @@ impl Warden {
                 ending: None,
                 closed,
                 moves_since: None,
-                login_of: if by_grant { self.uid_of(&session.target) } else { None },
+                login_of,
             };
             self.watched.insert(session.id, watched);
         }

@@ -114,6 +114,53 @@ fn one_of_two_sessions_is_ended_and_the_other_goes_on_with_the_manager_it_keeps(
     host.soon("and nothing of it is told any more", || !host.root("jit status").out.contains("user manager"));
 }
 
+#[test]
+fn a_lingering_service_outlives_a_session_and_what_the_session_had_its_manager_start_does_not() {
+    let host = host();
+    let [alice, bob] = people(&host);
+    let unit = "[Service]\nExecStart=/usr/local/bin/hold nohup\n[Install]\nWantedBy=default.target\n";
+    let folder = host.path("home/alice/.config/systemd/user");
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(folder.join("lasting.service"), unit).unwrap();
+    host.root("chown -R alice: /home/alice/.config").ends_with(0);
+    let as_alice = |command: &str| {
+        let runtime = "XDG_RUNTIME_DIR=/run/user/$(id -u alice)";
+        host.root(&format!("setpriv --reuid=alice --regid=alice --init-groups env {runtime} {command}"))
+    };
+    host.root("systemctl stop bystander; loginctl enable-linger alice").ends_with(0);
+    host.soon("her manager runs", || {
+        host.root("systemctl is-active user@$(id -u alice)").out.trim() == "active"
+    });
+    as_alice("systemctl --user start lasting").ends_with(0);
+    host.soon("her service runs", || hosts::holders(&host).contains_key("nohup"));
+    grant(&host, &bob, "1h");
+    alice.ssh("systemd-run --user --quiet hold user-unit").ends_with(0);
+    host.soon("it holds", || hosts::holders(&host).contains_key("user-unit"));
+    host.soon("what she started ends, once she has had time to come back", || {
+        !hosts::holders(&host).contains_key("user-unit")
+    });
+    let told = "what=\\\"hold under their user manager, where it was before they came in";
+    let lines = || host.log_lines().into_iter().filter(|line| line.contains(told)).count();
+    host.soon("what was there before is told", || lines() == 1);
+    assert!(hosts::holders(&host).contains_key("nohup"), "and goes on");
+    as_alice("systemctl --user is-active lasting").ends_with(0);
+    // The next session changes nothing of that, also where it is ended.
+    let mut terminal = alice.terminal("");
+    terminal.exp_string("$ ").unwrap();
+    let listed = host.root("jit sessions").out;
+    let open = listed.lines().find(|line| line.contains("alice") && line.contains("open")).unwrap();
+    let session = open.split_whitespace().next().unwrap();
+    bob.jit(&format!("end {session} --reason done")).ends_with(0);
+    terminal.exp_eof().unwrap();
+    alice.ssh("systemd-run --user --quiet hold user-unit").ends_with(0);
+    host.soon("it ends too", || !hosts::holders(&host).contains_key("user-unit"));
+    assert!(hosts::holders(&host).contains_key("nohup"));
+    as_alice("systemctl --user is-active lasting").ends_with(0);
+    assert_eq!(lines(), 1, "and is told once");
+    let named = "a process that no session carries: hold";
+    assert!(!host.log_lines().iter().any(|line| line.contains("user=alice") && line.contains(named)));
+}
+
 /// Behind `--long`.
 mod long {
     use super::*;
