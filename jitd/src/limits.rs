@@ -169,6 +169,10 @@ pub const UPLOADED_KEPT: chrono::TimeDelta = chrono::TimeDelta::days(30);
 /// of them together are read and sent in seconds.
 pub const ASKS: (usize, u64) = (20, 1000);
 
+/// Glass that one login asks for within [`ANSWER_KEPT`] beyond [`ASKS`] and in room that is kept, where a permit is there for it:
+/// nobody is in need more often, and the hub refuses most of what comes more often.
+pub const GLASS_ASKS: usize = 20;
+
 /// What was asked is sent for so long: a working day, after which nobody counts on it.
 pub const ASK_KEPT: chrono::TimeDelta = chrono::TimeDelta::hours(8);
 

@@ -62,7 +62,8 @@ pub enum DeskError {
     Unsure(String),
     /// The store cannot make anything durable, or is damaged.
     #[error(
-        "the store cannot take this now: {0}. Nothing was changed; try again, and see `journalctl -u jitd`"
+        "the store cannot take this now: {0}. Nothing was changed; try again, and see the daemon's log (journalctl -u jitd, \
+         on a hub -u jit-hub)"
     )]
     Store(String),
 }

@@ -12,7 +12,7 @@ use sha2::{Digest as _, Sha256};
 use std::collections::HashMap;
 use std::time::Duration;
 use store::{Bind, Cells, FromRow, Reader, Sql, StoreError, Tx, Writer};
-use workflow::Request;
+use workflow::{Kind, Request};
 
 /// Requests and grants in the one database of this daemon. `E` is what the daemon's observer hears.
 pub struct SqlStore<E> {
@@ -217,9 +217,10 @@ impl Look<'_> {
         let read = |row: &dyn Cells| {
             let (body, digest): (String, [u8; 32]) = FromRow::from_row(row)?;
             if digest != digest_of(&body) {
-                return Err(DeskError::Store(
-                    "a row was changed after it was written: run `jitd repair`".into(),
-                ));
+                return Err(DeskError::Store(format!(
+                    "a row was changed after it was written: {}",
+                    store::PUT_RIGHT
+                )));
             }
             serde_json::from_str(&body)
                 .map_err(|why| DeskError::Store(format!("a row cannot be read: {why}")))
@@ -507,7 +508,13 @@ impl<E: From<Committed>> Transaction for Writing<'_, '_, E> {
     }
 
     fn record(&mut self, change: ChangeRecord) -> Result<(), DeskError> {
-        let at_will = matches!(change.change, Change::Requested | Change::Cancelled | Change::Released);
+        // Glass is broken by whom the policy names, and by its rule not again before the last one was looked at.
+        let is_glass = change.request.as_ref().is_some_and(|request| request.ask.kind == Kind::BreakGlass);
+        let at_will = match change.change {
+            Change::Requested => !is_glass,
+            Change::Cancelled | Change::Released => true,
+            _ => false,
+        };
         let record = Record::Change(Box::new(change));
         let body = json(&record)?;
         self.last = if at_will { self.tx.record_refusal(body)? } else { self.tx.record(body)? };
@@ -633,7 +640,7 @@ fn digest_of(body: &str) -> [u8; 32] {
 
 fn time(millis: i64) -> Result<Time, DeskError> {
     Time::from_timestamp_millis(millis)
-        .ok_or_else(|| DeskError::Store("a row holds a time that is none: run `jitd repair`".into()))
+        .ok_or_else(|| DeskError::Store(format!("a row holds a time that is none: {}", store::PUT_RIGHT)))
 }
 
 impl From<StoreError> for DeskError {

@@ -34,9 +34,7 @@ pub enum StoreError {
         known: i64,
     },
     /// It is not what was written.
-    #[error(
-        "{path} is damaged: {what}. Nobody is let in until `jitd repair` has built a new one from what is whole"
-    )]
+    #[error("{path} is damaged: {what}. Nothing goes by it until it is put right: {}", crate::PUT_RIGHT)]
     Damaged {
         /// The file.
         path: PathBuf,
@@ -62,9 +60,9 @@ pub enum StoreError {
     /// The disk or the allowance is used up.
     #[error("there is no room: {0}")]
     Full(String),
-    /// What is left is kept for better things than refusals.
-    #[error("what room is left is kept for logins that are let in")]
-    Reserved,
+    /// What is left is kept for better things than refusals; with what is short and what to do.
+    #[error("what room is left is kept for logins that are let in: {0}")]
+    Reserved(String),
     /// A read or write failed.
     #[error("{0}")]
     Sql(Arc<rusqlite::Error>),
@@ -105,7 +103,7 @@ impl From<rusqlite::Error> for StoreError {
     fn from(error: rusqlite::Error) -> Self {
         match error.sqlite_error_code() {
             Some(rusqlite::ErrorCode::DiskFull) => Self::Full(
-                "the disk or journal.max_bytes is used up: make room, or raise max_bytes in jitd.toml".into(),
+                "the disk or [journal] max_bytes is used up: make room on the file system of the state folder, or raise max_bytes".into(),
             ),
             _ => Self::Sql(Arc::new(error)),
         }

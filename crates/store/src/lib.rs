@@ -26,3 +26,7 @@ pub use rows::{
 pub use sql::{Bind, Cells, FromRow, FromValue, Kind, Sql, Value};
 pub use sqlite::OpenFile;
 pub use writer::{Engine, Observer, Opened, Room, Stamps, Tx, Writer};
+
+/// What to do about a database that is not what was written.
+pub const PUT_RIGHT: &str =
+    "on a host run `jitd repair`, on a hub `jit-hub restore FILE` and then `jit-hub recover`";

@@ -155,6 +155,11 @@ pub fn used_bytes(connection: &dyn Sql) -> Result<u64, StoreError> {
     Ok(pages.saturating_sub(free) * limits::PAGE)
 }
 
+/// What [`StoreError::Reserved`] says where three quarters of the allowance are used.
+pub fn allowance_is_short(max_bytes: u64) -> String {
+    format!("three quarters of the {} MiB of [journal] max_bytes are used: raise it", max_bytes >> 20)
+}
+
 /// Which records may go: a prefix of the journal, so that what stays is whole.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Prune {

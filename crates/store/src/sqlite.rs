@@ -5,7 +5,7 @@ use crate::{Opened, Room, StoreError, rows};
 use journal::Head;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, Row, Statement};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 impl Sql for Connection {
     fn execute(&self, sql: &str, values: &[&dyn Bind]) -> Result<usize, StoreError> {
@@ -101,5 +101,9 @@ impl Opened for OpenFile {
         let left =
             rustix::fs::statvfs(&self.path).map_or(0, |disk| disk.f_bavail.saturating_mul(disk.f_frsize));
         Ok(Room { used, most: self.max_bytes, left: Some(left) })
+    }
+
+    fn folder(&self) -> Option<&Path> {
+        self.path.parent()
     }
 }

@@ -12,6 +12,7 @@
 use crate::file::File;
 use crate::{Sql, StoreError, limits, rows};
 use journal::{Checkpoint, Head, Stamp};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
@@ -69,6 +70,9 @@ pub trait Opened: Send + 'static {
 
     /// How full it is.
     fn room(&self) -> Result<Room, StoreError>;
+
+    /// The folder whose file system it takes its room from, where that is known.
+    fn folder(&self) -> Option<&Path>;
 }
 
 /// How full a database is.
@@ -86,7 +90,11 @@ impl Room {
     /// Whether there is room for what anybody can repeat at will: not in the last quarter of the allowance, and
     /// not in the reserve of the disk.
     pub fn is_there(self) -> bool {
-        !self.is_past((3, 4)) && self.left.is_none_or(|left| left >= limits::RESERVE)
+        !self.is_past((3, 4)) && !self.lacks_disk()
+    }
+
+    fn lacks_disk(self) -> bool {
+        self.left.is_some_and(|left| left < limits::RESERVE)
     }
 
     /// Whether more than so many of so many parts of the allowance are used.
@@ -265,9 +273,22 @@ impl<E> Tx<'_, E> {
         self.record(body)
     }
 
-    /// Whether there is more room than is kept for what must not be refused: else this is to wait.
+    /// [`StoreError::Reserved`] where there is no room for what anybody can repeat at will: in the last quarter of the
+    /// allowance, and in the reserve of the disk.
     pub fn keep_room(&self) -> Result<(), StoreError> {
-        if self.room()?.is_there() { Ok(()) } else { Err(StoreError::Reserved) }
+        let room = self.room()?;
+        if room.is_there() {
+            return Ok(());
+        }
+        if !room.lacks_disk() {
+            return Err(StoreError::Reserved(rows::allowance_is_short(room.most)));
+        }
+        let folder = self.opened.folder().unwrap_or(Path::new("its state"));
+        Err(StoreError::Reserved(format!(
+            "less than {} MiB are free on the file system of {}: make room there",
+            limits::RESERVE >> 20,
+            folder.display()
+        )))
     }
 
     /// How full the database is.

@@ -151,6 +151,10 @@ impl Opened for Writes {
         let used: i64 = self.sql().one(sizes, &[])?;
         Ok(Room { used: u64::try_from(used).unwrap_or(0), most: self.max_bytes, left: None })
     }
+
+    fn folder(&self) -> Option<&Path> {
+        None
+    }
 }
 
 /// Where the journal ends, of the row that is locked or not.

@@ -2,10 +2,11 @@
 
 use super::call::Unheard;
 use super::outbox::{self, Kept};
+use super::rows;
 use crate::ledger::{Entry, LedgerError};
 use crate::limits;
 use crate::site::Site;
-use access::{Login, Person, RequestId, Span, Time};
+use access::{Login, Now, Person, RequestId, Span, Time};
 use api::{
     HostAnswer, HostAsk, HostCall, HostDoes, HostKnock, HostWish, Mark, MarkRecord, Opened, ProblemCode,
     Record, RequestView,
@@ -15,6 +16,7 @@ use serde::de::DeserializeOwned;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
+use store::{Sql, StoreError};
 use workflow::{Ask, Channel, Kind, Narrowing, RequestState};
 
 /// Who asks.
@@ -95,6 +97,7 @@ impl Site {
             HostWish::Glass { .. } => Time::MAX_UTC,
             _ => ask.asked_at + limits::ASK_KEPT,
         };
+        let now = self.clock.now();
         Ok(self.ledger.append(wait, move |entry| {
             let before = match &key {
                 Some(key) => outbox::by_key(entry.connection(), &ask.login, key)?,
@@ -110,23 +113,17 @@ impl Site {
             {
                 return Ok(Put::Kept(Box::new(equal.clone())));
             }
-            let (own, all) = limits::ASKS;
-            if waiting.len() >= own {
-                let why =
-                    format!("{own} requests of yours wait here for the hub already, which is as many as can");
+            let glass = may_break(entry.connection(), &ask, now)?;
+            if !glass && let Some(why) = no_place(entry.connection(), waiting.len())? {
                 return Ok(Put::TooMany(why));
             }
-            if outbox::count(entry.connection())? >= all {
-                return Ok(Put::TooMany(format!(
-                    "{all} requests wait on this host for the hub, which is all it keeps"
-                )));
-            }
             let detail = format!("request={} user={} {}", ask.id, ask.login, in_short(&ask.wish));
-            entry.record_repeatable(Record::Mark(Box::new(MarkRecord {
-                at: ask.asked_at,
-                mark: Mark::Asked,
-                detail,
-            })))?;
+            let record = Record::Mark(Box::new(MarkRecord { at: ask.asked_at, mark: Mark::Asked, detail }));
+            if glass {
+                entry.record(record)?
+            } else {
+                entry.record_repeatable(record)?
+            };
             outbox::put(entry.connection(), &ask, key.as_deref(), until)?;
             Ok(Put::Kept(Box::new(Kept { ask, until, answer: None })))
         })?)
@@ -236,6 +233,32 @@ impl Site {
     }
 }
 
+/// Why nothing more is kept for the hub, where `own` of this login's wait already.
+fn no_place(connection: &dyn Sql, own: usize) -> Result<Option<String>, StoreError> {
+    let (own_most, most) = limits::ASKS;
+    if own >= own_most {
+        return Ok(Some(format!(
+            "{own_most} requests of yours wait here for the hub already, which is as many as can"
+        )));
+    }
+    let is_full = outbox::count(connection)? >= most;
+    Ok(is_full.then(|| format!("{most} requests wait on this host for the hub, which is all it keeps")))
+}
+
+/// Whether this asks for what a permit gives here: that is refused for want of a place or of room that others may not use by
+/// nobody. Each permit is good once, and who is refused by the hub again and again is as anybody after [`limits::GLASS_ASKS`].
+fn may_break(connection: &dyn Sql, ask: &HostAsk, now: Now) -> Result<bool, StoreError> {
+    let HostWish::Command { new, unsure: None } = &ask.wish else { return Ok(false) };
+    if !new.break_glass
+        || super::glass::chosen(&rows::unused_permits(connection)?, &ask.login, new, now).is_err()
+    {
+        return Ok(false);
+    }
+    let is_glass = |kept: &Kept| matches!(&kept.ask.wish, HostWish::Command { new, .. } if new.break_glass);
+    let tried = outbox::of(connection, &ask.login)?.iter().filter(|kept| is_glass(kept)).count();
+    Ok(tried < limits::GLASS_ASKS)
+}
+
 /// Takes an ask back, with its record. Whether it was there and waited.
 pub(super) fn drop_ask(
     entry: &mut Entry<'_, '_>,
@@ -281,5 +304,55 @@ fn in_short(wish: &HostWish) -> String {
         HostWish::Login(knock) => knocked("login", knock),
         HostWish::Prompt { knock, .. } => knocked("prompt", knock),
         HostWish::Glass { grant, .. } => format!("how=break_glass grant={}", grant.id),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use access::{Grant, Window};
+    use chrono::TimeDelta;
+    use sync::{HeldPermit, KnownPermit};
+
+    fn at(seconds: i64) -> Time {
+        Time::UNIX_EPOCH + TimeDelta::seconds(seconds)
+    }
+
+    fn ask(n: u64, break_glass: bool, service: &str) -> HostAsk {
+        let new = serde_json::json!({ "services": [service], "reason": "fire", "break_glass": break_glass });
+        let new = Box::new(serde_json::from_value(new).unwrap());
+        let login = Login::parse("alice").unwrap();
+        let wish = HostWish::Command { new, unsure: None };
+        HostAsk { id: RequestId::from_random(n), login, source: None, asked_at: at(500), wish }
+    }
+
+    #[test]
+    fn glass_by_a_permit_has_a_place_where_nothing_else_has_and_only_so_often() {
+        let folder = tempfile::tempdir().unwrap();
+        let tables = include_str!("../tables.sql");
+        let options = store::Options { path: folder.path().join("x.db"), max_bytes: 64 << 20, tables };
+        let stamp = journal::Stamp { boot: "b".into(), wall_ms: 1, boot_ms: 1 };
+        let file = store::File::open(options, |_| (stamp, "{}".into())).unwrap();
+        let connection = file.connection();
+        let (own, _) = limits::ASKS;
+        assert!(no_place(connection, own).unwrap().unwrap().contains("20 requests of yours"));
+        let now = Now::exactly(at(500));
+        let may = |ask: &HostAsk| may_break(connection, ask, now).unwrap();
+        assert!(!may(&ask(1, true, "ssh")), "who has no permit makes themself no room");
+        let length = Span::parse("1h").unwrap();
+        let window =
+            Window::FirstUse { not_before: at(100), claim_by: at(1000), length, latest_end: at(4600) };
+        let grant = Grant { window, break_glass: true, ..crate::sessions::sample::grant(9) };
+        let id = grant.id;
+        let signer = sync::SecretKey::from_random(&[7; 32]).public();
+        let held = Some(HeldPermit { grant, signer });
+        let known = KnownPermit { digest: sync::Digest::of(b""), until: at(9000), held };
+        rows::put_permits(connection, &[(id, known)].into()).unwrap();
+        assert!(may(&ask(1, true, "ssh")));
+        assert!(!may(&ask(1, false, "ssh")) && !may(&ask(1, true, "su")), "and for nothing else");
+        for n in 0..limits::GLASS_ASKS {
+            outbox::put(connection, &ask(100 + n as u64, true, "ssh"), None, at(9000)).unwrap();
+        }
+        assert!(!may(&ask(1, true, "ssh")));
     }
 }

@@ -105,7 +105,12 @@ fn keep(entry: &mut Entry<'_, '_>, grant: &Grant, ask: &HostAsk, now: Time) -> R
 }
 
 /// The permit by which this login may have what it asks for, or why none lets it.
-fn chosen<'a>(permits: &'a [Grant], login: &Login, new: &NewRequest, now: Now) -> Result<&'a Grant, String> {
+pub(super) fn chosen<'a>(
+    permits: &'a [Grant],
+    login: &Login,
+    new: &NewRequest,
+    now: Now,
+) -> Result<&'a Grant, String> {
     if new.user.as_ref().is_some_and(|user| user != login) {
         return Err("glass is broken for oneself: leave out --user".to_owned());
     }

@@ -65,6 +65,11 @@ pub fn waiting(connection: &dyn Sql, login: &Login) -> Result<Vec<Kept>, StoreEr
     connection.rows(&sql, &[&login.as_str()])?.into_iter().map(read).collect()
 }
 
+/// All of this login's that is kept, answered or not.
+pub fn of(connection: &dyn Sql, login: &Login) -> Result<Vec<Kept>, StoreError> {
+    connection.rows(&format!("{ROW} WHERE login = ?1"), &[&login.as_str()])?.into_iter().map(read).collect()
+}
+
 /// How many wait for the hub.
 pub fn count(connection: &dyn Sql) -> Result<u64, StoreError> {
     connection.one("SELECT count(*) FROM ask WHERE answer IS NULL", &[])

@@ -42,6 +42,11 @@ fn a_row_that_somebody_changed_in_the_file_is_not_believed() {
     );
     change("UPDATE grants SET body = replace(body, 'sudo', 'sudo-i') WHERE id = ?1", grant.id.bits());
     let found = room.paper.store.read(|store| store.request(request.ask.id)).unwrap_err();
-    assert!(found.to_string().contains("was changed after it was written: run `jitd repair`"), "{found}");
+    assert!(
+        found.to_string().contains(
+            "was changed after it was written: on a host run `jitd repair`, on a hub `jit-hub restore"
+        ),
+        "{found}"
+    );
     assert!(room.paper.store.read(|store| store.open_grants(None, 9)).is_err());
 }

@@ -1,9 +1,10 @@
 //! Break glass: alone and loud, looked at afterwards, and not again until then.
 
-use crate::room::{Room, at, caller, code, key, room_by, said, wants};
+use crate::room::{Room, at, caller, code, key, room_by, room_of, said, wants};
 use access::{GrantState, Span};
 use api::{Change, NewRequest, NewVerdict, ProblemCode, Record, RequestView, Which};
 use desk::{Caller, Committed};
+use std::time::Duration;
 use workflow::Channel;
 
 pub const GLASS: &str = r#"
@@ -123,4 +124,20 @@ fn glass_that_a_host_broke_in_somebodys_name_is_in_the_way_of_hosts_and_not_of_t
     assert_eq!(code(&by_host()), Some(ProblemCode::Refused), "nobody has looked at it");
     assert!(breaks(&room, "alice").unwrap().grant.is_some());
     assert_eq!(code(&breaks(&room, "alice")), Some(ProblemCode::Refused), "her own is to be looked at");
+}
+
+#[test]
+fn glass_is_broken_in_room_that_is_kept_and_nothing_else_is_asked_for_there() {
+    let room = room_of(400 * 4096);
+    room.applies(GLASS);
+    let fill = |body: String| {
+        let done: Result<u64, store::StoreError> =
+            room.paper.writer.run(Duration::from_secs(20), move |tx| tx.record_refusal(body));
+        done
+    };
+    let refused = (0..1000).find_map(|_| fill("x".repeat(3000)).err()).unwrap();
+    assert!(matches!(refused, store::StoreError::Reserved(_)), "{refused}");
+    let asked = said(room.tries("alice", &wants("ssh")));
+    assert!(asked.contains("is kept for logins that are let in") && asked.contains("raise it"), "{asked}");
+    assert!(broken(&room).1.break_glass);
 }
