@@ -286,10 +286,14 @@ impl Ledger {
 
     /// Takes away the oldest records of hosts, some at once: those that were heard before this, and others where the
     /// database is too full. How full it was, and whether more are to go.
-    pub fn make_room(&self, before: Time) -> Result<(Room, bool), DeskError> {
+    pub fn make_room(&self, before: Option<Time>) -> Result<(Room, bool), DeskError> {
         self.write(move |tx| {
             let room = tx.room()?;
-            let before = (!room.is_past(limits::HOSTS_SHARE)).then_some(before);
+            let is_full = room.is_past(limits::HOSTS_SHARE);
+            if before.is_none() && !is_full {
+                return Ok((room, false));
+            }
+            let before = before.filter(|_| !is_full);
             let gone = inbox::rows::forget_records(tx.connection(), before, limits::GO_AT_ONCE)?;
             Ok((room, gone == limits::GO_AT_ONCE as usize))
         })

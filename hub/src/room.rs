@@ -25,9 +25,10 @@ pub fn in_words(room: Room, follows: &str) -> String {
 }
 
 impl Site {
-    /// Takes away records of hosts that are to go, some at once. Whether there are more.
-    pub fn make_room(&self) -> Result<bool, DeskError> {
-        let (room, more) = self.ledger.make_room(self.hosts_before())?;
+    /// Takes away records of hosts that are to go, some at once: for want of room, and with a clock that `is_sure` those
+    /// that are too old. Whether there are more.
+    pub fn make_room(&self, is_sure: bool) -> Result<bool, DeskError> {
+        let (room, more) = self.ledger.make_room(is_sure.then(|| self.hosts_before()))?;
         *self.room.lock().unwrap_or_else(PoisonError::into_inner) = Some(room);
         Ok(more)
     }

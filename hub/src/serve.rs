@@ -405,7 +405,8 @@ fn tick(site: &Arc<Site>, certificates: &Certificates, ended: &std::sync::mpsc::
             _ => {}
         }
     };
-    let (asked, mut forgotten) = (Arc::new(AtomicBool::new(false)), Instant::now());
+    let (asked, begun) = (Arc::new(AtomicBool::new(false)), Instant::now());
+    let mut forgotten = begun;
     let (mut permits, mut permitted) = (Permits::default(), None::<Instant>);
     let (mut said, mut looked, mut strayed) = (None, None::<Instant>, true);
     while ended.recv_timeout(limits::TICK) == Err(std::sync::mpsc::RecvTimeoutError::Timeout) {
@@ -425,7 +426,9 @@ fn tick(site: &Arc<Site>, certificates: &Certificates, ended: &std::sync::mpsc::
             told("forgetting what was long ago", done.map_err(|why| why.to_string()));
         }
         if looked.is_none_or(|at| at.elapsed() >= limits::ROOM_EVERY) {
-            let made = site.make_room();
+            // A clock that a machine starts with is put right within the hour.
+            let is_sure = strays.is_none() && begun.elapsed() >= limits::FORGET_EVERY;
+            let made = site.make_room(is_sure);
             looked = if matches!(made, Ok(true)) { None } else { Some(Instant::now()) };
             told("taking away old records of hosts", made.map(drop).map_err(|why| why.to_string()));
             told("looking how full the database is", site.is_crowded());
