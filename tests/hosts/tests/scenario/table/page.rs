@@ -6,13 +6,13 @@ const HEAD: &str = "# What each fault means
 
 Made from `tests/hosts/faults.toml`, which the tests play cell by cell on a booted host with real ssh and sudo.
 
-* *user* holds grants for ssh and sudo. *root* comes in by ssh with a grant, and its own sudo takes none. The *spare
-  key* is the account that `spare_user=` names.
-* In a cell: the verdict, the reason in the log (`reason=`), and the longest that the gate makes somebody wait.
-* sudo is that of somebody who is inside already.
-* After each fault the same people come in again, and nothing that was acknowledged is lost.
-* Without the module, or with one that is spoilt, gated services refuse everybody. The console's `login` is the way
-  back: `jit pam enable` puts no line before it.
+* *user* holds grants for ssh and sudo. *root* logs in over ssh with a grant, and its own sudo needs none. The *spare key*
+  is the account that `spare_user=` names.
+* Each cell has the verdict, the reason in the log (`reason=`), and the longest time that the gate makes somebody wait.
+* sudo is run by somebody who is already logged in.
+* After each fault the same people get in again, and nothing that was acknowledged is lost.
+* Without the module, or with a damaged one, gated services refuse everybody. The console's `login` is the way back:
+  `jit pam enable` does not gate it unless forced.
 
 ";
 
@@ -30,7 +30,7 @@ fn page(rows: &[Row]) -> String {
         }
         page.push('\n');
     }
-    page.push_str("\n## What is shown\n\nWhoever is let in is shown nothing by the gate.\n\n");
+    page.push_str("\n## What is shown\n\nThe gate shows nothing to people whom it lets in.\n\n");
     for row in rows {
         let mut lines: Vec<String> = cells(row)
             .iter()
