@@ -55,7 +55,7 @@ use std::process::ExitCode;
 
 /// The central source of grants for many hosts.
 #[derive(Parser)]
-#[command(name = "jit-hub", version, about)]
+#[command(name = "jit-hub", version)]
 struct Arguments {
     /// The configuration file.
     #[arg(long, value_name = "FILE", default_value = config::DEFAULT_PATH, global = true)]

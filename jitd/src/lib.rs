@@ -40,7 +40,7 @@ use std::process::ExitCode;
 
 /// Decides, at every ssh login and every sudo on this host, whether there is a grant for it.
 #[derive(Parser)]
-#[command(version, about)]
+#[command(version)]
 struct Arguments {
     /// The configuration file.
     #[arg(long, value_name = "FILE", default_value = config::DEFAULT_PATH, global = true)]
