@@ -108,6 +108,23 @@ fn what_is_approved_at_the_hub_opens_the_host_and_what_is_revoked_there_ends_the
 }
 
 #[test]
+fn a_hub_is_set_up_as_the_readme_says() {
+    let host = Host::gated("web-1").unwrap();
+    std::fs::copy(testbed::package("jit-hub").unwrap(), host.path("root/jit-hub.deb")).unwrap();
+    host.root("dpkg -i /root/jit-hub.deb && echo '127.0.0.1 hub.example.org' >> /etc/hosts").ends_with(0);
+    let readme = include_str!("../../../../README.md");
+    let (_, commands) = readme.split_once("# apt install ./target/deb/jit-hub_*.deb\n").unwrap();
+    let (commands, _) = commands.split_once("```").unwrap();
+    // jit is there already, and the examples are left as they are.
+    let is_played = |line: &&str| !line.starts_with("# install ") && !line.starts_with("# editor ");
+    for line in commands.lines().filter(is_played) {
+        let command = line.strip_prefix("# ").unwrap();
+        host.root(&format!("export HOME=/root; cd; {command}")).ends_with(0);
+    }
+    host.root("export HOME=/root; jit policy show").says("id = \"team\"");
+}
+
+#[test]
 fn a_host_goes_on_by_what_it_knows_while_the_hub_is_away() {
     let fleet = Fleet::new();
     let host = &fleet.host;
