@@ -1,19 +1,18 @@
 //! Grants: listed, shown, taken back and given back.
 
-use crate::asking::person_of;
 use crate::desk::{grant_view, no_grant};
 use crate::{Caller, Desk, DeskError, Ground, Key, Store, limits};
-use access::EndedHow;
+use access::{EndedHow, Login, Person};
 use api::{AskGrants, Change, ChangeRecord, EndGrant, GrantView};
 use std::sync::Arc;
-use workflow::{End, end};
+use workflow::{End, World, end};
 
 impl<S: Store> Desk<S> {
     /// Grants that the caller may see, newest first.
     pub fn grants(&self, caller: &Caller, ask: &AskGrants, limit: u32) -> Result<Vec<GrantView>, DeskError> {
         let world = self.worlds.world();
         let person = match &ask.user {
-            Some(login) => Some(person_of(&world, login)?.0),
+            Some(login) => Some(holder(&world, login)?),
             None if caller.roles.sees_all() => None,
             None if world.say_of(&caller.person, self.clock.now()).is_some() => None,
             None => Some(caller.person.clone()),
@@ -40,7 +39,7 @@ impl<S: Store> Desk<S> {
     }
 
     /// Whether this person ever held a grant here.
-    pub fn has_held(&self, person: &access::Person) -> Result<bool, DeskError> {
+    pub fn has_held(&self, person: &Person) -> Result<bool, DeskError> {
         self.store.read(|store| Ok(!store.grants(Some(person), None, true, None, 1)?.is_empty()))
     }
 
@@ -111,4 +110,13 @@ impl<S: Store> Desk<S> {
             grant_view(&ended, store, &*clock)
         })
     }
+}
+
+/// Who has this login name, or, where nobody has it any more, who was called so: what they held is still there.
+fn holder(world: &World, login: &Login) -> Result<Person, DeskError> {
+    let human = world.people.of_login(login).map(|human| human.person.clone());
+    human.map_or_else(
+        || Person::parse(login.as_str()).map_err(|why| DeskError::BadRequest(why.to_string())),
+        Ok,
+    )
 }

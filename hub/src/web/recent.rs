@@ -3,12 +3,13 @@
 use super::entering::Visitor;
 use super::limits;
 use super::page::{length, names, time};
+use super::timeline::login_of;
 use crate::inbox;
 use crate::site::Site;
-use access::{GrantState, Login};
+use access::GrantState;
 use api::{AskGrants, GrantView, Used};
 use chrono::TimeDelta;
-use desk::DeskError;
+use desk::{DeskError, Worlds as _};
 use maud::{Markup, html};
 use std::time::Duration;
 use workflow::Ask;
@@ -21,15 +22,14 @@ pub struct Recent {
 
 /// Past grants of the same person on one of the same hosts, as far as the reader may see them.
 pub fn of(site: &Site, visitor: &Visitor, ask: &Ask) -> Result<Vec<Recent>, DeskError> {
-    let Some(login) = ask.names.first().cloned().or_else(|| Login::parse(ask.person.as_str()).ok()) else {
-        return Ok(Vec::new());
-    };
+    let login = login_of(&site.policies.world(), &ask.person)?;
     let of_them = AskGrants { user: Some(login), host: None, all: true };
     let mut grants = site.desk.grants(&visitor.caller, &of_them, desk::limits::LIST)?;
     grants.retain(|view| {
         let same_host = view.grant.hosts.iter().any(|host| ask.hosts.contains(host));
         let same_service = view.grant.services.iter().any(|service| ask.services.contains(service));
-        same_host && same_service && view.grant.request != ask.id
+        // A name of one who left can be another's by now.
+        view.grant.person == ask.person && same_host && same_service && view.grant.request != ask.id
     });
     grants.truncate(limits::RECENT);
     site.ledger.read(|sql| {

@@ -129,7 +129,8 @@ fn lanes(site: &Site, visitor: &Visitor, look: &Look) -> Result<(Vec<Lane>, bool
     // Whose: of a person's names each, so that what others did pushes nothing of theirs out.
     let all = visitor.caller.roles.sees_all() && look.person.is_none();
     let person = look.person.as_ref().unwrap_or(&visitor.caller.person);
-    let names = world.people.get(person).map(|human| human.names.clone()).unwrap_or_default();
+    let names = world.people.get(person).map(|human| human.names.clone());
+    let names = names.map_or_else(|| login_of(&world, person).map(|login| [login].into()), Ok)?;
     let whose: Vec<Option<Login>> = if all { vec![None] } else { names.into_iter().map(Some).collect() };
     let mut past = BTreeMap::new();
     site.ledger.read(|connection| {
@@ -206,7 +207,8 @@ fn was_in(past: &Past, to: Time, look: &Look) -> Bar {
     }
 }
 
-fn login_of(world: &World, person: &Person) -> Result<Login, DeskError> {
+/// A login name by which a person's grants are found, also once they left.
+pub(super) fn login_of(world: &World, person: &Person) -> Result<Login, DeskError> {
     let human = world.people.get(person).and_then(|human| human.names.first().cloned());
     human.map_or_else(
         || Login::parse(person.as_str()).map_err(|why| DeskError::BadRequest(why.to_string())),

@@ -1,9 +1,9 @@
 //! The page of one request: what who decides it must know.
 
 use crate::host::joined;
-use crate::room::{Hub, until};
+use crate::room::{Hub, PEOPLE, POLICY, until};
 use crate::web::{Browser, Past, approval, asked, granted, lived, used};
-use access::Span;
+use access::{Login, Span};
 use api::{AskGrants, NewPolicy, Scope};
 
 #[test]
@@ -23,6 +23,26 @@ fn who_decides_sees_for_how_long_the_same_access_was_used_lately() {
     let page = bob.get(&again);
     assert!(page.has("used for 37 min in 2 sessions"), "{}", page.0);
     assert!(page.has("used for 12 min so far") && page.has("Used 2 times: 12 min to 37 min"), "{}", page.0);
+}
+
+#[test]
+fn what_somebody_did_who_left_is_shown_as_before() {
+    let (hub, grant, again) = used();
+    let admin = hub.client(&hub.admin);
+    let people = PEOPLE.replace("[alice]\ngroups = [\"dev\"]\n", "");
+    admin.apply_policy(&NewPolicy { policy: POLICY.to_owned(), people: Some(people) }).unwrap();
+    let browser = Browser::of(&hub, "admin");
+    let page = browser.get(&again);
+    assert!(page.has("Used 1 time: 37 min") && page.has(&grant), "{}", page.0);
+    let page = browser.get("/web/timeline?days=1&person=alice");
+    assert!(page.has("1 rows with 3 bars") && page.has("db-7 · alice"), "{}", page.0);
+    let of_alice = AskGrants { user: Login::parse("alice").ok(), host: None, all: true };
+    let held = admin.grants(&of_alice).unwrap();
+    assert_eq!(held.iter().map(|view| view.grant.id.to_string()).collect::<Vec<_>>(), [grant]);
+    let bob = hub.client(&hub.token("bob", &[Scope::Read], "1h").secret);
+    assert_eq!(bob.grants(&of_alice).unwrap().len(), 1, "he approved it");
+    let mallory = hub.client(&hub.token("mallory", &[Scope::Read], "1h").secret);
+    assert!(mallory.grants(&of_alice).unwrap().is_empty());
 }
 
 /// Two steps, which carol could be of, and ways around them.
