@@ -284,6 +284,12 @@ pub const GO_AT_ONCE: u32 = 1000;
 /// For each record of a host that comes while the database is too full, so many of the oldest go.
 pub const GO_FOR_EACH: usize = 2;
 
+/// Requests and grants are kept for so long after they ended: an audit looks back a year.
+pub const ENDED_KEPT: TimeDelta = TimeDelta::days(400);
+
+/// Rounds of forgetting requests and grants that are older, each time.
+pub const FORGET_ROUNDS: usize = 16;
+
 /// Looks at what a host must hold until two agree on the revision: changes are some a second.
 pub const LOOKS: usize = 8;
 

@@ -422,7 +422,13 @@ fn tick(site: &Arc<Site>, certificates: &Certificates, ended: &std::sync::mpsc::
         strayed |= strays.is_some();
         if strays.is_none() && forgotten.elapsed() >= limits::FORGET_EVERY {
             forgotten = Instant::now();
-            let done = site.ledger.forget(now, site.hosts_before());
+            let before = now - limits::ENDED_KEPT;
+            let old = desk::Old { nothing: before, grants: before };
+            let done = site.ledger.forget(now, site.hosts_before()).and_then(|()| {
+                (0..limits::FORGET_ROUNDS)
+                    .try_fold(true, |more, _| Ok(more && site.desk.forget(old)?))
+                    .map(drop)
+            });
             told("forgetting what was long ago", done.map_err(|why| why.to_string()));
         }
         if looked.is_none_or(|at| at.elapsed() >= limits::ROOM_EVERY) {

@@ -329,6 +329,7 @@ impl Daemon {
         let mut kept_at = self.kept_at.lock().unwrap_or_else(PoisonError::into_inner);
         let kept = if kept_at.elapsed() >= limits::FLOOR_EVERY {
             *kept_at = Instant::now();
+            self.told("forgetting what ended long ago", self.forget());
             self.site.ledger.keep_clock(&self.site.clock)
         } else {
             Ok(())
@@ -380,6 +381,24 @@ impl Daemon {
         if looks.are_to_be_followed(&ground.world) {
             self.chores.reconcile_with(&ground)?;
             looks.followed(ground.world);
+        }
+        Ok(())
+    }
+
+    /// Forgets requests and grants that ended long ago. Only a confirmed clock says what that is.
+    fn forget(&self) -> Result<(), desk::DeskError> {
+        let now = self.site.clock.now();
+        if now.provisional {
+            return Ok(());
+        }
+        let short = self.site.ledger.read(|connection| store::is_short(connection, self.max_bytes))?;
+        let keep = self.site.config.load().journal.keep.delta().max(limits::NOTHING_KEPT);
+        let nothing = now.trusted - if short { limits::NOTHING_KEPT } else { keep };
+        let old = desk::Old { nothing, grants: now.trusted - limits::ENDED_KEPT };
+        for _ in 0..limits::FORGET_ROUNDS {
+            if !self.chores.forget(old)? {
+                break;
+            }
         }
         Ok(())
     }

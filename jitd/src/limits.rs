@@ -241,6 +241,18 @@ pub const GRACE: Duration = Duration::from_secs(60);
 /// A grant that is over is remembered for this long, so that a refusal can say so.
 pub const GRANTS_KEPT: chrono::TimeDelta = chrono::TimeDelta::hours(24);
 
+/// Grants that are over are kept for so long, with the requests that they came of: the longest that a quota counts back, and
+/// far longer than a hub lists them.
+pub const ENDED_KEPT: chrono::TimeDelta =
+    chrono::TimeDelta::seconds(access::Span::LONGEST.as_seconds() as i64);
+
+/// Requests that came to nothing are kept for so long at least, also where room is short: nobody looks for one, or repeats its
+/// call, after a week.
+pub const NOTHING_KEPT: chrono::TimeDelta = chrono::TimeDelta::days(7);
+
+/// Rounds of forgetting in a minute: 4096 of each, more than a thousand accounts can ask for.
+pub const FORGET_ROUNDS: usize = 16;
+
 /// Bytes of one file in `/proc`.
 pub const PROC: u64 = 64 * 1024;
 

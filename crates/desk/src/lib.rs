@@ -15,6 +15,7 @@ mod door;
 mod due;
 mod error;
 mod explaining;
+mod forgetting;
 mod glass;
 mod granting;
 pub mod limits;
@@ -39,5 +40,5 @@ pub use routes::{Answer, Refused, blocking, openapi, routes};
 pub use schedules::{Stamps, schedules};
 pub use sql::{SqlStore, claim_of, journal_page, keep_claim, keep_grant, load, policy_in_force, reopen};
 pub use store::{
-    After, Asked, Committed, GrantAfter, PolicyVersion, Queries, RequestFilter, Store, Transaction,
+    After, Asked, Committed, GrantAfter, Old, PolicyVersion, Queries, RequestFilter, Store, Transaction,
 };

@@ -14,7 +14,7 @@ pub const LIST: u32 = 200;
 /// Pages of [`LIST`] rows of a listing that are looked through for what one caller may see.
 pub const PAGES_LOOKED_THROUGH: usize = 10;
 
-/// Requests or grants whose time is over that one tick closes, so that a tick stays short.
+/// Requests or grants whose time is over that one tick closes, and that one round forgets, so that both stay short.
 pub const PER_TICK: u32 = 256;
 
 /// Days that the answer to an idempotency key is kept: nobody retries after a week.

@@ -1,7 +1,7 @@
 //! The desk's store on the daemon's database.
 
 use crate::store::{
-    After, Asked, Committed, GrantAfter, PolicyVersion, Queries, RequestFilter, Store, Transaction,
+    After, Asked, Committed, GrantAfter, Old, PolicyVersion, Queries, RequestFilter, Store, Transaction,
 };
 use crate::{DeskError, limits};
 use access::{Claim, Grant, GrantId, HostName, Person, RequestId, Time};
@@ -415,6 +415,31 @@ impl Queries for Look<'_> {
         )
     }
 
+    fn old(&self, old: Old, limit: u32) -> Result<(Vec<RequestId>, Vec<Grant>), DeskError> {
+        let requests: Vec<Request> = self.rows(
+            "SELECT body, digest FROM request WHERE asked_ms < ?1 \
+             AND state IN ('denied', 'cancelled', 'expired') ORDER BY asked_ms, id LIMIT ?2",
+            &[&old.nothing.timestamp_millis(), &limit],
+        )?;
+        let long_ago =
+            requests.iter().filter(|request| request.state.ended().is_some_and(|at| at < old.nothing));
+        let requests = long_ago.map(|request| request.ask.id).collect();
+        // By the index over when they began, which is before they were over.
+        let mut grants: Vec<Grant> = self.rows(
+            "SELECT body, digest FROM grants WHERE at_ms < ?1 AND closed = 1 AND latest_ms < ?1 \
+             AND NOT EXISTS (SELECT 1 FROM session WHERE grant_id = grants.id) ORDER BY at_ms, id LIMIT ?2",
+            &[&old.grants.timestamp_millis(), &limit],
+        )?;
+        let mut unseen = Vec::new();
+        for grant in grants.iter().filter(|grant| grant.break_glass) {
+            if self.request(grant.request)?.is_some_and(|request| request.is_unseen()) {
+                unseen.push(grant.id);
+            }
+        }
+        grants.retain(|grant| !unseen.contains(&grant.id));
+        Ok((requests, grants))
+    }
+
     fn claim(&self, grant: GrantId) -> Result<Option<Claim>, DeskError> {
         let sql = "SELECT started_ms, ends_ms FROM claim WHERE grant_id = ?1";
         let claim = self.0.row(sql, &[&grant.bits()])?;
@@ -495,6 +520,31 @@ impl<E: From<Committed>> Transaction for Writing<'_, '_, E> {
         // The next decision must see it.
         self.tx.end_group();
         self.tx.event(Committed::Grant(Box::new(grant.clone())).into());
+        Ok(())
+    }
+
+    fn forget_request(&mut self, id: RequestId) -> Result<(), DeskError> {
+        self.tx.connection().execute("DELETE FROM request WHERE id = ?1", &[&id.bits()])?;
+        Ok(())
+    }
+
+    fn forget_grant(&mut self, grant: &Grant) -> Result<(), DeskError> {
+        if grant.extended > 0 {
+            let extended: Vec<Request> = self.look().rows(
+                "SELECT body, digest FROM request WHERE person = ?1 AND asked_ms >= ?2 AND state = 'approved'",
+                &[&grant.person.as_str(), &grant.approved_at.timestamp_millis()],
+            )?;
+            let its = extended.iter().filter(|request| request.ask.kind == Kind::Extend { grant: grant.id });
+            its.map(|request| request.ask.id).try_for_each(|id| self.forget_request(id))?;
+        }
+        self.forget_request(grant.request)?;
+        for sql in [
+            "DELETE FROM claim WHERE grant_id = ?1",
+            "DELETE FROM used WHERE grant_id = ?1",
+            "DELETE FROM grants WHERE id = ?1",
+        ] {
+            self.tx.connection().execute(sql, &[&grant.id.bits()])?;
+        }
         Ok(())
     }
 
@@ -615,6 +665,9 @@ impl<E> Queries for Writing<'_, '_, E> {
     }
     fn over(&self, now: Time, limit: u32) -> Result<Vec<Grant>, DeskError> {
         self.look().over(now, limit)
+    }
+    fn old(&self, old: Old, limit: u32) -> Result<(Vec<RequestId>, Vec<Grant>), DeskError> {
+        self.look().old(old, limit)
     }
     fn claim(&self, grant: GrantId) -> Result<Option<Claim>, DeskError> {
         self.look().claim(grant)

@@ -93,6 +93,15 @@ pub struct Asked {
     pub lately: u64,
 }
 
+/// What ended so long ago that it is forgotten.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Old {
+    /// Requests that came to nothing before this.
+    pub nothing: Time,
+    /// Grants whose time was over before this, with what they came of.
+    pub grants: Time,
+}
+
 /// What can be looked up.
 pub trait Queries {
     /// The request with this id.
@@ -165,6 +174,10 @@ pub trait Queries {
     /// Grants not closed yet whose time is over at `now`, by their window or their claim.
     fn over(&self, now: Time, limit: u32) -> Result<Vec<Grant>, DeskError>;
 
+    /// Requests that came to nothing and grants that are over since before `old`, at most so many of each; the first first.
+    /// None that a session is under, or that somebody is to look at.
+    fn old(&self, old: Old, limit: u32) -> Result<(Vec<RequestId>, Vec<Grant>), DeskError>;
+
     /// The first use of a grant on this host.
     fn claim(&self, grant: GrantId) -> Result<Option<Claim>, DeskError>;
 
@@ -185,6 +198,12 @@ pub trait Transaction: Queries {
 
     /// Stores a grant, new or changed, after its record. `closed` says that it is over for good.
     fn put_grant(&mut self, grant: &Grant, closed: bool) -> Result<(), DeskError>;
+
+    /// Takes a request away. The journal has what became of it.
+    fn forget_request(&mut self, id: RequestId) -> Result<(), DeskError>;
+
+    /// Takes a grant away with its first use, how much it was used, and the requests that it came of.
+    fn forget_grant(&mut self, grant: &Grant) -> Result<(), DeskError>;
 
     /// Stores a policy, after its record.
     fn put_policy(&mut self, version: &PolicyVersion) -> Result<(), DeskError>;

@@ -20,8 +20,8 @@ pub use file::{File, Options, SCHEMA, give_to_owner, lock, read_lists, read_only
 pub use reader::{Connections, Reader};
 pub use repair::{GrantSays, Judge, Lost, Own, Repaired, Says, Taken, Use, repair};
 pub use rows::{
-    Age, Prune, append, checkpoint_up_to, journal_after, last_seq, log_id, meta, new_log, prunable, prune,
-    set_meta, used_bytes, verify_tail, verify_whole,
+    Age, Prune, append, checkpoint_up_to, first_seq, is_short, journal_after, last_seq, log_id, meta,
+    new_log, prunable, prune, set_meta, used_bytes, verify_tail, verify_whole,
 };
 pub use sql::{Bind, Cells, FromRow, FromValue, Kind, Sql, Value};
 pub use sqlite::OpenFile;

@@ -31,6 +31,12 @@ pub const WAL: u64 = 32 + WAL_PAGES as u64 * (24 + PAGE);
 /// quarters up to which refusals are recorded, so that there is room before those stop.
 pub const PRUNE_FROM: (u64, u64) = (5, 8);
 
+/// The part of the allowance that the journal keeps in any case: were it full of other rows, all records would go for nothing.
+pub const JOURNAL_KEEPS: u64 = 8;
+
+/// Bytes of a row of the journal beside its body: two hashes, the stamp, and what SQLite adds.
+pub const ROW: u64 = 150;
+
 /// Rows that one pruning takes away, so that it never holds a login up.
 pub const PRUNE: u64 = 1000;
 

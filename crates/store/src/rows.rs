@@ -87,6 +87,11 @@ pub fn last_seq(connection: &dyn Sql) -> Result<u64, StoreError> {
     connection.one("SELECT coalesce(max(seq), 0) FROM journal", &[])
 }
 
+/// The place of the first record that is there; 1 where there is none.
+pub fn first_seq(connection: &dyn Sql) -> Result<u64, StoreError> {
+    connection.one("SELECT coalesce(min(seq), 1) FROM journal", &[])
+}
+
 /// Verifies the journal from its last checkpoint on, that one included. `path` is what errors call the database.
 pub fn verify_tail(connection: &dyn Sql, path: &Path) -> Result<Head, StoreError> {
     let verified = log_id(connection)
@@ -160,6 +165,22 @@ pub fn allowance_is_short(max_bytes: u64) -> String {
     format!("three quarters of the {} MiB of [journal] max_bytes are used: raise it", max_bytes >> 20)
 }
 
+/// Whether so much is in use that the oldest go.
+pub fn is_short(connection: &dyn Sql, max_bytes: u64) -> Result<bool, StoreError> {
+    let (part, whole) = limits::PRUNE_FROM;
+    Ok(used_bytes(connection)? > max_bytes / whole * part)
+}
+
+/// Bytes of the journal, about: as many records as there are, each like the oldest, which would go.
+fn journal_bytes(connection: &dyn Sql) -> Result<u64, StoreError> {
+    let (oldest, bytes): (u64, u64) = connection.one(
+        "SELECT count(*), coalesce(sum(length(body) + ?1), 0) FROM (SELECT body FROM journal ORDER BY seq LIMIT ?2)",
+        &[&limits::ROW, &limits::PRUNE],
+    )?;
+    let records = (last_seq(connection)? + 1).saturating_sub(first_seq(connection)?);
+    Ok(records * bytes / oldest.max(1))
+}
+
 /// Which records may go: a prefix of the journal, so that what stays is whole.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Prune {
@@ -186,8 +207,8 @@ pub struct Age {
 
 impl Prune {
     fn by_size(&self, connection: &dyn Sql) -> Result<bool, StoreError> {
-        let (part, whole) = limits::PRUNE_FROM;
-        Ok(used_bytes(connection)? > self.max_bytes / whole * part)
+        let least = self.max_bytes / limits::JOURNAL_KEEPS;
+        Ok(is_short(connection, self.max_bytes)? && journal_bytes(connection)? > least)
     }
 
     /// The last of the oldest records that go, of at most so many.

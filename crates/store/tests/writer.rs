@@ -435,6 +435,42 @@ fn the_oldest_records_make_room_in_rounds_and_refusals_are_recorded_again() {
 }
 
 #[test]
+fn the_journal_keeps_a_part_of_the_room_where_other_rows_fill_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let small = Options { max_bytes: 2000 * 4096, ..options(folder.path()) };
+    let (writer, heard) = start(small.clone());
+    let append_many = |many: usize| -> Result<(), StoreError> {
+        writer.run(WAIT, move |tx: &mut Tx<'_, String>| {
+            (0..many).try_for_each(|_| tx.record("x".repeat(600)).map(drop))
+        })
+    };
+    (0..30).for_each(|_| append_many(100).unwrap());
+    // Five eighths of the room are of other rows.
+    let filled: Result<(), StoreError> = writer.run(WAIT, move |tx: &mut Tx<'_, String>| {
+        let body = "x".repeat(3900);
+        for n in 0..1100_u64 {
+            tx.connection().execute(
+                "INSERT INTO idempotency (person, key, call, answer, at_ms) VALUES ('alice', ?1, '', ?2, 1)",
+                &[&n.to_string(), &body],
+            )?;
+        }
+        Ok(())
+    });
+    filled.unwrap();
+    append_many(300).unwrap();
+    let witnessed =
+        heard.all().iter().rev().find_map(|event| event.strip_prefix("checkpoint ")?.parse().ok());
+    let by_size = Prune { witnessed: witnessed.unwrap(), age: None, max_bytes: small.max_bytes };
+    let reader = store::read_only(&small.path).unwrap();
+    while store::prunable(&reader, &by_size).unwrap() {
+        assert!(prune(&writer, by_size.clone()) > 0);
+    }
+    assert!(store::is_short(&reader, small.max_bytes).unwrap(), "no record of the journal can help that");
+    let kept = left(&small);
+    assert!((700..2000).contains(&kept.len()), "{} of 3300 records are left", kept.len());
+}
+
+#[test]
 fn a_beat_is_a_sign_of_life_and_never_a_write() {
     let folder = tempfile::tempdir().unwrap();
     let (writer, heard) = start(options(folder.path()));

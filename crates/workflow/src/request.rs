@@ -304,6 +304,17 @@ impl RequestState {
         }
     }
 
+    /// Since when it no longer waits.
+    pub const fn ended(&self) -> Option<Time> {
+        match self {
+            Self::Pending { .. } => None,
+            Self::Approved { at, .. }
+            | Self::Denied { at, .. }
+            | Self::Cancelled { at, .. }
+            | Self::Expired { at } => Some(*at),
+        }
+    }
+
     /// Whether it still waits.
     pub const fn is_pending(&self) -> bool {
         matches!(self, Self::Pending { .. })

@@ -11,6 +11,7 @@
 )] // tests, by name
 
 mod answers;
+mod forgetting;
 mod grants;
 mod ids;
 mod policy;
@@ -19,6 +20,7 @@ mod samples;
 mod transactions;
 
 pub use answers::*;
+pub use forgetting::*;
 pub use grants::*;
 pub use ids::*;
 pub use policy::*;
@@ -64,6 +66,8 @@ macro_rules! conformance {
             grants_are_what_a_plain_list_of_them_says
             an_extension_moves_the_end_of_a_first_use_and_of_no_other
             a_first_use_that_is_over_is_over_and_sessions_are_counted
+            what_ended_long_ago_is_forgotten_whole_and_so_much_at_a_time
+            what_is_needed_still_is_not_forgotten
             the_policy_is_the_one_put_last_and_each_version_is_put_once
             an_answer_is_each_persons_own_and_forgotten_in_time
             no_more_answers_are_kept_than_anybody_retries_and_the_newest_are

@@ -188,3 +188,38 @@ fn a_tick_that_comes_before_the_look_at_people_who_changed_writes_down_what_it_d
     assert_eq!(room.request(request.ask.id).escalates, None);
     assert_eq!(room.desk.tick().unwrap(), 0);
 }
+
+#[test]
+fn what_ended_long_ago_is_forgotten_some_at_a_time_and_makes_room() {
+    let room = room();
+    let (hour, year) = (3600, 366 * 86_400);
+    let kept = room.granted("alice", "ssh");
+    for n in 0..desk::limits::PER_TICK + 44 {
+        if n % 50 == 0 {
+            // Nobody opens more within an hour.
+            room.hand.set(i64::from(n) * hour);
+        }
+        let id = room.asks("mallory", "ssh").ask.id.to_string();
+        room.desk.cancel(&caller("mallory"), &id, &key()).unwrap();
+    }
+    let waits = room.asks("mallory", "ssh").ask.id;
+    let reader = store::read_only(&room.paper.folder.path().join("x.db")).unwrap();
+    let used = || store::used_bytes(&reader).unwrap();
+    let before = used();
+    let old = |seconds| desk::Old { nothing: at(seconds), grants: at(seconds) };
+    assert!(!room.desk.forget(old(0)).unwrap());
+    assert!(room.desk.forget(old(year)).unwrap(), "there is more than one round forgets");
+    assert!(!room.desk.forget(old(year)).unwrap());
+    let all = room.desk.requests(&caller("root"), api::Which::All, 1000).unwrap();
+    assert_eq!(all.len(), 2, "what waits, and what is granted");
+    assert!(before - used() > 100 * 1024, "{before} and {}", used());
+    assert_eq!(room.grant(kept.id).grant.id, kept.id);
+    room.request(waits);
+    // Once it is closed, and over for so long, it goes too.
+    room.hand.set(2 * hour);
+    room.desk.tick().unwrap();
+    assert!(!room.desk.forget(old(hour)).unwrap());
+    assert_eq!(room.grant(kept.id).grant.id, kept.id);
+    room.desk.forget(old(hour + 1)).unwrap();
+    assert!(room.desk.show_grant(&caller("root"), &kept.id.to_string()).is_err());
+}
