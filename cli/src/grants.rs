@@ -19,7 +19,7 @@ pub fn list(
     all: bool,
     out: &mut Output,
 ) -> Result<(), CliError> {
-    let grants = client.grants(&AskGrants { user, host, all })?;
+    let grants = client.all_grants(AskGrants { user, host, all, after: None })?;
     let colour = out.colour();
     out.say(&grants, || {
         if grants.is_empty() {

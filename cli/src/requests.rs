@@ -121,7 +121,7 @@ pub fn list(client: &Client, which: &Requests, out: &mut Output) -> Result<(), C
         (_, true) => Which::All,
         _ => Which::Pending,
     };
-    let requests = client.requests(&AskRequests { which, limit: None })?;
+    let requests = client.all_requests(AskRequests { which, limit: None, after: None })?;
     let colour = out.colour();
     out.say(&requests, || {
         if requests.is_empty() {

@@ -111,7 +111,7 @@ fn words_of(why: ClientError) -> String {
 }
 
 fn list(client: &Client, which: Which, limit: Option<u32>) -> Result<Vec<RequestView>, ClientError> {
-    client.requests(&AskRequests { which, limit })
+    client.requests(&AskRequests { which, limit, after: None })
 }
 
 /// Prints changes for programs, until interrupted.

@@ -3,15 +3,16 @@
 use crate::{
     AppliedPolicy, AskExplain, AskGrants, AskJournal, AskRequests, AskSessions, AskedLogin, Check,
     CheckQuery, DoctorReport, EndGrant, EndSession, GrantView, Heard, HostToken, HostView, JournalRow,
-    MadeLink, MadeToken, Monitored, NewExtension, NewHostToken, NewLink, NewLogin, NewPolicy, NewReplay,
-    NewRequest, NewReview, NewToken, Opened, PolicyView, Problem, Removed, Replayed, RequestView, Reviewed,
-    Roles, SessionView, Status, TakeLogin, TakenLogin, Token, TokenView, WatchReport, limits,
+    MadeLink, MadeToken, Monitored, NEXT, NewExtension, NewHostToken, NewLink, NewLogin, NewPolicy,
+    NewReplay, NewRequest, NewReview, NewToken, Opened, PolicyView, Problem, Removed, Replayed, RequestView,
+    Reviewed, Roles, SessionView, Status, TakeLogin, TakenLogin, Token, TokenView, WatchReport, limits,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::fmt;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 use std::time::Duration;
 
 /// Calls the desk over one door.
@@ -190,6 +191,19 @@ impl Client {
         self.get("requests", query)
     }
 
+    /// The same, page by page to the end.
+    pub fn all_requests(&self, mut query: AskRequests) -> Answer<Vec<RequestView>> {
+        let mut all = Vec::new();
+        loop {
+            let (page, next) = self.page::<RequestView, _>("requests", &query)?;
+            all.extend(page);
+            query.after = next;
+            if query.after.is_none() {
+                return Ok(all);
+            }
+        }
+    }
+
     /// `GET /v1/requests/{id}`.
     pub fn show_request(&self, id: &str) -> Answer<RequestView> {
         self.get(&format!("requests/{}", segment(id)), &())
@@ -208,6 +222,19 @@ impl Client {
     /// `GET /v1/grants`.
     pub fn grants(&self, query: &AskGrants) -> Answer<Vec<GrantView>> {
         self.get("grants", query)
+    }
+
+    /// The same, page by page to the end.
+    pub fn all_grants(&self, mut query: AskGrants) -> Answer<Vec<GrantView>> {
+        let mut all = Vec::new();
+        loop {
+            let (page, next) = self.page::<GrantView, _>("grants", &query)?;
+            all.extend(page);
+            query.after = next;
+            if query.after.is_none() {
+                return Ok(all);
+            }
+        }
     }
 
     /// `GET /v1/grants/{id}`.
@@ -360,6 +387,19 @@ impl Client {
         self.call(self.http.get(self.url(path)).query(query))
     }
 
+    /// A list, and what to ask for the next page after.
+    fn page<T: DeserializeOwned, I: FromStr>(
+        &self,
+        path: &str,
+        query: &impl Serialize,
+    ) -> Answer<(Vec<T>, Option<I>)> {
+        let (page, next) = self.answered(self.http.get(self.url(path)).query(query))?;
+        let garbled =
+            |next: String| ClientError::Garbled { door: self.door.clone(), why: format!("{NEXT}: {next}") };
+        let next = next.map(|next| next.parse().map_err(|_| garbled(next))).transpose()?;
+        Ok((page, next))
+    }
+
     fn post<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Answer<T> {
         let mut key = [0; 16];
         getrandom::fill(&mut key)
@@ -368,17 +408,27 @@ impl Client {
     }
 
     fn call<T: DeserializeOwned>(&self, call: reqwest::blocking::RequestBuilder) -> Answer<T> {
+        Ok(self.answered(call)?.0)
+    }
+
+    /// The answer to a call, and what its header says comes next.
+    fn answered<T: DeserializeOwned>(
+        &self,
+        call: reqwest::blocking::RequestBuilder,
+    ) -> Answer<(T, Option<String>)> {
         let unreachable = |why: String| ClientError::Unreachable { door: self.door.clone(), why };
         let garbled = |why: String| ClientError::Garbled { door: self.door.clone(), why };
         let answer = call.send().map_err(|why| unreachable(chain(&why)))?;
         let status = answer.status();
+        let next = answer.headers().get(NEXT).and_then(|next| next.to_str().ok()).map(str::to_owned);
         let mut body = Vec::new();
         answer.take(limits::ANSWER + 1).read_to_end(&mut body).map_err(|why| unreachable(why.to_string()))?;
         if body.len() as u64 > limits::ANSWER {
             return Err(garbled(format!("an answer of more than {} bytes", limits::ANSWER)));
         }
         if status.is_success() {
-            return serde_json::from_slice(&body).map_err(|why| garbled(why.to_string()));
+            let answer = serde_json::from_slice(&body).map_err(|why| garbled(why.to_string()))?;
+            return Ok((answer, next));
         }
         match serde_json::from_slice(&body) {
             Ok(problem) => Err(ClientError::Refused(problem)),

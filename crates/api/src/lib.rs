@@ -52,7 +52,7 @@ pub use session::{
 };
 pub use types::{
     AppliedPolicy, AskExplain, AskGrants, AskJournal, AskRequests, Check, CheckQuery, Difference,
-    DifferenceKind, EndGrant, GrantView, JournalRow, NewExtension, NewPolicy, NewReplay, NewRequest,
+    DifferenceKind, EndGrant, GrantView, JournalRow, NEXT, NewExtension, NewPolicy, NewReplay, NewRequest,
     NewReview, NewVerdict, Opened, PolicyView, Replayed, RequestView, Reviewed, Status, Used, Which,
 };
 pub use watch::{DoctorReport, Drill, Finding, Monitored, Watched, WouldRefuse};

@@ -142,6 +142,9 @@ pub struct AskRequests {
     /// At most so many, newest first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<u32>,
+    /// Those that come after this one in the list: the id that header `jit-next` of the page before named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<RequestId>,
 }
 
 /// An approver's answer.
@@ -224,7 +227,13 @@ pub struct AskGrants {
     /// Also those that are over.
     #[serde(default)]
     pub all: bool,
+    /// Those that come after this one in the list: the id that header `jit-next` of the page before named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<GrantId>,
 }
+
+/// The header of a list of which there is more: what to ask for the next page after.
+pub const NEXT: &str = "jit-next";
 
 /// Ends a grant.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,8 +1,9 @@
 //! Grants: listed, shown, taken back and given back.
 
 use crate::desk::{grant_view, no_grant};
+use crate::routes::Page;
 use crate::{Caller, Desk, DeskError, Ground, Key, Store, limits};
-use access::{EndedHow, Login, Person};
+use access::{EndedHow, GrantId, Login, Person};
 use api::{AskGrants, Change, ChangeRecord, EndGrant, GrantView};
 use std::sync::Arc;
 use workflow::{End, World, end};
@@ -10,6 +11,16 @@ use workflow::{End, World, end};
 impl<S: Store> Desk<S> {
     /// Grants that the caller may see, newest first.
     pub fn grants(&self, caller: &Caller, ask: &AskGrants, limit: u32) -> Result<Vec<GrantView>, DeskError> {
+        Ok(self.grants_page(caller, ask, limit)?.rows)
+    }
+
+    /// The same, and after which one the next page begins.
+    pub fn grants_page(
+        &self,
+        caller: &Caller,
+        ask: &AskGrants,
+        limit: u32,
+    ) -> Result<Page<GrantView, GrantId>, DeskError> {
         let world = self.worlds.world();
         let person = match &ask.user {
             Some(login) => Some(holder(&world, login)?),
@@ -18,24 +29,36 @@ impl<S: Store> Desk<S> {
             None => Some(caller.person.clone()),
         };
         let limit = limit.min(api::limits::PAGE) as usize;
-        let (mut seen, mut after) = (Vec::new(), None);
+        let mut after = match ask.after {
+            Some(id) => {
+                let last =
+                    self.store.read(|store| store.grant(id))?.ok_or_else(|| no_grant(&id.to_string()))?;
+                Some((last.approved_at, id))
+            }
+            None => None,
+        };
+        let (mut seen, mut next) = (Vec::new(), None);
         // Others' grants that the caller may not see must not hide those that they may.
         for _ in 0..limits::PAGES_LOOKED_THROUGH {
             let found = self.store.read(|store| {
                 store.grants(person.as_ref(), ask.host.as_ref(), ask.all, after, limits::LIST)
             })?;
+            next = found.last().filter(|_| found.len() >= limits::LIST as usize).map(|last| last.id);
             let Some(last) = found.last() else { break };
             after = Some((last.approved_at, last.id));
             seen.extend(found.into_iter().filter(|grant| self.may_see(&world, grant, caller)));
-            if seen.len() >= limit {
+            if next.is_none() || seen.len() >= limit {
                 break;
             }
         }
-        seen.truncate(limit);
+        if seen.len() > limit {
+            seen.truncate(limit);
+            next = seen.last().map(|last| last.id);
+        }
         let views: Vec<GrantView> = self.store.read(|store| {
             seen.iter().map(|grant| grant_view(grant, store, &*self.clock)).collect::<Result<_, _>>()
         })?;
-        self.worlds.as_told(views, self.clock.now())
+        Ok(Page { rows: self.worlds.as_told(views, self.clock.now())?, next })
     }
 
     /// Whether this person ever held a grant here.

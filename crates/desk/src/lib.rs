@@ -36,7 +36,7 @@ pub use error::DeskError;
 pub use glass::Broken;
 pub use policy::{Clock, Ground, Worlds};
 pub use restoring::Restored;
-pub use routes::{Answer, Refused, blocking, openapi, routes};
+pub use routes::{Answer, Page, Refused, blocking, openapi, paged, routes};
 pub use schedules::{Stamps, schedules};
 pub use sql::{SqlStore, claim_of, journal_page, keep_claim, keep_grant, load, policy_in_force, reopen};
 pub use store::{

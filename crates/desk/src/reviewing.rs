@@ -1,21 +1,32 @@
 //! Looking at requests, and answering them.
 
 use crate::desk::{Said, facts, grant_view, is_of_use, mint_grant, no_request, put, sees, view, visible_in};
+use crate::routes::Page;
 use crate::{Caller, Desk, DeskError, Ground, Key, RequestFilter, Store, limits};
-use access::GrantId;
-use api::{NewReview, NewVerdict, RequestView, Reviewed, Which};
+use access::{GrantId, RequestId};
+use api::{AskRequests, NewReview, NewVerdict, RequestView, Reviewed, Which};
 use std::sync::Arc;
 use workflow::{Event, Narrowing, Request, RequestState, Review, ReviewVerdict, Step, step};
 
 impl<S: Store> Desk<S> {
     /// Requests that the caller may see, newest first.
     pub fn requests(&self, caller: &Caller, which: Which, limit: u32) -> Result<Vec<RequestView>, DeskError> {
-        let filter = match which {
+        let ask = AskRequests { which, limit: Some(limit), after: None };
+        Ok(self.requests_page(caller, &ask)?.rows)
+    }
+
+    /// The same, and after which one the next page begins.
+    pub fn requests_page(
+        &self,
+        caller: &Caller,
+        ask: &AskRequests,
+    ) -> Result<Page<RequestView, RequestId>, DeskError> {
+        let filter = match ask.which {
             Which::Pending => RequestFilter::Waiting,
             Which::Mine => RequestFilter::Of(caller.person.clone()),
             Which::All => RequestFilter::All,
         };
-        let limit = limit.min(api::limits::PAGE) as usize;
+        let limit = ask.limit.unwrap_or(limits::LIST).min(api::limits::PAGE) as usize;
         let (world, now) = (self.worlds.world(), self.clock.now());
         let say = world.say_of(&caller.person, now);
         let may_be_seen = |request: &Request| {
@@ -26,19 +37,30 @@ impl<S: Store> Desk<S> {
         let visible = |request: &Request| {
             may_be_seen(request).then(|| visible_in(&world, now, request, caller)).flatten()
         };
-        let (mut seen, mut after) = (Vec::new(), None);
+        let mut after = match ask.after {
+            Some(id) => {
+                let last = self.store.read(|store| store.request(id))?;
+                Some((last.ok_or_else(|| no_request(&id.to_string()))?.ask.asked_at, id))
+            }
+            None => None,
+        };
+        let (mut seen, mut next) = (Vec::new(), None);
         // Others' requests that the caller may not see must not hide those that they may.
         for _ in 0..limits::PAGES_LOOKED_THROUGH {
             let found = self.store.read(|store| store.requests(&filter, after, limits::LIST))?;
+            next = found.last().filter(|_| found.len() >= limits::LIST as usize).map(|last| last.ask.id);
             let Some(last) = found.last() else { break };
             after = Some((last.ask.asked_at, last.ask.id));
             seen.extend(found.iter().filter_map(visible));
-            if seen.len() >= limit {
+            if next.is_none() || seen.len() >= limit {
                 break;
             }
         }
-        seen.truncate(limit);
-        Ok(seen)
+        if seen.len() > limit {
+            seen.truncate(limit);
+            next = seen.last().map(|last| last.ask.id);
+        }
+        Ok(Page { rows: seen, next })
     }
 
     /// One request.

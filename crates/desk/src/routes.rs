@@ -2,19 +2,20 @@
 //! request's extensions; nothing here reads an identity from the call itself.
 
 use crate::{Caller, Desk, DeskError, Key, Store, limits};
-use access::EndedHow;
+use access::{EndedHow, GrantId, RequestId};
 use api::{
     AskExplain, AskGrants, AskRequests, EndGrant, NewExtension, NewPolicy, NewReplay, NewRequest, NewReview,
     Problem, ProblemCode,
 };
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, Extension, FromRequest as _, Path, Query, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use std::fmt::Display;
 use std::sync::Arc;
 
 /// A refusal as an HTTP answer.
@@ -49,8 +50,43 @@ where
     match tokio::task::spawn_blocking(work).await {
         Ok(Ok(answer)) => Ok(Json(answer)),
         Ok(Err(error)) => Err(error.into()),
-        Err(_) => Err(Refused(ProblemCode::Unavailable.because("the daemon is stopping: try again"))),
+        Err(_) => Err(is_stopping()),
     }
+}
+
+/// Some of a list, and after which of them the next page begins, where there is more.
+#[derive(Debug)]
+pub struct Page<T, I> {
+    /// What is on it; none where the reader may see nothing of so much.
+    pub rows: Vec<T>,
+    /// What to ask for the next one after.
+    pub next: Option<I>,
+}
+
+impl<T: Serialize, I: Display> IntoResponse for Page<T, I> {
+    fn into_response(self) -> Response {
+        let next = self.next.and_then(|next| HeaderValue::from_str(&next.to_string()).ok());
+        let mut answer = Json(self.rows).into_response();
+        answer.headers_mut().extend(next.map(|next| (HeaderName::from_static(api::NEXT), next)));
+        answer
+    }
+}
+
+/// [`blocking`] for a list.
+pub async fn paged<T, I, F>(work: F) -> Result<Page<T, I>, Refused>
+where
+    T: Send + 'static,
+    I: Send + 'static,
+    F: FnOnce() -> Result<Page<T, I>, DeskError> + Send + 'static,
+{
+    match tokio::task::spawn_blocking(work).await {
+        Ok(page) => page.map_err(Refused::from),
+        Err(_) => Err(is_stopping()),
+    }
+}
+
+fn is_stopping() -> Refused {
+    Refused(ProblemCode::Unavailable.because("the daemon is stopping: try again"))
 }
 
 /// The document of the API, which anybody may read.
@@ -85,8 +121,8 @@ async fn requests<S: Store>(
     State(desk): Shared<S>,
     Extension(caller): Extension<Caller>,
     Query(ask): Query<AskRequests>,
-) -> Answer<Vec<api::RequestView>> {
-    blocking(move || desk.requests(&caller, ask.which, ask.limit.unwrap_or(limits::LIST))).await
+) -> Result<Page<api::RequestView, RequestId>, Refused> {
+    paged(move || desk.requests_page(&caller, &ask)).await
 }
 
 async fn request<S: Store>(State(desk): Shared<S>, write: Write<NewRequest>) -> Answer<api::Opened> {
@@ -121,8 +157,8 @@ async fn grants<S: Store>(
     State(desk): Shared<S>,
     Extension(caller): Extension<Caller>,
     Query(ask): Query<AskGrants>,
-) -> Answer<Vec<api::GrantView>> {
-    blocking(move || desk.grants(&caller, &ask, limits::LIST)).await
+) -> Result<Page<api::GrantView, GrantId>, Refused> {
+    paged(move || desk.grants_page(&caller, &ask, limits::LIST)).await
 }
 
 async fn show_grant<S: Store>(

@@ -4,18 +4,21 @@ use super::entering::Visitor;
 use super::guard::{self, Answer, Call};
 use super::page::{names, once, time};
 use crate::site::Site;
-use access::{EndedHow, GrantState, Span, Text};
+use access::{EndedHow, GrantId, GrantState, Span, Text};
 use api::{AskGrants, EndGrant, GrantView, NewExtension};
 use axum::extract::{Path, State};
 use axum::response::Response;
-use desk::DeskError;
+use desk::{DeskError, Page};
 use maud::{Markup, html};
 use std::sync::Arc;
 
 /// Those that are good or will be.
 pub async fn list(State(site): State<Arc<Site>>, call: Call) -> Response {
-    guard::shown(site, call, |site, visitor| {
-        let grants = site.desk.grants(&visitor.caller, &AskGrants::default(), desk::limits::LIST)?;
+    guard::asked(site, call, |site, visitor, call| {
+        let after = call.query.read("after", str::parse::<GrantId>)?;
+        let ask = AskGrants { after, ..AskGrants::default() };
+        let Page { rows: grants, next } =
+            site.desk.grants_page(&visitor.caller, &ask, desk::limits::LIST)?;
         let (own, others): (Vec<_>, Vec<_>) =
             grants.iter().partition(|view| view.grant.person == visitor.caller.person);
         Ok(Answer::Page(
@@ -23,9 +26,10 @@ pub async fn list(State(site): State<Arc<Site>>, call: Call) -> Response {
             html! {
                 div data-live {
                     h2 { "Yours" }
-                    @if own.is_empty() { p { "You hold none. " a href="/web/ask" { "Ask for access" } "." } }
+                    @if own.is_empty() && after.is_none() { p { "You hold none. " a href="/web/ask" { "Ask for access" } "." } }
                     (cards(&own))
                     @if !others.is_empty() { h2 { "Of others" } (cards(&others)) }
+                    @if let Some(next) = next { p { a href={ "/web/grants?after=" (next) } { "Older ones" } } }
                 }
             },
         ))

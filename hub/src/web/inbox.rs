@@ -4,17 +4,21 @@ use super::guard::{self, Answer, Call};
 use super::limits;
 use super::page::{asks, time};
 use crate::site::Site;
-use api::{RequestView, Which};
+use api::{AskRequests, RequestView, Which};
 use axum::extract::State;
 use axum::response::Response;
+use desk::Page;
 use maud::{Markup, html};
 use std::sync::Arc;
 
 /// The first page.
 pub async fn show(State(site): State<Arc<Site>>, call: Call) -> Response {
     guard::shown(site, call, |site, visitor| {
-        let waiting = site.desk.requests(&visitor.caller, Which::Pending, desk::limits::LIST)?;
-        let own = site.desk.requests(&visitor.caller, Which::Mine, limits::OWN)?;
+        let page = |which, limit| {
+            site.desk.requests_page(&visitor.caller, &AskRequests { which, limit: Some(limit), after: None })
+        };
+        let Page { rows: waiting, next: more } = page(Which::Pending, desk::limits::LIST)?;
+        let Page { rows: own, next: older } = page(Which::Mine, limits::OWN)?;
         let (yours, others): (Vec<_>, Vec<_>) = waiting.iter().partition(|request| request.yours_to_review);
         let is_of_others = |request: &&&RequestView| {
             request.ask.person != visitor.caller.person && request.ask.asked_by != visitor.caller.person
@@ -28,10 +32,12 @@ pub async fn show(State(site): State<Arc<Site>>, call: Call) -> Response {
                     (list(&yours, "Nothing waits for you."))
                     h2 { "Yours" }
                     (list(&own.iter().collect::<Vec<_>>(), "You asked for nothing."))
+                    @if older.is_some() { p { "There are older ones: " code { "jit requests --mine" } " lists them all." } }
                     @if !others.is_empty() {
                         h2 { "Waits for others" }
                         (list(&others, ""))
                     }
+                    @if more.is_some() { p { "More wait than are shown: " code { "jit requests" } " lists them all." } }
                 }
             },
         ))

@@ -23,7 +23,7 @@ pub struct Recent {
 /// Past grants of the same person on one of the same hosts, as far as the reader may see them.
 pub fn of(site: &Site, visitor: &Visitor, ask: &Ask) -> Result<Vec<Recent>, DeskError> {
     let login = login_of(&site.policies.world(), &ask.person)?;
-    let of_them = AskGrants { user: Some(login), host: None, all: true };
+    let of_them = AskGrants { user: Some(login), host: None, all: true, after: None };
     let mut grants = site.desk.grants(&visitor.caller, &of_them, desk::limits::LIST)?;
     grants.retain(|view| {
         let same_host = view.grant.hosts.iter().any(|host| ask.hosts.contains(host));

@@ -112,7 +112,7 @@ fn pictured(look: &Look, lanes: &[Lane]) -> Markup {
 fn lanes(site: &Site, visitor: &Visitor, look: &Look) -> Result<(Vec<Lane>, bool), DeskError> {
     let world = site.policies.world();
     let user = look.person.as_ref().map(|person| login_of(&world, person)).transpose()?;
-    let of = AskGrants { user, host: look.host.clone(), all: true };
+    let of = AskGrants { user, host: look.host.clone(), all: true, after: None };
     let grants = site.desk.grants(&visitor.caller, &of, desk::limits::LIST)?;
     let mut more = grants.len() >= desk::limits::LIST as usize;
     let seen: BTreeSet<GrantId> = grants.iter().map(|view| view.grant.id).collect();

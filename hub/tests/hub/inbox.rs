@@ -67,7 +67,10 @@ fn what_is_asked_on_a_host_is_one_request_for_it_however_often_it_is_said() {
         request.state.is_pending() && request.could_approve.iter().any(|person| person.as_str() == "bob")
     );
     assert_eq!(host.is_heard::<HostAnswer>(&hub, "asks", &asks), first, "its answer may have been lost");
-    let all = hub.client(&hub.admin).requests(&api::AskRequests { which: Which::All, limit: None }).unwrap();
+    let all = hub
+        .client(&hub.admin)
+        .requests(&api::AskRequests { which: Which::All, limit: None, after: None })
+        .unwrap();
     assert_eq!(all.len(), 1);
 
     let other = HostAsk { login: login("alice"), ..command(7, "alice", &serde_json::json!({ "for": "2h" })) };

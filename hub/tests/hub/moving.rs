@@ -21,7 +21,7 @@ fn lived() -> Hub {
 /// All that a client can see of it.
 fn all(hub: &Hub) -> Vec<String> {
     let client = hub.client(&hub.admin);
-    let every = api::AskRequests { which: api::Which::All, limit: None };
+    let every = api::AskRequests { which: api::Which::All, limit: None, after: None };
     let bare = |mut token: api::TokenView| {
         token.used = None;
         token

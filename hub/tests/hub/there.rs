@@ -138,7 +138,7 @@ fn a_copy_of_a_host_tells_the_hub_nothing() {
     there.done(ALICE, "request --service ssh --reason 'the import hangs'");
     there.says("answered: host db-7 joined on another machine");
     hub.logs("host db-7 joined on another machine");
-    let all = api::AskRequests { which: Which::All, limit: None };
+    let all = api::AskRequests { which: Which::All, limit: None, after: None };
     assert!(hub.client(&hub.admin).requests(&all).unwrap().is_empty());
 }
 
@@ -196,8 +196,11 @@ fn what_is_asked_while_the_hub_is_away_is_kept_over_a_kill_and_told_when_it_is_b
     let shown = there.done(ALICE, &format!("show {id}"));
     assert_eq!(shown["state"]["state"], "pending");
     hub.serve();
-    let all =
-        || hub.client(&hub.admin).requests(&api::AskRequests { which: Which::All, limit: None }).unwrap();
+    let all = || {
+        hub.client(&hub.admin)
+            .requests(&api::AskRequests { which: Which::All, limit: None, after: None })
+            .unwrap()
+    };
     until("the hub has it", || all().len() == 1);
     assert_eq!(all()[0].ask.id.to_string(), id);
     until("it is answered", || there.done(ALICE, &format!("show {id}"))["could_approve"][0] == "bob");
@@ -258,8 +261,11 @@ fn a_refused_login_there_asks_the_hub_and_where_that_is_away_is_told_so_in_time(
     let there = There::joined(&hub, "");
     let refused = there.asked(Phase::Account, false, "").0;
     assert_eq!(refused.verdict, Verdict::Deny);
-    let all =
-        || hub.client(&hub.admin).requests(&api::AskRequests { which: Which::All, limit: None }).unwrap();
+    let all = || {
+        hub.client(&hub.admin)
+            .requests(&api::AskRequests { which: Which::All, limit: None, after: None })
+            .unwrap()
+    };
     until("the hub has it", || all().len() == 1);
     let all = all();
     assert_eq!(all[0].ask.channel, workflow::Channel::Login);

@@ -226,7 +226,9 @@ fn a_form_without_its_word_or_from_elsewhere_does_nothing() {
         let refused = send(heads, csrf);
         assert!(refused.status() == "403" && refused.has(why), "{heads} {csrf}: {}", refused.0);
     }
-    let all = || hub.client(&hub.admin).requests(&AskRequests { which: Which::All, limit: None }).unwrap();
+    let all = || {
+        hub.client(&hub.admin).requests(&AskRequests { which: Which::All, limit: None, after: None }).unwrap()
+    };
     assert!(all().is_empty());
     let (first, again) = (send(OWN, &csrf), send(OWN, &csrf));
     assert_eq!((first.status(), first.head("location")), ("303", again.head("location")), "{}", first.0);
@@ -601,7 +603,10 @@ fn the_policy_is_there_to_read_and_says_what_it_would_make_of_an_ask() {
     let other = alice.get("/web/policy?hosts=db-1&services=ssh&user=dave");
     assert!(other.has("for them, approvers and auditors to see"), "{}", other.0);
     assert!(Browser::of(&hub, "admin").get("/web/policy").has("people.toml</h3>"));
-    let nothing = hub.client(&hub.admin).requests(&AskRequests { which: Which::All, limit: None }).unwrap();
+    let nothing = hub
+        .client(&hub.admin)
+        .requests(&AskRequests { which: Which::All, limit: None, after: None })
+        .unwrap();
     assert!(nothing.is_empty(), "a question asks for nothing");
 }
 
@@ -660,4 +665,29 @@ fn a_token_is_made_on_a_page_for_no_more_and_no_longer_than_the_sign_in() {
     age(&hub, "alice", "made", -61);
     let stale = alice.fill(&page, "/web/tokens", &[("name", "x"), ("scopes", "read")]);
     assert!(stale.status() == "403" && stale.has("more than an hour ago"), "{}", stale.0);
+}
+
+#[test]
+fn a_list_that_goes_on_says_so() {
+    let hub = hub();
+    granted(&hub, &["db-1"]);
+    let browser = Browser::of(&hub, "bob");
+    assert!(!browser.get("/web/grants").has("Older ones") && !browser.get("/web").has("More wait"));
+    asked(&hub, &["db-1"]);
+    let copies = "(WITH RECURSIVE number(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM number WHERE n < 200) SELECT n FROM number)";
+    for statement in [
+        "INSERT INTO grants SELECT id + n, version, person, hosts, closed, latest_ms, at_ms - n, body, digest, seq FROM grants",
+        "INSERT INTO request SELECT id + n, state, asked_by, person, asked_ms - n, due_ms, auto, unseen, body, digest, seq \
+         FROM (SELECT * FROM request WHERE state = 'pending')",
+    ] {
+        hub.sql(&format!("{statement}, {copies}"));
+    }
+    let page = browser.get("/web/grants");
+    assert!(page.has("Older ones"), "{}", page.0);
+    let older =
+        page.0.split("href=\"/web/grants?after=").nth(1).unwrap().split('"').next().unwrap().to_owned();
+    assert!(browser.get(&format!("/web/grants?after={older}")).has("db-1"));
+    let inbox = browser.get("/web");
+    assert!(inbox.has("More wait than are shown"), "{}", inbox.0);
+    assert!(Browser::of(&hub, "alice").get("/web").has("There are older ones"));
 }

@@ -36,7 +36,7 @@ fn what_somebody_did_who_left_is_shown_as_before() {
     assert!(page.has("Used 1 time: 37 min") && page.has(&grant), "{}", page.0);
     let page = browser.get("/web/timeline?days=1&person=alice");
     assert!(page.has("1 rows with 3 bars") && page.has("db-7 · alice"), "{}", page.0);
-    let of_alice = AskGrants { user: Login::parse("alice").ok(), host: None, all: true };
+    let of_alice = AskGrants { user: Login::parse("alice").ok(), host: None, all: true, after: None };
     let held = admin.grants(&of_alice).unwrap();
     assert_eq!(held.iter().map(|view| view.grant.id.to_string()).collect::<Vec<_>>(), [grant]);
     let bob = hub.client(&hub.token("bob", &[Scope::Read], "1h").secret);
@@ -129,7 +129,8 @@ fn a_break_glass_shows_by_when_it_is_looked_at_and_what_came_of_that() {
         assert!(page.has(outcome) && page.has(": I was there"), "{}", page.0);
         assert!(!page.has("Your review") && !page.has("Overdue"), "{}", page.0);
     }
-    let grants = hub.client(&hub.admin).grants(&AskGrants { user: None, host: None, all: true }).unwrap();
+    let grants =
+        hub.client(&hub.admin).grants(&AskGrants { user: None, host: None, all: true, after: None }).unwrap();
     let revoked = grants.iter().filter(|view| view.state == access::GrantState::Revoked);
     assert_eq!(revoked.map(|view| view.grant.rule.to_string()).collect::<Vec<_>>(), ["careful"]);
 }

@@ -37,7 +37,8 @@ fn a_host_hears_from_one_hub_what_was_approved_at_another_and_leaves_both_when_i
 
     let alice = one.client(&one.token("alice", &[Scope::Request], "1h").secret);
     until("one hub knows the host and the policy of the other", || alice.request(&ask_for("db-7")).is_ok());
-    let requests = alice.requests(&api::AskRequests { which: api::Which::Mine, limit: None }).unwrap();
+    let requests =
+        alice.requests(&api::AskRequests { which: api::Which::Mine, limit: None, after: None }).unwrap();
     let id = requests[0].ask.id.to_string();
     approve(&other, &id);
     host.hears(&mut stream);

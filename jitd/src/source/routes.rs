@@ -15,7 +15,7 @@ use axum::extract::{Extension, Path, Query, State};
 use axum::http::HeaderMap;
 use axum::routing::{any, get, post};
 use axum::{Json, Router};
-use desk::{Answer, Caller, DeskError, Refused, Roles};
+use desk::{Answer, Caller, DeskError, Page, Refused, Roles, paged};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::sync::Arc;
@@ -185,17 +185,16 @@ async fn grants(
     State(site): Shared,
     Extension(caller): Extension<Caller>,
     Query(ask): Query<AskGrants>,
-) -> Answer<Vec<GrantView>> {
-    blocking(move || {
+) -> Result<Page<GrantView, GrantId>, Refused> {
+    paged(move || {
         // People of the hub are known here by their login names alone.
         let user = ask.user.clone();
         let all = AskGrants { user: None, ..ask };
-        let mut grants = site.desk.grants(&seeing_all(&caller), &all, api::limits::PAGE)?;
-        grants.retain(|view| {
+        let mut page = site.desk.grants_page(&seeing_all(&caller), &all, desk::limits::LIST)?;
+        page.rows.retain(|view| {
             is_own(view, &caller) && user.as_ref().is_none_or(|user| view.grant.names.contains(user))
         });
-        grants.truncate(desk::limits::LIST as usize);
-        Ok(grants)
+        Ok(page)
     })
     .await
 }

@@ -37,7 +37,7 @@ pub fn lists<S: Store>(desk: &Arc<Desk<S>>, folder: &Path) {
             let (list, took) = timed(|| desk.requests(&who, Which::Pending, 200).unwrap());
             by_itself.push(took);
             seen = list.len();
-            let ask = AskRequests { which: Which::Pending, limit: Some(200) };
+            let ask = AskRequests { which: Which::Pending, limit: Some(200), after: None };
             let (list, took) = timed(|| client.requests(&ask).unwrap());
             by_http.push(took);
             assert_eq!(list.len(), seen);

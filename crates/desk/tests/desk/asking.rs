@@ -3,8 +3,9 @@
 use crate::glass::GLASS;
 use crate::room::{POLICY, Room, caller, code, key, room, room_by, room_of, said, wants};
 use access::{HostName, Login, Service, Text};
-use api::{NewRequest, Opened, ProblemCode};
+use api::{AskRequests, NewRequest, Opened, ProblemCode, Which};
 use desk::{Caller, DeskError, Knock};
+use std::collections::BTreeSet;
 use workflow::{Channel, RequestState};
 
 #[test]
@@ -221,4 +222,25 @@ fn two_equal_asks_at_the_same_instant_are_one_request() {
         assert_eq!(opened[0].request.ask.id, opened[1].request.ask.id);
         assert_ne!(opened[0].existed, opened[1].existed, "one of the two was first");
     }
+}
+
+#[test]
+fn all_requests_are_listed_page_by_page() {
+    let room = room();
+    for number in 0..450 {
+        room.hand.set(number / 100);
+        room.asks(&format!("user{}", number % 100), &format!("door{number}"));
+    }
+    let (mut seen, mut pages) = (BTreeSet::new(), 0);
+    let mut ask = AskRequests { which: Which::All, limit: None, after: None };
+    loop {
+        let page = room.desk.requests_page(&caller("root"), &ask).unwrap();
+        seen.extend(page.rows.into_iter().map(|view| view.ask.id));
+        pages += 1;
+        ask.after = page.next;
+        if ask.after.is_none() {
+            break;
+        }
+    }
+    assert_eq!((seen.len(), pages), (450, 3));
 }

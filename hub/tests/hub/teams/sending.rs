@@ -188,6 +188,6 @@ fn a_secret_that_is_over_is_told_and_cards_come_once_there_is_another() {
     });
     std::fs::write(double.secret(), "another\n").unwrap();
     double.card(&bob.personal(), &id);
-    let all = AskRequests { which: Which::All, limit: None };
+    let all = AskRequests { which: Which::All, limit: None, after: None };
     assert_eq!(alice.client.requests(&all).unwrap().len(), 1);
 }
