@@ -17,6 +17,7 @@ use hyper_util::service::TowerToHyperService;
 use loglines::Level;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
+use store::StoreError;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::Semaphore;
 use tower::ServiceExt as _;
@@ -331,6 +332,7 @@ impl Site {
         }
         if self.source.hub().is_some() {
             warnings.extend(self.unsent_here()?);
+            warnings.extend(self.journal_waits()?);
             match self.source.staleness_s(now.trusted) {
                 None => warnings.push(
                     "nothing was heard from the hub yet, so nobody is let in: see `journalctl -u jitd`".to_owned(),
@@ -374,6 +376,19 @@ impl Site {
         let why = self.source.outward().map(crate::source::Outward::why_away).unwrap_or_default();
         let words = format!("{waiting} requests of people here wait until the hub hears of them: {why}");
         Ok((waiting > 0).then_some(words))
+    }
+
+    /// A journal that waits for the hub while it fills.
+    fn journal_waits(&self) -> Result<Option<String>, DeskError> {
+        let Some(outward) = self.source.outward().ok().filter(|_| self.source.files().is_none()) else {
+            return Ok(None);
+        };
+        let look = |connection: &rusqlite::Connection| {
+            Ok::<_, StoreError>((store::used_bytes(connection)?, store::last_seq(connection)?))
+        };
+        let (used, last) = self.ledger.read(look).map_err(crate::ledger::LedgerError::from)?;
+        let max = self.config.load().journal.max_bytes;
+        Ok(waits_for_the_hub(used, max, last.saturating_sub(outward.uploaded())))
     }
 
     /// Files that say something else than what is in force.
@@ -481,6 +496,18 @@ async fn examined(
     .await
 }
 
+/// What there is to say of so many records that the hub has not taken yet, where so many bytes of `max` are used. A part of
+/// them is always on its way.
+fn waits_for_the_hub(used: u64, max: u64, records: u64) -> Option<String> {
+    let is_late = used > max / 2 && records > limits::JOURNAL_PART.0;
+    is_late.then(|| {
+        format!(
+            "{records} records of the journal wait for the hub, and over half of [journal] max_bytes is used: from five eighths on the oldest \
+             go without it; see the lines on telling the hub in `journalctl -u jitd`"
+        )
+    })
+}
+
 async fn nothing() -> Result<Json<()>, Refused> {
     Err(Refused(ProblemCode::NotFound.because("there is no such call in API v1")))
 }
@@ -488,6 +515,14 @@ async fn nothing() -> Result<Json<()>, Refused> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_journal_that_waits_for_the_hub_is_told_of_once_half_of_the_room_is_used() {
+        assert_eq!(waits_for_the_hub(50, 100, 9000), None, "there is room");
+        assert_eq!(waits_for_the_hub(90, 100, 500), None, "a part is always on its way");
+        let told = waits_for_the_hub(51, 100, 501).unwrap();
+        assert!(told.starts_with("501 records of the journal wait for the hub"), "{told}");
+    }
 
     #[test]
     fn one_user_takes_their_own_seats_alone_and_knocking_fills_no_log() {

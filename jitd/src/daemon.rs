@@ -86,13 +86,15 @@ struct Daemon {
     /// The people and policy that requests and grants were brought in line with.
     looks: Mutex<Looks>,
     loss: Mutex<Loss>,
+    /// Records that went without the hub, and are not told of yet.
+    unseen: Mutex<Loss>,
     faults: Mutex<Faults>,
 }
 
-/// Lost log lines that are in the journal.
+/// What was lost, and when it was told last.
 #[derive(Default)]
 struct Loss {
-    lines: u64,
+    count: u64,
     at: Option<Instant>,
 }
 
@@ -201,6 +203,7 @@ fn start(
         kept_at: Mutex::new(Instant::now()),
         looks: Mutex::default(),
         loss: Mutex::default(),
+        unseen: Mutex::default(),
         faults: Mutex::default(),
     });
     if let Err(why) = follow(&daemon.site, &state) {
@@ -424,13 +427,41 @@ impl Daemon {
             }
             None => self.site.log.witnessed(),
         };
-        self.site.ledger.prune(store::Prune { witnessed, age, max_bytes: self.max_bytes })
+        let prune = store::Prune { witnessed, age, max_bytes: self.max_bytes };
+        let gone = self.site.ledger.prune(prune)?;
+        match uploaded {
+            Some(uploaded) if gone == 0 => self.prune_without_the_hub(uploaded),
+            _ => Ok(gone),
+        }
+    }
+
+    /// Where room is short records go that the hub has not taken, and may never, as on a host that has none: a host whose journal
+    /// is full lets nobody in. The hub finds the gap.
+    fn prune_without_the_hub(&self, uploaded: u64) -> Result<usize, LedgerError> {
+        let witnessed = self.site.log.witnessed();
+        let first = |connection: &rusqlite::Connection| store::first_seq(connection);
+        let before = self.site.ledger.read(first)?;
+        let gone =
+            self.site.ledger.prune(store::Prune { witnessed, age: None, max_bytes: self.max_bytes })?;
+        let unseen = (before + gone as u64).saturating_sub(before.max(uploaded + 1));
+        let mut lost = self.unseen.lock().unwrap_or_else(PoisonError::into_inner);
+        lost.count += unseen;
+        if lost.count > 0 && lost.at.is_none_or(|at| at.elapsed() >= limits::LOSS_EVERY) {
+            let what = format!(
+                "{} records went from the journal for want of room, and the hub never got them; syslog alone has them: see the lines on \
+                 telling the hub in `journalctl -u jitd`, or raise [journal] max_bytes",
+                lost.count
+            );
+            self.site.log.put(Level::Warning, what);
+            *lost = Loss { count: 0, at: Some(Instant::now()) };
+        }
+        Ok(gone)
     }
 
     /// Puts into the journal that log lines were dropped, of which there were so many since the daemon started.
     fn record_loss(&self, dropped: u64) {
         let mut told = self.loss.lock().unwrap_or_else(PoisonError::into_inner);
-        let new = dropped.saturating_sub(told.lines);
+        let new = dropped.saturating_sub(told.count);
         if new == 0 || told.at.is_some_and(|at| at.elapsed() < limits::LOSS_EVERY) {
             return;
         }
@@ -440,7 +471,7 @@ impl Daemon {
         told.at = Some(Instant::now());
         let detail = format!("{new} log lines were dropped; the journal has every record");
         match self.site.ledger.mark(Mark::LinesDropped, detail, self.site.clock.now().trusted) {
-            Ok(_) => told.lines = dropped,
+            Ok(_) => told.count = dropped,
             Err(why) => {
                 let line = format!("{new} log lines were dropped, which is not in the journal yet: {why}");
                 self.site.log.put(Level::Err, line);

@@ -165,11 +165,7 @@ impl There {
     }
 
     fn answers(&self, question: &Question) -> Answer {
-        let mut stream = UnixStream::connect(self.inside("gate")).unwrap();
-        stream.write_all(&question.encode().unwrap()).unwrap();
-        let mut answer = Vec::new();
-        stream.read_to_end(&mut answer).unwrap();
-        Answer::decode(&answer).unwrap().to(question).unwrap()
+        answers(&self.inside("gate"), question)
     }
 
     /// Whether the gate would let alice in.
@@ -177,6 +173,23 @@ impl There {
         let checked = self.jit(ALICE, "check alice --service ssh --json");
         serde_json::from_slice::<serde_json::Value>(&checked.stdout).is_ok_and(|said| said["allowed"] == true)
     }
+}
+
+/// This gate refuses a stranger, which leaves a long record.
+pub fn refuses(gate: &Path, stranger: u32) {
+    let question = Question {
+        rhost: [b'x'; 250].to_vec(),
+        ..Question::at_sshd(Phase::Account, &format!("stranger{stranger}"))
+    };
+    assert_eq!(answers(gate, &question).verdict, frame::Verdict::Deny);
+}
+
+fn answers(gate: &Path, question: &Question) -> Answer {
+    let mut stream = UnixStream::connect(gate).unwrap();
+    stream.write_all(&question.encode().unwrap()).unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).unwrap();
+    Answer::decode(&answer).unwrap().to(question).unwrap()
 }
 
 impl Drop for There {

@@ -1,7 +1,7 @@
 //! What people do on a host of the hub, through a real `jitd` there.
 
 use crate::host::approve;
-use crate::jitd::{ALICE, NAME, There, request_id, with, with_policy};
+use crate::jitd::{ALICE, NAME, There, refuses, request_id, with, with_policy};
 use crate::room::{Hub, text, until};
 use access::Person;
 use api::{Scope, Which};
@@ -86,6 +86,40 @@ fn the_hub_has_the_journal_of_a_host_over_kills_of_both() {
     there.start();
     let before = written(&there);
     until("what came meanwhile is there", || through(&hub) >= before);
+}
+
+#[test]
+fn a_host_whose_hub_takes_nothing_makes_room_without_it_and_says_so_and_the_hub_finds_the_gap() {
+    let mut hub = with_policy();
+    let there = There::joined(&hub, "[journal]\nmax_bytes = 16777216");
+    let view = |hub: &Hub| {
+        let hosts = hub.client(&hub.admin).hosts().unwrap();
+        hosts.into_iter().find(|view| view.host.as_str() == NAME).unwrap()
+    };
+    until("it begins to be there", || view(&hub).journal.unwrap_or(0) > 1);
+    hub.signal(Signal::KILL);
+    assert!(!hub.ends());
+    let database = store::read_only(&there.inside("state/jitd.db")).unwrap();
+    let last = store::last_seq(&database).unwrap();
+    let (mut strangers, mut warned) = (0, false);
+    until("there is room again", || {
+        std::thread::scope(|scope| {
+            for thread in 0..4 {
+                let gate = there.inside("gate");
+                scope.spawn(move || (0..250).for_each(|n| refuses(&gate, strangers + 4 * n + thread)));
+            }
+        });
+        strangers += 1000;
+        let warnings = there.done(0, "status")["warnings"].to_string();
+        warned |= warnings.contains("records of the journal wait for the hub");
+        store::first_seq(&database).unwrap() > last + 1
+    });
+    assert!(warned, "and it was told before");
+    there.says("records went from the journal for want of room, and the hub never got them");
+    hub.serve();
+    until("the hub finds the gap", || {
+        view(&hub).alarm.is_some_and(|why| why.contains("are gone: neither host nor hub has them"))
+    });
 }
 
 #[test]

@@ -133,12 +133,17 @@ impl Reports {
     /// All there is to tell, but for the rest of a long journal: whether there is some.
     fn round(&mut self) -> Result<bool, Untold> {
         self.meet();
+        // Before anything that takes the hub: what it has may go while it is away.
+        let known = self.take_up();
         let told = self.asks();
         if let Ok(outward) = self.site.source.outward() {
             outward.tried(told.as_ref().err().map(ToString::to_string));
         }
         // One ask that the hub cannot take must not keep the rest from it.
-        let rest = self.state().and_then(|()| self.open_sessions()).and_then(|()| self.records());
+        let rest = known
+            .and_then(|()| self.state())
+            .and_then(|()| self.open_sessions())
+            .and_then(|()| self.records());
         told.and(rest)
     }
 
@@ -148,6 +153,17 @@ impl Reports {
         if self.incarnation != incarnation {
             (self.incarnation, self.doubts, self.sessions) = (incarnation, true, None);
         }
+    }
+
+    /// How far the hub has the journal, as it said last.
+    fn take_up(&mut self) -> Result<(), Untold> {
+        let Ok(outward) = self.site.source.outward() else { return Ok(()) };
+        let log = self.site.ledger.read(|connection| store::log_id(connection))?;
+        if self.log != Some(log) {
+            outward.set_uploaded(self.site.ledger.uploaded(log)?);
+            self.log = Some(log);
+        }
+        Ok(())
     }
 
     fn say<T: serde::de::DeserializeOwned>(
@@ -230,12 +246,7 @@ impl Reports {
     /// A part of the journal. Whether there is more.
     fn records(&mut self) -> Result<bool, Untold> {
         let site = Arc::clone(&self.site);
-        let Ok(outward) = site.source.outward() else { return Ok(false) };
-        let log = self.site.ledger.read(|connection| store::log_id(connection))?;
-        if self.log != Some(log) {
-            outward.set_uploaded(self.site.ledger.uploaded(log)?);
-            self.log = Some(log);
-        }
+        let (Ok(outward), Some(log)) = (site.source.outward(), self.log) else { return Ok(false) };
         let (rows, bytes) = limits::JOURNAL_PART;
         // Its answer to the last record that it had says how far it goes, also where nothing is new.
         let after = outward.uploaded().saturating_sub(self.doubts.into());
