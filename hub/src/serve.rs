@@ -45,7 +45,7 @@ use tokio::sync::watch;
 pub fn serve(config: &Config) -> Result<(), HubError> {
     let log = Log::to(&config.syslog.socket, "jit-hub").map_err(os("starting the log's thread"))?;
     loglines::abort_on_panic(log.clone(), "jit-hub", |name| {
-        matches!(name, "writer" | "tick" | "log" | "signing" | "following" | "outbox")
+        matches!(name, "writer" | "tick" | "permits" | "log" | "signing" | "following" | "outbox")
     });
     let served = match config.role {
         Role::All | Role::Desk => start(config, &log),
@@ -313,8 +313,14 @@ fn run(config: &Config, site: &Arc<Site>, certificates: &Arc<Certificates>) -> R
             .spawn(move || tick(&site, &certificates, &ticks))
             .map_err(os("starting the clock's thread"))?
     };
+    let (over, rounds) = std::sync::mpsc::channel::<()>();
+    let keeps = Arc::clone(site);
+    std::thread::Builder::new()
+        .name("permits".into())
+        .spawn(move || keep_permits(&keeps, &rounds))
+        .map_err(os("starting the thread that makes permits"))?;
     let served = answer(config, &House::Hub(Arc::clone(site)), certificates);
-    drop(ended);
+    drop((ended, over));
     // A panic of its has ended the process.
     let _ = ticker.join();
     served
@@ -393,21 +399,36 @@ async fn reload(house: &House, certificates: &Arc<Certificates>) {
     let _ = tokio::task::spawn_blocking(told).await;
 }
 
+/// Tells the log of what fails, once for as long as it does.
+fn tells_faults(log: &Log) -> impl Fn(&'static str, Result<(), String>) {
+    let faults = Mutex::new(Faults::default());
+    move |doing, outcome| {
+        let mut faults = faults.lock().unwrap_or_else(PoisonError::into_inner);
+        match (faults.take(doing, outcome.is_ok(), Instant::now()), outcome) {
+            (Tells::Fails, Err(why)) => log.put(Level::Warning, format!("{doing}: {why}")),
+            (Tells::Works, _) => log.put(Level::Notice, format!("{doing}: works again")),
+            _ => {}
+        }
+    }
+}
+
+/// Keeps permits in line until the other end is dropped: a fleet's take longer than the watchdog waits for the ticks.
+fn keep_permits(site: &Site, ended: &std::sync::mpsc::Receiver<()>) {
+    let (told, mut permits) = (tells_faults(&site.log), Permits::default());
+    loop {
+        told("making permits for when this hub is away", permits.round(site));
+        if ended.recv_timeout(limits::PERMITS_EVERY) != Err(std::sync::mpsc::RecvTimeoutError::Timeout) {
+            return;
+        }
+    }
+}
+
 /// What time alone makes due, until the other end is dropped; and the service manager's watchdog, fed each time the
 /// writer thread has come by.
 fn tick(site: &Arc<Site>, certificates: &Certificates, ended: &std::sync::mpsc::Receiver<()>) {
-    let faults = Mutex::new(Faults::default());
-    let told = |doing: &'static str, outcome: Result<(), String>| {
-        let mut faults = faults.lock().unwrap_or_else(PoisonError::into_inner);
-        match (faults.take(doing, outcome.is_ok(), Instant::now()), outcome) {
-            (Tells::Fails, Err(why)) => site.log.put(Level::Warning, format!("{doing}: {why}")),
-            (Tells::Works, _) => site.log.put(Level::Notice, format!("{doing}: works again")),
-            _ => {}
-        }
-    };
+    let told = tells_faults(&site.log);
     let (asked, begun) = (Arc::new(AtomicBool::new(false)), Instant::now());
     let mut forgotten = begun;
-    let (mut permits, mut permitted) = (Permits::default(), None::<Instant>);
     let (mut said, mut looked, mut strayed) = (None, None::<Instant>, true);
     while ended.recv_timeout(limits::TICK) == Err(std::sync::mpsc::RecvTimeoutError::Timeout) {
         let now = site.clock.time();
@@ -438,10 +459,6 @@ fn tick(site: &Arc<Site>, certificates: &Certificates, ended: &std::sync::mpsc::
             looked = if matches!(made, Ok(true)) { None } else { Some(Instant::now()) };
             told("taking away old records of hosts", made.map(drop).map_err(|why| why.to_string()));
             told("looking how full the database is", site.is_crowded());
-        }
-        if permitted.is_none_or(|at| at.elapsed() >= limits::PERMITS_EVERY) {
-            permitted = Some(Instant::now());
-            told("making permits for when this hub is away", permits.round(site));
         }
         // Who has the database alone needs not say that it serves.
         let is_shared = matches!(site.sight, Sight::Shared(_));

@@ -32,29 +32,25 @@ pub struct Broken {
 }
 
 impl<S: Store> Desk<S> {
-    /// What the policy of this moment lets people break glass for on one host: for each person a grant that has no id
-    /// yet, can be claimed for `good` and lets in for `longest` at most. Whoever has broken glass that nobody has looked
-    /// at has nothing more.
+    /// What the policy lets these people break glass for on one host: for each person a grant that has no id yet, can be
+    /// claimed for `good` and lets in for `longest` at most. Nothing is read for it, as it is looked for on every host
+    /// of a fleet: whoever has broken glass that nobody has looked at ([`Self::has_unseen`]) is to be left out before.
     pub fn could_break(
         &self,
+        world: &World,
+        people: &BTreeSet<Person>,
         host: &HostName,
-        good: TimeDelta,
-        longest: Span,
-    ) -> Result<Vec<Grant>, DeskError> {
-        let (world, now) = (self.worlds.world(), self.clock.now());
-        let mut permits = Vec::new();
-        for person in world.breakers() {
-            if self.has_unseen(&person)? {
-                continue;
-            }
-            let found = SERVICES.iter().find_map(|services| {
-                let ask = ask_for(&world, &person, host, services, now.trusted)?;
+        (good, longest): (TimeDelta, Span),
+    ) -> Vec<Grant> {
+        let now = self.clock.now();
+        let of = |person| {
+            SERVICES.iter().find_map(|services| {
+                let ask = ask_for(world, person, host, services, now.trusted)?;
                 let rule = world.rule(&ask, now).ok()?;
                 permit(ask, rule, (good, longest), now.trusted)
-            });
-            permits.extend(found);
-        }
-        Ok(permits)
+            })
+        };
+        people.iter().filter_map(of).collect()
     }
 
     /// An id for a permit, that no grant has.

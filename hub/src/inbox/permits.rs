@@ -26,6 +26,8 @@ pub struct Permits {
     refused: Refused,
     /// Which process refused that: another one may be of another release, that says otherwise.
     process: Option<Process>,
+    /// The host that the last round had come to when it had done enough.
+    next: Option<HostName>,
 }
 
 /// What the signer refused to sign for whom, for as long as it is not asked for the same again.
@@ -94,7 +96,10 @@ impl Permits {
         if done.is_some_and(|(done, at)| done.is(&ground) && at.elapsed() < limits::PERMITS_AGAIN) {
             return self.refused.why(Instant::now());
         }
-        if site.bring_permits_in_line(&ground, &mut self.refused)? {
+        let from = self.next.take();
+        self.next = site.bring_permits_in_line(&ground, &mut self.refused, from.as_ref())?;
+        // Something can have changed meanwhile on hosts that earlier rounds were at: one goes over all of them at last.
+        if self.next.is_none() && from.is_none() {
             let listed = site.ledger.read(rows::count_permits).map_err(|why| why.to_string())?;
             self.done = Some((Ground { listed, ..ground }, Instant::now()));
         }
@@ -114,24 +119,29 @@ impl Site {
         Ok(Ground { world, unseen, era, listed: self.ledger.read(rows::count_permits)? })
     }
 
-    /// Whether all of it is done; a large fleet takes some rounds. What the signer refuses does not hold others up.
-    fn bring_permits_in_line(&self, ground: &Ground, refused: &mut Refused) -> Result<bool, String> {
+    /// From this host on, or from the first; a large fleet takes some rounds, and the host is given back that the next one
+    /// begins with. What the signer refuses does not hold others up.
+    fn bring_permits_in_line(
+        &self,
+        ground: &Ground,
+        refused: &mut Refused,
+        from: Option<&HostName>,
+    ) -> Result<Option<HostName>, String> {
         let (now, era) = (self.clock.time(), ground.era.to_string());
-        let mut listed: BTreeMap<(HostName, Person), (Grant, String)> = self
-            .ledger
-            .read(rows::permits)
-            .map_err(|why| why.to_string())?
-            .into_iter()
-            .filter_map(|(permit, era)| {
-                Some(((permit.hosts.first()?.clone(), permit.person.clone()), (permit, era)))
-            })
-            .collect();
+        let mut listed: BTreeMap<HostName, BTreeMap<Person, (Grant, String)>> = BTreeMap::new();
+        for (permit, era) in self.ledger.read(rows::permits).map_err(|why| why.to_string())? {
+            if let Some(host) = permit.hosts.first() {
+                listed.entry(host.clone()).or_default().insert(permit.person.clone(), (permit, era));
+            }
+        }
+        let hosts = &ground.world.hosts.labels;
+        let breakers = &ground.world.breakers() - &ground.unseen;
         let mut changed = 0;
-        for host in ground.world.hosts.labels.keys() {
-            let wanted = self.desk.could_break(host, limits::PERMIT_GOOD, limits::PERMIT_LONGEST);
-            let wanted = wanted.map_err(|why| why.to_string())?;
-            for wanted in wanted {
-                let before = listed.remove(&(host.clone(), wanted.person.clone()));
+        for host in hosts.keys().filter(|host| from.is_none_or(|from| *host >= from)) {
+            let mut before = listed.remove(host).unwrap_or_default();
+            let good = (limits::PERMIT_GOOD, limits::PERMIT_LONGEST);
+            for wanted in self.desk.could_break(&ground.world, &breakers, host, good) {
+                let before = before.remove(&wanted.person);
                 // What hosts no longer hold because of a thief, or of a database that came back, is theirs again with the
                 // next keys.
                 let is_good = |(before, made_in): &(Grant, String)| {
@@ -141,7 +151,7 @@ impl Site {
                     continue;
                 }
                 if changed >= limits::PERMITS_AT_ONCE {
-                    return Ok(false);
+                    return Ok(Some(host.clone()));
                 }
                 changed += 1;
                 match self.permit(host, wanted.clone(), before.map(|(before, _)| before), ground.era) {
@@ -150,13 +160,25 @@ impl Site {
                     Err(why) => return Err(why.to_string()),
                 }
             }
+            self.take_permits(host, before, now)?;
         }
-        for ((host, _), (gone, _)) in listed {
-            let ledger = &self.ledger;
-            ledger.take_permit(host.clone(), gone, now).map_err(|why| why.to_string())?;
-            self.wakes.look_again(&host);
+        listed.retain(|host, _| !hosts.contains_key(host));
+        listed.into_iter().try_for_each(|(host, gone)| self.take_permits(&host, gone, now))?;
+        Ok(None)
+    }
+
+    /// Takes back what is not wanted on a host.
+    fn take_permits(
+        &self,
+        host: &HostName,
+        gone: BTreeMap<Person, (Grant, String)>,
+        now: Time,
+    ) -> Result<(), String> {
+        for (gone, _) in gone.into_values() {
+            self.ledger.take_permit(host.clone(), gone, now).map_err(|why| why.to_string())?;
+            self.wakes.look_again(host);
         }
-        Ok(true)
+        Ok(())
     }
 
     /// Has a permit signed and listed, in place of the one before.

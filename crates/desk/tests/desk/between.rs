@@ -3,6 +3,7 @@
 use crate::room::{Hand, Place, Room};
 use access::HostName;
 use desk::{Committed, Desk, DeskError, Queries, SqlStore, Store, Transaction, Worlds};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 type Interruption = Box<dyn FnMut() + Send>;
@@ -13,17 +14,23 @@ pub struct Between {
     store: SqlStore<Committed>,
     first: Arc<Mutex<Option<Interruption>>>,
     again: bool,
+    reads: Arc<AtomicUsize>,
 }
 
 impl Between {
     /// Before the next write alone.
     pub fn of(room: &Room) -> Self {
-        Self { store: room.paper.store.clone(), first: Arc::default(), again: false }
+        Self { store: room.paper.store.clone(), first: Arc::default(), again: false, reads: Arc::default() }
     }
 
     /// Before every write.
     pub fn each(room: &Room) -> Self {
         Self { again: true, ..Self::of(room) }
+    }
+
+    /// How often it was read.
+    pub fn reads(&self) -> usize {
+        self.reads.load(Ordering::Relaxed)
     }
 
     pub fn before_the_next_write(&self, first: impl FnOnce() + Send + 'static) {
@@ -62,6 +69,7 @@ impl Store for Between {
     where
         F: FnOnce(&dyn Queries) -> Result<T, DeskError>,
     {
+        self.reads.fetch_add(1, Ordering::Relaxed);
         self.store.read(work)
     }
 }

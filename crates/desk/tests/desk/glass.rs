@@ -1,9 +1,12 @@
 //! Break glass: alone and loud, looked at afterwards, and not again until then.
 
-use crate::room::{Room, at, caller, code, key, room_by, room_of, said, wants};
-use access::{GrantState, Span};
+use crate::between::Between;
+use crate::room::{Hand, Room, at, caller, code, key, room_by, room_of, said, wants};
+use access::{GrantState, HostName, Span};
 use api::{Change, NewRequest, NewVerdict, ProblemCode, Record, RequestView, Which};
-use desk::{Caller, Committed};
+use desk::{Caller, Committed, Worlds as _};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 use workflow::Channel;
 
@@ -140,4 +143,23 @@ fn glass_is_broken_in_room_that_is_kept_and_nothing_else_is_asked_for_there() {
     let asked = said(room.tries("alice", &wants("ssh")));
     assert!(asked.contains("is kept for logins that are let in") && asked.contains("raise it"), "{asked}");
     assert!(broken(&room).1.break_glass);
+}
+
+#[test]
+fn what_could_be_broken_on_each_host_of_a_fleet_is_told_without_a_look_at_the_store() {
+    let room = room_by(GLASS);
+    let between = Between::of(&room);
+    let desk = between.desk(&room, Arc::new(Hand::at(0)));
+    let hosts: Vec<HostName> = (0..50).map(|n| HostName::parse(&format!("web-{n}")).unwrap()).collect();
+    let mut world = room.place.world();
+    let labels = hosts.iter().map(|host| (host.clone(), BTreeMap::new())).collect();
+    world.hosts = Arc::new(workflow::Hosts { labels, all: false });
+    let good = (chrono::TimeDelta::days(30), Span::parse("1d").unwrap());
+    let people = world.breakers();
+    for host in &hosts {
+        let permits = desk.could_break(&world, &people, host, good);
+        assert_eq!(permits.iter().map(|permit| permit.person.as_str()).collect::<Vec<_>>(), ["alice"]);
+    }
+    assert!(desk.could_break(&world, &BTreeSet::new(), &hosts[0], good).is_empty());
+    assert_eq!(between.reads(), 0);
 }
