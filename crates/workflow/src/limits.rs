@@ -90,3 +90,6 @@ pub const SCHEDULE_BACK_D: i64 = 1;
 
 /// See [`SCHEDULE_BACK_D`].
 pub const SCHEDULE_AHEAD_D: i64 = 40;
+
+/// Days before the end of standing access from which on it is a warning: two weeks, in which somebody is back from leave.
+pub const STANDING_TOLD_DAYS: i64 = 14;

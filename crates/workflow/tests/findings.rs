@@ -240,19 +240,25 @@ fn root_by_one_click_and_by_none_is_told() {
 }
 
 #[test]
-fn standing_access_is_listed_until_it_is_renewed_and_loudly_once_it_is_over() {
+fn standing_access_is_listed_until_it_is_renewed_and_loudly_a_fortnight_before_it_ends_and_once_it_is_over() {
     let policy = |day: &str| {
         format!(
             "[[rule]]\nid = \"backup\"\nwho = {{ users = [\"carol\"] }}\nwhere = {{ hosts = [\"db-1\"] }}\n\
              what = {{ services = [\"ssh\"] }}\nstanding = {{ owner = \"bob\", review_by = \"{day}\" }}\n"
         )
     };
-    let good = found(&policy("2026-11-24"));
+    let good = found(&policy("2026-12-08"));
     assert_eq!((good.len(), good[0].weight, good[0].kind), (1, Weight::Note, FindingKind::Standing));
     assert_eq!(
         good[0].what,
-        "carol has standing access, for which bob answers, until 2026-11-24 (0 days left)"
+        "carol has standing access, for which bob answers, until 2026-12-08 (14 days left)"
     );
+    for (day, left) in [("2026-12-07", "13 days"), ("2026-11-25", "1 day"), ("2026-11-24", "0 days")] {
+        let soon = found(&policy(day));
+        assert_eq!((soon.len(), soon[0].weight, soon[0].kind), (1, Weight::Warning, FindingKind::Standing));
+        let what = format!("until {day} ({left} left): write a later review_by, or remove the rule");
+        assert!(soon[0].what.ends_with(&what), "{}", soon[0].what);
+    }
     let over = found(&policy("2026-11-23"));
     assert_eq!((over.len(), over[0].weight, over[0].kind), (1, Weight::Warning, FindingKind::StandingOver));
     assert!(over[0].what.starts_with("carol has no access any more: nobody renewed it by 2026-11-23."));

@@ -2,6 +2,7 @@
 
 use super::reach::doors;
 use super::{FindingKind, Found, Weight};
+use crate::limits;
 use crate::policy::{ChatWeight, RunAs, Standing, Terms, When};
 use crate::world::{World, end_of_day};
 use access::{Login, Now, Time};
@@ -64,7 +65,11 @@ pub(super) fn standing(standing: &Standing, now: Time, found: &mut Found<'_>) {
         return found.add(Weight::Warning, FindingKind::StandingOver, what);
     }
     let days = (ends - now).num_days();
-    let what =
-        format!("{users} has standing access, for which {owner} answers, until {day} ({days} days left)");
+    let left = if days == 1 { "1 day".to_owned() } else { format!("{days} days") };
+    let what = format!("{users} has standing access, for which {owner} answers, until {day} ({left} left)");
+    if days < limits::STANDING_TOLD_DAYS {
+        let what = format!("{what}: write a later review_by, or remove the rule");
+        return found.add(Weight::Warning, FindingKind::Standing, what);
+    }
     found.add(Weight::Note, FindingKind::Standing, what);
 }
