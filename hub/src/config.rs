@@ -196,6 +196,12 @@ pub enum ConfigError {
         /// What happened.
         why: std::io::Error,
     },
+    /// It is longer than any configuration: half of one would be another one.
+    #[error("{path}: a configuration has at most {} KiB", limits::FILE / 1024)]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+    },
     /// A line is wrong.
     #[error("{path}:{line}: {what}")]
     Line {
@@ -222,7 +228,10 @@ impl Config {
         let unreadable = |why| ConfigError::Unreadable { path: path.into(), why };
         let mut text = String::new();
         let file = std::fs::File::open(path).map_err(unreadable)?;
-        file.take(limits::FILE).read_to_string(&mut text).map_err(unreadable)?;
+        file.take(limits::FILE + 1).read_to_string(&mut text).map_err(unreadable)?;
+        if text.len() as u64 > limits::FILE {
+            return Err(ConfigError::TooLarge { path: path.into() });
+        }
         Self::parse(&text, path)
     }
 
@@ -383,6 +392,22 @@ mod tests {
             parse(&Config::text(&names, Path::new("/var/lib/jit-hub"))).unwrap().state,
             Config::default().state
         );
+    }
+
+    #[test]
+    fn a_file_that_is_too_long_is_refused_and_not_cut_off() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("hub.toml");
+        let last = "listen = \"[::]:943\"\n";
+        let filled = |length: u64| {
+            format!("{}{last}", "#".repeat(usize::try_from(length).unwrap() - last.len() - 1) + "\n")
+        };
+        for (length, fine) in [(limits::FILE, true), (limits::FILE + 1, false)] {
+            std::fs::write(&path, filled(length)).unwrap();
+            let read = Config::load(&path);
+            assert_eq!(read.as_ref().is_ok_and(|config| config.listen.port() == 943), fine, "{read:?}");
+            assert_eq!(read.is_err_and(|why| why.to_string().contains("at most 256 KiB")), !fine);
+        }
     }
 
     #[test]
