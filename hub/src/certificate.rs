@@ -2,6 +2,8 @@
 //!
 //! The authority is made once and pinned by everybody who logs in. What it signs is never kept: each start makes
 //! a new certificate, and so does a hub that runs on for long, so none is ever over and there is none to renew.
+//!
+//! Files of somebody else's are read again once they changed, and somebody is told before what is shown is over.
 
 use crate::backup::{sync_folder, take_away};
 use crate::config::{Config, Tls};
@@ -9,7 +11,7 @@ use crate::error::{HubError, os};
 use crate::{clock, limits};
 use access::Time;
 use arc_swap::ArcSwap;
-use chrono::{Datelike as _, TimeDelta};
+use chrono::{Datelike as _, NaiveDateTime, TimeDelta};
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
     KeyUsagePurpose,
@@ -22,9 +24,9 @@ use rustls::server::{ClientHello, ParsedCertificate, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use std::fs::OpenOptions;
 use std::io::{Read as _, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 fn wrong<E: std::fmt::Display>(doing: impl Into<String>) -> impl FnOnce(E) -> HubError {
     let doing = doing.into();
@@ -139,6 +141,24 @@ pub struct Certificates {
     files: Option<Tls>,
     shown: ArcSwap<CertifiedKey>,
     made: ArcSwap<Time>,
+    seen: Mutex<Seen>,
+}
+
+/// What was found where the files are.
+#[derive(Debug, Default)]
+struct Seen {
+    /// What tells their contents from others: of each when it was written, how long it is, and which file it is.
+    stamps: Vec<(i64, i64, u64, u64)>,
+    /// Why they cannot be shown.
+    why: Option<String>,
+}
+
+/// When files of a certificate were looked at.
+fn stamps(files: Option<&Tls>) -> Vec<(i64, i64, u64, u64)> {
+    let stamp = |path: &PathBuf| {
+        std::fs::metadata(path).map_or((0, 0, 0, 0), |of| (of.mtime(), of.mtime_nsec(), of.len(), of.ino()))
+    };
+    files.iter().flat_map(|tls| [&tls.certificate, &tls.key]).map(stamp).collect()
 }
 
 impl Certificates {
@@ -146,8 +166,10 @@ impl Certificates {
     pub fn open(config: &Config) -> Result<Self, HubError> {
         let (names, state, files) = (config.names.clone(), config.state.clone(), config.tls.clone());
         let now = clock::wall();
+        let seen = Seen { stamps: stamps(files.as_ref()), why: None };
         let shown = read(&names, &state, files.as_ref(), now)?;
         Ok(Self {
+            seen: Mutex::new(seen),
             names,
             state,
             files,
@@ -159,10 +181,42 @@ impl Certificates {
     /// Shows what the files hold now, or a new one. What cannot be read changes nothing.
     pub fn reload(&self) -> Result<(), HubError> {
         let now = clock::wall();
-        let shown = read(&self.names, &self.state, self.files.as_ref(), now)?;
-        self.shown.store(Arc::new(shown));
+        let stamps = stamps(self.files.as_ref());
+        let read = read(&self.names, &self.state, self.files.as_ref(), now);
+        let why = read.as_ref().err().map(ToString::to_string);
+        *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = Seen { stamps, why };
+        self.shown.store(Arc::new(read?));
         self.made.store(Arc::new(now));
         Ok(())
+    }
+
+    /// Whether the files are others than when they were read last.
+    pub fn is_changed(&self) -> bool {
+        self.files.is_some()
+            && self.seen.lock().unwrap_or_else(PoisonError::into_inner).stamps != stamps(self.files.as_ref())
+    }
+
+    /// When what is shown is over, as far as that can be read: the first of the chain that is.
+    pub fn ends(&self) -> Option<Time> {
+        self.shown.load().cert.iter().filter_map(|der| not_after(der)).min()
+    }
+
+    /// Why somebody should see to the files.
+    pub fn is_good(&self) -> Result<(), String> {
+        let Some(Tls { certificate, .. }) = &self.files else { return Ok(()) };
+        let file = certificate.display();
+        if let Some(why) = &self.seen.lock().unwrap_or_else(PoisonError::into_inner).why {
+            return Err(format!(
+                "{why}: {file} and its key changed, and the certificate of before stays in use"
+            ));
+        }
+        match self.ends() {
+            Some(ends) if ends - clock::wall() < limits::CERTIFICATE_TOLD => Err(format!(
+                "the certificate in {file} is good until {} UTC, and then nobody and no host believes this hub: renew it",
+                ends.format("%F %R")
+            )),
+            _ => Ok(()),
+        }
     }
 
     /// Whether it is time for a new one of our own.
@@ -191,6 +245,47 @@ fn read(names: &[String], state: &Path, files: Option<&Tls>, now: Time) -> Resul
         certificate.display(),
         key.display()
     )))
+}
+
+/// Until when a certificate is good (RFC 5280, 4.1.2.5).
+fn not_after(certificate: &[u8]) -> Option<Time> {
+    let (_, certificate, _) = element(certificate)?;
+    let (_, mut rest, _) = element(certificate)?;
+    if rest.first() == Some(&0xa0) {
+        // Its version.
+        rest = element(rest)?.2;
+    }
+    // Number, algorithm, and who signed it.
+    for _ in 0..3 {
+        rest = element(rest)?.2;
+    }
+    let (_, validity, _) = element(rest)?;
+    let (tag, time, _) = element(element(validity)?.2)?;
+    let text = str::from_utf8(time).ok()?;
+    let text = match tag {
+        // Two digits of a year, which are of this century up to 49.
+        0x17 if text < "5" => format!("20{text}"),
+        0x17 => format!("19{text}"),
+        _ => text.to_owned(),
+    };
+    NaiveDateTime::parse_from_str(&text, "%Y%m%d%H%M%SZ").ok().map(|time| time.and_utc())
+}
+
+/// The tag and the contents of what a text in DER begins with, and what follows it.
+fn element(der: &[u8]) -> Option<(u8, &[u8], &[u8])> {
+    let (tag, rest) = der.split_first()?;
+    let (first, rest) = rest.split_first()?;
+    let (length, rest) = if *first < 0x80 {
+        (usize::from(*first), rest)
+    } else {
+        let (length, rest) = rest.split_at_checked(usize::from(first & 0x7f))?;
+        if length.len() > 4 {
+            return None;
+        }
+        (length.iter().fold(0, |all, byte| all << 8 | usize::from(*byte)), rest)
+    };
+    let (contents, rest) = rest.split_at_checked(length)?;
+    Some((*tag, contents, rest))
 }
 
 /// Whether a certificate of somebody else's is for the name that hosts call this `url` by.
@@ -229,4 +324,24 @@ pub fn put(path: &Path, mode: u32, text: &str) -> Result<(), HubError> {
     store::give_to_owner(&beside)?;
     std::fs::rename(&beside, path).map_err(failed())?;
     sync_folder(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_end_of_a_certificate_is_read_before_and_after_2050() {
+        for (year, text) in
+            [(2026, "2026-12-24T00:00:00Z"), (2049, "2049-12-24T00:00:00Z"), (2051, "2051-12-24T00:00:00Z")]
+        {
+            let mut params = CertificateParams::new(["localhost".to_owned()]).unwrap();
+            params.not_after = rcgen::date_time_ymd(year, 12, 24);
+            let certificate = params.self_signed(&KeyPair::generate().unwrap()).unwrap();
+            assert_eq!(not_after(certificate.der()), text.parse().ok());
+            for length in 0..certificate.der().len() {
+                assert!(not_after(&certificate.der()[..length]).is_none());
+            }
+        }
+    }
 }

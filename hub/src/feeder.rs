@@ -129,11 +129,16 @@ pub fn reads_alone(sql: &dyn Sql) -> Result<(), HubError> {
 
 /// A new certificate in time, until the other end is dropped.
 fn tick(teller: &Teller, certificates: &Certificates, ended: &Receiver<()>) {
+    let (told, mut shown) = (serve::tells_faults(&teller.log), Instant::now());
     while ended.recv_timeout(limits::TICK) == Err(RecvTimeoutError::Timeout) {
         if certificates.is_old()
             && let Err(why) = certificates.reload()
         {
             teller.log.put(Level::Warning, format!("making a new certificate: {why}"));
+        }
+        if shown.elapsed() >= limits::CERTIFICATE_LOOK {
+            shown = Instant::now();
+            serve::look_at_certificate(certificates, &teller.log, &told);
         }
     }
 }

@@ -125,6 +125,12 @@ pub const AUTHORITY_DAYS: i64 = 20 * 365;
 /// on, and one whose clock is a little wrong, never shows one that is over.
 pub const CERTIFICATE_DAYS: (i64, i64) = (90, 30);
 
+/// How often is looked whether the files of a certificate changed: a renewal writes two.
+pub const CERTIFICATE_LOOK: Duration = Duration::from_secs(5);
+
+/// So long before a certificate of somebody else's is over somebody is told: what renews it by itself does so a month before.
+pub const CERTIFICATE_TOLD: TimeDelta = TimeDelta::days(14);
+
 /// Bytes of the configuration, and of a certificate file.
 pub const FILE: u64 = 256 * 1024;
 

@@ -1,6 +1,7 @@
 //! What the hub counts, in the text format of Prometheus (version 0.0.4).
 
 use crate::outbox::rows::Came;
+use access::Time;
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicU64, Ordering};
 use store::Room;
@@ -40,6 +41,8 @@ pub struct Levels {
     pub works: bool,
     /// How full the database is, once that was looked at.
     pub room: Option<Room>,
+    /// When the certificate that is shown is over.
+    pub certificate: Option<Time>,
     /// Log lines that were dropped.
     pub lines_dropped: u64,
     /// By channel, what waits to be told and what was given up lately.
@@ -125,6 +128,11 @@ impl Metrics {
         put("grants", "gauge", "Grants that are good or will be.", &one(levels.grants));
         put("journal_seq", "counter", "Place of the last record of the journal.", &one(levels.seq));
         put("journal_works", "gauge", "Whether the journal takes records.", &one(levels.works.into()));
+        if let Some(ends) = levels.certificate {
+            let seconds = u64::try_from(ends.timestamp()).unwrap_or(0);
+            let help = "When the certificate that is shown is over, in seconds after the Unix epoch.";
+            put("certificate_ends_seconds", "gauge", help, &one(seconds));
+        }
         if let Some(room) = levels.room {
             put("database_bytes", "gauge", "Bytes that the database holds.", &one(room.used));
             put("database_max_bytes", "gauge", "Bytes that it may grow to.", &one(room.most));
@@ -180,6 +188,7 @@ mod tests {
             grants: 3,
             seq: 4,
             works: true,
+            certificate: Time::from_timestamp(1_800_000_000, 0),
             room: Some(Room { used: 5, most: 16, left: None }),
             lines_dropped: 0,
             outbox: vec![("mail".to_owned(), 5, 1)],
@@ -196,6 +205,7 @@ mod tests {
             "jit_hub_grants 3",
             "jit_hub_journal_seq 4",
             "jit_hub_journal_works 1",
+            "jit_hub_certificate_ends_seconds 1800000000",
             "jit_hub_database_bytes 5",
             "jit_hub_database_max_bytes 16",
             "jit_hub_outbox_waiting{channel=\"mail\"} 5",

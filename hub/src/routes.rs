@@ -116,8 +116,9 @@ async fn metrics(State(site): Shared, Extension(caller): Extension<Caller>) -> R
         let works = site.ledger.works().is_ok();
         let (seq, lines_dropped) = (site.ledger.seq(), site.log.dropped());
         let outbox = site.ledger.read(outbox::rows::counts)?;
-        let room = site.room();
-        Ok(site.metrics.text(&Levels { pending, grants, seq, works, room, lines_dropped, outbox }))
+        let (room, certificate) = (site.room(), site.certificates.ends());
+        let levels = Levels { pending, grants, seq, works, room, certificate, lines_dropped, outbox };
+        Ok(site.metrics.text(&levels))
     })
     .await?;
     Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response())
@@ -187,6 +188,7 @@ impl Site {
         }
         warnings.extend(self.clock.strays().map(clock::strayed));
         warnings.extend(self.is_crowded().err());
+        warnings.extend(self.certificates.is_good().err());
         if let Some(why) = &*self.unsigned.lock().unwrap_or_else(PoisonError::into_inner) {
             warnings.push(format!(
                 "not everything is signed, so hosts do not hear of all that was granted: {why}; see `systemctl status jit-hub-signer`"

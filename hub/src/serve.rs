@@ -134,6 +134,7 @@ fn start(config: &Config, log: &Log) -> Result<(), HubError> {
         slack,
         outgoing: outgoing.into_iter().map(Arc::new).collect(),
         failed: Tries::telling(limits::FAILED_TRIES),
+        certificates: Arc::clone(&certificates),
         room: Mutex::default(),
         hosts_days: config.journal.hosts_days,
         allowance: Allowance::of(limits::HOST_JOURNAL, limits::HOST_JOURNAL_A_DAY),
@@ -400,7 +401,7 @@ async fn reload(house: &House, certificates: &Arc<Certificates>) {
 }
 
 /// Tells the log of what fails, once for as long as it does.
-fn tells_faults(log: &Log) -> impl Fn(&'static str, Result<(), String>) {
+pub fn tells_faults(log: &Log) -> impl Fn(&'static str, Result<(), String>) {
     let faults = Mutex::new(Faults::default());
     move |doing, outcome| {
         let mut faults = faults.lock().unwrap_or_else(PoisonError::into_inner);
@@ -410,6 +411,18 @@ fn tells_faults(log: &Log) -> impl Fn(&'static str, Result<(), String>) {
             _ => {}
         }
     }
+}
+
+/// Shows what the files of the certificate hold, where they changed, and tells of what is wrong with it.
+pub fn look_at_certificate(
+    certificates: &Certificates,
+    log: &Log,
+    told: &impl Fn(&'static str, Result<(), String>),
+) {
+    if certificates.is_changed() && certificates.reload().is_ok() {
+        log.put(Level::Notice, "the files of the certificate changed, and are shown now".to_owned());
+    }
+    told("looking at the certificate", certificates.is_good());
 }
 
 /// Keeps permits in line until the other end is dropped: a fleet's take longer than the watchdog waits for the ticks.
@@ -428,7 +441,7 @@ fn keep_permits(site: &Site, ended: &std::sync::mpsc::Receiver<()>) {
 fn tick(site: &Arc<Site>, certificates: &Certificates, ended: &std::sync::mpsc::Receiver<()>) {
     let told = tells_faults(&site.log);
     let (asked, begun) = (Arc::new(AtomicBool::new(false)), Instant::now());
-    let mut forgotten = begun;
+    let (mut forgotten, mut shown) = (begun, begun);
     let (mut said, mut looked, mut strayed) = (None, None::<Instant>, true);
     while ended.recv_timeout(limits::TICK) == Err(std::sync::mpsc::RecvTimeoutError::Timeout) {
         let now = site.clock.time();
@@ -473,6 +486,10 @@ fn tick(site: &Arc<Site>, certificates: &Certificates, ended: &std::sync::mpsc::
         }
         if certificates.is_old() {
             told("making a new certificate", certificates.reload().map_err(|why| why.to_string()));
+        }
+        if shown.elapsed() >= limits::CERTIFICATE_LOOK {
+            shown = Instant::now();
+            look_at_certificate(certificates, &site.log, &told);
         }
         if asked.swap(true, Ordering::Relaxed) {
             continue;

@@ -1,6 +1,7 @@
 //! What the door, the calls and the daemon share: one of each for the life of the process.
 
 use crate::address::Tries;
+use crate::certificate::Certificates;
 use crate::error::HubError;
 use crate::feed::Signing;
 use crate::inbox::Allowance;
@@ -51,6 +52,8 @@ pub struct Site {
     pub slack: Option<Arc<Slack>>,
     /// Tokens that opened nothing, by address.
     pub failed: Tries,
+    /// What it shows to whoever calls.
+    pub certificates: Arc<Certificates>,
     /// How full the database was when it was looked at last.
     pub room: Mutex<Option<Room>>,
     /// Days that records of hosts are kept.

@@ -2,21 +2,31 @@
 
 use crate::jitd::There;
 use crate::room::{Hub, text, until};
+use chrono::Datelike as _;
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use rustix::process::Signal;
 use std::path::Path;
 
 /// Writes a certificate for localhost by an authority of its own, and gives back that authority's.
 fn certify(folder: &Path) -> String {
+    certify_for(folder, 90)
+}
+
+/// The same that is good for so many days.
+fn certify_for(folder: &Path, days: i64) -> String {
     let key = KeyPair::generate().unwrap();
     let mut params = CertificateParams::new([]).unwrap();
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let authority = params.self_signed(&key).unwrap();
     let own = KeyPair::generate().unwrap();
-    let certificate = CertificateParams::new(["localhost".to_owned()])
-        .unwrap()
-        .signed_by(&own, &Issuer::new(params, key))
-        .unwrap();
+    let mut leaf = CertificateParams::new(["localhost".to_owned()]).unwrap();
+    let end = (crate::host::now() + chrono::TimeDelta::days(days)).date_naive();
+    leaf.not_after = rcgen::date_time_ymd(
+        end.year(),
+        u8::try_from(end.month()).unwrap(),
+        u8::try_from(end.day()).unwrap(),
+    );
+    let certificate = leaf.signed_by(&own, &Issuer::new(params, key)).unwrap();
     std::fs::write(folder.join("tls.key"), own.serialize_pem()).unwrap();
     std::fs::write(folder.join("tls.crt"), certificate.pem()).unwrap();
     authority.pem()
@@ -33,7 +43,6 @@ fn new_certificates_are_shown_after_a_hangup_and_broken_ones_never() {
     assert!(hub.connect(&first).is_ok() && hub.connect(&hub.ca()).is_err());
 
     let second = certify(files.path());
-    assert!(hub.connect(&first).is_ok() && hub.connect(&second).is_err(), "not before it is told");
     hub.signal(Signal::HUP);
     hub.says("has read its certificate anew");
     assert!(hub.connect(&second).is_ok() && hub.connect(&first).is_err());
@@ -44,6 +53,29 @@ fn new_certificates_are_shown_after_a_hangup_and_broken_ones_never() {
     let said = hub.says("reloading: ");
     assert!(said.ends_with("the certificate of before stays in use"), "{said}");
     assert!(hub.connect(&second).is_ok());
+}
+
+#[test]
+fn a_renewed_certificate_is_shown_by_itself_and_one_that_ends_soon_or_cannot_be_used_is_told_of() {
+    let files = tempfile::tempdir().unwrap();
+    let first = certify_for(files.path(), 13);
+    let tls = |name: &str| files.path().join(name).display().to_string();
+    let mut hub =
+        Hub::set_up(&format!("[tls]\ncertificate = '{}'\nkey = '{}'", tls("tls.crt"), tls("tls.key")));
+    hub.serve();
+    let warned = |ca: &str, words: &str| {
+        let client = api::Client::on_hub(&hub.url(), &hub.admin, Some(ca)).unwrap();
+        client.status().unwrap().warnings.iter().any(|warning| warning.contains(words))
+    };
+    assert!(warned(&first, "and then nobody and no host believes this hub: renew it"));
+    hub.logs("and then nobody and no host believes this hub");
+    let second = certify_for(files.path(), 60);
+    until("it shows the other one", || hub.connect(&second).is_ok());
+    assert!(hub.connect(&first).is_err() && !warned(&second, "renew it"));
+    hub.logs("the files of the certificate changed, and are shown now");
+    std::fs::write(tls("tls.key"), KeyPair::generate().unwrap().serialize_pem()).unwrap();
+    hub.logs("the certificate of before stays in use");
+    assert!(warned(&second, "the certificate of before stays in use"));
 }
 
 #[test]
