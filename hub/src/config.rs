@@ -291,13 +291,21 @@ impl Config {
 
     /// The text of a new file: the shipped one, for these names and this folder.
     pub fn text(names: &[String], state: &Path) -> String {
-        let mut text = String::new();
+        let is_elsewhere = state != Self::default().state;
+        let signer = Self::default().in_folder(state).signer;
+        let path = |key: &str, path: &Path| {
+            is_elsewhere.then(|| format!("{key} = {:?}", path.display().to_string()))
+        };
+        let (mut text, mut section) = (String::new(), "");
         for line in SHIPPED.lines() {
-            let set = match line.split_once(" = ") {
-                Some(("#names", _)) => Some(format!("names = {names:?}")),
-                Some(("#state", _)) if state != Self::default().state => {
-                    Some(format!("state = {:?}", state.display().to_string()))
-                }
+            if line.starts_with('[') {
+                section = line;
+            }
+            let set = match (section, line.split_once(" = ")) {
+                ("", Some(("#names", _))) => Some(format!("names = {names:?}")),
+                ("", Some(("#state", _))) => path("state", state),
+                ("[signer]", Some(("#state", _))) => path("state", &signer.state),
+                ("[signer]", Some(("#socket", _))) => path("socket", &signer.socket),
                 _ => None,
             };
             text.push_str(set.as_deref().unwrap_or(line));
@@ -306,10 +314,15 @@ impl Config {
         text
     }
 
-    /// The same in another folder, with all that is elsewhere by default in it.
+    /// The same in another folder, with the signer's folder and socket in it, where nothing else is said of them.
     pub fn in_folder(mut self, state: &Path) -> Self {
-        self.signer.state = state.join("signer");
-        self.signer.socket = state.join("signer.sock");
+        let default = Signer::default();
+        if self.signer.state == default.state {
+            self.signer.state = state.join("signer");
+        }
+        if self.signer.socket == default.socket {
+            self.signer.socket = state.join("signer.sock");
+        }
         self.state = state.into();
         self
     }
@@ -388,10 +401,21 @@ mod tests {
         let names = ["hub-1".to_owned(), "10.0.0.1".to_owned()];
         let made = parse(&Config::text(&names, Path::new("/srv/hub"))).unwrap();
         assert_eq!((made.names.as_slice(), made.state.as_path()), (&names[..], Path::new("/srv/hub")));
-        assert_eq!(
-            parse(&Config::text(&names, Path::new("/var/lib/jit-hub"))).unwrap().state,
-            Config::default().state
-        );
+        assert_eq!(made, made.clone().in_folder(Path::new("/srv/hub")), "it needs no --state from then on");
+        assert_eq!(made.signer.socket, Path::new("/srv/hub/signer.sock"));
+        let usual = parse(&Config::text(&names, Path::new("/var/lib/jit-hub"))).unwrap();
+        assert_eq!(usual, Config { names: names.into(), ..Config::default() });
+    }
+
+    #[test]
+    fn another_folder_moves_what_the_file_leaves_where_it_is_and_nothing_else() {
+        let folder = Path::new("/srv/hub");
+        let moved = parse("[signer]\nstate = \"/srv/signer\"\n").unwrap().in_folder(folder);
+        assert_eq!((moved.state.as_path(), moved.signer.state.as_path()), (folder, Path::new("/srv/signer")));
+        assert_eq!(moved.signer.socket, Path::new("/srv/hub/signer.sock"));
+        let moved = parse("[signer]\nsocket = \"/run/s.sock\"\n").unwrap().in_folder(folder);
+        assert_eq!(moved.signer.socket, Path::new("/run/s.sock"));
+        assert_eq!(moved.signer.state, Path::new("/srv/hub/signer"));
     }
 
     #[test]

@@ -60,7 +60,8 @@ struct Arguments {
     /// The configuration file.
     #[arg(long, value_name = "FILE", default_value = config::DEFAULT_PATH, global = true)]
     config: PathBuf,
-    /// Folder of the database and of the certificate authority, instead of the one in the configuration.
+    /// Folder of the database and of the certificate authority, instead of the one in the configuration. The signer's folder
+    /// and socket are in it too, unless the configuration sets them.
     #[arg(long, value_name = "FOLDER", global = true)]
     state: Option<PathBuf>,
     #[command(subcommand)]

@@ -213,6 +213,17 @@ fn init_makes_what_is_missing_and_says_what_to_type_next() {
     let config = std::fs::read_to_string(path("etc/hub.toml")).unwrap();
     assert!(config.contains("\nnames = [\"hub.example.org\"]\n"), "{config}");
     assert!(path("state/ca.crt").exists() && path("state/hub.db").exists());
+    // What was made where is in the file: nobody has to say it again.
+    let command = |arguments: &[&str]| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_jit-hub"));
+        command.args(arguments).arg("--config").arg(path("etc/hub.toml"));
+        command
+    };
+    let mut signer = command(&["signer"]).spawn().unwrap();
+    let answers = || command(&["keys", "status"]).output().unwrap().status.success();
+    crate::room::until("the signer answers where the file says", answers);
+    signer.kill().unwrap();
+    signer.wait().unwrap();
 }
 
 #[test]
