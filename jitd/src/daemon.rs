@@ -86,15 +86,25 @@ struct Daemon {
     /// The people and policy that requests and grants were brought in line with.
     looks: Mutex<Looks>,
     loss: Mutex<Loss>,
-    /// Records that went without the hub, and are not told of yet.
-    unseen: Mutex<Loss>,
+    unseen: Mutex<Unseen>,
     faults: Mutex<Faults>,
 }
 
-/// What was lost, and when it was told last.
+/// Lost log lines that are in the journal.
 #[derive(Default)]
 struct Loss {
+    lines: u64,
+    at: Option<Instant>,
+}
+
+/// Records that went without the hub.
+#[derive(Default)]
+struct Unseen {
+    /// The first record that was there at the last look, and the last that the hub had.
+    looked: Option<(u64, u64)>,
+    /// Those that are not told of yet.
     count: u64,
+    /// When some were told of last.
     at: Option<Instant>,
 }
 
@@ -406,9 +416,9 @@ impl Daemon {
         Ok(())
     }
 
-    /// Takes a round of old records away. Age counts only while the clock is confirmed: one that is ahead
+    /// Takes old records away, as many rounds as it takes where room is short. Age counts only while the clock is confirmed: one that is ahead
     /// would make everything old.
-    fn prune(&self) -> Result<usize, LedgerError> {
+    fn prune(&self) -> Result<(), LedgerError> {
         let (now, keep) = (self.site.clock.now(), self.site.config.load().journal.keep.delta());
         let source = &self.site.source;
         // Where nothing is told to the hub its journal stays here, and syslog has the witnesses.
@@ -427,41 +437,48 @@ impl Daemon {
             }
             None => self.site.log.witnessed(),
         };
-        let prune = store::Prune { witnessed, age, max_bytes: self.max_bytes };
-        let gone = self.site.ledger.prune(prune)?;
-        match uploaded {
-            Some(uploaded) if gone == 0 => self.prune_without_the_hub(uploaded),
-            _ => Ok(gone),
+        self.tell_unseen(uploaded)?;
+        let mut prune = store::Prune { witnessed, age, max_bytes: self.max_bytes };
+        if uploaded.is_some() && !self.site.ledger.prunable(&prune)? {
+            // Where room is short records go that the hub has not taken, and may never, as on a host that has none: one whose
+            // journal is full lets nobody in. The hub finds the gap.
+            prune = store::Prune { witnessed: self.site.log.witnessed(), age: None, ..prune };
         }
+        self.site.ledger.relieve_by(prune.clone());
+        for _ in 0..limits::PRUNE_ROUNDS {
+            let whole = self.site.ledger.prune(prune.clone())? as u64 >= store::limits::PRUNE;
+            let look = |connection: &rusqlite::Connection| store::is_short(connection, self.max_bytes);
+            if !whole || !self.site.ledger.read(look)? {
+                break;
+            }
+        }
+        Ok(())
     }
 
-    /// Where room is short records go that the hub has not taken, and may never, as on a host that has none: a host whose journal
-    /// is full lets nobody in. The hub finds the gap.
-    fn prune_without_the_hub(&self, uploaded: u64) -> Result<usize, LedgerError> {
-        let witnessed = self.site.log.witnessed();
-        let first = |connection: &rusqlite::Connection| store::first_seq(connection);
-        let before = self.site.ledger.read(first)?;
-        let gone =
-            self.site.ledger.prune(store::Prune { witnessed, age: None, max_bytes: self.max_bytes })?;
-        let unseen = (before + gone as u64).saturating_sub(before.max(uploaded + 1));
-        let mut lost = self.unseen.lock().unwrap_or_else(PoisonError::into_inner);
-        lost.count += unseen;
-        if lost.count > 0 && lost.at.is_none_or(|at| at.elapsed() >= limits::LOSS_EVERY) {
+    /// Tells of records that went since the last look, and that the hub had not taken by then.
+    fn tell_unseen(&self, uploaded: Option<u64>) -> Result<(), LedgerError> {
+        let first = self.site.ledger.read(|connection| store::first_seq(connection))?;
+        let mut unseen = self.unseen.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((before, had)) = unseen.looked {
+            unseen.count += first.saturating_sub(before.max(had + 1));
+        }
+        unseen.looked = uploaded.map(|uploaded| (first, uploaded));
+        if unseen.count > 0 && unseen.at.is_none_or(|at| at.elapsed() >= limits::LOSS_EVERY) {
             let what = format!(
                 "{} records went from the journal for want of room, and the hub never got them; syslog alone has them: see the lines on \
                  telling the hub in `journalctl -u jitd`, or raise [journal] max_bytes",
-                lost.count
+                unseen.count
             );
             self.site.log.put(Level::Warning, what);
-            *lost = Loss { count: 0, at: Some(Instant::now()) };
+            (unseen.count, unseen.at) = (0, Some(Instant::now()));
         }
-        Ok(gone)
+        Ok(())
     }
 
     /// Puts into the journal that log lines were dropped, of which there were so many since the daemon started.
     fn record_loss(&self, dropped: u64) {
         let mut told = self.loss.lock().unwrap_or_else(PoisonError::into_inner);
-        let new = dropped.saturating_sub(told.count);
+        let new = dropped.saturating_sub(told.lines);
         if new == 0 || told.at.is_some_and(|at| at.elapsed() < limits::LOSS_EVERY) {
             return;
         }
@@ -471,7 +488,7 @@ impl Daemon {
         told.at = Some(Instant::now());
         let detail = format!("{new} log lines were dropped; the journal has every record");
         match self.site.ledger.mark(Mark::LinesDropped, detail, self.site.clock.now().trusted) {
-            Ok(_) => told.count = dropped,
+            Ok(_) => told.lines = dropped,
             Err(why) => {
                 let line = format!("{new} log lines were dropped, which is not in the journal yet: {why}");
                 self.site.log.put(Level::Err, line);

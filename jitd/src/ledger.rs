@@ -392,9 +392,19 @@ impl Ledger {
         Ok(())
     }
 
+    /// Whether some records may go.
+    pub fn prunable(&self, prune: &store::Prune) -> Result<bool, LedgerError> {
+        Ok(self.read(|connection| store::prunable(connection, prune))?)
+    }
+
+    /// What may go before anything else is done, once there was no room.
+    pub fn relieve_by(&self, prune: store::Prune) {
+        self.writer.relieve_by(prune);
+    }
+
     /// Takes away some of the records that may go, if there are any.
     pub fn prune(&self, prune: store::Prune) -> Result<usize, LedgerError> {
-        if !self.read(|connection| store::prunable(connection, &prune))? {
+        if !self.prunable(&prune)? {
             return Ok(0);
         }
         self.append(limits::DESK_WAIT, move |entry| Ok(store::prune(entry.tx.connection(), &prune)?))

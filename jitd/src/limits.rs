@@ -253,6 +253,9 @@ pub const NOTHING_KEPT: chrono::TimeDelta = chrono::TimeDelta::days(7);
 /// Rounds of forgetting in a minute: 4096 of each, more than a thousand accounts can ask for.
 pub const FORGET_ROUNDS: usize = 16;
 
+/// Rounds of pruning in a second while room is short: 32,000 records, more than the disk takes new ones.
+pub const PRUNE_ROUNDS: usize = 32;
+
 /// Bytes of one file in `/proc`.
 pub const PROC: u64 = 64 * 1024;
 

@@ -40,6 +40,10 @@ pub const ROW: u64 = 150;
 /// Rows that one pruning takes away, so that it never holds a login up.
 pub const PRUNE: u64 = 1000;
 
+/// Rounds of pruning before the group that comes after one for which there was no room: a tenth of a second, and room for
+/// thousands of records.
+pub const RELIEF_ROUNDS: usize = 8;
+
 /// KiB of pages that the writer's connection keeps: the end of the journal and the upper pages of each index, to which
 /// it always comes back. What memory is filled from at a start is read once, and would stay as SQLite's 2 MiB.
 pub const WRITE_CACHE_KIB: i64 = 256;

@@ -8,14 +8,18 @@
 //! A commit that fails tells nobody that anything happened, and nobody knows what is on the disk. So
 //! the connection is dropped, and before the next group the database is opened anew, verified from its last
 //! checkpoint, and the observer rebuilds what it holds from what is really there.
+//!
+//! Where there was no room, what may go goes before the next group ([`Writer::relieve_by`]): jobs that come all the time would
+//! fail one group after the other, and what is to make room in them.
 
 use crate::file::File;
+use crate::rows::Prune;
 use crate::{Sql, StoreError, limits, rows};
 use journal::{Checkpoint, Head, Stamp};
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -110,11 +114,12 @@ pub type Stamps = Box<dyn Fn() -> Stamp + Send>;
 pub struct Writer<E> {
     queue: SyncSender<Message<E>>,
     works: Arc<AtomicBool>,
+    relief: Arc<Mutex<Option<Prune>>>,
 }
 
 impl<E> Clone for Writer<E> {
     fn clone(&self) -> Self {
-        Self { queue: self.queue.clone(), works: Arc::clone(&self.works) }
+        Self { queue: self.queue.clone(), works: Arc::clone(&self.works), relief: Arc::clone(&self.relief) }
     }
 }
 
@@ -164,23 +169,31 @@ impl<E: Send + 'static> Writer<E> {
     ) -> std::io::Result<(Self, JoinHandle<()>)> {
         let (queue, jobs) = sync_channel(limits::QUEUE);
         let works = Arc::new(AtomicBool::new(true));
+        let relief = Arc::default();
         let thread = Thread {
             engine,
             open: Some(open),
             stamps,
             observer,
             works: Arc::clone(&works),
+            relief: Arc::clone(&relief),
+            full: false,
             wait: limits::REOPEN.0,
             not_before: None,
             unchecked: 0,
         };
         let handle = std::thread::Builder::new().name("writer".into()).spawn(move || thread.run(&jobs))?;
-        Ok((Self { queue, works }, handle))
+        Ok((Self { queue, works, relief }, handle))
     }
 
     /// Whether the last group was committed.
     pub fn works(&self) -> bool {
         self.works.load(Ordering::Relaxed)
+    }
+
+    /// By what to make room once there is none, until it is told otherwise.
+    pub fn relieve_by(&self, prune: Prune) {
+        *self.relief.lock().unwrap_or_else(PoisonError::into_inner) = Some(prune);
     }
 
     /// Has `work` run in the next group. `done` is called on the writer thread with its result, after
@@ -252,6 +265,7 @@ pub struct Tx<'a, E> {
     events: &'a mut Vec<E>,
     stamps: &'a Stamps,
     end_group: &'a mut bool,
+    full: &'a mut bool,
 }
 
 impl<E> Tx<'_, E> {
@@ -262,7 +276,9 @@ impl<E> Tx<'_, E> {
 
     /// Appends a record to the journal and says its place.
     pub fn record(&mut self, body: String) -> Result<u64, StoreError> {
-        *self.head = rows::append(self.opened.sql(), *self.head, (self.stamps)(), body)?;
+        let appended = rows::append(self.opened.sql(), *self.head, (self.stamps)(), body);
+        *self.full |= matches!(appended, Err(StoreError::Full(_)));
+        *self.head = appended?;
         Ok(self.head.seq)
     }
 
@@ -318,6 +334,9 @@ struct Thread<G: Engine, O> {
     stamps: Stamps,
     observer: O,
     works: Arc<AtomicBool>,
+    relief: Arc<Mutex<Option<Prune>>>,
+    /// There was no room, and none was made since.
+    full: bool,
     wait: Duration,
     not_before: Option<Instant>,
     unchecked: i64,
@@ -346,6 +365,7 @@ impl<G: Engine, O> Thread<G, O> {
             // A job that ended its group leaves the queue as it is; the loop comes back for the rest.
             if let Err((why, prepared)) = self.group(&mut next, jobs) {
                 self.works.store(false, Ordering::Relaxed);
+                self.full |= matches!(why, StoreError::Full(_));
                 self.observer.failed(&why);
                 self.open = None;
                 self.not_before = Some(Instant::now() + self.wait);
@@ -373,7 +393,7 @@ impl<G: Engine, O> Thread<G, O> {
     where
         O: Observer<E>,
     {
-        self.reopen::<E>().map_err(|why| (why, Vec::new()))?;
+        self.reopen::<E>().and_then(|()| self.relieve()).map_err(|why| (why, Vec::new()))?;
         let Some((opened, head)) = &mut self.open else {
             return Err((StoreError::Closed, Vec::new()));
         };
@@ -396,8 +416,14 @@ impl<G: Engine, O> Thread<G, O> {
                 *next = Some(job);
                 return Err((why, prepared));
             }
-            let mut tx =
-                Tx { opened, head, events: &mut events, stamps: &self.stamps, end_group: &mut end_group };
+            let mut tx = Tx {
+                opened,
+                head,
+                events: &mut events,
+                stamps: &self.stamps,
+                end_group: &mut end_group,
+                full: &mut self.full,
+            };
             let done = job(Ok(&mut tx));
             let keep = done.keep;
             prepared.push(done);
@@ -435,6 +461,22 @@ impl<G: Engine, O> Thread<G, O> {
         if let Some(checkpoint) = checkpoint {
             self.observer.checkpoint(checkpoint);
         }
+        Ok(())
+    }
+
+    /// Makes room where there was none, in transactions of its own.
+    fn relieve(&mut self) -> Result<(), StoreError> {
+        let (true, Some((opened, head))) = (self.full, &mut self.open) else { return Ok(()) };
+        let prune = self.relief.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        for prune in std::iter::repeat_n(prune, limits::RELIEF_ROUNDS).flatten() {
+            *head = opened.begin(*head)?;
+            let gone = rows::prune(opened.sql(), &prune)?;
+            opened.commit(*head)?;
+            if (gone as u64) < limits::PRUNE {
+                break;
+            }
+        }
+        self.full = false;
         Ok(())
     }
 

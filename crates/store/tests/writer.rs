@@ -471,6 +471,28 @@ fn the_journal_keeps_a_part_of_the_room_where_other_rows_fill_it() {
 }
 
 #[test]
+fn where_there_was_no_room_what_may_go_goes_before_the_next_group() {
+    let folder = tempfile::tempdir().unwrap();
+    let small = Options { max_bytes: 2000 * 4096, ..options(folder.path()) };
+    let (writer, heard) = start(small.clone());
+    let body = "x".repeat(3000);
+    let full = (0..10_000).find_map(|_| append(&writer, &body).err()).unwrap();
+    assert!(matches!(full, StoreError::Full(_)), "{full}");
+    let witnessed =
+        heard.all().iter().rev().find_map(|event| event.strip_prefix("checkpoint ")?.parse().ok());
+    writer.relieve_by(Prune { witnessed: witnessed.unwrap(), age: None, max_bytes: small.max_bytes });
+    // Nobody but who wants to write comes by.
+    let since = std::time::Instant::now();
+    while append(&writer, &body).is_err() {
+        assert!(since.elapsed() < WAIT, "no room is made");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let reader = store::read_only(&small.path).unwrap();
+    assert!(store::used_bytes(&reader).unwrap() <= small.max_bytes / 8 * 5 + 4096);
+    assert!(left(&small)[0] > 1);
+}
+
+#[test]
 fn a_beat_is_a_sign_of_life_and_never_a_write() {
     let folder = tempfile::tempdir().unwrap();
     let (writer, heard) = start(options(folder.path()));
