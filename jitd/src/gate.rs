@@ -156,7 +156,9 @@ impl Gate {
         };
         if asked.question.service.switches() {
             // A pinned grant goes by where the login came from that sudo is run in.
-            asked.question.address = self.login_around(&asked).and_then(|session| session.address);
+            let around = self.login_around(&asked);
+            asked.question.inside = self.site.memory.grants_around(around.as_ref().map(|around| around.id));
+            asked.question.address = around.and_then(|session| session.address);
         } else if asked.frame.phase == frame::Phase::Open && asked.question.address.is_none() {
             asked.comes_from(self.clients().of(asked.caller, &asked.question.subject, kernel::since_boot()));
         }
@@ -517,6 +519,7 @@ impl Asked {
             target: known.then(|| target.clone()),
             phase,
             address,
+            inside: Vec::new(),
         };
         Ok((question, target, rhost, text(&frame.tty)))
     }

@@ -60,19 +60,14 @@ pub struct Carried {
 impl Memory {
     /// What was loaded from the store.
     pub fn new(view: View, claims: HashMap<GrantId, Claim>, sessions: Vec<Session>, seq: u64) -> Self {
-        let memory = Self {
-            held: RwLock::new(Held {
-                view,
-                local: Local { claims, ..Local::default() },
-                sessions: HashMap::new(),
-                seq,
-            }),
-            wake: OnceLock::new(),
-        };
-        for session in sessions {
-            memory.apply(Changed::Session(Box::new(session)));
+        let local = Local { claims, ..Local::default() };
+        let sessions = sessions.into_iter().map(|session| (session.id, Arc::new(session))).collect();
+        let mut held = Held { view, local, sessions, seq };
+        let counting: Vec<GrantId> = held.counting().collect();
+        for grant in counting {
+            *held.local.sessions.entry(grant).or_insert(0) += 1;
         }
-        memory
+        Self { held: RwLock::new(held), wake: OnceLock::new() }
     }
 
     /// Has `wake` told from now on when a session, a grant or a first use has changed.
@@ -184,6 +179,11 @@ impl Memory {
         self.read(|held| held.sessions.values().find(|session| is(session)).cloned())
     }
 
+    /// Grants of the open sessions that this one is or is inside of.
+    pub fn grants_around(&self, session: Option<SessionId>) -> Vec<GrantId> {
+        self.read(|held| held.around(session).filter_map(Session::counts_for).collect())
+    }
+
     /// Every session of which something is left, with what carries it.
     pub fn carried(&self) -> Vec<Carried> {
         self.read(|held| {
@@ -247,17 +247,30 @@ impl Held {
         self.view.put(grant);
     }
 
-    /// A session counts for another grant than before, or for none.
+    /// A session counts for another grant than before, or for none. What is inside of it may count from now on, or no more.
     fn count(&mut self, before: Option<GrantId>, after: Option<GrantId>) {
         if before == after {
             return;
         }
-        if let Some(count) = before.and_then(|grant| self.local.sessions.get_mut(&grant)) {
-            *count = count.saturating_sub(1);
+        for grant in [before, after].into_iter().flatten() {
+            let count = self.counting().filter(|counts| *counts == grant).count();
+            self.local.sessions.insert(grant, u32::try_from(count).unwrap_or(u32::MAX));
         }
-        if let Some(grant) = after {
-            *self.local.sessions.entry(grant).or_insert(0) += 1;
-        }
+    }
+
+    /// For each session that counts the grant for which it does: not for one by which a session around it is open.
+    fn counting(&self) -> impl Iterator<Item = GrantId> {
+        self.sessions.values().filter_map(|session| {
+            let grant = session.counts_for()?;
+            let is_part = self.around(session.inside).any(|outer| outer.counts_for() == Some(grant));
+            (!is_part).then_some(grant)
+        })
+    }
+
+    /// This session, the one around it, and so on outwards.
+    fn around(&self, session: Option<SessionId>) -> impl Iterator<Item = &Session> {
+        let find = |id: Option<SessionId>| self.sessions.get(&id?).map(|session| &**session);
+        std::iter::successors(find(session), move |session| find(session.inside))
     }
 }
 
@@ -316,6 +329,26 @@ mod tests {
             memory.apply(Changed::Gone(SessionId::from_random(n)));
         }
         assert_eq!((counts(&memory), memory.carried().len()), ([0, 0], 0));
+    }
+
+    #[test]
+    fn a_sudo_counts_with_the_login_around_it_and_by_itself_where_that_is_closed_or_of_another_grant() {
+        let inside = |n, outer| Session { inside: Some(SessionId::from_random(outer)), ..session(n) };
+        let of = |n, session| Session { grant: Some(GrantId::from_random(n)), ..session };
+        // A login, an su in it by another grant, and a sudo in that by the first.
+        let memory = memory(vec![session(1), of(2, inside(2, 1)), inside(3, 2)]);
+        let counts = |memory: &Memory| {
+            memory.read(|held| [1, 2].map(|n| held.local.sessions.get(&GrantId::from_random(n)).copied()))
+        };
+        assert_eq!(counts(&memory), [Some(1), Some(1)]);
+        let grants = |n: u64| memory.grants_around(Some(SessionId::from_random(n)));
+        assert_eq!((grants(3).len(), grants(1)), (3, vec![GrantId::from_random(1)]));
+        let put = |session| memory.apply(Changed::Session(Box::new(session)));
+        put(inside(4, 1));
+        assert_eq!(counts(&memory), [Some(1), Some(1)], "another sudo");
+        put(Session { closed: Some(access::Time::UNIX_EPOCH), ..session(1) });
+        assert_eq!(counts(&memory), [Some(2), Some(1)], "both go on without it");
+        assert_eq!(grants(1), []);
     }
 
     #[test]

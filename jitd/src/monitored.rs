@@ -178,6 +178,7 @@ impl Site {
             target: target.clone(),
             phase: Phase::Auth,
             address: None,
+            inside: Vec::new(),
         };
         let covered = self.memory.decide(&question, self.clock.now()).allows();
         // Over ssh nobody becomes anybody: a login that is nobody's own is asked for by its name.

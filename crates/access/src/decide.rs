@@ -167,7 +167,8 @@ fn fit(
         return Fit::WrongSource;
     }
     let carried = local.sessions.get(&grant.id).copied().unwrap_or(0);
-    if grant.sessions.is_some_and(|most| carried >= most) {
+    let is_part = question.inside.contains(&grant.id);
+    if grant.sessions.is_some_and(|most| carried >= most && !is_part) {
         return Fit::TooManySessions;
     }
     Fit::Carries

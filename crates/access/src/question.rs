@@ -1,6 +1,6 @@
 //! One PAM call, parsed.
 
-use crate::{Login, Service, Time};
+use crate::{GrantId, Login, Service, Time};
 use std::net::IpAddr;
 
 /// What the gate is asked.
@@ -17,6 +17,8 @@ pub struct Question {
     pub phase: Phase,
     /// The client's address as sshd tells it, where there is a client.
     pub address: Option<IpAddr>,
+    /// Grants of the open sessions that this is asked in: what opens inside of a session is part of it, also by their count.
+    pub inside: Vec<GrantId>,
 }
 
 /// The PAM call that asks.

@@ -60,7 +60,7 @@ fn ask(subject: &str, door: &str, phase: Phase) -> Question {
         ("sudo", _) => None,
         _ => Some(login(subject)),
     };
-    Question { subject: login(subject), service: service(door), target, phase, address: None }
+    Question { subject: login(subject), service: service(door), target, phase, address: None, inside: vec![] }
 }
 
 fn view(grants: &[Grant]) -> View {
@@ -102,7 +102,7 @@ fn carries(grant: &Grant, local: &Local, question: &Question, now: Now) -> bool 
     };
     let pinned = grant.source.is_none_or(within);
     let carried = local.sessions.get(&grant.id).copied().unwrap_or(0);
-    let room = grant.sessions.is_none_or(|most| carried < most);
+    let room = grant.sessions.is_none_or(|most| carried < most) || question.inside.contains(&grant.id);
     here && door && who && grant.ended.is_none() && started && now.latest < ends && pinned && room
 }
 
@@ -339,9 +339,11 @@ fn any_question() -> impl Strategy<Value = Question> {
         prop::sample::select(vec!["ssh", "sudo", "su"]),
         phase,
         any::<bool>(),
+        prop::collection::vec((0u64..6).prop_map(GrantId::from_random), 0..2),
     )
-        .prop_map(|(subject, door, phase, addressed)| Question {
+        .prop_map(|(subject, door, phase, addressed, inside)| Question {
             address: addressed.then(|| "203.0.113.5".parse().unwrap()),
+            inside,
             ..ask(subject, door, phase)
         })
 }
@@ -651,4 +653,25 @@ fn a_grant_says_how_often_it_was_extended_once_it_was() {
         let again: Grant = serde_json::from_str(&text(extended)).unwrap();
         assert_eq!(again, Grant { extended, ..grant.clone() });
     }
+}
+
+#[test]
+fn a_sudo_inside_of_a_session_of_the_same_grant_is_no_further_one() {
+    let one = Grant { sessions: Some(1), ..grant(1) };
+    let view = view(std::slice::from_ref(&one));
+    let mut local = Local { enrolled: true, ..Local::default() };
+    local.sessions.insert(one.id, 1);
+    let now = Now::exactly(at(101));
+    let reason = |door, inside: &[GrantId]| {
+        let question = Question { inside: inside.to_vec(), ..ask("alice", door, Phase::Account) };
+        decide(&view, &local, &question, now).reason
+    };
+    assert_eq!(reason("sudo", &[one.id]), Reason::Granted);
+    assert_eq!(reason("sudo", &[]), Reason::TooManySessions, "from elsewhere it is one");
+    assert_eq!(
+        reason("sudo", &[GrantId::from_random(9)]),
+        Reason::TooManySessions,
+        "in a session of another grant too"
+    );
+    assert_eq!(reason("ssh", &[]), Reason::TooManySessions);
 }

@@ -40,6 +40,7 @@ fn words(reason: Reason, change: impl FnOnce(&mut Grant), door: &str) -> String 
         target: None,
         phase: Phase::Account,
         address: None,
+        inside: Vec::new(),
     };
     let ends = Some(grant.window.latest_end());
     let bare = matches!(reason, Reason::NoGrant | Reason::NotEnrolled | Reason::Approver | Reason::Exempt);

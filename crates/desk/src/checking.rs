@@ -37,6 +37,7 @@ impl<S: Store> Desk<S> {
             target: query.run_as.clone().or_else(root),
             phase: Phase::Auth,
             address: None,
+            inside: Vec::new(),
         };
         let now = match query.at {
             Some(at) => Now { trusted: at, latest: at, ..self.clock.now() },

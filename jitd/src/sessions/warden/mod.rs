@@ -12,7 +12,7 @@ use super::chase::chase;
 use super::ending::{Ending, TO_OPENER};
 use super::fate::{Fate, Over, fate};
 use super::{terminal, warning};
-use crate::memory::Carried;
+use crate::memory::{Carried, Memory};
 use crate::process::{self, NO_SESSION, Process};
 use crate::site::Site;
 use crate::{ledger::LedgerError, limits};
@@ -249,7 +249,9 @@ impl Warden {
         let mut covered = Due::new();
         for Carried { session, .. } in all {
             let may = due.get(&session.id).is_some_and(|(over, _)| over.cause != EndCause::Asked);
-            if may && carrier(&self.site.memory.decide(&question_of(session), now)).is_some() {
+            if may
+                && carrier(&self.site.memory.decide(&question_of(session, &self.site.memory), now)).is_some()
+            {
                 covered.extend(due.remove_entry(&session.id));
             }
         }
@@ -287,7 +289,8 @@ impl Warden {
     }
 
     fn goes_on(&self, session: &Session) -> Result<(), LedgerError> {
-        let (clock, id, question) = (Arc::clone(&self.site.clock), session.id, question_of(session));
+        let (clock, id) = (Arc::clone(&self.site.clock), session.id);
+        let question = question_of(session, &self.site.memory);
         self.site.ledger.append(limits::MOVE_WAIT, move |entry| {
             let now = clock.now();
             let decision = entry.memory().decide(&question, now);
@@ -564,13 +567,14 @@ fn carrier(decision: &Decision) -> Option<GrantId> {
 }
 
 /// What the gate would be asked if the session opened now.
-fn question_of(session: &Session) -> Question {
+fn question_of(session: &Session, memory: &Memory) -> Question {
     Question {
         subject: session.subject.clone(),
         service: session.service.clone(),
         target: Some(session.target.clone()),
         phase: Phase::Open,
         address: session.address,
+        inside: memory.grants_around(session.inside),
     }
 }
 
@@ -648,9 +652,10 @@ mod tests {
         view.put(grant(10));
         view.put(first_use);
         let mut local = Local { enrolled: true, ..Local::default() };
-        let carrier = |view: &View, local: &Local| {
-            carrier(&decide(view, local, &question_of(&session(1)), Now::exactly(at(20))))
-        };
+        let empty = Memory::new(View::of(HostName::parse("web-1").unwrap()), HashMap::new(), Vec::new(), 0);
+        let question = question_of(&session(1), &empty);
+        let carrier =
+            |view: &View, local: &Local| carrier(&decide(view, local, &question, Now::exactly(at(20))));
         assert_eq!(carrier(&view, &local), None, "nobody need be there");
         local.claims.insert(GrantId::from_random(2), Claim { started: at(5), ends: at(105) });
         assert_eq!(carrier(&view, &local), Some(GrantId::from_random(2)));
