@@ -3,16 +3,32 @@
 use crate::clock::Kept;
 use access::{Grant, GrantId, SessionId, Time};
 use api::Session;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use store::{Sql, StoreError};
 
 /// The key of `meta` that holds [`Kept`].
 pub const CLOCK: &str = "clock";
 
+/// A row's body as this release writes it; `what` is what errors call it.
+pub fn json(what: &str, value: &impl Serialize) -> Result<String, StoreError> {
+    serde_json::to_string(value)
+        .map_err(|why| StoreError::Unreadable(format!("{what} cannot be written down: {why}")))
+}
+
+/// What a row's body says.
+pub fn read<T: DeserializeOwned>(what: &str, body: &str) -> Result<T, StoreError> {
+    serde_json::from_str(body).map_err(|why| {
+        StoreError::Unreadable(format!(
+            "{what} cannot be read: {why}. Where a newer release wrote it, install that again; else run `jitd repair`"
+        ))
+    })
+}
+
 /// A grant as it is kept.
 pub fn grant(connection: &dyn Sql, id: GrantId) -> Result<Option<Grant>, StoreError> {
     let body: Option<String> = connection.row("SELECT body FROM grants WHERE id = ?1", &[&id.bits()])?;
-    let wrong = |why| StoreError::Full(format!("the row of grant {id} cannot be read: {why}"));
-    body.map(|body| serde_json::from_str(&body).map_err(wrong)).transpose()
+    body.map(|body| read(&format!("grant {id}"), &body)).transpose()
 }
 
 /// A grant that this host must not go by any more.
@@ -61,7 +77,7 @@ pub fn change_session(
 }
 
 fn put_session(connection: &dyn Sql, session: &Session, seq: u64) -> Result<(), StoreError> {
-    let body = serde_json::to_string(session).map_err(|why| StoreError::Full(why.to_string()))?;
+    let body = json("a session", session)?;
     let (grant, closed) = (session.grant.map(GrantId::bits), session.closed.is_some());
     connection.execute(
         "INSERT INTO session (id, grant_id, closed, body, seq) VALUES (?1, ?2, ?3, ?4, ?5) \
@@ -93,7 +109,7 @@ fn end_use(connection: &dyn Sql, grant: GrantId, at: Time) -> Result<(), StoreEr
 }
 
 fn read_session(body: &str) -> Result<Session, StoreError> {
-    serde_json::from_str(body).map_err(|why| StoreError::Full(format!("a session cannot be read: {why}")))
+    read("a session", body)
 }
 
 /// Every session of which something is left.
@@ -105,9 +121,5 @@ pub fn sessions(connection: &dyn Sql) -> Result<Vec<Session>, StoreError> {
 /// What was kept of the clock.
 pub fn clock(connection: &dyn Sql) -> Result<Option<Kept>, StoreError> {
     let kept = store::meta(connection, CLOCK)?;
-    kept.map(|kept| {
-        serde_json::from_str(&kept)
-            .map_err(|why| StoreError::Full(format!("the clock's row cannot be read: {why}")))
-    })
-    .transpose()
+    kept.map(|kept| read("what was kept of the clock", &kept)).transpose()
 }

@@ -1,8 +1,9 @@
 //! Rows of what was asked here and the hub is to hear of, in the order in which it was asked.
 
+use crate::rows;
 use access::{Login, RequestId, Time};
 use api::{HostAnswer, HostAsk};
-use store::{Bind, Sql, StoreError};
+use store::{Bind, FromRow as _, Sql, StoreError};
 
 /// What was asked.
 #[derive(Clone, Debug)]
@@ -15,18 +16,15 @@ pub struct Kept {
     pub answer: Option<HostAnswer>,
 }
 
-fn unreadable(why: &dyn std::fmt::Display) -> StoreError {
-    StoreError::Full(format!("what was asked here cannot be kept or read: {why}"))
-}
+const WHAT: &str = "what was asked here";
 
 const ROW: &str = "SELECT body, until_ms, answer FROM ask";
 
 fn read((body, until, answer): (String, i64, Option<String>)) -> Result<Kept, StoreError> {
-    let answer = answer.map(|answer| serde_json::from_str(&answer)).transpose();
     Ok(Kept {
-        ask: serde_json::from_str(&body).map_err(|why| unreadable(&why))?,
+        ask: rows::read(WHAT, &body)?,
         until: Time::from_timestamp_millis(until).unwrap_or_default(),
-        answer: answer.map_err(|why| unreadable(&why))?,
+        answer: answer.map(|answer| rows::read(WHAT, &answer)).transpose()?,
     })
 }
 
@@ -36,7 +34,7 @@ fn one(connection: &dyn Sql, sql: &str, values: &[&dyn Bind]) -> Result<Option<K
 
 /// Keeps what was asked, after its record.
 pub fn put(connection: &dyn Sql, ask: &HostAsk, key: Option<&str>, until: Time) -> Result<(), StoreError> {
-    let body = serde_json::to_string(ask).map_err(|why| unreadable(&why))?;
+    let body = rows::json(WHAT, ask)?;
     connection.execute(
         "INSERT INTO ask (id, login, key, body, until_ms) VALUES (?1, ?2, ?3, ?4, ?5)",
         &[&ask.id.bits(), &ask.login.as_str(), &key, &body, &until.timestamp_millis()],
@@ -54,20 +52,36 @@ pub fn find(connection: &dyn Sql, id: RequestId) -> Result<Option<Kept>, StoreEr
     one(connection, "WHERE id = ?1", &[&id.bits()])
 }
 
-/// What waits longest for the hub.
-pub fn next(connection: &dyn Sql) -> Result<Option<Kept>, StoreError> {
-    one(connection, "WHERE answer IS NULL ORDER BY n LIMIT 1", &[])
+/// What waits longest for the hub. `passed` hears of what cannot be read: nothing waits for that.
+pub fn next(
+    connection: &dyn Sql,
+    passed: &mut dyn FnMut(RequestId, &StoreError),
+) -> Result<Option<Kept>, StoreError> {
+    let mut next = None;
+    let sql = "SELECT id, body, until_ms, answer FROM ask WHERE answer IS NULL ORDER BY n";
+    connection.query(sql, &[], &mut |row| {
+        let kept = <(u64, String, i64, Option<String>)>::from_row(row);
+        let kept = kept.map(|(id, body, until, answer)| (id, read((body, until, answer))));
+        match kept {
+            Ok((_, Ok(kept))) => next = Some(Ok(kept)),
+            Ok((id, Err(why))) => passed(RequestId::from_random(id), &why),
+            Err(why) => next = Some(Err(why)),
+        }
+        next.is_none()
+    })?;
+    next.transpose()
 }
 
-/// All of this login's that waits for the hub, oldest first.
+/// All of this login's that waits for the hub and can be read, oldest first.
 pub fn waiting(connection: &dyn Sql, login: &Login) -> Result<Vec<Kept>, StoreError> {
     let sql = format!("{ROW} WHERE answer IS NULL AND login = ?1 ORDER BY n");
-    connection.rows(&sql, &[&login.as_str()])?.into_iter().map(read).collect()
+    Ok(connection.rows(&sql, &[&login.as_str()])?.into_iter().filter_map(|row| read(row).ok()).collect())
 }
 
-/// All of this login's that is kept, answered or not.
+/// All of this login's that is kept and can be read, answered or not.
 pub fn of(connection: &dyn Sql, login: &Login) -> Result<Vec<Kept>, StoreError> {
-    connection.rows(&format!("{ROW} WHERE login = ?1"), &[&login.as_str()])?.into_iter().map(read).collect()
+    let rows = connection.rows(&format!("{ROW} WHERE login = ?1"), &[&login.as_str()])?;
+    Ok(rows.into_iter().filter_map(|row| read(row).ok()).collect())
 }
 
 /// How many wait for the hub.
@@ -84,7 +98,7 @@ pub fn answered(
     at: Time,
     old: Time,
 ) -> Result<(), StoreError> {
-    let answer = serde_json::to_string(answer).map_err(|why| unreadable(&why))?;
+    let answer = rows::json(WHAT, answer)?;
     connection.execute(
         "UPDATE ask SET answer = ?2, answered_ms = ?3 WHERE id = ?1",
         &[&id.bits(), &answer, &at.timestamp_millis()],
@@ -96,4 +110,44 @@ pub fn answered(
 /// What the hub will not hear of any more. Whether it was there and waited.
 pub fn forget(connection: &dyn Sql, id: RequestId) -> Result<bool, StoreError> {
     Ok(connection.execute("DELETE FROM ask WHERE id = ?1 AND answer IS NULL", &[&id.bits()])? == 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use access::Text;
+    use api::{HostKnock, HostWish};
+
+    fn ask(n: u64) -> HostAsk {
+        let service = access::Service::parse("ssh").unwrap();
+        let knock = HostKnock { service, run_as: None, reason: Text::parse("x").unwrap() };
+        HostAsk {
+            id: RequestId::from_random(n),
+            login: Login::parse("alice").unwrap(),
+            source: None,
+            asked_at: Time::UNIX_EPOCH,
+            wish: HostWish::Login(knock),
+        }
+    }
+
+    #[test]
+    fn one_that_cannot_be_read_is_passed_over_and_the_others_go() {
+        let folder = tempfile::tempdir().unwrap();
+        let tables = include_str!("../tables.sql");
+        let options = store::Options { path: folder.path().join("x.db"), max_bytes: 64 << 20, tables };
+        let stamp = journal::Stamp { boot: "b".into(), wall_ms: 1, boot_ms: 1 };
+        let file = store::File::open(options, |_| (stamp, "{}".into())).unwrap();
+        let connection = file.connection();
+        for n in 1..=3 {
+            put(connection, &ask(n), None, Time::MAX_UTC).unwrap();
+        }
+        connection.execute("UPDATE ask SET body = '{\"of\": \"tomorrow\"}' WHERE id = 1", []).unwrap();
+        let mut told = Vec::new();
+        let kept = next(connection, &mut |id, why| told.push((id, why.to_string()))).unwrap().unwrap();
+        assert_eq!(kept.ask.id, RequestId::from_random(2));
+        let [(id, why)] = told.as_slice() else { panic!("{told:?}") };
+        assert_eq!(*id, RequestId::from_random(1));
+        assert!(why.contains("cannot be read") && why.contains("install that again"), "{why}");
+        assert_eq!(waiting(connection, &kept.ask.login).unwrap().len(), 2);
+    }
 }

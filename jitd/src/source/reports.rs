@@ -6,13 +6,14 @@ use super::outbox::{self, Kept};
 use crate::ledger::LedgerError;
 use crate::limits;
 use crate::site::Site;
-use access::{GrantId, Text};
+use access::{GrantId, RequestId, Text};
 use api::{
     HostAnswer, HostAsk, HostState, HostWish, JournalHas, JournalPart, Mark, MarkRecord, OpenSessions,
     Record, SessionView,
 };
 use journal::{LogId, Row};
 use loglines::{Faults, Level, Tells};
+use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, sync_channel};
@@ -37,6 +38,7 @@ pub fn start(site: &Arc<Site>) -> std::io::Result<()> {
                 sessions: None,
                 state: None,
                 journal: None,
+                passed: HashSet::new(),
             };
             // What no release should stumble over must not end the telling, and not the deciding either.
             if catch_unwind(AssertUnwindSafe(|| reports.run(&woken))).is_err() {
@@ -62,6 +64,8 @@ struct Reports {
     state: Option<(Option<(Era, u64)>, Instant)>,
     /// When the journal was told last.
     journal: Option<Instant>,
+    /// What was asked, cannot be read, and was told of.
+    passed: HashSet<RequestId>,
 }
 
 /// Why the hub could not be told.
@@ -176,11 +180,21 @@ impl Reports {
         Ok(voice.say(what, body, within)?)
     }
 
+    /// What waits longest. What cannot be read is told once.
+    fn next(&mut self) -> Result<Option<Kept>, Untold> {
+        let Self { site, passed, .. } = self;
+        let mut pass = |id, why: &StoreError| {
+            if passed.insert(id) {
+                site.log
+                    .put(Level::Err, format!("request {id} is not sent to the hub, and others are: {why}"));
+            }
+        };
+        Ok(site.ledger.read(|connection| outbox::next(connection, &mut pass))?)
+    }
+
     /// What was asked, in its order.
-    fn asks(&self) -> Result<(), Untold> {
-        while let Some(Kept { ask, until, .. }) =
-            self.site.ledger.read(|connection| outbox::next(connection))?
-        {
+    fn asks(&mut self) -> Result<(), Untold> {
+        while let Some(Kept { ask, until, .. }) = self.next()? {
             if self.site.clock.now().trusted >= until {
                 let why = "it waited too long for the hub";
                 self.site.forget_ask(ask.id, why).map_err(|why| LedgerError::Unwritable(why.to_string()))?;

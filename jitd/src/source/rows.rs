@@ -1,21 +1,20 @@
 //! Rows of what is known from the hub.
 
 use super::Enrolment;
+use crate::rows;
 use access::{Grant, GrantId, Time};
 use std::collections::{BTreeMap, HashSet};
 use store::{Sql, StoreError};
 use sync::{Known, KnownPermit, Served, State};
 
-fn json(value: &impl serde::Serialize) -> Result<String, StoreError> {
-    serde_json::to_string(value).map_err(|why| unusable(&why))
-}
+const WHAT: &str = "what is known from the hub";
 
-fn unusable(why: &dyn std::fmt::Display) -> StoreError {
-    StoreError::Full(format!("what is known from the hub cannot be kept or read: {why}"))
+fn json(value: &impl serde::Serialize) -> Result<String, StoreError> {
+    rows::json(WHAT, value)
 }
 
 fn read<T: serde::de::DeserializeOwned>(body: &str) -> Result<T, StoreError> {
-    serde_json::from_str(body).map_err(|why| unusable(&why))
+    rows::read(WHAT, body)
 }
 
 /// The key of `meta` that says whose `served` and `known` are.
