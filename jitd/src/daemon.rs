@@ -8,7 +8,7 @@ use crate::gate::Gate;
 use crate::ledger::{self, Keeper, Ledger, LedgerError};
 use crate::looks::Looks;
 use crate::memory::Changed;
-use crate::policy::Policies;
+use crate::policy::{Fresh, Policies};
 use crate::sessions::{Left, Warden};
 use crate::site::Site;
 use crate::source::{Outward, Source, follow};
@@ -161,13 +161,15 @@ fn start(
     let state = config.state.clone();
     let config = Arc::new(ArcSwap::from_pointee(config));
     let policies = Arc::new(policies(&host, &config, &accounts, &reader()?, log)?);
-    let desk = |reader, wait| {
-        let (store, policies) = (SqlStore::new(writer.clone(), reader, wait), Arc::clone(&policies));
-        Arc::new(Desk::new(store, policies, Arc::<Clock>::clone(&clock), host.clone()))
+    policies.watch().map_err(os("starting the schedules' thread"))?;
+    let desk = |reader, wait, worlds: Arc<dyn desk::Worlds>| {
+        let store = SqlStore::new(writer.clone(), reader, wait);
+        Arc::new(Desk::new(store, worlds, Arc::<Clock>::clone(&clock), host.clone()))
     };
-    let hasty = desk(reader()?, limits::LOGIN_REQUEST_WAIT);
-    let chores = desk(reader()?, limits::DESK_WAIT);
-    let desk = desk(store::read_lists(&options.path)?, limits::DESK_WAIT);
+    let hasty = desk(reader()?, limits::LOGIN_REQUEST_WAIT, Arc::<Policies>::clone(&policies));
+    let chores = desk(reader()?, limits::DESK_WAIT, Arc::<Policies>::clone(&policies));
+    let fresh = Arc::new(Fresh(Arc::clone(&policies)));
+    let desk = desk(store::read_lists(&options.path)?, limits::DESK_WAIT, fresh);
     if policies.is_readable() && source.hub().is_none() {
         desk.begin().map_err(|why| DaemonError::Refused(why.to_string()))?;
     }

@@ -25,6 +25,7 @@ mod refusal;
 mod repair;
 mod repeat;
 mod rows;
+mod schedules;
 mod seats;
 mod sessions;
 mod site;

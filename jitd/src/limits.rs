@@ -6,7 +6,8 @@ use std::time::Duration;
 /// this is how many logins one fsync can serve; 64 at once still take two rounds only.
 pub const GATE_THREADS: usize = 32;
 
-/// Stack of a gate thread in bytes: the deepest path is SQL-free and shallow.
+/// Stack of a gate thread in bytes. The deepest path reads rows, makes a world, and parses a policy that was applied this very
+/// moment: none of it goes deeper for what somebody wrote. Files of schedules are parsed elsewhere.
 pub const GATE_STACK: usize = 256 * 1024;
 
 /// A module has sent its whole question within this: it is one write of one page over a local socket.
@@ -269,6 +270,16 @@ pub const START_AGAIN: Duration = Duration::from_secs(10);
 
 /// How often the configuration is looked at meanwhile.
 pub const START_LOOK: Duration = Duration::from_millis(200);
+
+/// How often the files of schedules are looked at while nobody asks for it.
+pub const SCHEDULES_EVERY: Duration = Duration::from_secs(1);
+
+/// A call of the control socket waits so long for a look at them: a local file takes milliseconds.
+pub const SCHEDULES_WAIT: Duration = Duration::from_millis(500);
+
+/// What was read of them is believed for so long after the last look that ended: a file system that hangs for a moment puts
+/// nobody off call.
+pub const SCHEDULES_GOOD: Duration = Duration::from_secs(60);
 
 /// How often time-driven work is done.
 pub const TICK: Duration = Duration::from_secs(1);

@@ -2,9 +2,10 @@
 
 use crate::accounts::AccountBook;
 use crate::config::Config;
+use crate::schedules::Schedules;
 use access::HostName;
 use arc_swap::ArcSwap;
-use desk::{PolicyVersion, Stamps};
+use desk::PolicyVersion;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,7 +16,8 @@ pub struct Policies {
     host: HostName,
     config: Arc<ArcSwap<Config>>,
     accounts: Arc<AccountBook>,
-    applied: ArcSwap<Applied>,
+    applied: Arc<ArcSwap<Applied>>,
+    schedules: Arc<Schedules>,
     made: Mutex<Option<Made>>,
 }
 
@@ -35,9 +37,11 @@ struct Made {
     applied: Arc<Applied>,
     accounts: Arc<Accounts>,
     config: Arc<Config>,
-    schedules: Stamps,
     world: World,
 }
+
+/// The same for whoever can wait a moment: with schedules as they are, and not as they were a second ago.
+pub struct Fresh(pub Arc<Policies>);
 
 impl Policies {
     /// The policy in force on this host.
@@ -69,12 +73,19 @@ impl Policies {
         accounts: Arc<AccountBook>,
         applied: Applied,
     ) -> Self {
-        Self { host, config, accounts, applied: ArcSwap::from_pointee(applied), made: Mutex::new(None) }
+        let applied = Arc::new(ArcSwap::from_pointee(applied));
+        Self { host, config, accounts, applied, schedules: Arc::default(), made: Mutex::new(None) }
     }
 
     /// Whether what is in force can be read, so that requests and grants can follow it.
     pub fn is_readable(&self) -> bool {
         self.applied.load().readable
+    }
+
+    /// Starts the thread that reads schedules.
+    pub fn watch(&self) -> std::io::Result<()> {
+        let applied = Arc::clone(&self.applied);
+        self.schedules.watch(move || Arc::clone(&applied.load().policy))
     }
 
     fn hosts(&self, config: &Config) -> Hosts {
@@ -96,23 +107,23 @@ impl desk::Worlds for Policies {
     fn world(&self) -> World {
         let (applied, accounts, config) =
             (self.applied.load_full(), self.accounts.now(), self.config.load_full());
-        let schedules = Stamps::of(&applied.policy, kernel::wall());
+        let schedules = self.schedules.known(&applied.policy);
         let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(made) = &*made
             && Arc::ptr_eq(&made.applied, &applied)
             && Arc::ptr_eq(&made.accounts, &accounts)
             && Arc::ptr_eq(&made.config, &config)
-            && made.schedules == schedules
+            && Arc::ptr_eq(&made.world.schedules, &schedules)
         {
             return made.world.clone();
         }
         let world = World {
             policy: Arc::clone(&applied.policy),
             people: Arc::new(people(applied.listed.clone(), &accounts)),
-            schedules: Arc::new(desk::schedules(&applied.policy, kernel::wall())),
+            schedules,
             hosts: Arc::new(self.hosts(&config)),
         };
-        *made = Some(Made { applied, accounts, config, schedules, world: world.clone() });
+        *made = Some(Made { applied, accounts, config, world: world.clone() });
         world
     }
 
@@ -135,6 +146,25 @@ impl desk::Worlds for Policies {
         let newer = Arc::new(Applied::parse(version)?);
         self.applied.rcu(|held| Arc::clone(if held.version < newer.version { &newer } else { held }));
         Ok(())
+    }
+}
+
+impl desk::Worlds for Fresh {
+    fn world(&self) -> World {
+        self.0.schedules.renew(|| Arc::clone(&self.0.applied.load().policy));
+        self.0.world()
+    }
+
+    fn version(&self) -> Option<u32> {
+        self.0.version()
+    }
+
+    fn world_of(&self, policy: Policy, listed: Option<&str>) -> Result<World, String> {
+        self.0.world_of(policy, listed)
+    }
+
+    fn adopt(&self, version: &PolicyVersion) -> Result<(), String> {
+        self.0.adopt(version)
     }
 }
 
@@ -181,5 +211,28 @@ mod tests {
         assert_eq!((policies.version(), policies.world().policy.rules[0].id.as_str()), (Some(2), "second"));
         policies.adopt(&version(3, "third")).unwrap();
         assert_eq!((policies.version(), policies.world().policy.rules[0].id.as_str()), (Some(3), "third"));
+    }
+
+    #[test]
+    fn nobody_at_the_gate_waits_for_a_schedule_whose_file_system_hangs() {
+        let folder = tempfile::tempdir().unwrap();
+        // Who opens this waits until somebody writes.
+        let hangs = folder.path().join("fifo.toml");
+        rustix::fs::mknodat(rustix::fs::CWD, &hangs, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
+        let config = Config::default();
+        let accounts = Arc::new(AccountBook::open(&config.accounts).unwrap());
+        let config = Arc::new(ArcSwap::from_pointee(config));
+        let policy = format!(
+            "[schedule.primary]\nfile = \"{}\"\n{}",
+            hangs.display(),
+            "[[rule]]\nid = \"r\"\napprove = [{ from = [\"user:root\"] }]\n"
+        );
+        let version = PolicyVersion { version: 1, policy, ..PolicyVersion::shipped() };
+        let policies = Policies::new(HostName::parse("web-1").unwrap(), config, accounts, &version).unwrap();
+        policies.watch().unwrap();
+        let (tell, told) = std::sync::mpsc::channel();
+        std::thread::spawn(move || tell.send(policies.world()));
+        let world = told.recv_timeout(std::time::Duration::from_secs(20)).unwrap();
+        assert!(matches!(world.schedules["primary"], workflow::OnCall::Unknown(_)));
     }
 }
