@@ -67,7 +67,8 @@ pub fn init(path: &Path, state: Option<&Path>, names: Vec<String>, admin: &Perso
     say(&format!(
         "\nNext, here:\n  systemctl enable --now jit-hub-signer jit-hub\n\
          and where you work{copy}:\n  jit login --hub {url}{ca} --token-stdin\n  \
-         jit policy check && jit policy apply\n  \
+         # with a policy.toml and people.toml of yours; for examples, see /usr/share/doc/jit-hub/examples here\n  \
+         jit policy check policy.toml && jit policy apply policy.toml\n  \
          jit token make \"laptop of bob\" --person bob --scope read,request,review\n  \
          jit web                            # a link that signs your browser in\n  \
          jit host token --label env=prod    # for further hosts"
