@@ -132,22 +132,48 @@ pub fn logs(connection: &dyn Sql) -> Result<BTreeMap<String, (u64, Option<String
     Ok(logs)
 }
 
-/// The last records of a host's newest log, before this one where one is named, the first first: the place and the body
-/// of each.
+/// A log of a host, as it joined then.
+pub struct Kept {
+    joined: [u8; 32],
+    log: String,
+    /// The place of its last record.
+    pub size: u64,
+    /// When that was heard.
+    pub heard: Time,
+}
+
+impl Kept {
+    /// What tells it from others of the host.
+    pub fn name(&self) -> String {
+        format!("{}-{}", self.log, workflow::hex(self.joined.get(..8).unwrap_or_default()))
+    }
+}
+
+/// Logs that a host has or had, the one that was heard of last first.
+pub fn logs_of(connection: &dyn Sql, host: &HostName, limit: u32) -> Result<Vec<Kept>, DeskError> {
+    let sql = "SELECT joined, log, size, heard_ms FROM host_log WHERE host = ?1 ORDER BY heard_ms DESC, log LIMIT ?2";
+    let rows: Vec<([u8; 32], String, u64, i64)> = connection.rows(sql, &[&host.as_str(), &limit])?;
+    let kept = |(joined, log, size, heard): (_, _, _, i64)| {
+        let heard = Time::from_timestamp_millis(heard).unwrap_or_default();
+        Kept { joined, log, size, heard }
+    };
+    Ok(rows.into_iter().map(kept).collect())
+}
+
+/// The last records of a log of a host, before this one where one is named, the first first: the place and the body of
+/// each.
 pub fn records(
     connection: &dyn Sql,
     host: &HostName,
+    of: &Kept,
     before: Option<u64>,
     limit: u64,
 ) -> Result<Vec<(u64, String)>, DeskError> {
-    let newest = "SELECT joined, log, size FROM host_log WHERE host = ?1 ORDER BY heard_ms DESC, log LIMIT 1";
-    let newest: Option<([u8; 32], String, u64)> = connection.row(newest, &[&host.as_str()])?;
-    let Some((joined, log, size)) = newest else { return Ok(Vec::new()) };
-    let end = before.unwrap_or(size + 1).min(size + 1);
+    let end = before.unwrap_or(of.size + 1).min(of.size + 1);
     Ok(connection.rows(
         "SELECT seq, body FROM host_record \
          WHERE host = ?1 AND joined = ?2 AND log = ?3 AND seq >= ?4 AND seq < ?5 ORDER BY seq",
-        &[&host.as_str(), &joined, &log, &end.saturating_sub(limit), &end],
+        &[&host.as_str(), &of.joined, &of.log, &end.saturating_sub(limit), &end],
     )?)
 }
 

@@ -3,6 +3,7 @@
 use super::guard::{self, Answer, Call};
 use super::limits;
 use super::page::{option, time};
+use crate::inbox::rows::Kept;
 use crate::site::Site;
 use crate::{inbox, routes};
 use access::{HostName, Time};
@@ -17,6 +18,8 @@ use std::sync::Arc;
 struct Search {
     words: Vec<String>,
     host: Option<HostName>,
+    /// Which of its logs, if not the newest.
+    log: Option<String>,
     /// Records before this one alone.
     before: Option<u64>,
 }
@@ -37,9 +40,14 @@ pub async fn show(State(site): State<Arc<Site>>, call: Call) -> Response {
         let search = Search {
             words: said.text("words").unwrap_or_default().split_whitespace().map(str::to_lowercase).collect(),
             host: said.read("host", HostName::parse)?,
+            log: said.text("log").map(str::to_owned),
             before: said.read("before", str::parse)?,
         };
-        let found = found(site, &search)?;
+        let logs = match &search.host {
+            Some(host) => site.ledger.read(|sql| inbox::rows::logs_of(sql, host, limits::LOGS_OFFERED))?,
+            None => Vec::new(),
+        };
+        let found = found(site, &search, &logs)?;
         let hosts = site.host_views()?;
         Ok(Answer::Page(
             "Journal",
@@ -47,11 +55,17 @@ pub async fn show(State(site): State<Arc<Site>>, call: Call) -> Response {
                 form.across method="get" action="/web/journal" role="search" {
                     label { "Words, all of which a line has" input name="words" value=(said.text("words").unwrap_or_default()) autocomplete="off" placeholder="change=approved alice"; }
                     label {
-                        "Whose"
-                        select name="host" {
-                            (option("", "the hub's own", search.host.is_none()))
-                            @for host in hosts.iter().take(limits::OFFERED) {
-                                (option(host.host.as_str(), host.host.as_str(), search.host.as_ref() == Some(&host.host)))
+                        "Whose, if not the hub's own"
+                        input name="host" list="known" autocomplete="off" value=[search.host.as_ref()];
+                    }
+                    datalist #known { @for host in hosts.iter().take(limits::OFFERED) { option value=(host.host) {} } }
+                    @if logs.len() > 1 {
+                        label {
+                            "Log"
+                            select name="log" {
+                                @for (place, log) in logs.iter().enumerate() {
+                                    (option(&log.name(), &label_of(place, log), search.log.as_ref() == Some(&log.name())))
+                                }
                             }
                         }
                     }
@@ -64,7 +78,14 @@ pub async fn show(State(site): State<Arc<Site>>, call: Call) -> Response {
     .await
 }
 
-fn found(site: &Site, search: &Search) -> Result<Found, DeskError> {
+fn label_of(place: usize, log: &Kept) -> String {
+    let which = if place == 0 { "the newest" } else { "an earlier one" };
+    format!("{which}, heard until {} UTC, {} records", log.heard.format("%F %R"), log.size)
+}
+
+fn found(site: &Site, search: &Search, logs: &[Kept]) -> Result<Found, DeskError> {
+    // One that the host does not have, as after another host was typed, is the newest.
+    let log = logs.iter().find(|log| search.log.as_ref() == Some(&log.name())).or(logs.first());
     let rows = site.ledger.read(|connection| match &search.host {
         None => {
             let end = search.before.unwrap_or(u64::MAX).min(store::last_seq(connection)? + 1);
@@ -72,7 +93,10 @@ fn found(site: &Site, search: &Search) -> Result<Found, DeskError> {
             let rows = store::journal_after(connection, after, end.saturating_sub(1 + after))?;
             Ok(rows.into_iter().map(|row| (row.seq, row.body)).collect::<Vec<_>>())
         }
-        Some(host) => inbox::rows::records(connection, host, search.before, limits::SEARCHED),
+        Some(host) => match log {
+            Some(log) => inbox::rows::records(connection, host, log, search.before, limits::SEARCHED),
+            None => Ok(Vec::new()),
+        },
     })?;
     let looked_at = rows.len();
     let (mut lines, mut next) = (Vec::new(), rows.first().map(|row| row.0).filter(|seq| *seq > 1));
@@ -99,6 +123,7 @@ fn lines(search: &Search, found: &Found) -> Markup {
         let mut query = form_urlencoded::Serializer::new(String::new());
         query.append_pair("words", &search.words.join(" "));
         query.append_pair("host", search.host.as_ref().map_or("", HostName::as_str));
+        query.append_pair("log", search.log.as_deref().unwrap_or_default());
         format!("/web/journal?{}", query.append_pair("before", &before.to_string()).finish())
     };
     html! {

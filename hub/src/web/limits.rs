@@ -44,6 +44,9 @@ pub const TIMELINE_ROWS: usize = 60;
 /// Sessions that a timeline looks at, the newest: a busy week of a large host.
 pub const TIMELINE_SESSIONS: u32 = 500;
 
+/// Logs of one host that can be chosen from: as many as it may have since it joined, and those of a few joins before.
+pub const LOGS_OFFERED: u32 = 100;
+
 /// Names of hosts that are offered while one is typed.
 pub const OFFERED: usize = 200;
 

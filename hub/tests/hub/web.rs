@@ -580,6 +580,21 @@ fn the_journal_is_searched_by_words_page_by_page_and_by_who_sees_everything() {
         "{}",
         host.0
     );
+    // One that joins anew begins another log, and what was before it is there.
+    let there = joined(&hub, "db-7");
+    let newer = journal::LogId([9; 16]);
+    let row = journal::Head::start(newer).next(
+        journal::Stamp { boot: "b".into(), wall_ms: crate::host::now().timestamp_millis(), boot_ms: 1 },
+        "{}".to_owned(),
+    );
+    let part = JournalPart { log: newer, rows: vec![row], oldest: false };
+    assert!(there.says(&hub, "journal", &part).starts_with("HTTP/1.1 200"));
+    let host = admin.get("/web/journal?host=db-7&words=decision");
+    assert!(host.has("No line of the last 1 "), "{}", host.0);
+    let earlier = host.0.split("<option value=\"").find(|option| option.contains("an earlier one")).unwrap();
+    let name = earlier.split('"').next().unwrap();
+    let host = admin.get(&format!("/web/journal?host=db-7&words=decision&log={name}"));
+    assert!(host.has("decision=allow"), "{}", host.0);
     // From before a place.
     let before = admin.get("/web/journal?before=2");
     assert!(before.has("1 line, ") && before.has("seq=1<"), "{}", before.0);
