@@ -11,7 +11,7 @@ use crate::error::{HubError, os};
 use crate::{clock, limits};
 use access::Time;
 use arc_swap::ArcSwap;
-use chrono::{Datelike as _, NaiveDateTime, TimeDelta};
+use chrono::{Datelike as _, TimeDelta};
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
     KeyUsagePurpose,
@@ -27,6 +27,8 @@ use std::io::{Read as _, Write as _};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use x509_cert::Certificate;
+use x509_cert::der::Decode as _;
 
 fn wrong<E: std::fmt::Display>(doing: impl Into<String>) -> impl FnOnce(E) -> HubError {
     let doing = doing.into();
@@ -247,45 +249,11 @@ fn read(names: &[String], state: &Path, files: Option<&Tls>, now: Time) -> Resul
     )))
 }
 
-/// Until when a certificate is good (RFC 5280, 4.1.2.5).
+/// Until when a certificate is good.
 fn not_after(certificate: &[u8]) -> Option<Time> {
-    let (_, certificate, _) = element(certificate)?;
-    let (_, mut rest, _) = element(certificate)?;
-    if rest.first() == Some(&0xa0) {
-        // Its version.
-        rest = element(rest)?.2;
-    }
-    // Number, algorithm, and who signed it.
-    for _ in 0..3 {
-        rest = element(rest)?.2;
-    }
-    let (_, validity, _) = element(rest)?;
-    let (tag, time, _) = element(element(validity)?.2)?;
-    let text = str::from_utf8(time).ok()?;
-    let text = match tag {
-        // Two digits of a year, which are of this century up to 49.
-        0x17 if text < "5" => format!("20{text}"),
-        0x17 => format!("19{text}"),
-        _ => text.to_owned(),
-    };
-    NaiveDateTime::parse_from_str(&text, "%Y%m%d%H%M%SZ").ok().map(|time| time.and_utc())
-}
-
-/// The tag and the contents of what a text in DER begins with, and what follows it.
-fn element(der: &[u8]) -> Option<(u8, &[u8], &[u8])> {
-    let (tag, rest) = der.split_first()?;
-    let (first, rest) = rest.split_first()?;
-    let (length, rest) = if *first < 0x80 {
-        (usize::from(*first), rest)
-    } else {
-        let (length, rest) = rest.split_at_checked(usize::from(first & 0x7f))?;
-        if length.len() > 4 {
-            return None;
-        }
-        (length.iter().fold(0, |all, byte| all << 8 | usize::from(*byte)), rest)
-    };
-    let (contents, rest) = rest.split_at_checked(length)?;
-    Some((*tag, contents, rest))
+    let certificate = Certificate::from_der(certificate).ok()?;
+    let since = certificate.tbs_certificate.validity.not_after.to_unix_duration();
+    Time::from_timestamp(i64::try_from(since.as_secs()).ok()?, 0)
 }
 
 /// Whether a certificate of somebody else's is for the name that hosts call this `url` by.
