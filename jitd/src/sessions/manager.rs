@@ -11,8 +11,8 @@ use std::collections::{HashMap, HashSet};
 /// What runs for one user id.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Units {
-    /// Processes in `user@UID.service`, each with its unit there.
-    pub manager: Vec<(String, Process)>,
+    /// Processes in `user@UID.service`.
+    pub manager: Vec<Process>,
     /// Processes in scopes of logins.
     pub logins: Vec<Process>,
 }
@@ -37,7 +37,7 @@ pub fn look(uids: &HashSet<u32>) -> HashMap<u32, Units> {
         let Some(process) = Process::now(pid) else { continue };
         let units = found.entry(uid).or_default();
         match place {
-            Place::Manager(_) => units.manager.push((unit(&cgroup), process)),
+            Place::Manager(_) => units.manager.push(process),
             Place::Login(_) => units.logins.push(process),
         }
     }
@@ -61,27 +61,10 @@ fn place(cgroup: &str, class: impl Fn(&str) -> Option<String>) -> Option<Place> 
     }
 }
 
-/// `app.slice/run-u1.service`: the unit of the manager that a process is in, whatever that unit makes below.
-fn unit(cgroup: &str) -> String {
-    let below = systemd_path(cgroup).split('/').filter(|part| !part.is_empty()).skip(3);
-    let mut unit = Vec::new();
-    for part in below {
-        unit.push(part);
-        if part.strip_suffix(".slice").is_none() {
-            break;
-        }
-    }
-    unit.join("/")
-}
-
-/// What runs under a manager since sessions began at `since`, in clock ticks after boot, and what was there before them.
-/// A unit that was there before is so with all that it starts.
-pub fn apart(manager: Vec<(String, Process)>, since: u64) -> (Vec<Process>, Vec<Process>) {
-    let of_before = |(unit, process): &(String, Process)| (process.start < since).then(|| unit.clone());
-    let before: HashSet<String> = manager.iter().filter_map(of_before).collect();
-    let (before, since): (Vec<_>, Vec<_>) = manager.into_iter().partition(|(unit, _)| before.contains(unit));
-    let processes = |part: Vec<(String, Process)>| part.into_iter().map(|(_, process)| process).collect();
-    (processes(since), processes(before))
+/// What began under a manager since `since`, in clock ticks after boot, and what was there before. Each process counts by
+/// itself, for its person writes in which unit it is.
+pub fn apart(manager: Vec<Process>, since: u64) -> (Vec<Process>, Vec<Process>) {
+    manager.into_iter().partition(|process| process.start >= since)
 }
 
 #[cfg(test)]
@@ -119,36 +102,21 @@ mod tests {
     }
 
     #[test]
-    fn what_a_lingering_manager_ran_before_a_session_stays_and_what_the_session_had_it_start_does_not() {
-        let process = |unit: &str, pid: i32, start| {
-            let program = "x".to_owned();
-            (unit.to_owned(), Process { pid, start, parent: 1, audit: NO_SESSION, tty: 0, program })
+    fn what_a_lingering_manager_ran_before_a_session_stays_and_what_began_since_does_not() {
+        let process = |pid: i32, start| Process {
+            pid,
+            start,
+            parent: 1,
+            audit: NO_SESSION,
+            tty: 0,
+            program: "x".to_owned(),
         };
         let pids = |processes: &[Process]| processes.iter().map(|process| process.pid).collect::<Vec<_>>();
-        let manager = vec![
-            process("init.scope", 1, 100),
-            process("app.slice/web.service", 2, 110),
-            // A worker that the service started while somebody was in.
-            process("app.slice/web.service", 3, 900),
-            process("app.slice/run-u1.service", 4, 800),
-        ];
+        let manager = vec![process(1, 100), process(2, 110), process(3, 800), process(4, 900)];
         let (since, before) = apart(manager.clone(), 800);
-        assert_eq!((pids(&since), pids(&before)), (vec![4], vec![1, 2, 3]));
+        assert_eq!((pids(&since), pids(&before)), (vec![3, 4], vec![1, 2]));
         // A manager that a login had start is all of it theirs.
         let (since, before) = apart(manager, 100);
         assert_eq!((pids(&since), before), (vec![1, 2, 3, 4], vec![]));
-    }
-
-    #[test]
-    fn a_container_is_one_unit_with_all_that_it_makes_below() {
-        let top = "0::/user.slice/user-7.slice/user@7.service";
-        for (below, is) in [
-            ("/user.slice/libpod-1.scope/container/init", "user.slice/libpod-1.scope"),
-            ("/app.slice/web.service", "app.slice/web.service"),
-            ("/init.scope", "init.scope"),
-            ("", ""),
-        ] {
-            assert_eq!(unit(&format!("{top}{below}\n")), is);
-        }
     }
 }

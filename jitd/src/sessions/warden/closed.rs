@@ -1,6 +1,6 @@
 //! Logins that are over by themselves, and what of them still runs.
 
-use super::{Warden, Watched, look_for};
+use super::{Warden, Watched, key, look_for};
 use crate::limits;
 use crate::memory::Carried;
 use crate::process::{self, NO_SESSION, Process};
@@ -72,7 +72,7 @@ impl Warden {
         if due.is_empty() || !process::all_are_seen() {
             return;
         }
-        // What runs under a manager that is kept was told as that.
+        // What was under a manager before its person came in was told as that.
         let mut kept: HashMap<u32, (&Login, Vec<LeftOver>)> = HashMap::new();
         for login in &due {
             let told = self.site.left.kept(login);
@@ -80,13 +80,10 @@ impl Warden {
                 kept.insert(uid, (login, told));
             }
         }
-        let mut managed: HashSet<i32> = HashSet::new();
         if !kept.is_empty() {
             let mut units = manager::look(&kept.keys().copied().collect());
             for (uid, (login, told)) in kept {
-                let members = units.remove(&uid).unwrap_or_default().manager;
-                self.list_still_kept(login, told, &members);
-                managed.extend(members.iter().map(|(_, process)| process.pid));
+                self.list_still_kept(login, told, &units.remove(&uid).unwrap_or_default().manager);
             }
         }
         let in_sessions: HashSet<u32> = all.iter().map(|carried| carried.session.audit_session).collect();
@@ -95,7 +92,8 @@ impl Warden {
             let uid = process::read(pid, "status").ok().and_then(|status| process::real_uid(&status));
             if let (Some(uid), Some(process)) = (uid, Process::now(pid)) {
                 let carried = process.audit != NO_SESSION && in_sessions.contains(&process.audit);
-                if !carried && uid != 0 && !managed.contains(&pid) {
+                let stays = self.stays.get(&uid).is_some_and(|stays| stays.contains(&key(&process)));
+                if !carried && uid != 0 && !stays {
                     found.entry(uid).or_default().push(process);
                 }
             }

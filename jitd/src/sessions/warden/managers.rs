@@ -28,17 +28,35 @@ impl Warden {
         self.managers.entry(uid).or_insert(Manager { due, grace, by_the_gate: false, ending: None });
     }
 
+    /// A login by a grant began then.
+    pub(super) fn is_in_since(&mut self, login_of: Option<u32>, start: u64) {
+        let Some(uid) = login_of else { return };
+        let since = self.in_since.entry(uid).or_insert(start);
+        *since = start.min(*since);
+    }
+
     /// Managers that the daemon did not see to the end before it was started.
     pub(super) fn take_up_managers(&mut self) {
         for Carried { session, .. } in self.site.memory.carried() {
             let ended = session.closed.is_some() || session.end.is_some();
             if ended && session.is_login() && session.grant.is_some() && self.is_of_now(&session) {
-                self.login_is_over(self.uid_of(&session.target), Instant::now());
+                let login_of = self.uid_of(&session.target);
+                self.is_in_since(login_of, session.start_ticks);
+                self.login_is_over(login_of, Instant::now());
             }
         }
     }
 
     pub(super) fn end_managers(&mut self, all: &[Carried], at: Instant, next: &mut Next) {
+        self.end_those_due(all, at, next);
+        // Whoever is out, with all that was theirs, begins anew when they come in again.
+        let (watched, managers) = (&self.watched, &self.managers);
+        let is_in =
+            |uid: u32| watched.values().any(|watched| !watched.closed && watched.login_of == Some(uid));
+        self.in_since.retain(|uid, _| managers.contains_key(uid) || is_in(*uid));
+    }
+
+    fn end_those_due(&mut self, all: &[Carried], at: Instant, next: &mut Next) {
         for manager in self.managers.values() {
             // A unit can have itself started again and again.
             let pace = manager.ending.as_ref().map_or(limits::STRIKE_EVERY, |ending| ending.pace(at));
@@ -73,8 +91,9 @@ impl Warden {
             let (members, before) = manager::apart(members, since);
             if keeps || members.is_empty() {
                 self.managers.remove(&uid);
-                self.in_since.remove(&uid);
-                self.list(uid, &[], if keeps { &[] } else { &before });
+                let stays = if keeps { Vec::new() } else { before };
+                self.list(uid, &[], &stays);
+                self.stays.insert(uid, stays.iter().map(key).collect());
                 self.sweep_soon(uid, at);
                 continue;
             }
@@ -121,17 +140,11 @@ impl Warden {
         self.site.found_left(Found::Kept(login), all);
     }
 
-    /// Of what was told to go on under this account's manager, only what still runs there. A service starts and ends processes
-    /// all the time, and none of them is news.
-    pub(super) fn list_still_kept(
-        &self,
-        login: &Login,
-        mut kept: Vec<LeftOver>,
-        members: &[(String, Process)],
-    ) {
+    /// Of what was told to go on under this account's manager, only what still runs there.
+    pub(super) fn list_still_kept(&self, login: &Login, mut kept: Vec<LeftOver>, members: &[Process]) {
         kept.retain(|told| {
             let is_it = |process, why| *told == goes_on(login, process, why);
-            members.iter().any(|(_, process)| is_it(process, ANOTHER_KEEPS) || is_it(process, WAS_THERE))
+            members.iter().any(|process| is_it(process, ANOTHER_KEEPS) || is_it(process, WAS_THERE))
         });
         self.site.found_left(Found::Kept(login.clone()), kept);
     }

@@ -32,8 +32,10 @@ pub struct Warden {
     site: Arc<Site>,
     watched: HashMap<SessionId, Watched>,
     managers: HashMap<u32, Manager>,
-    /// When the first of the logins by grants began that were there without a break, in clock ticks after boot.
+    /// When the first login by a grant began of whoever is in, or whose manager has still to end, in clock ticks after boot.
     in_since: HashMap<u32, u64>,
+    /// What ran under somebody's manager before they came in and stayed there when they left.
+    stays: HashMap<u32, HashSet<Key>>,
     /// Accounts whose processes are to be looked through for some that no session carries.
     sweeps: HashMap<Login, Instant>,
     words: Vec<(Arc<Session>, String)>,
@@ -90,6 +92,7 @@ impl Warden {
             watched: HashMap::new(),
             managers: HashMap::new(),
             in_since: HashMap::new(),
+            stays: HashMap::new(),
             sweeps: HashMap::new(),
             words: Vec::new(),
             ticked: now,
@@ -166,10 +169,7 @@ impl Warden {
             let opener = opener.filter(|opener| opener.start == session.start_ticks);
             let by_grant = session.is_login() && session.grant.is_some() && !session.monitored;
             let login_of = if by_grant { self.uid_of(&session.target) } else { None };
-            if let Some(uid) = login_of {
-                let since = self.in_since.entry(uid).or_insert(session.start_ticks);
-                *since = session.start_ticks.min(*since);
-            }
+            self.is_in_since(login_of, session.start_ticks);
             let watched = Watched {
                 session: Arc::clone(session),
                 opener: opener.and_then(|opener| opener.hold()),

@@ -152,6 +152,12 @@ fn a_lingering_service_outlives_a_session_and_what_the_session_had_its_manager_s
     let session = open.split_whitespace().next().unwrap();
     bob.jit(&format!("end {session} --reason done")).ends_with(0);
     terminal.exp_eof().unwrap();
+    // As long as she has to come back, and some more.
+    std::thread::sleep(Duration::from_secs(16));
+    assert!(
+        hosts::holders(&host).contains_key("nohup"),
+        "a session that the gate ended takes it along no more"
+    );
     alice.ssh("systemd-run --user --quiet hold user-unit").ends_with(0);
     host.soon("it ends too", || !hosts::holders(&host).contains_key("user-unit"));
     assert!(hosts::holders(&host).contains_key("nohup"));
