@@ -27,6 +27,7 @@ use std::io::{Read as _, Write as _};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 use x509_cert::Certificate;
 use x509_cert::der::Decode as _;
 
@@ -200,10 +201,14 @@ impl Certificates {
 
     /// When what is shown is over, as far as that can be read: the first of the chain that is.
     pub fn ends(&self) -> Option<Time> {
-        self.shown.load().cert.iter().filter_map(|der| not_after(der)).min()
+        self.first_over().map(|(_, ends)| ends)
     }
 
-    /// Why somebody should see to the files.
+    fn first_over(&self) -> Option<(Time, Time)> {
+        self.shown.load().cert.iter().filter_map(|der| validity(der)).min_by_key(|(_, ends)| *ends)
+    }
+
+    /// An error where somebody should see to the files, and why.
     pub fn is_good(&self) -> Result<(), String> {
         let Some(Tls { certificate, .. }) = &self.files else { return Ok(()) };
         let file = certificate.display();
@@ -212,11 +217,15 @@ impl Certificates {
                 "{why}: {file} and its key changed, and the certificate of before stays in use"
             ));
         }
-        match self.ends() {
-            Some(ends) if ends - clock::wall() < limits::CERTIFICATE_TOLD => Err(format!(
-                "the certificate in {file} is good until {} UTC, and then nobody and no host believes this hub: renew it",
-                ends.format("%F %R")
-            )),
+        match self.first_over() {
+            Some((begins, ends))
+                if ends - clock::wall() < limits::CERTIFICATE_TOLD.min((ends - begins) / 3) =>
+            {
+                Err(format!(
+                    "the certificate in {file} is good until {} UTC, and then nobody and no host believes this hub: renew it",
+                    ends.format("%F %R")
+                ))
+            }
             _ => Ok(()),
         }
     }
@@ -249,11 +258,11 @@ fn read(names: &[String], state: &Path, files: Option<&Tls>, now: Time) -> Resul
     )))
 }
 
-/// Until when a certificate is good.
-fn not_after(certificate: &[u8]) -> Option<Time> {
-    let certificate = Certificate::from_der(certificate).ok()?;
-    let since = certificate.tbs_certificate.validity.not_after.to_unix_duration();
-    Time::from_timestamp(i64::try_from(since.as_secs()).ok()?, 0)
+/// From when and until when a certificate is good.
+fn validity(certificate: &[u8]) -> Option<(Time, Time)> {
+    let validity = Certificate::from_der(certificate).ok()?.tbs_certificate.validity;
+    let at = |since: Duration| Time::from_timestamp(i64::try_from(since.as_secs()).ok()?, 0);
+    Some((at(validity.not_before.to_unix_duration())?, at(validity.not_after.to_unix_duration())?))
 }
 
 /// Whether a certificate of somebody else's is for the name that hosts call this `url` by.
@@ -306,9 +315,9 @@ mod tests {
             let mut params = CertificateParams::new(["localhost".to_owned()]).unwrap();
             params.not_after = rcgen::date_time_ymd(year, 12, 24);
             let certificate = params.self_signed(&KeyPair::generate().unwrap()).unwrap();
-            assert_eq!(not_after(certificate.der()), text.parse().ok());
+            assert_eq!(validity(certificate.der()).map(|(_, ends)| ends), text.parse().ok());
             for length in 0..certificate.der().len() {
-                assert!(not_after(&certificate.der()[..length]).is_none());
+                assert!(validity(&certificate.der()[..length]).is_none());
             }
         }
     }

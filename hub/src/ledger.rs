@@ -305,6 +305,7 @@ impl Ledger {
         self.write(move |tx| {
             inbox::rows::forget_logs(tx.connection())?;
             inbox::forget_past(tx.connection(), hosts)?;
+            inbox::forget_uses(tx.connection(), now - limits::ENDED_KEPT)?;
             rows::forget_tokens(tx.connection(), now - limits::TOKENS_KEPT)?;
             made::forget(tx.connection(), now - limits::TOKENS_KEPT)?;
             inbox::rows::forget_permits(tx.connection(), now - limits::PERMITS_KEPT)?;

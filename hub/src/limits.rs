@@ -128,7 +128,8 @@ pub const CERTIFICATE_DAYS: (i64, i64) = (90, 30);
 /// How often is looked whether the files of a certificate changed: a renewal writes two.
 pub const CERTIFICATE_LOOK: Duration = Duration::from_secs(5);
 
-/// So long before a certificate of somebody else's is over somebody is told: what renews it by itself does so a month before.
+/// So long before a certificate of somebody else's is over somebody is told, and in the last third of one that is shorter:
+/// what renews it by itself has done so by then.
 pub const CERTIFICATE_TOLD: TimeDelta = TimeDelta::days(14);
 
 /// Bytes of the configuration, and of a certificate file.

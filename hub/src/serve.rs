@@ -454,7 +454,10 @@ fn tick(site: &Arc<Site>, certificates: &Certificates, ended: &std::sync::mpsc::
             told("opening again what a wrong clock closed", opened);
         }
         strayed |= strays.is_some();
-        if strays.is_none() && forgotten.elapsed() >= limits::FORGET_EVERY {
+        // What goes by its age never comes back: a clock says what is old that a time service keeps, and not one that the
+        // machine has just started with.
+        let is_sure = strays.is_none() && begun.elapsed() >= limits::FORGET_EVERY && kernel::synchronised();
+        if is_sure && forgotten.elapsed() >= limits::FORGET_EVERY {
             forgotten = Instant::now();
             let before = now - limits::ENDED_KEPT;
             let old = desk::Old { nothing: before, grants: before };
@@ -466,8 +469,6 @@ fn tick(site: &Arc<Site>, certificates: &Certificates, ended: &std::sync::mpsc::
             told("forgetting what was long ago", done.map_err(|why| why.to_string()));
         }
         if looked.is_none_or(|at| at.elapsed() >= limits::ROOM_EVERY) {
-            // A clock that a machine starts with is put right within the hour.
-            let is_sure = strays.is_none() && begun.elapsed() >= limits::FORGET_EVERY;
             let made = site.make_room(is_sure);
             looked = if matches!(made, Ok(true)) { None } else { Some(Instant::now()) };
             told("taking away old records of hosts", made.map(drop).map_err(|why| why.to_string()));
@@ -475,7 +476,7 @@ fn tick(site: &Arc<Site>, certificates: &Certificates, ended: &std::sync::mpsc::
         }
         // Who has the database alone needs not say that it serves.
         let is_shared = matches!(site.sight, Sight::Shared(_));
-        let serves = is_shared && said.is_none_or(|at| now - at >= limits::SERVING_EVERY);
+        let serves = is_shared && said.is_none_or(|at: Time| (now - at).abs() >= limits::SERVING_EVERY);
         let kept = site.keep_seen(serves);
         if serves && kept.is_ok() {
             said = Some(now);

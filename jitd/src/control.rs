@@ -383,12 +383,13 @@ impl Site {
         let Some(outward) = self.source.outward().ok().filter(|_| self.source.files().is_none()) else {
             return Ok(None);
         };
+        let Some(uploaded) = outward.uploaded() else { return Ok(None) };
         let look = |connection: &rusqlite::Connection| {
             Ok::<_, StoreError>((store::used_bytes(connection)?, store::last_seq(connection)?))
         };
         let (used, last) = self.ledger.read(look).map_err(crate::ledger::LedgerError::from)?;
         let max = self.config.load().journal.max_bytes;
-        Ok(waits_for_the_hub(used, max, last.saturating_sub(outward.uploaded())))
+        Ok(waits_for_the_hub(used, max, last.saturating_sub(uploaded)))
     }
 
     /// Files that say something else than what is in force.

@@ -418,14 +418,19 @@ impl Daemon {
         Ok(())
     }
 
-    /// Takes old records away, as many rounds as it takes where room is short. Age counts only while the clock is confirmed: one that is ahead
-    /// would make everything old.
+    /// Takes old records away, as many rounds as it takes where room is short. Age counts only while the clock is confirmed:
+    /// one that is ahead would make everything old.
     fn prune(&self) -> Result<(), LedgerError> {
         let (now, keep) = (self.site.clock.now(), self.site.config.load().journal.keep.delta());
         let source = &self.site.source;
         // Where nothing is told to the hub its journal stays here, and syslog has the witnesses.
         let is_told = source.hub().is_some() && source.files().is_none();
-        let uploaded = is_told.then(|| source.outward().map_or(0, Outward::uploaded));
+        let uploaded = match source.outward().ok().filter(|_| is_told).map(Outward::uploaded) {
+            // Not looked up yet.
+            Some(None) => return Ok(()),
+            Some(known) => known,
+            None => is_told.then_some(0),
+        };
         // What the hub may want again stays.
         let keep = if uploaded.is_some() { keep.max(limits::UPLOADED_KEPT) } else { keep };
         let age = (!now.provisional).then(|| store::Age {

@@ -70,12 +70,14 @@ struct Listener {
 impl Listener {
     /// Whether it should be written down now.
     fn is_due(&self, now: Time) -> bool {
-        self.written.as_ref().is_none_or(|(at, what)| *what != self.said && now - *at >= limits::SEEN_EVERY)
+        self.written
+            .as_ref()
+            .is_none_or(|(at, what)| *what != self.said && (now - *at).abs() >= limits::SEEN_EVERY)
     }
 
     /// Whether it knows the truth of about now.
     fn knows(&self, now: Time) -> bool {
-        self.as_of.is_some_and(|as_of| now - as_of < limits::KNOWS)
+        self.as_of.is_some_and(|as_of| (now - as_of).abs() < limits::KNOWS)
     }
 }
 

@@ -39,7 +39,7 @@ impl Allowance {
         let Some(rest) = units.checked_mul(PARTS).and_then(|taken| has.checked_sub(taken)) else {
             return false;
         };
-        *left = Left { parts: rest, at: now.max(left.at) };
+        *left = Left { parts: rest, at: now };
         true
     }
 

@@ -86,10 +86,6 @@ impl Ledger {
             if !room.is_there() {
                 return Err(DeskError::Busy(crate::room::in_words(room, WAITS)));
             }
-            if room.is_past(limits::HOSTS_SHARE) {
-                let most = u32::try_from(part.rows.len() * limits::GO_FOR_EACH).unwrap_or(limits::GO_AT_ONCE);
-                rows::forget_records(tx.connection(), None, most)?;
-            }
             let before = rows::log(tx.connection(), &whose)?;
             let known = |seq| rows::hash_of(tx.connection(), &whose, seq);
             let (judged, fresh) = judge(before.as_ref(), &part, known)?;
@@ -123,6 +119,10 @@ impl Ledger {
             }
             let Some(last) = part.rows.last() else { return Ok(Taken::Has(0)) };
             let new = part.rows.get(fresh.unwrap_or_default()..).unwrap_or_default();
+            if room.is_past(limits::HOSTS_SHARE) {
+                let most = u32::try_from(new.len() * limits::GO_FOR_EACH).unwrap_or(limits::GO_AT_ONCE);
+                rows::forget_records(tx.connection(), None, most)?;
+            }
             let mut uses = BTreeSet::new();
             for row in new {
                 rows::put_record(tx.connection(), &whose, row, now)?;

@@ -218,12 +218,16 @@ pub fn past_of(connection: &dyn Sql, grant: GrantId, limit: u32) -> Result<Vec<P
     rows.into_iter().map(read).collect()
 }
 
-/// Takes away those that were heard of before this.
+/// Takes away those that are over and were heard of before this.
 pub fn forget_past(connection: &dyn Sql, before: Time) -> Result<(), DeskError> {
-    for table in ["past_session", "first_use"] {
-        let sql = format!("DELETE FROM {table} WHERE heard_ms < ?1");
-        connection.execute(&sql, &[&before.timestamp_millis()])?;
-    }
+    let sql = "DELETE FROM past_session WHERE heard_ms < ?1 AND ended_ms IS NOT NULL";
+    connection.execute(sql, &[&before.timestamp_millis()])?;
+    Ok(())
+}
+
+/// Takes away first uses that were heard of before this: those of grants that no host holds any more.
+pub fn forget_uses(connection: &dyn Sql, before: Time) -> Result<(), DeskError> {
+    connection.execute("DELETE FROM first_use WHERE heard_ms < ?1", &[&before.timestamp_millis()])?;
     Ok(())
 }
 

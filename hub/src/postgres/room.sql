@@ -1,6 +1,7 @@
 -- Bytes of the records of hosts. The size of their table says what it once held: it does not shrink when rows go.
 CREATE TABLE host_room (one INTEGER PRIMARY KEY CHECK (one = 1), bytes BIGINT NOT NULL);
-INSERT INTO host_room (one, bytes) SELECT 1, pg_total_relation_size('host_record');
+INSERT INTO host_room (one, bytes)
+    SELECT 1, coalesce(sum(octet_length(body) + {around}), 0) FROM host_record;
 CREATE FUNCTION host_record_came() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     UPDATE host_room SET bytes = bytes + (SELECT coalesce(sum(octet_length(body) + {around}), 0) FROM changed);

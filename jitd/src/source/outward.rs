@@ -22,8 +22,8 @@ pub struct Outward {
     gate: AtomicUsize,
     /// Why the last try failed.
     away: Mutex<Option<String>>,
-    /// The last record that the hub has for sure.
-    uploaded: AtomicU64,
+    /// The last record that the hub has for sure, once that was looked up.
+    uploaded: Mutex<Option<u64>>,
 }
 
 /// Somebody who waits for the answer to what was asked.
@@ -105,12 +105,12 @@ impl Outward {
         away.clone().unwrap_or_else(|| "the hub has not answered yet".to_owned())
     }
 
-    /// The last record that the hub has for sure.
-    pub fn uploaded(&self) -> u64 {
-        self.uploaded.load(Ordering::Relaxed)
+    /// The last record that the hub has for sure, once that was looked up.
+    pub fn uploaded(&self) -> Option<u64> {
+        *self.uploaded.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn set_uploaded(&self, seq: u64) {
-        self.uploaded.store(seq, Ordering::Relaxed);
+        *self.uploaded.lock().unwrap_or_else(PoisonError::into_inner) = Some(seq);
     }
 }

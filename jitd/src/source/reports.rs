@@ -263,7 +263,7 @@ impl Reports {
         let (Ok(outward), Some(log)) = (site.source.outward(), self.log) else { return Ok(false) };
         let (rows, bytes) = limits::JOURNAL_PART;
         // Its answer to the last record that it had says how far it goes, also where nothing is new.
-        let after = outward.uploaded().saturating_sub(self.doubts.into());
+        let after = outward.uploaded().unwrap_or(0).saturating_sub(self.doubts.into());
         let mut part = self.site.ledger.read(|connection| store::journal_after(connection, after, rows))?;
         let whole = part.len() as u64 == rows;
         if !whole && !self.doubts && self.journal.is_some_and(|told| told.elapsed() < limits::JOURNAL_EVERY) {
