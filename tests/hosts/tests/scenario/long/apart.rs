@@ -202,7 +202,7 @@ fn where_the_clocks_differ(fleet: &Fleet, host: &Host, alice: &Person<'_>, carol
     // The hub's jumps two hours ahead while it runs: what would be over by it is not closed.
     let grant = fleet.granted_to("carol", "--host web-1 --service ssh --for 1h");
     host.soon("the grant is there", || carol.ssh("true").code == 0);
-    set(&fleet.hub, &format!("+{}", DAY + 7200));
+    set(&fleet.hub, &format!("+{}", DAY + 7230));
     let says = |words: &str| fleet.jit("admin", "status").out.contains(words);
     again("it says that its clock jumped", || says("has jumped and is 120 minutes ahead of the hub's time"));
     assert!(fleet.jit("carol", "grants").out.contains(&grant));
