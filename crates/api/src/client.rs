@@ -192,16 +192,8 @@ impl Client {
     }
 
     /// The same, page by page to the end.
-    pub fn all_requests(&self, mut query: AskRequests) -> Answer<Vec<RequestView>> {
-        let mut all = Vec::new();
-        loop {
-            let (page, next) = self.page::<RequestView, _>("requests", &query)?;
-            all.extend(page);
-            query.after = next;
-            if query.after.is_none() {
-                return Ok(all);
-            }
-        }
+    pub fn all_requests(&self, query: AskRequests) -> Answer<Vec<RequestView>> {
+        self.pages("requests", query, |query| &mut query.after)
     }
 
     /// `GET /v1/requests/{id}`.
@@ -225,16 +217,8 @@ impl Client {
     }
 
     /// The same, page by page to the end.
-    pub fn all_grants(&self, mut query: AskGrants) -> Answer<Vec<GrantView>> {
-        let mut all = Vec::new();
-        loop {
-            let (page, next) = self.page::<GrantView, _>("grants", &query)?;
-            all.extend(page);
-            query.after = next;
-            if query.after.is_none() {
-                return Ok(all);
-            }
-        }
+    pub fn all_grants(&self, query: AskGrants) -> Answer<Vec<GrantView>> {
+        self.pages("grants", query, |query| &mut query.after)
     }
 
     /// `GET /v1/grants/{id}`.
@@ -387,17 +371,23 @@ impl Client {
         self.call(self.http.get(self.url(path)).query(query))
     }
 
-    /// A list, and what to ask for the next page after.
-    fn page<T: DeserializeOwned, I: FromStr>(
+    /// A list to its end; `after` is where its question says which row the next page comes after.
+    fn pages<T: DeserializeOwned, Q: Serialize, I: FromStr>(
         &self,
         path: &str,
-        query: &impl Serialize,
-    ) -> Answer<(Vec<T>, Option<I>)> {
-        let (page, next) = self.answered(self.http.get(self.url(path)).query(query))?;
-        let garbled =
-            |next: String| ClientError::Garbled { door: self.door.clone(), why: format!("{NEXT}: {next}") };
-        let next = next.map(|next| next.parse().map_err(|_| garbled(next))).transpose()?;
-        Ok((page, next))
+        mut query: Q,
+        after: fn(&mut Q) -> &mut Option<I>,
+    ) -> Answer<Vec<T>> {
+        let garbled = |why| ClientError::Garbled { door: self.door.clone(), why };
+        let mut all = Vec::new();
+        for _ in 0..limits::PAGES {
+            let (page, next) = self.answered::<Vec<T>>(self.http.get(self.url(path)).query(&query))?;
+            all.extend(page);
+            let Some(next) = next else { return Ok(all) };
+            let next = next.parse().map_err(|_| garbled(format!("{NEXT}: {next:?} is no id")))?;
+            *after(&mut query) = Some(next);
+        }
+        Err(garbled(format!("a list of more than {} pages", limits::PAGES)))
     }
 
     fn post<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Answer<T> {

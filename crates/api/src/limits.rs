@@ -45,3 +45,6 @@ pub const MONITORED: usize = 1000;
 /// Seconds that the client waits for that: a million records are read in less than 20, and a connection to the control
 /// socket lives 60.
 pub const MONITOR_WAIT_S: u64 = 55;
+
+/// Pages of one list that the client asks for: a million rows, and a list that does not end does not keep it.
+pub const PAGES: u32 = 5000;

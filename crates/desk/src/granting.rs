@@ -1,7 +1,7 @@
 //! Grants: listed, shown, taken back and given back.
 
 use crate::desk::{grant_view, no_grant};
-use crate::routes::Page;
+use crate::paging::{Page, look_through};
 use crate::{Caller, Desk, DeskError, Ground, Key, Store, limits};
 use access::{EndedHow, GrantId, Login, Person};
 use api::{AskGrants, Change, ChangeRecord, EndGrant, GrantView};
@@ -29,7 +29,7 @@ impl<S: Store> Desk<S> {
             None => Some(caller.person.clone()),
         };
         let limit = limit.min(api::limits::PAGE) as usize;
-        let mut after = match ask.after {
+        let after = match ask.after {
             Some(id) => {
                 let last =
                     self.store.read(|store| store.grant(id))?.ok_or_else(|| no_grant(&id.to_string()))?;
@@ -37,26 +37,16 @@ impl<S: Store> Desk<S> {
             }
             None => None,
         };
-        let (mut seen, mut next) = (Vec::new(), None);
-        // Others' grants that the caller may not see must not hide those that they may.
-        for _ in 0..limits::PAGES_LOOKED_THROUGH {
-            let found = self.store.read(|store| {
-                store.grants(person.as_ref(), ask.host.as_ref(), ask.all, after, limits::LIST)
-            })?;
-            next = found.last().filter(|_| found.len() >= limits::LIST as usize).map(|last| last.id);
-            let Some(last) = found.last() else { break };
-            after = Some((last.approved_at, last.id));
-            seen.extend(found.into_iter().filter(|grant| self.may_see(&world, grant, caller)));
-            if next.is_none() || seen.len() >= limit {
-                break;
-            }
-        }
-        if seen.len() > limit {
-            seen.truncate(limit);
-            next = seen.last().map(|last| last.id);
-        }
+        let (person, host) = (person.as_ref(), ask.host.as_ref());
+        let Page { rows, next } = look_through(
+            limit,
+            after,
+            |after| self.store.read(|store| store.grants(person, host, ask.all, after, limits::LIST)),
+            |grant| (grant.approved_at, grant.id),
+            |grant| self.may_see(&world, &grant, caller).then_some(grant),
+        )?;
         let views: Vec<GrantView> = self.store.read(|store| {
-            seen.iter().map(|grant| grant_view(grant, store, &*self.clock)).collect::<Result<_, _>>()
+            rows.iter().map(|grant| grant_view(grant, store, &*self.clock)).collect::<Result<_, _>>()
         })?;
         Ok(Page { rows: self.worlds.as_told(views, self.clock.now())?, next })
     }

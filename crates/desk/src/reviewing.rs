@@ -1,7 +1,7 @@
 //! Looking at requests, and answering them.
 
 use crate::desk::{Said, facts, grant_view, is_of_use, mint_grant, no_request, put, sees, view, visible_in};
-use crate::routes::Page;
+use crate::paging::{Page, look_through};
 use crate::{Caller, Desk, DeskError, Ground, Key, RequestFilter, Store, limits};
 use access::{GrantId, RequestId};
 use api::{AskRequests, NewReview, NewVerdict, RequestView, Reviewed, Which};
@@ -34,33 +34,20 @@ impl<S: Store> Desk<S> {
             let decided = !matches!(request.state, RequestState::Pending { .. });
             sees(caller, request, None) || say.is_some() && (decided || say.may_be_about(&request.ask))
         };
-        let visible = |request: &Request| {
-            may_be_seen(request).then(|| visible_in(&world, now, request, caller)).flatten()
-        };
-        let mut after = match ask.after {
+        let after = match ask.after {
             Some(id) => {
                 let last = self.store.read(|store| store.request(id))?;
                 Some((last.ok_or_else(|| no_request(&id.to_string()))?.ask.asked_at, id))
             }
             None => None,
         };
-        let (mut seen, mut next) = (Vec::new(), None);
-        // Others' requests that the caller may not see must not hide those that they may.
-        for _ in 0..limits::PAGES_LOOKED_THROUGH {
-            let found = self.store.read(|store| store.requests(&filter, after, limits::LIST))?;
-            next = found.last().filter(|_| found.len() >= limits::LIST as usize).map(|last| last.ask.id);
-            let Some(last) = found.last() else { break };
-            after = Some((last.ask.asked_at, last.ask.id));
-            seen.extend(found.iter().filter_map(visible));
-            if next.is_none() || seen.len() >= limit {
-                break;
-            }
-        }
-        if seen.len() > limit {
-            seen.truncate(limit);
-            next = seen.last().map(|last| last.ask.id);
-        }
-        Ok(Page { rows: seen, next })
+        look_through(
+            limit,
+            after,
+            |after| self.store.read(|store| store.requests(&filter, after, limits::LIST)),
+            |request| (request.ask.asked_at, request.ask.id),
+            |request| may_be_seen(&request).then(|| visible_in(&world, now, &request, caller)).flatten(),
+        )
     }
 
     /// One request.

@@ -1,6 +1,7 @@
 //! API v1 over HTTP. The door in front of it decides who the [`Caller`] is and puts it into the
 //! request's extensions; nothing here reads an identity from the call itself.
 
+use crate::paging::Page;
 use crate::{Caller, Desk, DeskError, Key, Store, limits};
 use access::{EndedHow, GrantId, RequestId};
 use api::{
@@ -9,13 +10,12 @@ use api::{
 };
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, Extension, FromRequest as _, Path, Query, State};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use std::fmt::Display;
 use std::sync::Arc;
 
 /// A refusal as an HTTP answer.
@@ -51,24 +51,6 @@ where
         Ok(Ok(answer)) => Ok(Json(answer)),
         Ok(Err(error)) => Err(error.into()),
         Err(_) => Err(is_stopping()),
-    }
-}
-
-/// Some of a list, and after which of them the next page begins, where there is more.
-#[derive(Debug)]
-pub struct Page<T, I> {
-    /// What is on it; none where the reader may see nothing of so much.
-    pub rows: Vec<T>,
-    /// What to ask for the next one after.
-    pub next: Option<I>,
-}
-
-impl<T: Serialize, I: Display> IntoResponse for Page<T, I> {
-    fn into_response(self) -> Response {
-        let next = self.next.and_then(|next| HeaderValue::from_str(&next.to_string()).ok());
-        let mut answer = Json(self.rows).into_response();
-        answer.headers_mut().extend(next.map(|next| (HeaderName::from_static(api::NEXT), next)));
-        answer
     }
 }
 
