@@ -1,5 +1,7 @@
 //! The desk's store on the daemon's database.
 
+mod forgetting;
+
 use crate::store::{
     After, Asked, Committed, GrantAfter, Old, PolicyVersion, Queries, RequestFilter, Store, Transaction,
 };
@@ -416,28 +418,7 @@ impl Queries for Look<'_> {
     }
 
     fn old(&self, old: Old, limit: u32) -> Result<(Vec<RequestId>, Vec<Grant>), DeskError> {
-        let requests: Vec<Request> = self.rows(
-            "SELECT body, digest FROM request WHERE asked_ms < ?1 \
-             AND state IN ('denied', 'cancelled', 'expired') ORDER BY asked_ms, id LIMIT ?2",
-            &[&old.nothing.timestamp_millis(), &limit],
-        )?;
-        let long_ago =
-            requests.iter().filter(|request| request.state.ended().is_some_and(|at| at < old.nothing));
-        let requests = long_ago.map(|request| request.ask.id).collect();
-        // By the index over when they began, which is before they were over.
-        let mut grants: Vec<Grant> = self.rows(
-            "SELECT body, digest FROM grants WHERE at_ms < ?1 AND closed = 1 AND latest_ms < ?1 \
-             AND NOT EXISTS (SELECT 1 FROM session WHERE grant_id = grants.id) ORDER BY at_ms, id LIMIT ?2",
-            &[&old.grants.timestamp_millis(), &limit],
-        )?;
-        let mut unseen = Vec::new();
-        for grant in grants.iter().filter(|grant| grant.break_glass) {
-            if self.request(grant.request)?.is_some_and(|request| request.is_unseen()) {
-                unseen.push(grant.id);
-            }
-        }
-        grants.retain(|grant| !unseen.contains(&grant.id));
-        Ok((requests, grants))
+        forgetting::old(self, old, limit)
     }
 
     fn claim(&self, grant: GrantId) -> Result<Option<Claim>, DeskError> {
@@ -524,28 +505,11 @@ impl<E: From<Committed>> Transaction for Writing<'_, '_, E> {
     }
 
     fn forget_request(&mut self, id: RequestId) -> Result<(), DeskError> {
-        self.tx.connection().execute("DELETE FROM request WHERE id = ?1", &[&id.bits()])?;
-        Ok(())
+        forgetting::request(self.tx.connection(), id)
     }
 
     fn forget_grant(&mut self, grant: &Grant) -> Result<(), DeskError> {
-        if grant.extended > 0 {
-            let extended: Vec<Request> = self.look().rows(
-                "SELECT body, digest FROM request WHERE person = ?1 AND asked_ms >= ?2 AND state = 'approved'",
-                &[&grant.person.as_str(), &grant.approved_at.timestamp_millis()],
-            )?;
-            let its = extended.iter().filter(|request| request.ask.kind == Kind::Extend { grant: grant.id });
-            its.map(|request| request.ask.id).try_for_each(|id| self.forget_request(id))?;
-        }
-        self.forget_request(grant.request)?;
-        for sql in [
-            "DELETE FROM claim WHERE grant_id = ?1",
-            "DELETE FROM used WHERE grant_id = ?1",
-            "DELETE FROM grants WHERE id = ?1",
-        ] {
-            self.tx.connection().execute(sql, &[&grant.id.bits()])?;
-        }
-        Ok(())
+        forgetting::grant(self.tx.connection(), grant)
     }
 
     fn put_policy(&mut self, version: &PolicyVersion) -> Result<(), DeskError> {

@@ -86,6 +86,11 @@ pub fn what_is_needed_still_is_not_forgotten<S: Subject>() {
     assert_eq!(found(store, old(90)), (vec![], vec![]));
     assert_eq!(found(store, old(91)).0, [RequestId::from_random(2)]);
     assert_eq!(found(store, old(96)).1, [GrantId::from_random(4)]);
+    // Neither hides what comes after it.
+    put_grant(store, &Grant { break_glass: true, ..grant(0, "alice", -9, 50) }, true);
+    put(store, &[Request { afterwards: afterwards(None), ..approved(0, -9) }, cancelled(9, -9, 200)]);
+    let (requests, grants) = store.read(|store| store.old(old(96), 1)).unwrap();
+    assert_eq!((requests, grants[0].id), (vec![RequestId::from_random(2)], GrantId::from_random(4)));
     let times = |nothing: Time, grants: Time| found(store, Old { nothing, grants });
     assert_eq!(times(at(91), at(0)), (vec![RequestId::from_random(2)], vec![]), "each by its own time");
 }
