@@ -9,9 +9,10 @@ use crate::ledger::{self, Keeper, Ledger, LedgerError};
 use crate::looks::Looks;
 use crate::memory::Changed;
 use crate::policy::{Fresh, Policies};
+use crate::pruning::Pruning;
 use crate::sessions::{Left, Warden};
 use crate::site::Site;
-use crate::source::{Outward, Source, follow};
+use crate::source::{Source, follow};
 use crate::{control, limits, repair};
 use access::HostName;
 use api::{Mark, MarkRecord, Record};
@@ -81,12 +82,11 @@ struct Daemon {
     gate: Arc<Gate>,
     /// For what time and policy make due, by a connection of its own: following a policy goes through every grant.
     chores: Arc<Desk<SqlStore<Changed>>>,
-    max_bytes: u64,
+    pruning: Pruning,
     kept_at: Mutex<Instant>,
     /// The people and policy that requests and grants were brought in line with.
     looks: Mutex<Looks>,
     loss: Mutex<Loss>,
-    unseen: Mutex<Unseen>,
     faults: Mutex<Faults>,
 }
 
@@ -94,17 +94,6 @@ struct Daemon {
 #[derive(Default)]
 struct Loss {
     lines: u64,
-    at: Option<Instant>,
-}
-
-/// Records that went without the hub.
-#[derive(Default)]
-struct Unseen {
-    /// The first record that was there at the last look, and the last that the hub had.
-    looked: Option<(u64, u64)>,
-    /// Those that are not told of yet.
-    count: u64,
-    /// When some were told of last.
     at: Option<Instant>,
 }
 
@@ -211,11 +200,10 @@ fn start(
         site,
         gate,
         chores,
-        max_bytes: options.max_bytes,
+        pruning: Pruning::of(options.max_bytes),
         kept_at: Mutex::new(Instant::now()),
         looks: Mutex::default(),
         loss: Mutex::default(),
-        unseen: Mutex::default(),
         faults: Mutex::default(),
     });
     if let Err(why) = follow(&daemon.site, &state) {
@@ -344,13 +332,13 @@ impl Daemon {
         let mut kept_at = self.kept_at.lock().unwrap_or_else(PoisonError::into_inner);
         let kept = if kept_at.elapsed() >= limits::FLOOR_EVERY {
             *kept_at = Instant::now();
-            self.told("forgetting what ended long ago", self.forget());
+            self.told("forgetting what ended long ago", self.pruning.forget(&self.site, &self.chores));
             self.site.ledger.keep_clock(&self.site.clock)
         } else {
             Ok(())
         };
         self.told("writing the clock down", confirmed.and(kept));
-        self.told("taking old records away", self.prune());
+        self.told("taking old records away", self.pruning.prune(&self.site));
         self.record_loss(self.site.log.dropped_before());
         self.site.watch_is_in_time();
     }
@@ -396,88 +384,6 @@ impl Daemon {
         if looks.are_to_be_followed(&ground.world) {
             self.chores.reconcile_with(&ground)?;
             looks.followed(ground.world);
-        }
-        Ok(())
-    }
-
-    /// Forgets requests and grants that ended long ago. Only a confirmed clock says what that is.
-    fn forget(&self) -> Result<(), desk::DeskError> {
-        let now = self.site.clock.now();
-        if now.provisional {
-            return Ok(());
-        }
-        let short = self.site.ledger.read(|connection| store::is_short(connection, self.max_bytes))?;
-        let keep = self.site.config.load().journal.keep.delta().max(limits::NOTHING_KEPT);
-        let nothing = now.trusted - if short { limits::NOTHING_KEPT } else { keep };
-        let old = desk::Old { nothing, grants: now.trusted - limits::ENDED_KEPT };
-        for _ in 0..limits::FORGET_ROUNDS {
-            if !self.chores.forget(old)? {
-                break;
-            }
-        }
-        Ok(())
-    }
-
-    /// Takes old records away, as many rounds as it takes where room is short. Age counts only while the clock is confirmed:
-    /// one that is ahead would make everything old.
-    fn prune(&self) -> Result<(), LedgerError> {
-        let (now, keep) = (self.site.clock.now(), self.site.config.load().journal.keep.delta());
-        let source = &self.site.source;
-        // Where nothing is told to the hub its journal stays here, and syslog has the witnesses.
-        let is_told = source.hub().is_some() && source.files().is_none();
-        let uploaded = match source.outward().ok().filter(|_| is_told).map(Outward::uploaded) {
-            // Not looked up yet.
-            Some(None) => return Ok(()),
-            Some(known) => known,
-            None => is_told.then_some(0),
-        };
-        // What the hub may want again stays.
-        let keep = if uploaded.is_some() { keep.max(limits::UPLOADED_KEPT) } else { keep };
-        let age = (!now.provisional).then(|| store::Age {
-            before_ms: (now.trusted - keep).timestamp_millis(),
-            boot: self.site.clock.boot().to_owned(),
-            before_boot_ms: (kernel::since_boot() - keep).num_milliseconds(),
-        });
-        let witnessed = match uploaded {
-            Some(uploaded) => {
-                self.site.ledger.read(|connection| store::checkpoint_up_to(connection, uploaded))?
-            }
-            None => self.site.log.witnessed(),
-        };
-        self.tell_unseen(uploaded)?;
-        let mut prune = store::Prune { witnessed, age, max_bytes: self.max_bytes };
-        if uploaded.is_some() && !self.site.ledger.prunable(&prune)? {
-            // Where room is short records go that the hub has not taken, and may never, as on a host that has none: one whose
-            // journal is full lets nobody in. The hub finds the gap.
-            prune = store::Prune { witnessed: self.site.log.witnessed(), age: None, ..prune };
-        }
-        self.site.ledger.relieve_by(prune.clone());
-        for _ in 0..limits::PRUNE_ROUNDS {
-            let whole = self.site.ledger.prune(prune.clone())? as u64 >= store::limits::PRUNE;
-            let look = |connection: &rusqlite::Connection| store::is_short(connection, self.max_bytes);
-            if !whole || !self.site.ledger.read(look)? {
-                break;
-            }
-        }
-        Ok(())
-    }
-
-    /// Tells of records that went since the last look, and that the hub had not taken by then.
-    fn tell_unseen(&self, uploaded: Option<u64>) -> Result<(), LedgerError> {
-        let first = self.site.ledger.read(|connection| store::first_seq(connection))?;
-        let mut unseen = self.unseen.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((before, had)) = unseen.looked {
-            unseen.count += first.saturating_sub(before.max(had + 1));
-        }
-        unseen.looked = uploaded.map(|uploaded| (first, uploaded));
-        if unseen.count > 0 && unseen.at.is_none_or(|at| at.elapsed() >= limits::LOSS_EVERY) {
-            let what = format!(
-                "{} records went from the journal for want of room, and the hub never got them; syslog alone has them: see the lines on \
-                 telling the hub in `journalctl -u jitd`, or raise [journal] max_bytes",
-                unseen.count
-            );
-            self.site.log.put(Level::Warning, what);
-            (unseen.count, unseen.at) = (0, Some(Instant::now()));
         }
         Ok(())
     }

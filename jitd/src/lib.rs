@@ -21,6 +21,7 @@ mod pause;
 mod peer;
 mod policy;
 mod process;
+mod pruning;
 mod refusal;
 mod repair;
 mod repeat;

@@ -328,11 +328,7 @@ mod tests {
 
     #[test]
     fn glass_by_a_permit_has_a_place_where_nothing_else_has_and_only_so_often() {
-        let folder = tempfile::tempdir().unwrap();
-        let tables = include_str!("../tables.sql");
-        let options = store::Options { path: folder.path().join("x.db"), max_bytes: 64 << 20, tables };
-        let stamp = journal::Stamp { boot: "b".into(), wall_ms: 1, boot_ms: 1 };
-        let file = store::File::open(options, |_| (stamp, "{}".into())).unwrap();
+        let (_folder, file) = crate::source::sample::file();
         let connection = file.connection();
         let (own, _) = limits::ASKS;
         assert!(no_place(connection, own).unwrap().unwrap().contains("20 requests of yours"));

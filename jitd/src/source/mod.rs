@@ -11,6 +11,8 @@ mod outward;
 mod reports;
 mod routes;
 pub mod rows;
+#[cfg(test)]
+mod sample;
 
 pub use asking::{Asker, Told};
 pub use enrolment::{Enrolment, enrol};

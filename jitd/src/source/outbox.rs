@@ -132,11 +132,7 @@ mod tests {
 
     #[test]
     fn one_that_cannot_be_read_is_passed_over_and_the_others_go() {
-        let folder = tempfile::tempdir().unwrap();
-        let tables = include_str!("../tables.sql");
-        let options = store::Options { path: folder.path().join("x.db"), max_bytes: 64 << 20, tables };
-        let stamp = journal::Stamp { boot: "b".into(), wall_ms: 1, boot_ms: 1 };
-        let file = store::File::open(options, |_| (stamp, "{}".into())).unwrap();
+        let (_folder, file) = crate::source::sample::file();
         let connection = file.connection();
         for n in 1..=3 {
             put(connection, &ask(n), None, Time::MAX_UTC).unwrap();
