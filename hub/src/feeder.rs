@@ -4,6 +4,7 @@
 
 use crate::address::{Seats, Tries};
 use crate::certificate::Certificates;
+use crate::chores;
 use crate::clock::{self, Clock};
 use crate::config::Config;
 use crate::door::House;
@@ -19,7 +20,7 @@ use crate::{inbox, limits, serve};
 use access::HostName;
 use arc_swap::ArcSwap;
 use desk::DeskError;
-use loglines::{Level, Log};
+use loglines::{Log, Outcomes};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
@@ -129,16 +130,8 @@ pub fn reads_alone(sql: &dyn Sql) -> Result<(), HubError> {
 
 /// A new certificate in time, until the other end is dropped.
 fn tick(teller: &Teller, certificates: &Certificates, ended: &Receiver<()>) {
-    let (told, mut shown) = (serve::tells_faults(&teller.log), Instant::now());
+    let (outcomes, mut looked) = (Outcomes::of(teller.log.clone()), Instant::now());
     while ended.recv_timeout(limits::TICK) == Err(RecvTimeoutError::Timeout) {
-        if certificates.is_old()
-            && let Err(why) = certificates.reload()
-        {
-            teller.log.put(Level::Warning, format!("making a new certificate: {why}"));
-        }
-        if shown.elapsed() >= limits::CERTIFICATE_LOOK {
-            shown = Instant::now();
-            serve::look_at_certificate(certificates, &teller.log, &told);
-        }
+        chores::certificates(certificates, &mut looked, &teller.log, &outcomes);
     }
 }

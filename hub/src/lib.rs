@@ -8,6 +8,7 @@ mod backup;
 mod bearer;
 mod certificate;
 mod chats;
+mod chores;
 mod clock;
 mod config;
 mod door;

@@ -43,8 +43,8 @@ impl Site {
         *self.room.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Why somebody should look at how full it is.
-    pub fn is_crowded(&self) -> Result<(), String> {
+    /// An error where somebody should see to how full it is: why, and what to do.
+    pub fn has_room(&self) -> Result<(), String> {
         let Some(room) = self.room().filter(|room| room.is_past(limits::WARN_SHARE) || !room.is_there())
         else {
             return Ok(());

@@ -187,7 +187,7 @@ impl Site {
             );
         }
         warnings.extend(self.clock.strays().map(clock::strayed));
-        warnings.extend(self.is_crowded().err());
+        warnings.extend(self.has_room().err());
         warnings.extend(self.certificates.is_good().err());
         if let Some(why) = &*self.unsigned.lock().unwrap_or_else(PoisonError::into_inner) {
             warnings.push(format!(

@@ -3,6 +3,7 @@
 use crate::address::{Seats, Tries};
 use crate::certificate::{self, Authority, Certificates};
 use crate::chats;
+use crate::chores;
 use crate::clock::{self, Clock};
 use crate::config::{Config, Role};
 use crate::door::House;
@@ -10,7 +11,7 @@ use crate::error::{HubError, os};
 use crate::feed::{self, Hosts, Lost, Signing, Signs};
 use crate::following::Following;
 use crate::gone::Fleet;
-use crate::inbox::{Allowance, Permits};
+use crate::inbox::Allowance;
 use crate::keys::ServerKeys;
 use crate::ledger::{Keeper, Ledger};
 use crate::metrics::Metrics;
@@ -31,10 +32,9 @@ use api::{Mark, MarkRecord, Record};
 use arc_swap::ArcSwap;
 use chrono::TimeDelta;
 use desk::{Committed, Desk, SqlStore};
-use loglines::{Faults, Level, Log, Tells};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use loglines::{Level, Log};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use store::{File, Reader, Sql, Writer};
 use sync::{Digest, HubId};
 use tokio::signal::unix::{SignalKind, signal};
@@ -311,14 +311,14 @@ fn run(config: &Config, site: &Arc<Site>, certificates: &Arc<Certificates>) -> R
         let (site, certificates) = (Arc::clone(site), Arc::clone(certificates));
         std::thread::Builder::new()
             .name("tick".into())
-            .spawn(move || tick(&site, &certificates, &ticks))
+            .spawn(move || chores::by_time(&site, &certificates, &ticks))
             .map_err(os("starting the clock's thread"))?
     };
     let (over, rounds) = std::sync::mpsc::channel::<()>();
     let keeps = Arc::clone(site);
     std::thread::Builder::new()
         .name("permits".into())
-        .spawn(move || keep_permits(&keeps, &rounds))
+        .spawn(move || chores::permits(&keeps, &rounds))
         .map_err(os("starting the thread that makes permits"))?;
     let served = answer(config, &House::Hub(Arc::clone(site)), certificates);
     drop((ended, over));
@@ -398,113 +398,6 @@ async fn reload(house: &House, certificates: &Arc<Certificates>) {
     };
     // A reload that panicked changed nothing.
     let _ = tokio::task::spawn_blocking(told).await;
-}
-
-/// Tells the log of what fails, once for as long as it does.
-pub fn tells_faults(log: &Log) -> impl Fn(&'static str, Result<(), String>) {
-    let faults = Mutex::new(Faults::default());
-    move |doing, outcome| {
-        let mut faults = faults.lock().unwrap_or_else(PoisonError::into_inner);
-        match (faults.take(doing, outcome.is_ok(), Instant::now()), outcome) {
-            (Tells::Fails, Err(why)) => log.put(Level::Warning, format!("{doing}: {why}")),
-            (Tells::Works, _) => log.put(Level::Notice, format!("{doing}: works again")),
-            _ => {}
-        }
-    }
-}
-
-/// Shows what the files of the certificate hold, where they changed, and tells of what is wrong with it.
-pub fn look_at_certificate(
-    certificates: &Certificates,
-    log: &Log,
-    told: &impl Fn(&'static str, Result<(), String>),
-) {
-    if certificates.is_changed() && certificates.reload().is_ok() {
-        log.put(Level::Notice, "the files of the certificate changed, and are shown now".to_owned());
-    }
-    told("looking at the certificate", certificates.is_good());
-}
-
-/// Keeps permits in line until the other end is dropped: a fleet's take longer than the watchdog waits for the ticks.
-fn keep_permits(site: &Site, ended: &std::sync::mpsc::Receiver<()>) {
-    let (told, mut permits) = (tells_faults(&site.log), Permits::default());
-    loop {
-        told("making permits for when this hub is away", permits.round(site));
-        if ended.recv_timeout(limits::PERMITS_EVERY) != Err(std::sync::mpsc::RecvTimeoutError::Timeout) {
-            return;
-        }
-    }
-}
-
-/// What time alone makes due, until the other end is dropped; and the service manager's watchdog, fed each time the
-/// writer thread has come by.
-fn tick(site: &Arc<Site>, certificates: &Certificates, ended: &std::sync::mpsc::Receiver<()>) {
-    let told = tells_faults(&site.log);
-    let (asked, begun) = (Arc::new(AtomicBool::new(false)), Instant::now());
-    let (mut forgotten, mut shown) = (begun, begun);
-    let (mut said, mut looked, mut strayed) = (None, None::<Instant>, true);
-    while ended.recv_timeout(limits::TICK) == Err(std::sync::mpsc::RecvTimeoutError::Timeout) {
-        let now = site.clock.time();
-        let strays = site.clock.strays();
-        told("reading the clock", strays.map_or(Ok(()), |by| Err(clock::strayed(by))));
-        if strayed && strays.is_none() {
-            // A clock that was ahead until now, or until this start, may have closed what is still good.
-            let opened = site.ledger.reopen(now).map_err(|why| why.to_string());
-            strayed = opened.is_err();
-            told("opening again what a wrong clock closed", opened);
-        }
-        strayed |= strays.is_some();
-        // What goes by its age never comes back: a clock says what is old that a time service keeps, and not one that the
-        // machine has just started with.
-        let is_sure = strays.is_none() && begun.elapsed() >= limits::FORGET_EVERY && kernel::synchronised();
-        if is_sure && forgotten.elapsed() >= limits::FORGET_EVERY {
-            forgotten = Instant::now();
-            let before = now - limits::ENDED_KEPT;
-            let old = desk::Old { nothing: before, grants: before };
-            let done = site.ledger.forget(now, site.hosts_before()).and_then(|()| {
-                (0..limits::FORGET_ROUNDS)
-                    .try_fold(true, |more, _| Ok(more && site.desk.forget(old)?))
-                    .map(drop)
-            });
-            told("forgetting what was long ago", done.map_err(|why| why.to_string()));
-        }
-        if looked.is_none_or(|at| at.elapsed() >= limits::ROOM_EVERY) {
-            let made = site.make_room(is_sure);
-            looked = if matches!(made, Ok(true)) { None } else { Some(Instant::now()) };
-            told("taking away old records of hosts", made.map(drop).map_err(|why| why.to_string()));
-            told("looking how full the database is", site.is_crowded());
-        }
-        // Who has the database alone needs not say that it serves.
-        let is_shared = matches!(site.sight, Sight::Shared(_));
-        let serves = is_shared && said.is_none_or(|at: Time| (now - at).abs() >= limits::SERVING_EVERY);
-        let kept = site.keep_seen(serves);
-        if serves && kept.is_ok() {
-            said = Some(now);
-        }
-        told("writing down which hosts were heard of", kept.map_err(|why| why.to_string()));
-        if strays.is_none() {
-            told("closing what is over", site.desk.tick().map(drop).map_err(|why| why.to_string()));
-        }
-        if certificates.is_old() {
-            told("making a new certificate", certificates.reload().map_err(|why| why.to_string()));
-        }
-        if shown.elapsed() >= limits::CERTIFICATE_LOOK {
-            shown = Instant::now();
-            look_at_certificate(certificates, &site.log, &told);
-        }
-        if asked.swap(true, Ordering::Relaxed) {
-            continue;
-        }
-        let answered = Arc::clone(&asked);
-        let submitted = site.ledger.beat(move || {
-            notify(&[sd_notify::NotifyState::Watchdog]);
-            answered.store(false, Ordering::Relaxed);
-        });
-        if submitted.is_err() {
-            // The queue is full: asked again at the next round.
-            asked.store(false, Ordering::Relaxed);
-        }
-    }
 }
 
 pub fn notify(state: &[sd_notify::NotifyState<'_>]) {

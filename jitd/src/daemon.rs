@@ -19,7 +19,7 @@ use api::{Mark, MarkRecord, Record};
 use arc_swap::ArcSwap;
 use desk::{Desk, PolicyVersion, SqlStore, Worlds as _};
 use journal::LogId;
-use loglines::{Faults, Level, Log, Tells};
+use loglines::{Level, Log, Outcomes};
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
@@ -87,7 +87,7 @@ struct Daemon {
     /// The people and policy that requests and grants were brought in line with.
     looks: Mutex<Looks>,
     loss: Mutex<Loss>,
-    faults: Mutex<Faults>,
+    outcomes: Outcomes,
 }
 
 /// Lost log lines that are in the journal.
@@ -197,6 +197,7 @@ fn start(
     goes_on_without(&site.log, "recording the start", started)?;
     let daemon = Arc::new(Daemon {
         path: path.into(),
+        outcomes: Outcomes::of(site.log.clone()),
         site,
         gate,
         chores,
@@ -204,7 +205,6 @@ fn start(
         kept_at: Mutex::new(Instant::now()),
         looks: Mutex::default(),
         loss: Mutex::default(),
-        faults: Mutex::default(),
     });
     if let Err(why) = follow(&daemon.site, &state) {
         // Not to start would refuse everybody.
@@ -325,20 +325,21 @@ impl Daemon {
     /// What time alone makes due.
     fn tick(&self) {
         self.gate.write_counts(false);
-        self.told("closing what is over", self.chores.tick());
-        self.told("following the policy", self.reconcile());
+        self.outcomes.told("closing what is over", self.chores.tick());
+        self.outcomes.told("following the policy", self.reconcile());
         self.site.memory.forget(self.site.clock.now());
         let confirmed = self.confirm_clock();
         let mut kept_at = self.kept_at.lock().unwrap_or_else(PoisonError::into_inner);
         let kept = if kept_at.elapsed() >= limits::FLOOR_EVERY {
             *kept_at = Instant::now();
-            self.told("forgetting what ended long ago", self.pruning.forget(&self.site, &self.chores));
+            self.outcomes
+                .told("forgetting what ended long ago", self.pruning.forget(&self.site, &self.chores));
             self.site.ledger.keep_clock(&self.site.clock)
         } else {
             Ok(())
         };
-        self.told("writing the clock down", confirmed.and(kept));
-        self.told("taking old records away", self.pruning.prune(&self.site));
+        self.outcomes.told("writing the clock down", confirmed.and(kept));
+        self.outcomes.told("taking old records away", self.pruning.prune(&self.site));
         self.record_loss(self.site.log.dropped_before());
         self.site.watch_is_in_time();
     }
@@ -359,18 +360,6 @@ impl Daemon {
             self.site.log.put(Level::Err, what);
         }
         Ok(())
-    }
-
-    /// Tells the log how something went that is done again and again.
-    fn told<T>(&self, doing: &'static str, outcome: Result<T, impl std::fmt::Display>) {
-        let mut faults = self.faults.lock().unwrap_or_else(PoisonError::into_inner);
-        let tells = faults.take(doing, outcome.is_ok(), Instant::now());
-        drop(faults);
-        match (tells, outcome) {
-            (Tells::Fails, Err(why)) => self.site.log.put(Level::Warning, format!("{doing}: {why}")),
-            (Tells::Works, _) => self.site.log.put(Level::Notice, format!("{doing}: works again")),
-            _ => {}
-        }
     }
 
     /// Brings requests and grants in line with people and policy, where those changed. What that takes back

@@ -1,7 +1,9 @@
 //! Faults that last, told when they begin, once in a while after that, and when they are over.
 
-use crate::limits;
+use crate::{Level, Log, limits};
 use std::collections::HashMap;
+use std::fmt::Display;
+use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 /// What goes wrong now, by what was being done.
@@ -33,6 +35,31 @@ impl Faults {
                 self.told.insert(doing, now);
                 Tells::Fails
             }
+        }
+    }
+}
+
+/// What is done again and again: the log hears at warning of what fails, and at notice once it works again.
+pub struct Outcomes {
+    log: Log,
+    faults: Mutex<Faults>,
+}
+
+impl Outcomes {
+    /// Told to this log.
+    pub fn of(log: Log) -> Self {
+        Self { log, faults: Mutex::default() }
+    }
+
+    /// Takes the outcome of `doing`.
+    pub fn told<T>(&self, doing: &'static str, outcome: Result<T, impl Display>) {
+        let mut faults = self.faults.lock().unwrap_or_else(PoisonError::into_inner);
+        let tells = faults.take(doing, outcome.is_ok(), Instant::now());
+        drop(faults);
+        match (tells, outcome) {
+            (Tells::Fails, Err(why)) => self.log.put(Level::Warning, format!("{doing}: {why}")),
+            (Tells::Works, _) => self.log.put(Level::Notice, format!("{doing}: works again")),
+            _ => {}
         }
     }
 }

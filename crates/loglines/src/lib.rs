@@ -6,6 +6,6 @@ pub mod limits;
 mod log;
 mod vital;
 
-pub use fault::{Faults, Tells};
+pub use fault::{Faults, Outcomes, Tells};
 pub use log::{Level, Log};
 pub use vital::abort_on_panic;
