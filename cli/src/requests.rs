@@ -100,7 +100,7 @@ fn told(
             let asked = &opened.request.ask.reason;
             let anew = if opened.existed && asked != reason {
                 format!(
-                    "\nIt says {:?}, not what you wrote now. To ask in these words  jit cancel {id}  first.",
+                    "\nIt says {:?}, not what you wrote now. To ask in your words, first take it back  jit cancel {id}",
                     asked.as_str()
                 )
             } else {

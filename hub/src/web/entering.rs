@@ -37,6 +37,13 @@ pub struct Visitor {
     pub now: Time,
 }
 
+impl Visitor {
+    /// The first of these that their sign-in is not for.
+    pub fn lacks(&self, scopes: impl IntoIterator<Item = Scope>) -> Option<Scope> {
+        scopes.into_iter().find(|scope| !self.token.scopes.contains(scope))
+    }
+}
+
 impl Site {
     /// Whose sign-in a browser shows; nobody's where it shows none that is good. Blocks.
     pub(super) fn visitor(

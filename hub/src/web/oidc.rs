@@ -231,13 +231,12 @@ pub fn is_fresh(site: &Site, visitor: &Visitor) -> Result<(), DeskError> {
 /// widens itself by binding one, nor shuts its person out by taking one away.
 fn is_for_all(site: &Site, visitor: &Visitor) -> Result<(), DeskError> {
     let roles = site.ledger.read(|connection| rows::roles_of(connection, &visitor.caller.person))?;
-    let uses = |scope: &&Scope| match scope {
+    let uses = |scope: &Scope| match scope {
         Scope::Read | Scope::Request | Scope::Review => true,
         Scope::Operate => roles.contains(&Role::Operator) || roles.contains(&Role::Admin),
         Scope::Admin => roles.contains(&Role::Admin),
     };
-    let lacks = Scope::ALL.iter().filter(uses).find(|scope| !visitor.token.scopes.contains(scope));
-    lacks.map_or(Ok(()), |lacks| {
+    visitor.lacks(Scope::ALL.into_iter().filter(uses)).map_or(Ok(()), |lacks| {
         Err(DeskError::Forbidden(format!(
             "an account at the provider signs in for all that its person may do, and this sign-in is not for {}: sign in with \
              one that is for all of it, or ask an administrator, who does this under People",
