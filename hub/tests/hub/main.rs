@@ -34,4 +34,5 @@ mod strangers;
 mod teams;
 mod there;
 mod web;
+mod web_looks;
 mod web_request;
