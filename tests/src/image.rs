@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 const PACKAGES: &str = "systemd,systemd-sysv,dbus,openssh-server,openssh-client,openssh-sftp-server,sudo,rsyslog,\
-                        libpam-systemd,iproute2,passwd,procps,faketime,cron,at,strace,tmux";
+                        libpam-systemd,iproute2,passwd,procps,cron,at,strace,tmux";
 
 /// The image, made by debootstrap if it is not there yet.
 pub fn image() -> Result<PathBuf> {

@@ -1,7 +1,11 @@
 //! Clocks that are wrong, set back, set forward, or just started.
 
+use std::io::Write as _;
 use std::time::{Duration, Instant};
 use testbed::Host;
+
+/// Seconds.
+pub const DAY: i64 = 86_400;
 
 /// A host whose daemon sees the wall clock that [`set`] says; `CLOCK_BOOTTIME` stays the kernel's. A host
 /// here shares its kernel with the machine, so what a start of the machine changes is changed by hand.
@@ -15,27 +19,46 @@ fn host() -> Host {
 /// From their next start on these services see the wall clock that [`set`] says, and the start of the machine that
 /// [`boot`] says.
 pub fn own_clock(host: &Host, services: &[&str]) {
-    let library = host.root("ls /usr/lib/*/faketime/libfaketime.so.1").out;
+    let library = preloadable(host, "wall");
     for service in services {
         let folder = host.path(&format!("etc/systemd/system/{service}.service.d"));
         std::fs::create_dir_all(&folder).unwrap();
         std::fs::write(
             folder.join("clock.conf"),
             format!(
-                "[Service]\nBindReadOnlyPaths=/etc/boot:/proc/sys/kernel/random/boot_id\nEnvironment=LD_PRELOAD={} FAKETIME_TIMESTAMP_FILE=/etc/wall FAKETIME_NO_CACHE=1 DONT_FAKE_MONOTONIC=1\n",
-                library.trim()
+                "[Service]\nBindReadOnlyPaths=/etc/boot:/proc/sys/kernel/random/boot_id\nEnvironment=LD_PRELOAD={library}\n"
             ),
         )
         .unwrap();
     }
     boot(host, 1);
-    set(host, "+0");
+    set(host, 0);
     host.root("systemctl daemon-reload").ends_with(0);
 }
 
-/// Sets the daemon's wall clock off by this.
-pub fn set(host: &Host, offset: &str) {
-    std::fs::write(host.path("etc/wall"), format!("{offset}\n")).unwrap();
+/// The path on the host of this C file of the tests, built to be preloaded.
+fn preloadable(host: &Host, name: &str) -> String {
+    let library = format!("/usr/local/lib/{name}.so");
+    let source = testbed::repository().join(format!("tests/hosts/tests/{name}.c"));
+    testbed::run(
+        std::process::Command::new("cc")
+            .args(["-O2", "-Wall", "-Werror", "-shared", "-fPIC", "-o"])
+            .arg(host.path(library.trim_start_matches('/')))
+            .arg(source),
+    )
+    .unwrap();
+    library
+}
+
+/// Sets the daemon's wall clock off by so many seconds, at once. In place: running services have the file mapped.
+pub fn set(host: &Host, off: i64) {
+    let mut file = std::fs::File::options()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(host.path("etc/wall"))
+        .unwrap();
+    file.write_all(&off.to_ne_bytes()).unwrap();
 }
 
 /// Makes the next start of the daemon one on this start of the machine.
@@ -54,36 +77,36 @@ fn no_way_of_setting_the_clock_opens_a_grant_early_or_keeps_it_alive() {
     let grant = bob.jit(&format!("approve {}", alice.ssh("true").id("R-"))).id("G-");
     alice.ssh("true").is_in();
 
-    set(&host, "-1d");
+    set(&host, -DAY);
     alice.ssh("true").is_in();
     bob.jit("status").says("is 1 day behind of the gate's time");
-    set(&host, "+365d");
+    set(&host, 365 * DAY);
     alice.ssh("true").is_refused_with(&format!("grant {grant} for ssh ended"));
-    set(&host, "+0");
+    set(&host, 0);
     alice.ssh("true").is_in();
     host.root("systemctl restart jitd").ends_with(0);
-    set(&host, "-1d");
+    set(&host, -DAY);
     host.root("systemctl restart jitd").ends_with(0);
     alice.ssh("true").is_in();
     bob.jit(&format!("revoke {grant} --reason 'a shorter one'")).ends_with(0);
     let grant = bob.jit(&format!("approve {} --for 5s", alice.ssh("true").id("R-"))).id("G-");
-    set(&host, "-2d");
+    set(&host, -2 * DAY);
     host.root("systemctl restart jitd").ends_with(0);
     host.soon("five seconds are over, whatever the wall clock says", || alice.ssh("true").code == 255);
     alice.ssh("true").is_refused_with(&format!("grant {grant} for ssh ended"));
 
-    set(&host, "+0");
+    set(&host, 0);
     let starts = host.root("date -u -d '+1 hour' +%FT%TZ").out;
     let later =
         bob.jit(&format!("request --user alice --at {} --for 30m --reason 'the window'", starts.trim()));
     // Bob asked, so another approves.
     let later = carol.jit(&format!("approve {}", later.id("R-"))).says("starts").id("G-");
     alice.ssh("true").is_refused_with(&format!("grant {later} starts in"));
-    set(&host, "+70m");
+    set(&host, 70 * 60);
     alice.ssh("true").is_refused_with(&format!("grant {later} starts in"));
-    set(&host, "+365d");
+    set(&host, 365 * DAY);
     alice.ssh("true").is_refused_with("ended");
-    set(&host, "+0");
+    set(&host, 0);
 }
 
 /// What the daemon has written down of time.
@@ -141,7 +164,7 @@ mod long {
         ));
         carol.jit(&format!("approve {}", asked.id("R-"))).ends_with(0);
         bob.jit("check alice --service su").says("(not_yet_valid)");
-        set(&host, "+30m");
+        set(&host, 30 * 60);
         boot(&host, 2);
         host.root("systemctl restart jitd").ends_with(0);
         bob.jit("check alice --service su").says("(clock_untrusted)");
@@ -151,7 +174,7 @@ mod long {
         bob.jit("check alice --service su").says("Would be let in");
 
         // Off for a day.
-        set(&host, "+1d");
+        set(&host, DAY);
         boot(&host, 3);
         host.reboot().unwrap();
         host.jitd_is_up();
@@ -163,12 +186,12 @@ mod long {
                 .iter()
                 .any(|line| line.contains(&format!("change=expired actor=clock grant={grant}")))
         });
-        set(&host, "+0");
+        set(&host, 0);
         host.root("jitd clock accept").ends_with(0);
         alice.ssh("true").is_in();
         bob.jit("grants --user alice").says(&grant);
         // And one whose battery is empty starts in the past: time stands at the floor.
-        set(&host, "-9000d");
+        set(&host, -9000 * DAY);
         boot(&host, 4);
         host.reboot().unwrap();
         host.jitd_is_up();
@@ -179,21 +202,11 @@ mod long {
     #[test]
     fn a_clock_that_a_time_service_keeps_is_confirmed_after_ten_minutes_and_not_before() {
         let host = Host::gated("web-1").unwrap();
-        let library = host.path("usr/local/lib/synchronised.so");
-        testbed::run(
-            std::process::Command::new("cc")
-                .args(["-O2", "-Wall", "-Werror", "-shared", "-fPIC", "-o"])
-                .arg(&library)
-                .arg(testbed::repository().join("tests/hosts/tests/synchronised.c")),
-        )
-        .unwrap();
+        let library = preloadable(&host, "synchronised");
         let unit = host.path("etc/systemd/system/jitd.service.d");
         std::fs::create_dir_all(&unit).unwrap();
-        std::fs::write(
-            unit.join("clock.conf"),
-            "[Service]\nEnvironment=LD_PRELOAD=/usr/local/lib/synchronised.so\n",
-        )
-        .unwrap();
+        std::fs::write(unit.join("clock.conf"), format!("[Service]\nEnvironment=LD_PRELOAD={library}\n"))
+            .unwrap();
         let since = Instant::now();
         host.root("systemctl daemon-reload; systemctl restart jitd").ends_with(0);
         let confirmed = || host.log_lines().into_iter().find(|line| line.contains("mark=clock_confirmed"));

@@ -1,7 +1,7 @@
 //! A host and its hub apart: names that are not found, a hub that is a day away, clocks that differ. People come in by
 //! what the host knows, nothing that is over is honoured, and all of it heals by itself.
 
-use crate::clock::{boot, own_clock, set};
+use crate::clock::{DAY, boot, own_clock, set};
 use crate::fleet::again;
 use hosts::fleet::{Fleet, HUB_AT};
 use rusqlite::{Connection, OpenFlags};
@@ -12,9 +12,6 @@ use testbed::{Host, Lan, Person, Program};
 pub const POLICY: &str = "[[rule]]\nid = \"prod\"\nwho = { users = [\"alice\", \"carol\"] }\n\
                       where = { labels = { env = \"prod\" } }\nwhat = { services = [\"ssh\", \"sudo\"] }\n\
                       time = { max = \"7d\" }\napprove = [{ from = [\"user:bob\"] }]\n";
-
-/// Seconds of a day.
-const DAY: i64 = 86_400;
 
 /// The hub has the journal of this host, each record once and as it was written, from the first to the last.
 #[track_caller]
@@ -115,7 +112,7 @@ fn where_the_hub_is_a_day_away(fleet: &Fleet, host: &Host, alice: &Person<'_>, c
     let stays = RefCell::new(carol.stays(&[], "sleep 1000"));
     host.soon("the session is there", || host.root("pgrep -x sleep").code == 0);
     fleet.hub.root("systemctl stop jit-hub jit-hub-signer").ends_with(0);
-    set(host, &format!("+{DAY}"));
+    set(host, DAY);
     // Carol's hour is over, also for who is in. Alice has two days.
     host.soon("the session is ended by the host itself", || stays.borrow_mut().is_over());
     carol.ssh("true").is_refused_with("ended");
@@ -136,7 +133,7 @@ fn where_the_hub_is_a_day_away(fleet: &Fleet, host: &Host, alice: &Person<'_>, c
         carol.ssh("true").is_refused_with("ended 23 hours");
     }
 
-    set(&fleet.hub, &format!("+{DAY}"));
+    set(&fleet.hub, DAY);
     fleet.hub.root("systemctl start jit-hub").ends_with(0);
     again("the strict service is open again", || alice.ssh("sudo -n true").code == 0);
     assert!(staleness(host, "alice") < 90);
@@ -151,7 +148,7 @@ fn where_the_hub_is_a_day_away(fleet: &Fleet, host: &Host, alice: &Person<'_>, c
 
 fn where_the_clocks_differ(fleet: &Fleet, host: &Host, alice: &Person<'_>, carol: &Person<'_>) {
     let apart = |seconds: i64, number: u32| {
-        set(host, &format!("+{}", DAY + seconds));
+        set(host, DAY + seconds);
         boot(host, number);
         restart(host);
         is_heard(fleet);
@@ -202,12 +199,12 @@ fn where_the_clocks_differ(fleet: &Fleet, host: &Host, alice: &Person<'_>, carol
     // The hub's jumps two hours ahead while it runs: what would be over by it is not closed.
     let grant = fleet.granted_to("carol", "--host web-1 --service ssh --for 1h");
     host.soon("the grant is there", || carol.ssh("true").code == 0);
-    set(&fleet.hub, &format!("+{}", DAY + 7230));
+    set(&fleet.hub, DAY + 7230);
     let says = |words: &str| fleet.jit("admin", "status").out.contains(words);
     again("it says that its clock jumped", || says("has jumped and is 120 minutes ahead of the hub's time"));
     assert!(fleet.jit("carol", "grants").out.contains(&grant));
     carol.ssh("true").is_in();
-    set(&fleet.hub, &format!("+{DAY}"));
+    set(&fleet.hub, DAY);
     again("its clock is right again", || !says("has jumped"));
     fleet.jit("bob", &format!("revoke {grant} --reason 'done'")).ends_with(0);
     host.soon("the end is there", || carol.ssh("true").code != 0);

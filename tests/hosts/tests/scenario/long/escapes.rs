@@ -82,15 +82,16 @@ fn a_process_that_got_the_id_of_one_of_the_session_goes_on() {
         .and_then(|rest| rest.split(|c: char| !c.is_ascii_digit() && c != ' ').next()?.trim().parse().ok())
         .unwrap();
     // The process that opened the session is gone without a word while the daemon is away, and its id is given to
-    // somebody of the same name.
+    // somebody of the same name: tried again where another process was faster.
     host.jitd_stops();
     // All of its kernel session, since an id that one is named by is not given again.
     host.root(&format!("pkill -KILL -s {pid}")).ends_with(0);
     host.soon("its id is free", || host.root(&format!("ls -d /proc/{pid}")).code != 0);
     let init = host.init().to_string();
     let again = format!(
-        "mount -t proc proc /proc; echo {} > /proc/sys/kernel/ns_last_pid; \
-         nsenter -m -u -n -r -w -t 1 setpriv --reuid=alice --clear-groups /usr/local/bin/hold second & wait",
+        "mount -t proc proc /proc; for try in $(seq 50); do echo {} > /proc/sys/kernel/ns_last_pid; \
+         nsenter -m -u -n -r -w -t 1 setpriv --reuid=alice --clear-groups /usr/local/bin/hold second & \
+         [ $! = {pid} ] && break; kill $!; wait $!; done; wait",
         pid - 1
     );
     let mut again = Command::new("nsenter")

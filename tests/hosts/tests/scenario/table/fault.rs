@@ -53,8 +53,8 @@ pub const SHARED: &[(&str, Make)] = &[
 
 /// Those that spoil a host, or take one that is made for them.
 pub const ALONE: &[(&str, Make)] = &[
-    ("clock_ahead", |bed| clock_is_off(bed, "+365d")),
-    ("clock_behind", |bed| clock_is_off(bed, "-365d")),
+    ("clock_ahead", |bed| clock_is_off(bed, 365 * clock::DAY)),
+    ("clock_behind", |bed| clock_is_off(bed, -365 * clock::DAY)),
     ("run_emptied", run_emptied),
     ("reboot_while_enabling", reboot_while_enabling),
     ("upgrade_killed_while_unpacking", |bed| upgrade_killed(bed, true)),
@@ -440,11 +440,11 @@ fn people_change<'a>(bed: &'a Bed<'_>) -> Undo<'a> {
 }
 
 /// The daemon's clock, from a start of the machine on.
-fn clock_is_off<'a>(bed: &'a Bed<'_>, offset: &'static str) -> Undo<'a> {
+fn clock_is_off<'a>(bed: &'a Bed<'_>, offset: i64) -> Undo<'a> {
     clock::own_clock(bed.host, &["jitd"]);
     bed.host.root("systemctl restart jitd && jitd clock accept").ends_with(0);
     clock::set(bed.host, offset);
-    Box::new(|| clock::set(bed.host, "+0"))
+    Box::new(|| clock::set(bed.host, 0))
 }
 
 /// Everything in `/run` that can be taken away.
