@@ -1,9 +1,9 @@
 //! What must be true after every step, judged without any code of the crate but its data.
 
-use crate::hub::at;
+use crate::hub::{ENDS, at, clock};
 use crate::story::{Can, Move, Story, Truth, World, since_epoch};
 use chrono::TimeDelta;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use sync::State;
 
 /// Live versions that a host would let somebody in by, while their time lasts.
@@ -26,6 +26,7 @@ pub fn judge(story: &Story, before: &World, what: Move, after: &World) -> Result
     if let Some(id) = after.ended.iter().find(|id| honoured(&memory).contains_key(*id)) {
         return Err(format!("S2: the end of grant {id} did not stay"));
     }
+    while_it_lasts(story, after, &memory)?;
     minted(story, after, &memory)?;
     permitted(after, &memory)?;
     let own = at(after.now());
@@ -39,6 +40,17 @@ pub fn judge(story: &Story, before: &World, what: Move, after: &World) -> Result
         whole(story, after, message, &memory)?;
     }
     calm(story, after)
+}
+
+/// S5: who is let in is let in by what is honoured, and by that no longer than it lasts, also where no message says so.
+fn while_it_lasts(story: &Story, world: &World, memory: &State) -> Result<(), String> {
+    let lets_in = (story.engine.lets_in)(memory, clock(world.now()));
+    let lasts = if world.now() < ENDS { honoured(memory) } else { BTreeMap::new() };
+    let lasts: BTreeSet<u64> = lasts.into_keys().collect();
+    if lets_in == lasts {
+        return Ok(());
+    }
+    Err(format!("S5: lets in by {lets_in:?} where {lasts:?} lasts"))
 }
 
 /// S4: nothing is honoured that no desk approved; where the grant key was stolen, nothing since its rotation.

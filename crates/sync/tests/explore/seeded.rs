@@ -5,7 +5,7 @@ use crate::hub::{GRANT, key};
 use crate::search::explore;
 use crate::story::{Can, Fate, Story};
 use crate::{FAULTS, MINT, RACES, THIEF};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use sync::{Applied, Body, Digest, Held, Known, LocalTime, Message, Rejected, State, View, apply};
 
 const DEPTH: usize = 6;
@@ -231,4 +231,24 @@ fn signed_time_that_is_trusted_is_found() {
         ..PRODUCTION
     };
     finds(engine, THIEF, "G6: signed time counts though no clock agrees");
+}
+
+#[test]
+fn an_expiry_that_only_a_message_brings_is_found() {
+    let engine = Engine {
+        apply: |state, bytes, now| {
+            let mut applied = apply(state, bytes, now)?;
+            let over =
+                |held: &mut Option<Held>| held.take_if(|held| held.grant.window.latest_end() <= now.latest);
+            applied.state.grants.values_mut().for_each(|known| drop(over(&mut known.held)));
+            Ok(applied)
+        },
+        // Whatever is held lets in until the hub is heard again.
+        lets_in: |state, _| {
+            let live = state.grants().filter(|grant| grant.ended.is_none());
+            live.map(|grant| grant.id.bits()).collect::<BTreeSet<u64>>()
+        },
+        ..PRODUCTION
+    };
+    finds(engine, FAULTS, "S5: lets in by {1} where {} lasts");
 }

@@ -61,7 +61,10 @@ pub const fn era(incarnation: u64, epoch: u64) -> Era {
     Era { incarnation, epoch }
 }
 
-/// A grant for an hour from the beginning, on web-1.
+/// Seconds after the beginning at which grants are over.
+pub const ENDS: i64 = 3600;
+
+/// A grant until then, on web-1.
 pub fn grant(id: u64, version: u32) -> Grant {
     let alice = Login::parse("alice").unwrap();
     Grant {
@@ -74,7 +77,7 @@ pub fn grant(id: u64, version: u32) -> Grant {
         hosts: [name("web-1")].into(),
         services: [Service::parse("ssh").unwrap()].into(),
         run_as: Set::new(),
-        window: Window::Approval { not_before: at(0), expires: at(3600) },
+        window: Window::Approval { not_before: at(0), expires: at(ENDS) },
         source: None,
         sessions: None,
         approved_at: at(0),
