@@ -1,7 +1,7 @@
 //! What a hub signed for this host, as a file on a web server or in a folder: the same bytes as its stream, believed by the
 //! same signatures. Whoever has the server can hide or delay, like a feed, and mint nothing.
 
-use super::follow::part_of;
+use super::pace::part_of;
 use crate::config::Hub;
 use crate::limits;
 use access::HostName;

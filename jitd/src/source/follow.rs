@@ -2,6 +2,7 @@
 
 use super::call::{Unheard, Voice};
 use super::files::{Files, Found};
+use super::pace::Pace;
 use super::{Enrolment, enrolment, reports, rows};
 use crate::daemon::DaemonError;
 use crate::limits;
@@ -83,28 +84,18 @@ struct Follower {
 }
 
 impl Follower {
-    /// Listens, and comes again when the stream ends: soon at first and not all hosts at once.
+    /// Listens, and comes again when the stream ends.
     fn run(&mut self) {
-        let (mut wait, mut all, mut apart) = (limits::HUB_AGAIN.0, false, 0);
+        let (mut pace, mut all) = (Pace::new(), false);
         loop {
             let began = self.state.served.as_ref().map(|served| served.as_of);
-            let once = apart > 0;
-            let ended = self.listen(all, once);
+            let ended = self.listen(all, pace.once());
             let heard = self.state.served.as_ref().map(|served| served.as_of) != began;
             all = matches!(ended, Ended::WantsAll(_));
-            if heard {
-                wait = limits::HUB_AGAIN.0;
-            }
-            // A proxy may hold back what does not end: then each answer is asked for by itself for a while.
-            let held_back = matches!(ended, Ended::Silent(_)) && !heard;
-            apart = if held_back { limits::HUB_APART } else { u32::saturating_sub(apart, 1) };
-            if held_back {
-                // The hub is there, and what it said meanwhile is late already.
-                wait = limits::HUB_AGAIN.0;
-            }
-            if matches!(ended, Ended::GaveBack) {
+            let pause = pace.after(&ended, heard);
+            if let Ended::GaveBack = ended {
                 // What it was given it tells to all, and to this host first.
-                wait = limits::HUB_AGAIN.0;
+                pace.at_once();
                 continue;
             }
             if let Ended::Distrusted(_) = ended {
@@ -112,7 +103,7 @@ impl Follower {
                 let tells = self.faults.take("certificates", learned.is_ok(), Instant::now());
                 match learned {
                     Ok(true) => {
-                        wait = limits::HUB_AGAIN.0;
+                        pace.at_once();
                         continue;
                     }
                     Err(why) if tells == Tells::Fails => {
@@ -122,16 +113,14 @@ impl Follower {
                     Ok(false) | Err(_) => {}
                 }
             }
-            let why = ended.why();
             // A stream that ends after it brought something is nothing to tell.
-            if let Some(why) = why.filter(|_| !heard)
+            if let Some(why) = ended.why().filter(|_| !heard)
                 && self.faults.take("the hub", false, Instant::now()) == Tells::Fails
             {
                 let what = "grants that are known stay good, and nothing new is heard of";
                 self.site.log.put(Level::Warning, format!("listening to the hub: {why}; {what}"));
             }
-            std::thread::sleep(if once && heard { limits::HUB_APART_EVERY } else { part_of(wait) });
-            wait = (wait * 2).min(limits::HUB_AGAIN.1);
+            pause.wait();
         }
     }
 
@@ -352,7 +341,7 @@ fn heard(site: &Site, state: &State, signed_at: Option<Time>) {
 }
 
 /// How listening ended.
-enum Ended {
+pub(super) enum Ended {
     ByTheHub,
     /// It was given what it had lost, and has more to tell than it told.
     GaveBack,
@@ -414,13 +403,6 @@ fn event(lines: &mut impl BufRead) -> std::io::Result<Option<Event>> {
     }
 }
 
-/// Some part of this wait, so that hosts do not come back all at once.
-pub(super) fn part_of(wait: Duration) -> Duration {
-    let random = getrandom::u64().unwrap_or(u64::MAX);
-    #[allow(clippy::cast_precision_loss)] // a pause
-    wait.mul_f64(random as f64 / u64::MAX as f64)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -443,12 +425,5 @@ mod tests {
         let reset = std::io::Error::from(std::io::ErrorKind::ConnectionReset);
         assert!(matches!(broken(&reset, Duration::from_secs(1)), Ended::Failed(_)));
         assert!(matches!(broken(&reset, limits::HUB_REPEATED), Ended::Silent(_)));
-    }
-
-    #[test]
-    fn a_pause_is_a_part_of_the_longest() {
-        let wait = Duration::from_secs(10);
-        let pauses: Vec<Duration> = (0..50).map(|_| part_of(wait)).collect();
-        assert!(pauses.iter().all(|pause| *pause <= wait) && pauses.iter().any(|pause| *pause != pauses[0]));
     }
 }

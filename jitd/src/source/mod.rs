@@ -8,6 +8,7 @@ mod follow;
 mod glass;
 pub mod outbox;
 mod outward;
+mod pace;
 mod reports;
 mod routes;
 pub mod rows;

@@ -1,8 +1,8 @@
 //! The thread that tells the hub: what was asked here first, then which sessions are open, then the journal.
 
 use super::call::Unheard;
-use super::follow::part_of;
 use super::outbox::{self, Kept};
+use super::pace::part_of;
 use crate::ledger::LedgerError;
 use crate::limits;
 use crate::site::Site;
