@@ -147,16 +147,30 @@ async function withoutScripts() {
   await bob.context().close();
 }
 
+const focused = (page) => page.evaluate(() => {
+  const here = document.activeElement;
+  const { left, width } = here.getBoundingClientRect();
+  const words = here.getAttribute("href") ?? (here.matches("input, select") ? here.name : here.textContent.trim());
+  return { words, outline: getComputedStyle(here).outlineStyle, seen: left >= 0 && width > 0 };
+});
+
+// From where the focus is by the tabulator alone, with each stop to be seen.
+async function tabTo(page, words) {
+  for (let stops = 0; stops < 60; stops += 1) {
+    await page.keyboard.press("Tab");
+    const here = await focused(page);
+    must(here.seen && here.outline !== "none", `a stop that nobody sees: ${JSON.stringify(here)}`);
+    if (here.words === words) return;
+  }
+  throw new Error(`no way to ${words} by the keyboard`);
+}
+
 async function byKeyboard() {
   const page = await tab({ storageState: states.alice });
   await page.goto(at("/web"));
   await page.keyboard.press("Tab");
-  const focused = () => page.evaluate(() => {
-    const here = document.activeElement;
-    return { words: here.textContent.trim(), outline: getComputedStyle(here).outlineStyle, left: here.getBoundingClientRect().left };
-  });
-  const skip = await focused();
-  must(skip.words === "To the content" && skip.left >= 0 && skip.outline !== "none", `the first stop: ${JSON.stringify(skip)}`);
+  const skip = await focused(page);
+  must(skip.words === "#main" && skip.seen && skip.outline !== "none", `the first stop: ${JSON.stringify(skip)}`);
   await page.keyboard.press("Enter");
   await page.waitForURL(/#main$/);
   await page.goto(at("/web/policy"));
@@ -166,6 +180,33 @@ async function byKeyboard() {
   await page.waitForURL(/hosts=db-7/);
   await says(page, ".answer", "production");
   await look(page, "explain");
+
+  await page.goto(at("/web/ask"));
+  await tabTo(page, "hosts");
+  await page.keyboard.type("db-8");
+  await tabTo(page, "reason");
+  await page.keyboard.type("asked by the keyboard");
+  await tabTo(page, "Ask");
+  await page.keyboard.press("Enter");
+  await page.waitForURL(/\/web\/requests\/R-/);
+  const request = new URL(page.url()).pathname;
+  const bob = await tab({ storageState: states.bob });
+  await bob.goto(at("/web"));
+  await tabTo(bob, request);
+  await bob.keyboard.press("Enter");
+  await bob.waitForURL(at(request));
+  await tabTo(bob, "length");
+  await bob.keyboard.type("20m");
+  await tabTo(bob, "comment");
+  await bob.keyboard.type("not for longer");
+  // Whoever is at the end of a sentence has not said yes.
+  await bob.keyboard.press("Enter");
+  await bob.waitForTimeout(500);
+  must(await bob.isVisible("text=Your review"), "a comment is no review");
+  await tabTo(bob, "Approve");
+  await bob.keyboard.press("Space");
+  await says(bob, "main", "approved");
+  await bob.context().close();
   await page.context().close();
 }
 

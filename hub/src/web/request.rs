@@ -180,6 +180,8 @@ fn decide(site: &Site, visitor: &Visitor, request: &RequestView) -> Result<Marku
                 (once(visitor)?)
                 // What was seen is what is approved.
                 input type="hidden" name="digest" value=(request.digest);
+                // Enter in a field presses the first button of its form (WHATWG HTML, "Implicit submission"): none, and not yes.
+                button disabled hidden { "Decide below" }
                 @if !afterwards {
                     label {
                         "For no longer than"
