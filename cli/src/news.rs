@@ -96,7 +96,7 @@ pub fn sentence(change: Change, before: Option<&RequestView>, after: &RequestVie
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sample::{access, at, broken_glass, person, review};
+    use crate::sample::{access, agrees, at, broken_glass, person, review};
     use workflow::Decider;
 
     fn told(before: Option<&RequestView>, after: &RequestView) -> Vec<String> {
@@ -114,7 +114,7 @@ mod tests {
         assert_eq!(told(Some(&first), &first), [""; 0]);
         let mut second = first.clone();
         second.needs = 2;
-        second.reviews.push(review("bob", true, Some("be quick")));
+        agrees(&mut second, "bob", Some("be quick"));
         assert_eq!(told(Some(&first), &second), ["reviewed: 1 of 2: bob approved: be quick"]);
         let mut third = second.clone();
         third.escalates = None;

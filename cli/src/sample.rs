@@ -53,6 +53,13 @@ pub fn broken_glass() -> RequestView {
     request
 }
 
+/// Somebody agrees, and it is not enough.
+pub fn agrees(request: &mut RequestView, by: &str, comment: Option<&str>) {
+    request.reviews.push(review(by, true, comment));
+    request.agreed.push(person(by));
+    request.has += 1;
+}
+
 pub fn review(by: &str, yes: bool, comment: Option<&str>) -> Review {
     Review {
         by: person(by),

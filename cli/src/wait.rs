@@ -118,7 +118,7 @@ fn waiting(request: &RequestView, now: Time) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sample::{access, at, person, review};
+    use crate::sample::{access, agrees, at, person};
     use workflow::Decider;
 
     #[test]
@@ -130,7 +130,7 @@ mod tests {
         );
         request.needs = 2;
         request.escalates = None;
-        request.reviews.push(review("bob", true, None));
+        agrees(&mut request, "bob", None);
         assert_eq!(waiting(&request, at(3_595)), "waiting for carol, 1 of 2 agreed, another 5s");
         request.could_approve.clear();
         request.needs = 0;

@@ -3,7 +3,6 @@
 use access::{GrantState, Person, Service, Span, Time, Window, for_people};
 use api::{GrantView, Heard, RequestView, Reviewed};
 use chrono::{SecondsFormat, TimeDelta};
-use std::collections::BTreeSet;
 use workflow::{Afterwards, Channel, Kind, RequestState, Review, ReviewVerdict};
 
 /// Names with commas between.
@@ -94,21 +93,12 @@ pub fn standing(request: &RequestView) -> String {
 
 /// `1 of 2`: how many agreed of those who must, where it still takes several.
 pub fn counted(request: &RequestView) -> Option<String> {
-    (request.state.is_pending() && request.needs > 1)
-        .then(|| format!("{} of {}", agreed(request), request.needs))
-}
-
-/// Those who agreed and still may; others' voices do not count.
-fn agreed(request: &RequestView) -> usize {
-    let yes = |review: &&Review| matches!(review.verdict, ReviewVerdict::Approve { .. });
-    let yes: BTreeSet<_> = request.reviews.iter().filter(yes).map(|review| &review.by).collect();
-    request.could_approve.iter().filter(|person| yes.contains(person)).count()
+    (request.state.is_pending() && request.needs > 1).then(|| format!("{} of {}", request.has, request.needs))
 }
 
 /// Those whose answer a request still waits for.
 pub fn awaited(request: &RequestView) -> Vec<Person> {
-    let said = |person: &Person| request.reviews.iter().any(|review| review.by == *person);
-    request.could_approve.iter().filter(|person| !said(person)).cloned().collect()
+    request.could_approve.iter().filter(|person| !request.agreed.contains(person)).cloned().collect()
 }
 
 /// What one approver said: `approved by bob for at most 30m`.
@@ -400,7 +390,7 @@ pub fn heard(heard: &Heard, now: Time) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sample::{access, at, broken_glass, grant_id, person, review, text};
+    use crate::sample::{access, agrees, at, broken_glass, grant_id, person, review, text};
     use access::{Ended, EndedHow, Grant, Login, RequestId};
     use workflow::Decider;
 
@@ -467,7 +457,8 @@ mod tests {
             services: Some(names(&["ssh"])),
         };
         let verdict = ReviewVerdict::Approve { narrowing: narrowing.clone() };
-        one.reviews.push(Review { verdict, ..review("bob", true, Some("be quick")) });
+        agrees(&mut one, "bob", Some("be quick"));
+        one.reviews[0].verdict = verdict;
         one.left = narrowing;
         assert_eq!(
             request(&one, at(60)),
@@ -563,7 +554,7 @@ Next: jit approve R-7K2Q9-M4XTB   or   jit deny R-7K2Q9-M4XTB --comment TEXT"
     fn a_review_is_answered_with_what_it_did() {
         let mut one = access();
         one.needs = 2;
-        one.reviews.push(review("bob", true, None));
+        agrees(&mut one, "bob", None);
         let done = |request: &RequestView, grant: Option<GrantView>| {
             reviewed(&Reviewed { request: request.clone(), grant }, at(0))
         };

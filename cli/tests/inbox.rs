@@ -166,7 +166,7 @@ const ASK: [&str; 4] = ["request", "--reason", "the disk is full", "--wait"];
 fn a_wait_without_a_terminal_prints_one_line_for_each_change_and_then_the_grant() {
     let daemon = Daemon::default();
     let first = with(|request| {
-        request["needs"] = json!(2);
+        (request["needs"], request["has"], request["agreed"]) = (json!(2), json!(1), json!(["bob"]));
         request["reviews"] = json!([review(
             "bob",
             &json!({"verdict": "approve", "narrowing": {"length": "1h", "hosts": ["web-1"]}})

@@ -377,7 +377,7 @@ impl Inbox {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sample::{access, at, broken_glass, grant_id, person, review, text};
+    use crate::sample::{access, agrees, at, broken_glass, grant_id, person, text};
     use access::Span;
     use workflow::{Decider, Narrowing};
 
@@ -543,7 +543,7 @@ mod tests {
     fn what_one_cannot_review_is_said_without_asking() {
         let mut said = named(1, "said");
         said.yours_to_review = false;
-        said.reviews.push(review("bob", true, None));
+        agrees(&mut said, "bob", None);
         let mut nobodys = named(2, "nobody's");
         nobodys.yours_to_review = false;
         nobodys.could_approve.clear();

@@ -336,7 +336,7 @@ fn wrapped(text: &str, columns: usize) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sample::{access, at, broken_glass, person, review, text};
+    use crate::sample::{access, agrees, at, broken_glass, person, text};
     use crate::watch::inbox::Input;
     use crate::watch::keys::Key;
     use access::RequestId;
@@ -352,7 +352,7 @@ mod tests {
         second.ask.reason =
             text("the certificate of the shop runs out tonight, see the ticket for how to renew it");
         second.needs = 2;
-        second.reviews.push(review("carol", true, Some("be quick")));
+        agrees(&mut second, "carol", Some("be quick"));
         let mut own = access();
         own.ask.id = RequestId::from_random(3);
         own.ask.person = person("bob");

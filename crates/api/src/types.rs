@@ -98,8 +98,12 @@ pub struct RequestView {
     pub digest: String,
     /// Who could approve it now, or look at it afterwards.
     pub could_approve: Vec<Person>,
+    /// Whose approval counts now, each once, the first first.
+    pub agreed: Vec<Person>,
     /// How many people have to approve, those who did included.
     pub needs: usize,
+    /// How many of those did: two may have agreed to one step while another waits.
+    pub has: usize,
     /// Whether the reader could.
     pub yours_to_review: bool,
 }

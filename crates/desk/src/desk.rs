@@ -319,8 +319,8 @@ pub(crate) fn sees(caller: &Caller, request: &Request, rule: Option<&Rule>) -> b
 pub(crate) fn view(request: &Request, rule: Option<&Rule>, reader: &Caller) -> RequestView {
     let could: Vec<Person> =
         rule.map(|rule| could_review(request, rule).into_iter().collect()).unwrap_or_default();
+    let agreed = rule.map(|rule| workflow::agreed(request, rule)).unwrap_or_default();
     let scope = request.scope();
-    let said = request.reviews.iter().any(|review| review.by == reader.person);
     RequestView {
         ask: request.ask.clone(),
         rule: request.rule.clone(),
@@ -334,8 +334,10 @@ pub(crate) fn view(request: &Request, rule: Option<&Rule>, reader: &Caller) -> R
             services: Some(scope.services),
         },
         digest: digest(request),
-        yours_to_review: could.contains(&reader.person) && !said,
+        yours_to_review: could.contains(&reader.person) && !agreed.contains(&reader.person),
+        agreed,
         needs: rule.map_or(0, |rule| rule.needs(request)),
+        has: rule.map_or(0, |rule| workflow::has(request, rule)),
         could_approve: could,
     }
 }

@@ -57,7 +57,7 @@ pub use request::{
 pub use rule::{Auto, BreakGlass, Clock, Escalation, Extend, Rule, Step, Wants};
 pub use say::Say;
 pub use standing::{StandingGrant, taken_back};
-pub use step::{Event, Facts, Held, Stepped, could_approve, could_review, step};
+pub use step::{Event, Facts, Held, Stepped, agreed, could_approve, could_review, has, step};
 pub use uncovered::{Part, Uncovered};
 pub use wish::Wish;
 pub use world::{Hosts, Labels, OnCall, World};

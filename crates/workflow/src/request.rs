@@ -434,12 +434,6 @@ impl Request {
             ReviewVerdict::Deny => scope,
         })
     }
-
-    /// Those who said yes so far, each once.
-    pub fn approved_by(&self) -> Vec<Person> {
-        let yes = |review: &&Review| matches!(review.verdict, ReviewVerdict::Approve { .. });
-        self.reviews.iter().filter(yes).map(|review| review.by.clone()).collect()
-    }
 }
 
 impl Scope {

@@ -6,7 +6,7 @@ use crate::policy::ChatWeight;
 use crate::request::{
     Afterwards, Decider, Kind, Narrowing, Request, RequestState, Review, ReviewVerdict, Scope,
 };
-use crate::rule::{Clock, Rule, are_met};
+use crate::rule::{Clock, Rule, are_met, most_seats};
 use crate::{Refusal, limits};
 use access::{Ended, EndedHow, Grant, GrantId, Login, Person, RequestId, Set, Span, Time, Window};
 use std::collections::BTreeSet;
@@ -159,7 +159,7 @@ fn reviewed(
         stepped.request.reviews.push(review);
         return Ok(stepped);
     };
-    if request.approved_by().contains(&review.by) {
+    if counted(request, rule).iter().any(|counted| counted.by == review.by) {
         return Err(Refusal::AlreadyReviewed(ask.id));
     }
     only_narrows(request, &request.scope(), narrowing)?;
@@ -192,6 +192,22 @@ fn counted<'a>(request: &'a Request, rule: &Rule) -> Vec<&'a Review> {
         could.contains(&review.by) && !(review.channel.is_chat() && rule.chat == ChatWeight::Notify)
     };
     request.reviews.iter().filter(yes).filter(counts).collect()
+}
+
+/// Those whose approval counts by this rule at this moment, each once, the first first.
+pub fn agreed(request: &Request, rule: &Rule) -> Vec<Person> {
+    let mut people: Vec<Person> = Vec::new();
+    for review in counted(request, rule) {
+        if !people.contains(&review.by) {
+            people.push(review.by.clone());
+        }
+    }
+    people
+}
+
+/// How many of those that [`Rule::needs`] says have agreed: who agreed twice to one step leaves another one open.
+pub fn has(request: &Request, rule: &Rule) -> usize {
+    most_seats(&rule.steps_of(request), &counted(request, rule).iter().map(|review| &review.by).collect())
 }
 
 /// Whether so many agreed that it would be approved, were no word of a chat among them.

@@ -19,8 +19,12 @@ use workflow::{Request, Rule, hex};
 pub struct Picture {
     /// The request.
     pub request: Request,
-    /// How many people must approve; none where no rule covers it any more.
+    /// Whose approval counts now.
+    pub agreed: Vec<Person>,
+    /// How many people must approve, and how many of them did; none where no rule covers it any more.
     pub needs: usize,
+    /// See [`Self::needs`].
+    pub has: usize,
     /// Who could say something to it now.
     pub could: BTreeSet<Person>,
     /// What a click in a chat is worth to it.
@@ -43,7 +47,9 @@ impl Picture {
         now: Time,
     ) -> Self {
         Self {
+            agreed: view.agreed,
             needs: view.needs,
+            has: view.has,
             could: view.could_approve.into_iter().collect(),
             chat: rule.map_or(ChatWeight::Notify, |rule| rule.chat),
             request: Request {
@@ -68,7 +74,7 @@ impl Picture {
 
     /// Whether one more approval is enough.
     pub fn is_last(&self) -> bool {
-        self.request.is_unseen() || self.request.approved_by().len() + 1 >= self.needs
+        self.request.is_unseen() || self.has + 1 >= self.needs
     }
 
     /// Whether a click in a chat can approve it now.

@@ -148,17 +148,12 @@ fn facts(truth: &Truth) -> Vec<(&'static str, String)> {
 /// Where it stands.
 fn state(truth: &Truth) -> String {
     let request = &truth.request;
-    let agreed = request
-        .reviews
-        .iter()
-        .filter(|review| matches!(review.verdict, workflow::ReviewVerdict::Approve { .. }));
     let with = |comment: Option<&access::Text>| {
         comment.map_or_else(String::new, |text| format!(": {}", text.as_str()))
     };
     let stands = match &request.state {
         RequestState::Pending { until } => {
-            let (has, needs) = (agreed.count(), request.needs);
-            format!("waits until {}, {has} of {needs} agreed", minute(*until))
+            format!("waits until {}, {} of {} agreed", minute(*until), request.has, request.needs)
         }
         RequestState::Approved { by, .. } => {
             match truth.grant.as_ref().map(|view| (&view.grant.ended, view.ends)) {

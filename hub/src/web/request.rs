@@ -11,7 +11,6 @@ use axum::extract::{Path, State};
 use axum::response::Response;
 use desk::DeskError;
 use maud::{Markup, html};
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use workflow::{Afterwards, Decider, Kind, Narrowing, RequestState, Review, ReviewVerdict, Step};
 
@@ -63,7 +62,7 @@ fn facts(request: &RequestView, steps: &[Step]) -> Markup {
                 dt { "Steps" }
                 dd {
                     @if steps.is_empty() { "no rule covers it now" } @else {
-                        (agreed(request)) " of " (request.needs) " agreed" @if steps.len() > 1 { ", each for one step" }
+                        (request.has) " of " (request.needs) " agreed" @if steps.len() > 1 { ", each for one step" }
                         ol.steps { @for step in steps { (step_item(request, step)) } }
                     }
                 }
@@ -89,10 +88,9 @@ fn facts(request: &RequestView, steps: &[Step]) -> Markup {
 
 /// A step, who agreed of those who may, and who else could.
 fn step_item(request: &RequestView, step: &Step) -> Markup {
-    let yes = approvers(request);
     let of_step = |person: &&Person| step.from.contains(*person);
     let (agreed, could): (Vec<_>, Vec<_>) =
-        request.could_approve.iter().filter(of_step).partition(|person| yes.contains(person));
+        request.could_approve.iter().filter(of_step).partition(|person| request.agreed.contains(person));
     html! {
         li {
             (step.need) " of " (step.named) "; could: " (people(&could))
@@ -103,17 +101,6 @@ fn step_item(request: &RequestView, step: &Step) -> Markup {
 
 fn people<T: std::fmt::Display>(people: &[T]) -> String {
     if people.is_empty() { "nobody now".to_owned() } else { names(people) }
-}
-
-fn approvers(request: &RequestView) -> BTreeSet<&Person> {
-    let yes = |review: &&Review| matches!(review.verdict, ReviewVerdict::Approve { .. });
-    request.reviews.iter().filter(yes).map(|review| &review.by).collect()
-}
-
-/// How many agreed and still may; others' voices do not count.
-fn agreed(request: &RequestView) -> usize {
-    let yes = approvers(request);
-    request.could_approve.iter().filter(|person| yes.contains(person)).count()
 }
 
 fn when_and_why(review: &Review) -> Markup {

@@ -215,7 +215,9 @@ impl Site {
             escalates: None,
             digest: String::new(),
             could_approve: Vec::new(),
+            agreed: Vec::new(),
             needs: 0,
+            has: 0,
             yours_to_review: false,
         }
     }

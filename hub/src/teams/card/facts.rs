@@ -57,14 +57,9 @@ pub fn state(picture: &Picture, named: Cut) -> (String, &'static str) {
 }
 
 fn pending(picture: &Picture, until: Time, named: Cut) -> (String, &'static str) {
-    let agreed = picture.request.approved_by();
-    let by = if agreed.is_empty() { String::new() } else { format!(" by {}", names(&agreed, named.named)) };
-    let words = format!(
-        "Waits until {}. Approved{by}: {} of {}.",
-        time(until),
-        agreed.len(),
-        picture.needs.max(agreed.len() + 1)
-    );
+    let agreed = &picture.agreed;
+    let by = if agreed.is_empty() { String::new() } else { format!(" by {}", names(agreed, named.named)) };
+    let words = format!("Waits until {}. Approved{by}: {} of {}.", time(until), picture.has, picture.needs);
     let door = match picture.chat {
         ChatWeight::Notify => " It is decided on the web page of the hub, not here.",
         ChatWeight::FirstOfTwo if picture.is_last() => {

@@ -48,7 +48,9 @@ fn picture(state: RequestState) -> Picture {
             escalates: None,
             afterwards: None,
         },
+        agreed: Vec::new(),
         needs: 2,
+        has: 0,
         could: ["bob", "carol"].map(person).into(),
         chat: ChatWeight::Full,
         grant: None,
@@ -117,6 +119,7 @@ fn buttons(picture: &Picture) -> Vec<String> {
 fn a_card_says_where_its_request_stands_through_its_whole_life() {
     let mut once = waits();
     once.request.reviews.push(review(ReviewVerdict::Approve { narrowing: Narrowing::default() }));
+    (once.agreed, once.has) = (vec![person("bob")], 1);
     let sure = Picture { chat: ChatWeight::FirstOfTwo, ..once.clone() };
     let told = Picture { chat: ChatWeight::Notify, ..waits() };
     let mut longer = approved(GrantState::Active);
@@ -226,6 +229,7 @@ fn there_are_buttons_for_what_a_click_can_do_and_for_nothing_else() {
 fn another_state_is_another_revision_and_the_same_one_is_the_same() {
     let mut once = waits();
     once.request.reviews.push(review(ReviewVerdict::Approve { narrowing: Narrowing::default() }));
+    (once.agreed, once.has) = (vec![person("bob")], 1);
     let all = [
         waits(),
         once,
