@@ -136,10 +136,7 @@ pub fn facts(request: &RequestView, now: Time) -> Vec<(&'static str, String)> {
     let ask = &request.ask;
     let by = if ask.asked_by == ask.person { String::new() } else { format!(" (asked by {})", ask.asked_by) };
     let mut facts = vec![("who", format!("{}{by}", ask.person)), ("what", asks(request))];
-    if !ask.labels.is_empty() {
-        let labels: Vec<_> = ask.labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
-        facts.push(("labels", labels.join(", ")));
-    }
+    facts.extend(ask.labels_in_words().map(|labels| ("labels", labels)));
     facts.push(("why", ask.reason.to_string()));
     facts.extend(ask.ticket.as_ref().map(|ticket| ("ticket", ticket.to_string())));
     let from = ask.source.map(|source| format!(" from {source}")).unwrap_or_default();

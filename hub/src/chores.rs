@@ -8,7 +8,7 @@ use crate::site::Site;
 use crate::{clock, limits};
 use access::Time;
 use chrono::TimeDelta;
-use desk::DeskError;
+use desk::{DeskError, Looks, Worlds as _};
 use loglines::{Level, Log, Outcomes};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -40,6 +40,30 @@ pub fn permits(site: &Site, ended: &Receiver<()>) {
             return;
         }
     }
+}
+
+/// Brings requests and grants in line with policy, people and hosts as they are, until the other end is dropped: what could
+/// not be followed to its end is followed again, and so is what another hub applied that stopped before it had.
+pub fn policy(site: &Site, ended: &Receiver<()>) {
+    let (outcomes, mut looks) = (Outcomes::of(site.log.clone()), Looks::default());
+    loop {
+        outcomes.told("following the policy", follow(site, &mut looks));
+        if ended.recv_timeout(limits::TICK) != Err(RecvTimeoutError::Timeout) {
+            return;
+        }
+    }
+}
+
+fn follow(site: &Site, looks: &mut Looks) -> Result<(), DeskError> {
+    if !site.policies.is_readable() || site.clock.strays().is_some() {
+        return Ok(());
+    }
+    let ground = site.policies.ground();
+    if looks.are_to_be_followed(&ground.world) {
+        site.desk.reconcile_with(&ground)?;
+        looks.followed(ground.world);
+    }
+    Ok(())
 }
 
 /// Everything else, once a second until the other end is dropped.

@@ -34,6 +34,7 @@ use chrono::TimeDelta;
 use desk::{Committed, Desk, SqlStore};
 use loglines::{Level, Log};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex};
 use store::{File, Reader, Sql, Writer};
 use sync::{Digest, HubId};
@@ -45,7 +46,7 @@ use tokio::sync::watch;
 pub fn serve(config: &Config) -> Result<(), HubError> {
     let log = Log::to(&config.syslog.socket, "jit-hub").map_err(os("starting the log's thread"))?;
     loglines::abort_on_panic(log.clone(), "jit-hub", |name| {
-        matches!(name, "writer" | "tick" | "permits" | "log" | "signing" | "following" | "outbox")
+        matches!(name, "writer" | "tick" | "permits" | "policy" | "log" | "signing" | "following" | "outbox")
     });
     let served = match config.role {
         Role::All | Role::Desk => start(config, &log),
@@ -95,8 +96,6 @@ fn start(config: &Config, log: &Log) -> Result<(), HubError> {
     let desk = Arc::new(Desk::new(store, worlds, Arc::<Clock>::clone(&clock), None));
     if policies.is_readable() {
         desk.begin()?;
-        // What was applied just before a stop may not have been followed to its end.
-        desk.reconcile()?;
     }
     ledger.mark(Mark::Started, format!("version={}", env!("CARGO_PKG_VERSION")), clock.time())?;
     let teller = Arc::new(Teller {
@@ -314,14 +313,16 @@ fn run(config: &Config, site: &Arc<Site>, certificates: &Arc<Certificates>) -> R
             .spawn(move || chores::by_time(&site, &certificates, &ticks))
             .map_err(os("starting the clock's thread"))?
     };
-    let (over, rounds) = std::sync::mpsc::channel::<()>();
-    let keeps = Arc::clone(site);
-    std::thread::Builder::new()
-        .name("permits".into())
-        .spawn(move || chores::permits(&keeps, &rounds))
-        .map_err(os("starting the thread that makes permits"))?;
+    // Those that can take long with a large fleet each have a thread of their own.
+    let beside = |name: &str, does: fn(&Site, &Receiver<()>)| {
+        let (over, rounds) = std::sync::mpsc::channel::<()>();
+        let site = Arc::clone(site);
+        let spawned = std::thread::Builder::new().name(name.into()).spawn(move || does(&site, &rounds));
+        spawned.map(|_| over).map_err(os("starting a thread for what time makes due"))
+    };
+    let others = [beside("permits", chores::permits)?, beside("policy", chores::policy)?];
     let served = answer(config, &House::Hub(Arc::clone(site)), certificates);
-    drop((ended, over));
+    drop((ended, others));
     // A panic of its has ended the process.
     let _ = ticker.join();
     served

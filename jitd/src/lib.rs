@@ -14,7 +14,6 @@ mod gate;
 mod ledger;
 mod limits;
 mod line;
-mod looks;
 mod memory;
 mod monitored;
 mod pause;

@@ -43,6 +43,8 @@ impl<S: Store> Desk<S> {
             names,
             hosts: self.hosts(&ground.world, new.hosts, &new.labels)?,
             labels: new.labels,
+            follows: false,
+            before: None,
             services: new.services,
             run_as: new.run_as,
             // The shortest there is, until the rule that covers it says its default.
@@ -60,6 +62,7 @@ impl<S: Store> Desk<S> {
             let glass = rule.break_glass.as_ref().filter(|_| kind == Kind::BreakGlass);
             ask.length = glass.map_or(rule.default, |glass| glass.longest.min(rule.default));
         }
+        ask.follows = rule.follows && !ask.labels.is_empty();
         self.open(ground, ask, rule, caller, Some(key))
     }
 
@@ -96,6 +99,7 @@ impl<S: Store> Desk<S> {
             hosts: (&grant.hosts).into(),
             services: (&grant.services).into(),
             length: new.length,
+            before: workflow::length_of(&grant),
             starts: None,
             reason: new.reason,
             ticket: new.ticket,

@@ -190,7 +190,7 @@ impl<S: Store> Desk<S> {
         let request = || self.store.read(|store| store.request(grant.request)).ok().flatten();
         grant.approved_by.contains(person)
             || request()
-                .and_then(|request| world.rule(&request.ask, self.clock.now()).ok())
+                .and_then(|request| world.rule_of(&request, self.clock.now()).ok())
                 .is_some_and(|rule| rule.has_approver(person))
     }
 }
@@ -294,7 +294,7 @@ pub(crate) fn put(
 
 /// What the caller may see of a request in this world: one's own, what one could decide, or everything.
 pub(crate) fn visible_in(world: &World, now: Now, request: &Request, caller: &Caller) -> Option<RequestView> {
-    let rule = world.rule(&request.ask, now).ok();
+    let rule = world.rule_of(request, now).ok();
     let seen = sees(caller, request, rule.as_ref()) || had_a_say(world, now, request, &caller.person);
     seen.then(|| view(request, rule.as_ref(), caller))
 }

@@ -198,6 +198,8 @@ impl<S: Store> Desk<S> {
             names: caller.names.clone(),
             hosts: self.named(knock.host.cloned().into_iter().collect())?,
             labels: BTreeMap::new(),
+            follows: false,
+            before: None,
             services: BTreeSet::from([knock.service.clone()]),
             run_as: knock.run_as.cloned(),
             length: words.length.unwrap_or(Span::SHORTEST),

@@ -2,9 +2,12 @@
 
 use crate::desk::{Said, facts, mint_grant, mint_request, put};
 use crate::{Desk, DeskError, Ground, Queries, RequestFilter, Store, limits};
-use access::{Grant, RequestId, Text, Time};
+use access::{Grant, GrantId, HostName, RequestId, Set, Text, Time};
 use api::{Change, ChangeRecord};
-use workflow::{Decider, Event, Kind, Request, RequestState, StandingGrant, World, step, taken_back};
+use workflow::{
+    Decider, Event, Kind, Request, RequestState, StandingGrant, World, denied_by_policy, moved, step,
+    taken_back,
+};
 
 impl<S: Store> Desk<S> {
     /// Does what time has made due: requests nobody decided, escalations, break glasses nobody looked at,
@@ -69,59 +72,95 @@ impl<S: Store> Desk<S> {
             }
         }
         let now = self.clock.now().trusted;
-        let mut wanted = world.standing(now);
+        let (mut wanted, mut over) = (world.standing(now), Vec::new());
         let mut after = None;
         loop {
             let page = self.store.read(|store| store.open_grants(after, api::limits::PAGE))?;
             let Some(last) = page.last() else { break };
             after = Some(last.id);
             for grant in page {
-                if let Some(why) = self.no_longer(world, &grant, &mut wanted)? {
-                    self.take_back(ground, &grant, why, now)?;
+                match self.fate(world, &grant, &mut wanted)? {
+                    Fate::Stays => {}
+                    Fate::Moves(hosts) => self.moves(ground, &grant, hosts, now)?,
+                    Fate::Ends(why) => over.push((grant, why)),
                 }
             }
         }
+        // First what takes the place of others: who is in by those is in by these then.
         for missing in wanted {
-            self.write_on(ground, move |store| {
-                // As many as one person can hold.
-                let held = store.grants(Some(&missing.person), None, false, None, api::limits::PAGE)?;
-                if held.iter().any(|grant| missing.is(grant))
-                    || store
-                        .any_closed(&missing.person, missing.until, &|grant| missing.was_taken_back(grant))?
-                {
-                    return Ok(());
-                }
-                let stepped = missing.given(mint_request(store)?, mint_grant(store)?, now);
-                put(store, &stepped, &Said::default(), now)
-            })?;
+            self.give(ground, missing, now)?;
         }
-        Ok(())
+        over.iter().try_for_each(|(grant, why)| self.take_back(ground, grant, why, now))
     }
 
-    /// Why a grant ends by the policy as it is now. A standing grant that is as it should be is struck off
-    /// those `wanted`.
-    fn no_longer(
-        &self,
-        world: &World,
-        grant: &Grant,
-        wanted: &mut Vec<StandingGrant>,
-    ) -> Result<Option<String>, DeskError> {
+    /// What the policy as it is now makes of a grant. A standing grant that is as it should be is struck off those
+    /// `wanted`.
+    fn fate(&self, world: &World, grant: &Grant, wanted: &mut Vec<StandingGrant>) -> Result<Fate, DeskError> {
         let request = self.store.read(|store| store.request(grant.request))?;
-        if request.is_some_and(|request| request.ask.kind == Kind::Standing) {
-            let place = wanted.iter().position(|wanted| wanted.is(grant));
-            return Ok(match place {
-                Some(place) => {
-                    wanted.remove(place);
-                    None
-                }
-                None => Some(format!("rule {} gives it no more, or other access instead", grant.rule)),
-            });
+        let is_standing = match &request {
+            Some(request) => request.ask.kind == Kind::Standing,
+            // A host gave it back, and its request is lost: nobody approves what a rule gives for good.
+            None => grant.approved_by.is_empty() && !grant.break_glass && !world.gives(&grant.rule),
+        };
+        if is_standing {
+            return Ok(standing(world, grant, wanted));
         }
-        Ok(world.still_for(grant).err())
+        Ok(match (world.still_for(grant), request) {
+            (Err(why), _) => Fate::Ends(why),
+            (Ok(()), Some(request)) => world.followed(grant, &request).map_or(Fate::Stays, Fate::Moves),
+            (Ok(()), None) => Fate::Stays,
+        })
     }
 
-    fn take_back(&self, ground: &Ground, grant: &Grant, why: String, now: Time) -> Result<(), DeskError> {
-        let id = grant.id;
+    fn give(&self, ground: &Ground, missing: StandingGrant, now: Time) -> Result<(), DeskError> {
+        let given = self.write_on(ground, move |store| {
+            // As many as one person can hold.
+            let held = store.grants(Some(&missing.person), None, false, None, api::limits::PAGE)?;
+            if held.iter().any(|grant| missing.is(grant))
+                || store.any_closed(&missing.person, missing.until, &|grant| missing.was_taken_back(grant))?
+            {
+                return Ok(());
+            }
+            let stepped = missing.given(mint_request(store)?, mint_grant(store)?, now);
+            put(store, &stepped, &Said::default(), now)
+        });
+        match given {
+            // An account that holds all that one can hold keeps nobody else from what they should.
+            Err(DeskError::Refused(_)) => Ok(()),
+            given => given,
+        }
+    }
+
+    fn moves(
+        &self,
+        ground: &Ground,
+        grant: &Grant,
+        hosts: Set<HostName>,
+        now: Time,
+    ) -> Result<(), DeskError> {
+        let seen = grant.clone();
+        self.write_on(ground, move |store| {
+            let Some(grant) = store.open_grant(seen.id)?.filter(|grant| grant.version == seen.version) else {
+                // It is looked at again once more has changed, or was ended.
+                return Ok(());
+            };
+            let moved = moved(&grant, hosts.clone());
+            store.record(by_itself(Change::HostsChanged, now, moved.clone()))?;
+            store.put_grant(&moved, false)
+        })
+    }
+
+    /// Ends a grant that the policy would not give now.
+    pub fn end_by_policy(&self, id: GrantId, why: &str) -> Result<(), DeskError> {
+        let now = self.clock.now().trusted;
+        self.grounded(|ground| match self.store.read(|store| store.open_grant(id))? {
+            Some(grant) => self.take_back(ground, &grant, why, now),
+            None => Ok(()),
+        })
+    }
+
+    fn take_back(&self, ground: &Ground, grant: &Grant, why: &str, now: Time) -> Result<(), DeskError> {
+        let (id, why) = (grant.id, why.to_owned());
         self.write_on(ground, move |store| {
             let Some(grant) = store.open_grant(id)? else {
                 return Ok(());
@@ -140,7 +179,7 @@ impl<S: Store> Desk<S> {
         let Some(request) = self.store.read(|store| store.request(id))? else {
             return Ok(());
         };
-        let rule = ground.rule_or_why(&request.ask, self.clock.now());
+        let rule = ground.rule_of(&request, self.clock.now());
         let stepped = move |store: &dyn Queries, request: &Request| {
             let rule = rule.as_ref().map_err(String::as_str);
             let facts = facts(store, &request.ask, rule.ok(), now)?;
@@ -151,7 +190,7 @@ impl<S: Store> Desk<S> {
         if self.store.read(|store| stepped(store, &request))?.changes.is_empty() {
             return Ok(());
         }
-        self.write_on(ground, move |store| {
+        let done = self.write_on(ground, move |store| {
             let Some(request) = store.request(id)? else {
                 return Ok(());
             };
@@ -164,7 +203,55 @@ impl<S: Store> Desk<S> {
                 _ => None,
             };
             put(store, &stepped, &Said { comment, ..Said::default() }, now)
+        });
+        match done {
+            Err(DeskError::Refused(why)) if recheck => self.deny_by_policy(ground, id, why.to_string(), now),
+            done => done,
+        }
+    }
+
+    /// What the policy would approve now, and cannot be given: it holds up nobody else.
+    fn deny_by_policy(
+        &self,
+        ground: &Ground,
+        id: RequestId,
+        why: String,
+        now: Time,
+    ) -> Result<(), DeskError> {
+        self.write_on(ground, move |store| {
+            let Some(request) = store.request(id)?.filter(|request| request.state.is_pending()) else {
+                return Ok(());
+            };
+            let comment = in_short(&why);
+            let stepped = denied_by_policy(&request, why.clone(), now);
+            put(store, &stepped, &Said { comment, ..Said::default() }, now)
         })
+    }
+}
+
+/// What becomes of a grant.
+enum Fate {
+    Stays,
+    /// It is for these hosts from now on.
+    Moves(Set<HostName>),
+    /// It ends, and why.
+    Ends(String),
+}
+
+/// What becomes of a standing grant. Where nothing but its hosts is another, it goes on for those of now: sessions by it are
+/// not ended because some other host came. A host that is still there and has lost it must hear of an end.
+fn standing(world: &World, grant: &Grant, wanted: &mut Vec<StandingGrant>) -> Fate {
+    if let Some(place) = wanted.iter().position(|wanted| wanted.is(grant)) {
+        wanted.remove(place);
+        return Fate::Stays;
+    }
+    let goes_on = |wanted: &StandingGrant| {
+        let mut left = grant.hosts.iter().filter(|host| !wanted.hosts.contains(host));
+        wanted.is_but_for_hosts(grant) && left.all(|host| !world.hosts.labels.contains_key(host))
+    };
+    match wanted.iter().position(goes_on) {
+        Some(place) => Fate::Moves(wanted.remove(place).hosts),
+        None => Fate::Ends(format!("rule {} gives it no more, or other access instead", grant.rule)),
     }
 }
 

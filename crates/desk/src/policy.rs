@@ -3,7 +3,7 @@
 use crate::{DeskError, PolicyVersion, Queries};
 use access::{Now, Person};
 use api::GrantView;
-use workflow::{Ask, People, Policy, Rule, World};
+use workflow::{Ask, People, Policy, Request, Rule, World};
 
 /// People and rules. Asked anew at every event, so that whoever left a group has no say.
 pub trait Worlds: Send + Sync + 'static {
@@ -59,6 +59,11 @@ impl Ground {
     /// The rule that covers this ask, or in words why none does.
     pub(crate) fn rule_or_why(&self, ask: &Ask, now: Now) -> Result<Rule, String> {
         self.world.rule(ask, now).map_err(|why| why.to_string())
+    }
+
+    /// The rule that says who has a say about this request, or in words why none does.
+    pub(crate) fn rule_of(&self, request: &Request, now: Now) -> Result<Rule, String> {
+        self.world.rule_of(request, now).map_err(|why| why.to_string())
     }
 
     /// The same for who asks.

@@ -60,7 +60,7 @@ impl<S: Store> Desk<S> {
     /// The steps that a request must pass which its reader may see, by the rule that covers it now; none without a rule.
     pub fn steps_of(&self, view: &RequestView) -> Result<Vec<Step>, DeskError> {
         let request = self.find_request(&view.ask.id.to_string())?;
-        let rule = self.worlds.world().rule(&request.ask, self.clock.now()).ok();
+        let rule = self.worlds.world().rule_of(&request, self.clock.now()).ok();
         Ok(rule.map(|rule| rule.steps_of(&request)).unwrap_or_default())
     }
 
@@ -100,7 +100,7 @@ impl<S: Store> Desk<S> {
                 ));
             }
         };
-        let rule = ground.rule_or_why(&found.ask, at);
+        let rule = ground.rule_of(&found, at);
         let review = Review {
             by: caller.person.clone(),
             verdict,

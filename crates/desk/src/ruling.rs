@@ -85,10 +85,9 @@ impl<S: Store> Desk<S> {
             store.put_policy(&version)?;
             Ok(AppliedPolicy { version: version.version, unchanged: false, diff, findings })
         })?;
-        if !applied.unchanged {
-            self.adopt()?;
-            self.reconcile()?;
-        }
+        // Also where it was in force already: whoever applied it may not have come round to following it.
+        self.adopt()?;
+        self.reconcile()?;
         Ok(applied)
     }
 }

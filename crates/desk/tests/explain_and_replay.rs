@@ -109,6 +109,8 @@ impl Room {
                 names: who.names.clone(),
                 hosts: [HostName::parse("here").unwrap()].into(),
                 labels: BTreeMap::new(),
+                follows: false,
+                before: None,
                 services: [Service::parse("ssh").unwrap()].into(),
                 run_as: None,
                 length: Span::parse("1h").unwrap(),

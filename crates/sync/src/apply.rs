@@ -323,6 +323,18 @@ fn known_permits(
     Ok((permits, alarms))
 }
 
+/// Why hosts would refuse a message that has this grant in it, and all else with it.
+pub fn fits(grant: &Grant) -> Result<(), &'static str> {
+    if !reckonable(grant) {
+        return Err("its times are none that hosts can reckon with");
+    }
+    let size = serde_json::to_vec(grant).map_or(usize::MAX, |body| body.len());
+    if size > limits::GRANT - limits::AROUND_GRANT {
+        return Err("it is larger than hosts take: have its rule name fewer hosts");
+    }
+    Ok(())
+}
+
 fn reckonable(grant: &Grant) -> bool {
     let ended = grant.ended.iter().map(|ended| ended.at);
     let times = [grant.window.not_before(), grant.window.latest_end(), grant.approved_at];

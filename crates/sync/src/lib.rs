@@ -33,7 +33,7 @@ mod state;
 mod token;
 mod view;
 
-pub use apply::{Alarm, Applied, Change, LocalTime, apply};
+pub use apply::{Alarm, Applied, Change, LocalTime, apply, fits};
 pub use authority::{Authority, SignedAuthority, is_first};
 pub use digest::Digest;
 pub use envelope::{Envelope, Kind};

@@ -18,6 +18,9 @@ pub const VIEW: usize = 2 * 1024 * 1024;
 /// Bytes of one grant's body: 256 hosts with the longest names are 64 KiB.
 pub const GRANT: usize = 128 * 1024;
 
+/// Bytes of that which are left for what is around a grant in its body: the name of the hub.
+pub const AROUND_GRANT: usize = 1024;
+
 /// Grants of one host: what an approver could never have looked at is no longer an access list.
 pub const GRANTS: usize = 10_000;
 

@@ -605,3 +605,13 @@ fn every_refusal_says_what_is_wrong_and_what_to_do() {
         "read them aloud before they change"
     );
 }
+
+#[test]
+fn what_fits_is_what_hosts_take() {
+    assert_eq!(sync::fits(&grant(1, 1)), Ok(()));
+    let Window::Approval { not_before, .. } = grant(1, 1).window else { panic!() };
+    let never = Window::Approval { not_before, expires: "9999-12-31T00:00:00Z".parse().unwrap() };
+    assert!(sync::fits(&Grant { window: never, ..grant(1, 1) }).is_err());
+    let hosts = (0..9000).map(|number| name(&format!("a-host-of-many-{number:05}"))).collect();
+    assert!(sync::fits(&Grant { hosts, ..grant(1, 1) }).is_err());
+}

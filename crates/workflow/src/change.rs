@@ -19,6 +19,8 @@ pub enum Change {
     Approved,
     /// A grant was made longer.
     Extended,
+    /// Hosts came to it or left it: it is for those that its rule is about now.
+    HostsChanged,
     /// Somebody let themselves in, to be looked at afterwards.
     BreakGlass,
     /// A break glass was looked at.
@@ -57,6 +59,7 @@ impl Change {
             Self::Reviewed => "reviewed",
             Self::Approved => "approved",
             Self::Extended => "extended",
+            Self::HostsChanged => "hosts_changed",
             Self::BreakGlass => "break_glass",
             Self::LookedAt => "looked_at",
             Self::Overdue => "overdue",

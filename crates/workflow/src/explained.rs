@@ -236,7 +236,12 @@ impl Explained {
 }
 
 fn of_rule(rule: &Rule, line: usize, ask: &Ask, facts: &Facts) -> ExplainedRule {
-    let scope = Scope { length: ask.length, hosts: ask.hosts.clone(), services: ask.services.clone() };
+    let scope = Scope {
+        length: ask.length,
+        before: ask.before,
+        hosts: ask.hosts.clone(),
+        services: ask.services.clone(),
+    };
     let others = |people: &BTreeSet<Person>| -> BTreeSet<Person> {
         people.iter().filter(|person| **person != ask.person).cloned().collect()
     };

@@ -56,8 +56,10 @@ pub use request::{
 };
 pub use rule::{Auto, BreakGlass, Clock, Escalation, Extend, Rule, Step, Wants};
 pub use say::Say;
-pub use standing::{StandingGrant, taken_back};
-pub use step::{Event, Facts, Held, Stepped, agreed, could_approve, could_review, has, step};
+pub use standing::{StandingGrant, moved, taken_back};
+pub use step::{
+    Event, Facts, Held, Stepped, agreed, could_approve, could_review, denied_by_policy, has, length_of, step,
+};
 pub use uncovered::{Part, Uncovered};
 pub use wish::Wish;
 pub use world::{Hosts, Labels, OnCall, World};

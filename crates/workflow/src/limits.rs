@@ -32,6 +32,10 @@ pub const MISTAKES: usize = 20;
 /// Characters of a person's own text that an error repeats: enough to find it on the line.
 pub const QUOTED: usize = 64;
 
+/// The last year in which standing access may end: its last day is there to be looked at, and hosts take no time that a
+/// calendar of four digits has no day after.
+pub const REVIEW_BY: i32 = 2999;
+
 /// Rules of a policy: a decision looks at each, and nobody reads more.
 pub const RULES: usize = 1000;
 

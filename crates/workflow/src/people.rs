@@ -29,6 +29,22 @@ pub struct Human {
     pub listed: bool,
 }
 
+impl Human {
+    /// Somebody who is nobody here any more, of whom these names are still known.
+    pub(crate) const fn gone(person: Person, names: BTreeSet<Login>) -> Self {
+        Self {
+            person,
+            names,
+            mail: None,
+            groups: BTreeSet::new(),
+            manager: None,
+            zone: None,
+            away: None,
+            listed: false,
+        }
+    }
+}
+
 /// An absence.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Away {

@@ -1,6 +1,7 @@
 //! A request: what was asked, and where it stands.
 
 use access::{GrantId, HostName, Login, Person, RequestId, Service, Span, Text, Time};
+use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -27,12 +28,18 @@ pub struct Ask {
     /// The labels that the hosts were asked for by, where they were.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: BTreeMap<String, String>,
+    /// Whether hosts that get these labels later are covered too, as the rule says that it does.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub follows: bool,
     /// What for.
     pub services: BTreeSet<Service>,
     /// As whom, if not as themself (login services) or root (sudo, su).
     pub run_as: Option<Login>,
     /// For how long.
     pub length: Span,
+    /// Of an extension: how long the grant was before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<Span>,
     /// From when, if not from the approval.
     pub starts: Option<Time>,
     /// Why, in their words.
@@ -100,6 +107,13 @@ impl Ask {
             names.extend(self.run_as.clone());
         }
         names
+    }
+
+    /// The labels that it was asked for by, as people read them; none where it was asked for by name.
+    pub fn labels_in_words(&self) -> Option<String> {
+        let labels: Vec<String> = self.labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
+        let later = if self.follows { ", also on hosts that get this label later" } else { "" };
+        (!labels.is_empty()).then(|| format!("{}{later}", labels.join(", ")))
     }
 
     /// Whether this asks for the same access as `other`, so that one of the two is enough.
@@ -388,6 +402,8 @@ impl fmt::Display for Narrowing {
 pub struct Scope {
     /// At most this long.
     pub length: Span,
+    /// On top of this, where it is more time on a grant.
+    pub before: Option<Span>,
     /// These hosts.
     pub hosts: BTreeSet<HostName>,
     /// These services.
@@ -426,6 +442,7 @@ impl Request {
     pub fn scope(&self) -> Scope {
         let whole = Scope {
             length: self.ask.length,
+            before: self.ask.before,
             hosts: self.ask.hosts.clone(),
             services: self.ask.services.clone(),
         };
@@ -437,6 +454,11 @@ impl Request {
 }
 
 impl Scope {
+    /// How long the access is in all.
+    pub fn whole(&self) -> TimeDelta {
+        self.length.delta() + self.before.map_or_else(TimeDelta::zero, Span::delta)
+    }
+
     /// This scope, cut down.
     #[must_use]
     pub fn cut(self, narrowing: &Narrowing) -> Self {
@@ -450,6 +472,7 @@ impl Scope {
         };
         Self {
             length: narrowing.length.map_or(self.length, |length| length.min(self.length)),
+            before: self.before,
             hosts: within(self.hosts, &narrowing.hosts),
             services,
         }

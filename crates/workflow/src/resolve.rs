@@ -35,6 +35,7 @@ impl World {
             ahead: terms.time.ahead,
             pending: terms.time.pending,
             clock: terms.time.clock,
+            follows: rule.place.follow_labels,
             sessions: terms.time.sessions,
             escalations: terms
                 .escalate

@@ -25,6 +25,8 @@ pub struct Rule {
     pub pending: Span,
     /// What starts the grant's clock.
     pub clock: Clock,
+    /// Whether a grant that was asked for by label covers hosts that get the labels later too.
+    pub follows: bool,
     /// Sessions at once on a host, if limited.
     pub sessions: Option<u32>,
     /// Steps of approval; all that count must be met.
@@ -147,7 +149,7 @@ pub struct BreakGlass {
 impl When {
     /// Whether a step counts for this much.
     pub fn holds(&self, scope: &Scope) -> bool {
-        self.longer_than.is_none_or(|length| scope.length > length)
+        self.longer_than.is_none_or(|length| scope.whole() > length.delta())
             && self.more_hosts_than.is_none_or(|hosts| scope.hosts.len() > hosts)
     }
 }

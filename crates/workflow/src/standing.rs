@@ -40,10 +40,14 @@ pub struct StandingGrant {
 impl StandingGrant {
     /// Whether this grant is what the account should hold.
     pub fn is(&self, grant: &Grant) -> bool {
+        self.is_but_for_hosts(grant) && grant.hosts == self.hosts
+    }
+
+    /// Whether it is, were it for these hosts.
+    pub fn is_but_for_hosts(&self, grant: &Grant) -> bool {
         grant.rule == self.rule
             && grant.person == self.person
             && grant.names == self.names
-            && grant.hosts == self.hosts
             && grant.services == self.services
             && grant.run_as == self.run_as
             && grant.source == self.source
@@ -76,6 +80,8 @@ impl StandingGrant {
                 names: (&self.names).into(),
                 hosts: (&self.hosts).into(),
                 labels: BTreeMap::new(),
+                follows: false,
+                before: None,
                 services: (&self.services).into(),
                 run_as: self.run_as.first().cloned(),
                 length: Span::seconds(seconds).unwrap_or(Span::LONGEST),
@@ -116,6 +122,11 @@ impl StandingGrant {
         };
         Stepped { request, grant: Some(grant), changes: vec![Change::Approved] }
     }
+}
+
+/// The grant, for these hosts from now on.
+pub fn moved(grant: &Grant, hosts: Set<HostName>) -> Grant {
+    Grant { version: grant.version + 1, hosts, ..grant.clone() }
 }
 
 /// The grant, taken back by the policy itself.

@@ -159,7 +159,11 @@ fn reviewed(
         stepped.request.reviews.push(review);
         return Ok(stepped);
     };
-    if counted(request, rule).iter().any(|counted| counted.by == review.by) {
+    // A click in a chat that is worth less than a word elsewhere can be followed by one.
+    let is_worth_more = |before: &Review| {
+        before.channel.is_chat() && !review.channel.is_chat() && rule.chat != ChatWeight::Full
+    };
+    if counted(request, rule).iter().any(|before| before.by == review.by && !is_worth_more(before)) {
         return Err(Refusal::AlreadyReviewed(ask.id));
     }
     only_narrows(request, &request.scope(), narrowing)?;
@@ -289,14 +293,17 @@ fn rechecked(
     Stepped { request, grant: None, changes: if changed { vec![Change::Rechecked] } else { Vec::new() } }
 }
 
-/// Whether what is left of a request is no longer than the rule gives now: it may give less than when it
-/// was asked.
+/// Whether what is left of a request is no more than the rule gives now: it may give less than when it was asked, or
+/// only to a known address.
 fn within(request: &Request, rule: &Rule) -> Result<(), Refusal> {
     let longest = match request.ask.kind {
         Kind::Extend { .. } => rule.extend.as_ref().map(|extend| extend.longest),
         _ => Some(rule.longest),
     };
     let longest = longest.ok_or_else(|| Refusal::NoExtension { rule: rule.id.clone() })?;
+    if rule.wants.pin && request.ask.source.is_none() && !matches!(request.ask.kind, Kind::Extend { .. }) {
+        return Err(Refusal::NoAddress { rule: rule.id.clone() });
+    }
     let asked = request.scope().length;
     if asked > longest {
         let (request, rule) = (request.ask.id, rule.id.clone());
@@ -305,7 +312,8 @@ fn within(request: &Request, rule: &Rule) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn denied_by_policy(request: &Request, why: String, now: Time) -> Stepped {
+/// The request, denied by the policy itself.
+pub fn denied_by_policy(request: &Request, why: String, now: Time) -> Stepped {
     let state = RequestState::Denied { at: now, by: Decider::Policy { why }, comment: None };
     ended(request, state, Change::Denied)
 }
@@ -531,6 +539,14 @@ pub(crate) fn longer(
     let mut approved_by = held.approved_by.clone();
     approved_by.extend(by.iter().filter(|person| !held.approved_by.contains(person)).cloned());
     Ok(Grant { version: held.version + 1, extended: held.extended + 1, window, approved_by, ..held.clone() })
+}
+
+/// How long a grant lets in.
+pub fn length_of(grant: &Grant) -> Option<Span> {
+    match grant.window {
+        Window::Approval { not_before, expires } => whole_seconds(expires - not_before),
+        Window::FirstUse { length, .. } => Some(length),
+    }
 }
 
 fn whole_seconds(length: chrono::TimeDelta) -> Option<Span> {

@@ -14,6 +14,13 @@ use std::fmt;
 pub enum Uncovered {
     /// Nobody of that name.
     Nobody(Person),
+    /// A login name that it was asked for is not theirs any more.
+    OtherName {
+        /// Who asked.
+        person: Person,
+        /// The name.
+        name: Login,
+    },
     /// No such host.
     NoSuchHost {
         /// As it was asked for.
@@ -57,6 +64,9 @@ impl fmt::Display for Uncovered {
                 f,
                 "the policy knows nobody named {person}: they need an account here, or a place in people.toml"
             ),
+            Self::OtherName { person, name } => {
+                write!(f, "{name} is not a login name of {person} any more: ask again by the names of now")
+            }
             Self::NoSuchHost { host, known } => {
                 let shown: Vec<&str> = known.iter().take(limits::NAMED_HOSTS).map(HostName::as_str).collect();
                 let more = match known.len() - shown.len() {

@@ -37,6 +37,8 @@ impl Wish {
             names: human.names.clone(),
             hosts: self.hosts.clone(),
             labels: BTreeMap::new(),
+            follows: false,
+            before: None,
             services: self.services.clone(),
             run_as: self.run_as.clone(),
             length: self.length.unwrap_or(Span::SHORTEST),

@@ -1,7 +1,7 @@
 //! The policy applied to people, hosts and schedules as they are at one moment.
 
 use crate::policy::{Effect, Policy, PolicyRule, RunAs, Source, Terms, Where, Who};
-use crate::request::Ask;
+use crate::request::{Ask, Request};
 use crate::rule::Rule;
 use crate::standing::StandingGrant;
 use crate::uncovered::{self, Uncovered};
@@ -54,13 +54,35 @@ impl World {
         Ok(rule)
     }
 
-    /// The same as it is written, with who gets the access.
+    /// The rule that says who has a say about this request, or why none does: the one that covers it. Glass that was broken is
+    /// looked at by those whom the rule names that let it be broken, whatever became of host and person since.
+    pub fn rule_of(&self, request: &Request, now: Now) -> Result<Rule, Uncovered> {
+        let broken = request.is_unseen().then(|| self.glass_rule(request, now)).flatten();
+        broken.map_or_else(|| self.rule(&request.ask, now), Ok)
+    }
+
+    /// The rule by which glass was broken, while it still says who looks at that.
+    fn glass_rule(&self, request: &Request, now: Now) -> Option<Rule> {
+        let ask = &request.ask;
+        let rule = self.policy.rules.iter().find(|rule| rule.id == request.rule)?;
+        let Effect::Allow(terms) = &rule.effect else { return None };
+        terms.break_glass.as_ref()?;
+        let gone = Human::gone(ask.person.clone(), ask.names.clone());
+        let mut rule = self.resolved(rule, terms, self.people.get(&ask.person).unwrap_or(&gone), now);
+        rule.leave_out(&self.own(ask));
+        Some(rule)
+    }
+
+    /// The same as [`Self::rule`] as it is written, with who gets the access.
     pub(crate) fn covering(&self, ask: &Ask) -> Result<(&PolicyRule, &Terms, &Human), Uncovered> {
         let known =
             |person: &Person| self.people.get(person).ok_or_else(|| Uncovered::Nobody(person.clone()));
         let human = known(&ask.person)?;
         // Who asked and is nobody now may be known by another name, and could agree by that one.
         known(&ask.asked_by)?;
+        if let Some(name) = ask.names.difference(&human.names).next() {
+            return Err(Uncovered::OtherName { person: ask.person.clone(), name: name.clone() });
+        }
         let strange = |host: &&HostName| !self.hosts.labels.contains_key(*host);
         if self.hosts.all
             && let Some(unknown) = ask.hosts.iter().find(strange)
@@ -144,7 +166,10 @@ impl World {
         let Some(human) = self.people.get(&grant.person) else {
             return Err(format!("{} has no account any more", grant.person));
         };
-        if let Some(rule) = self.denied(human, &grant.hosts, &grant.services, &grant.run_as) {
+        if let Some(name) = grant.names.iter().find(|name| !human.names.contains(*name)) {
+            return Err(format!("{name} is not a login name of {} any more", grant.person));
+        }
+        if let Some(rule) = self.denied(human, &grant.hosts, &grant.services, &becomes(grant)) {
             return Err(format!("rule \"{}\" denies it now", rule.id));
         }
         let rule = self.policy.rules.iter().find(|rule| grant.rule == rule.id);
@@ -154,6 +179,33 @@ impl World {
             }
             _ => Ok(()),
         }
+    }
+
+    /// Whether some rule of this name gives access to whoever is agreed to.
+    pub fn gives(&self, rule: &str) -> bool {
+        self.policy.rules.iter().any(|other| other.id == rule && matches!(other.effect, Effect::Allow(_)))
+    }
+
+    /// The hosts that this grant is for from now on, where there are more of them: it was asked for by label, its rule follows
+    /// labels, and nobody left hosts out. Never more than one request may name.
+    pub fn followed(&self, grant: &Grant, request: &Request) -> Option<Set<HostName>> {
+        let ask = &request.ask;
+        let rule = self.policy.rules.iter().find(|rule| grant.rule == rule.id)?;
+        let follows = ask.follows && rule.place.follow_labels && request.scope().hosts == ask.hosts;
+        if !follows || !matches!(rule.effect, Effect::Allow(_)) {
+            return None;
+        }
+        let human = self.people.get(&grant.person)?;
+        let most = rule.place.max_hosts.unwrap_or(access::limits::HOSTS);
+        let may_come = |host: &HostName| {
+            let alone: Set<HostName> = [host.clone()].into();
+            self.is_at(&rule.place, host)
+                && self.denied(human, &alone, &grant.services, &becomes(grant)).is_none()
+        };
+        let come = self.labelled(&ask.labels).into_iter();
+        let come = come.filter(|host| !grant.hosts.contains(host) && may_come(host));
+        let come: Vec<HostName> = come.take(most.saturating_sub(grant.hosts.len())).collect();
+        if come.is_empty() { None } else { Some(grant.hosts.iter().cloned().chain(come).collect()) }
     }
 
     /// The deny rule that is about any part of this access.
@@ -315,6 +367,12 @@ impl World {
             && rule.what.services.as_ref().is_none_or(|some| ask.services.is_subset(some))
             && ask.becomes().iter().all(|login| may_become(rule.what.run_as.as_ref(), login, ask, human))
     }
+}
+
+/// Whom somebody becomes by a grant: by sudo and su, and where they log in by a name that is shared.
+fn becomes(grant: &Grant) -> Set<Login> {
+    let shared = grant.logins.iter().filter(|login| !grant.names.contains(login));
+    grant.run_as.iter().chain(shared).cloned().collect()
 }
 
 /// Whether a rule lets an ask become `login`. With no names in the rule: oneself at a login, and root by

@@ -376,6 +376,8 @@ fn a_standing_rule_says_itself_whom_where_and_what() {
     );
     let asked = text("users = [\"b\"]", "") + "approve = [{ from = [\"manager\"] }]\n";
     assert!(parse(&asked).unwrap_err().contains("approve: means nothing in a standing rule"));
+    let never = parse(&text("users = [\"b\"]", "").replace("2027-01-31", "9999-12-31")).unwrap_err();
+    assert!(never.contains("review_by: is a day after 2999"), "hosts reckon with no such time: {never}");
     let bare = "[[rule]]\nid = \"s\"\nstanding = { owner = \"alice\", review_by = \"soon\" }\n";
     let said = parse(bare).unwrap_err();
     for part in ["who: does not name", "where: is missing", "what.services: is missing", "is not a date"] {

@@ -60,6 +60,8 @@ fn ask(who: &str) -> Ask {
         person,
         hosts: [HostName::parse("db-1").unwrap()].into(),
         labels: BTreeMap::new(),
+        follows: false,
+        before: None,
         services: [Service::parse("ssh").unwrap()].into(),
         run_as: None,
         length: Span::parse("30m").unwrap(),

@@ -5,8 +5,8 @@ use access::{GrantId, HostName, Login, Person, RequestId, Service, Span, Text, T
 use std::collections::{BTreeMap, BTreeSet};
 use workflow::policy::{ChatWeight, When};
 use workflow::{
-    Ask, Channel, Clock, Event, Facts, Kind, Narrowing, OnRefusal, Refusal, Request, RequestState, Review,
-    ReviewVerdict, Rule, Step, Stepped, Wants, digest,
+    Ask, Channel, Clock, Event, Extend, Facts, Kind, Narrowing, OnRefusal, Refusal, Request, RequestState,
+    Review, ReviewVerdict, Rule, Step, Stepped, Wants, digest,
 };
 
 fn at(second: i64) -> Time {
@@ -35,6 +35,8 @@ fn ask(by: &str, of: &str) -> Ask {
         hosts: [HostName::parse("a").unwrap(), HostName::parse("b").unwrap()].into(),
         services: [Service::parse("ssh").unwrap(), Service::parse("sudo").unwrap()].into(),
         labels: BTreeMap::new(),
+        follows: false,
+        before: None,
         run_as: None,
         length: hour(),
         starts: None,
@@ -65,6 +67,7 @@ fn rule(steps: &[(&[&str], usize)]) -> Rule {
                 named: "group g".into(),
             })
             .collect(),
+        follows: false,
         sessions: None,
         escalations: Vec::new(),
         auto: None,
@@ -325,4 +328,66 @@ fn a_policy_that_changes_never_makes_a_click_in_a_chat_the_last_one() {
         !step(&sure, &one, recheck(), at(2)).unwrap().request.state.is_pending(),
         "it came by a sure door"
     );
+}
+
+#[test]
+fn whose_click_is_worth_less_by_now_may_say_it_where_it_is_worth_all() {
+    let with = |chat, need| Rule { chat, ..rule(&[(&["bob", "carol"], need)]) };
+    let request = open(ask("alice", "alice"), &with(ChatWeight::Full, 2), at(0)).unwrap();
+    let clicked =
+        step(&request, &with(ChatWeight::Full, 2), in_chat(yes(&request, "bob")), at(1)).unwrap().request;
+    for (chat, need) in [(ChatWeight::Notify, 2), (ChatWeight::FirstOfTwo, 1)] {
+        let now = with(chat, need);
+        let counted = usize::from(chat != ChatWeight::Notify);
+        assert_eq!(workflow::agreed(&clicked, &now).len(), counted);
+        let said = step(&clicked, &now, yes(&clicked, "bob"), at(2)).unwrap().request;
+        assert_eq!(said.state.is_pending(), need == 2, "{chat:?}");
+        assert_eq!(workflow::agreed(&said, &now), [person("bob")]);
+        let again = step(&said, &with(chat, 2), yes(&said, "bob"), at(3));
+        assert!(again.is_err(), "once is enough");
+    }
+    let again = step(&clicked, &with(ChatWeight::Full, 2), yes(&clicked, "bob"), at(2));
+    assert!(matches!(again, Err(Refusal::AlreadyReviewed(_))));
+}
+
+#[test]
+fn two_who_agreed_to_one_step_leave_the_other_open() {
+    let two = rule(&[(&["bob", "carol"], 1), (&["dave"], 1)]);
+    let request = open(ask("alice", "alice"), &two, at(0)).unwrap();
+    let once = step(&request, &two, yes(&request, "bob"), at(1)).unwrap().request;
+    let twice = step(&once, &two, yes(&once, "carol"), at(1)).unwrap().request;
+    assert_eq!((workflow::agreed(&twice, &two).len(), workflow::has(&twice, &two)), (2, 1));
+    assert!(twice.state.is_pending());
+}
+
+#[test]
+fn a_rule_that_comes_to_want_an_address_denies_what_has_none() {
+    let free = rule(&[(&["bob"], 1)]);
+    let request = open(ask("alice", "alice"), &free, at(0)).unwrap();
+    let pinned = Rule { wants: Wants { pin: true, ..Wants::default() }, ..free };
+    assert!(matches!(step(&request, &pinned, yes(&request, "bob"), at(1)), Err(Refusal::NoAddress { .. })));
+    let event = Event::Recheck { mint: GrantId::from_random(7) };
+    let denied = step(&request, &pinned, event, at(1)).unwrap().request;
+    assert!(matches!(denied.state, RequestState::Denied { .. }));
+}
+
+#[test]
+fn more_time_counts_with_what_there_was_before() {
+    let mut longer = rule(&[(&["bob"], 1), (&["carol"], 1)]);
+    longer.steps[1].when.longer_than = Some(hour());
+    longer.extend = Some(Extend {
+        count: 2,
+        longest: hour(),
+        total: Span::parse("6h").unwrap(),
+        steps: longer.steps.clone(),
+    });
+    let more = |before| {
+        let kind = Kind::Extend { grant: GrantId::from_random(7) };
+        let length = Span::parse("30m").unwrap();
+        let mut request = open(ask("alice", "alice"), &longer, at(0)).unwrap();
+        request.ask = Ask { kind, length, before, ..request.ask };
+        longer.steps_of(&request).len()
+    };
+    assert_eq!(more(Span::parse("30m").ok()), 1, "an hour in all");
+    assert_eq!(more(Some(hour())), 2, "an hour and a half in all");
 }

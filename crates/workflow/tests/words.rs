@@ -120,6 +120,8 @@ fn ask(who: &str, hosts: &[&str], services: &[&str]) -> Ask {
         names: [Login::parse(who).unwrap()].into(),
         hosts: hosts.iter().map(|host| HostName::parse(host).unwrap()).collect(),
         labels: BTreeMap::new(),
+        follows: false,
+        before: None,
         services: services.iter().map(|service| Service::parse(service).unwrap()).collect(),
         run_as: None,
         length: Span::parse("30m").unwrap(),

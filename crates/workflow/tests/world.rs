@@ -9,8 +9,8 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 use workflow::{
-    Ask, Channel, Decider, Facts, Hosts, Kind, OnCall, People, Policy, RequestState, Schedule, Uncovered,
-    World, open,
+    Ask, Auto, Channel, Decider, Facts, Hosts, Kind, OnCall, People, Policy, RequestState, Rule, Schedule,
+    Uncovered, World, open,
 };
 
 /// Hosts, each with its `env`.
@@ -45,6 +45,8 @@ fn ask_of(who: &str, names: &[&str], hosts: &[&str], services: &[&str]) -> Ask {
         names: names.iter().map(|name| Login::parse(name).unwrap()).collect(),
         hosts: hosts.iter().map(|host| HostName::parse(host).unwrap()).collect(),
         labels: BTreeMap::new(),
+        follows: false,
+        before: None,
         services: services.iter().map(|service| Service::parse(service).unwrap()).collect(),
         run_as: None,
         length: Span::parse("30m").unwrap(),
@@ -342,4 +344,43 @@ proptest! {
             other => prop_assert!(false, "{}", other.code()),
         }
     }
+}
+
+/// What alice may hold by the first rule of this policy.
+fn grant_of(world: &World, ask: Ask) -> access::Grant {
+    let now = Now::exactly(start());
+    let rule = Rule {
+        auto: Some(Auto { held: vec![], missed: vec![], longest: None, quota: None }),
+        ..world.rule(&ask, now).unwrap()
+    };
+    open(ask, &rule, &Facts::default(), GrantId::from_random(2), start()).unwrap().grant.unwrap()
+}
+
+const PEOPLE: &str = "[alice]\nnames = [\"alice\", \"ali\"]\ngroups = [\"dev\"]\n[bob]\n";
+const ANY: &str =
+    "[[rule]]\nid = \"any\"\nwhat = { run_as = [\"*\"] }\napprove = [{ from = [\"user:bob\"] }]\n";
+
+#[test]
+fn a_login_name_that_is_somebody_elses_by_now_opens_nothing_any_more() {
+    let before = world_of(ANY, PEOPLE);
+    let ask = ask_of("alice", &["alice", "ali"], &["db-1"], &["ssh"]);
+    let grant = grant_of(&before, ask.clone());
+    assert_eq!(before.still_for(&grant), Ok(()));
+    let after = world_of(ANY, "[alice]\n[bob]\nnames = [\"bob\", \"ali\"]\n");
+    assert_eq!(after.still_for(&grant), Err("ali is not a login name of alice any more".to_owned()));
+    let why = after.rule(&ask, Now::exactly(start())).unwrap_err().to_string();
+    assert!(why.contains("ali is not a login name of alice any more"), "{why}");
+}
+
+#[test]
+fn a_deny_rule_about_a_name_ends_who_logs_in_by_it_where_it_is_shared() {
+    let world = world_of(ANY, PEOPLE);
+    let login = |name| Login::parse(name).ok();
+    let shared = Ask { run_as: login("root"), ..ask_of("alice", &["alice", "ali"], &["db-1"], &["ssh"]) };
+    let own = ask_of("alice", &["alice", "ali"], &["db-1"], &["ssh"]);
+    let denies =
+        format!("{ANY}[[rule]]\nid = \"no-root\"\neffect = \"deny\"\nwhat = {{ run_as = [\"root\"] }}\n");
+    let after = world_of(&denies, PEOPLE);
+    assert!(after.still_for(&grant_of(&world, shared)).unwrap_err().contains("no-root"));
+    assert_eq!(after.still_for(&grant_of(&world, own)), Ok(()));
 }

@@ -307,11 +307,10 @@ impl Site {
         Ok(())
     }
 
-    /// The same of what is there now; and automation accounts get at them.
+    /// The same of what is there now. Grants that are for hosts as they come follow it.
     fn hosts_changed(&self) -> Result<(), DeskError> {
         // Within the look, so that of two that join the later one is not forgotten.
-        self.ledger.read(|connection| self.read_hosts(connection))?;
-        if self.policies.is_readable() { self.desk.reconcile() } else { Ok(()) }
+        self.ledger.read(|connection| self.read_hosts(connection))
     }
 
     /// All hosts, with what is known of them now.

@@ -343,6 +343,13 @@ pub fn put_signed(
     if kept == 0 {
         return Ok(false);
     }
+    let before: Vec<String> =
+        connection.rows("SELECT host FROM signed_host WHERE id = ?1", &[&grant.id.bits()])?;
+    // A host that has left the hub and comes back is not to be told of what it has no part in.
+    for left in before.iter().filter(|host| !grant.hosts.iter().any(|other| other.as_str() == *host)) {
+        connection
+            .execute("DELETE FROM signed_host WHERE id = ?1 AND host = ?2", &[&grant.id.bits(), left])?;
+    }
     for host in &grant.hosts {
         connection.execute(
             "INSERT INTO signed_host (host, id) VALUES (?1, ?2) ON CONFLICT DO NOTHING",

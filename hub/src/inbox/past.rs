@@ -218,9 +218,9 @@ pub fn past_of(connection: &dyn Sql, grant: GrantId, limit: u32) -> Result<Vec<P
     rows.into_iter().map(read).collect()
 }
 
-/// Takes away those that are over and were heard of before this.
+/// Takes away those that were heard of before this, also those of which no end was told: their host may be gone.
 pub fn forget_past(connection: &dyn Sql, before: Time) -> Result<(), DeskError> {
-    let sql = "DELETE FROM past_session WHERE heard_ms < ?1 AND ended_ms IS NOT NULL";
+    let sql = "DELETE FROM past_session WHERE heard_ms < ?1";
     connection.execute(sql, &[&before.timestamp_millis()])?;
     Ok(())
 }

@@ -242,7 +242,11 @@ impl Site {
         self.ledger.take_permit(host.clone(), permit, self.clock.time())?;
         if self.policies.is_readable() {
             // What the policy gives no more ends now: it could not be asked before.
-            self.desk.reconcile()?;
+            let longest = (limits::PERMIT_GOOD, limits::PERMIT_LONGEST);
+            let them = BTreeSet::from([caller.person.clone()]);
+            if self.desk.could_break(&self.policies.world(), &them, host, longest).is_empty() {
+                self.desk.end_by_policy(grant.id, "nobody may break glass there by that permit any more")?;
+            }
         }
         Ok(HostAnswer::Opened(Box::new(opened)))
     }

@@ -103,6 +103,19 @@ impl Writes {
     }
 }
 
+impl Writes {
+    /// Whether what was known last is still there under what others wrote since: a server that another took over from may
+    /// lack it, and have theirs in its place.
+    fn has(&self, head: Head, known: Head) -> Result<bool, StoreError> {
+        if head.seq == known.seq || known.seq == 0 {
+            return Ok(head.seq != known.seq || head == known);
+        }
+        let hash = "SELECT hash FROM journal WHERE seq = ?1";
+        let there: Option<[u8; 32]> = self.sql().row(hash, &[&known.seq])?;
+        Ok(there == Some(known.hash.0))
+    }
+}
+
 impl Opened for Writes {
     fn sql(&self) -> &dyn Sql {
         &self.link
@@ -116,7 +129,7 @@ impl Opened for Writes {
             begun = self.lock_head();
         }
         let head = begun?;
-        if head.seq < known.seq || (head.seq == known.seq && head != known) {
+        if head.seq < known.seq || !self.has(head, known)? {
             return Err(StoreError::Database(format!(
                 "{}: its journal went back from record {} to {}: what was acknowledged is lost there",
                 self.place.said(),

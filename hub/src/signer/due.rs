@@ -27,6 +27,7 @@ pub fn may_be_permitted(grant: &Grant, now: Time) -> Result<(), &'static str> {
 
 /// Why the grant may not come of these requests: the one that opened it, and then those that extended it.
 pub fn is_due(grant: &Grant, requests: &[Request]) -> Result<(), &'static str> {
+    sync::fits(grant)?;
     if grant.ended.is_some() {
         // It opens nothing.
         return Ok(());
@@ -102,7 +103,9 @@ fn asked(grant: &Grant, opening: &Request, longer: TimeDelta) -> Result<(), &'st
     if grant.approved_at != *at || grant.window.not_before() > ask.starts.unwrap_or(*at).max(*at) {
         return Err("its times are not those of the approval");
     }
-    if !grant.hosts.iter().all(|host| left.hosts.contains(host))
+    // What follows labels is for hosts as they come, unless somebody who agreed left some out.
+    let follows = ask.follows && !ask.labels.is_empty() && left.hosts == ask.hosts;
+    if !(follows || grant.hosts.iter().all(|host| left.hosts.contains(host)))
         || !grant.services.iter().all(|service| left.services.contains(service))
     {
         return Err("it is for more than was agreed to");
@@ -153,6 +156,8 @@ pub mod tests {
             names: alice.clone(),
             hosts: [HostName::parse("db-1").unwrap()].into(),
             labels: BTreeMap::new(),
+            follows: false,
+            before: None,
             services: [Service::parse("ssh").unwrap()].into(),
             run_as: None,
             length: Span::parse("1h").unwrap(),

@@ -50,9 +50,7 @@ fn facts(request: &RequestView, steps: &[Step]) -> Markup {
             dt { "Why" } dd { (ask.reason) }
             @if let Some(ticket) = &ask.ticket { dt { "Ticket" } dd { (ticket) } }
             dt { "Hosts" } dd { (names(&ask.hosts)) }
-            @if !ask.labels.is_empty() {
-                dt { "By label" } dd { (names(ask.labels.iter().map(|(key, value)| format!("{key}={value}")))) }
-            }
+            @if let Some(labels) = ask.labels_in_words() { dt { "By label" } dd { (labels) } }
             @if ask.asked_by != ask.person { dt { "Asked by" } dd { (ask.asked_by) } }
             dt { "Asked" }
             dd { (time(ask.asked_at)) @if let Some(source) = ask.source { " from " (source) } ", " (ask.channel.code()) }

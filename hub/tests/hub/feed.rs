@@ -2,7 +2,7 @@
 
 use crate::host::{Host, approve, ask_for, granted, joined, token};
 use crate::nginx::Nginx;
-use crate::room::{Hub, rest, until};
+use crate::room::{Hub, PEOPLE, rest, until};
 use api::{AskFeed, Scope};
 use std::collections::BTreeSet;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -32,6 +32,63 @@ fn a_host_joins_and_hears_of_a_grant_for_it_and_of_its_end() {
     let view = views.iter().find(|view| view.host == host.name).unwrap();
     assert!(view.connected && view.version.as_ref().map(ToString::to_string).as_deref() == Some("9.9.9"));
     assert_eq!(view.labels.get("env").map(String::as_str), Some("prod"));
+}
+
+const AS_THEY_COME: &str = r#"
+[[rule]]
+id = "nightly"
+who = { users = ["robot"] }
+where = { labels = { env = "prod" } }
+what = { services = ["ssh"] }
+standing = { owner = "bob", review_by = "2099-12-31" }
+
+[[rule]]
+id = "production"
+who = { groups = ["dev"] }
+where = { labels = { env = "prod" }, follow_labels = true }
+what = { services = ["ssh"] }
+approve = [{ from = ["group:leads"] }]
+"#;
+
+#[test]
+fn grants_that_are_for_hosts_as_they_come_are_told_to_those_that_join() {
+    let hub = Hub::with_policy();
+    let people = Some(format!("{PEOPLE}[robot]\n"));
+    let new = api::NewPolicy { policy: AS_THEY_COME.to_owned(), people };
+    hub.client(&hub.admin).apply_policy(&new).unwrap();
+    let mut first = joined(&hub, "db-7");
+    let mut stream = first.listen(&hub);
+    let alice = hub.client(&hub.token("alice", &[Scope::Request], "1h").secret);
+    let mut by_label = ask_for("db-7");
+    by_label.hosts.clear();
+    by_label.labels = [("env".to_owned(), "prod".to_owned())].into();
+    let asked = alice.request(&by_label).unwrap().request;
+    assert!(asked.ask.follows);
+    let followed = approve(&hub, &asked.ask.id.to_string());
+    first.hears_until(&mut stream, |state| state.grants().count() == 2);
+    let standing = first.state.grants().find(|grant| grant.id != followed).unwrap().id;
+
+    let mut next = joined(&hub, "db-8");
+    let mut of_next = next.listen(&hub);
+    next.hears_until(&mut of_next, |state| state.grants().count() == 2);
+    for grant in [followed, standing] {
+        let told = |state: &sync::State| {
+            state.grants().any(|held| held.id == grant && held.hosts.contains(&next.name))
+        };
+        first.hears_until(&mut stream, told);
+        assert!(next.state.grants().any(|held| held.id == grant && held.ended.is_none()));
+    }
+    assert!(first.state.grants().all(|grant| grant.ended.is_none()), "nobody who is in is sent away");
+
+    // Who left and is back hears of what has gone on without it.
+    hub.client(&hub.admin).remove_host(&next.name).unwrap();
+    let left = |state: &sync::State| {
+        state.grants().any(|held| held.id == standing && !held.hosts.contains(&next.name))
+    };
+    first.hears_until(&mut stream, left);
+    let mut back = joined(&hub, "db-8");
+    let mut of_back = back.listen(&hub);
+    back.hears_until(&mut of_back, |state| state.grants().any(|held| held.id == standing));
 }
 
 #[test]

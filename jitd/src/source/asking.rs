@@ -164,6 +164,8 @@ impl Site {
             names: names.clone(),
             hosts: BTreeSet::from([self.host.clone()]),
             labels: std::collections::BTreeMap::new(),
+            follows: false,
+            before: None,
             services: BTreeSet::new(),
             run_as: None,
             length: Span::SHORTEST,

@@ -106,6 +106,8 @@ pub fn request(number: u64, asked: Asked) -> Request {
             person,
             hosts: [HostName::parse(&format!("h{rule}-{}", number % 7)).unwrap()].into(),
             labels: BTreeMap::new(),
+            follows: false,
+            before: None,
             services: ["ssh", "sudo"].iter().map(|name| Service::parse(name).unwrap()).collect(),
             run_as: None,
             length: Span::parse("1h").unwrap(),

@@ -63,6 +63,8 @@ pub(super) fn request(number: u64, asked_by: &str, who: &str, asked: i64, state:
             names: names(who),
             hosts: [host("web-1")].into(),
             labels: BTreeMap::new(),
+            follows: false,
+            before: None,
             services: services(),
             run_as: None,
             length: Span::seconds(60).unwrap(),

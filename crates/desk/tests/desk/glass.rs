@@ -163,3 +163,17 @@ fn what_could_be_broken_on_each_host_of_a_fleet_is_told_without_a_look_at_the_st
     assert!(desk.could_break(&world, &BTreeSet::new(), &hosts[0], good).is_empty());
     assert_eq!(between.reads(), 0);
 }
+
+#[test]
+fn broken_glass_is_looked_at_by_whom_its_rule_names_though_host_and_person_are_gone() {
+    let room = room_by(GLASS);
+    let (request, _) = broken(&room);
+    room.place.hosts(&[("another", "prod")]);
+    room.place.groups("alice", &[]);
+    room.desk.reconcile().unwrap();
+    let seen = room.desk.show_request(&caller("dave"), &request.ask.id.to_string()).unwrap();
+    assert_eq!(seen.could_approve, [access::Person::parse("dave").unwrap()]);
+    assert!(room.reviews("mallory", &seen, NewVerdict::Approve).is_err());
+    room.approves("dave", &seen).unwrap();
+    assert!(!room.desk.has_unseen(&request.ask.person).unwrap());
+}

@@ -6,6 +6,7 @@ mod between;
 mod conforming;
 mod costs;
 mod door;
+mod following;
 mod glass;
 mod granting;
 mod overtaken;

@@ -67,6 +67,13 @@ impl Place {
         self.renew();
     }
 
+    /// These are the hosts from now on, each with its `env`, and no others.
+    pub fn hosts(&self, hosts: &[(&str, &str)]) {
+        let labels = |env: &str| BTreeMap::from([("env".to_owned(), env.to_owned())]);
+        let hosts = hosts.iter().map(|(host, env)| (HostName::parse(host).unwrap(), labels(env)));
+        self.world.lock().unwrap().hosts = Arc::new(Hosts { labels: hosts.collect(), all: true });
+    }
+
     fn people(&self, listed: Option<People>) -> People {
         let accounts = self.accounts.lock().unwrap().clone().into_iter().map(|(name, groups)| {
             (Person::parse(&name).unwrap(), [Login::parse(&name).unwrap()].into(), groups)

@@ -231,6 +231,18 @@ fn one_who_left_the_group_a_rule_is_for_loses_the_grant_and_the_record_says_why(
     assert!(room.paper.heard.changes().is_empty(), "what was ended stays ended");
 }
 
+#[test]
+fn a_policy_that_is_applied_again_is_followed_where_it_was_not() {
+    let room = room();
+    let grant = room.granted("alice", "ssh");
+    let narrower = POLICY.replace("id = \"group\"", "id = \"group\"\nwho = { groups = [\"dev\"] }");
+    room.applies(&narrower);
+    room.place.groups("alice", &["ops"]);
+    assert_eq!(room.grant(grant.id).state, access::GrantState::Active, "nobody has looked");
+    assert!(room.applies(&narrower).unchanged);
+    assert_eq!(room.grant(grant.id).state, access::GrantState::Revoked);
+}
+
 const ROBOT: &str = r#"
 [[rule]]
 id = "nightly"

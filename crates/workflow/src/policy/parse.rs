@@ -4,7 +4,7 @@ use super::{Effect, Policy, PolicyRule, ScheduleSource, Standing, What, Where, W
 use crate::document::{Document, PolicyErrors, Table, Value, quoted};
 use crate::{hex, limits};
 use access::Span;
-use chrono::NaiveDate;
+use chrono::{Datelike as _, NaiveDate};
 use ipnet::IpNet;
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
@@ -157,8 +157,13 @@ fn standing(
     let owner = owner?.parse(super::source::PERSON);
     let review = review?;
     let review_by = review.moment()?.parse::<NaiveDate>();
-    if review_by.is_err() {
-        review.wrong("is not a date", "write it as 2027-01-31");
+    match review_by {
+        Err(_) => review.wrong("is not a date", "write it as 2027-01-31"),
+        Ok(day) if day.year() > limits::REVIEW_BY => {
+            let what = format!("is a day after {}, on which nobody here will look at it", limits::REVIEW_BY);
+            review.wrong(what, "name one some months ahead, like 2027-01-31");
+        }
+        Ok(_) => {}
     }
     Some(Standing {
         source: match source {

@@ -274,6 +274,8 @@ impl Story {
             names,
             hosts: wish.hosts.iter().map(host).collect(),
             labels: BTreeMap::new(),
+            follows: false,
+            before: None,
             services: ["ssh", "sudo"].map(|service| Service::parse(service).unwrap()).into(),
             run_as: None,
             length: Span::seconds(u32::try_from(wish.seconds).unwrap()).unwrap(),

@@ -25,6 +25,8 @@ fn ask() -> Ask {
         names: [Login::parse("alice").unwrap()].into(),
         hosts: [HostName::parse("db-1").unwrap()].into(),
         labels: BTreeMap::new(),
+        follows: false,
+        before: None,
         services: [Service::parse("ssh").unwrap()].into(),
         run_as: None,
         length: Span::parse("2h").unwrap(),

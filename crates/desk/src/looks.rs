@@ -43,7 +43,7 @@ mod tests {
     fn world() -> World {
         World {
             policy: Arc::new(
-                Policy::parse(&desk::PolicyVersion::shipped().policy, Path::new("policy.toml")).unwrap(),
+                Policy::parse(&crate::PolicyVersion::shipped().policy, Path::new("policy.toml")).unwrap(),
             ),
             people: Arc::new(People::of_system(Vec::new())),
             schedules: Arc::default(),
