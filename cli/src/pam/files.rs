@@ -2,9 +2,10 @@
 
 use super::name::Door;
 use crate::CliError;
+use crate::output::Output;
 use pamfile::Folder;
 use std::collections::BTreeMap;
-use std::fs::{DirBuilder, File, OpenOptions};
+use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::os::unix::fs::{
     DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _, fchown,
@@ -39,9 +40,32 @@ fn made(path: &str) -> Result<PathBuf, CliError> {
 
 /// Held while lines are changed: two administrators at once take turns.
 pub fn turn() -> Result<File, CliError> {
-    let path = own_folder()?;
-    let lock = File::open(&path).and_then(|folder| folder.lock().map(|()| folder));
-    lock.map_err(|why| CliError::Doing { what: "waiting for another change in", path, why })
+    turn_in(&own_folder()?, || {
+        Output::aside(
+            "another `jit pam` is changing lines: waiting until it is done. ^C stops this, and changes nothing",
+        );
+    })
+}
+
+/// What is locked is root's alone to open: whoever can open a file can lock it, and keep everybody else waiting.
+fn turn_in(folder: &Path, waits: impl FnOnce()) -> Result<File, CliError> {
+    let path = folder.join("lock");
+    let failed = |what, why| CliError::Doing { what, path: path.clone(), why };
+    let lock = OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .mode(0o600)
+        .custom_flags(libc::O_NOFOLLOW | libc::O_CLOEXEC)
+        .open(&path)
+        .map_err(|why| failed("opening the lock", why))?;
+    match lock.try_lock() {
+        Ok(()) => return Ok(lock),
+        Err(TryLockError::WouldBlock) => waits(),
+        Err(TryLockError::Error(why)) => return Err(failed("locking", why)),
+    }
+    lock.lock().map_err(|why| failed("waiting for another change, by", why))?;
+    Ok(lock)
 }
 
 /// A file of the command's own for this service.
@@ -184,4 +208,41 @@ pub fn remove(path: &Path) -> std::io::Result<()> {
 
 fn sync_folder(path: &Path) -> std::io::Result<()> {
     File::open(path.parent().unwrap_or(Path::new("/")))?.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::mpsc::channel;
+
+    #[test]
+    fn a_turn_is_held_by_a_file_for_its_owner_alone_whoever_locks_the_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        let others = File::open(folder.path()).unwrap();
+        others.lock().unwrap();
+        let turn = turn_in(folder.path(), || panic!("nobody else changes anything")).unwrap();
+        assert_eq!(turn.metadata().unwrap().mode() & 0o7777, 0o600);
+    }
+
+    #[test]
+    fn who_waits_for_a_turn_says_so_and_gets_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let first = turn_in(folder.path(), || ()).unwrap();
+        let (says, said) = channel();
+        std::thread::scope(|scope| {
+            let second = scope.spawn(|| turn_in(folder.path(), move || says.send(()).unwrap()).map(drop));
+            said.recv().unwrap();
+            drop(first);
+            second.join().unwrap().unwrap();
+        });
+    }
+
+    #[test]
+    fn a_link_is_no_lock() {
+        let folder = tempfile::tempdir().unwrap();
+        let elsewhere = folder.path().join("elsewhere");
+        std::os::unix::fs::symlink(&elsewhere, folder.path().join("lock")).unwrap();
+        let why = turn_in(folder.path(), || ()).unwrap_err().to_string();
+        assert!(why.starts_with("opening the lock ") && !elsewhere.exists(), "{why}");
+    }
 }
