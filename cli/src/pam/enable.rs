@@ -38,25 +38,54 @@ fn name<S: serde::Serializer>(door: &Door, to: S) -> Result<S::Ok, S::Error> {
 }
 
 pub fn enable(client: &Client, asked: &EnablePam, out: &mut Output) -> Result<(), CliError> {
-    let _turn = files::turn()?;
+    let mut turn = files::turn()?;
     let doors: BTreeSet<Door> = asked.services.iter().cloned().collect();
     may_be(&doors, asked)?;
     let folder = files::folder()?;
-    let wanted = wanted(asked);
-    let mut changes = changes(&folder, &doors, &wanted, out)?;
+    let mut changes = changes(&folder, &doors, &wanted(asked), out)?;
     if changes.is_empty() {
         return out.say(&changes, || "Everything is as it was asked for already.".to_owned());
     }
-    let status = client.status()?;
-    somebody_decides(&status)?;
-    spare_keys_work(&folder, &changes, asked)?;
-    agreed(&changes, asked, out)?;
+    could_come_in(client, &folder, &changes, asked)?;
+    shown(&changes, asked, out)?;
+    if !asked.yes {
+        // Whoever is asked may be away: nobody waits for them, and what they saw must hold once they are back.
+        drop(turn);
+        agreed(out)?;
+        turn = files::turn()?;
+        may_be(&doors, asked)?;
+        unchanged(&folder, &files::folder()?)?;
+        could_come_in(client, &folder, &changes, asked)?;
+    }
     let done = changes.iter_mut().try_for_each(|change| change.make(client));
+    drop(turn);
     changes.retain(|change| change.undo.is_some());
     if done.is_ok() || !changes.is_empty() {
         out.say(&changes, || written(&changes))?;
     }
     done
+}
+
+/// Somebody decides, and every spare key works.
+fn could_come_in(
+    client: &Client,
+    folder: &Folder,
+    changes: &[Change],
+    asked: &EnablePam,
+) -> Result<(), CliError> {
+    somebody_decides(&client.status()?)?;
+    spare_keys_work(folder, changes, asked)
+}
+
+/// What was shown is what there is: any file may be included by one that is to be written.
+fn unchanged(before: &Folder, now: &Folder) -> Result<(), CliError> {
+    let names = before.0.keys().chain(now.0.keys());
+    match names.into_iter().find(|name| before.0.get(*name) != now.0.get(*name)) {
+        None => Ok(()),
+        Some(name) => Err(CliError::NotDone(format!(
+            "the PAM file {name} was changed while you were asked, so nothing was written: run this again"
+        ))),
+    }
 }
 
 impl Change {
@@ -222,17 +251,19 @@ With --if-missing=open the account line says module_unknown=ignore: where pam_ji
 upgrade say, everybody comes in without a grant, and nothing at the door logs it; jit-watch notices, and jitd logs that.
 Without it nobody comes in there, spare keys neither, until the console's login or a rescue system mends it.";
 
-/// Shows what is to be written, and asks unless that was answered before.
-fn agreed(changes: &[Change], asked: &EnablePam, out: &mut Output) -> Result<(), CliError> {
+/// Shows what is to be written.
+fn shown(changes: &[Change], asked: &EnablePam, out: &mut Output) -> Result<(), CliError> {
     for change in changes {
         out.note(change.diff.trim_end())?;
     }
     if asked.if_missing == IfMissing::Open {
         out.note(IF_MISSING_OPEN)?;
     }
-    if asked.yes {
-        return Ok(());
-    }
+    Ok(())
+}
+
+/// Asks whether to write it.
+fn agreed(out: &Output) -> Result<(), CliError> {
     if out.is_json() || !std::io::stdin().is_terminal() {
         return Err(CliError::Usage("nothing was written: say --yes where nobody can be asked".to_owned()));
     }
@@ -267,4 +298,23 @@ fn written(changes: &[Change]) -> String {
          \nWithout that it is undone at {undo}, whatever happens to this shell or to jitd. \
          `jit pam disable {names}` undoes it now."
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn any_pam_file_that_changed_while_somebody_was_asked_is_named() {
+        let before = Folder::default().with("sshd", "a").with("common-account", "b");
+        assert!(unchanged(&before, &before.clone()).is_ok());
+        for (now, name) in [
+            (before.with("common-account", "c"), "common-account"),
+            (before.with("new", ""), "new"),
+            (Folder::default().with("sshd", "a"), "common-account"),
+        ] {
+            let why = unchanged(&before, &now).unwrap_err().to_string();
+            assert!(why.starts_with(&format!("the PAM file {name} was changed")), "{why}");
+        }
+    }
 }

@@ -19,7 +19,7 @@ fn files(host: &Host) -> String {
 
 /// What is left of an undo.
 fn undo(host: &Host) -> String {
-    host.root("ls -A /var/lib/jit-pam; find /etc/systemd/system -name '*jit-pam*'; systemctl list-units --all --plain --no-legend 'jit-pam-undo@*.timer'")
+    host.root("ls -A -I lock /var/lib/jit-pam; find /etc/systemd/system -name '*jit-pam*'; systemctl list-units --all --plain --no-legend 'jit-pam-undo@*.timer'")
         .out
 }
 
@@ -223,6 +223,27 @@ fn nothing_is_written_that_could_lock_somebody_out_or_gate_nothing() {
     host.jitd_stops();
     host.root(&format!("{enable} --spare-user rescue")).ends_with(3);
     alice.ssh("sudo -n true").is_in();
+}
+
+#[test]
+fn neither_a_lock_of_somebody_elses_nor_an_open_question_keeps_anybody_from_changing_lines() {
+    let host = installed("web-1");
+    let alice = host.person("alice", &["staff"]).unwrap();
+    host.person("bob", &["jit-approvers"]).unwrap();
+    host.soon("somebody can approve", || !host.root("jit status").out.contains("nobody can approve"));
+    host.root("jit pam disable --all").ends_with(0);
+    alice.ssh("setsid -f flock -x /var/lib/jit-pam sleep 600 > /dev/null 2>&1").ends_with(0);
+    alice.ssh("flock -n /var/lib/jit-pam/lock true").says("Permission denied");
+    let mut terminal = alice.terminal("sudo jit pam enable sshd --spare-user rescue");
+    terminal.exp_string("[y/N] ").unwrap();
+    host.root("timeout 20 jit pam disable --all").ends_with(0);
+    host.root("echo '# mine' >> /etc/pam.d/sshd").ends_with(0);
+    let before = files(&host);
+    terminal.send_line("y").unwrap();
+    terminal
+        .exp_string("the PAM file sshd was changed while you were asked, so nothing was written")
+        .unwrap();
+    assert_eq!((files(&host), undo(&host)), (before, String::new()));
 }
 
 #[test]
