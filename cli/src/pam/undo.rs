@@ -85,11 +85,9 @@ fn timer(door: &Door, undo: Time) -> String {
 
 fn service(door: &Door) -> String {
     let path = files::path(door);
-    let (path, beside) = (path.display(), path.with_file_name(format!(".{door}.jit")));
-    let (before, after, edits) =
-        (files::own(door, "before"), files::own(door, "after"), files::own(door, "sed"));
-    let (before, after, edits, beside) =
-        (before.display(), after.display(), edits.display(), beside.display());
+    let (script, path) = (takes_out(door, &path), path.display());
+    let before = files::own(door, "before");
+    let before = before.display();
     let parts: Vec<String> = parts(door).iter().map(|part| part.display().to_string()).collect();
     format!(
         "[Unit]\n\
@@ -102,8 +100,7 @@ fn service(door: &Door) -> String {
          Type=oneshot\n\
          Restart=on-failure\n\
          RestartSec={again}s\n\
-         ExecStart=/bin/sh -ec 'if cmp -s {after} {path}; then cp -p {before} {beside}; sync {beside}; mv -f {beside} {path}; \
-         elif ! cmp -s {before} {path}; then sed -i -f {edits} {path}; fi; sync /etc/pam.d'\n\
+         ExecStart=/bin/sh -ec '{script}'\n\
          ExecStartPost=-/usr/bin/logger -t jit -p authpriv.err \"change=pam_undone service={door}: nobody confirmed the gate's lines in time, so they were taken out again\"\n\
          # Waited for: a timer that is not dead yet has failed for good once anybody has systemd reload without its file.\n\
          ExecStartPost=-/bin/systemctl stop {timer}\n\
@@ -112,6 +109,19 @@ fn service(door: &Door) -> String {
         parts = parts.join(" "),
         timer = unit(door, "timer"),
         again = limits::UNDO_AGAIN.as_secs(),
+    )
+}
+
+/// The script that takes the lines out of the file at `path`; one that is gone, with its package, has none.
+fn takes_out(door: &Door, path: &Path) -> String {
+    let own = |what| files::own(door, what).display().to_string();
+    let (before, after, edits) = (own("before"), own("after"), own("sed"));
+    let beside = path.with_file_name(format!(".{door}.jit"));
+    let (beside, path) = (beside.display(), path.display());
+    format!(
+        "if ! test -e {path}; then exit 0; \
+         elif cmp -s {after} {path}; then cp -p {before} {beside}; sync {beside}; mv -f {beside} {path}; \
+         elif ! cmp -s {before} {path}; then sed -i -f {edits} {path}; fi; sync /etc/pam.d"
     )
 }
 
@@ -235,6 +245,19 @@ mod tests {
         assert_eq!(edited(&spaces, &edits(&none, &one)), changed(&none));
         let alike = changed(&one).replace("account [success=ok", "account xsuccess=ok");
         assert_eq!(edited(&alike, &edits(&none, &one)), alike, "only to the letter");
+    }
+
+    #[test]
+    fn what_is_gone_with_its_package_is_done() {
+        let folder = tempfile::tempdir().unwrap();
+        let runs = |path: &Path| {
+            let door: Door = "sudo-i".parse().unwrap();
+            Command::new("/bin/sh").arg("-ec").arg(takes_out(&door, path)).output().unwrap().status.success()
+        };
+        let path = folder.path().join("sudo-i");
+        assert!(runs(&path) && !path.exists());
+        std::fs::write(&path, "there are no edits of it").unwrap();
+        assert!(!runs(&path), "what is there is tried again until it is undone");
     }
 
     #[test]
