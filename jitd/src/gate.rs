@@ -504,8 +504,9 @@ impl Asked {
             frame::Phase::Open => Phase::Open,
             _ => Phase::Account,
         };
-        // Before its session phase sudo tells PAM only the invoker, not whom they want to become.
-        let known = phase == Phase::Open || service.as_str() != "sudo";
+        // Before its session phase sudo tells PAM only the invoker, not whom they want to become; where that is known
+        // from its command line and matters by then, the module names somebody else.
+        let known = phase == Phase::Open || service.as_str() != "sudo" || frame.target != frame.subject;
         let address = match frame.phase {
             _ if service.switches() => None,
             // What PAM's environment says by now the person may have written, into ~/.pam_environment.
@@ -535,7 +536,7 @@ impl Asked {
     /// The login as the desk takes it.
     fn knock(&self) -> Knock<'_> {
         let Question { subject, service, target, address, .. } = &self.question;
-        // Before its session sudo does not say whom it would become.
+        // Before its session sudo may not say whom it would become.
         let run_as = target.as_ref().filter(|target| service.switches() && target.as_str() != "root");
         Knock { login: subject, service, run_as, source: *address, host: None }
     }
@@ -658,4 +659,31 @@ fn read_by(stream: &mut UnixStream, mut into: &mut [u8], deadline: Instant) -> R
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whom_sudo_becomes_is_known_before_its_session_where_the_module_names_somebody_else() {
+        let read = |service: &str, phase, target: &str| {
+            let asked = frame::Question::at_sshd(phase, "alice");
+            let frame = frame::Question { service: service.into(), target: target.into(), ..asked };
+            let by = Instant::now();
+            let asked = Asked::parse(frame, 1, by).map_err(|wrong| wrong.1).unwrap();
+            let run_as = asked.knock().run_as.map(ToString::to_string);
+            (asked.question.target.map(|target| target.to_string()), run_as)
+        };
+        let some = |name: &str| Some(name.to_owned());
+        for phase in [frame::Phase::Account, frame::Phase::Auth, frame::Phase::Ask, frame::Phase::Wait] {
+            for service in ["sudo", "sudo-i"] {
+                assert_eq!(read(service, phase, "alice"), (None, None), "nobody yet");
+                assert_eq!(read(service, phase, "bob"), (some("bob"), some("bob")), "sudo -e -u bob");
+                assert_eq!(read(service, phase, "root"), (some("root"), None), "sudo -e, or with a group");
+            }
+        }
+        assert_eq!(read("sudo", frame::Phase::Open, "alice"), (some("alice"), some("alice")));
+        assert_eq!(read("su", frame::Phase::Account, "root"), (some("root"), None));
+    }
 }

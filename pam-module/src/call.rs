@@ -1,6 +1,7 @@
 //! One PAM call as a question: who is its subject, and what the daemon must know of it.
 
 use crate::people;
+use crate::sudo::{Becomes, Called};
 use crate::{limits, sys};
 use frame::{Mode, Notice, Phase, Question};
 use pam::items::{Item, RHost, RUser, Service, Tty, User};
@@ -37,7 +38,7 @@ pub fn question(pamh: &mut PamHandle, phase: Phase) -> Result<Question, String> 
     } else {
         Vec::new()
     };
-    Ok(Question {
+    let mut question = Question {
         nonce: [0; 16],
         phase,
         service: cut(service.into_bytes(), frame::limits::NAME)?,
@@ -56,7 +57,36 @@ pub fn question(pamh: &mut PamHandle, phase: Phase) -> Result<Question, String> 
         outer_session: u32::MAX,
         can_prompt: false,
         wish: frame::Wish::default(),
-    })
+    };
+    if is_sudo(&question) && !is_roots_own(&question) {
+        question.target = cut(sudos_target(&question, is_session), frame::limits::NAME)?;
+    }
+    Ok(question)
+}
+
+/// Whom sudo becomes. Before its session it names who calls it, or whose password it takes; the daemon takes who calls
+/// it for nobody that is known yet.
+fn sudos_target(question: &Question, is_session: bool) -> Vec<u8> {
+    let called = sudo();
+    let becomes = if is_session { called.in_session() } else { called.before_session() };
+    match becomes {
+        Some(Becomes::Root) => b"root".to_vec(),
+        Some(Becomes::User(user)) => named(user),
+        None if is_session => question.target.clone(),
+        None => question.subject.clone(),
+    }
+}
+
+/// An account by its name, or by its id behind `#`; root where no local account has that, or it is no name.
+fn named(user: &[u8]) -> Vec<u8> {
+    let id = match user {
+        [b'#', id @ ..] => id,
+        name if (1..=frame::limits::NAME).contains(&name.len()) => return name.to_vec(),
+        _ => return b"root".to_vec(),
+    };
+    let id = std::str::from_utf8(id).ok().and_then(|id| id.parse().ok());
+    let name = id.and_then(|id| people::name(id).ok().flatten());
+    name.unwrap_or_else(|| b"root".to_vec())
 }
 
 /// Whether it can be an address; the daemon says whether it is one.
@@ -68,6 +98,11 @@ fn is_like_an_address(text: &str) -> bool {
 /// Services in which somebody who is in becomes somebody else: the subject is the invoker.
 pub fn switches(service: &str) -> bool {
     matches!(service, "sudo" | "sudo-i" | "su" | "su-l")
+}
+
+/// Whether sudo asks, whose options say more than it tells.
+pub fn is_sudo(question: &Question) -> bool {
+    matches!(question.service.as_slice(), b"sudo" | b"sudo-i")
 }
 
 /// Whether the subject is root in its own sudo or su, which needs no grant: a refusal would break root's
@@ -164,14 +199,14 @@ fn start_ticks() -> Option<u64> {
     proc_self("stat")?.rsplit_once(')')?.1.split_ascii_whitespace().nth(19)?.parse().ok()
 }
 
-/// How this process was called, as far as it is read.
-pub fn command_line() -> Vec<u8> {
+/// How this sudo was called.
+pub fn sudo() -> Called {
     let mut line = Vec::new();
     if let Ok(file) = std::fs::File::open("/proc/self/cmdline") {
         // What is missing is missed by whoever reads it.
-        let _ = file.take(limits::PROC).read_to_end(&mut line);
+        let _ = file.take(limits::COMMAND_LINE as u64).read_to_end(&mut line);
     }
-    line
+    Called::read(&line, limits::COMMAND_LINE)
 }
 
 /// How long this process has been there, also while the machine slept.
@@ -185,4 +220,19 @@ pub fn age() -> Option<Duration> {
 /// The audit session id of this process.
 pub fn audit_session() -> Option<u32> {
     proc_self("sessionid")?.trim().parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_is_the_local_account_that_has_it_else_root() {
+        assert_eq!(named(b"postgres"), b"postgres");
+        assert_eq!(named(b"#0"), b"root");
+        assert_eq!(named(b"#1"), b"daemon");
+        for nobody in [&b""[..], &[b'a'; 1000], b"#", b"#-1", b"#4000000000", b"#99999999999999", b"#x"] {
+            assert_eq!(named(nobody), b"root", "{nobody:?}");
+        }
+    }
 }

@@ -18,6 +18,9 @@ pub const ACCOUNTS: u64 = 16 * 1024 * 1024;
 /// Bytes of one file in `/proc`.
 pub const PROC: u64 = 4096;
 
+/// Bytes of a command line that are read: sudo's options are behind its first words.
+pub const COMMAND_LINE: usize = 4096;
+
 /// Names in one argument: a handful of spare keys is many.
 pub const NAMES: usize = 32;
 

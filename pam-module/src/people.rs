@@ -24,8 +24,16 @@ pub fn account(name: &str) -> Result<Option<Account>, String> {
 
 /// Whether any local account has this user id.
 pub fn is_local(uid: u32) -> Result<bool, String> {
-    let found = find("/etc/passwd", |line| (number(fields(line, b':').nth(2)?)? == uid).then_some(()))?;
-    Ok(found.is_some())
+    Ok(name(uid)?.is_some())
+}
+
+/// The name of the first local account that has this user id, as getpwuid(3) gives it.
+pub fn name(uid: u32) -> Result<Option<Vec<u8>>, String> {
+    find("/etc/passwd", |line| {
+        let mut fields = fields(line, b':');
+        let name = fields.next()?;
+        (number(fields.nth(1)?)? == uid).then(|| name.to_vec())
+    })
 }
 
 /// Whether a local account is in the local group `group`, by its list or as its first group.

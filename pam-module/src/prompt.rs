@@ -6,7 +6,7 @@
 
 use crate::ask::{self, NoAnswer};
 use crate::terminal::{Away, Terminal};
-use crate::{Arguments, Outcome, call, limits, sudo, sys, told};
+use crate::{Arguments, Outcome, call, limits, sys, told};
 use frame::{Answer, Offer, Phase, Question, Verdict, Wish};
 use pam::constants::PAM_PROMPT_ECHO_ON;
 use pam::conv::Conv;
@@ -47,8 +47,7 @@ impl<'a> Prompt<'a> {
         match question.phase {
             Phase::Auth if question.service == b"sshd" => Some(Self::Application(pamh)),
             Phase::Account if std::str::from_utf8(&question.service).is_ok_and(call::switches) => {
-                let is_sudo = question.service.starts_with(b"sudo");
-                if question.tty.is_empty() || is_sudo && sudo::asks_nobody(&call::command_line()) {
+                if question.tty.is_empty() || call::is_sudo(question) && call::sudo().asks_nobody {
                     return None;
                 }
                 Terminal::open().map(Self::Terminal)

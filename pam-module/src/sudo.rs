@@ -1,4 +1,8 @@
-//! How sudo was called: whether it may ask at the terminal. The application tells a module nothing of that.
+//! How sudo was called, as far as it tells a module nothing of that: whether it may ask at the terminal, and whom it
+//! would become where that matters before its session.
+//!
+//! Read as sudo's own getopt_long(3) and as sudo-rs reads it. Where the two differ, or it is not all there, it counts
+//! as what asks for most.
 
 /// Options that take the next argument as their value, as sudo(8) and sudo-rs have them.
 const SHORT: &[u8] = b"aCcDghpRrTtUu";
@@ -20,68 +24,314 @@ const LONG: [&[u8]; 13] = [
     b"user",
 ];
 
-/// Whether the command line, as `/proc/PID/cmdline` has it (proc(5)), says that nobody is to be asked (`-n`), or
-/// that a program or standard input answers (`-A`, `-S`): whoever calls sudo like that does not sit and read. What
-/// cannot be read to the end of the options counts as that too.
-pub fn asks_nobody(command_line: &[u8]) -> bool {
-    let mut arguments = command_line.split(|byte| *byte == 0).skip(1);
-    while let Some(argument) = arguments.next() {
-        let is_value = match argument {
-            b"--" => return false,
-            [b'-', b'-', long @ ..] => match long_option(long) {
-                Sort::Nobody => return true,
-                Sort::Flag => false,
-                Sort::WithValue => true,
-            },
-            [b'-', short @ ..] if !short.is_empty() => match short_options(short) {
-                Sort::Nobody => return true,
-                Sort::Flag => false,
-                Sort::WithValue => true,
-            },
-            // `NAME=VALUE` stands among the options.
-            other if other.contains(&b'=') => false,
-            _ => return false,
+/// What a command line says.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Called {
+    /// Nobody is to be asked (`-n`), or a program or standard input answers (`-A`, `-S`): whoever calls sudo like that
+    /// does not sit and read.
+    pub asks_nobody: bool,
+    /// It edits files (`sudoedit`, `-e`): they are copied before a session opens, and read before that.
+    edits: bool,
+    /// It counts as root whatever it becomes: with another group than the user's own (`-g`), which can be worth as much,
+    /// or with options that cannot be told for sure.
+    is_root: bool,
+    /// Whom it becomes (`-u`).
+    user: Option<Vec<u8>>,
+}
+
+/// Whom sudo becomes, as its command line has it.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Becomes<'a> {
+    /// Root, or what is worth as much.
+    Root,
+    /// The account of this name, or of this id where it begins with `#`.
+    User(&'a [u8]),
+}
+
+impl Called {
+    /// Reads a command line as `/proc/PID/cmdline` has it (proc(5)), of which at most `most` bytes were read.
+    pub fn read(command_line: &[u8], most: usize) -> Self {
+        let mut called = Self::default();
+        // What was cut ends within an argument, or right behind one.
+        let (whole, is_cut) = match command_line.iter().rposition(|byte| *byte == 0) {
+            Some(end) => (
+                command_line.get(..end).unwrap_or_default(),
+                end + 1 < command_line.len() || command_line.len() >= most,
+            ),
+            None => (&[][..], true),
         };
-        if is_value {
-            arguments.next();
+        let mut arguments = whole.split(|byte| *byte == 0);
+        called.edits = arguments.next().is_some_and(is_sudoedit);
+        if !called.options(arguments) && is_cut {
+            called.is_unclear();
+        }
+        called
+    }
+
+    /// Whom to ask about in the session phase, where that is somebody else than sudo says.
+    pub fn in_session(&self) -> Option<Becomes<'_>> {
+        self.is_root.then_some(Becomes::Root)
+    }
+
+    /// Whom to ask about before the session phase, where sudo says nothing of that; nobody where the session phase is
+    /// early enough.
+    pub fn before_session(&self) -> Option<Becomes<'_>> {
+        match &self.user {
+            _ if self.is_root => Some(Becomes::Root),
+            _ if !self.edits => None,
+            Some(user) => Some(Becomes::User(user)),
+            None => Some(Becomes::Root),
         }
     }
-    // It ends among the options, as with `sudo -v`, or was cut there.
-    !command_line.ends_with(b"\0")
-}
 
-/// What an option does.
-enum Sort {
-    Nobody,
-    Flag,
-    WithValue,
-}
+    /// Takes in the options; whether their end was there.
+    fn options<'a>(&mut self, arguments: impl Iterator<Item = &'a [u8]>) -> bool {
+        let mut arguments = arguments.peekable();
+        while let Some(argument) = arguments.next() {
+            let option = match argument {
+                b"--" => return true,
+                [b'-', b'-', long @ ..] => self.long(long),
+                [b'-', short @ ..] if !short.is_empty() => self.short(short),
+                other => match stands_among_options(other) {
+                    Some(true) => continue,
+                    Some(false) => return true,
+                    None => {
+                        self.is_unclear();
+                        continue;
+                    }
+                },
+            };
+            match option {
+                Takes::Nothing => {}
+                // `-h` by itself asks for help, whatever comes then.
+                Takes::Next(b'h') if arguments.peek().is_some_and(|next| next.starts_with(b"-")) => {}
+                Takes::Next(option) => {
+                    let value = arguments.next();
+                    self.value(option, value);
+                }
+            }
+        }
+        false
+    }
 
-/// Long options can be cut short (getopt_long(3)).
-fn long_option(option: &[u8]) -> Sort {
-    let (name, has_value) = match option.iter().position(|byte| *byte == b'=') {
-        Some(at) => (option.get(..at).unwrap_or_default(), true),
-        None => (option, false),
-    };
-    let starts = |whole: &[u8]| whole.starts_with(name);
-    if starts(b"non-interactive") || starts(b"askpass") || starts(b"stdin") {
-        Sort::Nobody
-    } else if !has_value && name != b"login" && LONG.iter().any(|whole| starts(whole)) {
-        Sort::WithValue
-    } else {
-        Sort::Flag
+    /// Long options can be cut short (getopt_long(3)): what more than one begins with counts as each of them.
+    fn long(&mut self, option: &[u8]) -> Takes {
+        let (name, value) = match option.iter().position(|byte| *byte == b'=') {
+            Some(at) => (option.get(..at).unwrap_or_default(), option.get(at + 1..)),
+            None => (option, None),
+        };
+        let may_be = |whole: &[u8]| whole.starts_with(name);
+        self.asks_nobody |= [&b"non-interactive"[..], b"askpass", b"stdin"].into_iter().any(may_be);
+        self.edits |= may_be(b"edit");
+        let option = match LONG.into_iter().find(|whole| may_be(whole)) {
+            _ if name == b"login" => return Takes::Nothing,
+            None => return Takes::Nothing,
+            Some(b"group") => b'g',
+            Some(b"user") => b'u',
+            Some(_) => 0,
+        };
+        if value.is_some() {
+            self.value(option, value);
+            return Takes::Nothing;
+        }
+        Takes::Next(option)
+    }
+
+    /// Several in one argument; the first that takes a value takes the rest of it.
+    fn short(&mut self, options: &[u8]) -> Takes {
+        for (at, option) in options.iter().enumerate() {
+            match option {
+                b'n' | b'A' | b'S' => self.asks_nobody = true,
+                b'e' => self.edits = true,
+                option if SHORT.contains(option) => {
+                    let rest = options.get(at + 1..).filter(|rest| !rest.is_empty());
+                    if rest.is_none() {
+                        return Takes::Next(*option);
+                    }
+                    self.value(*option, rest);
+                    return Takes::Nothing;
+                }
+                _ => {}
+            }
+        }
+        Takes::Nothing
+    }
+
+    fn is_unclear(&mut self) {
+        self.asks_nobody = true;
+        self.is_root = true;
+    }
+
+    /// The value of an option; none where it is missing, or cut off.
+    fn value(&mut self, option: u8, value: Option<&[u8]>) {
+        match option {
+            b'g' => self.is_root = true,
+            b'u' if self.user.as_deref().is_some_and(|user| Some(user) != value) => self.is_unclear(),
+            b'u' => self.user = value.map(<[u8]>::to_vec),
+            _ => {}
+        }
     }
 }
 
-/// Several in one argument; the first that takes a value takes the rest of it.
-fn short_options(options: &[u8]) -> Sort {
-    for (at, option) in options.iter().enumerate() {
-        if b"nAS".contains(option) {
-            return Sort::Nobody;
+/// What an option makes of the argument behind it.
+enum Takes {
+    /// It takes nothing, or has its value with it.
+    Nothing,
+    /// The next argument is the value of this option.
+    Next(u8),
+}
+
+/// Whether sudo edits for being called by this name: it looks at what ends it, behind the last `/` with something
+/// behind it.
+fn is_sudoedit(program: &[u8]) -> bool {
+    let end = program.iter().rposition(|byte| *byte != b'/').map_or(0, |last| last + 1);
+    program.get(..end).unwrap_or_default().ends_with(b"edit")
+}
+
+/// Whether this is `NAME=VALUE`, which stands among the options, or the command, behind which there are none. Nothing
+/// where sudo takes it for the one and sudo-rs for the other.
+fn stands_among_options(argument: &[u8]) -> Option<bool> {
+    let Some(at) = argument.iter().position(|byte| *byte == b'=') else { return Some(false) };
+    if argument.starts_with(b"/") {
+        return Some(false);
+    }
+    let name = argument.get(..at).unwrap_or_default();
+    let is_plain = name.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'_');
+    (is_plain && !name.is_empty()).then_some(true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MOST: usize = 4096;
+
+    /// As somebody writes it in a shell, without quotes.
+    fn called(words: &str) -> Called {
+        let line: Vec<u8> =
+            words.split(' ').flat_map(|word| word.bytes().chain([0]).collect::<Vec<_>>()).collect();
+        Called::read(&line, MOST)
+    }
+
+    #[test]
+    fn what_edits_says_whom_it_becomes_before_its_session() {
+        for words in [
+            "sudo -e -u postgres /etc/shadow",
+            "sudo -u postgres -e /etc/shadow",
+            "sudo -upostgres -e f",
+            "sudo -neu postgres f",
+            "sudo -nupostgres --edit f",
+            "sudo --edit --user postgres f",
+            "sudo --e --user=postgres f",
+            "sudo --ed --us postgres f",
+            "sudo -p prompt -e --use=postgres f",
+            "sudo A=b -e C=d -u postgres f",
+            "sudo -h host -e -u postgres f",
+            "sudo -e -u postgres -u postgres f",
+            "sudoedit -u postgres f",
+            "/usr/bin/sudoedit -u postgres -- f",
+            "sudoedit/// -u postgres f",
+            "sudo-rs-edit -u postgres f",
+        ] {
+            let called = called(words);
+            assert_eq!(called.before_session(), Some(Becomes::User(b"postgres")), "{words}");
+            assert_eq!(called.in_session(), None, "{words}: sudo says it itself by then");
         }
-        if SHORT.contains(option) {
-            return if at + 1 == options.len() { Sort::WithValue } else { Sort::Flag };
+        for words in
+            ["sudo -e f", "sudoedit f", "sudo -ne -- f", "sudo -U postgres -e f", "edit f", "sudoedit"]
+        {
+            assert_eq!(called(words).before_session(), Some(Becomes::Root), "{words}");
+        }
+        assert_eq!(called("sudo -e -u #33 f").before_session(), Some(Becomes::User(b"#33")));
+    }
+
+    #[test]
+    fn what_runs_a_command_waits_for_its_session() {
+        for words in [
+            "sudo true",
+            "sudo -u postgres true",
+            "sudo -u postgres vi -e f",
+            "sudo -n -- -e",
+            "sudo -u edit true",
+            "sudo -ue true",
+            "sudo -p -e true",
+            "sudo --prompt -e true",
+            "sudo --login -u postgres",
+            "sudo -i",
+            "sudo -v",
+            "sudo /a=b -e f",
+            "sudo A=-e true",
+            "sudo editor",
+            "visudo",
+        ] {
+            let called = called(words);
+            assert_eq!((called.before_session(), called.in_session()), (None, None), "{words}");
         }
     }
-    Sort::Flag
+
+    #[test]
+    fn another_group_is_worth_root_always() {
+        for words in [
+            "sudo -g disk true",
+            "sudo -u postgres -g disk true",
+            "sudo -gdisk -u postgres true",
+            "sudo -ngdisk true",
+            "sudo -u postgres --group disk true",
+            "sudo --group=disk true",
+            "sudo --gr disk true",
+            "sudo --g=disk true",
+            "sudo -u postgres A=b -g disk true",
+            "sudo -e -u postgres -g disk f",
+            "sudoedit -g disk -u postgres f",
+            "sudo -h -g disk true",
+        ] {
+            let called = called(words);
+            assert_eq!(called.before_session(), Some(Becomes::Root), "{words}");
+            assert_eq!(called.in_session(), Some(Becomes::Root), "{words}");
+        }
+        for words in ["sudo -u postgres newgrp -g", "sudo -u -g true", "sudo -p -g true", "sudo -- x -g disk"]
+        {
+            assert_eq!(called(words).in_session(), None, "{words}");
+        }
+    }
+
+    #[test]
+    fn what_is_cut_or_not_clear_among_its_options_counts_as_root() {
+        let cut = |line: &[u8]| Called::read(line, MOST);
+        for line in
+            [&b""[..], b"sudo", b"sudo\0-u\0postgr", b"sudo\0-u\0postgres\0-", b"sudo\0A", b"sudo\0A=b\0tr"]
+        {
+            let called = cut(line);
+            assert!(called.asks_nobody, "{line:?}");
+            assert_eq!(called.before_session(), Some(Becomes::Root), "{line:?}");
+            assert_eq!(called.in_session(), Some(Becomes::Root), "{line:?}");
+        }
+        assert_eq!(Called::read(b"sudo\0-k\0", 8).in_session(), Some(Becomes::Root), "cut right behind one");
+        assert_eq!(Called::read(b"sudo\0-k\0", 9).in_session(), None);
+        assert_eq!(cut(b"sudo\0-u\0postgres\0psql\0-c\0sel").in_session(), None, "cut behind its options");
+        assert_eq!(cut(b"sudo\0--\0tr").in_session(), None);
+        for words in
+            ["sudoedit a-b=c -u postgres f", "sudo -u postgres -u root -e f", "sudo =x -u postgres true"]
+        {
+            assert_eq!(called(words).before_session(), Some(Becomes::Root), "{words}");
+        }
+    }
+
+    #[test]
+    fn who_says_that_nobody_answers_is_not_asked() {
+        for words in [
+            "sudo -n true",
+            "sudo -kn true",
+            "sudo --non true",
+            "sudo -S true",
+            "sudo --askpass true",
+            "sudo A=b -A x",
+        ] {
+            assert!(called(words).asks_nobody, "{words}");
+        }
+        for words in ["sudo true -n", "sudo -u n true", "sudo -p -n true", "sudo -- -n", "sudo -v", "sudo -k"]
+        {
+            assert!(!called(words).asks_nobody, "{words}");
+        }
+    }
 }

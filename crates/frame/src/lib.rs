@@ -127,7 +127,8 @@ pub struct Question {
     pub service: Vec<u8>,
     /// Login name of the person whose grant counts.
     pub subject: Vec<u8>,
-    /// Login name the person becomes; the subject itself where that is not known yet (sudo's account).
+    /// Login name the person becomes; the subject itself where that is not known yet (sudo's account, but for what must
+    /// not wait for its session).
     pub target: Vec<u8>,
     /// `PAM_RHOST`: a name or address, as told by the client's resolver. Never decided on.
     pub rhost: Vec<u8>,

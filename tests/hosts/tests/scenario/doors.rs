@@ -295,6 +295,46 @@ fn every_way_of_sudo_and_su_is_a_door_of_its_own() {
 }
 
 #[test]
+fn a_grant_to_become_somebody_opens_no_file_of_roots_and_no_group() {
+    let host = Host::gated("web-1").unwrap();
+    let alice = host.person("alice", &["staff"]).unwrap();
+    let bob = host.person("bob", &["jit-approvers"]).unwrap();
+    host.jitd_is_up();
+    host.policy(
+        "[[rule]]\nid = \"anybody\"\nwhat = { run_as = [\"*\"] }\napprove = [{ from = [\"group:jit-approvers\"] }]\n",
+        None,
+    )
+    .unwrap();
+    approve(&bob, &alice.ssh("true"));
+    let asked = alice.jit("request --service sudo --as bob --for 10m --reason 'look at his files'");
+    bob.jit(&format!("approve {}", asked.id("R-"))).ends_with(0);
+    alice.ssh("sudo -n -u bob id -un").is_in().says("bob");
+    host.root("find /var/tmp -type f -delete").ends_with(0);
+    // An editor that never ends would keep the copy there, if one was made.
+    let keeps = "SUDO_EDITOR='cp -t /var/tmp/kept'";
+    host.root("mkdir -m 1777 /var/tmp/kept").ends_with(0);
+    for command in [
+        "sudo -n -e /etc/shadow",
+        "sudo -n --edit -- /etc/shadow",
+        "sudo -ne -u root /etc/shadow",
+        "sudo -n -e -u '#0' /etc/shadow",
+        "sudoedit -n /etc/shadow",
+        "sudo -n -e -u bob -g root /etc/shadow",
+    ] {
+        alice.ssh(&format!("{keeps} {command}")).is_refused_with("is for sudo as bob");
+        assert_eq!(host.root("find /var/tmp -type f").out, "", "{command}");
+    }
+    for command in ["sudo -n -u bob -g root true", "sudo -n -g root true", "sudo -n -u bob --group=root true"]
+    {
+        alice.ssh(command).is_refused_with("is for sudo as bob");
+    }
+    host.root("install -o bob -m 600 /dev/null ~bob/mine").ends_with(0);
+    alice.ssh("SUDO_EDITOR=true sudo -n -e -u bob ~bob/mine").is_in();
+    // What is root's needs no grant.
+    host.root("SUDO_EDITOR=true sudo -n -e /etc/hostname && sudo -n -u bob -g root true").ends_with(0);
+}
+
+#[test]
 fn neither_a_cached_timestamp_nor_roots_password_is_a_grant() {
     let host = Host::gated("web-1").unwrap();
     let carol = host.person("carol", &["sudo"]).unwrap();
