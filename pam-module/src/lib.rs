@@ -75,8 +75,19 @@ enum Outcome {
     Refused(String),
     /// No answer, and why.
     Unavailable(String),
+    /// The caller broke it off or had no means left to ask, and how.
+    BrokenOff(String),
     /// The PAM line or the application is wrong, or this module is.
     Broken(String),
+}
+
+impl From<NoAnswer> for Outcome {
+    fn from(none: NoAnswer) -> Self {
+        match none {
+            NoAnswer::BrokenOff(why) => Self::BrokenOff(why),
+            NoAnswer::Unavailable(why) => Self::Unavailable(why),
+        }
+    }
 }
 
 /// A panic refuses with a message, and its text goes nowhere: it would reach the terminal under sudo.
@@ -97,20 +108,21 @@ fn run(pamh: &mut PamHandle, args: &[&CStr], phase: Phase) -> Outcome {
         Ok(question) => question,
         Err(why) => return Outcome::Broken(why),
     };
-    let Some(nonce) = sys::random() else {
-        return Outcome::Unavailable("the kernel gives no random numbers".to_owned());
-    };
-    question.nonce = nonce;
+    // First of all: the kernel may have no random numbers yet, and these need none.
     if phase != Phase::Close
         && let Some(notice) = decided_here(&arguments, &question)
     {
         // It is decided: a fault on the way to the daemon must not take the last key away.
         let told = Question { phase: Phase::Notice, notice, ..question };
-        if catch_unwind(|| tell(&arguments, &told)).is_err() {
+        if !catch_unwind(|| is_told(&arguments, &told)).unwrap_or(false) {
             untold(&told);
         }
         return Outcome::In;
     }
+    let Some(nonce) = sys::random() else {
+        return Outcome::Unavailable("the kernel gives no random numbers".to_owned());
+    };
+    question.nonce = nonce;
     if arguments.monitor {
         question.mode = Mode::Monitor;
     }
@@ -137,8 +149,7 @@ fn run(pamh: &mut PamHandle, args: &[&CStr], phase: Phase) -> Outcome {
             }
             _ => Outcome::Refused(String::from_utf8_lossy(&answer.line).into_owned()),
         },
-        Err(NoAnswer::Unavailable(why)) => Outcome::Unavailable(why),
-        Err(NoAnswer::BrokenOff(why)) => return Outcome::Unavailable(why),
+        Err(why) => why.into(),
     };
     match outcome {
         // A logout lets nobody in.
@@ -173,14 +184,12 @@ fn decided_here(arguments: &Arguments, question: &Question) -> Option<Notice> {
     spare.then_some(Notice::SpareKey)
 }
 
-/// Tells the daemon, else syslog: what is decided here is never quiet.
-fn tell(arguments: &Arguments, question: &Question) {
+/// Tells the daemon what is decided here; whether it has it on record. One that cannot read a name has not, and says no.
+fn is_told(arguments: &Arguments, question: &Question) -> bool {
+    let Some(nonce) = sys::random() else { return false };
     let timeout = limits::NOTICE.min(arguments.timeout);
-    let answer = ask::ask(&arguments.socket, question, timeout);
-    // One that cannot read a name has no record of it, and says no.
-    if !answer.is_ok_and(|answer| answer.verdict == Verdict::Allow) {
-        untold(question);
-    }
+    let answer = ask::ask(&arguments.socket, &Question { nonce, ..question.clone() }, timeout);
+    answer.is_ok_and(|answer| answer.verdict == Verdict::Allow)
 }
 
 /// Tells syslog what the daemon does not hear.
@@ -204,15 +213,21 @@ fn finish(pamh: &mut PamHandle, phase: Phase, outcome: Outcome) -> PamResultCode
         }
         Outcome::Refused(line) => (PamResultCode::PAM_PERM_DENIED, line),
         Outcome::Unavailable(why) => {
-            refused(pamh, "unavailable", &format!("jitd does not answer: {why}"));
+            refused(pamh, libc::LOG_ERR, "unavailable", &format!("jitd does not answer: {why}"));
             let line = format!(
                 "jit: this host's access daemon does not answer ({why}), so nobody is let in. \
                  Ask its administrator to see: systemctl status jitd"
             );
             (PamResultCode::PAM_AUTHINFO_UNAVAIL, line)
         }
+        // Nothing is wrong with the daemon, and whoever runs su can bring this about at will.
+        Outcome::BrokenOff(why) => {
+            refused(pamh, libc::LOG_NOTICE, "broken_off", &why);
+            let line = format!("jit: broken off ({why}), so nobody is let in. Try again.");
+            (PamResultCode::PAM_AUTHINFO_UNAVAIL, line)
+        }
         Outcome::Broken(why) => {
-            refused(pamh, "bad_request", &format!("the PAM line is not right: {why}"));
+            refused(pamh, libc::LOG_ERR, "bad_request", &format!("the PAM line is not right: {why}"));
             let line = format!(
                 "jit: this host's access gate is set up wrongly ({why}), so nobody is let in. \
                  Ask its administrator to see: man pam_jit"
@@ -232,9 +247,9 @@ fn finish(pamh: &mut PamHandle, phase: Phase, outcome: Outcome) -> PamResultCode
 
 /// Tells syslog of a refusal that the daemon does not hear of. It is refused already: a fault here must not
 /// reach the application.
-fn refused(pamh: &PamHandle, reason: &str, detail: &str) {
+fn refused(pamh: &PamHandle, priority: libc::c_int, reason: &str, detail: &str) {
     let _ = catch_unwind(AssertUnwindSafe(|| {
-        log(libc::LOG_ERR, &told::line("deny", reason, &Who::of(pamh), detail));
+        log(priority, &told::line("deny", reason, &Who::of(pamh), detail));
     }));
 }
 

@@ -255,7 +255,7 @@ impl<'a> Talk<'a> {
         match self.tell(Question { can_prompt: false, ..self.question.clone() }) {
             Ok(answer) if answer.verdict == Verdict::Allow => Outcome::In,
             Ok(answer) => Outcome::Refused(line(&answer)),
-            Err(why) => Outcome::Unavailable(why.words()),
+            Err(why) => why.into(),
         }
     }
 
