@@ -546,7 +546,7 @@ pub enum Pam {
 #[derive(Debug, Args)]
 #[allow(clippy::struct_excessive_bools)] // each is a flag of its own
 pub struct EnablePam {
-    /// Services, by the names of their files in /etc/pam.d: sshd, sudo, sudo-i, su.
+    /// Services, by the names of their files in /etc/pam.d: sshd, sudo, su. sudo takes sudo-i along where it has a file.
     #[arg(value_name = "SERVICE", required = true)]
     pub services: Vec<Door>,
     /// A local account that is always let in, even when everything else is dead. Can be repeated.

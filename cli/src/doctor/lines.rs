@@ -27,6 +27,8 @@ pub fn look(how: Try) -> (Vec<Look>, Option<Drill>) {
             return (vec![Look::wrong("PAM lines", why.to_string(), fix)], None);
         }
     };
+    let half = half_gated(&doors);
+    let recommended = recommended(&doors);
     let (wrong, rest): (Vec<Shown>, Vec<Shown>) = doors
         .into_iter()
         .partition(|door| door.state == "wrong" || door.state == "unread" && pam::is_made_for(&door.service));
@@ -40,8 +42,9 @@ pub fn look(how: Try) -> (Vec<Look>, Option<Drill>) {
         })
         .collect();
     if gated.is_empty() && wrong.is_empty() {
-        lines.push(("no door is gated".to_owned(), "jit pam enable sshd sudo --spare-user NAME".to_owned()));
+        lines.push(("no door is gated".to_owned(), recommended));
     }
+    lines.extend(half);
     let mut looks = found("PAM lines", lines);
     let (keys, drill) =
         keys(&gated, how).unwrap_or_else(|why| (vec![(why.to_string(), AGAIN.to_owned())], None));
@@ -50,6 +53,28 @@ pub fn look(how: Try) -> (Vec<Look>, Option<Drill>) {
         looks.extend(found("sshd", sshd().into_iter().collect()));
     }
     (looks, drill)
+}
+
+/// What gates all that the gate is made for, as far as it is there.
+fn recommended(doors: &[Shown]) -> String {
+    let is_there = |name: &str| doors.iter().any(|door| door.service == name);
+    let names: Vec<&str> =
+        ["sshd", "sudo", "sudo-i", "su"].into_iter().filter(|name| is_there(name)).collect();
+    format!("jit pam enable {} --spare-user NAME", names.join(" "))
+}
+
+/// Programs of which one door is gated and the other is not.
+fn half_gated(doors: &[Shown]) -> Wrong {
+    pam::half_gated(doors)
+        .into_iter()
+        .map(|(gated, open)| {
+            let wrong = format!(
+                "{} is gated and {} is not, so whoever uses that needs no grant",
+                gated.service, open.service
+            );
+            (wrong, gated.enable(&open.service))
+        })
+        .collect()
 }
 
 /// What is wrong, each with what puts it right.
@@ -87,4 +112,37 @@ fn spare_keys(Keyed { door, keys }: &Keyed<'_>) -> Option<(String, String)> {
 
 fn sshd() -> Option<(String, String)> {
     pam::sshd_goes_around().unwrap_or_else(|why| Some((why, "sshd -t".to_owned())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pamfile::{Folder, Wanted, enabled};
+
+    fn doors(names: &[&str], gated: &[&str]) -> Vec<Shown> {
+        let text = "account required pam_unix.so\nsession required pam_unix.so\n";
+        let mut folder = Folder(names.iter().map(|&name| (name.to_owned(), text.to_owned())).collect());
+        let wanted = Wanted { arguments: "spare_user=rescue".to_owned(), ..Wanted::default() };
+        for service in gated {
+            folder = folder.with(service, &enabled(&folder, service, &wanted).unwrap());
+        }
+        pam::doors_of(folder)
+    }
+
+    #[test]
+    fn every_door_that_is_there_is_recommended() {
+        let all = doors(&["sshd", "su", "sudo", "sudo-i", "su-l", "login"], &[]);
+        assert_eq!(recommended(&all), "jit pam enable sshd sudo sudo-i su --spare-user NAME");
+        assert_eq!(recommended(&doors(&["sshd", "su"], &[])), "jit pam enable sshd su --spare-user NAME");
+    }
+
+    #[test]
+    fn a_sudo_that_is_gated_by_half_is_a_finding_with_what_gates_the_rest() {
+        let half = half_gated(&doors(&["sudo", "sudo-i"], &["sudo"]));
+        let (wrong, fix) = &half[0];
+        assert!(wrong.starts_with("sudo is gated and sudo-i is not"), "{wrong}");
+        assert_eq!((half.len(), fix.as_str()), (1, "jit pam enable sudo-i --spare-user rescue"));
+        assert!(half_gated(&doors(&["sudo", "sudo-i"], &["sudo", "sudo-i"])).is_empty());
+        assert!(half_gated(&doors(&["sudo"], &["sudo"])).is_empty());
+    }
 }

@@ -13,7 +13,7 @@ use std::io::Read as _;
 
 pub fn confirm(client: &Client, doors: Vec<Door>, out: &mut Output) -> Result<(), CliError> {
     let _turn = files::turn()?;
-    let doors = if doors.is_empty() { waiting()? } else { doors };
+    let doors = if doors.is_empty() { waiting()? } else { with_those_along(doors) };
     let sessions: Vec<Session> = client
         .sessions(&api::AskSessions::default())?
         .into_iter()
@@ -50,6 +50,15 @@ fn one(door: &Door, around: &[&Session]) -> Result<(), CliError> {
         )));
     }
     Ok(())
+}
+
+/// These services, and what waits with them.
+fn with_those_along(mut doors: Vec<Door>) -> Vec<Door> {
+    let along: Vec<Door> = doors.iter().filter_map(Door::along).collect();
+    let wait = along.into_iter().filter(|door| undo::pending(door).is_some());
+    let more: Vec<Door> = wait.filter(|door| !doors.contains(door)).collect();
+    doors.extend(more);
+    doors
 }
 
 /// Every service that waits.

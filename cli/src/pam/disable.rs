@@ -20,7 +20,7 @@ struct Done {
 pub fn disable(doors: Vec<Door>, force: bool, out: &mut Output) -> Result<(), CliError> {
     let _turn = files::turn()?;
     let named = !doors.is_empty();
-    let doors = if named { doors } else { all()? };
+    let doors = if named { with_those_along(doors) } else { all()? };
     let mut done = Vec::new();
     for door in doors {
         let path = files::path(&door);
@@ -55,6 +55,20 @@ pub fn disable(doors: Vec<Door>, force: bool, out: &mut Output) -> Result<(), Cl
         ))),
         None => Ok(()),
     }
+}
+
+/// These services, and what `jit pam enable` wrote along with them.
+fn with_those_along(mut doors: Vec<Door>) -> Vec<Door> {
+    let along: Vec<Door> = doors.iter().filter_map(Door::along).collect();
+    for door in along {
+        // What cannot be read is told where it is named.
+        let text = files::read(&files::path(&door)).unwrap_or_default();
+        let is_ours = disabled(&text, false).taken > 0 || undo::pending(&door).is_some();
+        if is_ours && !doors.contains(&door) {
+            doors.push(door);
+        }
+    }
+    doors
 }
 
 /// Every service that has a line of ours, or a change that waits.

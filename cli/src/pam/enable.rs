@@ -39,9 +39,9 @@ fn name<S: serde::Serializer>(door: &Door, to: S) -> Result<S::Ok, S::Error> {
 
 pub fn enable(client: &Client, asked: &EnablePam, out: &mut Output) -> Result<(), CliError> {
     let mut turn = files::turn()?;
-    let doors: BTreeSet<Door> = asked.services.iter().cloned().collect();
-    may_be(&doors, asked)?;
     let folder = files::folder()?;
+    let doors = doors(&asked.services, |along| goes_along(along, &folder), out)?;
+    may_be(&doors, asked)?;
     let mut changes = changes(&folder, &doors, &wanted(asked), out)?;
     if changes.is_empty() {
         return out.say(&changes, || "Everything is as it was asked for already.".to_owned());
@@ -64,6 +64,30 @@ pub fn enable(client: &Client, asked: &EnablePam, out: &mut Output) -> Result<()
         out.say(&changes, || written(&changes))?;
     }
     done
+}
+
+/// The services that are named, and those that go along: who gates sudo means `sudo -i` too.
+fn doors(
+    named: &[Door],
+    goes_along: impl Fn(&Door) -> bool,
+    out: &mut Output,
+) -> Result<BTreeSet<Door>, CliError> {
+    let mut doors: BTreeSet<Door> = named.iter().cloned().collect();
+    for door in named {
+        let Some(along) = door.along().filter(&goes_along) else { continue };
+        if doors.insert(along.clone()) {
+            out.note(&format!("{along} goes along with {door}, which would be open by it"))?;
+        }
+    }
+    Ok(doors)
+}
+
+/// Whether a service has a file of its own, whose lines are the command's to write and to change now.
+fn goes_along(along: &Door, folder: &Folder) -> bool {
+    let path = files::path(along);
+    let is_own = path.symlink_metadata().is_ok_and(|meta| meta.is_file());
+    let by_hand = |text| !pamfile::disabled(text, false).by_hand.is_empty();
+    is_own && undo::pending(along).is_none() && !folder.text(along.as_str()).is_some_and(by_hand)
 }
 
 /// Somebody decides, and every spare key works.
@@ -303,6 +327,19 @@ fn written(changes: &[Change]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn sudo_takes_sudo_i_along_where_that_has_a_file_of_its_own() {
+        let named = |names: &[&str]| names.iter().map(|name| name.parse().unwrap()).collect::<Vec<Door>>();
+        let of = |names: &[&str], there: bool| {
+            let doors = doors(&named(names), |_| there, &mut Output::new(true)).unwrap();
+            doors.iter().map(ToString::to_string).collect::<Vec<_>>()
+        };
+        assert_eq!(of(&["sshd", "sudo"], true), ["sshd", "sudo", "sudo-i"]);
+        assert_eq!(of(&["sshd", "sudo"], false), ["sshd", "sudo"]);
+        assert_eq!(of(&["sudo", "sudo-i"], true), ["sudo", "sudo-i"]);
+        assert_eq!(of(&["sudo-i", "su"], true), ["su", "sudo-i"], "what is named alone is meant alone");
+    }
 
     #[test]
     fn any_pam_file_that_changed_while_somebody_was_asked_is_named() {

@@ -17,7 +17,7 @@ mod undo;
 
 pub use drill::{Keyed, drill, last as last_drill, spare_keys};
 pub use name::Door;
-pub use status::{Shown, is_made_for};
+pub use status::{Shown, half_gated, is_made_for};
 
 use crate::CliError;
 use crate::arguments::Pam;
@@ -57,6 +57,12 @@ fn root(what: &str) -> Result<(), CliError> {
 /// Every door that there is, as its files have it.
 pub fn doors() -> Result<Vec<Shown>, CliError> {
     Ok(status::doors(&files::all()?))
+}
+
+/// The doors of a machine with these service files.
+#[cfg(test)]
+pub fn doors_of(folder: pamfile::Folder) -> Vec<Shown> {
+    status::doors(&files::Files { folder, ..files::Files::default() })
 }
 
 /// What keeps sshd from asking the gate, with what puts it right, as root's login would be; else why that is not known.

@@ -41,6 +41,11 @@ impl Door {
         }
     }
 
+    /// Another way into the same program, by a file of its own where the system has one: `sudo -i`.
+    pub fn along(&self) -> Option<Self> {
+        (self.as_str() == "sudo").then(|| Self("sudo-i".to_owned()))
+    }
+
     /// What grants for it are for.
     pub fn class(&self) -> Option<Service> {
         Service::of_pam(&self.0).ok()

@@ -101,6 +101,11 @@ impl Shown {
                 "write its lines as pam_jit(8) has them; jit pam disable {service} --force takes them out, and then it is open"
             );
         }
+        self.enable(service)
+    }
+
+    /// What gates `service` as this one is.
+    pub fn enable(&self, service: &str) -> String {
         let mut words = vec![format!("jit pam enable {service}")];
         words.extend(self.spare_users.iter().map(|name| format!("--spare-user {name}")));
         words.extend(self.spare_groups.iter().map(|name| format!("--spare-group {name}")));
@@ -116,6 +121,19 @@ impl Shown {
 /// Whether it is a door that the gate is made for.
 pub fn is_made_for(service: &str) -> bool {
     matches!(service, "sshd" | "su" | "su-l" | "sudo" | "sudo-i")
+}
+
+/// Doors into one program, by two files.
+const TWINS: [(&str, &str); 4] = [("sudo", "sudo-i"), ("sudo-i", "sudo"), ("su", "su-l"), ("su-l", "su")];
+
+/// Each door that is gated while another one into the same program is open, with that one.
+pub fn half_gated(doors: &[Shown]) -> Vec<(&Shown, &Shown)> {
+    let door = |name: &str| doors.iter().find(|door| door.service == name);
+    let half = |(gated, open): (&str, &str)| {
+        let gated = door(gated).filter(|door| matches!(door.state, "gated" | "monitor" | "enabling"))?;
+        Some((gated, door(open).filter(|door| door.state == "open")?))
+    };
+    TWINS.into_iter().filter_map(half).collect()
 }
 
 /// Every door that there is.
@@ -134,6 +152,13 @@ pub fn doors(Files { folder, unread }: &Files) -> Vec<Shown> {
     });
     let mut doors: Vec<Shown> = read.chain(unread).collect();
     doors.sort_by(|one, other| one.service.cmp(&other.service));
+    let half: Vec<(String, String)> = half_gated(&doors)
+        .into_iter()
+        .map(|(gated, open)| (open.service.clone(), format!("{} is gated, and this is not", gated.service)))
+        .collect();
+    for (open, note) in half {
+        doors.iter_mut().filter(|door| door.service == open).for_each(|door| door.notes.push(note.clone()));
+    }
     doors
 }
 
@@ -273,6 +298,33 @@ mod tests {
     use super::*;
     use crate::sample::at;
     use pamfile::{Wanted, enabled};
+
+    #[test]
+    fn a_door_that_is_open_beside_its_gated_twin_is_told_with_what_gates_it_alike() {
+        let text = "account required pam_unix.so\nsession required pam_unix.so\n";
+        let wanted = Wanted { arguments: "spare_user=rescue".to_owned(), ..Wanted::default() };
+        let half = |gated: &[&str]| {
+            let names = ["sudo", "sudo-i", "su", "su-l", "sshd"];
+            let mut folder = Folder(names.iter().map(|&name| (name.to_owned(), text.to_owned())).collect());
+            for service in gated {
+                folder = folder.with(service, &enabled(&folder, service, &wanted).unwrap());
+            }
+            let doors = doors(&Files { folder, ..Files::default() });
+            let told = half_gated(&doors);
+            told.iter()
+                .map(|(gated, open)| {
+                    let note = format!("{} is gated, and this is not", gated.service);
+                    assert!(open.notes.contains(&note), "{open:?}");
+                    gated.enable(&open.service)
+                })
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(half(&["sudo", "sshd"]), ["jit pam enable sudo-i --spare-user rescue"]);
+        assert_eq!(half(&["sudo-i"]), ["jit pam enable sudo --spare-user rescue"]);
+        assert_eq!(half(&["su"]), ["jit pam enable su-l --spare-user rescue"]);
+        assert_eq!(half(&["su", "su-l", "sudo", "sudo-i"]), [""; 0]);
+        assert_eq!(half(&["sshd"]), [""; 0]);
+    }
 
     #[test]
     fn each_door_is_told_as_its_files_have_it() {

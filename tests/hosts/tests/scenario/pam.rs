@@ -62,7 +62,9 @@ fn enabled_by_root_and_confirmed_by_who_came_in_since() {
         .says("as it was asked for already");
 
     // A session of before the change does not count; its sudo, gated since, does.
-    host.root("jit pam enable sudo sudo-i --spare-user rescue --yes").ends_with(0);
+    host.root("jit pam enable sudo --spare-user rescue --yes")
+        .ends_with(0)
+        .says("sudo-i goes along with sudo");
     approve(&bob, &alice.ssh("sudo -n true"));
     alice.ssh("sudo -n jit pam confirm").ends_with(0).says("Confirmed: sudo, sudo-i stays gated.");
     host.root("sudo -n true").ends_with(0);
@@ -70,7 +72,10 @@ fn enabled_by_root_and_confirmed_by_who_came_in_since() {
     assert_eq!(status.matches("\"state\":\"gated\",\"spare_users\":[\"rescue\"]").count(), 3, "{status}");
     host.root("jit status").says("gated     sshd, sudo, sudo-i");
 
-    host.root("jit pam disable sshd sudo sudo-i").ends_with(0).says("sshd: 2 lines taken out.");
+    host.root("jit pam disable sshd sudo")
+        .ends_with(0)
+        .says("sshd: 2 lines taken out.")
+        .says("sudo-i: 2 lines taken out.");
     assert_eq!(files(&host), before);
     alice.ssh("sudo -n true").is_in();
 }
@@ -93,7 +98,10 @@ fn what_nobody_confirms_is_undone_to_the_letter_also_over_a_restart() {
     assert!((lines[1].parse().unwrap()..=lines[2].parse().unwrap()).contains(&at), "{lines:?}");
     host.jitd_stops();
     host.root("mv /usr/bin/jit /usr/bin/jit.away; rm -rf /run/jitd").ends_with(0);
-    host.root("systemctl start jit-pam-undo@sshd.service jit-pam-undo@sudo.service").ends_with(0);
+    host.root(
+        "systemctl start jit-pam-undo@sshd.service jit-pam-undo@sudo.service jit-pam-undo@sudo-i.service",
+    )
+    .ends_with(0);
     host.soon("the undo takes itself away", || undo(&host).is_empty());
     assert_eq!(files(&host), before);
     alice.ssh("sudo -n true").is_in();
@@ -104,7 +112,10 @@ fn what_nobody_confirms_is_undone_to_the_letter_also_over_a_restart() {
     // What somebody else wrote meanwhile stays.
     enable();
     host.root("echo '# mine' >> /etc/pam.d/sshd").ends_with(0);
-    host.root("systemctl start jit-pam-undo@sshd.service jit-pam-undo@sudo.service").ends_with(0);
+    host.root(
+        "systemctl start jit-pam-undo@sshd.service jit-pam-undo@sudo.service jit-pam-undo@sudo-i.service",
+    )
+    .ends_with(0);
     host.root("tail -n1 /etc/pam.d/sshd").says("# mine");
     host.root("sed -i '/# mine/d' /etc/pam.d/sshd; chmod 644 /etc/pam.d/sshd").ends_with(0);
     assert_eq!(files(&host), before);
@@ -113,7 +124,7 @@ fn what_nobody_confirms_is_undone_to_the_letter_also_over_a_restart() {
     // What cannot be written is tried until it can.
     enable();
     host.root("mount --bind /etc/pam.d /etc/pam.d && mount -o remount,bind,ro /etc/pam.d").ends_with(0);
-    host.root("systemctl start --no-block jit-pam-undo@sshd.service jit-pam-undo@sudo.service").ends_with(0);
+    host.root("systemctl start --no-block jit-pam-undo@sshd.service jit-pam-undo@sudo.service jit-pam-undo@sudo-i.service").ends_with(0);
     host.soon("it fails", || {
         host.root("systemctl show -P Result jit-pam-undo@sshd.service").out.trim() == "exit-code"
     });
@@ -340,6 +351,12 @@ fn the_doctor_finds_each_thing_that_is_wrong_and_says_what_puts_it_right() {
             "PAM lines",
             "sudo: a refusal may count for nothing",
             "sed -i 's/default=ignore/default=die/' /etc/pam.d/sudo".to_owned(),
+        ),
+        (
+            "cp -p /etc/pam.d/sudo-i /root/; sed -i /pam_jit/d /etc/pam.d/sudo-i".to_owned(),
+            "PAM lines",
+            "sudo is gated and sudo-i is not",
+            "cp -p /root/sudo-i /etc/pam.d/".to_owned(),
         ),
         ("usermod -L rescue".to_owned(), "spare keys", "usermod -U rescue", "usermod -U rescue".to_owned()),
         (
