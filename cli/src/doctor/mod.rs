@@ -4,6 +4,7 @@ mod changes;
 mod ground;
 mod lines;
 mod module;
+mod sudo;
 mod sudoers;
 
 use crate::hub::SOCKET;
@@ -84,6 +85,7 @@ fn all(how: Try) -> (Vec<Look>, Option<Drill>) {
     let mut looks = module::look();
     let (lines, drill) = lines::look(how);
     looks.extend(lines);
+    looks.extend(sudo::look());
     looks.extend(sudoers::look());
     looks.extend(ground::look());
     (looks, drill)

@@ -50,6 +50,11 @@ fn past_the_gate(sudoers: &Value) -> Vec<(String, String)> {
                     ("pam_session", Value::Bool(false)) => {
                         "whom sudo becomes is not checked, and its sessions do not end".to_owned()
                     }
+                    ("runas_allow_unknown_id", Value::Bool(true)) => {
+                        "sudo opens no session for a user id without an account, so a grant to become one account is \
+                         one for all of these, and their groups"
+                            .to_owned()
+                    }
                     ("pam_service" | "pam_login_service" | "pam_askpass_service", Value::String(service))
                         if !OWN.contains(&service.as_str()) =>
                     {
@@ -76,10 +81,12 @@ mod tests {
         let sudoers = serde_json::json!({ "Defaults": [
             { "Options": [{ "env_reset": true }, { "pam_acct_mgmt": true }, { "pam_service": "sudo" }] },
             { "Binding": [{ "username": "alice" }], "Options": [{ "pam_acct_mgmt": false }, { "pam_login_service": "other" }] },
-            { "Options": [{ "pam_session": false }] },
+            { "Options": [{ "pam_session": false }, { "runas_allow_unknown_id": false }] },
+            { "Options": [{ "runas_allow_unknown_id": true }] },
         ]});
         let told: Vec<String> = past_the_gate(&sudoers).into_iter().map(|(wrong, _)| wrong).collect();
-        assert_eq!(told.len(), 3, "{told:?}");
+        assert_eq!(told.len(), 4, "{told:?}");
+        assert!(told[3].contains("opens no session for a user id without an account"), "{told:?}");
         assert!(told[0].starts_with(
             "Defaults of [{\"username\":\"alice\"}]: pam_acct_mgmt is false: sudo does not ask"
         ));

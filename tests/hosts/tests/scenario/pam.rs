@@ -316,7 +316,7 @@ fn the_doctor_finds_each_thing_that_is_wrong_and_says_what_puts_it_right() {
     host.person("bob", &["jit-approvers"]).unwrap();
     host.jitd_is_up();
     let right = |what: &str| host.root("jit doctor --json").out.contains(&format!("{{\"what\":\"{what}\"}}"));
-    let all = ["module", "package", "PAM lines", "spare keys", "sshd", "sudoers", "disk", "sockets"];
+    let all = ["module", "package", "PAM lines", "spare keys", "sshd", "sudo", "sudoers", "disk", "sockets"];
     for what in all {
         assert!(right(what), "{what}: {}", host.root("jit doctor").out);
     }
@@ -376,6 +376,18 @@ fn the_doctor_finds_each_thing_that_is_wrong_and_says_what_puts_it_right() {
             "sudoers",
             "sudo goes by /etc/pam.d/other, not by its own file",
             "rm /etc/sudoers.d/alice".to_owned(),
+        ),
+        (
+            "echo 'Defaults runas_allow_unknown_id' > /etc/sudoers.d/alice".to_owned(),
+            "sudoers",
+            "sudo opens no session for a user id without an account",
+            "rm /etc/sudoers.d/alice".to_owned(),
+        ),
+        (
+            format!("{says} 'sudo-rs 0.2.13' > /usr/local/bin/sudo-rs; chmod 755 /usr/local/bin/sudo-rs"),
+            "sudo",
+            "sudo-rs is sudo-rs 0.2.13: it does not ask the gate",
+            "rm /usr/local/bin/sudo-rs".to_owned(),
         ),
         (
             "mount -t tmpfs -o size=8m tmpfs /var/lib/jitd".to_owned(),
