@@ -310,6 +310,37 @@ fn an_upgrade_leaves_the_lines_and_a_removal_takes_them_before_the_module() {
 }
 
 #[test]
+fn a_removal_that_is_refused_or_broken_off_leaves_everything_as_it_was() {
+    let host = installed("web-1");
+    host.person("bob", &["jit-approvers"]).unwrap();
+    host.soon("somebody can approve", || !host.root("jit status").out.contains("nobody can approve"));
+    host.root("jit pam enable sshd --spare-user rescue --yes").ends_with(0);
+    let units = || {
+        host.root("systemctl is-active jitd-gate.socket jitd-control.socket jitd.service jit-watch.timer jit-watch.path").out
+    };
+    let up = "active\n".repeat(5);
+    host.soon("all is up", || units() == up);
+
+    // One line that was written by hand keeps all of them.
+    host.root("cp -p /etc/pam.d/su /root/; echo 'session optional pam_jit.so' >> /etc/pam.d/su").ends_with(0);
+    let gated = files(&host);
+    host.root("dpkg -r jitd").ends_with(1).says("  /etc/pam.d/su\n").says("so nothing was changed");
+    assert_eq!((files(&host), units()), (gated, up.clone()));
+    host.root("cp -p /root/su /etc/pam.d/su; cp -p /root/su /etc/pam.d/su~").ends_with(0);
+    host.root("echo 'session optional pam_jit.so' >> /etc/pam.d/su~").ends_with(0);
+
+    // What a person stopped is not started by a removal that did not come about.
+    host.root("systemctl stop jit-watch.timer; /var/lib/dpkg/info/jitd.prerm remove")
+        .ends_with(0)
+        .says("sshd: 2 lines taken out.");
+    assert_eq!(units(), "inactive\n".repeat(5));
+    host.root("/var/lib/dpkg/info/jitd.postinst abort-remove").ends_with(0);
+    assert_eq!(units(), "active\nactive\nactive\ninactive\nactive\n");
+    host.root("ls /run/jitd-removing").ends_with(2);
+    host.root("dpkg -r jitd").ends_with(0);
+}
+
+#[test]
 fn the_doctor_finds_each_thing_that_is_wrong_and_says_what_puts_it_right() {
     let host = Host::gated("web-1").unwrap();
     host.person("alice", &["staff"]).unwrap();
