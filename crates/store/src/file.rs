@@ -3,6 +3,7 @@
 use crate::{Engine, OpenFile, StoreError, limits, rows};
 use journal::{Checkpoint, Head, LogId};
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension as _};
+use rustix::fs::OFlags;
 use std::fs::{File as Disk, OpenOptions, TryLockError};
 use std::io::Write as _;
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, lchown};
@@ -148,20 +149,34 @@ pub fn give_to_owner(path: &Path) -> Result<(), StoreError> {
 /// Keeps every daemon from a file, for as long as this is held.
 pub fn lock(path: &Path) -> Result<Disk, StoreError> {
     let beside = path.with_extension("lock");
-    let open = |why: &dyn std::fmt::Display| StoreError::Open { path: beside.clone(), why: why.to_string() };
-    let lock = OpenOptions::new()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .mode(0o600)
-        .open(&beside)
-        .map_err(|why| open(&why))?;
+    let lock = own(&beside)?;
     give_to_owner(&beside)?;
     match lock.try_lock() {
         Ok(()) => Ok(lock),
         Err(TryLockError::WouldBlock) => Err(StoreError::Locked { path: path.into() }),
-        Err(TryLockError::Error(why)) => Err(open(&why)),
+        Err(TryLockError::Error(why)) => Err(StoreError::Open { path: beside, why: why.to_string() }),
     }
+}
+
+/// Opens a file for its owner alone, or makes it. Never through a link: the folder may be that of a daemon, and who opens
+/// the file root, who would make or change one anywhere.
+fn own(path: &Path) -> Result<Disk, StoreError> {
+    let opened = OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .mode(0o600)
+        .custom_flags(OFlags::NOFOLLOW.bits().cast_signed())
+        .open(path);
+    opened.map_err(|why| {
+        let why = match std::fs::read_link(path) {
+            Ok(to) => {
+                format!("it is a link to {}: put the file itself there, or remove the link", to.display())
+            }
+            Err(_) => why.to_string(),
+        };
+        StoreError::Open { path: path.into(), why }
+    })
 }
 
 pub(crate) fn connect(options: &Options) -> Result<Connection, StoreError> {
@@ -171,13 +186,7 @@ pub(crate) fn connect(options: &Options) -> Result<Connection, StoreError> {
         return Err(StoreError::Open { path: path.clone(), why });
     }
     // SQLite makes a file by the umask; this one is nobody else's from its first byte.
-    OpenOptions::new()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .mode(0o600)
-        .open(path)
-        .map_err(|why| StoreError::Open { path: path.clone(), why: why.to_string() })?;
+    own(path)?;
     // Before SQLite makes its log and its index, whose owner it takes from the file where root makes them.
     give_to_owner(path)?;
     let connection = Connection::open(path).map_err(|why| cannot(path, &why))?;
@@ -243,4 +252,26 @@ pub(crate) fn create(
     let head = rows::append(&*transaction, Head::start(log), stamp, body)?;
     transaction.commit()?;
     Ok(head)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_link_in_the_place_of_the_file_or_its_lock_is_named_and_never_followed() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, elsewhere) = (folder.path().join("jitd.db"), folder.path().join("elsewhere"));
+        let options = Options { path: path.clone(), max_bytes: 1 << 30, tables: "" };
+        let link = |name: &str| {
+            std::os::unix::fs::symlink(&elsewhere, folder.path().join(name)).unwrap();
+            format!("{name}: it is a link to {}: ", elsewhere.display())
+        };
+        let named = link("jitd.lock");
+        let why = lock(&path).unwrap_err().to_string();
+        assert!(why.contains(&named) && !elsewhere.exists(), "{why}");
+        let named = link("jitd.db");
+        let why = connect(&options).unwrap_err().to_string();
+        assert!(why.contains(&named) && !elsewhere.exists(), "{why}");
+    }
 }

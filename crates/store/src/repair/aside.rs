@@ -98,9 +98,10 @@ fn begin(path: &Path) -> Result<PathBuf, StoreError> {
         })?;
     let name = kept.file_name().unwrap_or_default();
     let unfinished = path.with_extension("repair-new");
+    // What a repair left that was broken off, or a link that the folder's owner put there, which root must not follow.
+    remove(&unfinished)?;
     let written = OpenOptions::new()
-        .create(true)
-        .truncate(true)
+        .create_new(true)
         .write(true)
         .mode(0o600)
         .open(&unfinished)
@@ -125,4 +126,21 @@ fn sync_folder(path: &Path) -> Result<(), StoreError> {
 fn failed(path: &Path) -> impl Fn(Error) -> StoreError {
     let path = path.to_owned();
     move |why| StoreError::Repair { path: path.clone(), why: why.to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_repair_writes_down_goes_through_no_link() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, elsewhere) = (folder.path().join("jitd.db"), folder.path().join("elsewhere"));
+        std::fs::write(&path, "damaged").unwrap();
+        std::fs::write(&elsewhere, "of somebody else").unwrap();
+        std::os::unix::fs::symlink(&elsewhere, path.with_extension("repair-new")).unwrap();
+        let kept = begin(&path).unwrap();
+        assert_eq!(std::fs::read(marker(&path)).unwrap(), kept.file_name().unwrap().as_bytes());
+        assert_eq!(std::fs::read_to_string(&elsewhere).unwrap(), "of somebody else");
+    }
 }
