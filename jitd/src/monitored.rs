@@ -66,8 +66,9 @@ impl Found {
             *count -= 1;
             return;
         }
-        // Before its session sudo does not say whom it would become; mostly that is root, as in a request that names nobody.
-        let known = decision.phase == OPEN || service.as_str() != "sudo";
+        // Before its session sudo mostly does not say whom it would become, but names who asks; mostly that is root, as in a
+        // request that names nobody.
+        let known = decision.phase == OPEN || service.as_str() != "sudo" || decision.target != user;
         let target = if known { decision.target } else { Login::parse(ROOT).unwrap_or(decision.target) };
         let key = (service, user, target);
         if !self.groups.contains_key(&key) && self.groups.len() >= api::limits::MONITORED {
@@ -291,6 +292,8 @@ mod tests {
             decision(30_000, "alice", "sudo", "alice", "account"),
             decision(30_001, "alice", "sudo", "bob", "open"),
             decision(30_002, "alice", "sudo", "alice", "account"),
+            // It edits, and asks for whom at once; it ends before its session.
+            decision(30_100, "alice", "sudo", "carol", "account"),
         ];
         let mut found = Found::default();
         while let Some(decision) = journal.pop() {
@@ -298,7 +301,12 @@ mod tests {
         }
         assert_eq!(
             told(&found),
-            [("ssh alice alice".into(), 4), ("sudo alice bob".into(), 1), ("sudo alice root".into(), 1)]
+            [
+                ("ssh alice alice".into(), 4),
+                ("sudo alice bob".into(), 1),
+                ("sudo alice carol".into(), 1),
+                ("sudo alice root".into(), 1)
+            ]
         );
         let ssh = found.groups.values().next().unwrap();
         assert_eq!((ssh.first, ssh.last), (at(3), at(20_000)));
