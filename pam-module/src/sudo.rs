@@ -4,6 +4,10 @@
 //! Read as sudo's own getopt_long(3) and as sudo-rs reads it. Where the two differ, or it is not all there, it counts
 //! as what asks for most.
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
+
 /// Options that take the next argument as their value, as sudo(8) and sudo-rs have them.
 const SHORT: &[u8] = b"aCcDghpRrTtUu";
 
@@ -30,7 +34,8 @@ pub struct Called {
     /// Nobody is to be asked (`-n`), or a program or standard input answers (`-A`, `-S`): whoever calls sudo like that
     /// does not sit and read.
     pub asks_nobody: bool,
-    /// It edits files (`sudoedit`, `-e`): they are copied before a session opens, and read before that.
+    /// It edits files (`sudoedit`, `-e`, `sudo sudoedit`), or may by a shell that its caller names (`-s`): they are copied
+    /// before a session opens, and read before that.
     edits: bool,
     /// It counts as root whatever it becomes: with another group than the user's own (`-g`), which can be worth as much,
     /// or with options that cannot be told for sure.
@@ -61,9 +66,12 @@ impl Called {
             None => (&[][..], true),
         };
         let mut arguments = whole.split(|byte| *byte == 0);
-        called.edits = arguments.next().is_some_and(is_sudoedit);
-        if !called.options(arguments) && is_cut {
-            called.is_unclear();
+        called.edits =
+            arguments.next().is_some_and(|program| program.ends_with(b"edit") || is_sudoedit(program));
+        match called.options(arguments) {
+            Some(command) => called.edits |= is_sudoedit(command),
+            None if is_cut => called.is_unclear(),
+            None => {}
         }
         called
     }
@@ -84,34 +92,38 @@ impl Called {
         }
     }
 
-    /// Takes in the options; whether their end was there.
-    fn options<'a>(&mut self, arguments: impl Iterator<Item = &'a [u8]>) -> bool {
+    /// Takes in the options, and gives back the command behind them, or the first file to edit.
+    fn options<'a>(&mut self, arguments: impl Iterator<Item = &'a [u8]>) -> Option<&'a [u8]> {
         let mut arguments = arguments.peekable();
+        // Where the value of an option is `--`, sudo takes it for the end of them too, but only before `NAME=VALUE`.
+        let mut is_behind_dashes = false;
         while let Some(argument) = arguments.next() {
             let option = match argument {
-                b"--" => return true,
+                b"--" => return arguments.next(),
                 [b'-', b'-', long @ ..] => self.long(long),
                 [b'-', short @ ..] if !short.is_empty() => self.short(short),
-                other => match stands_among_options(other) {
-                    Some(true) => continue,
-                    Some(false) => return true,
+                other => match stands_among_options(other).filter(|stands| !stands || !is_behind_dashes) {
+                    Some(true) => Takes::Nothing,
+                    Some(false) => return Some(other),
                     None => {
                         self.is_unclear();
-                        continue;
+                        Takes::Nothing
                     }
                 },
             };
+            is_behind_dashes = false;
             match option {
                 Takes::Nothing => {}
                 // `-h` by itself asks for help, whatever comes then.
                 Takes::Next(b'h') if arguments.peek().is_some_and(|next| next.starts_with(b"-")) => {}
                 Takes::Next(option) => {
                     let value = arguments.next();
+                    is_behind_dashes = value == Some(b"--");
                     self.value(option, value);
                 }
             }
         }
-        false
+        None
     }
 
     /// Long options can be cut short (getopt_long(3)): what more than one begins with counts as each of them.
@@ -122,7 +134,7 @@ impl Called {
         };
         let may_be = |whole: &[u8]| whole.starts_with(name);
         self.asks_nobody |= [&b"non-interactive"[..], b"askpass", b"stdin"].into_iter().any(may_be);
-        self.edits |= may_be(b"edit");
+        self.edits |= may_be(b"edit") || may_be(b"shell");
         let option = match LONG.into_iter().find(|whole| may_be(whole)) {
             _ if name == b"login" => return Takes::Nothing,
             None => return Takes::Nothing,
@@ -142,7 +154,7 @@ impl Called {
         for (at, option) in options.iter().enumerate() {
             match option {
                 b'n' | b'A' | b'S' => self.asks_nobody = true,
-                b'e' => self.edits = true,
+                b'e' | b's' => self.edits = true,
                 option if SHORT.contains(option) => {
                     let rest = options.get(at + 1..).filter(|rest| !rest.is_empty());
                     if rest.is_none() {
@@ -181,16 +193,18 @@ enum Takes {
     Next(u8),
 }
 
-/// Whether sudo edits for being called by this name: it looks at what ends it, behind the last `/` with something
-/// behind it.
+/// Whether this is `sudoedit` or another of its names, in whatever folder: sudo looks at the end of a path alone.
 fn is_sudoedit(program: &[u8]) -> bool {
-    let end = program.iter().rposition(|byte| *byte != b'/').map_or(0, |last| last + 1);
-    program.get(..end).unwrap_or_default().ends_with(b"edit")
+    let name = Path::new(OsStr::from_bytes(program)).file_name();
+    name.is_some_and(|name| name.as_bytes().starts_with(b"sudoedit"))
 }
 
 /// Whether this is `NAME=VALUE`, which stands among the options, or the command, behind which there are none. Nothing
-/// where sudo takes it for the one and sudo-rs for the other.
+/// where sudo goes on behind it and sudo-rs does not, or the other way round.
 fn stands_among_options(argument: &[u8]) -> Option<bool> {
+    if argument == b"-" {
+        return None;
+    }
     let Some(at) = argument.iter().position(|byte| *byte == b'=') else { return Some(false) };
     if argument.starts_with(b"/") {
         return Some(false);
@@ -231,15 +245,33 @@ mod tests {
             "sudoedit -u postgres f",
             "/usr/bin/sudoedit -u postgres -- f",
             "sudoedit/// -u postgres f",
-            "sudo-rs-edit -u postgres f",
+            "lt-edit -u postgres f",
+            "/usr/bin/sudoedit-rs -u postgres f",
+            "sudo -u postgres sudoedit f",
+            "sudo -u postgres -- sudoedit-rs f",
+            "sudo -u postgres A=b /tmp/sudoedit f",
+            "sudo -u postgres sudoedit/. f",
+            "sudo -u postgres sudoedit/ f",
+            "sudo -u postgres -s f",
+            "sudo -nsu postgres",
+            "sudo --shell --user postgres f",
+            "sudo -p -- -e -u postgres f",
         ] {
             let called = called(words);
             assert_eq!(called.before_session(), Some(Becomes::User(b"postgres")), "{words}");
             assert_eq!(called.in_session(), None, "{words}: sudo says it itself by then");
         }
-        for words in
-            ["sudo -e f", "sudoedit f", "sudo -ne -- f", "sudo -U postgres -e f", "edit f", "sudoedit"]
-        {
+        for words in [
+            "sudo -e f",
+            "sudo sudoedit f",
+            "sudo -- sudoedit",
+            "sudo -s",
+            "sudoedit f",
+            "sudo -ne -- f",
+            "sudo -U postgres -e f",
+            "edit f",
+            "sudoedit",
+        ] {
             assert_eq!(called(words).before_session(), Some(Becomes::Root), "{words}");
         }
         assert_eq!(called("sudo -e -u #33 f").before_session(), Some(Becomes::User(b"#33")));
@@ -258,6 +290,8 @@ mod tests {
             "sudo --prompt -e true",
             "sudo --login -u postgres",
             "sudo -i",
+            "sudo -u postgres -- mysudoedit f",
+            "sudo -u postgres true sudoedit",
             "sudo -v",
             "sudo /a=b -e f",
             "sudo A=-e true",
@@ -309,10 +343,15 @@ mod tests {
         assert_eq!(Called::read(b"sudo\0-k\0", 8).in_session(), Some(Becomes::Root), "cut right behind one");
         assert_eq!(Called::read(b"sudo\0-k\0", 9).in_session(), None);
         assert_eq!(cut(b"sudo\0-u\0postgres\0psql\0-c\0sel").in_session(), None, "cut behind its options");
-        assert_eq!(cut(b"sudo\0--\0tr").in_session(), None);
-        for words in
-            ["sudoedit a-b=c -u postgres f", "sudo -u postgres -u root -e f", "sudo =x -u postgres true"]
-        {
+        assert_eq!(cut(b"sudo\0--\0tr").in_session(), Some(Becomes::Root), "it may be sudoedit");
+        assert_eq!(cut(b"sudo\0--\0true\0x").in_session(), None);
+        for words in [
+            "sudo -e -p -- A=b -u postgres /etc/shadow",
+            "sudo -u postgres - -g disk true",
+            "sudoedit a-b=c -u postgres f",
+            "sudo -u postgres -u root -e f",
+            "sudo =x -u postgres true",
+        ] {
             assert_eq!(called(words).before_session(), Some(Becomes::Root), "{words}");
         }
     }

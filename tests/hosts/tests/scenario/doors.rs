@@ -319,6 +319,8 @@ fn a_grant_to_become_somebody_opens_no_file_of_roots_and_no_group() {
         "sudo -ne -u root /etc/shadow",
         "sudo -n -e -u '#0' /etc/shadow",
         "sudoedit -n /etc/shadow",
+        "sudo -n sudoedit /etc/shadow",
+        "SHELL=/tmp/sudoedit sudo -n -s /etc/shadow",
         "sudo -n -e -u bob -g root /etc/shadow",
     ] {
         alice.ssh(&format!("{keeps} {command}")).is_refused_with("is for sudo as bob");
