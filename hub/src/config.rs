@@ -257,6 +257,9 @@ impl Config {
                     .to_owned(),
             );
         }
+        if let Some(url) = &self.url {
+            origin(url)?;
+        }
         if let Some(teams) = &self.teams {
             teams.check()?;
         }
@@ -334,6 +337,23 @@ impl Config {
             max_bytes: self.journal.max_bytes,
             tables: include_str!("tables.sql"),
         }
+    }
+}
+
+/// The address of a hub as browsers say it of its pages (RFC 6454, section 6.2): every link begins with it.
+pub fn origin(url: &str) -> Result<String, String> {
+    let other = || {
+        format!(
+            "url: {url:?} is no address of a hub: write https://HOST or https://HOST:PORT, with nothing after it"
+        )
+    };
+    let parsed = reqwest::Url::parse(url).map_err(|_| other())?;
+    let is_alone = parsed.path() == "/" && parsed.query().is_none() && parsed.fragment().is_none();
+    let names_nobody = parsed.username().is_empty() && parsed.password().is_none();
+    if parsed.scheme() == "https" && is_alone && names_nobody {
+        Ok(parsed.origin().ascii_serialization())
+    } else {
+        Err(other())
     }
 }
 
@@ -432,6 +452,33 @@ mod tests {
             assert_eq!(read.as_ref().is_ok_and(|config| config.listen.port() == 943), fine, "{read:?}");
             assert_eq!(read.is_err_and(|why| why.to_string().contains("at most 256 KiB")), !fine);
         }
+    }
+
+    #[test]
+    fn a_url_is_what_browsers_say_of_the_pages_of_the_hub_or_is_refused() {
+        for (written, said) in [
+            ("https://hub.example.org", "https://hub.example.org"),
+            ("https://Hub.Example.org:8443/", "https://hub.example.org:8443"),
+            ("https://hub.example.org:443", "https://hub.example.org"),
+            ("https://[2001:DB8::1]:8443", "https://[2001:db8::1]:8443"),
+        ] {
+            let config = parse(&format!("url = \"{written}\"\n")).unwrap();
+            assert_eq!(crate::serve::url(&config), said, "{written}");
+        }
+        for other in [
+            "hub",
+            "http://hub",
+            "https://",
+            "https://hub/jit",
+            "https://hub//",
+            "https://hub/?a",
+            "https://a@hub",
+        ] {
+            let why = parse(&format!("url = \"{other}\"\n")).unwrap_err();
+            assert!(why.contains("write https://HOST or https://HOST:PORT"), "{why}");
+        }
+        let by_name = Config { names: vec!["Hub-1".to_owned()], ..Config::default() };
+        assert_eq!(crate::serve::url(&by_name), "https://hub-1:8443");
     }
 
     #[test]

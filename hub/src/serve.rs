@@ -5,7 +5,7 @@ use crate::certificate::{self, Authority, Certificates};
 use crate::chats;
 use crate::chores;
 use crate::clock::{self, Clock};
-use crate::config::{Config, Role};
+use crate::config::{self, Config, Role};
 use crate::door::House;
 use crate::error::{HubError, os};
 use crate::feed::{self, Hosts, Lost, Signing, Signs};
@@ -296,12 +296,13 @@ pub fn name(config: &Config) -> Result<HostName, HubError> {
     names.find_map(|name| HostName::parse(name).ok()).ok_or_else(|| HubError::NoName(machine.clone()))
 }
 
-/// How hosts call it.
+/// How hosts call it, and how browsers say that a form is of its pages.
 pub fn url(config: &Config) -> String {
     let machine = crate::machine();
     let name = config.names.first().unwrap_or(&machine);
     let name = if name.contains(':') { format!("[{name}]") } else { name.clone() };
-    config.url.clone().unwrap_or_else(|| format!("https://{name}:{}", config.listen.port()))
+    let url = config.url.clone().unwrap_or_else(|| format!("https://{name}:{}", config.listen.port()));
+    config::origin(&url).unwrap_or(url)
 }
 
 fn run(config: &Config, site: &Arc<Site>, certificates: &Arc<Certificates>) -> Result<(), HubError> {
