@@ -117,6 +117,15 @@ impl Picture {
         std::iter::once(left).chain(shorter).take(limits::LENGTHS).collect()
     }
 
+    /// What a length to choose is called: which of them is what was asked, or else all that reviews left of it.
+    pub fn choice(&self, length: Span) -> String {
+        match (length == self.request.ask.length, length == self.request.scope().length) {
+            (true, _) => format!("{length}, as asked"),
+            (_, true) => format!("{length}, what is left"),
+            _ => length.to_string(),
+        }
+    }
+
     /// Whether a click in a chat can deny it.
     pub fn denies_in_chat(&self) -> bool {
         self.chat != ChatWeight::Notify

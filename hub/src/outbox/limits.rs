@@ -95,6 +95,11 @@ pub const MAIL_KEPT: (usize, Duration) = (16, Duration::from_secs(20));
 /// Mails that one such connection brings: servers close it after a hundred or so.
 pub const MAIL_EACH: u32 = 50;
 
+/// Reviews that are told, the last ones, and bytes of the comment of each and of what it cuts off; the page has all.
+pub const REVIEWS: usize = 5;
+/// See [`REVIEWS`].
+pub const REVIEW: usize = 300;
+
 /// Bytes of all text in a card: with escapes (a byte becomes two at most of what text may hold) and what is around it still
 /// under the 28 KB that Teams takes.
 pub const CARD_TEXT: usize = 10 * 1024;

@@ -4,11 +4,12 @@
 use super::channel::{Kind, Parcel};
 use super::limits;
 use super::truth::Truth;
-use access::{EndedHow, Grant, Person, Time};
-use api::GrantView;
+use access::{EndedHow, Grant, Login, Person, Service, Time};
+use api::{GrantView, RequestView};
 use chrono::SecondsFormat;
+use std::collections::BTreeSet;
 use std::fmt::Display;
-use workflow::{Change, Kind as Asked, RequestState};
+use workflow::{Change, Channel, Kind as Asked, RequestState, Review, ReviewVerdict};
 
 /// What one reader is told.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -87,7 +88,10 @@ fn told(change: Change, truth: &Truth, reader: Option<&Person>) -> Said {
     } else {
         format!("{} (asked by {})", ask.person, ask.asked_by)
     };
-    let what = format!("{} on {}", list(&ask.services), list(&ask.hosts));
+    let left = &truth.request.left;
+    let (services, hosts) =
+        (left.services.as_ref().unwrap_or(&ask.services), left.hosts.as_ref().unwrap_or(&ask.hosts));
+    let what = format!("{} on {}", list(services), list(hosts));
     let title = match change {
         Change::Requested | Change::Rechecked | Change::Escalated => match ask.kind {
             Asked::Extend { .. } => format!("{who} asks for more time: {what}"),
@@ -119,19 +123,25 @@ fn told(change: Change, truth: &Truth, reader: Option<&Person>) -> Said {
     Said { title, facts: facts(truth), next, is_loud: change.is_loud(), link: truth.link.clone() }
 }
 
-/// All there is to know of it, the most telling first.
+/// All there is to know of it, the most telling first; what others said comes last, so that it alone is cut where there is
+/// too much.
 fn facts(truth: &Truth) -> Vec<(&'static str, String)> {
     let (request, ask) = (&truth.request, &truth.request.ask);
-    let mut facts =
-        vec![("Who", ask.person.to_string()), ("What", list(&ask.services)), ("Hosts", list(&ask.hosts))];
-    if let Some(run_as) = &ask.run_as {
-        facts.push(("As", run_as.to_string()));
+    let left = &request.left;
+    let mut facts = vec![
+        ("Who", ask.person.to_string()),
+        ("What", list(left.services.as_ref().unwrap_or(&ask.services))),
+        ("Hosts", list(left.hosts.as_ref().unwrap_or(&ask.hosts))),
+    ];
+    let becomes = becomes(request);
+    if !becomes.is_empty() {
+        facts.push(("As", list(&becomes)));
     }
     if !ask.labels.is_empty() {
         let labels: Vec<String> = ask.labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
         facts.push(("Asked for by", list(&labels)));
     }
-    facts.push(("For", ask.length.to_string()));
+    facts.push(("For", length(request)));
     if let Some(starts) = ask.starts {
         facts.push(("From", minute(starts)));
     }
@@ -139,10 +149,63 @@ fn facts(truth: &Truth) -> Vec<(&'static str, String)> {
     if let Some(ticket) = &ask.ticket {
         facts.push(("Ticket", ticket.as_str().to_owned()));
     }
+    facts.extend(hearsay(ask.channel).map(|whose| ("Asked", whose.to_owned())));
     facts.push(("Rule", request.rule.clone()));
     facts.push(("Now", state(truth)));
     facts.push(("Request", ask.id.to_string()));
+    let earlier = request.reviews.len().saturating_sub(limits::REVIEWS);
+    facts.extend(request.reviews.iter().skip(earlier).map(|review| ("Said", reviewed(review))));
     facts
+}
+
+/// Whom it lets the person become, as far as something is left that does.
+fn becomes(request: &RequestView) -> BTreeSet<Login> {
+    let (ask, left) = (&request.ask, request.left.services.as_ref().unwrap_or(&request.ask.services));
+    let switches = |services: &BTreeSet<Service>| services.iter().any(Service::switches);
+    if switches(&ask.services) && !switches(left) { BTreeSet::new() } else { ask.becomes() }
+}
+
+/// For how long, after what reviews cut off.
+fn length(request: &RequestView) -> String {
+    let asked = request.ask.length;
+    match request.left.length.filter(|left| *left != asked) {
+        Some(left) => format!("{left}, of the {asked} that were asked for"),
+        None => asked.to_string(),
+    }
+}
+
+/// What somebody said to it.
+fn reviewed(review: &Review) -> String {
+    let verdict = match &review.verdict {
+        ReviewVerdict::Approve { narrowing } => format!("approved {}", cut(&narrowing.to_string())),
+        ReviewVerdict::Deny => "denied".to_owned(),
+    };
+    let how = hearsay(review.channel).map(|whose| format!(", {whose}")).unwrap_or_default();
+    let comment = review.comment.as_ref().map(|comment| format!(": {}", cut(comment.as_str())));
+    format!("{} {}, {}{how}{}", review.by, verdict.trim_end(), minute(review.at), comment.unwrap_or_default())
+}
+
+/// As much of what somebody said as is told.
+fn cut(text: &str) -> String {
+    match text.get(..text.floor_char_boundary(limits::REVIEW)) {
+        Some(part) if part.len() < text.len() => format!("{part}..."),
+        _ => text.to_owned(),
+    }
+}
+
+/// Whose word it is that somebody asked or agreed, where this hub did not see to it itself.
+pub const fn hearsay(channel: Channel) -> Option<&'static str> {
+    match channel {
+        Channel::Host => Some("on a host, by the word of that host alone"),
+        Channel::Login => Some("by a login that was refused, by the word of that host alone"),
+        Channel::Webhook => Some("by an outgoing webhook of Teams, by the word of whoever knows its key"),
+        Channel::Terminal
+        | Channel::Policy
+        | Channel::Token
+        | Channel::Web
+        | Channel::Teams
+        | Channel::Slack => None,
+    }
 }
 
 /// Where it stands.
@@ -202,4 +265,167 @@ fn list<'a, T: Display + 'a>(names: impl IntoIterator<Item = &'a T>) -> String {
         text.push_str(&format!(" and {} more", names.len() - shown));
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::Policies;
+    use access::{HostName, RequestId, Span, Text};
+    use desk::Worlds as _;
+    use std::collections::BTreeMap;
+    use workflow::{Ask, Hosts, Narrowing};
+
+    fn at(minute: i64) -> Time {
+        crate::sample::minute(minute)
+    }
+
+    fn names<T: Ord>(names: &[&str], parse: impl Fn(&str) -> T) -> BTreeSet<T> {
+        names.iter().map(|name| parse(name)).collect()
+    }
+
+    fn hosts(hosts: &[&str]) -> BTreeSet<HostName> {
+        names(hosts, |host| HostName::parse(host).unwrap())
+    }
+
+    fn services(services: &[&str]) -> BTreeSet<Service> {
+        names(services, |service| Service::parse(service).unwrap())
+    }
+
+    fn span(text: &str) -> Span {
+        Span::parse(text).unwrap()
+    }
+
+    fn person(name: &str) -> Person {
+        Person::parse(name).unwrap()
+    }
+
+    fn asks(services: BTreeSet<Service>, run_as: Option<&str>, channel: Channel) -> Truth {
+        let ask = Ask {
+            id: RequestId::from_random(1),
+            kind: Asked::Access,
+            asked_by: person("alice"),
+            person: person("alice"),
+            names: BTreeSet::new(),
+            hosts: hosts(&["db-1", "db-2"]),
+            labels: BTreeMap::new(),
+            services,
+            run_as: run_as.map(|login| Login::parse(login).unwrap()),
+            length: span("2h"),
+            starts: None,
+            reason: Text::parse("why").unwrap(),
+            ticket: None,
+            source: None,
+            channel,
+            asked_at: at(0),
+        };
+        let request = RequestView {
+            rule: "one".into(),
+            state: RequestState::Pending { until: at(60) },
+            reviews: Vec::new(),
+            afterwards: None,
+            escalates: None,
+            left: Narrowing {
+                length: Some(ask.length),
+                hosts: Some(ask.hosts.clone()),
+                services: Some(ask.services.clone()),
+            },
+            digest: String::new(),
+            could_approve: Vec::new(),
+            agreed: Vec::new(),
+            needs: 2,
+            has: 0,
+            yours_to_review: false,
+            ask,
+        };
+        let world = Policies::unreadable(Hosts::default(), None).world();
+        Truth { request, grant: None, rule: None, world, now: at(1), link: "https://hub/x".to_owned() }
+    }
+
+    fn fact<'a>(facts: &'a [(&'static str, String)], name: &str) -> Vec<&'a str> {
+        facts.iter().filter(|(fact, _)| *fact == name).map(|(_, value)| value.as_str()).collect()
+    }
+
+    fn review(by: &str, narrowing: Narrowing, comment: &str) -> Review {
+        Review {
+            by: person(by),
+            verdict: ReviewVerdict::Approve { narrowing },
+            comment: Text::parse(comment).ok(),
+            channel: Channel::Web,
+            at: at(2),
+            digest: String::new(),
+        }
+    }
+
+    #[test]
+    fn sudo_is_as_root_unless_it_says_as_whom_or_nothing_is_left_of_it() {
+        for (asked, run_as, said) in [
+            (&["sudo"][..], None, vec!["root"]),
+            (&["ssh", "su"], Some("postgres"), vec!["postgres"]),
+            (&["ssh"], Some("deploy"), vec!["deploy"]),
+            (&["ssh"], None, vec![]),
+        ] {
+            let truth = asks(services(asked), run_as, Channel::Web);
+            assert_eq!(fact(&facts(&truth), "As"), said, "{asked:?} {run_as:?}");
+        }
+        let mut truth = asks(services(&["ssh", "sudo"]), None, Channel::Web);
+        truth.request.left.services = Some(services(&["ssh"]));
+        assert!(fact(&facts(&truth), "As").is_empty());
+    }
+
+    #[test]
+    fn what_reviews_cut_off_is_not_told_as_what_is_asked_for_and_what_they_said_is_told() {
+        let mut truth = asks(services(&["ssh", "sudo"]), None, Channel::Web);
+        let narrowing =
+            Narrowing { length: Some(span("30m")), hosts: Some(hosts(&["db-1"])), services: None };
+        truth.request.reviews = vec![review("bob", narrowing.clone(), "be quick")];
+        truth.request.left = Narrowing { services: Some(services(&["ssh"])), ..narrowing };
+        let said = stands_now(&truth, None);
+        assert_eq!(said.title, "alice asks for ssh on db-1");
+        let one = |name| fact(&said.facts, name);
+        assert_eq!(one("For"), ["30m, of the 2h that were asked for"]);
+        assert_eq!((one("What"), one("Hosts")), (vec!["ssh"], vec!["db-1"]));
+        let words = one("Said");
+        assert!(words.len() == 1 && words[0].starts_with("bob approved for at most 30m, on db-1 alone, "));
+        assert!(words[0].ends_with(": be quick"), "{words:?}");
+        assert!(one("Asked").is_empty());
+    }
+
+    #[test]
+    fn what_is_somebody_elses_word_says_so() {
+        for (channel, words) in [
+            (Channel::Host, "by the word of that host alone"),
+            (Channel::Login, "by the word of that host alone"),
+            (Channel::Webhook, "by the word of whoever knows its key"),
+        ] {
+            assert!(channel.is_hearsay());
+            let mut truth = asks(services(&["ssh"]), None, channel);
+            let said = Review { channel, ..review("bob", Narrowing::default(), "yes") };
+            truth.request.reviews = vec![said];
+            let facts = facts(&truth);
+            assert!(fact(&facts, "Asked")[0].ends_with(words), "{channel:?}");
+            assert!(fact(&facts, "Said")[0].ends_with(&format!("{words}: yes")), "{channel:?}");
+        }
+        for channel in [Channel::Web, Channel::Token, Channel::Teams, Channel::Slack, Channel::Terminal] {
+            assert!(!channel.is_hearsay() && hearsay(channel).is_none());
+        }
+    }
+
+    #[test]
+    fn however_much_was_said_a_card_holds_the_id_and_what_waits() {
+        let mut truth = asks(services(&["ssh"]), None, Channel::Webhook);
+        let long = "\"<".repeat(499);
+        let many: BTreeSet<HostName> =
+            (0..256).map(|n| HostName::parse(&format!("{}-{n}", "h".repeat(58))).unwrap()).collect();
+        let ask = &mut truth.request.ask;
+        (ask.hosts, ask.reason) = (many.clone(), Text::parse(&long).unwrap());
+        ask.ticket = Text::parse(&long).ok();
+        let narrowing = Narrowing { hosts: Some(many), ..Narrowing::default() };
+        truth.request.left.hosts = narrowing.hosts.clone();
+        truth.request.reviews = vec![review("bob", narrowing, &long); 32];
+        let said = stands_now(&truth, None);
+        let card = crate::outbox::card::of(&said).to_string();
+        assert!(card.len() <= 28 * 1024 && card.contains("R-00000-00001") && card.contains("0 of 2 agreed"));
+        assert_eq!(fact(&said.facts, "Said").len(), limits::REVIEWS);
+    }
 }

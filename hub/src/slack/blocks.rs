@@ -35,11 +35,7 @@ fn deciding(picture: &Picture) -> Vec<Value> {
     let (unseen, approves) = (request.is_unseen(), picture.approves_in_chat());
     let mut blocks = Vec::new();
     if !unseen && approves {
-        let left = request.scope().length;
-        let choice = |length: &access::Span| {
-            let shown = if *length == left { format!("{length}, as asked") } else { length.to_string() };
-            json!({ "text": plain(&shown, limits::CHOICE), "value": length.to_string() })
-        };
+        let choice = |length: &access::Span| json!({ "text": plain(&picture.choice(*length), limits::CHOICE), "value": length.to_string() });
         let choices: Vec<Value> = picture.lengths().iter().map(choice).collect();
         let more = matches!(request.ask.kind, Kind::Extend { .. });
         blocks.push(json!({

@@ -20,7 +20,7 @@ pub fn of(picture: &Picture, url: &str, data: &impl Fn(&str) -> Value) -> Vec<Va
         let choices: Vec<Value> = picture
             .lengths()
             .iter()
-            .map(|length| json!({"title": if *length == left { format!("{length}, as asked") } else { length.to_string() }, "value": length.to_string()}))
+            .map(|length| json!({"title": picture.choice(*length), "value": length.to_string()}))
             .collect();
         body.push(json!({
             "type": "Input.ChoiceSet", "id": "length", "label": if matches!(request.ask.kind, Kind::Extend { .. }) { "How much more" } else { "For how long" },

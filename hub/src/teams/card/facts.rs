@@ -3,6 +3,7 @@
 use super::Cut;
 use super::markdown::{cut, escape};
 use crate::chats::picture::Picture;
+use crate::outbox::hearsay;
 use access::{Ended, EndedHow, GrantState, Person, Service, Span, Time, Window};
 use api::{GrantView, Used};
 use serde_json::{Value, json};
@@ -181,6 +182,7 @@ pub fn facts(picture: &Picture, named: Cut) -> Vec<Value> {
     facts.extend(ask.starts.map(|starts| ("From", time(starts))));
     facts.push(("Reason", escape(&cut(ask.reason.as_str(), named.reason))));
     facts.extend(ask.ticket.as_ref().map(|ticket| ("Ticket", escape(&cut(ticket.as_str(), named.said)))));
+    facts.extend(hearsay(ask.channel).map(|whose| ("Asked", whose.to_owned())));
     facts.push(("Rule", escape(&request.rule)));
     if request.state.is_pending() {
         facts.push(("Approvers", people(&picture.could, named)));
@@ -217,7 +219,7 @@ fn reviewed(review: &Review, named: Cut) -> String {
     let by = escape(review.by.as_str());
     format!(
         "{by} {verb}, {}, {}{}",
-        review.channel.code(),
+        hearsay(review.channel).unwrap_or(review.channel.code()),
         time(review.at),
         said(review.comment.as_ref(), named)
     )

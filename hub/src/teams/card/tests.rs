@@ -257,6 +257,32 @@ fn lengths_to_choose_from_are_no_longer_than_what_is_left() {
 }
 
 #[test]
+fn a_length_is_as_asked_only_where_it_is_what_was_asked() {
+    let titles = |picture: &Picture| -> Vec<String> {
+        picture.lengths().into_iter().map(|length| picture.choice(length)).collect()
+    };
+    assert_eq!(titles(&waits()), ["2h, as asked", "1h", "30m", "15m"]);
+    let mut picture = waits();
+    let narrowing = Narrowing { length: Some(Span::parse("1h").unwrap()), ..Narrowing::default() };
+    picture.request.reviews.push(review(ReviewVerdict::Approve { narrowing }));
+    assert_eq!(titles(&picture), ["1h, what is left", "30m", "15m"]);
+    let card = drawn(&picture).to_string();
+    assert!(card.contains("1h, what is left") && !card.contains("as asked"), "{card}");
+}
+
+#[test]
+fn a_card_says_whose_word_it_is_that_somebody_asked_or_agreed() {
+    let mut picture = waits();
+    picture.request.reviews.push(review(ReviewVerdict::Deny));
+    assert!(!drawn(&picture).to_string().contains("by the word of"));
+    picture.request.ask.channel = Channel::Webhook;
+    picture.request.reviews[0].channel = Channel::Host;
+    let card = drawn(&picture).to_string();
+    assert!(card.contains("webhook of Teams, by the word of whoever knows its key"), "{card}");
+    assert!(card.contains("bob denied, on a host, by the word of that host alone"), "{card}");
+}
+
+#[test]
 fn whatever_people_write_the_card_is_small_and_its_ids_are_whole() {
     let long = Text::parse(&"\"<*".repeat(333)).unwrap();
     let mut picture = waits();
