@@ -77,6 +77,14 @@ impl Teller {
         self.proxies.contains(&from.to_canonical())
     }
 
+    /// Where a call comes from, as people are told.
+    pub fn place_of(&self, from: IpAddr) -> String {
+        if self.is_proxy(from) {
+            return "not known: it came through a proxy".to_owned();
+        }
+        from.to_canonical().to_string()
+    }
+
     /// A client was cut off: the log hears of the first of each address in a minute alone. Browsers open connections ahead
     /// that they may never use.
     pub fn cuts_off(&self, from: IpAddr, slow: Slow) {

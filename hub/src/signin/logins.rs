@@ -104,7 +104,7 @@ impl Site {
         }
         let now = self.clock.time();
         let (secret, hash) = secret::make(Kind::Login).map_err(random)?;
-        let address = from.to_canonical().to_string();
+        let address = self.place_of(from);
         let waiting = Waiting { name: new.name, scopes: new.scopes, address, expires: now + limits::LOGIN };
         let expires = waiting.expires;
         let code = self.ledger.ask_login(hash, waiting, now)?;
@@ -159,7 +159,7 @@ impl Site {
     ) -> Result<String, DeskError> {
         let now = self.clock.time();
         let (secret, hash) = secret::make(Kind::Login).map_err(random)?;
-        let address = from.to_canonical().to_string();
+        let address = self.place_of(from);
         self.ledger.let_in_beside(hash, challenge, name, address, by, now)?;
         Ok(secret)
     }

@@ -85,7 +85,7 @@ impl Site {
     ) -> Result<Option<String>, DeskError> {
         let Some(link) = secret::hash(Kind::Link, link) else { return Ok(None) };
         let (secret, hash) = secret::make(Kind::Browser).map_err(random)?;
-        let browser = Browser { hash, from, before };
+        let browser = Browser { hash, from: self.place_of(from), before };
         Ok(self.ledger.sign_in(link, browser, self.clock.time())?.map(|_| secret))
     }
 
@@ -168,8 +168,8 @@ impl Ledger {
 pub struct Browser {
     /// Of what it keeps.
     pub hash: Hash,
-    /// Where it is.
-    pub from: IpAddr,
+    /// Where it is, as its person reads it.
+    pub from: String,
     /// The sign-in that it has, which is over then.
     pub before: Option<TokenId>,
 }
@@ -184,7 +184,7 @@ impl Browser {
         scopes: BTreeSet<Scope>,
         now: Time,
     ) -> Result<Token, DeskError> {
-        let name = Text::parse(&format!("{name}{}", self.from.to_canonical()))
+        let name = Text::parse(&format!("{name}{}", self.from))
             .map_err(|why| DeskError::BadRequest(why.to_string()))?;
         let before = self.before.map(|id| rows::token(tx.connection(), id)).transpose()?.flatten();
         if let Some(TokenView { token, .. }) = before.filter(|before| before.token.is_good(now)) {

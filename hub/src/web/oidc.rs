@@ -110,7 +110,7 @@ fn entered(site: &Site, call: &Call, flow: &Flow, identity: &Identity) -> Result
     let (secret, hash) = secret::make(Kind::Browser).map_err(random)?;
     let now = site.clock.time();
     let replaced = before.as_ref().map(|visitor| visitor.token.id);
-    let browser = Browser { hash, from: call.from, before: replaced };
+    let browser = Browser { hash, from: site.place_of(call.from), before: replaced };
     let signed_in = site.ledger.sign_in_by(identity.clone(), browser, now)?;
     if signed_in.is_some() {
         return Ok(with(&cookie(Some(&secret)), Redirect::to(&flow.to).into_response()));

@@ -287,6 +287,22 @@ fn lets_in(browser: &Browser<'_>, hub: &Hub) -> MadeToken {
 }
 
 #[test]
+fn nobody_is_told_the_address_of_what_stands_before_the_hub_as_where_somebody_is() {
+    for (lines, place) in
+        [("", "127.0.0.1"), ("proxies = [\"127.0.0.1\"]", "not known: it came through a proxy")]
+    {
+        let hub = Hub::with(lines);
+        let alice = Browser::of(&hub, "alice");
+        let stranger = api::Client::stranger_on_hub(&hub.url(), Some(&hub.ca())).unwrap();
+        let name = access::Text::parse("jit on db-1").unwrap();
+        let asked = stranger.ask_login(&NewLogin { name, scopes: [Scope::Read].into() }).unwrap();
+        let page = alice.get(&format!("/web/device?code={}", asked.code));
+        assert!(page.has(&format!("<dt>It asks from</dt><dd>{place}</dd>")), "{}", page.0);
+        assert!(alice.get("/web/tokens").has(&format!("browser, signed in from {place}")));
+    }
+}
+
+#[test]
 fn a_sign_in_that_is_revoked_takes_along_what_it_let_in_and_made_and_signing_out_does_not() {
     let hub = hub();
     let (alice, thief) = (Browser::of(&hub, "alice"), Browser::of(&hub, "alice"));
