@@ -4,7 +4,7 @@ use crate::arguments::{Approve, Extend, Request, Requests};
 use crate::output::Output;
 use crate::wait::wait;
 use crate::{CliError, table, words};
-use access::{GrantId, RequestId, Text};
+use access::{GrantId, Login, RequestId, Text};
 use api::{
     AskGrants, AskRequests, Client, NewExtension, NewRequest, NewReview, NewVerdict, Opened, RequestView,
     Which,
@@ -55,7 +55,9 @@ fn only_grant(client: &Client, here: Option<&Client>) -> Result<String, CliError
         return Ok(grant.to_string());
     }
     let you = client.status()?.you;
-    let mut grants = client.grants(&AskGrants::default())?;
+    // Newer ones of others must not hide one's own.
+    let user = Login::parse(you.as_str()).ok();
+    let mut grants = client.all_grants(AskGrants { user, ..AskGrants::default() })?;
     grants.retain(|grant| grant.grant.person == you);
     match grants.as_slice() {
         [one] => Ok(one.grant.id.to_string()),

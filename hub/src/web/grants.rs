@@ -19,8 +19,10 @@ pub async fn list(State(site): State<Arc<Site>>, call: Call) -> Response {
         let ask = AskGrants { after, ..AskGrants::default() };
         let Page { rows: grants, next } =
             site.desk.grants_page(&visitor.caller, &ask, desk::limits::LIST)?;
-        let (own, others): (Vec<_>, Vec<_>) =
-            grants.iter().partition(|view| view.grant.person == visitor.caller.person);
+        let is_own = |view: &GrantView| view.grant.person == visitor.caller.person;
+        let (listed, others): (Vec<_>, Vec<_>) = grants.into_iter().partition(is_own);
+        // Newer ones of others must not hide those of the reader.
+        let own = if after.is_none() { own(site, visitor)? } else { listed };
         Ok(Answer::Page(
             "Grants",
             html! {
@@ -37,7 +39,15 @@ pub async fn list(State(site): State<Arc<Site>>, call: Call) -> Response {
     .await
 }
 
-fn cards(grants: &[&GrantView]) -> Markup {
+/// What the reader holds, whatever others do.
+fn own(site: &Site, visitor: &Visitor) -> Result<Vec<GrantView>, DeskError> {
+    let ask = AskGrants { user: Some(visitor.caller.login.clone()), ..AskGrants::default() };
+    let mut own = site.desk.grants(&visitor.caller, &ask, api::limits::PAGE)?;
+    own.retain(|view| view.grant.person == visitor.caller.person);
+    Ok(own)
+}
+
+fn cards(grants: &[GrantView]) -> Markup {
     html! {
         ul.cards {
             @for view in grants {

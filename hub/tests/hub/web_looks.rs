@@ -1,8 +1,9 @@
 //! Pages to look something up in: timeline, journal, policy, and lists that go on.
 
-use crate::host::{joined, now};
-use crate::web::{Browser, asked, granted, hub, used};
-use api::{AskRequests, JournalPart, Which};
+use crate::host::{ask_for, joined, now};
+use crate::room::text;
+use crate::web::{Browser, POLICY, approval, asked, granted, hub, used};
+use api::{AskRequests, JournalPart, NewPolicy, Scope, Which};
 
 #[test]
 fn a_timeline_shows_grants_and_sessions_as_a_picture_and_in_words_to_who_may_see_them() {
@@ -116,4 +117,53 @@ fn a_list_that_goes_on_says_so() {
     let inbox = browser.get("/web");
     assert!(inbox.has("More wait than are shown"), "{}", inbox.0);
     assert!(Browser::of(&hub, "alice").get("/web").has("There are older ones"));
+}
+
+#[test]
+fn what_somebody_holds_is_found_however_much_others_hold() {
+    let hub = hub();
+    let people = Some(
+        "[alice]\ngroups = [\"dev\"]\n[bob]\ngroups = [\"dev\", \"leads\"]\n[carol]\ngroups = [\"leads\"]\n",
+    );
+    let new = NewPolicy { policy: POLICY.to_owned(), people: people.map(str::to_owned) };
+    hub.client(&hub.admin).apply_policy(&new).unwrap();
+    let bob = hub.token("bob", &[Scope::Read, Scope::Request, Scope::Review], "1h").secret;
+    let own = hub.client(&bob).request(&ask_for("db-1")).unwrap().request;
+    let carol = hub.client(&hub.token("carol", &Scope::ALL, "1h").secret);
+    let own = carol.review(&own.ask.id.to_string(), &approval(&own)).unwrap().grant.unwrap().grant.id;
+    granted(&hub, &["db-1"]);
+    hub.sql(
+        "INSERT INTO grants SELECT id + n, version, person, hosts, closed, latest_ms, at_ms + n, body, digest, seq FROM grants, \
+         (WITH RECURSIVE number(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM number WHERE n < 200) SELECT n FROM number) \
+         WHERE person = 'alice'",
+    );
+    let page = Browser::of(&hub, "bob").get("/web/grants");
+    assert!(page.has(&format!("/web/grants/{own}")) && !page.has("You hold none"), "{}", page.0);
+    let ca = hub.path("ca.crt");
+    std::fs::write(&ca, hub.ca()).unwrap();
+    let login = ["login", "--hub", &hub.url(), "--ca", ca.to_str().unwrap(), "--token-stdin"];
+    assert!(hub.jit("bob", &login, &bob).status.success());
+    let done = hub.jit("bob", &["extend", "--for", "30m", "--reason", "more"], "");
+    assert!(done.status.success(), "{}", text(&done.stderr));
+}
+
+#[test]
+fn a_name_with_a_plus_is_the_same_name_behind_every_link() {
+    let hub = hub();
+    let people = Some("[\"ann+ops\"]\nnames = [\"ann\"]\n".to_owned());
+    hub.client(&hub.admin).apply_policy(&NewPolicy { policy: POLICY.to_owned(), people }).unwrap();
+    let token = hub.token("ann+ops", &[Scope::Read], "1h").token.id;
+    let admin = Browser::of(&hub, "admin");
+    let page = admin.get("/web/people");
+    for (path, shown) in
+        [("timeline", "value=\"ann+ops\""), ("tokens", "in the name of <strong>ann+ops</strong>")]
+    {
+        let to = format!("/web/{path}?person=ann%2Bops");
+        assert!(page.has(&format!("href=\"{to}\"")), "{}", page.0);
+        let there = admin.get(&to);
+        assert!(there.status() == "200" && there.has(shown), "{}", there.0);
+    }
+    let listed = admin.get("/web/tokens?person=ann%2Bops");
+    let gone = admin.fill(&listed, &format!("/web/tokens/{token}/revoke"), &[]);
+    assert_eq!(gone.head("location"), Some("/web/tokens?person=ann%2Bops"), "{}", gone.0);
 }
