@@ -95,8 +95,13 @@ pub fn sign_in(site: &Site, to: &str) -> Response {
 
 /// What leads to a sign-in elsewhere and back to a page.
 pub fn elsewhere(provider: &Provider, to: &str) -> Markup {
-    let query = form_urlencoded::Serializer::new(String::new()).append_pair("to", to).finish();
-    html! { a.button.yes href={ "/web/oidc/start?" (query) } { "Sign in with " (provider.issuer()) } }
+    html! { a.button.yes href=(place("/web/oidc/start", "to", to)) { "Sign in with " (provider.issuer()) } }
+}
+
+/// A page that is asked about something: names may hold what means something else in a query.
+pub fn place(path: &str, about: &str, value: &str) -> String {
+    let query = form_urlencoded::Serializer::new(String::new()).append_pair(about, value).finish();
+    format!("{path}?{query}")
 }
 
 /// What every form carries.

@@ -4,7 +4,7 @@ use super::entering::{self, Visitor};
 use super::guard::{self, Answer, Call};
 use super::limits;
 use super::oidc::{is_admin, is_fresh};
-use super::page::{csrf, names, time};
+use super::page::{csrf, names, place, time};
 use super::tokens::bound_card;
 use crate::signin::{Bound, Provider, identities};
 use crate::site::Site;
@@ -73,8 +73,8 @@ fn card(
                         }
                     }
                 }
-                " · " a href={ "/web/timeline?person=" (person) } { "timeline" span.hidden { " of " (person) } }
-                " · " a href={ "/web/tokens?person=" (person) } { "sign-ins" span.hidden { " of " (person) } }
+                " · " a href=(place("/web/timeline", "person", person.as_str())) { "timeline" span.hidden { " of " (person) } }
+                " · " a href=(place("/web/tokens", "person", person.as_str())) { "sign-ins" span.hidden { " of " (person) } }
             }
             @if visitor.caller.roles.admin {
                 details {

@@ -3,7 +3,7 @@
 use super::entering::Visitor;
 use super::guard::{self, Answer, Call};
 use super::oidc::{is_fresh, unbind_form};
-use super::page::{csrf, elsewhere, names, time};
+use super::page::{csrf, elsewhere, names, place, time};
 use crate::signin::{Bound, identities, made};
 use crate::site::Site;
 use crate::{routes, rows};
@@ -151,7 +151,7 @@ pub async fn revoke(State(site): State<Arc<Site>>, Path(id): Path<String>, call:
         Ok(Answer::To(if own {
             "/web/tokens".to_owned()
         } else {
-            format!("/web/tokens?person={}", gone.person)
+            place("/web/tokens", "person", gone.person.as_str())
         }))
     })
     .await
