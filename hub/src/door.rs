@@ -247,7 +247,12 @@ impl Hall {
         let path = call.uri().path();
         if let Some(pages) = self.pages.as_ref().filter(|_| web::is_page(path)) {
             call.extensions_mut().insert(web::From(from));
-            return routed(pages.clone(), call).await;
+            let answer = routed(pages.clone(), call).await;
+            // The page says nothing of it.
+            if let Some(problem) = answer.extensions().get::<Problem>() {
+                self.teller.cannot(&problem.detail);
+            }
+            return answer;
         }
         // Who joins shows a token in the body, and who has joined signs, as chats do: none has one of a person's.
         let is_outside =
@@ -265,13 +270,13 @@ impl Hall {
                     .then(|| ProblemCode::BadRequest.because("the body is longer than the call may have"));
                 self.teller.refuses(from, answer.extensions().get::<Problem>().or(too_long.as_ref()));
             }
-            return answer;
+            return self.without_why(answer);
         };
         let (site, headers) = (Arc::clone(site), call.headers().clone());
         let caller = tokio::task::spawn_blocking(move || site.caller(&headers, from)).await;
         let (caller, token) = match caller {
             Ok(Ok(caller)) => caller,
-            Ok(Err(refused)) => return refused.into_response(),
+            Ok(Err(refused)) => return self.without_why(refused.into_response()),
             Err(_) => {
                 return Refused(ProblemCode::Unavailable.because("the hub is stopping: try again"))
                     .into_response();
@@ -284,6 +289,25 @@ impl Hall {
         call.extensions_mut().insert(token);
         routed(inside.clone(), call).await
     }
+}
+
+impl Hall {
+    /// What a stranger is answered where something does not work: that, and nothing of what it is.
+    fn without_why(&self, answer: Response<Body>) -> Response<Body> {
+        match answer.extensions().get::<Problem>().filter(|problem| problem.code == ProblemCode::Unavailable)
+        {
+            Some(problem) => {
+                self.teller.cannot(&problem.detail);
+                Refused(unable()).into_response()
+            }
+            None => answer,
+        }
+    }
+}
+
+/// What somebody hears whom nobody knows, where something does not work.
+pub fn unable() -> Problem {
+    ProblemCode::Unavailable.because("this hub cannot answer now: try again later; its log says why")
 }
 
 async fn routed(router: Router, call: axum::extract::Request) -> Response<Body> {

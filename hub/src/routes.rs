@@ -94,19 +94,26 @@ async fn to_a_desk() -> Result<Json<()>, Refused> {
 }
 
 async fn sees(State(teller): State<Arc<Teller>>) -> Response {
-    readiness(move || teller.sees()).await
+    let works = Arc::clone(&teller);
+    readiness(&teller, move || works.sees()).await
 }
 
 async fn ready(State(site): Shared) -> Response {
-    readiness(move || site.works()).await
+    let works = Arc::clone(&site);
+    readiness(&site.teller, move || works.works()).await
 }
 
-async fn readiness(works: impl FnOnce() -> Result<(), DeskError> + Send + 'static) -> Response {
+async fn readiness(
+    teller: &Teller,
+    works: impl FnOnce() -> Result<(), DeskError> + Send + 'static,
+) -> Response {
     match tokio::task::spawn_blocking(works).await {
-        Ok(Ok(())) => "ready\n".into_response(),
-        Ok(Err(why)) => (StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {why}\n")).into_response(),
-        Err(_) => (StatusCode::SERVICE_UNAVAILABLE, "not ready: it is stopping\n").into_response(),
+        Ok(Ok(())) => return "ready\n".into_response(),
+        Ok(Err(why)) => teller.cannot(&why.to_string()),
+        // It is stopping.
+        Err(_) => {}
     }
+    (StatusCode::SERVICE_UNAVAILABLE, "not ready\n").into_response()
 }
 
 async fn metrics(State(site): Shared, Extension(caller): Extension<Caller>) -> Result<Response, Refused> {

@@ -107,6 +107,7 @@ fn start(config: &Config, log: &Log) -> Result<(), HubError> {
         proxies: config.proxies.clone(),
         turned_away: Tries::telling(1),
         slow: Tries::telling(1),
+        unable: Tries::telling(1),
         refused: Tries::telling(limits::FAILED_TRIES),
         hub,
         root,

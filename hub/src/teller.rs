@@ -41,6 +41,8 @@ pub struct Teller {
     pub turned_away: Tries,
     /// Clients that were cut off, by address.
     pub slow: Tries,
+    /// Calls of strangers that could not be answered.
+    pub unable: Tries<()>,
     /// Calls without a token that were refused, by address.
     pub refused: Tries,
     /// What it signs as.
@@ -108,6 +110,14 @@ impl Teller {
             let why = problem.map_or("the call is none of this hub's", |problem| problem.detail.as_str());
             // It can hold the caller's own words, which are to look like nothing else.
             self.log.put(Level::Warning, format!("refused {address}: {why:?}"));
+        }
+    }
+
+    /// Something does not work that a stranger asked for: why, where and what the database is are for the log, which hears of
+    /// the first in a minute alone.
+    pub fn cannot(&self, why: &str) {
+        if self.unable.told((), Instant::now()) {
+            self.log.put(Level::Err, format!("calls of who is not known cannot be answered: {why:?}"));
         }
     }
 

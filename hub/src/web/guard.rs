@@ -117,7 +117,7 @@ pub async fn done(
 pub async fn blocking(work: impl FnOnce() -> Result<Response, DeskError> + Send + 'static) -> Response {
     match tokio::task::spawn_blocking(work).await {
         Ok(Ok(answer)) => answer,
-        Ok(Err(why)) => page::refused(None, &why.problem()),
+        Ok(Err(why)) => page::failed(why.problem()),
         Err(_) => page::refused(None, &ProblemCode::Unavailable.because("the hub is stopping: try again")),
     }
 }

@@ -1,10 +1,11 @@
 //! The frame of every page, and what pages have in common.
 
 use super::entering::Visitor;
+use crate::door::unable;
 use crate::signin::Provider;
 use crate::site::Site;
 use access::Time;
-use api::Problem;
+use api::{Problem, ProblemCode};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use maud::{DOCTYPE, Markup, html};
@@ -71,9 +72,22 @@ fn top(visitor: &Visitor, title: &str) -> Markup {
 
 /// What was refused, and why.
 pub fn refused(visitor: Option<&Visitor>, problem: &Problem) -> Response {
-    let status = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let body = html! { p.problem role="alert" { (problem.detail) } };
-    page(visitor, status, "That was not done", &body)
+    page(visitor, status_of(problem), "That was not done", &body)
+}
+
+/// The same before it is known who reads it. What does not work here is not theirs to know: the door has it, for the log.
+pub fn failed(problem: Problem) -> Response {
+    if problem.code != ProblemCode::Unavailable {
+        return refused(None, &problem);
+    }
+    let mut answer = refused(None, &unable());
+    answer.extensions_mut().insert(problem);
+    answer
+}
+
+fn status_of(problem: &Problem) -> StatusCode {
+    StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
 }
 
 /// How to sign in, to come to this page.

@@ -66,8 +66,29 @@ fn a_hub_that_cannot_write_says_so_and_says_when_it_can_again() {
     let Err(api::ClientError::Refused(problem)) = refused else { panic!("{refused:?}") };
     assert_eq!(problem.code, ProblemCode::Unavailable);
     let not_ready = hub.raw("GET /readyz", "", "");
-    assert!(status(&not_ready) == "503" && not_ready.contains("not ready: "), "{not_ready}");
+    assert!(status(&not_ready) == "503" && not_ready.ends_with("\r\n\r\nnot ready\n"), "{not_ready}");
+    hub.logs("calls of who is not known cannot be answered: \"");
     assert_eq!(status(&hub.raw("GET /healthz", "", "")), "200", "it lives");
     other.execute_batch("ROLLBACK").unwrap();
     until("it is ready again", || status(&hub.raw("GET /readyz", "", "")) == "200");
+}
+
+#[test]
+fn who_is_not_known_hears_that_something_does_not_work_and_the_log_what() {
+    let hub = Hub::new();
+    hub.sql("ALTER TABLE token RENAME TO secret_place");
+    let bearer = format!("authorization: Bearer {}\r\n", hub.admin);
+    let cookie = format!("cookie: __Host-jit=jitb_{}\r\n", "A".repeat(43));
+    let body = format!("{{\"secret\":\"jitd_{}\"}}", "A".repeat(43));
+    hub.sql("ALTER TABLE login RENAME TO other_place");
+    for (call, heads, body) in
+        [("GET /v1/status", &*bearer, ""), ("GET /web", &*cookie, ""), ("POST /v1/login/token", "", &*body)]
+    {
+        let answer = hub.raw(call, heads, body);
+        assert_eq!(status(&answer), "503", "{answer}");
+        assert!(answer.contains("this hub cannot answer now") && !answer.contains("such table"), "{answer}");
+    }
+    hub.logs("calls of who is not known cannot be answered: \"");
+    hub.logs("no such table");
+    assert_eq!(hub.logged("calls of who is not known cannot be answered"), 1, "once in a minute");
 }
