@@ -13,6 +13,7 @@ mod clock;
 mod config;
 mod door;
 mod error;
+mod eyes;
 mod feed;
 mod feeder;
 mod following;

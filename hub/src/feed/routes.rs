@@ -131,8 +131,8 @@ async fn known(
     taken.await.map_err(|_| stopping())?
 }
 
-async fn hosts(State(site): Shared) -> Answer<Vec<HostView>> {
-    blocking(move || site.host_views()).await
+async fn hosts(State(site): Shared, Extension(caller): Extension<Caller>) -> Answer<Vec<HostView>> {
+    blocking(move || site.hosts_for(&caller)).await
 }
 
 async fn heard(

@@ -4,12 +4,13 @@ use super::rows::{self, There};
 use crate::ledger::{Ledger, record};
 use crate::limits;
 use crate::site::Site;
-use access::{HostName, SessionId, Time};
+use access::{GrantId, HostName, SessionId, Time};
 use api::{
     AskSessions, EndAsked, EndSession, EndThere, OpenSessions, Record, Session, SessionChange, SessionRecord,
     SessionState, SessionView,
 };
 use desk::{Caller, DeskError, Worlds as _};
+use std::collections::HashMap;
 use store::Sql;
 
 impl Site {
@@ -32,7 +33,7 @@ impl Site {
     /// Sessions that the caller may see, the newest first.
     pub(crate) fn sessions(&self, caller: &Caller, ask: &AskSessions) -> Result<Vec<SessionView>, DeskError> {
         let most = api::limits::PAGE;
-        let (mut seen, mut after) = (Vec::new(), None);
+        let (mut seen, mut after, mut eyes) = (Vec::new(), None, Eyes::of(self, caller));
         // Others' sessions that the caller may not see must not hide those that they may.
         for _ in 0..limits::SESSION_PAGES {
             let of = ask.host.as_ref();
@@ -43,7 +44,7 @@ impl Site {
             seen.extend(
                 found
                     .into_iter()
-                    .filter(|there| ask.is_of(&there.view.session.subject) && self.sees(there, caller))
+                    .filter(|there| ask.is_of(&there.view.session.subject) && eyes.see(there))
                     .map(view),
             );
             if seen.len() >= most as usize {
@@ -54,12 +55,11 @@ impl Site {
         Ok(seen)
     }
 
-    /// One's own, those of grants that one could decide, or everything.
-    fn sees(&self, there: &There, caller: &Caller) -> bool {
-        let Session { subject, grant, .. } = &there.view.session;
-        caller.roles.sees_all()
-            || caller.names.contains(subject)
-            || grant.is_some_and(|grant| self.desk.show_grant(caller, &grant.to_string()).is_ok())
+    /// Whether this grant is the caller's own.
+    fn holds(&self, caller: &Caller, grant: GrantId) -> bool {
+        let sql = "SELECT person FROM grants WHERE id = ?1";
+        let person = self.ledger.read(|connection| Ok(connection.row::<String>(sql, &[&grant.bits()])?));
+        person.is_ok_and(|person| person.is_some_and(|person| person == caller.person.as_str()))
     }
 
     /// Has a host end a session of its own. It hears of it at once, or when it is back.
@@ -73,7 +73,9 @@ impl Site {
         let (low, high) = SessionId::range(id).map_err(|why| DeskError::BadRequest(why.to_string()))?;
         let host = body.host.as_ref();
         let mut found = self.ledger.read(|connection| rows::sessions_within(connection, host, low, high))?;
-        found.retain(|there| self.sees(there, caller));
+        // Who agreed once may end what came of it, also with no say about what is asked now.
+        let mut eyes = Eyes { decides: true, ..Eyes::of(self, caller) };
+        found.retain(|there| eyes.see(there));
         let there = match (found.pop(), found.is_empty()) {
             (Some(there), true) => there,
             (None, _) => return Err(none()),
@@ -107,6 +109,37 @@ impl Site {
             return Err(DeskError::Forbidden(why));
         }
         caller.reviews.clone().map_err(DeskError::NotThem)
+    }
+}
+
+/// Which sessions somebody may see: one's own, those of grants that one could decide, or everything. Of many sessions by one
+/// grant it is looked up once, and whoever decides nothing costs no more than whose it is.
+struct Eyes<'a> {
+    site: &'a Site,
+    caller: &'a Caller,
+    decides: bool,
+    grants: HashMap<GrantId, bool>,
+}
+
+impl<'a> Eyes<'a> {
+    fn of(site: &'a Site, caller: &'a Caller) -> Self {
+        Self { site, caller, decides: site.sees_others(caller), grants: HashMap::new() }
+    }
+
+    fn see(&mut self, there: &There) -> bool {
+        let Session { subject, grant, .. } = &there.view.session;
+        if self.caller.roles.sees_all() || self.caller.names.contains(subject) {
+            return true;
+        }
+        let (site, caller, decides) = (self.site, self.caller, self.decides);
+        let look = |grant: GrantId| {
+            if decides {
+                site.desk.show_grant(caller, &grant.to_string()).is_ok()
+            } else {
+                site.holds(caller, grant)
+            }
+        };
+        grant.is_some_and(|grant| *self.grants.entry(grant).or_insert_with(|| look(grant)))
     }
 }
 

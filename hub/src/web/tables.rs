@@ -14,8 +14,8 @@ use std::sync::Arc;
 
 /// All hosts.
 pub async fn hosts(State(site): State<Arc<Site>>, call: Call) -> Response {
-    guard::shown(site, call, |site, _| {
-        let mut hosts = site.host_views()?;
+    guard::shown(site, call, |site, visitor| {
+        let mut hosts = site.hosts_for(&visitor.caller)?;
         let count = hosts.len();
         hosts.truncate(api::limits::PAGE as usize);
         Ok(Answer::Page(

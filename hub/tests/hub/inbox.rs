@@ -464,3 +464,66 @@ fn glass_is_broken_by_a_permit_once_and_the_next_one_is_made_when_somebody_has_l
     }
     assert_ne!(host.state.permits().next().unwrap().id, permit.id);
 }
+
+#[test]
+fn whoever_decides_nothing_lists_their_own_sessions_and_those_of_their_grants_alone() {
+    let hub = Hub::with_policy();
+    let host = joined(&hub, "db-7");
+    let grant = crate::host::granted(&hub, "db-7");
+    let by_grant = |id, subject: &str| {
+        let mut view = session(id, Some(grant));
+        view.session.subject = login(subject);
+        view
+    };
+    let sessions = vec![by_grant(5, "alice"), by_grant(6, "deploy"), by_grant(7, "deploy")];
+    host.is_heard::<serde_json::Value>(&hub, "sessions", &OpenSessions { sessions });
+    let lists = |person: &str| {
+        let client = hub.client(&hub.token(person, &Scope::ALL, "1h").secret);
+        let mut ids: Vec<u64> = client
+            .sessions(&AskSessions::default())
+            .unwrap()
+            .iter()
+            .map(|view| view.session.id.bits())
+            .collect();
+        ids.sort_unstable();
+        ids
+    };
+    assert_eq!((lists("alice"), lists("bob"), lists("carol")), (vec![5, 6, 7], vec![5, 6, 7], vec![5, 6, 7]));
+    assert!(lists("dave").is_empty());
+    let new = api::NewPolicy {
+        policy: POLICY.to_owned(),
+        people: Some(PEOPLE.replace("[bob]\ngroups = [\"leads\"]", "[bob]")),
+    };
+    hub.client(&hub.admin).apply_policy(&new).unwrap();
+    assert_eq!((lists("alice"), lists("bob"), lists("carol")), (vec![5, 6, 7], vec![], vec![5, 6, 7]));
+    let bob = hub.client(&hub.token("bob", &Scope::ALL, "1h").secret);
+    let end = EndSession { reason: text("it is late"), host: None };
+    assert!(bob.end_session(&SessionId::from_random(6).to_string(), &end).is_ok(), "he agreed to it");
+}
+
+#[test]
+fn what_is_wrong_with_a_host_is_for_who_decides_or_sees_everything() {
+    let hub = Hub::with_policy();
+    let host = joined(&hub, "db-7");
+    let log = LogId([7; 16]);
+    let all = rows(Head::start(log), 9, "a");
+    host.is_heard::<JournalHas>(&hub, "journal", &JournalPart { log, rows: all.clone(), oldest: false });
+    let fork = JournalPart { log, rows: rows(Head::of(&all[6]), 2, "b"), oldest: false };
+    assert!(host.says(&hub, "journal", &fork).contains("rolled back or forked"));
+    let (version, gated) = (text("9.9.9"), vec!["sshd".to_owned()]);
+    let state = api::HostState { watermark: None, as_of: None, clock: now(), seq: 9, gated, version };
+    host.is_heard::<serde_json::Value>(&hub, "state", &state);
+    let told = |token: &str| {
+        let hosts = hub.client(token).hosts().unwrap();
+        let view = hosts.into_iter().find(|view| view.host == host.name).unwrap();
+        [view.alarm.is_some(), view.ahead_ms.is_some(), view.version.is_some(), view.gated.is_some()]
+    };
+    assert_eq!(told(&hub.admin), [true; 4]);
+    assert_eq!(told(&hub.token("bob", &[Scope::Read], "1h").secret), [true; 4]);
+    assert_eq!(told(&hub.token("alice", &Scope::ALL, "1h").secret), [false; 4]);
+    for (person, is_told) in [("alice", false), ("bob", true)] {
+        let page = crate::web::Browser::of(&hub, person).get("/web/hosts");
+        assert!(page.has("db-7") && page.has("record 8 is not the one") == is_told, "{}", page.0);
+        assert_eq!(page.has(", release "), is_told, "{}", page.0);
+    }
+}
