@@ -33,9 +33,10 @@ impl Output {
         if self.json { Self::json(value) } else { self.line(&words()) }
     }
 
-    /// One value, on one line.
+    /// One value, on one line. It is the same value on a terminal, which is shown nothing that it would obey.
     pub fn json<T: Serialize>(value: &T) -> Result<(), CliError> {
         let text = serde_json::to_string(value).map_err(|why| CliError::Output(why.into()))?;
+        let text = if std::io::stdout().is_terminal() { escaped(&text) } else { text };
         Self::raw(format!("{text}\n").as_bytes())
     }
 
@@ -102,6 +103,20 @@ fn shown(words: &str, colour: bool) -> String {
     out
 }
 
+/// JSON with what a terminal would obey, and what fools a reader, as escapes (RFC 8259, section 7): such can stand within its
+/// strings alone.
+fn escaped(json: &str) -> String {
+    let mut out = String::with_capacity(json.len());
+    for c in json.chars() {
+        if access::fools(c) {
+            out.extend(c.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}")));
+        } else {
+            out.push(c);
+        }
+    }
+    out
+}
+
 /// The same without what a terminal would obey.
 pub fn clean(words: &str) -> String {
     words.chars().filter(|c| !access::fools(*c)).collect()
@@ -155,6 +170,16 @@ mod tests {
             assert_eq!(shown(&text, true), text);
             assert!(!shown(&text, false).contains('\x1b'));
         }
+    }
+
+    #[test]
+    fn json_on_a_terminal_is_the_same_value_without_a_character_that_fools() {
+        let value =
+            serde_json::json!({ "a\u{202e}": ["\u{9b}2J\u{7f}", "\u{1b}\n\"\\", "\u{e0041}\u{e9}\u{200b}"] });
+        let text = escaped(&value.to_string());
+        assert!(!text.chars().any(access::fools), "{text:?}");
+        assert!(text.contains("\\u009b2J\\u007f") && text.contains("\\udb40\\udc41\u{e9}\\u200b"), "{text}");
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&text).unwrap(), value);
     }
 
     #[test]
