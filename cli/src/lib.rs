@@ -9,6 +9,7 @@ mod error;
 mod grants;
 mod hosts;
 mod hub;
+mod leading;
 pub mod limits;
 mod login;
 mod monitor;

@@ -1,6 +1,7 @@
 //! Letting this command in to a hub by a sign-in in a browser: on this machine (RFC 8252), or anywhere (RFC 8628).
 
 use crate::arguments::LogIn;
+use crate::leading::Leading;
 use crate::output::Output;
 use crate::{CliError, limits};
 use access::Text;
@@ -76,9 +77,10 @@ fn by_browser(
         .append_pair("scope", &scopes.join(","))
         .finish();
     let page = format!("{url}/web/login?{query}");
+    // Until somebody answered there: it is gone with the end of the wait.
     let opened = open(&page);
-    let hint = if opened {
-        "It was opened in your browser: say yes there"
+    let hint = if opened.is_some() {
+        "It was opened in your browser, or open it there yourself: say yes"
     } else {
         "Open it in a browser of this machine, and say yes"
     };
@@ -97,16 +99,20 @@ fn random() -> Result<String, CliError> {
     Ok(URL_SAFE_NO_PAD.encode(bytes))
 }
 
-/// Opens a page where there is a desktop to do it.
-fn open(page: &str) -> bool {
+/// Opens a page where there is a desktop to do it, by a file that leads there: everybody on this machine can read what a
+/// command is started with (proc(5), `/proc/pid/cmdline`). The file is there for as long as what comes back is kept.
+fn open(page: &str) -> Option<Leading> {
     let has = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
     if !has("DISPLAY") && !has("WAYLAND_DISPLAY") {
-        return false;
+        return None;
     }
+    let leading = Leading::to(page).ok()?;
     let mut opener = Command::new("xdg-open");
-    let opener = opener.arg(page).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    let opener = opener.arg(leading.path()).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    let mut child = opener.spawn().ok()?;
     // Whatever it does, somebody has to see it end.
-    opener.spawn().map(|mut child| drop(std::thread::spawn(move || child.wait()))).is_ok()
+    drop(std::thread::spawn(move || child.wait()));
+    Some(leading)
 }
 
 /// The code that a browser brings, with the state that it went with.

@@ -1,11 +1,13 @@
 //! `jit login` by a sign-in in a browser: beside it, and anywhere.
 
-use crate::room::{Hub, rest, until};
+use crate::room::{Hub, jit, rest, until};
 use crate::web::{Browser, OWN, Page, age, hub};
 use api::{MadeToken, NewLogin, NewToken, Scope, TakeLogin, TakenLogin};
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
-use std::process::Child;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
 
 /// A command that waits, and the page that it says to open.
 struct Waits {
@@ -108,6 +110,40 @@ fn a_command_is_let_in_by_the_browser_beside_it_for_twelve_hours_and_is_listed()
     let gone = alice.fill(&alice.get("/web/tokens"), &format!("/web/tokens/{}/revoke", of.token.id), &[]);
     assert_eq!(gone.status(), "303", "{}", gone.0);
     assert!(!hub.jit("a", &["requests"], "").status.success());
+}
+
+#[test]
+fn a_browser_is_opened_by_a_file_of_ones_own_and_the_address_is_on_no_command_line() {
+    let hub = hub();
+    let opener = hub.path("xdg-open");
+    std::fs::write(&opener, "#!/bin/sh\nstat -c %a \"$1\" > \"$SEEN.new\"\necho \"$*\" >> \"$SEEN.new\"\ncat \"$1\" >> \"$SEEN.new\"\nmv \"$SEEN.new\" \"$SEEN\"\n").unwrap();
+    std::fs::set_permissions(&opener, std::fs::Permissions::from_mode(0o755)).unwrap();
+    std::fs::write(hub.path("ca.crt"), hub.ca()).unwrap();
+    let (seen, path) = (hub.path("seen"), std::env::var("PATH").unwrap());
+    let mut child = Command::new(jit())
+        .args(["login", "--hub", &hub.url(), "--ca", hub.path("ca.crt").to_str().unwrap()])
+        .env("XDG_CONFIG_HOME", hub.path("a"))
+        .env("XDG_RUNTIME_DIR", hub.folder.path())
+        .env("PATH", format!("{}:{path}", hub.folder.path().display()))
+        .env("SEEN", &seen)
+        .env("DISPLAY", ":99")
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut said = BufReader::new(child.stdout.take().unwrap());
+    let mut page = String::new();
+    said.read_line(&mut page).unwrap();
+    until("it is opened", || seen.exists());
+    let opened = std::fs::read_to_string(&seen).unwrap();
+    let [mode, command, rest @ ..] = &*opened.lines().collect::<Vec<_>>() else { panic!("{opened}") };
+    assert_eq!(*mode, "600");
+    assert!(command.ends_with(".html") && !command.contains("state="), "{command}");
+    assert!(rest.concat().contains(&format!("url={}\"", page.trim().replace('&', "&amp;"))), "{opened}");
+    let alice = Browser::of(&hub, "alice");
+    let asks = alice.get(page.trim().strip_prefix(&hub.url()).unwrap());
+    goes_back(&answers(&alice, &asks, "yes"));
+    assert!(child.wait().unwrap().success());
+    assert!(!Path::new(command).exists(), "it is gone afterwards");
 }
 
 #[test]

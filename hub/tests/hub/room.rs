@@ -365,7 +365,7 @@ impl Drop for Hub {
 }
 
 /// The command beside the hub; of the same build.
-fn jit() -> PathBuf {
+pub fn jit() -> PathBuf {
     let jit = Path::new(env!("CARGO_BIN_EXE_jit-hub")).with_file_name("jit");
     assert!(jit.exists(), "build it too: cargo test -p hub -p jit");
     jit
