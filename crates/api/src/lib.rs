@@ -9,9 +9,9 @@
 //! * a hub's status, checks, journal, tokens, roles and log-ins: `hub/src/routes.rs`; what hosts hear, and the fleet:
 //!   `hub/src/feed/routes.rs`; what hosts say, and the sessions of the fleet: `hub/src/inbox/routes.rs`
 //!
-//! Ids may be cut short where one thing alone starts like that. Everything that changes something takes an `Idempotency-Key`
-//! header; repeated with the same key by the same person it changes nothing and answers the same (tokens aside, whose
-//! secret is told once). What is refused answers with a [`Problem`].
+//! Ids may be cut short where one thing alone starts like that. What changes requests, grants or the policy takes an
+//! `Idempotency-Key` header; repeated with the same key by the same person it changes nothing and answers the same. Other writes
+//! look at none. What is refused answers with a [`Problem`].
 #![forbid(unsafe_code)]
 
 mod attested;

@@ -38,6 +38,23 @@ const EXAMPLES: &[(&str, &str)] = &[
     ("/v1/fleet/token", r#"{"labels":{"env":"prod"},"length":"1h","uses":2}"#),
 ];
 
+/// Writes that are done once however often they are said with the same key, and refused without one.
+const KEYED: &[&str] = &[
+    "/v1/requests",
+    "/v1/requests/{id}/reviews",
+    "/v1/requests/{id}/cancel",
+    "/v1/grants/{id}/revoke",
+    "/v1/grants/{id}/release",
+    "/v1/grants/{id}/extend",
+    "/v1/policy",
+];
+
+/// What is said of all calls.
+const ABOUT: &str = "Just-in-time access: the same calls on the control socket of jitd and, for a fleet, on jit-hub. \
+    What is written of requests, grants and the policy needs an Idempotency-Key, and is done once however often it is said with \
+    the same one. Other calls look at none: what ends a session, revokes a token, gives roles, removes a host or tells of a \
+    machine comes to the same said twice, and each call to /v1/tokens, /v1/links, /v1/login and /v1/fleet/token makes one more.";
+
 /// A body that says nothing.
 #[derive(JsonSchema)]
 #[schemars(deny_unknown_fields)]
@@ -118,7 +135,7 @@ pub fn document() -> Value {
         "info": {
             "title": "jit",
             "version": "1",
-            "description": "Just-in-time access: the same calls on the control socket of jitd and, for a fleet, on jit-hub."
+            "description": ABOUT
         },
         "servers": [{ "url": "/" }],
         "paths": book.paths,
@@ -261,8 +278,7 @@ impl Book {
 
     fn writes<B: JsonSchema, A: JsonSchema>(&mut self, by: By, path: &str, about: &str) {
         let (says, answers) = (self.types.subschema_for::<B>(), self.types.subschema_for::<A>());
-        let is_of_people = matches!(by, By::Anyone | By::OnHub | By::OnHost);
-        let key = is_of_people.then(|| json!({ "$ref": "#/components/parameters/Key" }));
+        let key = KEYED.contains(&path).then(|| json!({ "$ref": "#/components/parameters/Key" }));
         self.put("post", path, by, about, key.into_iter().collect(), Some(&says), &answers);
     }
 

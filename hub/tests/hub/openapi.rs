@@ -36,6 +36,14 @@ impl<'a> Book<'a> {
         Self { hub, document, said: RefCell::default() }
     }
 
+    /// Whether a call takes a key, as the document says.
+    fn is_keyed(&self, call: &str) -> bool {
+        let path = call.strip_prefix("POST ").unwrap_or_default().replace('/', "~1");
+        let takes = self.document.pointer(&format!("/paths/{path}/post/parameters"));
+        let is_key = |takes: &Value| takes["$ref"] == "#/components/parameters/Key";
+        takes.and_then(Value::as_array).is_some_and(|takes| takes.iter().any(is_key))
+    }
+
     /// The body that the document gives as an example of this call.
     fn example(&self, pattern: &str) -> Value {
         let at = format!(
@@ -159,7 +167,7 @@ impl<'a> Client<'a> {
 
     fn answered(&self, call: &str, values: &[(&str, &str)], says: Option<&Value>, fits: bool) -> Answer {
         let mut heads = vec![("Authorization", format!("Bearer {}", self.token))];
-        if call.starts_with("POST ") {
+        if self.book.is_keyed(call) {
             heads.push(("Idempotency-Key", format!("{:x}", getrandom::u64().unwrap())));
         }
         self.book.call(call, values, &heads, says, fits)
@@ -187,6 +195,33 @@ fn the_document_is_what_the_types_say() {
         std::fs::read_to_string(&file).unwrap() == made,
         "{} is of other types than there are: JIT_WRITE_OPENAPI=1 cargo test -p hub --test hub document",
         file.display()
+    );
+}
+
+#[test]
+fn what_needs_a_key_by_the_document_is_refused_without_one_and_nothing_else_is() {
+    let hub = Hub::with_policy();
+    let book = Book::of(&hub);
+    let bearer = format!("authorization: Bearer {}\r\n", hub.admin);
+    let mut keyed = 0;
+    for (path, calls) in book.document["paths"].as_object().unwrap() {
+        let is_of_people = calls["post"]["security"]
+            .as_array()
+            .is_some_and(|by| by.iter().any(|by| by.get("token").is_some()));
+        if !is_of_people {
+            continue;
+        }
+        let known = path.replace("{id}", "R-00000-00001").replace("{host}", "db-1");
+        let answer = hub.raw(&format!("POST {known}"), &bearer, "{}");
+        let needs = answer.contains("every write needs an Idempotency-Key");
+        assert_eq!(needs, book.is_keyed(&format!("POST {path}")), "{path}: {answer}");
+        keyed += usize::from(needs);
+    }
+    assert_eq!(keyed, 7);
+    let about = book.document["info"]["description"].as_str().unwrap();
+    assert!(
+        about.contains("needs an Idempotency-Key") && about.contains("Other calls look at none"),
+        "{about}"
     );
 }
 
