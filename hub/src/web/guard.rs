@@ -55,6 +55,8 @@ pub enum Answer {
     Page(&'static str, Markup),
     /// The same, and which other place its form may lead to.
     PageFor(&'static str, Markup, String),
+    /// The same in place of what was not done: why, and the form once more.
+    Again(&'static str, Markup, Problem),
     /// Another page, to be looked at next.
     To(String),
 }
@@ -132,6 +134,7 @@ fn answered(visitor: &Visitor, answer: Result<Answer, DeskError>) -> Response {
             }
             answer
         }
+        Ok(Answer::Again(title, body, problem)) => page::again(visitor, title, &body, &problem),
         Ok(Answer::To(path)) => Redirect::to(&path).into_response(),
         Err(why) => page::refused(Some(visitor), &why.problem()),
     }

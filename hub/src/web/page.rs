@@ -72,8 +72,16 @@ fn top(visitor: &Visitor, title: &str) -> Markup {
 
 /// What was refused, and why.
 pub fn refused(visitor: Option<&Visitor>, problem: &Problem) -> Response {
-    let body = html! { p.problem role="alert" { (problem.detail) } };
-    page(visitor, status_of(problem), "That was not done", &body)
+    page(visitor, status_of(problem), "That was not done", &why(problem))
+}
+
+/// The same above the form that it is about, so that nothing has to be written again.
+pub fn again(visitor: &Visitor, title: &str, form: &Markup, problem: &Problem) -> Response {
+    page(Some(visitor), status_of(problem), title, &html! { (why(problem)) (form) })
+}
+
+fn why(problem: &Problem) -> Markup {
+    html! { p.problem role="alert" { (problem.detail) } }
 }
 
 /// The same before it is known who reads it. What does not work here is not theirs to know: the door has it, for the log.

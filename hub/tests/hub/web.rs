@@ -592,3 +592,41 @@ fn a_token_is_made_on_a_page_for_no_more_and_no_longer_than_the_sign_in() {
     let stale = alice.fill(&page, "/web/tokens", &[("name", "x"), ("scopes", "read")]);
     assert!(stale.status() == "403" && stale.has("more than an hour ago"), "{}", stale.0);
 }
+
+#[test]
+fn an_ask_that_is_refused_comes_back_as_it_was_written_with_what_was_wrong_above_it() {
+    let hub = hub();
+    let alice = Browser::of(&hub, "alice");
+    let asked = |fields: &[(&str, &str)]| alice.fill(&alice.get("/web/ask"), "/web/ask", fields);
+    let why = "the \"import\" <b>hangs</b>";
+    let written = [
+        ("label", "env=prod"),
+        ("hosts", "db-1 Db_2"),
+        ("services", "sudo"),
+        ("services", "login cron"),
+        ("as", "postgres"),
+        ("length", "2h"),
+        ("reason", why),
+        ("ticket", "OPS-7"),
+    ];
+    let again = asked(&written);
+    assert_eq!(again.status(), "400", "{}", again.0);
+    for words in [
+        "role=\"alert\">hosts: ",
+        "<option value=\"env=prod\" selected>",
+        "value=\"db-1 Db_2\"",
+        "value=\"sudo\" checked",
+        "value=\"ssh\">",
+        "value=\"cron login\"",
+        "value=\"postgres\"",
+        "value=\"2h\"",
+        "value=\"the &quot;import&quot; &lt;b&gt;hangs&lt;/b&gt;\"",
+        "value=\"OPS-7\"",
+    ] {
+        assert!(again.has(words), "{words}: {}", again.0);
+    }
+    let refused = asked(&[("hosts", "web-1"), ("services", "ssh"), ("reason", why)]);
+    assert!(refused.status().starts_with('4') && refused.has("value=\"web-1\""), "{}", refused.0);
+    let fields = [("hosts", "db-1"), ("services", "ssh"), ("reason", why)];
+    assert_eq!(alice.fill(&again, "/web/ask", &fields).status(), "303", "the form that came back is good");
+}
