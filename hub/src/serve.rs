@@ -111,11 +111,7 @@ fn start(config: &Config, log: &Log) -> Result<(), HubError> {
         refused: Tries::telling(limits::FAILED_TRIES),
         hub,
         root,
-        renew_at: Mutex::new(if voice.renewed {
-            clock::wall() + limits::MANIFEST_RENEWED
-        } else {
-            Time::MIN_UTC
-        }),
+        renew_at: Mutex::new(renewed_by(&voice)),
         voice: ArcSwap::from_pointee(voice),
         keys,
         lost: Lost::default(),
@@ -164,6 +160,11 @@ fn start(config: &Config, log: &Log) -> Result<(), HubError> {
         outbox.stop();
     }
     served
+}
+
+/// When it is looked for another voice.
+fn renewed_by(voice: &Voice) -> Time {
+    if voice.renewed { clock::wall() + limits::MANIFEST_RENEWED } else { Time::MIN_UTC }
 }
 
 /// Says where hosts do not believe the certificate that is shown from now on.

@@ -115,9 +115,9 @@ fn a_command_is_let_in_by_the_browser_beside_it_for_twelve_hours_and_is_listed()
 #[test]
 fn a_browser_is_opened_by_a_file_of_ones_own_and_the_address_is_on_no_command_line() {
     let hub = hub();
-    let opener = hub.path("xdg-open");
-    std::fs::write(&opener, "#!/bin/sh\nstat -c %a \"$1\" > \"$SEEN.new\"\necho \"$*\" >> \"$SEEN.new\"\ncat \"$1\" >> \"$SEEN.new\"\nmv \"$SEEN.new\" \"$SEEN\"\n").unwrap();
-    std::fs::set_permissions(&opener, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let script = hub.path("xdg-open");
+    std::fs::write(&script, "#!/bin/sh\nstat -c %a \"$1\" > \"$SEEN.new\"\necho \"$*\" >> \"$SEEN.new\"\ncat \"$1\" >> \"$SEEN.new\"\nmv \"$SEEN.new\" \"$SEEN\"\n").unwrap();
+    std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o755)).unwrap();
     std::fs::write(hub.path("ca.crt"), hub.ca()).unwrap();
     let (seen, path) = (hub.path("seen"), std::env::var("PATH").unwrap());
     let mut child = Command::new(jit())
@@ -137,7 +137,7 @@ fn a_browser_is_opened_by_a_file_of_ones_own_and_the_address_is_on_no_command_li
     let opened = std::fs::read_to_string(&seen).unwrap();
     let [mode, command, rest @ ..] = &*opened.lines().collect::<Vec<_>>() else { panic!("{opened}") };
     assert_eq!(*mode, "600");
-    assert!(command.ends_with(".html") && !command.contains("state="), "{command}");
+    assert!(command.ends_with("/jit.html") && !command.contains("state="), "{command}");
     assert!(rest.concat().contains(&format!("url={}\"", page.trim().replace('&', "&amp;"))), "{opened}");
     let alice = Browser::of(&hub, "alice");
     let asks = alice.get(page.trim().strip_prefix(&hub.url()).unwrap());
