@@ -33,7 +33,7 @@ pub use delivering::{Bell, start};
 pub use doubt::Passage;
 pub use listing::list;
 pub use news::News;
-pub use says::{Said, hearsay, stands_now};
+pub use says::{Said, becomes, hearsay, stands_now};
 pub use truth::Truth;
 
 use crate::config::Config;

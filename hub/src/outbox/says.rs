@@ -9,7 +9,7 @@ use api::{GrantView, RequestView};
 use chrono::SecondsFormat;
 use std::collections::BTreeSet;
 use std::fmt::Display;
-use workflow::{Change, Channel, Kind as Asked, RequestState, Review, ReviewVerdict};
+use workflow::{Ask, Change, Channel, Kind as Asked, RequestState, Review, ReviewVerdict};
 
 /// What one reader is told.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -133,7 +133,7 @@ fn facts(truth: &Truth) -> Vec<(&'static str, String)> {
         ("What", list(left.services.as_ref().unwrap_or(&ask.services))),
         ("Hosts", list(left.hosts.as_ref().unwrap_or(&ask.hosts))),
     ];
-    let becomes = becomes(request);
+    let becomes = becomes(ask, left.services.as_ref().unwrap_or(&ask.services));
     if !becomes.is_empty() {
         facts.push(("As", list(&becomes)));
     }
@@ -158,9 +158,8 @@ fn facts(truth: &Truth) -> Vec<(&'static str, String)> {
     facts
 }
 
-/// Whom it lets the person become, as far as something is left that does.
-fn becomes(request: &RequestView) -> BTreeSet<Login> {
-    let (ask, left) = (&request.ask, request.left.services.as_ref().unwrap_or(&request.ask.services));
+/// Whom an ask lets its person become, as far as it is for services that are left.
+pub fn becomes(ask: &Ask, left: &BTreeSet<Service>) -> BTreeSet<Login> {
     let switches = |services: &BTreeSet<Service>| services.iter().any(Service::switches);
     if switches(&ask.services) && !switches(left) { BTreeSet::new() } else { ask.becomes() }
 }
@@ -274,7 +273,7 @@ mod tests {
     use access::{HostName, RequestId, Span, Text};
     use desk::Worlds as _;
     use std::collections::BTreeMap;
-    use workflow::{Ask, Hosts, Narrowing};
+    use workflow::{Hosts, Narrowing};
 
     fn at(minute: i64) -> Time {
         crate::sample::minute(minute)

@@ -3,13 +3,14 @@
 use super::Cut;
 use super::markdown::{cut, escape};
 use crate::chats::picture::Picture;
-use crate::outbox::hearsay;
+use crate::outbox::{becomes, hearsay};
 use access::{Ended, EndedHow, GrantState, Person, Service, Span, Time, Window};
 use api::{GrantView, Used};
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 use std::fmt::Display;
 use workflow::policy::ChatWeight;
-use workflow::{Afterwards, Decider, Kind, Request, RequestState, Review, ReviewVerdict};
+use workflow::{Afterwards, Ask, Decider, Kind, Request, RequestState, Review, ReviewVerdict};
 
 /// Who asks for what.
 pub fn title(request: &Request, named: Cut) -> String {
@@ -18,7 +19,7 @@ pub fn title(request: &Request, named: Cut) -> String {
         0..=4 => names(&ask.hosts, named.named),
         many => format!("{many} hosts"),
     };
-    let access = format!("{}{} on {hosts}", names(&ask.services, named.named), run_as(request));
+    let access = format!("{}{} on {hosts}", names(&ask.services, named.named), run_as(ask, &ask.services));
     let (person, length) = (escape(ask.person.as_str()), ask.length);
     match ask.kind {
         Kind::Access => format!("{person} asks for {access} for {length}"),
@@ -28,10 +29,8 @@ pub fn title(request: &Request, named: Cut) -> String {
     }
 }
 
-fn run_as(request: &Request) -> String {
-    let as_root = request.ask.services.iter().any(Service::switches).then_some("root");
-    let run_as = request.ask.run_as.as_ref().map(access::Login::as_str).or(as_root);
-    run_as.map(|login| format!(" as {}", escape(login))).unwrap_or_default()
+fn run_as(ask: &Ask, services: &BTreeSet<Service>) -> String {
+    becomes(ask, services).iter().map(|login| format!(" as {}", escape(login.as_str()))).collect()
 }
 
 /// Where it stands, and the colour of that.
@@ -177,7 +176,7 @@ pub fn facts(picture: &Picture, named: Cut) -> Vec<Value> {
             names(ask.labels.iter().map(|(key, value)| format!("{key}={value}")), named.named),
         ));
     }
-    facts.push(("What", format!("{}{}", names(&left.services, named.named), run_as(request))));
+    facts.push(("What", format!("{}{}", names(&left.services, named.named), run_as(ask, &left.services))));
     facts.push(("Length", length(left.length, ask.length)));
     facts.extend(ask.starts.map(|starts| ("From", time(starts))));
     facts.push(("Reason", escape(&cut(ask.reason.as_str(), named.reason))));

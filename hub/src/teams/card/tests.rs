@@ -271,6 +271,21 @@ fn a_length_is_as_asked_only_where_it_is_what_was_asked() {
 }
 
 #[test]
+fn a_card_says_as_whom_where_something_is_left_that_becomes_somebody() {
+    let mut picture = waits();
+    picture.request.ask.services = ["ssh", "sudo"].map(|service| Service::parse(service).unwrap()).into();
+    let what = |picture: &Picture| {
+        let facts = drawn(picture)["body"][1]["facts"].as_array().unwrap().clone();
+        facts.into_iter().find(|fact| fact["title"] == "What").unwrap()["value"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(what(&picture), "ssh, sudo as root");
+    let services = Some([Service::parse("ssh").unwrap()].into());
+    let narrowing = Narrowing { services, ..Narrowing::default() };
+    picture.request.reviews.push(review(ReviewVerdict::Approve { narrowing }));
+    assert_eq!(what(&picture), "ssh");
+}
+
+#[test]
 fn a_card_says_whose_word_it_is_that_somebody_asked_or_agreed() {
     let mut picture = waits();
     picture.request.reviews.push(review(ReviewVerdict::Deny));
