@@ -411,3 +411,19 @@ fn watch_for_programs_prints_each_change_as_one_line_of_json() {
         assert!(said.contains("Trying again.\njitd answers again."), "{said}");
     }
 }
+
+#[test]
+fn json_on_a_terminal_is_the_same_value_and_nothing_that_the_terminal_obeys() {
+    let rule = "one\u{9b}2J\u{202e}";
+    let daemon = Daemon::default();
+    let shown = with(|request| request["rule"] = json!(rule));
+    daemon.says(&format!("GET /v1/requests/{ID}"), vec![ok(shown)]);
+    let (_folder, socket) = daemon.opens();
+    let said = on_terminal(&socket, &["--json", "show", ID]).exp_eof().unwrap();
+    assert!(said.contains(r"one\u009b2J\u202e"), "{said}");
+    assert_eq!(serde_json::from_str::<Value>(&said).unwrap()["rule"], rule);
+    let command =
+        Command::new(env!("CARGO_BIN_EXE_jit")).args(["--socket", &socket, "--json", "show", ID]).output();
+    let piped = String::from_utf8(command.unwrap().stdout).unwrap();
+    assert!(piped.contains(rule), "programs get it as it is: {piped}");
+}
