@@ -1,6 +1,7 @@
 //! What a card says: its title, where the request stands, and what it is about.
 
 use super::Cut;
+use super::limits;
 use super::markdown::{cut, escape};
 use crate::chats::picture::Picture;
 use crate::outbox::{becomes, hearsay};
@@ -30,7 +31,8 @@ pub fn title(request: &Request, named: Cut) -> String {
 }
 
 fn run_as(ask: &Ask, services: &BTreeSet<Service>) -> String {
-    becomes(ask, services).iter().map(|login| format!(" as {}", escape(login.as_str()))).collect()
+    let becomes = becomes(ask, services);
+    if becomes.is_empty() { String::new() } else { format!(" as {}", names(becomes, limits::NAMED)) }
 }
 
 /// Where it stands, and the colour of that.
