@@ -137,10 +137,7 @@ fn facts(truth: &Truth) -> Vec<(&'static str, String)> {
     if !becomes.is_empty() {
         facts.push(("As", list(&becomes)));
     }
-    if !ask.labels.is_empty() {
-        let labels: Vec<String> = ask.labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
-        facts.push(("Asked for by", list(&labels)));
-    }
+    facts.extend(ask.labels_in_words().map(|labels| ("Asked for by", labels)));
     facts.push(("For", length(request)));
     if let Some(starts) = ask.starts {
         facts.push(("From", minute(starts)));
@@ -308,6 +305,8 @@ mod tests {
             names: BTreeSet::new(),
             hosts: hosts(&["db-1", "db-2"]),
             labels: BTreeMap::new(),
+            follows: false,
+            before: None,
             services,
             run_as: run_as.map(|login| Login::parse(login).unwrap()),
             length: span("2h"),

@@ -167,3 +167,14 @@ fn a_name_with_a_plus_is_the_same_name_behind_every_link() {
     let gone = admin.fill(&listed, &format!("/web/tokens/{token}/revoke"), &[]);
     assert_eq!(gone.head("location"), Some("/web/tokens?person=ann%2Bops"), "{}", gone.0);
 }
+
+#[test]
+fn a_page_of_hosts_says_what_is_wrong_with_them_to_who_decides_alone() {
+    let hub = hub();
+    crate::inbox::forked(&hub);
+    for (person, is_told) in [("alice", false), ("bob", true)] {
+        let page = Browser::of(&hub, person).get("/web/hosts");
+        assert!(page.has("db-7") && page.has("record 8 is not the one") == is_told, "{}", page.0);
+        assert_eq!(page.has(", release "), is_told, "{}", page.0);
+    }
+}

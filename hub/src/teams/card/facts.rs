@@ -172,12 +172,7 @@ pub fn facts(picture: &Picture, named: Cut) -> Vec<Value> {
         facts.push(("Asked by", escape(ask.asked_by.as_str())));
     }
     facts.push(("Hosts", names(&left.hosts, named.named)));
-    if !ask.labels.is_empty() {
-        facts.push((
-            "Labels",
-            names(ask.labels.iter().map(|(key, value)| format!("{key}={value}")), named.named),
-        ));
-    }
+    facts.extend(ask.labels_in_words().map(|labels| ("Labels", escape(&cut(&labels, named.said)))));
     facts.push(("What", format!("{}{}", names(&left.services, named.named), run_as(ask, &left.services))));
     facts.push(("Length", length(left.length, ask.length)));
     facts.extend(ask.starts.map(|starts| ("From", time(starts))));
