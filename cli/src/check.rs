@@ -41,9 +41,12 @@ pub fn status(client: &Client, out: &mut Output) -> Result<(), CliError> {
     let status = client.status()?;
     out.say(&status, || {
         let mut lines: Vec<String> = status.warnings.iter().map(|warning| format!("! {warning}")).collect();
-        lines.extend(status.left_over.iter().map(|left| {
-            format!("! {} has no session that carries this, and it runs on: {}", left.user, left.what)
-        }));
+        lines.extend(
+            status
+                .left_over
+                .iter()
+                .map(|left| format!("! still running for {} outside any session: {}", left.user, left.what)),
+        );
         let watch = status.watch.as_ref();
         lines.extend(
             watch
@@ -71,7 +74,7 @@ pub fn status(client: &Client, out: &mut Output) -> Result<(), CliError> {
         lines.push(format!(
             "journal   {} records, {}",
             status.journal_seq,
-            if status.journal_ok { "taking more" } else { "NOT TAKING ANY" }
+            if status.journal_ok { "accepting records" } else { "NOT ACCEPTING ANY" }
         ));
         lines.push(format!(
             "now       {}, {}, {}",

@@ -75,9 +75,7 @@ pub fn host(client: &Client, host: Host, out: &mut Output) -> Result<(), CliErro
         }
         Host::Remove { host } => {
             let removed = client.remove_host(&host)?;
-            out.say(&removed, || {
-                format!("Host {} is none of this hub's any more: it hears of no new grants.", removed.host)
-            })
+            out.say(&removed, || format!("Host {} was removed: it receives no new grants.", removed.host))
         }
     }
 }

@@ -112,7 +112,7 @@ fn pasted() -> Result<String, CliError> {
 
 fn said(status: &Status, url: &str) -> String {
     let roles = if status.roles.is_empty() { "no role".to_owned() } else { status.roles.join(", ") };
-    format!("You are {} ({roles}) to the hub at {url}. Commands go there until `jit logout`.", status.you)
+    format!("Logged in to {url} as {} ({roles}). Commands use this hub until `jit logout`.", status.you)
 }
 
 fn write(path: &Path, kept: &Kept) -> Result<(), CliError> {

@@ -27,9 +27,7 @@ fn told(monitored: &Monitored, now: Time) -> String {
         lines.push(format!("The journal is known from {} on.", words::when(since, now)));
     }
     if monitored.refused.is_empty() {
-        lines.push(format!(
-            "mode=monitor let nobody in during the last {days} days who would have been refused."
-        ));
+        lines.push(format!("In the last {days} days everybody let in by mode=monitor held a grant."));
         return lines.join("\n");
     }
     lines.push(format!("Would have been refused during the last {days} days on {}:", monitored.host));
@@ -62,10 +60,7 @@ fn told(monitored: &Monitored, now: Time) -> String {
     }
     lines.push(table.to_string());
     if monitored.more > 0 {
-        lines.push(format!(
-            "{} more decisions are of others, whom one answer has no room for.",
-            monitored.more
-        ));
+        lines.push(format!("{} more decisions concern other logins that did not fit here.", monitored.more));
     }
     lines.join("\n")
 }
@@ -116,6 +111,10 @@ mod tests {
     fn nobody_is_an_answer_too() {
         let nobody = Monitored { doors: Vec::new(), ..monitored(&serde_json::json!([])) };
         let words = told(&nobody, at(0));
-        assert!(words.contains("No door is in mode=monitor") && words.contains("let nobody in"), "{words}");
+        assert!(
+            words.contains("No door is in mode=monitor")
+                && words.contains("In the last 14 days everybody let in"),
+            "{words}"
+        );
     }
 }

@@ -86,7 +86,7 @@ fn told(
         out.say(opened, || {
             if let Some(why) = &opened.unsent {
                 return format!(
-                    "Request {id} is kept on this host, and will be sent when the hub is reachable: {why}.\nTo see what became of it  jit show {id}  , to take it back  jit cancel {id}"
+                    "Request {id} is kept on this host, and will be sent when the hub is reachable: {why}.\nCheck it with  jit show {id}  ; cancel it with  jit cancel {id}"
                 );
             }
             let what = words::asks(&opened.request);

@@ -51,7 +51,7 @@ pub fn end(client: &Client, id: &str, end: &EndSession, out: &mut Output) -> Res
     out.say(&view, || {
         let session = &view.session;
         if let (Some(host), false) = (&view.host, view.state == SessionState::Ending) {
-            return format!("Session {} is to end as soon as {host} is heard again. To be sure take the grant back too:  jit revoke", session.id);
+            return format!("Session {} ends as soon as {host} reconnects. To make sure, revoke the grant too:  jit revoke", session.id);
         }
         format!(
             "Session {} of {} ends now. The grant stays: to take that back too  jit revoke",

@@ -28,7 +28,7 @@ pub fn token(client: &Client, token: Token, out: &mut Output) -> Result<(), CliE
         Token::Revoke { token } => {
             TokenId::range(&token).map_err(|why| CliError::Usage(why.to_string()))?;
             let token = client.revoke_token(&token)?;
-            out.say(&token, || format!("Token {} of {} opens nothing any more.", token.id, token.person))
+            out.say(&token, || format!("Token {} of {} is revoked.", token.id, token.person))
         }
     }
 }

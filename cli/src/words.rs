@@ -194,7 +194,7 @@ pub fn at_once(request: &RequestView, view: &GrantView, now: Time) -> String {
     let first = match (&request.state, &request.afterwards) {
         (_, Some(glass)) => {
             format!(
-                "You broke glass with request {id}, and all are told. {}.",
+                "You broke glass with request {id}, and everyone concerned has been told. {}.",
                 upper(&looked(request, glass, now))
             )
         }
@@ -289,7 +289,7 @@ pub fn ends(view: &GrantView, now: Time) -> String {
     match (view.state, &view.grant.window) {
         (GrantState::Scheduled, window) => format!("starts {}", when(window.not_before(), now)),
         (GrantState::Unclaimed, Window::FirstUse { claim_by, .. }) if *claim_by <= now => {
-            format!("no host has told of a first use; {} at the latest", when(view.ends, now))
+            format!("no host has reported a first use; {} at the latest", when(view.ends, now))
         }
         (GrantState::Unclaimed, Window::FirstUse { claim_by, length, .. }) => {
             format!("{length} from first use, which must come by {}", when(*claim_by, now))
@@ -436,7 +436,7 @@ mod tests {
         assert!(ends(&view, at(60)).starts_with("1h from first use, which must come by "));
         let said = ends(&view, at(7_200));
         assert!(
-            said.starts_with("no host has told of a first use; ") && said.ends_with(" at the latest"),
+            said.starts_with("no host has reported a first use; ") && said.ends_with(" at the latest"),
             "{said}"
         );
     }
@@ -628,7 +628,7 @@ Next: jit approve R-7K2Q9-M4XTB   or   jit deny R-7K2Q9-M4XTB --comment TEXT"
         ));
         one.grant.break_glass = true;
         assert!(at_once(&broken_glass(), &one, at(60)).starts_with(
-            "You broke glass with request R-00000-00033, and all are told. Bob or carol should look at it until 2026-11-25T14:00:00Z (in 23 hours 59 minutes).\nGrant G-"
+            "You broke glass with request R-00000-00033, and everyone concerned has been told. Bob or carol should look at it until 2026-11-25T14:00:00Z (in 23 hours 59 minutes).\nGrant G-"
         ));
         assert_eq!(approved_by(&one), "broke glass");
         assert!(grant(&one, at(60)).contains("  approved   by nobody: alice broke glass, "));

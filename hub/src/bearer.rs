@@ -27,7 +27,7 @@ impl Site {
         };
         let now = self.clock.time();
         let Some((found, roles)) = self.shown(&hash)? else {
-            return Err(self.stranger(from, "no token of this hub is like the one that was shown"));
+            return Err(self.stranger(from, "the token that was shown is unknown here"));
         };
         let token = found.token;
         if !token.is_good(now) {
@@ -114,7 +114,7 @@ fn lacks(token: &Token, needs: &[Scope]) -> String {
     let needs: Vec<&str> = needs.iter().map(|scope| scope.code()).collect();
     let has: Vec<&str> = token.scopes.iter().map(|scope| scope.code()).collect();
     format!(
-        "token {} is for {} and not for {}: use one that is (jit token make --scope {})",
+        "token {} has scopes {}; this call needs {}: use one that has it (jit token make --scope {})",
         token.id,
         has.join(", "),
         needs.join(" or "),

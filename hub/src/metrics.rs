@@ -116,14 +116,19 @@ impl Metrics {
         put(
             "turned_away_total",
             "counter",
-            "Connections that found no place.",
+            "Connections refused by the limit.",
             &one(load(&self.turned_away)),
         );
         let [handshake, head, call] = &self.slow;
         let slow = [("handshake", handshake), ("head", head), ("call", call)]
             .map(|(at, count)| (format!("{{at=\"{at}\"}}"), load(count)));
         put("too_slow_total", "counter", "Clients that were cut off, by what took them too long.", &slow);
-        put("unknown_tokens_total", "counter", "Tokens shown that open nothing.", &one(load(&self.unknown)));
+        put(
+            "unknown_tokens_total",
+            "counter",
+            "Calls with an unknown or revoked token.",
+            &one(load(&self.unknown)),
+        );
         put("requests_pending", "gauge", "Requests that wait.", &one(levels.pending));
         put("grants", "gauge", "Grants that are good or will be.", &one(levels.grants));
         put("journal_seq", "counter", "Place of the last record of the journal.", &one(levels.seq));
@@ -146,7 +151,7 @@ impl Metrics {
         let [sent, failed, given_up] = &self.tried;
         let came = [("sent", sent), ("failed", failed), ("given_up", given_up)]
             .map(|(came, count)| (format!("{{came=\"{came}\"}}"), load(count)));
-        put("outbox_tries_total", "counter", "Tries to tell somebody something, by what came of it.", &came);
+        put("outbox_tries_total", "counter", "Notification attempts, by outcome.", &came);
         let by_channel = |which: fn(&(String, u64, u64)) -> u64| -> Vec<(String, u64)> {
             let label = |channel: &str| format!("{{channel=\"{channel}\"}}");
             levels.outbox.iter().map(|counts| (label(&counts.0), which(counts))).collect()

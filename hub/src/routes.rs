@@ -291,7 +291,7 @@ impl Site {
             }
             if expires > shown.expires {
                 return Err(DeskError::Forbidden(format!(
-                    "token {} is good until {}, so it makes none that is for longer: ask an administrator",
+                    "token {} is good until {} and cannot create one that lasts longer: ask an administrator",
                     shown.id,
                     shown.expires.format("%F %R UTC")
                 )));

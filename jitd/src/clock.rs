@@ -298,7 +298,7 @@ impl Clock {
         let span = |drift: TimeDelta| access::for_people(drift.abs() + TimeDelta::seconds(30));
         if let Some(ahead) = self.hub_ahead() {
             return format!(
-                "the wall clock is {} behind of what the hub signed, of which 10 minutes count here: set right which of \
+                "the wall clock is {} behind what the hub signed, and at most 10 minutes of that are accepted here: correct whichever of \
                  the two is wrong",
                 span(ahead)
             );
@@ -309,15 +309,15 @@ impl Clock {
             let (way, or) = match (drift < TimeDelta::zero(), has_hub) {
                 (true, _) => ("behind", ""),
                 (_, false) => {
-                    ("ahead", ", as happens by itself once a time service has kept it for 10 minutes")
+                    ("ahead of", ", as happens by itself once a time service has kept it for 10 minutes")
                 }
                 (_, true) => (
-                    "ahead",
+                    "ahead of",
                     ", as happens by itself once a time service has kept it for 10 minutes and the hub says so too",
                 ),
             };
             return format!(
-                "the wall clock is {by} {way} of the gate's time: set it right, or if it is right run `jitd clock accept` as root{or}"
+                "the wall clock is {by} {way} the gate's time: set it right, or if it is right run `jitd clock accept` as root{or}"
             );
         }
         if now.provisional {

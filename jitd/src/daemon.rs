@@ -108,7 +108,7 @@ pub fn run(path: &Path) -> Result<(), DaemonError> {
     let options = options(&config);
     let result = start(path, config, host, source, accounts, &log, &options);
     if let Err(why) = &result {
-        log.put(Level::Err, format!("jitd does not run, so nobody is let in but by spare keys: {why}"));
+        log.put(Level::Err, format!("jitd does not run, so only spare keys are let in: {why}"));
         log.flush();
     }
     result
@@ -208,7 +208,7 @@ fn start(
     if let Err(why) = follow(&daemon.site, &state) {
         // Not to start would refuse everybody.
         let what = "grants that are known stay good, and nothing new is heard of: enrol this host anew with `jitd enrol TOKEN`";
-        daemon.site.log.put(Level::Err, format!("the hub is not listened to: {why}; {what}"));
+        daemon.site.log.put(Level::Err, format!("not following the hub: {why}; {what}"));
     }
     daemon.serve(sockets)
 }
@@ -352,7 +352,7 @@ impl Daemon {
         if how == Confirmed::AgainByTimeService {
             // Grants that start later start now, and others are over.
             let what = format!(
-                "the gate's time was {} behind of a wall clock that a time service keeps, and goes on from {now}: the machine \
+                "the gate's time was {} behind a wall clock that a time service keeps, and goes on from {now}: the machine \
                  stood still, or its clock was wrong before",
                 access::for_people(now - before)
             );

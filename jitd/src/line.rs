@@ -213,7 +213,7 @@ pub fn shown(mut text: String, most: usize) -> String {
 
 /// Why a decision could not be recorded, for the person at the door.
 pub fn not_recorded() -> String {
-    "jit: this host cannot record logins now, so it lets nobody in. Ask its administrator to see: journalctl -u jitd"
+    "jit: this host cannot record logins now, so it lets nobody in. Ask its administrator to run: journalctl -u jitd"
         .to_owned()
 }
 

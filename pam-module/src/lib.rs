@@ -216,7 +216,7 @@ fn finish(pamh: &mut PamHandle, phase: Phase, outcome: Outcome) -> PamResultCode
             refused(pamh, libc::LOG_ERR, "unavailable", &format!("jitd does not answer: {why}"));
             let line = format!(
                 "jit: this host's access daemon does not answer ({why}), so nobody is let in. \
-                 Ask its administrator to see: systemctl status jitd"
+                 Ask its administrator to run: systemctl status jitd"
             );
             (PamResultCode::PAM_AUTHINFO_UNAVAIL, line)
         }
@@ -230,7 +230,7 @@ fn finish(pamh: &mut PamHandle, phase: Phase, outcome: Outcome) -> PamResultCode
             refused(pamh, libc::LOG_ERR, "bad_request", &format!("the PAM line is not right: {why}"));
             let line = format!(
                 "jit: this host's access gate is set up wrongly ({why}), so nobody is let in. \
-                 Ask its administrator to see: man pam_jit"
+                 Ask its administrator to run: man pam_jit"
             );
             (PamResultCode::PAM_SERVICE_ERR, line)
         }

@@ -75,7 +75,7 @@ pub fn doctor(socket: Option<&Path>, asked: Asked, out: &mut Output) -> Result<(
     })?;
     match wrong {
         0 => Ok(()),
-        1 => Err(CliError::NotDone("one thing is not as it must be".to_owned())),
+        1 => Err(CliError::NotDone("1 problem found".to_owned())),
         wrong => Err(CliError::NotDone(format!("{wrong} things are not as they must be"))),
     }
 }

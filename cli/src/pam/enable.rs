@@ -236,7 +236,7 @@ fn spare_keys_work(folder: &Folder, changes: &[Change], asked: &EnablePam) -> Re
             tried.lets_in(door, user, uid).map_err(|why| {
                 let who = if uid == 0 { "root's own call" } else { "spare key" };
                 no(format!(
-                    "{door} as it would be lets {who} {user} not in, so nothing was written. Tried through libpam, it says: {why}"
+                    "with these lines {door} would refuse {who} {user}, so nothing was written. Tried through libpam, it says: {why}"
                 ))
             })?;
         }
@@ -289,7 +289,9 @@ fn shown(changes: &[Change], asked: &EnablePam, out: &mut Output) -> Result<(), 
 /// Asks whether to write it.
 fn agreed(out: &Output) -> Result<(), CliError> {
     if out.is_json() || !std::io::stdin().is_terminal() {
-        return Err(CliError::Usage("nothing was written: say --yes where nobody can be asked".to_owned()));
+        return Err(CliError::Usage(
+            "nothing was written: use --yes where there is no terminal to ask on".to_owned(),
+        ));
     }
     let minutes = limits::UNDO.as_secs() / 60;
     // What is not seen is not answered.

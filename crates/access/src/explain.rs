@@ -11,7 +11,7 @@ pub fn explain(decision: &Decision, question: &Question, host: &str, now: Time) 
     let none = || format!("{} holds no grant for {door} on {host}", question.subject);
     let Some(grant) = &decision.grant else {
         return match decision.reason {
-            Reason::NotEnrolled => format!("{host} belongs to no source of grants yet"),
+            Reason::NotEnrolled => format!("{host} is not enrolled yet"),
             Reason::Approver => "approvers may come in over ssh to approve".to_owned(),
             Reason::NoGrant => none(),
             other => format!("the answer is {other}"),

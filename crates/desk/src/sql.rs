@@ -657,7 +657,7 @@ fn digest_of(body: &str) -> [u8; 32] {
 
 fn time(millis: i64) -> Result<Time, DeskError> {
     Time::from_timestamp_millis(millis)
-        .ok_or_else(|| DeskError::Store(format!("a row holds a time that is none: {}", store::PUT_RIGHT)))
+        .ok_or_else(|| DeskError::Store(format!("a row holds an invalid time: {}", store::PUT_RIGHT)))
 }
 
 impl From<StoreError> for DeskError {

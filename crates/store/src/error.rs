@@ -34,7 +34,7 @@ pub enum StoreError {
         known: i64,
     },
     /// It is not what was written.
-    #[error("{path} is damaged: {what}. Nothing goes by it until it is put right: {}", crate::PUT_RIGHT)]
+    #[error("{path} is damaged: {what}. It is not used until it is repaired: {}", crate::PUT_RIGHT)]
     Damaged {
         /// The file.
         path: PathBuf,

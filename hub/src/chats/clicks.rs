@@ -55,7 +55,7 @@ pub enum By {
 pub fn clicked(site: &Site, speaker: &Speaker<'_>, click: &Click) -> Result<Done, DeskError> {
     let Some(account) = speaker.whose(site)? else {
         return Ok(Done::Word(format!(
-            "This {} account is nobody's that the hub knows: sign in at {}/web/teams, and link it there. Nothing was changed.",
+            "This {} account is not linked to anybody: sign in at {}/web/teams, and link it there. Nothing was changed.",
             speaker.service(),
             site.url
         )));

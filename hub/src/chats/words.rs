@@ -101,7 +101,7 @@ fn link(site: &Site, speaker: &Speaker<'_>, code: &str) -> Result<Answer, DeskEr
             plain("."),
         ]),
         None => Answer::plain(format!(
-            "This code is none that is good: make one at {page}, and say it within ten minutes."
+            "This code is not valid: make one at {page}, and send it within ten minutes."
         )),
     })
 }
@@ -112,7 +112,7 @@ fn list(site: &Site, caller: &Caller) -> Result<Answer, DeskError> {
         |request: &&RequestView| request.ask.person == caller.person || request.ask.asked_by == caller.person;
     let yours: Vec<_> = waiting.iter().filter(|request| request.yours_to_review).collect();
     let asked: Vec<_> = waiting.iter().filter(own).collect();
-    let mut all = lines(site, "Waits for you", &yours);
+    let mut all = lines(site, "Waiting for you", &yours);
     all.extend(lines(site, "You asked for", &asked));
     Ok(Answer(all))
 }

@@ -49,7 +49,7 @@ mod tests {
     #[test]
     fn a_card_stays_under_what_teams_takes_however_long_the_words_are() {
         let facts = vec![("Reason", "\u{1f4a5}\"\\".repeat(20_000)), ("Request", "R-00000-00001".to_owned())];
-        let (title, next, link) = ("t".repeat(9000), "See it".to_owned(), "https://hub/x".to_owned());
+        let (title, next, link) = ("t".repeat(9000), "Open it".to_owned(), "https://hub/x".to_owned());
         let card = of(&Said { title, facts, next, is_loud: true, link });
         assert!(card.to_string().len() <= 28 * 1024, "{}", card.to_string().len());
     }
@@ -58,7 +58,7 @@ mod tests {
     fn nothing_that_somebody_wrote_is_markup_in_a_card() {
         let facts =
             vec![("Reason", "**x** [y](https://evil.example) {{DATE(2026-01-01T00:00:00Z)}}".to_owned())];
-        let (title, next, link) = ("t".to_owned(), "See it".to_owned(), "https://hub/x".to_owned());
+        let (title, next, link) = ("t".to_owned(), "Open it".to_owned(), "https://hub/x".to_owned());
         let card = of(&Said { title, facts, next, is_loud: false, link });
         let run = &card["body"][1]["inlines"][1];
         assert_eq!(

@@ -73,7 +73,7 @@ pub fn stands_now(truth: &Truth, reader: Option<&Person>) -> Said {
 /// That more happened than is told one by one.
 fn more(parcel: &Parcel) -> Said {
     Said {
-        title: "More happened within an hour than is told one by one".to_owned(),
+        title: "Further messages of this hour were held back".to_owned(),
         facts: vec![("Since", minute(parcel.at))],
         next: "See what waits for you".to_owned(),
         is_loud: false,
@@ -115,10 +115,10 @@ fn told(change: Change, truth: &Truth, reader: Option<&Person>) -> Said {
         if truth.is_pending() {
             "You can agree or say no".to_owned()
         } else {
-            "You can say that it was right, or take it back".to_owned()
+            "Review it: justified, or revoke it".to_owned()
         }
     } else {
-        "See it".to_owned()
+        "Open it".to_owned()
     };
     Said { title, facts: facts(truth), next, is_loud: change.is_loud(), link: truth.link.clone() }
 }

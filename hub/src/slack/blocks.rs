@@ -172,7 +172,7 @@ mod tests {
     #[test]
     fn nothing_that_somebody_wrote_is_markup_or_longer_than_slack_takes() {
         let facts = vec![("Reason", "<!channel> *x* <https://evil.example|y> ".repeat(200))];
-        let (title, next, link) = ("t".repeat(400), "See it".to_owned(), "https://hub/x".to_owned());
+        let (title, next, link) = ("t".repeat(400), "Open it".to_owned(), "https://hub/x".to_owned());
         let blocks = Value::from(message(&Said { title, facts, next, is_loud: false, link }, None));
         let field = &blocks[1]["fields"][0];
         let words = field["text"].as_str().unwrap();

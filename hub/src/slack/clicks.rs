@@ -32,6 +32,6 @@ fn now(site: &Site, picture: &Picture, by: By) -> Result<(Answer, Vec<Value>), D
         let words = format!("It was done. {}: {}.", said.title, stands.unwrap_or_default());
         return Ok((Answer::plain(words), Vec::new()));
     }
-    let late = "Nothing was changed by this click: the request had changed since, or you had said your word. It stands like this now:";
+    let late = "Nothing was changed by this click: the request had already changed, or you had already reviewed it. Its state now:";
     Ok((Answer::text([plain(late)]), blocks::message(&said, Some(&truth.picture()))))
 }

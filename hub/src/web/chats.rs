@@ -36,7 +36,7 @@ pub async fn show(State(site): State<Arc<Site>>, call: Call) -> Response {
             html! {
                 @if let Err(why) = &visitor.caller.reviews { p.problem { (why) } }
                 @for claim in &claims { (claim_form(visitor, claim)) }
-                p { "Whoever has an account below is you in that chat: they can ask in your name, and approve what you can as far as each rule lets a chat. What comes by a webhook alone approves nothing." }
+                p { "Anyone using an account below acts as you in that chat: they can ask in your name, and approve what you can as far as each rule lets a chat. What comes by a webhook alone approves nothing." }
                 @if own.is_empty() { p { "No account is linked to you." } }
                 ul.cards { @for account in &own { (account_card(visitor, account)) } }
                 @if site.has_chats() {
@@ -99,7 +99,7 @@ fn place_card(visitor: &Visitor, place: &str) -> Markup {
             form method="post" action="/web/teams/away" {
                 (csrf(visitor))
                 input type="hidden" name="place" value=(place);
-                p.buttons { button.no { "Tell no more there" span.hidden { " in " (place) } } }
+                p.buttons { button.no { "Stop announcing here" span.hidden { " in " (place) } } }
             }
         }
     }

@@ -28,10 +28,10 @@ pub async fn show(State(site): State<Arc<Site>>, call: Call) -> Response {
             "Inbox",
             html! {
                 div data-live {
-                    h2 { "Waits for you" }
+                    h2 { "Waiting for you" }
                     (list(&yours, "Nothing waits for you."))
                     h2 { "Yours" }
-                    (list(&own.iter().collect::<Vec<_>>(), "You asked for nothing."))
+                    (list(&own.iter().collect::<Vec<_>>(), "You have no requests."))
                     @if older.is_some() { p { "There are older ones: " code { "jit requests --mine" } " lists them all." } }
                     @if !others.is_empty() {
                         h2 { "Waits for others" }

@@ -154,7 +154,7 @@ pub async fn device(State(site): State<Arc<Site>>, call: Call) -> Response {
             return Ok(Answer::Page("Let a machine in", anew));
         }
         let Some((code, waiting)) = site.waiting_login(said, &visitor.caller.person)? else {
-            let why = "no machine waits with this word: it took too long, was answered, or is another one";
+            let why = "no machine is waiting with this code: it expired, was answered, or was mistyped";
             return Ok(Answer::Page("Let a machine in", asks(Some(why))));
         };
         Ok(Answer::Page(
@@ -187,7 +187,7 @@ fn asks(why: Option<&str>) -> Markup {
 /// What its person says to a machine without a browser.
 pub async fn answer_device(State(site): State<Arc<Site>>, call: Call) -> Response {
     guard::done(site, call, "/v1/tokens".to_owned(), |site, visitor, call| {
-        let gone = || DeskError::BadRequest("no machine waits with this word any more".to_owned());
+        let gone = || DeskError::BadRequest("no machine is waiting with this code any more".to_owned());
         let said = call.form.text("code").unwrap_or_default();
         let (code, waiting) = site.waiting_login(said, &visitor.caller.person)?.ok_or_else(gone)?;
         let yes = call.form.text("answer") == Some("yes");

@@ -127,7 +127,7 @@ fn entered(site: &Site, call: &Call, flow: &Flow, identity: &Identity) -> Result
     site.ledger.show_identity(identity.clone(), hash, visitor.token.id, now)?;
     let body = html! {
         (account(identity))
-        p { "It is bound to nobody yet. Bound to you, whoever signs in to it is " strong { (visitor.caller.person) } " here." }
+        p { "It is bound to nobody yet. If you bind it, anyone who signs in with it is signed in here as " strong { (visitor.caller.person) } "." }
         form method="post" action="/web/oidc/bind" {
             (csrf(&visitor))
             input type="hidden" name="shown" value=(secret);
@@ -155,7 +155,7 @@ fn nobodys(identity: &Identity) -> Markup {
         (account(identity))
         p { "An administrator binds it to you under People, by the words above. Or sign in here by a link of " code { "jit web" }
             ", and bind it yourself under Sign-ins." }
-        p { "Accounts are not found by their mail address: it can come to be somebody else's." }
+        p { "Accounts are not found by their mail address: an address can be given to somebody else." }
     }
 }
 
@@ -222,9 +222,7 @@ pub fn is_fresh(site: &Site, visitor: &Visitor) -> Result<(), DeskError> {
     } else {
         "make a new link with `jit web`, and sign in by it"
     };
-    Err(DeskError::Forbidden(format!(
-        "you signed in more than an hour ago, and whoever makes something that opens the door has signed in within the hour: {how}"
-    )))
+    Err(DeskError::Forbidden(format!("this needs a sign-in from the last hour, and yours is older: {how}")))
 }
 
 /// Whether this sign-in is for all that its person may do: an account at the provider is, so that a narrow one neither

@@ -40,7 +40,7 @@ pub fn page(visitor: Option<&Visitor>, status: StatusCode, title: &str, body: &M
                 script src="/web/live.js" defer {}
             }
             body {
-                a.skip href="#main" { "To the content" }
+                a.skip href="#main" { "Skip to content" }
                 @if let Some(visitor) = visitor { (top(visitor, title)) }
                 main #main {
                     h1 { (title) }
@@ -72,7 +72,7 @@ fn top(visitor: &Visitor, title: &str) -> Markup {
 
 /// What was refused, and why.
 pub fn refused(visitor: Option<&Visitor>, problem: &Problem) -> Response {
-    page(visitor, status_of(problem), "That was not done", &why(problem))
+    page(visitor, status_of(problem), "Request refused", &why(problem))
 }
 
 /// The same above the form that it is about, so that nothing has to be written again.

@@ -83,12 +83,12 @@ fn card(
                         (csrf(visitor))
                         input type="hidden" name="person" value=(person);
                         fieldset {
-                            legend { "Beside their own affairs " (person) " is" }
+                            legend { "Additional roles of " (person) }
                             @for role in Role::ALL {
                                 label.box { input type="checkbox" name="roles" value=(role.code()) checked[roles.contains(&role)]; (role) }
                             }
                         }
-                        p.buttons { button { "Give these, and no others" } }
+                        p.buttons { button { "Save roles" } }
                     }
                 }
             }

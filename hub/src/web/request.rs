@@ -65,7 +65,7 @@ fn facts(request: &RequestView, steps: &[Step]) -> Markup {
                     }
                 }
             }
-            @if let Some(at) = request.escalates { dt { "Others may from" } dd { (time(at)) } }
+            @if let Some(at) = request.escalates { dt { "Escalates at" } dd { (time(at)) } }
             @for review in &request.reviews {
                 dt { "Review" }
                 dd {
@@ -78,7 +78,7 @@ fn facts(request: &RequestView, steps: &[Step]) -> Markup {
                     (when_and_why(review))
                 }
             }
-            @if let Some(left) = request.narrowed() { dt { "Left of it" } dd { (left) } }
+            @if let Some(left) = request.narrowed() { dt { "Narrowed to" } dd { (left) } }
             dt { "Id" } dd { code { (ask.id) } }
         }
     }
@@ -91,7 +91,7 @@ fn step_item(request: &RequestView, step: &Step) -> Markup {
         request.could_approve.iter().filter(of_step).partition(|person| request.agreed.contains(person));
     html! {
         li {
-            (step.need) " of " (step.named) "; could: " (people(&could))
+            (step.need) " of " (step.named) "; can approve: " (people(&could))
             @if !agreed.is_empty() { "; agreed: " (people(&agreed)) }
         }
     }
@@ -120,7 +120,7 @@ fn afterwards(request: &RequestView, glass: &Afterwards) -> Markup {
             None => {
                 @if glass.overdue { strong { "Overdue: nobody looked at it by " (time(glass.due)) } }
                 @else { "Somebody must look at it by " (time(glass.due)) }
-                "; could: " (people(&request.could_approve))
+                "; can approve: " (people(&request.could_approve))
             }
         }
     }

@@ -56,7 +56,7 @@ fn card(visitor: &Visitor, view: &TokenView, made: Option<u32>) -> Markup {
                 @if let Some(used) = view.used { ", used " (time(used)) }
             }
             @if let Some(made) = made {
-                p.small { "It let in or made " (made) " of the others here. Revoked, it ends these too; signing out does not." }
+                p.small { "It created " (made) " other entries here. Revoking it revokes them too; signing out does not." }
             }
             form method="post" action={ "/web/tokens/" (token.id) "/revoke" } {
                 (csrf(visitor))
@@ -98,7 +98,7 @@ pub fn bound_card(visitor: &Visitor, bound: &Bound) -> Markup {
 fn make_form(visitor: &Visitor) -> Markup {
     html! {
         h2 { "Make a token" }
-        p { "For a program, or a command that is not let in by " code { "jit login" } ". It is for no more and for no longer than this sign-in, an administrator's aside." }
+        p { "For a program, or a command that is not let in by " code { "jit login" } ". Unless you are an administrator, it cannot have more scopes or last longer than this sign-in." }
         form method="post" action="/web/tokens" {
             (csrf(visitor))
             label { "What it is for" input name="name" required autocomplete="off" placeholder="laptop"; }

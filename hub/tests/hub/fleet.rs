@@ -46,7 +46,7 @@ fn from_init_to_a_grant_by_the_commands_that_people_type() {
     };
     assert!(
         log_in("admin", &format!("{}\n", hub.admin))
-            .starts_with("You are admin (auditor, operator, admin) to the hub at ")
+            .contains(" as admin (auditor, operator, admin). Commands use this hub until ")
     );
     let kept = std::fs::metadata(hub.path("admin/jit/hub.toml")).unwrap();
     let folder = std::fs::metadata(hub.path("admin/jit")).unwrap();

@@ -95,7 +95,7 @@ fn a_command_is_let_in_by_the_browser_beside_it_for_twelve_hours_and_is_listed()
     assert!(goes_back(&answered).contains("You can close this page"), "{}", answered.0);
     let (code, said) = waits.ends();
     assert_eq!(code, 0, "{said}");
-    assert!(said.contains("You are alice") && said.contains("Commands go there"), "{said}");
+    assert!(said.contains(" as alice (") && said.contains("Commands use this hub"), "{said}");
     assert!(hub.jit("a", &["requests"], "").status.success());
 
     let tokens = hub.client(&hub.admin).tokens().unwrap();
@@ -250,7 +250,11 @@ fn words_are_guessed_a_few_times_a_minute_and_machines_that_wait_are_few() {
     let asked: serde_json::Value = serde_json::from_str(&waits.page).unwrap();
     let word = asked["code"].as_str().unwrap();
     let tries: Vec<Page> = (0..12).map(|_| alice.get("/web/device?code=BCDF-GHJK")).collect();
-    assert!(tries[0].status() == "200" && tries[0].has("no machine waits with this word"), "{}", tries[0].0);
+    assert!(
+        tries[0].status() == "200" && tries[0].has("no machine is waiting with this code"),
+        "{}",
+        tries[0].0
+    );
     assert_eq!(tries[11].status(), "429", "{}", tries[11].0);
     // A word that is right is no hit by then: it was guessed.
     let guessed = alice.get(&format!("/web/device?code={word}"));
@@ -362,7 +366,7 @@ fn a_sign_in_that_is_revoked_takes_along_what_it_let_in_and_made_and_signing_out
     let listed = thief.get("/web/tokens");
     let card = listed.0.split("this one").nth(1).unwrap();
     let sign_in = card.split("<p class=\"small\">").nth(1).and_then(|rest| rest.split(',').next()).unwrap();
-    assert!(card.contains("It let in or made 3 of the others here"), "{card}");
+    assert!(card.contains("It created 3 other entries here"), "{card}");
     let gone = alice.fill(&alice.get("/web/tokens"), &format!("/web/tokens/{sign_in}/revoke"), &[]);
     assert_eq!(gone.status(), "303", "{}", gone.0);
     assert_eq!(thief.get("/web").status(), "401");

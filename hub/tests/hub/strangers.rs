@@ -18,10 +18,7 @@ fn a_token_that_is_none_or_over_or_revoked_opens_nothing_and_the_answer_says_wha
     for (heads, why) in [
         (String::new(), "no token was shown"),
         ("authorization: Basic YTpi\r\n".to_owned(), "what was shown is no token of a hub"),
-        (
-            format!("authorization: Bearer {unknown}\r\n"),
-            "no token of this hub is like the one that was shown",
-        ),
+        (format!("authorization: Bearer {unknown}\r\n"), "the token that was shown is unknown here"),
         (format!("authorization: Bearer {}\r\n", short.secret), "of alice is over"),
         (format!("authorization: Bearer {}\r\n", revoked.secret), "of alice was revoked"),
     ] {

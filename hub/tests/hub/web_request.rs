@@ -92,7 +92,7 @@ fn a_request_shows_each_step_with_who_agreed_and_who_could() {
         "1 of group leads; could: bob, dave; agreed: carol<",
         "could: dave, grace; agreed: carol<",
         "carol approved for at most 30m, ",
-        "<dt>Left of it</dt><dd>for at most 30m</dd>",
+        "<dt>Narrowed to</dt><dd>for at most 30m</dd>",
     ] {
         assert!(page.has(words), "{words}: {}", page.0);
     }

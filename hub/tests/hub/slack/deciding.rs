@@ -148,14 +148,14 @@ fn an_account_that_is_nobodys_decides_nothing() {
     let id = asks(&hub, "alice", "db-1");
     let message = double.message(OPS, &id);
     let said = double.clicks(&hub, &double.click(&message, 0, "approve", &account("bob"), &[]));
-    nothing_came_of_it(&hub, &id, &said, "This Slack account is nobody's that the hub knows");
+    nothing_came_of_it(&hub, &id, &said, "This Slack account is not linked to anybody");
     // One that is somebody's in another workspace, or in Teams, is not that in this one.
     hub.sql(
         "INSERT INTO teams_account (tenant, account, person, name, chat, linked_ms, seq) VALUES \
          ('slack/T0OTHER', 'U0BOB', 'bob', 'bob', '', 0, 1), ('webhook/ops', 'U0BOB', 'bob', 'bob', '', 0, 1)",
     );
     let said = double.clicks(&hub, &double.click(&message, 0, "approve", &account("bob"), &[]));
-    nothing_came_of_it(&hub, &id, &said, "This Slack account is nobody's that the hub knows");
+    nothing_came_of_it(&hub, &id, &said, "This Slack account is not linked to anybody");
 }
 
 #[test]

@@ -55,7 +55,7 @@ fn an_account_is_linked_by_a_code_that_it_says_and_its_person_confirms() {
     assert_eq!(confirms(&Browser::of(&hub, "carol")), "400", "the code is bob's");
     assert_eq!(confirms(&bob), "303");
     hub.logs("mark=slack_linked");
-    assert!(says("U0BOB", "list").contains("Waits for you: nothing"));
+    assert!(says("U0BOB", "list").contains("Waiting for you: nothing"));
     assert_eq!(confirms(&bob), "400", "once");
     let page = bob.get("/web/teams");
     let gone = bob.send(

@@ -220,7 +220,7 @@ fn what_was_heard_counts_once() {
         |n: i32| hears(&hub, &alice, "help", &format!("h{n}")).contains("within a minute: wait a minute");
     assert!((0..200).any(too_much), "one account says so much and no more");
     let bob = known(&hub, "bob");
-    assert!(hears(&hub, &bob, "list", "b").contains("**Waits for you**"));
+    assert!(hears(&hub, &bob, "list", "b").contains("**Waiting for you**"));
 }
 
 /// Also after a restart, and at another hub: the desk knows what it did by the activity's id.
@@ -295,11 +295,11 @@ fn the_bot_believes_nobody_by_the_webhook_and_the_webhook_whom_the_bot_believes(
     hub.begin();
     // Whoever knows the team's key says a code of their own as bob's account, and confirms it.
     let bob = links(&hub, "bob");
-    assert!(hears(&hub, &bob, "list", "1").contains("**Waits for you**"));
+    assert!(hears(&hub, &bob, "list", "1").contains("**Waiting for you**"));
     double.asks("place", &json!({"id": bob.personal(), "type": "personal"}));
     assert!(double.hears(&bob.personal(), &bob, "list").contains("do not know whose account"));
     let carol = linked(&hub, &double, "carol");
-    assert!(hears(&hub, &carol, "list", "2").contains("**Waits for you**"));
+    assert!(hears(&hub, &carol, "list", "2").contains("**Waiting for you**"));
     // Whom the bot believes is not believed to be somebody else.
     hub.sql(&format!(
         "INSERT INTO teams_account (tenant, account, person, name, chat, linked_ms, seq) \

@@ -60,7 +60,7 @@ fn an_account_is_linked_by_a_code_that_it_says_and_its_person_confirms() {
         &[("csrf", page.field("csrf")), ("code", page.field("code"))],
     );
     assert_eq!(done.status(), "303", "{}", done.0);
-    assert!(double.hears(&account.personal(), &account, "list").contains("**Waits for you**: nothing"));
+    assert!(double.hears(&account.personal(), &account, "list").contains("**Waiting for you**: nothing"));
     hub.logs("mark=teams_linked");
     let again = bob.send(
         "/web/teams/link",

@@ -79,7 +79,7 @@ fn no_way_of_setting_the_clock_opens_a_grant_early_or_keeps_it_alive() {
 
     set(&host, -DAY);
     alice.ssh("true").is_in();
-    bob.jit("status").says("is 1 day behind of the gate's time");
+    bob.jit("status").says("is 1 day behind the gate's time");
     set(&host, 365 * DAY);
     alice.ssh("true").is_refused_with(&format!("grant {grant} for ssh ended"));
     set(&host, 0);
@@ -196,7 +196,7 @@ mod long {
         host.reboot().unwrap();
         host.jitd_is_up();
         alice.ssh("true").is_in();
-        bob.jit("status").says("behind of the gate's time");
+        bob.jit("status").says("behind the gate's time");
     }
 
     #[test]

@@ -187,7 +187,7 @@ fn nothing_is_written_that_could_lock_somebody_out_or_gate_nothing() {
         "there is no way in: no file of keys is there, and it has no password",
     );
     host.root("mv ~rescue/ssh ~rescue/.ssh; usermod -e 1 rescue").ends_with(0);
-    refused(&format!("{enable} --spare-user rescue"), "sshd as it would be lets spare key rescue not in");
+    refused(&format!("{enable} --spare-user rescue"), "with these lines sshd would refuse spare key rescue");
     host.root("usermod -e '' rescue").ends_with(0);
 
     let with = |file: &str, line: &str, why: &str| {
@@ -204,11 +204,11 @@ fn nothing_is_written_that_could_lock_somebody_out_or_gate_nothing() {
     with("common-session", "session sufficient pam_permit.so", "/etc/pam.d/common-session, line");
     with("sshd", "account perhaps pam_permit.so", "is not understood: \"perhaps\" is no control");
     with("sshd", "account required pam_jit.so", "calls pam_jit.so and was written by hand");
-    with("sshd", "account required pam_deny.so", "sshd as it would be lets spare key rescue not in");
+    with("sshd", "account required pam_deny.so", "with these lines sshd would refuse spare key rescue");
     with(
         "common-account",
         "account required pam_nowhere.so",
-        "sshd as it would be lets spare key rescue not in",
+        "with these lines sshd would refuse spare key rescue",
     );
     with(
         "sudo",
@@ -216,7 +216,7 @@ fn nothing_is_written_that_could_lock_somebody_out_or_gate_nothing() {
         "none of these spare keys passes both sshd and sudo, so nothing was written: sudo says to rescue",
     );
     host.root("mv /usr/lib/*/security/pam_jit.so /root/").ends_with(0);
-    refused(&format!("{enable} --spare-user rescue"), "sshd as it would be lets spare key rescue not in");
+    refused(&format!("{enable} --spare-user rescue"), "with these lines sshd would refuse spare key rescue");
     host.root("mv /root/pam_jit.so /usr/lib/*-linux-gnu/security/").ends_with(0);
 
     let as_rescue = "--spare-user rescue --yes";

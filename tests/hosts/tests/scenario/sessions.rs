@@ -69,7 +69,7 @@ fn what_stays_behind_after_a_logout_ends_with_the_grant_and_what_no_session_carr
             && left("a user manager that stays")
             && left("a process that no session carries: hold")
     });
-    host.root("jit status").says("! alice has no session that carries this, and it runs on: a crontab");
+    host.root("jit status").says("! still running for alice outside any session: a crontab");
     assert!(hosts::holders(&host).contains_key("nohup"), "it is told of, and not ended");
     host.root("crontab -r -u alice; systemctl start jit-watch; systemctl stop away bystander");
     host.soon("what is gone is not told any more", || !host.root("jit status").out.contains("a crontab"));

@@ -174,7 +174,7 @@ fn where_the_clocks_differ(fleet: &Fleet, host: &Host, alice: &Person<'_>, carol
             .iter()
             .any(|line| line.contains("ahead of this host's clock by more than 10 minutes"))
     });
-    host.root("jit status").says("the wall clock is 11 minutes behind of what the hub signed");
+    host.root("jit status").says("the wall clock is 11 minutes behind what the hub signed");
     alice.ssh("true").is_in();
     let grant = fleet.granted_to("carol", "--host web-1 --service ssh --for 1h");
     again("the grant is there", || carol.ssh("true").code == 0);
