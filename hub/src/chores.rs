@@ -45,7 +45,7 @@ pub fn permits(site: &Site, ended: &Receiver<()>) {
 /// Brings requests and grants in line with policy, people and hosts as they are, until the other end is dropped: what could
 /// not be followed to its end is followed again, and so is what another hub applied that stopped before it had.
 pub fn policy(site: &Site, ended: &Receiver<()>) {
-    let (outcomes, mut looks) = (Outcomes::of(site.log.clone()), Looks::default());
+    let (outcomes, mut looks) = (Outcomes::of(site.log.clone()), Looks::within(limits::FOLLOWS_WITHIN));
     loop {
         outcomes.told("following the policy", follow(site, &mut looks));
         if ended.recv_timeout(limits::TICK) != Err(RecvTimeoutError::Timeout) {

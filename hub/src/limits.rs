@@ -73,7 +73,7 @@ pub const ASIDE: u32 = 100;
 
 /// For so long is looked for what became of a commit of which no word came: a server that was killed is back by
 /// then. And how soon it is tried again.
-pub const DATABASE_SETTLES: Duration = Duration::from_secs(3);
+pub const DATABASE_SETTLES: Duration = Duration::from_secs(5);
 /// See [`DATABASE_SETTLES`].
 pub const DATABASE_AGAIN: Duration = Duration::from_millis(50);
 
@@ -96,6 +96,10 @@ pub const SEEN_AT_ONCE: usize = 1000;
 
 /// A hub says so often that it serves, and one that has not for three times as long is taken to have stopped.
 pub const SERVING_EVERY: TimeDelta = TimeDelta::seconds(10);
+
+/// Policy, people and hosts that change all the time are followed this often all the same: automation gets at a host that
+/// joined in that time, and one look at all that is held is some seconds of a large fleet.
+pub const FOLLOWS_WITHIN: Duration = Duration::from_secs(10);
 
 /// How often time-driven work is done.
 pub const TICK: Duration = Duration::from_secs(1);

@@ -3,6 +3,7 @@
 //! What following takes back never returns, and somebody may be writing the accounts or the policy just now.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 use workflow::World;
 
 /// The last look, and the world that was followed last.
@@ -10,18 +11,32 @@ use workflow::World;
 pub struct Looks {
     last: Option<World>,
     followed: Option<World>,
+    /// Since when there is something to follow.
+    since: Option<Instant>,
+    /// So long is waited for two looks that agree, where not for ever.
+    patience: Option<Duration>,
 }
 
 impl Looks {
+    /// Looks that need not agree once there is something to follow for so long: hosts can join one after the other for hours.
+    pub fn within(patience: Duration) -> Self {
+        Self { patience: Some(patience), ..Self::default() }
+    }
+
     /// Takes a look, and says whether grants and requests are to be brought in line with it.
     pub fn are_to_be_followed(&mut self, world: &World) -> bool {
         let before = self.last.replace(world.clone());
-        !is(self.followed.as_ref(), world) && is(before.as_ref(), world)
+        if is(self.followed.as_ref(), world) {
+            self.since = None;
+            return false;
+        }
+        let since = *self.since.get_or_insert_with(Instant::now);
+        is(before.as_ref(), world) || self.patience.is_some_and(|patience| since.elapsed() >= patience)
     }
 
     /// Grants and requests are in line with this world.
     pub fn followed(&mut self, world: World) {
-        self.followed = Some(world);
+        (self.followed, self.since) = (Some(world), None);
     }
 }
 
@@ -66,5 +81,19 @@ mod tests {
         }
         assert!(!looks.are_to_be_followed(&half));
         assert!(looks.are_to_be_followed(&half), "what stays is");
+    }
+    #[test]
+    fn what_never_stays_the_same_is_followed_now_and_then_where_that_was_asked_for() {
+        let mut looks = Looks::within(Duration::from_millis(20));
+        let mut followed = 0;
+        for _ in 0..5 {
+            let next = world();
+            if looks.are_to_be_followed(&next) {
+                looks.followed(next);
+                followed += 1;
+            }
+            std::thread::sleep(Duration::from_millis(15));
+        }
+        assert!((1..4).contains(&followed), "{followed}");
     }
 }

@@ -98,7 +98,7 @@ impl Site {
 }
 
 /// Why a review does not count, and what to do.
-const STALE: &str = "you signed in more than an hour ago, and whoever decides has signed in within the hour";
+const STALE: &str = "deciding needs a sign-in from the last hour, and yours is older";
 /// See [`STALE`].
 const BY_LINK: &str = "make a new link with `jit web`, sign in by it";
 /// See [`STALE`].

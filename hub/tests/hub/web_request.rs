@@ -89,8 +89,8 @@ fn a_request_shows_each_step_with_who_agreed_and_who_could() {
     let page = bob.get(&at);
     for words in [
         "1 of 2 agreed, each for one step",
-        "1 of group leads; could: bob, dave; agreed: carol<",
-        "could: dave, grace; agreed: carol<",
+        "1 of group leads; can approve: bob, dave; agreed: carol<",
+        "can approve: dave, grace; agreed: carol<",
         "carol approved for at most 30m, ",
         "<dt>Narrowed to</dt><dd>for at most 30m</dd>",
     ] {
@@ -112,7 +112,7 @@ fn a_break_glass_shows_by_when_it_is_looked_at_and_what_came_of_that() {
     let (at, late) = ["db-1", "db-7"].map(|host| format!("/web/requests/{}", breaks(host))).into();
     let bob = Browser::of(&hub, "bob");
     let page = bob.get(&at);
-    for words in ["by alice, who broke glass", "Somebody must look at it by ", "; could: bob, carol<"] {
+    for words in ["by alice, who broke glass", "Somebody must look at it by ", "; can approve: bob, carol<"] {
         assert!(page.has(words), "{words}: {}", page.0);
     }
     assert!(page.has("It was in order</button>") && page.has("It was not: revoke</button>"), "{}", page.0);

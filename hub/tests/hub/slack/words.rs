@@ -34,13 +34,13 @@ fn an_account_is_linked_by_a_code_that_it_says_and_its_person_confirms() {
     let bob = Browser::of(&hub, "bob");
     let says = |user: &str, said: &str| words(&double.hears(&hub, user, said));
     assert!(says("U0BOB", "list").contains("do not know whose account"));
-    assert!(says("U0BOB", "link 00000-00000").contains("none that is good"));
+    assert!(says("U0BOB", "link 00000-00000").contains("is not valid"));
     let made = bob.fill(&bob.get("/web/teams"), "/web/teams/code", &[]);
     let code = made.0.split("<code>link ").nth(1).unwrap_or_else(|| panic!("{}", made.0));
     let code = code.split('<').next().unwrap();
     assert!(says("U0BOB", &format!("link {}", code.to_lowercase())).contains("Now confirm"));
     assert!(says("U0BOB", "list").contains("do not know"), "not before it is confirmed");
-    assert!(says("U0MALLORY", &format!("link {code}")).contains("none that is good"), "somebody said it");
+    assert!(says("U0MALLORY", &format!("link {code}")).contains("is not valid"), "somebody said it");
     let page = bob.get("/web/teams");
     assert!(page.has("An account said your code: <strong>u0bob</strong>"), "{}", page.0);
     assert!(page.has("Slack, workspace T0JIT") && page.has("U0BOB"), "{}", page.0);

@@ -23,7 +23,7 @@ fn an_account_is_linked_by_a_code_that_it_says_and_its_person_confirms() {
     let (account, bob) = (Account::named("bob"), Browser::of(&hub, "bob"));
     double.asks("place", &json!({"id": account.personal(), "type": "personal"}));
     assert!(double.hears(&account.personal(), &account, "list").contains("do not know whose account"));
-    assert!(double.hears(&account.personal(), &account, "link 00000-00000").contains("none that is good"));
+    assert!(double.hears(&account.personal(), &account, "link 00000-00000").contains("is not valid"));
     let code = code(&bob);
     assert!(
         double
@@ -37,9 +37,7 @@ fn an_account_is_linked_by_a_code_that_it_says_and_its_person_confirms() {
     // Nobody else can say the same code any more.
     let mallory = Account::named("mallory");
     double.asks("place", &json!({"id": mallory.personal(), "type": "personal"}));
-    assert!(
-        double.hears(&mallory.personal(), &mallory, &format!("link {code}")).contains("none that is good")
-    );
+    assert!(double.hears(&mallory.personal(), &mallory, &format!("link {code}")).contains("is not valid"));
     let page = bob.get("/web/teams");
     assert!(
         page.has("An account said your code: <strong>bob</strong>") && page.has(&account.id),
