@@ -227,7 +227,9 @@ fn nothing_is_written_that_could_lock_somebody_out_or_gate_nothing() {
     refused(&format!("jit pam enable cron {as_rescue}"), "jobs would need a grant");
     refused(&format!("jit pam enable nowhere --force {as_rescue}"), "there is no /etc/pam.d/nowhere");
     host.root(&format!("jit pam enable common-account {as_rescue}")).ends_with(2).says("many services share");
-    host.root("jit pam enable sshd --spare-user rescue").ends_with(2).says("--yes where there is no terminal to ask on");
+    host.root("jit pam enable sshd --spare-user rescue")
+        .ends_with(2)
+        .says("--yes where there is no terminal to ask on");
     host.root("echo 'UsePAM no' > /etc/ssh/sshd_config.d/0.conf").ends_with(0);
     refused(&format!("{enable} --spare-user rescue"), "sshd does not ask PAM");
     host.root("rm /etc/ssh/sshd_config.d/0.conf").ends_with(0);
