@@ -73,7 +73,7 @@ pub const ASIDE: u32 = 100;
 
 /// For so long is looked for what became of a commit of which no word came: a server that was killed is back by
 /// then. And how soon it is tried again.
-pub const DATABASE_SETTLES: Duration = Duration::from_secs(5);
+pub const DATABASE_SETTLES: Duration = Duration::from_secs(3);
 /// See [`DATABASE_SETTLES`].
 pub const DATABASE_AGAIN: Duration = Duration::from_millis(50);
 
