@@ -59,34 +59,28 @@ pub fn question(pamh: &mut PamHandle, phase: Phase) -> Result<Question, String> 
         wish: frame::Wish::default(),
     };
     if is_sudo(&question) && !is_roots_own(&question) {
-        question.target = cut(sudos_target(&question, is_session), frame::limits::NAME)?;
+        ask_about_whom_sudo_becomes(&mut question, is_session);
     }
     Ok(question)
 }
 
-/// Whom sudo becomes. Before its session it names who calls it, or whose password it takes; the daemon takes who calls
-/// it for nobody that is known yet.
-fn sudos_target(question: &Question, is_session: bool) -> Vec<u8> {
-    let called = sudo();
-    let becomes = if is_session { called.in_session() } else { called.before_session() };
-    match becomes {
-        Some(Becomes::Root) => b"root".to_vec(),
-        Some(Becomes::User(user)) => named(user),
-        None if is_session => question.target.clone(),
-        None => question.subject.clone(),
+/// Before its session sudo names who calls it, or whose password it takes; the daemon takes who calls it for nobody that is
+/// known yet.
+fn ask_about_whom_sudo_becomes(question: &mut Question, is_session: bool) {
+    let line = command_line();
+    let called = Called::read(&line, limits::COMMAND_LINE);
+    match if is_session { called.in_session() } else { called.before_session() } {
+        Some(Becomes::Root) => question.target = b"root".to_vec(),
+        Some(Becomes::User(user)) => question.target = named(user),
+        None if is_session => {}
+        None => question.target.clone_from(&question.subject),
     }
 }
 
-/// An account by its name, or by its id behind `#`; root where no local account has that, or it is no name.
+/// An account by its name; root by an id (`#33`), whoever has that, or what is no name.
 fn named(user: &[u8]) -> Vec<u8> {
-    let id = match user {
-        [b'#', id @ ..] => id,
-        name if (1..=frame::limits::NAME).contains(&name.len()) => return name.to_vec(),
-        _ => return b"root".to_vec(),
-    };
-    let id = std::str::from_utf8(id).ok().and_then(|id| id.parse().ok());
-    let name = id.and_then(|id| people::name(id).ok().flatten());
-    name.unwrap_or_else(|| b"root".to_vec())
+    let is_name = (1..=frame::limits::NAME).contains(&user.len()) && !user.starts_with(b"#");
+    if is_name { user.to_vec() } else { b"root".to_vec() }
 }
 
 /// Whether it can be an address; the daemon says whether it is one.
@@ -199,14 +193,14 @@ fn start_ticks() -> Option<u64> {
     proc_self("stat")?.rsplit_once(')')?.1.split_ascii_whitespace().nth(19)?.parse().ok()
 }
 
-/// How this sudo was called.
-pub fn sudo() -> Called {
+/// How this process was called, as far as that is read.
+pub fn command_line() -> Vec<u8> {
     let mut line = Vec::new();
     if let Ok(file) = std::fs::File::open("/proc/self/cmdline") {
         // What is missing is missed by whoever reads it.
         let _ = file.take(limits::COMMAND_LINE as u64).read_to_end(&mut line);
     }
-    Called::read(&line, limits::COMMAND_LINE)
+    line
 }
 
 /// How long this process has been there, also while the machine slept.
@@ -227,11 +221,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_id_is_the_local_account_that_has_it_else_root() {
+    fn what_is_no_name_of_an_account_is_root() {
         assert_eq!(named(b"postgres"), b"postgres");
-        assert_eq!(named(b"#0"), b"root");
-        assert_eq!(named(b"#1"), b"daemon");
-        for nobody in [&b""[..], &[b'a'; 1000], b"#", b"#-1", b"#4000000000", b"#99999999999999", b"#x"] {
+        for nobody in [&b""[..], &[b'a'; 1000], b"#", b"#0", b"#1", b"#-1", b"#x"] {
             assert_eq!(named(nobody), b"root", "{nobody:?}");
         }
     }

@@ -5,6 +5,7 @@
 //! says of no answer: there was one, and it was no.
 
 use crate::ask::{self, NoAnswer};
+use crate::sudo::Called;
 use crate::terminal::{Away, Terminal};
 use crate::{Arguments, Outcome, call, limits, sys, told};
 use frame::{Answer, Offer, Phase, Question, Verdict, Wish};
@@ -47,7 +48,7 @@ impl<'a> Prompt<'a> {
         match question.phase {
             Phase::Auth if question.service == b"sshd" => Some(Self::Application(pamh)),
             Phase::Account if std::str::from_utf8(&question.service).is_ok_and(call::switches) => {
-                if question.tty.is_empty() || call::is_sudo(question) && call::sudo().asks_nobody {
+                if question.tty.is_empty() || call::is_sudo(question) && asks_nobody() {
                     return None;
                 }
                 Terminal::open().map(Self::Terminal)
@@ -272,6 +273,11 @@ fn refused(why: &str) -> Outcome {
 
 fn line(answer: &Answer) -> String {
     name(&answer.line)
+}
+
+/// Whether whoever calls this sudo does not sit and read.
+fn asks_nobody() -> bool {
+    Called::read(&call::command_line(), limits::COMMAND_LINE).asks_nobody
 }
 
 /// What the daemon says, as it can be shown.

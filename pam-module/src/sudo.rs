@@ -4,10 +4,6 @@
 //! Read as sudo's own getopt_long(3) and as sudo-rs reads it. Where the two differ, or it is not all there, it counts
 //! as what asks for most.
 
-use std::ffi::OsStr;
-use std::os::unix::ffi::OsStrExt as _;
-use std::path::Path;
-
 /// Options that take the next argument as their value, as sudo(8) and sudo-rs have them.
 const SHORT: &[u8] = b"aCcDghpRrTtUu";
 
@@ -30,7 +26,7 @@ const LONG: [&[u8]; 13] = [
 
 /// What a command line says.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Called {
+pub struct Called<'a> {
     /// Nobody is to be asked (`-n`), or a program or standard input answers (`-A`, `-S`): whoever calls sudo like that
     /// does not sit and read.
     pub asks_nobody: bool,
@@ -41,7 +37,7 @@ pub struct Called {
     /// or with options that cannot be told for sure.
     is_root: bool,
     /// Whom it becomes (`-u`).
-    user: Option<Vec<u8>>,
+    user: Option<&'a [u8]>,
 }
 
 /// Whom sudo becomes, as its command line has it.
@@ -49,13 +45,13 @@ pub struct Called {
 pub enum Becomes<'a> {
     /// Root, or what is worth as much.
     Root,
-    /// The account of this name, or of this id where it begins with `#`.
+    /// The account of this name, or somebody by an id behind `#`.
     User(&'a [u8]),
 }
 
-impl Called {
+impl<'a> Called<'a> {
     /// Reads a command line as `/proc/PID/cmdline` has it (proc(5)), of which at most `most` bytes were read.
-    pub fn read(command_line: &[u8], most: usize) -> Self {
+    pub fn read(command_line: &'a [u8], most: usize) -> Self {
         let mut called = Self::default();
         // What was cut ends within an argument, or right behind one.
         let (whole, is_cut) = match command_line.iter().rposition(|byte| *byte == 0) {
@@ -65,7 +61,7 @@ impl Called {
             ),
             None => (&[][..], true),
         };
-        let mut arguments = whole.split(|byte| *byte == 0);
+        let mut arguments = Arguments(Some(whole));
         called.edits =
             arguments.next().is_some_and(|program| program.ends_with(b"edit") || is_sudoedit(program));
         match called.options(arguments) {
@@ -77,14 +73,14 @@ impl Called {
     }
 
     /// Whom to ask about in the session phase, where that is somebody else than sudo says.
-    pub fn in_session(&self) -> Option<Becomes<'_>> {
+    pub fn in_session(&self) -> Option<Becomes<'a>> {
         self.is_root.then_some(Becomes::Root)
     }
 
     /// Whom to ask about before the session phase, where sudo says nothing of that; nobody where the session phase is
     /// early enough.
-    pub fn before_session(&self) -> Option<Becomes<'_>> {
-        match &self.user {
+    pub fn before_session(&self) -> Option<Becomes<'a>> {
+        match self.user {
             _ if self.is_root => Some(Becomes::Root),
             _ if !self.edits => None,
             Some(user) => Some(Becomes::User(user)),
@@ -93,8 +89,7 @@ impl Called {
     }
 
     /// Takes in the options, and gives back the command behind them, or the first file to edit.
-    fn options<'a>(&mut self, arguments: impl Iterator<Item = &'a [u8]>) -> Option<&'a [u8]> {
-        let mut arguments = arguments.peekable();
+    fn options(&mut self, mut arguments: Arguments<'a>) -> Option<&'a [u8]> {
         // Where the value of an option is `--`, sudo takes it for the end of them too, but only before `NAME=VALUE`.
         let mut is_behind_dashes = false;
         while let Some(argument) = arguments.next() {
@@ -115,7 +110,7 @@ impl Called {
             match option {
                 Takes::Nothing => {}
                 // `-h` by itself asks for help, whatever comes then.
-                Takes::Next(b'h') if arguments.peek().is_some_and(|next| next.starts_with(b"-")) => {}
+                Takes::Next(b'h') if arguments.0.is_some_and(|rest| rest.starts_with(b"-")) => {}
                 Takes::Next(option) => {
                     let value = arguments.next();
                     is_behind_dashes = value == Some(b"--");
@@ -127,7 +122,7 @@ impl Called {
     }
 
     /// Long options can be cut short (getopt_long(3)): what more than one begins with counts as each of them.
-    fn long(&mut self, option: &[u8]) -> Takes {
+    fn long(&mut self, option: &'a [u8]) -> Takes {
         let (name, value) = match option.iter().position(|byte| *byte == b'=') {
             Some(at) => (option.get(..at).unwrap_or_default(), option.get(at + 1..)),
             None => (option, None),
@@ -150,7 +145,7 @@ impl Called {
     }
 
     /// Several in one argument; the first that takes a value takes the rest of it.
-    fn short(&mut self, options: &[u8]) -> Takes {
+    fn short(&mut self, options: &'a [u8]) -> Takes {
         for (at, option) in options.iter().enumerate() {
             match option {
                 b'n' | b'A' | b'S' => self.asks_nobody = true,
@@ -175,13 +170,32 @@ impl Called {
     }
 
     /// The value of an option; none where it is missing, or cut off.
-    fn value(&mut self, option: u8, value: Option<&[u8]>) {
+    fn value(&mut self, option: u8, value: Option<&'a [u8]>) {
         match option {
             b'g' => self.is_root = true,
-            b'u' if self.user.as_deref().is_some_and(|user| Some(user) != value) => self.is_unclear(),
-            b'u' => self.user = value.map(<[u8]>::to_vec),
+            b'u' if self.user.is_some_and(|user| Some(user) != value) => self.is_unclear(),
+            b'u' => self.user = value,
             _ => {}
         }
+    }
+}
+
+/// The arguments of a command line that are left, with a NUL between two.
+struct Arguments<'a>(Option<&'a [u8]>);
+
+impl<'a> Iterator for Arguments<'a> {
+    type Item = &'a [u8];
+
+    // Once in the module, which every login maps, and not at each place that asks for the next one.
+    #[inline(never)]
+    fn next(&mut self) -> Option<&'a [u8]> {
+        let rest = self.0?;
+        let (next, rest) = match rest.iter().position(|byte| *byte == 0) {
+            Some(end) => (rest.get(..end)?, rest.get(end + 1..)),
+            None => (rest, None),
+        };
+        self.0 = rest;
+        Some(next)
     }
 }
 
@@ -194,9 +208,11 @@ enum Takes {
 }
 
 /// Whether this is `sudoedit` or another of its names, in whatever folder: sudo looks at the end of a path alone.
-fn is_sudoedit(program: &[u8]) -> bool {
-    let name = Path::new(OsStr::from_bytes(program)).file_name();
-    name.is_some_and(|name| name.as_bytes().starts_with(b"sudoedit"))
+fn is_sudoedit(mut program: &[u8]) -> bool {
+    while let Some(path) = program.strip_suffix(b"/").or_else(|| program.strip_suffix(b"/.")) {
+        program = path;
+    }
+    program.rsplit(|byte| *byte == b'/').next().is_some_and(|name| name.starts_with(b"sudoedit"))
 }
 
 /// Whether this is `NAME=VALUE`, which stands among the options, or the command, behind which there are none. Nothing
@@ -221,10 +237,10 @@ mod tests {
     const MOST: usize = 4096;
 
     /// As somebody writes it in a shell, without quotes.
-    fn called(words: &str) -> Called {
+    fn called(words: &str) -> Called<'static> {
         let line: Vec<u8> =
             words.split(' ').flat_map(|word| word.bytes().chain([0]).collect::<Vec<_>>()).collect();
-        Called::read(&line, MOST)
+        Called::read(line.leak(), MOST)
     }
 
     #[test]
@@ -331,7 +347,9 @@ mod tests {
 
     #[test]
     fn what_is_cut_or_not_clear_among_its_options_counts_as_root() {
-        let cut = |line: &[u8]| Called::read(line, MOST);
+        fn cut(line: &[u8]) -> Called<'_> {
+            Called::read(line, MOST)
+        }
         for line in
             [&b""[..], b"sudo", b"sudo\0-u\0postgr", b"sudo\0-u\0postgres\0-", b"sudo\0A", b"sudo\0A=b\0tr"]
         {

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 /// Fuzz targets, and for how many seconds those of a line run at the same time: a core has the frame to itself, and one the
 /// configuration.
-const FUZZ: &[(&[&str], u32)] = &[(&["frame", "config"], 60), (&["policy", "schedule", "sync"], 30)];
+const FUZZ: &[(&[&str], u32)] = &[(&["frame", "config"], 60), (&["policy", "schedule", "sync"], 60)];
 
 /// Cases that each property is tried with in the long run; in the short one it is some thousand.
 const SEEDS: &str = "200000";

@@ -433,7 +433,7 @@ fn what_sudo_is_asked_to_do_says_whom_the_question_is_about() {
             ("sudo", "daemon", "bin"),
             ("sudo -u bin", "daemon", "bin"),
             ("sudo -e -u bin", "bin", "bin"),
-            ("sudo -e -u '#2'", "bin", "bin"),
+            ("sudo -e -u '#2'", "root", "bin"),
             ("sudoedit -u mail", "mail", "bin"),
             ("sudoedit", "root", "bin"),
             ("sudo -u bin -g disk", "root", "root"),
@@ -613,7 +613,7 @@ fn it_is_small_needs_little_and_exports_only_what_pam_calls() {
 }
 
 /// Bytes of the module, which every login maps and every sudo: a dependency that doubles them is noticed here.
-const MODULE_BYTES: u64 = 420_000;
+const MODULE_BYTES: u64 = 400_000;
 
 #[test]
 fn the_module_needs_and_offers_no_more_than_it_must() {
