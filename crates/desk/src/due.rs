@@ -140,8 +140,8 @@ impl<S: Store> Desk<S> {
     ) -> Result<(), DeskError> {
         let seen = grant.clone();
         self.write_on(ground, move |store| {
-            let Some(grant) = store.open_grant(seen.id)?.filter(|grant| grant.version == seen.version) else {
-                // It is looked at again once more has changed, or was ended.
+            // It can have been ended, or been made longer; who gave it other hosts follows what is now as well.
+            let Some(grant) = store.open_grant(seen.id)?.filter(|grant| grant.hosts == seen.hosts) else {
                 return Ok(());
             };
             let moved = moved(&grant, hosts.clone());

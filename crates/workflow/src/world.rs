@@ -192,11 +192,15 @@ impl World {
         let ask = &request.ask;
         let rule = self.policy.rules.iter().find(|rule| grant.rule == rule.id)?;
         let follows = ask.follows && rule.place.follow_labels && request.scope().hosts == ask.hosts;
-        if !follows || !matches!(rule.effect, Effect::Allow(_)) {
+        let Effect::Allow(terms) = &rule.effect else { return None };
+        if !follows {
             return None;
         }
         let human = self.people.get(&grant.person)?;
-        let most = rule.place.max_hosts.unwrap_or(access::limits::HOSTS);
+        // Where more hosts take more people, those who agreed did so to no more than that.
+        let steps = terms.approve.iter().filter_map(|step| step.when.more_hosts_than);
+        let most = steps.filter(|most| *most >= ask.hosts.len()).chain(rule.place.max_hosts).min();
+        let most = most.unwrap_or(access::limits::HOSTS).min(access::limits::HOSTS);
         let may_come = |host: &HostName| {
             let alone: Set<HostName> = [host.clone()].into();
             self.is_at(&rule.place, host)

@@ -346,7 +346,8 @@ pub fn put_signed(
     let before: Vec<String> =
         connection.rows("SELECT host FROM signed_host WHERE id = ?1", &[&grant.id.bits()])?;
     // A host that has left the hub and comes back is not to be told of what it has no part in.
-    for left in before.iter().filter(|host| !grant.hosts.iter().any(|other| other.as_str() == *host)) {
+    let now: BTreeSet<&str> = grant.hosts.iter().map(HostName::as_str).collect();
+    for left in before.iter().filter(|host| !now.contains(host.as_str())) {
         connection
             .execute("DELETE FROM signed_host WHERE id = ?1 AND host = ?2", &[&grant.id.bits(), left])?;
     }

@@ -108,7 +108,7 @@ impl News {
     pub fn is_for_places(&self) -> bool {
         match self.what {
             Change::Requested => self.pending,
-            Change::Rechecked | Change::Reviewed => false,
+            Change::Rechecked | Change::Reviewed | Change::HostsChanged => false,
             _ => true,
         }
     }

@@ -100,6 +100,7 @@ fn told(change: Change, truth: &Truth, reader: Option<&Person>) -> Said {
         Change::Reviewed => format!("{who}, {what}: one more has agreed"),
         Change::Approved => format!("{who} may use {what}"),
         Change::Extended => format!("{who} may use {what} for longer"),
+        Change::HostsChanged => format!("{who} may use {what}: hosts came to it or left it"),
         Change::BreakGlass => format!("BREAK GLASS: {who} let themselves in, {what}"),
         Change::Overdue => format!("BREAK GLASS: nobody has looked in time at {who}, {what}"),
         Change::LookedAt => format!("{who}, {what}: the break glass was looked at"),

@@ -109,3 +109,20 @@ fn a_grant_by_label_covers_hosts_that_get_the_label_later_where_its_rule_says_so
     room.desk.reconcile().unwrap();
     assert!(room.paper.heard.changes().is_empty());
 }
+
+#[test]
+fn a_grant_by_label_never_covers_more_hosts_than_who_agreed_could_agree_to() {
+    let two =
+        "{ from = [\"group:g\"], need = 1 }, { from = [\"group:leads\"], when = { more_hosts_than = 2 } }";
+    let room = room_by(FOLLOWS);
+    let people = ["alice", "bob", "carol", "dave"].map(|name| format!("[{name}]\n")).concat();
+    let policy = FOLLOWS.replace("{ from = [\"group:g\"], need = 1 }", two);
+    let new = api::NewPolicy { policy, people: Some(people) };
+    room.desk.apply(&caller("root"), new, &key()).unwrap();
+    room.place.hosts(&[("web-1", "prod")]);
+    let asked = room.tries("alice", &by_label()).unwrap().request;
+    let grant = room.approves("bob", &asked).unwrap().grant.unwrap().grant;
+    room.place.hosts(&[("web-1", "prod"), ("web-2", "prod"), ("web-3", "prod")]);
+    room.desk.reconcile().unwrap();
+    assert_eq!(names(&room.grant(grant.id).grant), ["web-1", "web-2"], "a third takes a lead");
+}
