@@ -1,7 +1,7 @@
 //! A booted host: the image under an overlay, systemd as its first process, a network of its own.
 
 use crate::cgroup::Groups;
-use crate::image::image;
+use crate::image::{PACKAGE, image, mount, with_jitd};
 use crate::limits;
 use crate::machine::{cache, package, run};
 use crate::person::Person;
@@ -42,7 +42,12 @@ pub struct Host {
 impl Host {
     /// Boots a host of the machine's own release: sshd, sudo and rsyslog run, nothing of ours is there.
     pub fn boot(name: &str) -> Result<Self> {
-        let folder = image_under(name)?;
+        Self::boot_over(name, None)
+    }
+
+    /// The same with what this layer adds to the image.
+    fn boot_over(name: &str, layer: Option<&Path>) -> Result<Self> {
+        let folder = image_under(name, layer)?;
         test_files(&folder.join("root"), name)?;
         run(Command::new("ssh-keygen")
             .args(["-q", "-t", "ed25519", "-N", "", "-f"])
@@ -68,8 +73,7 @@ impl Host {
 
     /// A host with the built package, and the gate before ssh, sudo and su.
     pub fn gated(name: &str) -> Result<Self> {
-        let host = Self::boot(name)?;
-        host.install(&package("jitd")?)?;
+        let host = Self::boot_over(name, Some(&with_jitd(&package("jitd")?)?))?;
         host.root("groupadd -f jit-approvers");
         host.person(SPARE, &["staff"])?;
         for service in ["sshd", "sudo", "sudo-i", "su", "su-l"] {
@@ -142,8 +146,8 @@ impl Host {
 
     /// Installs a package with dpkg.
     pub fn install(&self, package: &Path) -> Result<()> {
-        std::fs::copy(package, self.path("opt/jitd.deb"))?;
-        let done = self.root("dpkg -i /opt/jitd.deb");
+        std::fs::copy(package, self.path(PACKAGE))?;
+        let done = self.root(&format!("dpkg -i {PACKAGE}"));
         ensure!(done.code == 0, "installing the package: {done:#?}");
         Ok(())
     }
@@ -325,8 +329,8 @@ impl Host {
 /// In the folder of a host that is to outlive what made it.
 const KEPT: &str = "kept";
 
-/// A folder for a host of this name, with the image under an overlay at `root`.
-pub(crate) fn image_under(name: &str) -> Result<PathBuf> {
+/// A folder for a host of this name, with the image and this layer over it under an overlay at `root`.
+pub(crate) fn image_under(name: &str, layer: Option<&Path>) -> Result<PathBuf> {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     static SWEPT: Once = Once::new();
     let image = image()?;
@@ -337,9 +341,8 @@ pub(crate) fn image_under(name: &str) -> Result<PathBuf> {
     for part in ["upper", "work", "root", "scratch"] {
         std::fs::create_dir_all(folder.join(part))?;
     }
-    let layers =
-        format!("lowerdir={},upperdir={1}/upper,workdir={1}/work", image.display(), folder.display());
-    run(Command::new("mount").args(["-t", "overlay", "overlay", "-o", &layers]).arg(folder.join("root")))?;
+    let lower: Vec<&Path> = layer.into_iter().chain([image.as_path()]).collect();
+    mount(&lower, &folder.join("upper"), &folder.join("work"), &folder.join("root"))?;
     Ok(folder)
 }
 
@@ -378,7 +381,8 @@ fn running_from(folder: &Path) -> Vec<Pid> {
     of_it.filter_map(|entry| Pid::from_raw(entry.file_name().to_str()?.parse().ok()?)).collect()
 }
 
-/// A server as people set it up: keys, and passwords through PAM.
+/// A server as people set it up: keys, and passwords through PAM. Which keys are agreed on by which sum has no part in what is
+/// tried here, and the usual one (sntrup761) takes more of a processor than all else that a login does.
 pub(crate) fn test_files(root: &Path, name: &str) -> Result<()> {
     std::fs::write(root.join(THROWAWAY.trim_start_matches('/')), "")?;
     std::fs::write(root.join("etc/hostname"), format!("{name}\n"))?;
@@ -386,7 +390,7 @@ pub(crate) fn test_files(root: &Path, name: &str) -> Result<()> {
     std::fs::write(root.join("etc/machine-id"), "")?;
     std::fs::write(
         root.join("etc/ssh/sshd_config.d/test.conf"),
-        "KbdInteractiveAuthentication yes\nPasswordAuthentication yes\nPermitRootLogin yes\nMaxStartups 200\nMaxSessions 50\nUseDNS no\n",
+        "KbdInteractiveAuthentication yes\nPasswordAuthentication yes\nPermitRootLogin yes\nMaxStartups 200\nMaxSessions 50\nUseDNS no\nKexAlgorithms curve25519-sha256\n",
     )?;
     std::fs::write(
         root.join("etc/sudoers.d/test"),

@@ -1,18 +1,34 @@
 //! The root file system that hosts boot from: the machine's own release, made once and kept.
 
-use crate::machine::{cache, install, root_or_explain, run};
+use crate::machine::{cache, install, repository, root_or_explain, run};
 use crate::progress::Progress;
 use anyhow::{Context as _, Result};
 use sha2::{Digest as _, Sha256};
 use std::fs::File;
-use std::path::PathBuf;
-use std::process::Command;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::{Mutex, PoisonError};
 
 const PACKAGES: &str = "systemd,systemd-sysv,dbus,openssh-server,openssh-client,openssh-sftp-server,sudo,rsyslog,\
                         libpam-systemd,iproute2,passwd,procps,cron,at,strace,tmux";
 
+/// Where a host keeps the package of jitd that it was given.
+pub const PACKAGE: &str = "/opt/jitd.deb";
+
 /// The image, made by debootstrap if it is not there yet.
 pub fn image() -> Result<PathBuf> {
+    // To ask apt for its sources takes a good part of what a boot does.
+    static MADE: Mutex<Option<PathBuf>> = Mutex::new(None);
+    let mut made = MADE.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(image) = &*made {
+        return Ok(image.clone());
+    }
+    let image = make()?;
+    *made = Some(image.clone());
+    Ok(image)
+}
+
+fn make() -> Result<PathBuf> {
     root_or_explain()?;
     install(&[
         ("debootstrap", "debootstrap"),
@@ -22,8 +38,7 @@ pub fn image() -> Result<PathBuf> {
         ("nsenter", "util-linux"),
     ])?;
     let release = release()?;
-    let wanted = Sha256::digest(format!("{release:?} {PACKAGES}"));
-    let key = wanted.iter().take(6).fold(String::new(), |key, byte| format!("{key}{byte:02x}"));
+    let key = short(&Sha256::digest(format!("{release:?} {PACKAGES}")));
     let images = cache()?.join("images");
     std::fs::create_dir_all(&images)?;
     let image = images.join(format!("{}-{key}", release.codename));
@@ -49,6 +64,68 @@ pub fn image() -> Result<PathBuf> {
     // A half-made image has another name until it is whole.
     std::fs::rename(&half, &image)?;
     Ok(image)
+}
+
+/// What this package of jitd adds to the image, as dpkg leaves it where no systemd runs: a layer to boot over the image, whose
+/// units start as the host does. Made once a package; [`crate::Host::install`] is how it comes to a host that runs.
+pub fn with_jitd(package: &Path) -> Result<PathBuf> {
+    let image = image()?;
+    let mut wanted = Sha256::new_with_prefix(image.as_os_str().as_encoded_bytes());
+    wanted.update(std::fs::read(package).with_context(|| format!("reading {}", package.display()))?);
+    let wanted = short(&wanted.finalize());
+    let layer = repository().join("target/tmp/with-jitd");
+    std::fs::create_dir_all(&layer)?;
+    let lock = File::create(layer.join("lock"))?;
+    lock.lock().context("waiting for another run that puts the package on the image")?;
+    let (upper, made_of) = (layer.join(format!("upper-{wanted}")), layer.join("made"));
+    if std::fs::read_to_string(&made_of).is_ok_and(|of| of == wanted) {
+        return Ok(upper);
+    }
+    for entry in std::fs::read_dir(&layer)?.flatten().filter(|entry| entry.path().is_dir()) {
+        std::fs::remove_dir_all(entry.path())?;
+    }
+    let (work, root) = (layer.join("work"), layer.join("root"));
+    [&upper, &work, &root].into_iter().try_for_each(std::fs::create_dir_all)?;
+    mount(&[&image], &upper, &work, &root)?;
+    let installed = std::fs::copy(package, root.join(PACKAGE.trim_start_matches('/')))
+        .context("bringing the package there")
+        .and_then(|_| {
+            run(Command::new("unshare")
+                .args([
+                    "--mount",
+                    "--uts",
+                    "--ipc",
+                    "--net",
+                    "--pid",
+                    "--fork",
+                    "--kill-child",
+                    "--mount-proc",
+                ])
+                .arg(format!("--root={}", root.display()))
+                .args(["dpkg", "-i", PACKAGE])
+                .env_clear()
+                .env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
+                .env("LC_ALL", "C.UTF-8")
+                .stdin(Stdio::null()))
+        });
+    run(Command::new("umount").arg(&root))?;
+    installed.context("installing the package on the image")?;
+    // Half a layer has no such word.
+    std::fs::write(&made_of, wanted)?;
+    Ok(upper)
+}
+
+/// A name for what has this digest.
+fn short(digest: &[u8]) -> String {
+    digest.iter().take(6).fold(String::new(), |name, byte| format!("{name}{byte:02x}"))
+}
+
+/// Mounts an overlay: what is written goes to `upper`, over these folders, the first on top.
+pub fn mount(lower: &[&Path], upper: &Path, work: &Path, at: &Path) -> Result<()> {
+    let lower: Vec<String> = lower.iter().map(|folder| folder.display().to_string()).collect();
+    let layers =
+        format!("lowerdir={},upperdir={},workdir={}", lower.join(":"), upper.display(), work.display());
+    run(Command::new("mount").args(["-t", "overlay", "overlay", "-o", &layers]).arg(at))
 }
 
 #[derive(Debug)]

@@ -33,7 +33,7 @@ impl Host {
     /// A sandbox with the gate before ssh, sudo and su; `arguments` stand on its PAM lines beside the spare
     /// key, `config` in its `jitd.toml`.
     pub fn sandbox(name: &str, arguments: &str, config: &str) -> Result<Self> {
-        let folder = image_under(name)?;
+        let folder = image_under(name, None)?;
         let root = folder.join("root");
         test_files(&root, name)?;
         std::fs::write(root.join("etc/rsyslog.conf"), RSYSLOG)?;
