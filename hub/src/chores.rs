@@ -55,7 +55,7 @@ pub fn policy(site: &Site, ended: &Receiver<()>) {
 }
 
 fn follow(site: &Site, looks: &mut Looks) -> Result<(), DeskError> {
-    if !site.policies.is_readable() || site.clock.strays().is_some() {
+    if !site.policies.in_force().is_readable() || site.clock.strays().is_some() {
         return Ok(());
     }
     let ground = site.policies.ground();

@@ -142,8 +142,8 @@ impl Following {
         }
         if policy && let Some(version) = desk::policy_in_force(sql)? {
             // One that this release cannot read is told where it was applied, and at the next start here.
-            if all || site.policies.version() < Some(version.version) {
-                site.policies.adopt(&version).map_err(DeskError::Store)?;
+            if all || site.policies.in_force().now().version < Some(version.version) {
+                site.policies.in_force().adopt(&version).map_err(DeskError::Store)?;
             }
         }
         if hosts {

@@ -7,7 +7,7 @@ use crate::policy::Policies;
 use crate::{clock, limits, rows};
 use access::{Now, Person, Time};
 use api::GrantView;
-use desk::{DeskError, PolicyVersion, Worlds};
+use desk::{DeskError, InForce, Worlds};
 use std::sync::Arc;
 use workflow::{People, Policy, World};
 
@@ -20,20 +20,16 @@ pub struct Fleet {
 }
 
 impl Worlds for Fleet {
+    fn in_force(&self) -> &InForce {
+        self.policies.in_force()
+    }
+
     fn world(&self) -> World {
         self.policies.world()
     }
 
-    fn version(&self) -> Option<u32> {
-        self.policies.version()
-    }
-
-    fn world_of(&self, policy: Policy, people: Option<&str>) -> Result<World, String> {
-        self.policies.world_of(policy, people)
-    }
-
-    fn adopt(&self, version: &PolicyVersion) -> Result<(), String> {
-        self.policies.adopt(version)
+    fn world_of(&self, policy: Policy, listed: Option<People>) -> World {
+        self.policies.world_of(policy, listed)
     }
 
     fn as_told(&self, views: Vec<GrantView>, now: Now) -> Result<Vec<GrantView>, DeskError> {

@@ -169,7 +169,7 @@ impl Site {
         let world = self.policies.world();
         let approvers = world.approvers(now);
         let mut warnings = Vec::new();
-        if !self.policies.is_readable() {
+        if !self.policies.in_force().is_readable() {
             warnings.push(
                 "the policy in force cannot be read by this release, so nobody can ask for anything: apply one with `jit policy apply`"
                     .to_owned(),
@@ -184,7 +184,7 @@ impl Site {
             let worth = findings.iter().filter(|finding| finding.weight > workflow::Weight::Note);
             warnings.extend(worth.map(ToString::to_string));
         }
-        if self.policies.is_readable() && caller.roles.sees_all() {
+        if self.policies.in_force().is_readable() && caller.roles.sees_all() {
             warnings.extend(gone::left(&self.ledger, &world.people, &caller.person, now.trusted)?);
         }
         let journal_ok = self.ledger.works().is_ok();

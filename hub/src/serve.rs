@@ -31,7 +31,7 @@ use access::{HostName, Time};
 use api::{Mark, MarkRecord, Record};
 use arc_swap::ArcSwap;
 use chrono::TimeDelta;
-use desk::{Committed, Desk, SqlStore};
+use desk::{Committed, Desk, InForce, SqlStore, Worlds as _};
 use loglines::{Level, Log};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::Receiver;
@@ -94,7 +94,7 @@ fn start(config: &Config, log: &Log) -> Result<(), HubError> {
     let store = SqlStore::new(writer, read, limits::WRITE_WAIT);
     let worlds = Arc::new(Fleet { policies: Arc::clone(&policies), ledger: Arc::clone(&ledger) });
     let desk = Arc::new(Desk::new(store, worlds, Arc::<Clock>::clone(&clock), None));
-    if policies.is_readable() {
+    if policies.in_force().is_readable() {
         desk.begin()?;
     }
     ledger.mark(Mark::Started, format!("version={}", env!("CARGO_PKG_VERSION")), clock.time())?;
@@ -276,19 +276,12 @@ fn floor(read: &dyn Sql, log: &Log) -> Result<Time, HubError> {
 
 /// The policy that was applied last, over the hosts there are.
 fn policies(read: &dyn Sql, log: &Log) -> Result<Policies, HubError> {
-    let applied = desk::policy_in_force(read)?;
-    let made = match &applied {
-        Some(version) => Policies::new(rows::hosts(read)?, version),
-        None => Err("it was lost by a repair".to_owned()),
-    };
-    match made {
-        Ok(policies) => Ok(policies),
-        Err(why) => {
-            let until = "so nobody can ask for anything until an administrator runs `jit policy apply`";
-            log.put(Level::Err, format!("the policy in force cannot be read, {until}: {why}"));
-            Ok(Policies::unreadable(rows::hosts(read)?, applied.map(|version| version.version)))
-        }
+    let (in_force, unreadable) = InForce::found(desk::policy_in_force(read)?.as_ref());
+    if let Some(why) = unreadable {
+        let until = "so nobody can ask for anything until an administrator runs `jit policy apply`";
+        log.put(Level::Err, format!("the policy in force cannot be read, {until}: {why}"));
     }
+    Ok(Policies::new(rows::hosts(read)?, in_force))
 }
 
 /// What the hub is called: the first of its names that could be a host's.

@@ -348,8 +348,8 @@ impl Site {
                 }),
                 Some(_) => {}
             }
-        } else if !self.policies.is_readable() {
-            let why = if self.policies.version().is_some() {
+        } else if !self.policies.in_force().is_readable() {
+            let why = if self.policies.in_force().now().version.is_some() {
                 "the policy in force cannot be read by this release"
             } else {
                 "no policy is in force, for a repair lost it"

@@ -16,7 +16,7 @@ use crate::{control, limits, repair};
 use access::HostName;
 use api::{Mark, MarkRecord, Record};
 use arc_swap::ArcSwap;
-use desk::{Desk, Looks, PolicyVersion, SqlStore, Worlds as _};
+use desk::{Desk, InForce, Looks, SqlStore, Worlds as _};
 use journal::LogId;
 use loglines::{Level, Log, Outcomes};
 use std::os::unix::fs::PermissionsExt as _;
@@ -158,7 +158,7 @@ fn start(
     let chores = desk(reader()?, limits::DESK_WAIT, Arc::<Policies>::clone(&policies));
     let fresh = Arc::new(Fresh(Arc::clone(&policies)));
     let desk = desk(store::read_lists(&options.path)?, limits::DESK_WAIT, fresh);
-    if policies.is_readable() && source.hub().is_none() {
+    if policies.in_force().is_readable() && source.hub().is_none() {
         desk.begin().map_err(|why| DaemonError::Refused(why.to_string()))?;
     }
     let log = log.clone();
@@ -239,20 +239,13 @@ fn policies(
     connection: &rusqlite::Connection,
     log: &Log,
 ) -> Result<Policies, DaemonError> {
-    let with = |version: &PolicyVersion| {
-        Policies::new(host.clone(), Arc::clone(config), Arc::clone(accounts), version)
-    };
     let applied = desk::policy_in_force(connection).map_err(|why| DaemonError::Refused(why.to_string()))?;
-    let read = match &applied {
-        Some(version) => with(version),
-        None => Err("it was lost by a repair".to_owned()),
-    };
-    Ok(read.unwrap_or_else(|why| {
+    let (in_force, unreadable) = InForce::found(applied.as_ref());
+    if let Some(why) = unreadable {
         let until = "so nobody can ask for anything until root runs `jit policy apply`";
         log.put(Level::Err, format!("the policy in force cannot be read, {until}: {why}"));
-        let version = applied.as_ref().map(|version| version.version);
-        Policies::unreadable(host.clone(), Arc::clone(config), Arc::clone(accounts), version)
-    }))
+    }
+    Ok(Policies::new(host.clone(), Arc::clone(config), Arc::clone(accounts), in_force))
 }
 
 impl Daemon {
@@ -364,7 +357,7 @@ impl Daemon {
     /// Brings requests and grants in line with people and policy, where those changed. What that takes back
     /// never returns, so two looks a tick apart must agree: somebody may be writing the accounts just now.
     fn reconcile(&self) -> Result<(), desk::DeskError> {
-        if !self.site.policies.is_readable() || self.site.source.hub().is_some() {
+        if !self.site.policies.in_force().is_readable() || self.site.source.hub().is_some() {
             return Ok(());
         }
         let ground = self.site.policies.ground();

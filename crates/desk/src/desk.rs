@@ -97,7 +97,7 @@ impl<S: Store> Desk<S> {
     /// Has the policy that was applied last decide from now on.
     pub(crate) fn adopt(&self) -> Result<(), DeskError> {
         match self.in_force()? {
-            Some(version) => self.worlds.adopt(&version).map_err(DeskError::Store),
+            Some(version) => self.worlds.in_force().adopt(&version).map_err(DeskError::Store),
             None => Ok(()),
         }
     }

@@ -1,32 +1,28 @@
 //! What the desk must know of people and rules, as it is at this moment.
 
-use crate::{DeskError, PolicyVersion, Queries};
+use crate::{DeskError, InForce, Queries};
 use access::{Now, Person};
 use api::GrantView;
 use workflow::{Ask, People, Policy, Request, Rule, World};
 
 /// People and rules. Asked anew at every event, so that whoever left a group has no say.
 pub trait Worlds: Send + Sync + 'static {
-    /// The policy in force over people, hosts and schedules as they are now.
-    fn world(&self) -> World;
+    /// The policy in force.
+    fn in_force(&self) -> &InForce;
 
-    /// The version of the policy in force that the world is made of; none where it was lost.
-    fn version(&self) -> Option<u32>;
+    /// The same over people, hosts and schedules as they are now.
+    fn world(&self) -> World;
 
     /// The world, and the version it is made of.
     fn ground(&self) -> Ground {
         // In this order: where another policy comes into force in between, the ground seems older than it is,
         // and what is written on it is worked out again.
-        let version = self.version();
+        let version = self.in_force().now().version;
         Ground { version, world: self.world() }
     }
 
-    /// This policy over the same; for trying it, and for checking it before it comes into force.
-    fn world_of(&self, policy: Policy, people: Option<&str>) -> Result<World, String>;
-
-    /// A policy came into force. One that is no newer than that of [`Self::version`] is let be: of two applied
-    /// at once the newer one decides, whichever is told of first.
-    fn adopt(&self, version: &PolicyVersion) -> Result<(), String>;
+    /// This policy and these people over the same; for trying them, and for checking them before they come into force.
+    fn world_of(&self, policy: Policy, listed: Option<People>) -> World;
 
     /// Grants as the hosts that they are for tell of them, for people to see. As they are, where this is the host.
     fn as_told(&self, views: Vec<GrantView>, _now: Now) -> Result<Vec<GrantView>, DeskError> {

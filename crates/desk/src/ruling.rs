@@ -1,11 +1,11 @@
 //! The policy in force: shown, and replaced by an administrator.
 
 use crate::desk::hashed;
+use crate::in_force;
 use crate::{Caller, Desk, DeskError, Key, PolicyVersion, Store};
 use access::Person;
 use api::{AppliedPolicy, Change, ChangeRecord, NewPolicy, PolicyApplied, PolicyView};
-use std::path::Path;
-use workflow::{Channel, Finding, Policy, World, difference};
+use workflow::{Channel, Finding, World, difference};
 
 impl<S: Store> Desk<S> {
     /// The policy in force, as the caller may see it.
@@ -43,9 +43,9 @@ impl<S: Store> Desk<S> {
                 api::limits::POLICY
             )));
         }
-        let policy = Policy::parse(&new.policy, Path::new("policy.toml"))
-            .map_err(|why| DeskError::BadRequest(why.to_string()))?;
-        self.worlds.world_of(policy, new.people.as_deref()).map_err(DeskError::BadRequest)
+        let (policy, listed) =
+            in_force::parse(&new.policy, new.people.as_deref()).map_err(DeskError::BadRequest)?;
+        Ok(self.worlds.world_of(policy, listed))
     }
 
     /// Puts another policy in force, and brings requests and grants in line with it.

@@ -4,13 +4,14 @@
 use access::{HostName, Login, Now, Person, RequestId, Service, Span, Text, Time};
 use api::{AskExplain, Change, ChangeRecord, DifferenceKind, NewPolicy, NewReplay, NewRequest, ProblemCode};
 use desk::{
-    Caller, Clock, Committed, Desk, DeskError, Key, PolicyVersion, Roles, SqlStore, Store as _, Worlds,
+    Caller, Clock, Committed, Desk, DeskError, InForce, Key, PolicyVersion, Roles, SqlStore, Store as _,
+    Worlds,
 };
 use journal::{Checkpoint, Stamp};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use store::{File, Observer, Options, Sql, StoreError, Writer};
 use workflow::{Ask, Channel, Hosts, How, Kind, People, Policy, Request, RequestState, World};
@@ -23,33 +24,29 @@ const IN_FORCE: &str = "[[rule]]\nid = \"dev\"\nwho = { groups = [\"dev\"] }\n\
     [[rule]]\nid = \"dba\"\nwho = { groups = [\"dba\"] }\nwhat = { services = [\"ssh\"] }\n\
     auto = { quota = \"2 per 1d\" }\napprove = [{ from = [\"group:leads\"] }]\n";
 
-fn world(policy: Policy, people: Option<&str>) -> Result<World, String> {
-    let people = People::parse(people.unwrap_or(PEOPLE), Path::new("people.toml"));
+fn world(policy: Arc<Policy>, listed: Option<Arc<People>>) -> World {
+    let people = || Arc::new(People::parse(PEOPLE, Path::new("people.toml")).unwrap());
     let labels = BTreeMap::from([(HostName::parse("here").unwrap(), BTreeMap::new())]);
-    Ok(World {
-        policy: Arc::new(policy),
-        people: Arc::new(people.map_err(|why| why.to_string())?),
+    World {
+        policy,
+        people: listed.unwrap_or_else(people),
         schedules: Arc::default(),
         hosts: Arc::new(Hosts { labels, all: true }),
-    })
+    }
 }
 
-struct Here(Mutex<World>);
+struct Here(InForce);
 
 impl Worlds for Here {
+    fn in_force(&self) -> &InForce {
+        &self.0
+    }
     fn world(&self) -> World {
-        self.0.lock().unwrap().clone()
+        let applied = self.0.load();
+        world(Arc::clone(&applied.policy), applied.listed.clone())
     }
-    fn version(&self) -> Option<u32> {
-        None
-    }
-    fn world_of(&self, policy: Policy, people: Option<&str>) -> Result<World, String> {
-        world(policy, people)
-    }
-    fn adopt(&self, version: &PolicyVersion) -> Result<(), String> {
-        let policy = Policy::parse(&version.policy, Path::new("policy.toml")).unwrap();
-        *self.0.lock().unwrap() = world(policy, version.people.as_deref())?;
-        Ok(())
+    fn world_of(&self, policy: Policy, listed: Option<People>) -> World {
+        world(Arc::new(policy), listed.map(Arc::new))
     }
 }
 
@@ -151,8 +148,8 @@ fn room() -> Room {
     let (writer, _) = Writer::start(file, Box::new(stamp), heard.clone()).unwrap();
     let store = SqlStore::new(writer, store::read_only(&options.path).unwrap(), Duration::from_secs(20));
     let hand = Arc::new(Hand(AtomicI64::new(0)));
-    let policy = Policy::parse(IN_FORCE, Path::new("policy.toml")).unwrap();
-    let here = Arc::new(Here(Mutex::new(world(policy, None).unwrap())));
+    let version = PolicyVersion { policy: IN_FORCE.to_owned(), ..PolicyVersion::shipped() };
+    let here = Arc::new(Here(InForce::found(Some(&version)).0));
     let desk = Desk::new(store.clone(), here, Arc::<Hand>::clone(&hand), HostName::parse("here").unwrap());
     Room { desk, store, hand, heard, _folder: folder }
 }

@@ -84,7 +84,7 @@ impl Ground {
 impl Permits {
     /// Brings them in line with the policy, people, hosts and keys of this moment, where those changed or time went by.
     pub fn round(&mut self, site: &Site) -> Result<(), String> {
-        if !site.policies.is_readable() {
+        if !site.policies.in_force().is_readable() {
             return Ok(());
         }
         let process = site.signer.process();
@@ -240,7 +240,7 @@ impl Site {
         let broken = Broken { request: id, grant: (*grant).clone(), reason, ticket, source };
         let opened = self.desk.was_broken(&caller, broken, key)?;
         self.ledger.take_permit(host.clone(), permit, self.clock.time())?;
-        if self.policies.is_readable() {
+        if self.policies.in_force().is_readable() {
             // What the policy gives no more ends now: it could not be asked before.
             let longest = (limits::PERMIT_GOOD, limits::PERMIT_LONGEST);
             let them = BTreeSet::from([caller.person.clone()]);

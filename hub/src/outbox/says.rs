@@ -269,7 +269,7 @@ mod tests {
     use super::*;
     use crate::policy::Policies;
     use access::{HostName, RequestId, Span, Text};
-    use desk::Worlds as _;
+    use desk::{InForce, Worlds as _};
     use std::collections::BTreeMap;
     use workflow::{Hosts, Narrowing};
 
@@ -337,7 +337,7 @@ mod tests {
             yours_to_review: false,
             ask,
         };
-        let world = Policies::unreadable(Hosts::default(), None).world();
+        let world = Policies::new(Hosts::default(), InForce::found(None).0).world();
         Truth { request, grant: None, rule: None, world, now: at(1), link: "https://hub/x".to_owned() }
     }
 

@@ -2,10 +2,9 @@
 
 use access::{HostName, Login, Now, Person, RequestId, Service, Span, Text, Time};
 use chrono::TimeDelta;
-use desk::{Caller, Clock, PolicyVersion, Roles, Worlds};
+use desk::{Caller, Clock, InForce, PolicyVersion, Roles, Worlds};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::path::Path;
 use std::sync::Arc;
 use workflow::{Ask, Channel, Decider, Hosts, Kind, People, Policy, Request, RequestState, World};
 
@@ -24,7 +23,10 @@ pub struct Asked {
 }
 
 /// One policy over the same people, at one moment.
-pub struct Town(World);
+pub struct Town {
+    in_force: InForce,
+    world: World,
+}
 
 impl Town {
     pub fn new() -> Self {
@@ -36,12 +38,17 @@ impl Town {
             let (group, lead) = (n % (2 * RULES), (n + 7) % RULES);
             let _ = writeln!(people, "[p{n}]\ngroups = [\"g{group}\"]\nmanager = \"lead{lead}\"");
         }
-        Self(World {
-            policy: Arc::new(Policy::parse(&policy(), Path::new("policy.toml")).unwrap()),
-            people: Arc::new(People::parse(&people, Path::new("people.toml")).unwrap()),
+        let version = PolicyVersion { policy: policy(), people: Some(people), ..PolicyVersion::shipped() };
+        let (in_force, why) = InForce::found(Some(&version));
+        assert_eq!(why, None);
+        let applied = in_force.load();
+        let world = World {
+            policy: Arc::clone(&applied.policy),
+            people: applied.listed.clone().unwrap_or_default(),
             schedules: Arc::default(),
             hosts: Arc::new(Hosts::default()),
-        })
+        };
+        Self { in_force, world }
     }
 }
 
@@ -63,17 +70,14 @@ fn now() -> Time {
 }
 
 impl Worlds for Town {
+    fn in_force(&self) -> &InForce {
+        &self.in_force
+    }
     fn world(&self) -> World {
-        self.0.clone()
+        self.world.clone()
     }
-    fn version(&self) -> Option<u32> {
-        None
-    }
-    fn world_of(&self, policy: Policy, _: Option<&str>) -> Result<World, String> {
-        Ok(World { policy: Arc::new(policy), ..self.0.clone() })
-    }
-    fn adopt(&self, _: &PolicyVersion) -> Result<(), String> {
-        Ok(())
+    fn world_of(&self, policy: Policy, _: Option<People>) -> World {
+        World { policy: Arc::new(policy), ..self.world.clone() }
     }
 }
 

@@ -77,7 +77,7 @@ fn a_review_is_judged_by_the_policy_that_was_applied_while_it_was_under_way() {
         assert_eq!(code(&refused), Some(ProblemCode::NotFound), "bob has no say in it any more, {how:?}");
         let waits = room.request(request.ask.id);
         assert!(waits.state.is_pending() && waits.reviews.is_empty(), "{:?}", waits.state);
-        assert_eq!(room.place.version(), Some(2), "and the desk goes by it from now on");
+        assert_eq!(room.place.in_force().now().version, Some(2), "and the desk goes by it from now on");
         let approved = room.approves("dave", &waits).unwrap();
         assert_eq!(approved.grant.unwrap().grant.approved_by, [Person::parse("dave").unwrap()]);
     }
@@ -170,7 +170,7 @@ fn nothing_is_given_or_taken_back_by_a_policy_that_was_replaced_while_it_was_fol
         let grant = room.granted("alice", "ssh");
         // This one is in force, and not followed yet.
         put(&room.paper.store, 2, &format!("{POLICY}{policy}"));
-        room.place.adopt(&room.desk.in_force().unwrap().unwrap()).unwrap();
+        room.place.in_force().adopt(&room.desk.in_force().unwrap().unwrap()).unwrap();
         let ground = room.place.ground();
         room.paper.heard.clear();
         between.desk(&room, now()).reconcile_with(&ground).unwrap();

@@ -3,10 +3,11 @@
 use access::{Claim, Grant, GrantId, HostName, Login, Now, Person, Service, Span, Text, Time};
 use api::{NewExtension, NewPolicy, NewRequest, NewReview, NewVerdict, ProblemCode};
 use chrono::TimeDelta;
-use desk::{Caller, Clock, Committed, Desk, DeskError, Key, PolicyVersion, Roles, SqlStore, Store, Worlds};
+use desk::{
+    Caller, Clock, Committed, Desk, DeskError, InForce, Key, PolicyVersion, Roles, SqlStore, Store, Worlds,
+};
 use journal::{Checkpoint, Stamp};
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -36,86 +37,53 @@ const ACCOUNTS: [(&str, &[&str]); 7] = [
 /// Accounts, and the policy in force over them.
 pub struct Place {
     accounts: Mutex<BTreeMap<String, BTreeSet<String>>>,
-    world: Mutex<World>,
-    version: Mutex<u32>,
-    listed: Mutex<Option<People>>,
+    hosts: Mutex<Hosts>,
+    policy: InForce,
 }
 
 impl Place {
     fn new(version: &PolicyVersion, accounts: BTreeMap<String, BTreeSet<String>>) -> Self {
         let here = HostName::parse("here").unwrap();
-        let world = World {
-            policy: Arc::new(Policy::parse(&version.policy, Path::new("policy.toml")).unwrap()),
-            people: Arc::default(),
-            schedules: Arc::default(),
-            hosts: Arc::new(Hosts { labels: BTreeMap::from([(here, BTreeMap::new())]), all: false }),
-        };
-        let place = Self {
-            accounts: Mutex::new(accounts),
-            world: Mutex::new(world),
-            version: Mutex::new(version.version),
-            listed: Mutex::new(listed(version.people.as_deref()).unwrap()),
-        };
-        place.renew();
-        place
+        let hosts = Hosts { labels: BTreeMap::from([(here, BTreeMap::new())]), all: false };
+        let (policy, why) = InForce::found(Some(version));
+        assert_eq!(why, None);
+        Self { accounts: Mutex::new(accounts), hosts: Mutex::new(hosts), policy }
     }
 
     /// An account is in these groups from now on.
     pub fn groups(&self, name: &str, groups: &[&str]) {
         let groups = groups.iter().map(ToString::to_string).collect();
         self.accounts.lock().unwrap().insert(name.to_owned(), groups);
-        self.renew();
     }
 
     /// These are the hosts from now on, each with its `env`, and no others.
     pub fn hosts(&self, hosts: &[(&str, &str)]) {
         let labels = |env: &str| BTreeMap::from([("env".to_owned(), env.to_owned())]);
         let hosts = hosts.iter().map(|(host, env)| (HostName::parse(host).unwrap(), labels(env)));
-        self.world.lock().unwrap().hosts = Arc::new(Hosts { labels: hosts.collect(), all: true });
+        *self.hosts.lock().unwrap() = Hosts { labels: hosts.collect(), all: true };
     }
 
-    fn people(&self, listed: Option<People>) -> People {
+    fn over(&self, policy: Arc<Policy>, listed: Option<&People>) -> World {
         let accounts = self.accounts.lock().unwrap().clone().into_iter().map(|(name, groups)| {
             (Person::parse(&name).unwrap(), [Login::parse(&name).unwrap()].into(), groups)
         });
         let system = People::of_system(accounts);
-        listed.map_or_else(|| system.clone(), |listed| listed.over(&system))
+        let people = listed.map_or_else(|| system.clone(), |listed| listed.clone().over(&system));
+        let hosts = Arc::new(self.hosts.lock().unwrap().clone());
+        World { policy, people: Arc::new(people), schedules: Arc::default(), hosts }
     }
-
-    fn renew(&self) {
-        let people = self.people(self.listed.lock().unwrap().clone());
-        self.world.lock().unwrap().people = Arc::new(people);
-    }
-}
-
-fn listed(text: Option<&str>) -> Result<Option<People>, String> {
-    let parse = |text| People::parse(text, Path::new("people.toml")).map_err(|why| why.to_string());
-    text.map(parse).transpose()
 }
 
 impl Worlds for Place {
+    fn in_force(&self) -> &InForce {
+        &self.policy
+    }
     fn world(&self) -> World {
-        self.world.lock().unwrap().clone()
+        let applied = self.policy.load();
+        self.over(Arc::clone(&applied.policy), applied.listed.as_deref())
     }
-    fn version(&self) -> Option<u32> {
-        Some(*self.version.lock().unwrap())
-    }
-    fn world_of(&self, policy: Policy, people: Option<&str>) -> Result<World, String> {
-        let people = Arc::new(self.people(listed(people)?));
-        Ok(World { policy: Arc::new(policy), people, ..self.world() })
-    }
-    fn adopt(&self, version: &PolicyVersion) -> Result<(), String> {
-        let policy =
-            Policy::parse(&version.policy, Path::new("policy.toml")).map_err(|why| why.to_string())?;
-        let mut held = self.version.lock().unwrap();
-        if *held >= version.version {
-            return Ok(());
-        }
-        *held = version.version;
-        *self.listed.lock().unwrap() = listed(version.people.as_deref())?;
-        self.world.lock().unwrap().policy = Arc::new(policy);
-        self.renew();
-        Ok(())
+    fn world_of(&self, policy: Policy, listed: Option<People>) -> World {
+        self.over(Arc::new(policy), listed.as_ref())
     }
 }
 
