@@ -77,6 +77,10 @@ pub const DATABASE_SETTLES: Duration = Duration::from_secs(3);
 /// See [`DATABASE_SETTLES`].
 pub const DATABASE_AGAIN: Duration = Duration::from_millis(50);
 
+/// A server ends a transaction of ours that it has heard nothing of for so long. Less than [`DATABASE_SETTLES`]: where the network is
+/// cut, the server does not know that we are gone, and holds what we look for until then.
+pub const DATABASE_IDLE: Duration = Duration::from_millis(1500);
+
 /// How often is looked for what other hubs did, where nothing hints at it.
 pub const LOOK: Duration = Duration::from_secs(1);
 

@@ -81,9 +81,9 @@ impl Link {
 
     /// Deadlines of the server's own, so that it does not go on with what nobody waits for; and what it promises.
     fn settle_in(&self) -> Result<(), StoreError> {
-        let wait = limits::DATABASE_WAIT.as_millis();
+        let (wait, idle) = (limits::DATABASE_WAIT.as_millis(), limits::DATABASE_IDLE.as_millis());
         self.batch(&format!(
-            "SET statement_timeout = {wait}; SET lock_timeout = {wait}; SET idle_in_transaction_session_timeout = {wait}"
+            "SET statement_timeout = {wait}; SET lock_timeout = {wait}; SET idle_in_transaction_session_timeout = {idle}"
         ))?;
         let (fsync, commit, encoding): (String, String, String) = (self as &dyn Sql).one(
             "SELECT current_setting('fsync'), current_setting('synchronous_commit'), current_setting('server_encoding')",
