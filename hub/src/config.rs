@@ -5,7 +5,7 @@ use crate::outbox;
 use crate::teams;
 use crate::teams::settings::{Outgoing, Settings as Teams};
 use serde::Deserialize;
-use std::io::Read as _;
+use settings::{Settings, SettingsError, Wrong};
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
@@ -185,111 +185,54 @@ impl Default for Syslog {
     }
 }
 
-/// A configuration that cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum ConfigError {
-    /// The file cannot be read.
-    #[error("reading {path}: {why}; `jit-hub init` makes one")]
-    Unreadable {
-        /// The file.
-        path: PathBuf,
-        /// What happened.
-        why: std::io::Error,
-    },
-    /// It is longer than any configuration: half of one would be another one.
-    #[error("{path}: a configuration has at most {} KiB", limits::FILE / 1024)]
-    TooLarge {
-        /// The file.
-        path: PathBuf,
-    },
-    /// A line is wrong.
-    #[error("{path}:{line}: {what}")]
-    Line {
-        /// The file.
-        path: PathBuf,
-        /// Counted from 1.
-        line: usize,
-        /// What is wrong, and what would be right.
-        what: String,
-    },
-    /// A value is wrong.
-    #[error("{path}: {what}")]
-    Value {
-        /// The file.
-        path: PathBuf,
-        /// The key, what is wrong, and what would be right.
-        what: String,
-    },
-}
-
-impl Config {
-    /// The configuration in this file.
-    pub fn load(path: &Path) -> Result<Self, ConfigError> {
-        let unreadable = |why| ConfigError::Unreadable { path: path.into(), why };
-        let mut text = String::new();
-        let file = std::fs::File::open(path).map_err(unreadable)?;
-        file.take(limits::FILE + 1).read_to_string(&mut text).map_err(unreadable)?;
-        if text.len() as u64 > limits::FILE {
-            return Err(ConfigError::TooLarge { path: path.into() });
-        }
-        Self::parse(&text, path)
-    }
-
-    fn parse(text: &str, path: &Path) -> Result<Self, ConfigError> {
-        let config: Self = toml::from_str(text).map_err(|error| {
-            let at = error.span().map_or(0, |span| span.start);
-            let line = text.get(..at).unwrap_or(text).matches('\n').count() + 1;
-            ConfigError::Line { path: path.into(), line, what: error.message().trim().replace('\n', "; ") }
-        })?;
-        config.check().map_err(|what| ConfigError::Value { path: path.into(), what })?;
-        Ok(config)
-    }
-
-    /// What types cannot tell.
-    fn check(&self) -> Result<(), String> {
-        if !self.state.is_absolute() {
-            return Err(format!("state: {} is not an absolute path: start it with /", self.state.display()));
-        }
+impl Settings for Config {
+    fn check(&self) -> Result<(), Wrong> {
+        Wrong::unless_absolute("state", &self.state)?;
         if self.role != Role::All && self.database.url.is_none() {
-            return Err(
-                "role: the file that this hub keeps everything in is one process's alone: leave role out, or bring the hub to a \
-                 PostgreSQL server (`jit-hub migrate`) and name that in database.url"
-                    .to_owned(),
-            );
+            let what = "the file that this hub keeps everything in is one process's alone: leave role out, or bring the hub to a \
+                        PostgreSQL server (`jit-hub migrate`) and name that in database.url";
+            return Err(Wrong::new("role", what));
         }
         if let Some(url) = &self.url {
-            origin(url)?;
+            origin(url).map_err(|what| Wrong::new("url", what))?;
         }
         if let Some(teams) = &self.teams {
             teams.check()?;
         }
         let names = self.teams_webhook.iter().map(|webhook| webhook.name.as_str());
         outbox::config::are_names("teams_webhook", names, teams::WEBHOOKS)?;
-        self.teams_webhook.iter().try_for_each(Outgoing::check)?;
+        self.teams_webhook.iter().enumerate().try_for_each(|(place, webhook)| webhook.check(place))?;
         let SignIn { issuer, client, secret, ca } = &self.signin;
         if issuer.is_none() && (client.is_some() || secret.is_some() || ca.is_some()) {
-            return Err("signin.issuer: name the provider that the other keys of [signin] are for".to_owned());
+            let what = "name the provider that the other keys of [signin] are for";
+            return Err(Wrong::new("signin.issuer", what));
         }
         if let Some(issuer) = issuer
             && !issuer.starts_with("https://")
         {
-            return Err(format!("signin.issuer: {issuer} does not begin with https://"));
+            return Err(Wrong::new("signin.issuer", format!("{issuer} does not begin with https://")));
         }
         if issuer.is_some() && (client.is_none() || secret.is_none()) {
-            return Err("signin: with an issuer, say client and secret too: what the hub is called there, and the file \
-                        with its word"
-                .to_owned());
+            let what = "with an issuer, say client and secret too: what the hub is called there, and the file with its word";
+            return Err(Wrong::new("signin", what));
         }
         if self.journal.max_bytes < limits::JOURNAL_LEAST {
             let least = limits::JOURNAL_LEAST;
-            return Err(format!("journal.max_bytes: it needs at least {least} bytes (16 MiB) to be of use"));
+            let what = format!("the journal needs at least {least} bytes (16 MiB) to be of use");
+            return Err(Wrong::new("journal.max_bytes", what));
         }
         if !(1..=limits::HOSTS_DAYS_MOST).contains(&self.journal.hosts_days) {
-            let most = limits::HOSTS_DAYS_MOST;
-            return Err(format!("journal.hosts_days: {} is not from 1 to {most}", self.journal.hosts_days));
+            let (days, most) = (self.journal.hosts_days, limits::HOSTS_DAYS_MOST);
+            return Err(Wrong::new("journal.hosts_days", format!("{days} is not from 1 to {most}")));
         }
-        outbox::config::check(self)?;
-        Ok(())
+        outbox::config::check(self)
+    }
+}
+
+impl Config {
+    /// The configuration in this file.
+    pub fn load(path: &Path) -> Result<Self, SettingsError> {
+        settings::load(path)
     }
 
     /// The text of a new file: the shipped one, for these names and this folder.
@@ -344,7 +287,7 @@ impl Config {
 pub fn origin(url: &str) -> Result<String, String> {
     let other = || {
         format!(
-            "url: {url:?} is no address of a hub: write https://HOST or https://HOST:PORT, with nothing after it"
+            "{url:?} is no address of a hub: write https://HOST or https://HOST:PORT, with nothing after it"
         )
     };
     let parsed = reqwest::Url::parse(url).map_err(|_| other())?;
@@ -362,7 +305,7 @@ mod tests {
     use super::*;
 
     fn parse(text: &str) -> Result<Config, String> {
-        Config::parse(text, Path::new("hub.toml")).map_err(|why| why.to_string())
+        settings::parse(text, Path::new("hub.toml")).map_err(|why| why.to_string())
     }
 
     #[test]
@@ -439,22 +382,6 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_too_long_is_refused_and_not_cut_off() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("hub.toml");
-        let last = "listen = \"[::]:943\"\n";
-        let filled = |length: u64| {
-            format!("{}{last}", "#".repeat(usize::try_from(length).unwrap() - last.len() - 1) + "\n")
-        };
-        for (length, fine) in [(limits::FILE, true), (limits::FILE + 1, false)] {
-            std::fs::write(&path, filled(length)).unwrap();
-            let read = Config::load(&path);
-            assert_eq!(read.as_ref().is_ok_and(|config| config.listen.port() == 943), fine, "{read:?}");
-            assert_eq!(read.is_err_and(|why| why.to_string().contains("at most 256 KiB")), !fine);
-        }
-    }
-
-    #[test]
     fn a_url_is_what_browsers_say_of_the_pages_of_the_hub_or_is_refused() {
         for (written, said) in [
             ("https://hub.example.org", "https://hub.example.org"),
@@ -483,28 +410,37 @@ mod tests {
 
     #[test]
     fn an_error_names_file_line_and_fix() {
-        assert!(parse("listen = \"8443\"\n").unwrap_err().starts_with("hub.toml:1: "));
-        assert!(parse("\ncolour = 1\n").unwrap_err().starts_with("hub.toml:2: unknown field `colour`"));
-        assert!(parse("state = \"var\"\n").unwrap_err().contains("state: var is not an absolute path"));
-        assert!(
-            parse("[signin]\nissuer = \"http://id\"\n").unwrap_err().contains("does not begin with https://")
-        );
-        assert!(
-            parse("[signin]\nissuer = \"https://id\"\n").unwrap_err().contains("say client and secret too")
-        );
-        assert!(
-            parse("[signin]\nclient = \"jit\"\n").unwrap_err().contains("signin.issuer: name the provider")
-        );
+        let id = "11111111-2222-3333-4444-555555555555";
+        let ops = format!("[[teams_webhook]]\nname = \"ops\"\ntenant = \"{id}\"\nkey = \"/k\"\n");
         let slack = "[slack]\ntoken = \"/t\"\nchannel = \"C0\"\n";
-        let half = parse(&format!("{slack}team = \"T0\"\n")).unwrap_err();
-        assert!(half.contains("slack.signing_secret: it and team go together"), "{half}");
-        let other = parse(&format!("{slack}team = \"contoso.slack.com\"\nsigning_secret = \"/s\"\n"));
-        assert!(other.unwrap_err().contains("slack.team: \"contoso.slack.com\" is no workspace's id"));
-        let webhook = "[[teams_webhook]]\nname = \"ops\"\ntenant = \"contoso.com\"\nkey = \"/k\"\n";
-        assert!(
-            parse(webhook).unwrap_err().contains("teams_webhook \"ops\": tenant: \"contoso.com\" is no id")
-        );
-        assert!(parse("[journal]\nmax_bytes = 1\n").unwrap_err().contains("(16 MiB) to be of use"));
-        assert!(parse("[journal]\nhosts_days = 0\n").unwrap_err().contains("0 is not from 1 to 3660"));
+        for (text, said) in [
+            ("listen = \"8443\"\n", "hub.toml:1: listen: "),
+            ("\ncolour = 1\n", "hub.toml:2: colour: unknown field `colour`"),
+            ("state = \"var\"\n", "hub.toml:1: state: var is not an absolute path"),
+            (
+                "[signin]\nissuer = \"http://id\"\n",
+                "hub.toml:2: signin.issuer: http://id does not begin with",
+            ),
+            (
+                "[signin]\nissuer = \"https://id\"\n",
+                "hub.toml:1: signin: with an issuer, say client and secret too",
+            ),
+            ("[signin]\nclient = \"jit\"\n", "hub.toml:1: signin.issuer: name the provider"),
+            (&format!("{slack}team = \"T0\"\n"), "hub.toml:1: slack.signing_secret: it and team go together"),
+            (
+                &format!("{slack}team = \"contoso.slack.com\"\nsigning_secret = \"/s\"\n"),
+                "hub.toml:4: slack.team: \"contoso.slack.com\" is no workspace's id",
+            ),
+            (
+                &format!("{ops}{}", ops.replace("ops", "dev").replace(id, "contoso.com")),
+                "hub.toml:7: teams_webhook.tenant: \"contoso.com\" is no id",
+            ),
+            (&format!("{ops}{ops}"), "hub.toml:6: teams_webhook.name: two are called \"ops\""),
+            ("[journal]\nmax_bytes = 1\n", "hub.toml:2: journal.max_bytes: the journal needs at least"),
+            ("[journal]\nhosts_days = 0\n", "hub.toml:2: journal.hosts_days: 0 is not from 1 to 3660"),
+        ] {
+            let why = parse(text).unwrap_err();
+            assert!(why.starts_with(said), "{text}: {why}");
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! Why the hub does not do what it was told by its own command line.
 
-use crate::config::ConfigError;
+use settings::SettingsError;
 use std::path::PathBuf;
 use store::StoreError;
 
@@ -8,8 +8,8 @@ use store::StoreError;
 #[derive(Debug, thiserror::Error)]
 pub enum HubError {
     /// The configuration.
-    #[error(transparent)]
-    Config(#[from] ConfigError),
+    #[error("{}{}", .0, hint(.0))]
+    Config(#[from] SettingsError),
     /// The database.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -61,6 +61,16 @@ pub enum HubError {
         /// What happened.
         why: std::io::Error,
     },
+}
+
+/// What to do where there is no configuration.
+fn hint(why: &SettingsError) -> &'static str {
+    match why {
+        SettingsError::Unreadable { why, .. } if why.kind() == std::io::ErrorKind::NotFound => {
+            "; `jit-hub init` makes one"
+        }
+        _ => "",
+    }
 }
 
 /// The machine did not let us do this.

@@ -4,8 +4,8 @@ use crate::limits;
 use crate::source::Place;
 use access::{HostName, Login, Service, Span};
 use serde::Deserialize;
+use settings::{Settings, SettingsError, Wrong};
 use std::collections::BTreeMap;
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -305,65 +305,20 @@ impl Default for AccountFiles {
     }
 }
 
-/// A configuration that cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum ConfigError {
-    /// The file cannot be read.
-    #[error("reading {path}: {why}")]
-    Unreadable {
-        /// The file.
-        path: PathBuf,
-        /// What happened.
-        why: std::io::Error,
-    },
-    /// The file is larger than any configuration is.
-    #[error("reading {path}: it is larger than {} bytes; is it the right file?", limits::CONFIG)]
-    TooLarge {
-        /// The file.
-        path: PathBuf,
-    },
-    /// A line is wrong.
-    #[error("{path}:{line}: {key}{what}")]
-    Line {
-        /// The file.
-        path: PathBuf,
-        /// Counted from 1.
-        line: usize,
-        /// The key on that line, as `key: `, where there is one.
-        key: String,
-        /// What is wrong, and what would be right.
-        what: String,
-    },
-}
-
 impl Config {
     /// The configuration in this file.
-    pub fn load(path: &Path) -> Result<Self, ConfigError> {
-        let unreadable = |why| ConfigError::Unreadable { path: path.into(), why };
-        let mut text = String::new();
-        std::fs::File::open(path)
-            .map_err(unreadable)?
-            .take(limits::CONFIG + 1)
-            .read_to_string(&mut text)
-            .map_err(unreadable)?;
-        if text.len() as u64 > limits::CONFIG {
-            return Err(ConfigError::TooLarge { path: path.into() });
-        }
-        Self::parse(&text, path)
+    pub fn load(path: &Path) -> Result<Self, SettingsError> {
+        settings::load(path)
     }
 
     /// The configuration in this text; `path` is for the errors.
-    pub fn parse(text: &str, path: &Path) -> Result<Self, ConfigError> {
-        let config: Self = toml::from_str(text).map_err(|error| {
-            let at = error.span().map_or(0, |span| span.start);
-            wrong(text, path, at, error.message())
-        })?;
-        config.check().map_err(|(key, what)| wrong(text, path, place_of(text, key).unwrap_or(0), &what))?;
-        Ok(config)
+    pub fn parse(text: &str, path: &Path) -> Result<Self, SettingsError> {
+        settings::parse(text, path)
     }
+}
 
-    /// What types cannot tell: the key to change, and why.
-    fn check(&self) -> Result<(), (&'static str, String)> {
+impl Settings for Config {
+    fn check(&self) -> Result<(), Wrong> {
         for (key, path) in [
             ("state", &self.state),
             ("accounts.passwd", &self.accounts.passwd),
@@ -371,21 +326,18 @@ impl Config {
             ("policy.file", &self.policy.file),
             ("policy.people", &self.policy.people),
         ] {
-            if !path.is_absolute() {
-                let why = format!("{} is not an absolute path: start it with /", path.display());
-                return Err((key, why));
-            }
+            Wrong::unless_absolute(key, path)?;
         }
-        if let Some(ca) = self.hub.ca.as_ref().filter(|ca| !ca.is_absolute()) {
-            return Err(("hub.ca", format!("{} is not an absolute path: start it with /", ca.display())));
+        if let Some(ca) = &self.hub.ca {
+            Wrong::unless_absolute("hub.ca", ca)?;
         }
         if self.sessions.warn.len() > limits::WARNINGS {
-            return Err(("sessions.warn", format!("write at most {} warnings", limits::WARNINGS)));
+            return Err(Wrong::new("sessions.warn", format!("write at most {} warnings", limits::WARNINGS)));
         }
         if self.journal.max_bytes < limits::JOURNAL_LEAST {
             let why =
                 format!("the journal needs at least {} bytes (16 MiB) to be of use", limits::JOURNAL_LEAST);
-            return Err(("journal.max_bytes", why));
+            return Err(Wrong::new("journal.max_bytes", why));
         }
         for (key, seats) in [
             ("prompt.ssh_seats", self.prompt.ssh_seats),
@@ -395,36 +347,14 @@ impl Config {
         ] {
             if seats > limits::SEATS_MOST {
                 let most = limits::SEATS_MOST;
-                return Err((key, format!("{seats} are more than the {most} that can wait at once")));
+                return Err(Wrong::new(
+                    key,
+                    format!("{seats} are more than the {most} that can wait at once"),
+                ));
             }
         }
         Ok(())
     }
-}
-
-/// Where a key stands in the file, as `table.key`.
-fn place_of(text: &str, key: &str) -> Option<usize> {
-    let table = toml::de::DeTable::parse(text).ok()?;
-    let mut keys = key.split('.').peekable();
-    let mut table = table.get_ref();
-    loop {
-        let (found, value) = table.get_key_value(keys.next()?)?;
-        if keys.peek().is_none() {
-            return Some(found.span().start);
-        }
-        table = value.get_ref().as_table()?;
-    }
-}
-
-fn wrong(text: &str, path: &Path, at: usize, what: &str) -> ConfigError {
-    let before = text.get(..at).unwrap_or(text);
-    let line = before.matches('\n').count() + 1;
-    let on_it = text.lines().nth(line - 1).unwrap_or("");
-    let key = match on_it.split_once('=') {
-        Some((key, _)) => format!("{}: ", key.trim()),
-        None => String::new(),
-    };
-    ConfigError::Line { path: path.into(), line, key, what: what.trim().replace('\n', "; ") }
 }
 
 #[cfg(test)]
@@ -467,7 +397,7 @@ mod tests {
         assert_eq!(
             error(&shipped),
             format!(
-                "jitd.toml:{line}: max_bytes: the journal needs at least {least} bytes (16 MiB) to be of use"
+                "jitd.toml:{line}: journal.max_bytes: the journal needs at least {least} bytes (16 MiB) to be of use"
             )
         );
         assert!(error("[gate]\napprovers_log_in = \"maybe\"\n").starts_with(
@@ -482,12 +412,12 @@ mod tests {
         );
         assert!(
             error("[sessions]\nwarn = [\"1m\",\"1m\",\"1m\",\"1m\",\"1m\",\"1m\",\"1m\",\"1m\",\"1m\"]\n")
-                .starts_with("jitd.toml:2: warn: write at most 8 warnings")
+                .starts_with("jitd.toml:2: sessions.warn: write at most 8 warnings")
         );
         assert!(error("[gate\n").starts_with("jitd.toml:1: "));
         assert_eq!(
             error("[prompt]\nenabled = true\nsudo_seats = 1001\n"),
-            "jitd.toml:3: sudo_seats: 1001 are more than the 1000 that can wait at once"
+            "jitd.toml:3: prompt.sudo_seats: 1001 are more than the 1000 that can wait at once"
         );
         assert_eq!(
             error("[hub]\nstatic = \"http://files.example.org/jit\"\n"),

@@ -2,7 +2,7 @@
 
 use crate::accounts::{AccountBook, AccountsError};
 use crate::clock::{Clock, Confirmed};
-use crate::config::{Config, ConfigError};
+use crate::config::Config;
 use crate::examined::Examined;
 use crate::gate::Gate;
 use crate::ledger::{self, Keeper, Ledger, LedgerError};
@@ -19,6 +19,7 @@ use arc_swap::ArcSwap;
 use desk::{Desk, InForce, Looks, SqlStore, Worlds as _};
 use journal::LogId;
 use loglines::{Level, Log, Outcomes};
+use settings::SettingsError;
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
@@ -33,7 +34,7 @@ use tokio::signal::unix::{SignalKind, signal};
 pub enum DaemonError {
     /// The configuration.
     #[error(transparent)]
-    Config(#[from] ConfigError),
+    Config(#[from] SettingsError),
     /// The accounts.
     #[error(transparent)]
     Accounts(#[from] AccountsError),

@@ -33,7 +33,7 @@ mod source;
 mod throttle;
 mod watch;
 
-pub use config::{Config, ConfigError};
+pub use config::Config;
 
 use clap::{Parser, Subcommand};
 use std::path::PathBuf;

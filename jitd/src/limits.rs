@@ -76,9 +76,6 @@ pub const SEAT_KEPT: Duration = Duration::from_secs(130);
 /// MaxStartups takes nobody in beyond 100.
 pub const SEATS_MOST: usize = 1000;
 
-/// Bytes of a configuration file: the shipped one is 3 KiB.
-pub const CONFIG: u64 = 256 * 1024;
-
 /// Who may come in to approve is worked out anew at least this often: an absence ends by time alone.
 pub const APPROVERS_EVERY: Duration = Duration::from_secs(60);
 

@@ -3,6 +3,7 @@
 use super::{http, limits};
 use crate::config::Config;
 use serde::Deserialize;
+use settings::Wrong;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
@@ -106,7 +107,7 @@ pub struct Webhook {
 }
 
 /// What types cannot tell.
-pub fn check(config: &Config) -> Result<(), String> {
+pub fn check(config: &Config) -> Result<(), Wrong> {
     if let Some(mail) = &config.mail {
         check_mail(mail)?;
     }
@@ -115,70 +116,69 @@ pub fn check(config: &Config) -> Result<(), String> {
             (1..=limits::NAME).contains(&id.len()) && id.chars().all(|c| c.is_ascii_alphanumeric())
         };
         if let Some(id) = slack.channel.as_deref().filter(|id| !is_id(id)) {
-            return Err(format!(
-                "slack.channel: {id:?} is no channel's id: take it, as C0123ABCD, from the end of the channel's details in Slack"
-            ));
+            let what = format!(
+                "{id:?} is no channel's id: take it, as C0123ABCD, from the end of the channel's details in Slack"
+            );
+            return Err(Wrong::new("slack.channel", what));
         }
         if let Some(id) = slack.team.as_deref().filter(|id| !is_id(id)) {
-            return Err(format!(
-                "slack.team: {id:?} is no workspace's id: take it, as T0123ABCD, from an address of the workspace in a browser"
-            ));
+            let what = format!(
+                "{id:?} is no workspace's id: take it, as T0123ABCD, from an address of the workspace in a browser"
+            );
+            return Err(Wrong::new("slack.team", what));
         }
         if slack.team.is_some() != slack.signing_secret.is_some() {
-            return Err(
-                "slack.signing_secret: it and team go together, by which clicks are believed: write both, or neither"
-                    .to_owned(),
-            );
+            let what = "it and team go together, by which clicks are believed: write both, or neither";
+            return Err(Wrong::new("slack.signing_secret", what));
         }
         if slack.channel.is_none() && !slack.people && slack.team.is_none() {
-            return Err(
-                "slack.channel: nobody would hear of anything: name a channel, or write people = true"
-                    .to_owned(),
-            );
+            let what = "nobody would hear of anything: name a channel, or write people = true";
+            return Err(Wrong::new("slack.channel", what));
         }
     }
     are_names("workflows", config.workflows.iter().map(|flow| flow.name.as_str()), limits::WORKFLOWS)?;
     are_names("webhook", config.webhook.iter().map(|webhook| webhook.name.as_str()), limits::WEBHOOKS)?;
-    for Webhook { name, url, .. } in &config.webhook {
-        let url = http::address(url).map_err(|why| format!("webhook {name:?}: url: {why}"))?;
+    for (place, Webhook { url, .. }) in config.webhook.iter().enumerate() {
+        let wrong = |why: &str| Wrong::new(format!("webhook.{place}.url"), why);
+        let url = http::address(url).map_err(|why| wrong(&why))?;
         if http::is_under(url.host_str().unwrap_or_default(), "webhook.office.com") {
-            return Err(format!("webhook {name:?}: url: {}", http::CONNECTOR));
+            return Err(wrong(http::CONNECTOR));
         }
     }
     Ok(())
 }
 
-fn check_mail(mail: &Mail) -> Result<(), String> {
+fn check_mail(mail: &Mail) -> Result<(), Wrong> {
     let here = matches!(mail.server.as_str(), "localhost" | "127.0.0.1" | "::1");
     if mail.security == Security::None && !here {
-        return Err(format!(
-            "mail.security: mail to {} would be readable on the way: write \"starttls\" or \"tls\", or name a server on this machine",
+        let what = format!(
+            "mail to {} would be readable on the way: write \"starttls\" or \"tls\", or name a server on this machine",
             mail.server
-        ));
+        );
+        return Err(Wrong::new("mail.security", what));
     }
     if mail.user.is_some() != mail.password.is_some() {
-        return Err("mail.password: user and password go together: write both, or neither".to_owned());
+        return Err(Wrong::new("mail.password", "user and password go together: write both, or neither"));
     }
     Ok(())
 }
 
 /// Whether sections of which there can be several are told apart by names that can be used.
-pub fn are_names<'a>(what: &str, names: impl Iterator<Item = &'a str>, most: usize) -> Result<(), String> {
+pub fn are_names<'a>(what: &str, names: impl Iterator<Item = &'a str>, most: usize) -> Result<(), Wrong> {
     let mut known = BTreeSet::new();
-    for name in names {
+    for (place, name) in names.enumerate() {
+        let wrong = |why: String| Err(Wrong::new(format!("{what}.{place}.name"), why));
         let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
         if name.is_empty() || name.len() > limits::NAME || !name.chars().all(plain) {
             let most = limits::NAME;
-            return Err(format!(
-                "{what}: the name {name:?} cannot be used: write up to {most} of a-z, 0-9 and -"
-            ));
+            return wrong(format!("{name:?} cannot be used: write up to {most} of a-z, 0-9 and -"));
         }
         if !known.insert(name) {
-            return Err(format!("{what}: two are called {name:?}: give one another name"));
+            return wrong(format!("two are called {name:?}: give one another name"));
         }
     }
     if known.len() > most {
-        return Err(format!("{what}: there are {}, and {most} at most can be", known.len()));
+        return Err(Wrong::new(what, format!("there are {}, and {most} at most can be", known.len())));
     }
     Ok(())
 }

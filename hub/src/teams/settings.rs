@@ -3,6 +3,7 @@
 use super::address::Base;
 use crate::secret_file;
 use serde::Deserialize;
+use settings::Wrong;
 use std::path::PathBuf;
 use zeroize::Zeroizing;
 
@@ -41,38 +42,34 @@ fn service_hosts() -> Vec<String> {
 }
 
 impl Settings {
-    /// What types cannot tell, behind the key that is wrong.
-    pub fn check(&self) -> Result<(), String> {
-        for (key, value) in [("tenant", &self.tenant), ("app_id", &self.app_id)] {
+    /// What types cannot tell.
+    pub fn check(&self) -> Result<(), Wrong> {
+        for (key, value) in [("teams.tenant", &self.tenant), ("teams.app_id", &self.app_id)] {
             if !is_guid(value) {
-                return Err(format!(
-                    "teams.{key}: {value:?} is no id: copy it from the overview of the app registration, where it is like \
+                let what = format!(
+                    "{value:?} is no id: copy it from the overview of the app registration, where it is like \
                      11111111-2222-3333-4444-555555555555"
-                ));
+                );
+                return Err(Wrong::new(key, what));
             }
         }
-        if !self.secret.is_absolute() {
-            return Err(format!(
-                "teams.secret: {} is not an absolute path: start it with /",
-                self.secret.display()
-            ));
+        Wrong::unless_absolute("teams.secret", &self.secret)?;
+        for (key, url) in [("teams.token_url", self.tokens()), ("teams.openid_url", self.openid().to_owned())]
+        {
+            Base::parse(&url).map_err(|why| Wrong::new(key, why))?;
         }
-        for (key, url) in [("token_url", self.tokens()), ("openid_url", self.openid().to_owned())] {
-            Base::parse(&url).map_err(|why| format!("teams.{key}: {why}"))?;
-        }
+        let hosts = |what: String| Wrong::new("teams.service_hosts", what);
         if self.service_hosts.is_empty() {
-            return Err(format!(
-                "teams.service_hosts: without any nothing is believed: write [\"{SERVICE}\"]"
-            ));
+            return Err(hosts(format!("without any nothing is believed: write [\"{SERVICE}\"]")));
         }
         match self
             .service_hosts
             .iter()
             .find(|host| host.contains(['/', '*', '@', ' ']) || host.is_empty() || host.ends_with(":443"))
         {
-            Some(wrong) => Err(format!(
-                "teams.service_hosts: {wrong:?} is no host: write it as {SERVICE}, without a scheme, path or usual port"
-            )),
+            Some(wrong) => Err(hosts(format!(
+                "{wrong:?} is no host: write it as {SERVICE}, without a scheme, path or usual port"
+            ))),
             None => Ok(()),
         }
     }
@@ -112,22 +109,17 @@ pub struct Outgoing {
 }
 
 impl Outgoing {
-    /// What types cannot tell.
-    pub fn check(&self) -> Result<(), String> {
-        let Self { name, tenant, key } = self;
+    /// What types cannot tell of the one at this place of the file.
+    pub fn check(&self, place: usize) -> Result<(), Wrong> {
+        let Self { tenant, key, .. } = self;
         if !is_guid(tenant) {
-            return Err(format!(
-                "teams_webhook {name:?}: tenant: {tenant:?} is no id: copy it from the overview of Microsoft Entra, where it is \
-                 like 11111111-2222-3333-4444-555555555555"
-            ));
+            let what = format!(
+                "{tenant:?} is no id: copy it from the overview of Microsoft Entra, where it is like \
+                 11111111-2222-3333-4444-555555555555"
+            );
+            return Err(Wrong::new(format!("teams_webhook.{place}.tenant"), what));
         }
-        if !key.is_absolute() {
-            return Err(format!(
-                "teams_webhook {name:?}: key: {} is not an absolute path: start it with /",
-                key.display()
-            ));
-        }
-        Ok(())
+        Wrong::unless_absolute(format!("teams_webhook.{place}.key"), key)
     }
 }
 
@@ -146,7 +138,10 @@ mod tests {
 
     fn settings(more: &str) -> Result<(), String> {
         let text = format!("tenant = \"{ID}\"\napp_id = \"{ID}\"\nsecret = \"/s\"\n{more}");
-        toml::from_str::<Settings>(&text).map_err(|why| why.to_string())?.check()
+        toml::from_str::<Settings>(&text)
+            .map_err(|why| why.to_string())?
+            .check()
+            .map_err(|why| why.to_string())
     }
 
     #[test]
@@ -165,7 +160,7 @@ mod tests {
             assert!(said.starts_with(key), "{more}: {said}");
         }
         let other = format!("tenant = \"contoso.com\"\napp_id = \"{ID}\"\nsecret = \"/s\"");
-        let said = toml::from_str::<Settings>(&other).unwrap().check().unwrap_err();
+        let said = toml::from_str::<Settings>(&other).unwrap().check().unwrap_err().to_string();
         assert!(said.starts_with("teams.tenant"), "{said}");
     }
 }
