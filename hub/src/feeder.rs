@@ -2,31 +2,26 @@
 //! nothing but `SELECT`, has a key for views, and is told by a desk, through that database, which keys hosts believe. There
 //! is no signer beside it.
 
-use crate::address::{Seats, Tries};
 use crate::certificate::Certificates;
 use crate::chores;
 use crate::clock::{self, Clock};
 use crate::config::Config;
 use crate::door::House;
 use crate::error::{HubError, os};
-use crate::feed::{Hosts, Lost, rows};
+use crate::feed::rows;
 use crate::following::Following;
 use crate::keys::ServerKeys;
-use crate::metrics::Metrics;
 use crate::postgres::{Place, Pool};
-use crate::sight::Sight;
-use crate::teller::{Teller, told};
+use crate::teller::{Speaker, Teller, told};
 use crate::{inbox, limits, serve};
 use access::HostName;
-use arc_swap::ArcSwap;
 use desk::DeskError;
 use loglines::{Log, Outcomes};
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
-use std::sync::{Arc, Mutex};
 use std::time::Instant;
 use store::{Reader, Sql};
 use sync::Digest;
-use tokio::sync::Semaphore;
 
 /// Serves hosts that listen, until it is told to stop.
 pub fn start(config: &Config, log: &Log) -> Result<(), HubError> {
@@ -35,32 +30,13 @@ pub fn start(config: &Config, log: &Log) -> Result<(), HubError> {
     let reader = Reader::over(Pool::of(place.clone()));
     reader.read(reads_alone)?;
     let keys = ServerKeys::of(config);
-    let (root, nonces, voice) = reader.read(|sql| {
-        let root = common(sql, "root")?;
-        Ok::<_, HubError>((root, common(sql, "nonces")?, told(sql, &keys, &root)?))
+    let speaker = reader.read(|sql| {
+        let (root, nonces) = (common(sql, "root")?, common(sql, "nonces")?);
+        let voice = told(sql, &keys, &root)?;
+        Ok::<_, HubError>(Speaker { hub: voice.manifest.hub.clone(), root, nonces, voice, keys })
     })?;
-    let teller = Arc::new(Teller {
-        reader,
-        clock: Arc::new(Clock::since(clock::wall())),
-        log: log.clone(),
-        metrics: Arc::new(Metrics::default()),
-        seats: Arc::new(Seats::default()),
-        proxies: config.proxies.clone(),
-        turned_away: Tries::telling(1),
-        slow: Tries::telling(1),
-        unable: Tries::telling(1),
-        refused: Tries::telling(limits::FAILED_TRIES),
-        hub: voice.manifest.hub.clone(),
-        root,
-        renew_at: Mutex::new(clock::wall() + limits::MANIFEST_RENEWED),
-        voice: ArcSwap::from_pointee(voice),
-        keys,
-        lost: Lost::default(),
-        hosts: Hosts::new(serve::random_digest()?.to_string(), nonces, clock::wall()),
-        sight: Sight::Shared(Mutex::new(Instant::now())),
-        looks: Semaphore::new(limits::READ_AT_ONCE),
-        wakes: Arc::default(),
-    });
+    let clock = Arc::new(Clock::since(clock::wall()));
+    let teller = Arc::new(Teller::new(config, log, speaker, reader, clock)?);
     let following = Following::begin(place, House::Feed(Arc::clone(&teller)))?;
     let fed = || serve::notify(&[sd_notify::NotifyState::Watchdog]);
     following.start(fed).map_err(os("starting the thread that follows the desks"))?;

@@ -1,35 +1,31 @@
 //! `jit-hub serve`: everything checked, then opened, then served, until it is told to stop.
 
-use crate::address::{Seats, Tries};
+use crate::address::Tries;
 use crate::certificate::{self, Authority, Certificates};
-use crate::chats;
+use crate::chats::{self, Chats};
 use crate::chores;
 use crate::clock::{self, Clock};
 use crate::config::{self, Config, Role};
 use crate::door::House;
 use crate::error::{HubError, os};
-use crate::feed::{self, Hosts, Lost, Signing, Signs};
+use crate::feed::{self, Signing, Signs};
 use crate::following::Following;
 use crate::gone::Fleet;
 use crate::inbox::Allowance;
 use crate::keys::ServerKeys;
 use crate::ledger::{Keeper, Ledger};
-use crate::metrics::Metrics;
 use crate::outbox::{self, Bell};
 use crate::policy::Policies;
 use crate::postgres::{Place, Pool, Server};
-use crate::sight::Sight;
 use crate::signer::Client;
 use crate::signin::{self, Provider};
 use crate::site::Site;
-use crate::slack::Slack;
-use crate::teams::{self, Outgoing, Teams};
-use crate::teller::Teller;
+use crate::teams;
+use crate::teller::{Speaker, Teller, random_digest};
 use crate::voice::Voice;
 use crate::{door, feeder, limits, rows, say};
 use access::{HostName, Time};
 use api::{Mark, MarkRecord, Record};
-use arc_swap::ArcSwap;
 use chrono::TimeDelta;
 use desk::{Committed, Desk, InForce, SqlStore, Worlds as _};
 use loglines::{Level, Log};
@@ -37,9 +33,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex};
 use store::{File, Reader, Sql, Writer};
-use sync::{Digest, HubId};
+use sync::HubId;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::Semaphore;
 use tokio::sync::watch;
 
 /// Serves until it is told to stop.
@@ -66,69 +61,30 @@ pub fn serve(config: &Config) -> Result<(), HubError> {
 fn start(config: &Config, log: &Log) -> Result<(), HubError> {
     is_set_up(config)?;
     let certificates = Arc::new(Certificates::open(config)?);
-    let teams = config.teams.as_ref().map(Teams::open).transpose()?.map(Arc::new);
-    let outgoing = config.teams_webhook.iter().map(Outgoing::new).collect::<Result<Vec<_>, _>>()?;
-    let slack = config.slack.as_ref().map(Slack::new).transpose()?.flatten().map(Arc::new);
-    let mut channels = outbox::channels(config, name(config)?.as_str()).map_err(HubError::Outbox)?;
+    let (chats, name) = (Chats::open(config)?, name(config)?);
+    let mut channels = outbox::channels(config, name.as_str()).map_err(HubError::Outbox)?;
     let ((signing, waiting), (bell, ringing)) = (Signing::new(), Bell::new());
     let (ledger, writer, read, reader) = open(config, log, (signing.clone(), bell), false)?;
-    let ledger = Arc::new(ledger);
-    let (keys, hub, signer) =
-        (ServerKeys::of(config), crate::hub_id(config)?, Client::at(&config.signer.socket));
-    let authority = keys.authority()?;
-    tell_of_certificate(config, &keys, &hub, log);
-    let root = authority.roots.fingerprint();
-    let voice = Voice::find(&keys, &signer, &root, clock::wall())?;
-    if ledger.common("root", root.to_string())? != root.to_string() {
-        return Err(HubError::Keys(
-            "the root key of this hub is not that of the database: hubs that share one share their keys, so copy both folders \
-             of state from one that runs"
-                .to_owned(),
-        ));
-    }
-    let nonces = ledger.common("nonces", random_digest()?.to_string())?;
-    let nonces =
-        nonces.parse().map_err(|why| HubError::Database(format!("what nonces are known by: {why}")))?;
+    let (ledger, signer) = (Arc::new(ledger), Client::at(&config.signer.socket));
+    let speaker = speaker(config, &ledger, &signer, log)?;
     let clock = Arc::new(Clock::since(read.read(|read| floor(read, log))?));
     let policies = Arc::new(read.read(|read| policies(read, log))?);
-    let store = SqlStore::new(writer, read, limits::WRITE_WAIT);
-    let worlds = Arc::new(Fleet { policies: Arc::clone(&policies), ledger: Arc::clone(&ledger) });
-    let desk = Arc::new(Desk::new(store, worlds, Arc::<Clock>::clone(&clock), None));
+    let desk = {
+        let store = SqlStore::new(writer, read, limits::WRITE_WAIT);
+        let worlds = Arc::new(Fleet { policies: Arc::clone(&policies), ledger: Arc::clone(&ledger) });
+        Arc::new(Desk::new(store, worlds, Arc::<Clock>::clone(&clock), None))
+    };
     if policies.in_force().is_readable() {
         desk.begin()?;
     }
     ledger.mark(Mark::Started, format!("version={}", env!("CARGO_PKG_VERSION")), clock.time())?;
-    let teller = Arc::new(Teller {
-        reader,
-        clock,
-        log: log.clone(),
-        metrics: Arc::new(Metrics::default()),
-        seats: Arc::new(Seats::default()),
-        proxies: config.proxies.clone(),
-        turned_away: Tries::telling(1),
-        slow: Tries::telling(1),
-        unable: Tries::telling(1),
-        refused: Tries::telling(limits::FAILED_TRIES),
-        hub,
-        root,
-        renew_at: Mutex::new(renewed_by(&voice)),
-        voice: ArcSwap::from_pointee(voice),
-        keys,
-        lost: Lost::default(),
-        hosts: Hosts::new(random_digest()?.to_string(), nonces, clock::wall()),
-        sight: Sight::of(config.database.url.is_some()),
-        looks: Semaphore::new(limits::READ_AT_ONCE),
-        wakes: Arc::default(),
-    });
     let site = Arc::new(Site {
-        teller,
-        name: name(config)?,
+        teller: Arc::new(Teller::new(config, log, speaker, reader, clock)?),
+        name,
         desk,
         ledger,
         policies,
-        teams,
-        slack,
-        outgoing: outgoing.into_iter().map(Arc::new).collect(),
+        chats,
         failed: Tries::telling(limits::FAILED_TRIES),
         certificates: Arc::clone(&certificates),
         room: Mutex::default(),
@@ -162,9 +118,24 @@ fn start(config: &Config, log: &Log) -> Result<(), HubError> {
     served
 }
 
-/// When it is looked for another voice.
-fn renewed_by(voice: &Voice) -> Time {
-    if voice.renewed { clock::wall() + limits::MANIFEST_RENEWED } else { Time::MIN_UTC }
+/// What hosts know this hub by. Hubs that share a database share it.
+fn speaker(config: &Config, ledger: &Ledger, signer: &Client, log: &Log) -> Result<Speaker, HubError> {
+    let (keys, hub) = (ServerKeys::of(config), crate::hub_id(config)?);
+    let authority = keys.authority()?;
+    tell_of_certificate(config, &keys, &hub, log);
+    let root = authority.roots.fingerprint();
+    let voice = Voice::find(&keys, signer, &root, clock::wall())?;
+    if ledger.common("root", root.to_string())? != root.to_string() {
+        return Err(HubError::Keys(
+            "the root key of this hub is not that of the database: hubs that share one share their keys, so copy both folders \
+             of state from one that runs"
+                .to_owned(),
+        ));
+    }
+    let nonces = ledger.common("nonces", random_digest()?.to_string())?;
+    let nonces =
+        nonces.parse().map_err(|why| HubError::Database(format!("what nonces are known by: {why}")))?;
+    Ok(Speaker { hub, root, nonces, voice, keys })
 }
 
 /// Says where hosts do not believe the certificate that is shown from now on.
@@ -194,12 +165,6 @@ pub fn is_set_up(config: &Config) -> Result<(), HubError> {
         return Ok(());
     }
     Err(HubError::NotSetUp(config.state.clone()))
-}
-
-pub fn random_digest() -> Result<Digest, HubError> {
-    let mut bytes = [0; 32];
-    getrandom::fill(&mut bytes).map_err(crate::ledger::random)?;
-    Ok(Digest::of(&bytes))
 }
 
 /// The database with its one writer here, and two ways to read. On a server it is made only where it may be `new`.

@@ -2,6 +2,7 @@
 
 use crate::address::Tries;
 use crate::certificate::Certificates;
+use crate::chats::Chats;
 use crate::error::HubError;
 use crate::feed::Signing;
 use crate::inbox::Allowance;
@@ -11,8 +12,6 @@ use crate::policy::Policies;
 use crate::sight::Sight;
 use crate::signer::Client;
 use crate::signin::Provider;
-use crate::slack::Slack;
-use crate::teams::{Outgoing, Teams};
 use crate::teller::Teller;
 use crate::voice::Voice;
 use access::{HostName, Person};
@@ -44,12 +43,8 @@ pub struct Site {
     pub signing: Signing,
     /// Why grants are not signed, while they are not.
     pub unsigned: Mutex<Option<String>>,
-    /// The bot in Microsoft Teams, where there is one.
-    pub teams: Option<Arc<Teams>>,
-    /// Outgoing webhooks of Teams.
-    pub outgoing: Vec<Arc<Outgoing>>,
-    /// The workspace of Slack whose people are listened to, where there is one.
-    pub slack: Option<Arc<Slack>>,
+    /// The chats that it listens to.
+    pub chats: Chats,
     /// Tokens that opened nothing, by address.
     pub failed: Tries,
     /// What it shows to whoever calls.
@@ -87,11 +82,6 @@ impl Site {
     pub fn next_voice(&self) -> Result<Voice, HubError> {
         self.renew_in(limits::MANIFEST_AGAIN);
         Voice::renew(&self.keys, &self.signer, &self.root)
-    }
-
-    /// Whether it listens to a chat, so that accounts there can be somebody's.
-    pub fn has_chats(&self) -> bool {
-        self.teams.is_some() || !self.outgoing.is_empty() || self.slack.is_some()
     }
 
     /// Whether other hubs write to the same database.

@@ -2,7 +2,8 @@
 //! signs a grant, and a hub in role `feed` is this and nothing else (S4).
 
 use crate::address::{Address, Seats, Tries};
-use crate::clock::Clock;
+use crate::clock::{self, Clock};
+use crate::config::Config;
 use crate::error::HubError;
 use crate::feed::{Hosts, Lost, Wakes, rows};
 use crate::keys::ServerKeys;
@@ -67,7 +68,56 @@ pub struct Teller {
     pub lost: Lost,
 }
 
+/// What a hub is known by to its hosts.
+pub struct Speaker {
+    /// What it signs as.
+    pub hub: HubId,
+    /// The fingerprint of its root.
+    pub root: Digest,
+    /// What its nonces are known by, to all hubs of a database.
+    pub nonces: Digest,
+    /// What views are signed by.
+    pub voice: Voice,
+    /// Where its key is.
+    pub keys: ServerKeys,
+}
+
 impl Teller {
+    /// One that speaks as this, of what is read there.
+    pub fn new(
+        config: &Config,
+        log: &Log,
+        speaker: Speaker,
+        reader: Reader,
+        clock: Arc<Clock>,
+    ) -> Result<Self, HubError> {
+        let Speaker { hub, root, nonces, voice, keys } = speaker;
+        // One that could not be renewed is looked at again at once.
+        let renew_at = if voice.renewed { clock::wall() + limits::MANIFEST_RENEWED } else { Time::MIN_UTC };
+        Ok(Self {
+            reader,
+            clock,
+            log: log.clone(),
+            metrics: Arc::new(Metrics::default()),
+            seats: Arc::new(Seats::default()),
+            proxies: config.proxies.clone(),
+            turned_away: Tries::telling(1),
+            slow: Tries::telling(1),
+            unable: Tries::telling(1),
+            refused: Tries::telling(limits::FAILED_TRIES),
+            hub,
+            root,
+            renew_at: Mutex::new(renew_at),
+            voice: ArcSwap::from_pointee(voice),
+            keys,
+            lost: Lost::default(),
+            hosts: Hosts::new(random_digest()?.to_string(), nonces, clock::wall()),
+            sight: Sight::of(config.database.url.is_some()),
+            looks: Semaphore::new(limits::READ_AT_ONCE),
+            wakes: Arc::default(),
+        })
+    }
+
     /// Looks something up in what is committed.
     pub fn read<T>(&self, look: impl FnOnce(&dyn Sql) -> Result<T, DeskError>) -> Result<T, DeskError> {
         self.reader.read(look)
@@ -170,6 +220,13 @@ impl Teller {
         self.speak_by(voice);
         Ok(())
     }
+}
+
+/// A secret of this process, or of its database.
+pub fn random_digest() -> Result<Digest, HubError> {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes).map_err(crate::ledger::random)?;
+    Ok(Digest::of(&bytes))
 }
 
 /// The keys that a desk told of last in this database, as this feed speaks by them.

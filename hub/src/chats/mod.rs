@@ -14,6 +14,39 @@ pub mod says;
 pub mod speaker;
 pub mod words;
 
+use crate::config::Config;
+use crate::error::HubError;
+use crate::slack::Slack;
+use crate::teams::{Outgoing, Teams};
+use std::sync::Arc;
+
+/// The chats that a hub listens to.
+pub struct Chats {
+    /// The bot in Microsoft Teams, where there is one.
+    pub teams: Option<Arc<Teams>>,
+    /// Outgoing webhooks of Teams.
+    pub outgoing: Vec<Arc<Outgoing>>,
+    /// The workspace of Slack whose people are listened to, where there is one.
+    pub slack: Option<Arc<Slack>>,
+}
+
+impl Chats {
+    /// Those that are configured, with their secrets.
+    pub fn open(config: &Config) -> Result<Self, HubError> {
+        let outgoing = config.teams_webhook.iter().map(|one| Outgoing::new(one).map(Arc::new));
+        Ok(Self {
+            teams: config.teams.as_ref().map(Teams::open).transpose()?.map(Arc::new),
+            outgoing: outgoing.collect::<Result<_, _>>()?,
+            slack: config.slack.as_ref().map(Slack::new).transpose()?.flatten().map(Arc::new),
+        })
+    }
+
+    /// Whether there are any, so that accounts there can be somebody's.
+    pub fn are_there(&self) -> bool {
+        self.teams.is_some() || !self.outgoing.is_empty() || self.slack.is_some()
+    }
+}
+
 /// The tables of this room, which hubs of before did not have.
 pub const TABLES: &str = include_str!("tables.sql");
 

@@ -49,7 +49,7 @@ fn refuse(why: impl std::fmt::Display) -> Refused {
 
 impl Believed {
     fn of(site: &Site, headers: &HeaderMap, body: &[u8]) -> Result<Self, Refused> {
-        let Some(slack) = site.slack.clone() else {
+        let Some(slack) = site.chats.slack.clone() else {
             return Err(Refused(ProblemCode::NotFound.because(
                 "this hub listens to no Slack: write team and signing_secret into [slack] of hub.toml",
             )));

@@ -35,7 +35,7 @@ pub fn routes(site: &Arc<Site>) -> Router {
 }
 
 async fn take(State(site): State<Arc<Site>>, headers: HeaderMap, body: Bytes) -> Result<Response, Refused> {
-    let Some(teams) = site.teams.clone() else {
+    let Some(teams) = site.chats.teams.clone() else {
         return Err(Refused(
             ProblemCode::NotFound.because("this hub has no bot in Teams: see [teams] in hub.toml"),
         ));

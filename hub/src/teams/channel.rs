@@ -42,7 +42,7 @@ pub struct Spoken {
 
 /// Both, of the bot of this hub, if it has one.
 pub fn channels(site: &Arc<Site>) -> Vec<Arc<dyn Channel>> {
-    let Some(teams) = &site.teams else { return Vec::new() };
+    let Some(teams) = &site.chats.teams else { return Vec::new() };
     vec![
         Arc::new(Cards { site: Arc::clone(site), teams: Arc::clone(teams) }),
         Arc::new(Spoken { site: Arc::clone(site), teams: Arc::clone(teams) }),

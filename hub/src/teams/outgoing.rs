@@ -111,7 +111,7 @@ pub async fn take(
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Json<Value>, Refused> {
-    let Some(webhook) = site.outgoing.iter().find(|webhook| webhook.name == name).cloned() else {
+    let Some(webhook) = site.chats.outgoing.iter().find(|webhook| webhook.name == name).cloned() else {
         return Err(Refused(ProblemCode::NotFound.because(format!(
             "this hub has no outgoing webhook {name:?} of Teams: see [[teams_webhook]] in hub.toml"
         ))));
@@ -144,7 +144,7 @@ fn message(text: &str) -> Json<Value> {
 
 fn answered(site: &Site, webhook: &Outgoing, activity: &Activity) -> String {
     let account = activity.account().unwrap_or_default();
-    let bot = site.teams.as_ref().map(|bot| bot.tenant());
+    let bot = site.chats.teams.as_ref().map(|bot| bot.tenant());
     let speaker = Speaker {
         tenant: &webhook.linked,
         // Whom the bot believes is believed by what can do less.

@@ -20,14 +20,14 @@ pub async fn show(State(site): State<Arc<Site>>, call: Call) -> Response {
         let (admin, person, now) = (visitor.caller.roles.admin, &visitor.caller.person, visitor.now);
         let (accounts, claims, places) = site.ledger.read(|sql| {
             let whose = (!admin).then_some(person);
-            let places = match &site.teams {
+            let places = match &site.chats.teams {
                 Some(teams) if admin => crate::teams::rows::listening(sql, teams.tenant())?,
                 _ => Vec::new(),
             };
             Ok((rows::all_accounts(sql, whose)?, rows::claims(sql, person, now)?, places))
         })?;
         // What was linked when there was one can be taken away all the same.
-        if !site.has_chats() && accounts.is_empty() {
+        if !site.chats.are_there() && accounts.is_empty() {
             return Ok(Answer::Page("Chats", html! { p { "This hub listens to no chat." } }));
         }
         let (own, others): (Vec<_>, Vec<_>) = accounts.iter().partition(|account| account.person == *person);
@@ -39,7 +39,7 @@ pub async fn show(State(site): State<Arc<Site>>, call: Call) -> Response {
                 p { "Anyone using an account below acts as you in that chat: they can ask in your name, and approve what you can as far as each rule lets a chat. What comes by a webhook alone approves nothing." }
                 @if own.is_empty() { p { "No account is linked to you." } }
                 ul.cards { @for account in &own { (account_card(visitor, account)) } }
-                @if site.has_chats() {
+                @if site.chats.are_there() {
                     h2 { "Link another" }
                     form method="post" action="/web/teams/code" {
                         (csrf(visitor))
@@ -50,7 +50,7 @@ pub async fn show(State(site): State<Arc<Site>>, call: Call) -> Response {
                     h2 { "Of others" }
                     ul.cards { @for account in &others { (account_card(visitor, account)) } }
                 }
-                @if admin && site.teams.is_some() {
+                @if admin && site.chats.teams.is_some() {
                     h2 { "Where every request is told" }
                     @if places.is_empty() { p { "Nowhere: say " code { "here" } " to the bot in a channel that is to hear of them." } }
                     ul.cards { @for place in &places { (place_card(visitor, place)) } }
@@ -109,7 +109,7 @@ fn place_card(visitor: &Visitor, place: &str) -> Markup {
 pub async fn away(State(site): State<Arc<Site>>, call: Call) -> Response {
     guard::done(site, call, "/v1/teams/away".to_owned(), |site, visitor, call| {
         is_admin(visitor)?;
-        let Some(teams) = &site.teams else {
+        let Some(teams) = &site.chats.teams else {
             return Err(DeskError::BadRequest("this hub has no bot in Microsoft Teams".to_owned()));
         };
         let place = call.form.text("place").unwrap_or_default().to_owned();
@@ -169,7 +169,7 @@ fn is_there(site: &Site, visitor: &Visitor) -> Result<(), DeskError> {
             lacks.code()
         )));
     }
-    if site.has_chats() {
+    if site.chats.are_there() {
         return Ok(());
     }
     Err(DeskError::BadRequest(

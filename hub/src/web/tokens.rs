@@ -70,7 +70,7 @@ fn card(visitor: &Visitor, view: &TokenView, made: Option<u32>) -> Markup {
 fn elsewhere_too(site: &Site, visitor: &Visitor, accounts: &[Bound], own: bool) -> Markup {
     html! {
         h2 { "Accounts elsewhere" }
-        @if site.has_chats() { p { a href="/web/teams" { "Accounts in chats" } " are a page of their own." } }
+        @if site.chats.are_there() { p { a href="/web/teams" { "Accounts in chats" } " are a page of their own." } }
         @if accounts.is_empty() { p { "None signs you in." } }
         @else { p { "Unbinding one also ends what it signed in, and all that was made, linked or bound in your own name since it was bound." } }
         ul.cards { @for bound in accounts { (bound_card(visitor, bound)) } }
