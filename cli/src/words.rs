@@ -137,6 +137,7 @@ pub fn facts(request: &RequestView, now: Time) -> Vec<(&'static str, String)> {
     let by = if ask.asked_by == ask.person { String::new() } else { format!(" (asked by {})", ask.asked_by) };
     let mut facts = vec![("who", format!("{}{by}", ask.person)), ("what", asks(request))];
     facts.extend(ask.labels_in_words().map(|labels| ("labels", labels)));
+    facts.extend(request.clock().map(|clock| ("clock", clock)));
     facts.push(("why", ask.reason.to_string()));
     facts.extend(ask.ticket.as_ref().map(|ticket| ("ticket", ticket.to_string())));
     let from = ask.source.map(|source| format!(" from {source}")).unwrap_or_default();

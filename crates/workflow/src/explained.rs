@@ -5,7 +5,7 @@ use crate::open::conditions;
 use crate::outcome::{How, Outcome, outcome};
 use crate::policy::{ChatWeight, Effect, PolicyRule, When, Who};
 use crate::request::{Ask, Scope};
-use crate::rule::{Clock, Rule, Step, Wants};
+use crate::rule::{Rule, Step, Wants};
 use crate::step::Facts;
 use crate::uncovered::misses;
 use crate::world::World;
@@ -257,10 +257,7 @@ fn of_rule(rule: &Rule, line: usize, ask: &Ask, facts: &Facts) -> ExplainedRule 
         line,
         wants: wants(&rule.wants),
         longest: rule.longest,
-        claim_by: match rule.clock {
-            Clock::Approval => None,
-            Clock::FirstUse { claim_by } => Some(claim_by),
-        },
+        claim_by: rule.claim_by(),
         waits: rule.pending,
         steps: rule.steps.iter().map(step).collect(),
         auto: rule.auto.as_ref().map(|auto| {

@@ -155,6 +155,14 @@ impl When {
 }
 
 impl Rule {
+    /// Where the first use starts the clock: how long after the start it must come.
+    pub fn claim_by(&self) -> Option<Span> {
+        match self.clock {
+            Clock::Approval => None,
+            Clock::FirstUse { claim_by } => Some(claim_by),
+        }
+    }
+
     /// How many people must agree to this request.
     pub fn needs(&self, request: &Request) -> usize {
         let scope = request.scope();

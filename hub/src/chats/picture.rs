@@ -27,6 +27,8 @@ pub struct Picture {
     pub has: usize,
     /// Who could say something to it now.
     pub could: BTreeSet<Person>,
+    /// When the clock would start, where that is not at the approval.
+    pub clock: Option<String>,
     /// What a click in a chat is worth to it.
     pub chat: ChatWeight,
     /// What it yielded.
@@ -47,6 +49,7 @@ impl Picture {
         now: Time,
     ) -> Self {
         Self {
+            clock: view.clock(),
             agreed: view.agreed,
             needs: view.needs,
             has: view.has,

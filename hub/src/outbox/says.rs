@@ -140,6 +140,7 @@ fn facts(truth: &Truth) -> Vec<(&'static str, String)> {
     }
     facts.extend(ask.labels_in_words().map(|labels| ("Asked for by", labels)));
     facts.push(("For", length(request)));
+    facts.extend(request.clock().map(|clock| ("Clock", clock)));
     if let Some(starts) = ask.starts {
         facts.push(("From", minute(starts)));
     }
@@ -329,6 +330,7 @@ mod tests {
                 hosts: Some(ask.hosts.clone()),
                 services: Some(ask.services.clone()),
             },
+            claim_by: None,
             digest: String::new(),
             could_approve: Vec::new(),
             agreed: Vec::new(),

@@ -55,6 +55,7 @@ fn facts(request: &RequestView, steps: &[Step]) -> Markup {
             dt { "Asked" }
             dd { (time(ask.asked_at)) @if let Some(source) = ask.source { " from " (source) } ", " (ask.channel.code()) }
             @if let Some(starts) = ask.starts { dt { "From" } dd { (time(starts)) } }
+            @if let Some(clock) = request.clock() { dt { "Clock" } dd { (clock) } }
             dt { "Rule" } dd { (request.rule) }
             @if request.state.is_pending() {
                 dt { "Steps" }

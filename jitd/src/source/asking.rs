@@ -215,6 +215,7 @@ impl Site {
             reviews: Vec::new(),
             afterwards: None,
             escalates: None,
+            claim_by: None,
             digest: String::new(),
             could_approve: Vec::new(),
             agreed: Vec::new(),

@@ -109,6 +109,8 @@ fn an_extension_moves_the_end_of_a_clock_that_a_first_use_has_started() {
     let first_use = EXTENDS
         .replace("max = \"1h\", extend", "max = \"1h\", clock = \"first-use\", claim_by = \"4h\", extend");
     let room = room_by(&first_use);
+    let asked = room.asks("alice", "sudo");
+    assert_eq!(asked.clock().as_deref(), Some("starts at the first use, which must come within 4h"));
     let grant = room.granted("alice", "ssh");
     assert_eq!(room.grant(grant.id).state, GrantState::Unclaimed);
     room.hand.set(600);
@@ -116,6 +118,7 @@ fn an_extension_moves_the_end_of_a_clock_that_a_first_use_has_started() {
     room.paper.opens_session(grant.id, 1);
     assert_eq!((room.grant(grant.id).ends, room.grant(grant.id).sessions), (at(4200), 1));
     let waits = room.extends("alice", &grant, "30m").unwrap().request;
+    assert_eq!(waits.clock(), None, "it is running");
     let longer = room.approves("bob", &waits).unwrap().grant.unwrap();
     assert_eq!((longer.ends, longer.sessions), (at(6000), 1), "the session is kept");
     room.hand.set(5999);

@@ -175,6 +175,7 @@ pub fn facts(picture: &Picture, named: Cut) -> Vec<Value> {
     facts.extend(ask.labels_in_words().map(|labels| ("Labels", escape(&cut(&labels, named.said)))));
     facts.push(("What", format!("{}{}", names(&left.services, named.named), run_as(ask, &left.services))));
     facts.push(("Length", length(left.length, ask.length)));
+    facts.extend(picture.clock.clone().map(|clock| ("Clock", clock)));
     facts.extend(ask.starts.map(|starts| ("From", time(starts))));
     facts.push(("Reason", escape(&cut(ask.reason.as_str(), named.reason))));
     facts.extend(ask.ticket.as_ref().map(|ticket| ("Ticket", escape(&cut(ticket.as_str(), named.said)))));

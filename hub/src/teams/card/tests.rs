@@ -53,6 +53,7 @@ fn picture(state: RequestState) -> Picture {
         agreed: Vec::new(),
         needs: 2,
         has: 0,
+        clock: None,
         could: ["bob", "carol"].map(person).into(),
         chat: ChatWeight::Full,
         grant: None,

@@ -85,7 +85,10 @@ approve = [{ from = ["group:leads"] }]
     let mut ask = new("db-7", "ssh", "1h", "why");
     ask.hosts.insert(HostName::parse("db-8").unwrap());
     let id = alice.client.request(&ask).unwrap().request.ask.id.to_string();
-    let (message, _) = double.card(&bob.personal(), &id);
+    let (message, card) = double.card(&bob.personal(), &id);
+    let clock = "starts at the first use on each host, which must come within 2h";
+    assert!(card.to_string().contains(clock), "who agrees sees until when they may: {card}");
+    assert_eq!(alice.sees(&id).clock().as_deref(), Some(clock));
     double.click(&click(&message, "approve", &bob));
     double.card(&bob.personal(), "Starts with its first use");
     let RequestState::Approved { grant, .. } = alice.sees(&id).state else { panic!("not approved") };
