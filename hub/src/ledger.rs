@@ -459,6 +459,9 @@ impl Keeper {
 const WRITING: &str = "the journal";
 
 impl Observer<Committed> for Keeper {
+    /// It rings bells.
+    const HOLDS: bool = false;
+
     fn committed(&mut self, events: Vec<Committed>) {
         if !events.is_empty() && self.faults.take(WRITING, true, Instant::now()) == Tells::Works {
             self.log.put(Level::Notice, "the journal takes records again".to_owned());

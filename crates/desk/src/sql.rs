@@ -498,7 +498,7 @@ impl<E: From<Committed>> Transaction for Writing<'_, '_, E> {
 
     fn put_grant(&mut self, grant: &Grant, closed: bool) -> Result<(), DeskError> {
         keep_grant(self.tx.connection(), grant, closed, self.voucher()?)?;
-        // The next decision must see it.
+        // The next decision of a gate must see it.
         self.tx.end_group();
         self.tx.event(Committed::Grant(Box::new(grant.clone())).into());
         Ok(())

@@ -25,6 +25,10 @@ use std::time::{Duration, Instant};
 
 /// Hears what was committed, on the writer thread, before those who asked for it.
 pub trait Observer<E>: Send + 'static {
+    /// Whether jobs decide from what this holds in memory. Where they look into the database alone they see one another's
+    /// doing there, and none ends its group.
+    const HOLDS: bool = true;
+
     /// These happened, in this order.
     fn committed(&mut self, events: Vec<E>);
 
@@ -322,7 +326,8 @@ impl<E> Tx<'_, E> {
         self.events.push(event);
     }
 
-    /// No further job runs before this one is committed and seen.
+    /// No further job runs before this one is committed and seen by the observer, where jobs decide from what that holds
+    /// ([`Observer::HOLDS`]).
     pub fn end_group(&mut self) {
         *self.end_group = true;
     }
@@ -436,7 +441,7 @@ impl<G: Engine, O> Thread<G, O> {
                 sql!(opened.sql().batch("ROLLBACK TO job"));
             }
             sql!(opened.sql().batch("RELEASE job"));
-            if end_group || prepared.len() >= limits::GROUP {
+            if (end_group && O::HOLDS) || prepared.len() >= limits::GROUP {
                 break;
             }
             *next = next_job(jobs);

@@ -37,6 +37,26 @@ impl Observer<String> for Heard {
     }
 }
 
+/// One whose memory nobody decides from.
+struct Bell(Heard);
+
+impl Observer<String> for Bell {
+    const HOLDS: bool = false;
+
+    fn committed(&mut self, events: Vec<String>) {
+        self.0.committed(events);
+    }
+    fn checkpoint(&mut self, checkpoint: Checkpoint) {
+        self.0.checkpoint(checkpoint);
+    }
+    fn reopened(&mut self, connection: &dyn Sql) -> Result<(), StoreError> {
+        self.0.reopened(connection)
+    }
+    fn failed(&mut self, error: &StoreError) {
+        self.0.failed(error);
+    }
+}
+
 fn options(folder: &Path) -> Options {
     Options { path: folder.join("x.db"), max_bytes: 64 << 20, tables: "" }
 }
@@ -185,9 +205,19 @@ fn a_thousand_writers_at_once_are_each_told_the_truth() {
 }
 
 #[test]
-fn a_job_that_ends_its_group_is_seen_by_the_next() {
+fn a_job_that_ends_its_group_is_seen_by_the_next_where_jobs_decide_from_memory() {
     let folder = tempfile::tempdir().unwrap();
-    let (writer, heard) = start(options(folder.path()));
+    let seen = three(&start(options(folder.path())));
+    assert_eq!(seen, [0, 0, 2], "the third sees what the second committed");
+
+    let (folder, heard) = (tempfile::tempdir().unwrap(), Heard::default());
+    let file = open(options(folder.path())).unwrap();
+    let (writer, _) = Writer::start(file, Box::new(|| stamp(0)), Bell(heard.clone())).unwrap();
+    assert_eq!(three(&(writer, heard)), [0, 0, 0], "all are committed at once");
+}
+
+/// How much the observer had heard when each of three jobs ran, of which the second ends its group.
+fn three((writer, heard): &(Writer<String>, Heard)) -> Vec<usize> {
     let (release, held) = std::sync::mpsc::channel::<()>();
     // While this one waits the others queue up behind it, and would run in one group.
     writer
@@ -212,8 +242,7 @@ fn a_job_that_ends_its_group_is_seen_by_the_next() {
         writer.submit(work, move |seen| tell.send(seen.unwrap()).unwrap()).unwrap();
     }
     release.send(()).unwrap();
-    let seen: Vec<usize> = (0..3).map(|_| told.recv_timeout(WAIT).unwrap()).collect();
-    assert_eq!(seen, [0, 0, 2], "the third sees what the second committed");
+    (0..3).map(|_| told.recv_timeout(WAIT).unwrap()).collect()
 }
 
 #[test]
