@@ -459,7 +459,7 @@ impl Keeper {
 const WRITING: &str = "the journal";
 
 impl Observer<Committed> for Keeper {
-    /// It rings bells.
+    /// Jobs look into the database alone; this logs, counts and rings.
     const HOLDS: bool = false;
 
     fn committed(&mut self, events: Vec<Committed>) {

@@ -140,7 +140,7 @@ pub const CERTIFICATE_LOOK: Duration = Duration::from_secs(5);
 /// what renews it by itself has done so by then.
 pub const CERTIFICATE_TOLD: TimeDelta = TimeDelta::days(14);
 
-/// Bytes of the configuration, and of a certificate file.
+/// Bytes of a certificate file.
 pub const FILE: u64 = 256 * 1024;
 
 /// Bytes that the database may grow to at least: below that a busy day fills it.

@@ -1,7 +1,7 @@
 //! A booted host: the image under an overlay, systemd as its first process, a network of its own.
 
 use crate::cgroup::Groups;
-use crate::image::{PACKAGE, image, mount, with_jitd};
+use crate::image::{PACKAGE, image, overlay, with_jitd};
 use crate::limits;
 use crate::machine::{cache, package, run};
 use crate::person::Person;
@@ -342,7 +342,8 @@ pub(crate) fn image_under(name: &str, layer: Option<&Path>) -> Result<PathBuf> {
         std::fs::create_dir_all(folder.join(part))?;
     }
     let lower: Vec<&Path> = layer.into_iter().chain([image.as_path()]).collect();
-    mount(&lower, &folder.join("upper"), &folder.join("work"), &folder.join("root"))?;
+    let layers = overlay(&lower, &folder.join("upper"), &folder.join("work"));
+    run(Command::new("mount").args(["-t", "overlay", "overlay", "-o", &layers]).arg(folder.join("root")))?;
     Ok(folder)
 }
 

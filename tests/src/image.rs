@@ -5,6 +5,7 @@ use crate::progress::Progress;
 use anyhow::{Context as _, Result};
 use sha2::{Digest as _, Sha256};
 use std::fs::File;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{Mutex, PoisonError};
@@ -66,66 +67,72 @@ fn make() -> Result<PathBuf> {
     Ok(image)
 }
 
-/// What this package of jitd adds to the image, as dpkg leaves it where no systemd runs: a layer to boot over the image, whose
-/// units start as the host does. Made once a package; [`crate::Host::install`] is how it comes to a host that runs.
+/// What this package of jitd adds to the image, as dpkg leaves it where no systemd runs and there is no /proc: a layer to boot over
+/// the image, whose units start as the host does. Made once a package; [`crate::Host::install`] is how it comes to a host that
+/// runs.
 pub fn with_jitd(package: &Path) -> Result<PathBuf> {
     let image = image()?;
-    let mut wanted = Sha256::new_with_prefix(image.as_os_str().as_encoded_bytes());
+    let made = std::fs::metadata(image.join("var/lib/dpkg/status")).context("looking at the image")?;
+    let mut wanted =
+        Sha256::new_with_prefix(format!("{} {} {}", image.display(), made.ino(), made.mtime_nsec()));
     wanted.update(std::fs::read(package).with_context(|| format!("reading {}", package.display()))?);
-    let wanted = short(&wanted.finalize());
-    let layer = repository().join("target/tmp/with-jitd");
-    std::fs::create_dir_all(&layer)?;
-    let lock = File::create(layer.join("lock"))?;
+    let layers = repository().join("target/tmp/with-jitd");
+    std::fs::create_dir_all(&layers)?;
+    let layer = layers.join(short(&wanted.finalize()));
+    let lock = File::create(layers.join("lock"))?;
     lock.lock().context("waiting for another run that puts the package on the image")?;
-    let (upper, made_of) = (layer.join(format!("upper-{wanted}")), layer.join("made"));
-    if std::fs::read_to_string(&made_of).is_ok_and(|of| of == wanted) {
-        return Ok(upper);
+    if layer.exists() {
+        return Ok(layer);
     }
-    for entry in std::fs::read_dir(&layer)?.flatten().filter(|entry| entry.path().is_dir()) {
-        std::fs::remove_dir_all(entry.path())?;
+    let mounted = std::fs::read_to_string("/proc/self/mountinfo").context("looking what is mounted")?;
+    for entry in std::fs::read_dir(&layers)?.flatten() {
+        // Hosts of another run may stand on it.
+        let (path, is_used) = (entry.path(), mounted.contains(&*entry.file_name().to_string_lossy()));
+        if path.is_dir() && !is_used {
+            std::fs::remove_dir_all(&path).with_context(|| format!("removing {}", path.display()))?;
+        }
     }
-    let (work, root) = (layer.join("work"), layer.join("root"));
-    [&upper, &work, &root].into_iter().try_for_each(std::fs::create_dir_all)?;
-    mount(&[&image], &upper, &work, &root)?;
-    let installed = std::fs::copy(package, root.join(PACKAGE.trim_start_matches('/')))
-        .context("bringing the package there")
-        .and_then(|_| {
-            run(Command::new("unshare")
-                .args([
-                    "--mount",
-                    "--uts",
-                    "--ipc",
-                    "--net",
-                    "--pid",
-                    "--fork",
-                    "--kill-child",
-                    "--mount-proc",
-                ])
-                .arg(format!("--root={}", root.display()))
-                .args(["dpkg", "-i", PACKAGE])
-                .env_clear()
-                .env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
-                .env("LC_ALL", "C.UTF-8")
-                .stdin(Stdio::null()))
-        });
-    run(Command::new("umount").arg(&root))?;
-    installed.context("installing the package on the image")?;
-    // Half a layer has no such word.
-    std::fs::write(&made_of, wanted)?;
-    Ok(upper)
+    let (half, work, root) = (layers.join("half"), layers.join("work"), layers.join("root"));
+    [&half, &work, &root].into_iter().try_for_each(std::fs::create_dir_all)?;
+    // Mounts end with the process that they were made for, however that ends.
+    let install = format!(
+        r#"mount -t overlay overlay -o "$1" "$2" && cp "$3" "$2{PACKAGE}" && exec chroot "$2" dpkg -i {PACKAGE}"#
+    );
+    run(Command::new("unshare")
+        .args([
+            "--mount",
+            "--uts",
+            "--ipc",
+            "--net",
+            "--pid",
+            "--fork",
+            "--kill-child",
+            "sh",
+            "-c",
+            &install,
+            "sh",
+        ])
+        .arg(overlay(&[&image], &half, &work))
+        .args([root.as_path(), package])
+        .env_clear()
+        .env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
+        .env("LC_ALL", "C.UTF-8")
+        .stdin(Stdio::null()))
+    .context("installing the package on the image")?;
+    // A half-made layer has another name until it is whole.
+    std::fs::rename(&half, &layer)?;
+    Ok(layer)
+}
+
+/// What mount(8) is told of an overlay: what is written goes to `upper`, over these folders, the first on top.
+pub fn overlay(lower: &[&Path], upper: &Path, work: &Path) -> String {
+    let lower: Vec<String> = lower.iter().map(|folder| folder.display().to_string()).collect();
+    format!("lowerdir={},upperdir={},workdir={}", lower.join(":"), upper.display(), work.display())
 }
 
 /// A name for what has this digest.
 fn short(digest: &[u8]) -> String {
     digest.iter().take(6).fold(String::new(), |name, byte| format!("{name}{byte:02x}"))
-}
-
-/// Mounts an overlay: what is written goes to `upper`, over these folders, the first on top.
-pub fn mount(lower: &[&Path], upper: &Path, work: &Path, at: &Path) -> Result<()> {
-    let lower: Vec<String> = lower.iter().map(|folder| folder.display().to_string()).collect();
-    let layers =
-        format!("lowerdir={},upperdir={},workdir={}", lower.join(":"), upper.display(), work.display());
-    run(Command::new("mount").args(["-t", "overlay", "overlay", "-o", &layers]).arg(at))
 }
 
 #[derive(Debug)]

@@ -94,10 +94,10 @@ pub struct RequestView {
     pub escalates: Option<Time>,
     /// What is left of the ask after the narrowings so far.
     pub left: Narrowing,
-    /// Where the first use on each host starts the clock: how long after the start it must come.
+    /// While it waits, where the first use on each host would start the clock: how long after the start it must come.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub claim_by: Option<Span>,
-    /// Fingerprint of what is shown here; a review carries it.
+    /// Fingerprint of what is asked for and what is left of it; a review carries it.
     pub digest: String,
     /// Who could approve it now, or look at it afterwards.
     pub could_approve: Vec<Person>,
@@ -114,9 +114,11 @@ pub struct RequestView {
 impl RequestView {
     /// When the clock would start, where that is not at the approval: who agrees to an hour may agree to one of next week.
     pub fn clock(&self) -> Option<String> {
-        let claim_by = self.claim_by.filter(|_| self.state.is_pending())?;
-        let hosts = if self.ask.hosts.len() == 1 { "" } else { " on each host" };
-        Some(format!("starts at the first use{hosts}, which must come within {claim_by}"))
+        let claim_by = self.claim_by?;
+        let hosts = self.left.hosts.as_ref().unwrap_or(&self.ask.hosts);
+        let each = if hosts.len() == 1 { "" } else { " on each host" };
+        let start = if self.ask.starts.is_some() { "its start" } else { "the approval" };
+        Some(format!("starts at the first use{each}, which must come within {claim_by} of {start}"))
     }
 
     /// What the narrowings so far leave of the ask, where they leave less than all.

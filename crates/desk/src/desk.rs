@@ -333,7 +333,7 @@ pub(crate) fn view(request: &Request, rule: Option<&Rule>, reader: &Caller) -> R
             hosts: Some(scope.hosts),
             services: Some(scope.services),
         },
-        claim_by: rule.filter(|_| request.ask.kind == Kind::Access).and_then(Rule::claim_by),
+        claim_by: rule.filter(|_| request.starts_a_clock()).and_then(Rule::claim_by),
         digest: digest(request),
         yours_to_review: could.contains(&reader.person) && !agreed.contains(&reader.person),
         agreed,

@@ -93,7 +93,7 @@ pub fn parse<S: Settings>(text: &str, path: &Path) -> Result<S, SettingsError> {
         at(place, key_on_line(text, place), error.message())
     })?;
     settings.check().map_err(|Wrong { key, what }| {
-        // Which of several it is the line says.
+        // The line says which of several it is.
         let named =
             key.split('.').filter(|part| part.parse::<usize>().is_err()).collect::<Vec<_>>().join(".");
         at(place_of(text, &key), named, &what)

@@ -5,7 +5,7 @@ use std::time::Duration;
 /// Jobs that wait for the writer. More would wait longer than any login does.
 pub const QUEUE: usize = 4096;
 
-/// Jobs in one transaction: 64 logins at once fit, and a group never takes longer than a few fsyncs.
+/// Jobs in one transaction: 64 logins at once fit, and a group takes no longer than a few fsyncs. On a hub callers that wait are fewer.
 pub const GROUP: usize = 256;
 
 /// First and longest wait before a file that failed is opened again.

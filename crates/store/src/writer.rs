@@ -215,13 +215,7 @@ impl<E: Send + 'static> Writer<E> {
                 Err(why) => Err(why.into()),
             };
             let keep = result.is_ok();
-            let finish = move |outcome: Result<(), StoreError>| {
-                done(match outcome {
-                    Ok(()) => result,
-                    // Its own refusal says more than the failure of others' commit.
-                    Err(why) => result.and(Err(why.into())),
-                });
-            };
+            let finish = move |outcome: Result<(), StoreError>| done(outcome.map_err(R::from).and(result));
             Prepared { keep, finish: Box::new(finish) }
         });
         self.send(Message::Job(job))
@@ -375,8 +369,11 @@ impl<G: Engine, O> Thread<G, O> {
                 self.open = None;
                 self.not_before = Some(Instant::now() + self.wait);
                 self.wait = (self.wait * 2).min(limits::REOPEN.1);
+                // Its own refusal says more than the failure of others' commit, unless it may rest on what is not to be.
+                let mut rests = false;
                 for job in prepared {
-                    (job.finish)(Err(why.clone()));
+                    rests |= job.keep;
+                    (job.finish)(if rests { Err(why.clone()) } else { Ok(()) });
                 }
                 if let Some(job) = next {
                     (job(Err(why.clone())).finish)(Err(why));

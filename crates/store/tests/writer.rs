@@ -245,6 +245,36 @@ fn three((writer, heard): &(Writer<String>, Heard)) -> Vec<usize> {
     (0..3).map(|_| told.recv_timeout(WAIT).unwrap()).collect()
 }
 
+type Work = Box<dyn FnOnce(&mut Tx<'_, String>) -> Result<(), StoreError> + Send>;
+
+#[test]
+fn what_rests_on_a_commit_that_failed_is_not_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let (writer, _) = start(options(folder.path()));
+    let (open, gate) = std::sync::mpsc::channel::<()>();
+    let (tell, told) = std::sync::mpsc::channel();
+    let submit = |what: &'static str, work: Work| {
+        let tell = tell.clone();
+        writer.submit(work, move |done: Result<(), StoreError>| tell.send((what, done)).unwrap()).unwrap();
+    };
+    submit(
+        "waits",
+        Box::new(move |_| {
+            gate.recv().unwrap();
+            Err(StoreError::Late)
+        }),
+    );
+    submit("rests on nothing", Box::new(|_| Err(StoreError::Late)));
+    submit("is kept", Box::new(|tx| tx.record("granted".into()).map(drop)));
+    submit("may rest on that", Box::new(|_| Err(StoreError::Late)));
+    submit("breaks it", Box::new(|tx| tx.connection().batch("ROLLBACK")));
+    open.send(()).unwrap();
+    let told = (0..5).map(|_| told.recv_timeout(WAIT).unwrap());
+    let own: Vec<_> = told.filter(|(_, done)| matches!(done, Err(StoreError::Late))).collect();
+    let own: Vec<&str> = own.iter().map(|(what, _)| *what).collect();
+    assert_eq!(own, ["waits", "rests on nothing"], "the others hear that nothing came of it");
+}
+
 #[test]
 fn one_file_belongs_to_one_daemon() {
     let folder = tempfile::tempdir().unwrap();

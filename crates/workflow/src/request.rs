@@ -411,6 +411,11 @@ pub struct Scope {
 }
 
 impl Request {
+    /// Whether an approval now would start a clock, or have the first use start it.
+    pub fn starts_a_clock(&self) -> bool {
+        self.state.is_pending() && self.ask.kind == Kind::Access
+    }
+
     /// Whether it still waits at `now`, also where no tick has ended it yet.
     pub fn waits(&self, now: Time) -> bool {
         matches!(self.state, RequestState::Pending { until } if now < until)

@@ -99,7 +99,7 @@ impl Picture {
     pub fn revision(&self) -> String {
         let Request { ask, state, reviews, afterwards, .. } = &self.request;
         let grant = self.grant.as_ref().map(|view| (view.grant.version, view.state.code()));
-        let seen = (ask.id, state, reviews, afterwards, grant);
+        let seen = (ask.id, state, reviews, afterwards, grant, &self.clock);
         // Plain data always serialises; an empty text is only like itself.
         let seen = serde_json::to_vec(&seen).unwrap_or_default();
         hex(&Sha256::digest(seen)).chars().take(16).collect()

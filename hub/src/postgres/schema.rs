@@ -159,7 +159,10 @@ fn take(
 pub fn begin_empty(link: &Link, said: &str) -> Result<(), StoreError> {
     let sql: &dyn Sql = link;
     // Nobody waits behind it.
-    sql.batch(&format!("BEGIN; SET LOCAL statement_timeout = 0; SELECT pg_advisory_xact_lock({LOCK})"))?;
+    sql.batch(&format!(
+        "BEGIN; SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0; \
+         SELECT pg_advisory_xact_lock({LOCK})"
+    ))?;
     if version(sql)?.is_some() {
         return Err(StoreError::Database(format!(
             "{said}: there is a hub in it already: make an empty database, and name that one"

@@ -25,6 +25,8 @@ const ROOM: u64 = 64 << 20;
 struct Heard(Arc<Mutex<Vec<Committed>>>);
 
 impl Observer<Committed> for Heard {
+    const HOLDS: bool = false;
+
     fn committed(&mut self, events: Vec<Committed>) {
         self.0.lock().unwrap().extend(events);
     }

@@ -110,7 +110,10 @@ fn an_extension_moves_the_end_of_a_clock_that_a_first_use_has_started() {
         .replace("max = \"1h\", extend", "max = \"1h\", clock = \"first-use\", claim_by = \"4h\", extend");
     let room = room_by(&first_use);
     let asked = room.asks("alice", "sudo");
-    assert_eq!(asked.clock().as_deref(), Some("starts at the first use, which must come within 4h"));
+    assert_eq!(
+        asked.clock().as_deref(),
+        Some("starts at the first use, which must come within 4h of the approval")
+    );
     let grant = room.granted("alice", "ssh");
     assert_eq!(room.grant(grant.id).state, GrantState::Unclaimed);
     room.hand.set(600);

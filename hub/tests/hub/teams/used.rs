@@ -86,7 +86,7 @@ approve = [{ from = ["group:leads"] }]
     ask.hosts.insert(HostName::parse("db-8").unwrap());
     let id = alice.client.request(&ask).unwrap().request.ask.id.to_string();
     let (message, card) = double.card(&bob.personal(), &id);
-    let clock = "starts at the first use on each host, which must come within 2h";
+    let clock = "starts at the first use on each host, which must come within 2h of the approval";
     assert!(card.to_string().contains(clock), "who agrees sees until when they may: {card}");
     assert_eq!(alice.sees(&id).clock().as_deref(), Some(clock));
     double.click(&click(&message, "approve", &bob));
