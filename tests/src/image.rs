@@ -1,6 +1,6 @@
 //! The root file system that hosts boot from: the machine's own release, made once and kept.
 
-use crate::machine::{cache, install, repository, root_or_explain, run};
+use crate::machine::{apart, cache, install, repository, root_or_explain, run};
 use crate::progress::Progress;
 use anyhow::{Context as _, Result};
 use sha2::{Digest as _, Sha256};
@@ -87,8 +87,8 @@ pub fn with_jitd(package: &Path) -> Result<PathBuf> {
     let mounted = std::fs::read_to_string("/proc/self/mountinfo").context("looking what is mounted")?;
     for entry in std::fs::read_dir(&layers)?.flatten() {
         // Hosts of another run may stand on it.
-        let (path, is_used) = (entry.path(), mounted.contains(&*entry.file_name().to_string_lossy()));
-        if path.is_dir() && !is_used {
+        let path = entry.path();
+        if path.is_dir() && !mounted.contains(&path.display().to_string()) {
             std::fs::remove_dir_all(&path).with_context(|| format!("removing {}", path.display()))?;
         }
     }
@@ -98,20 +98,8 @@ pub fn with_jitd(package: &Path) -> Result<PathBuf> {
     let install = format!(
         r#"mount -t overlay overlay -o "$1" "$2" && cp "$3" "$2{PACKAGE}" && exec chroot "$2" dpkg -i {PACKAGE}"#
     );
-    run(Command::new("unshare")
-        .args([
-            "--mount",
-            "--uts",
-            "--ipc",
-            "--net",
-            "--pid",
-            "--fork",
-            "--kill-child",
-            "sh",
-            "-c",
-            &install,
-            "sh",
-        ])
+    run(apart()
+        .args(["sh", "-c", &install, "sh"])
         .arg(overlay(&[&image], &half, &work))
         .args([root.as_path(), package])
         .env_clear()

@@ -114,6 +114,23 @@ pub fn unpacked(name: &str) -> Result<PathBuf> {
     Ok(there)
 }
 
+/// unshare(1), whose program has mounts, processes, names and a network of its own, all of which end with it.
+pub fn apart() -> Command {
+    let mut unshare = Command::new("unshare");
+    unshare.args([
+        "--mount",
+        "--propagation",
+        "private",
+        "--uts",
+        "--ipc",
+        "--net",
+        "--pid",
+        "--fork",
+        "--kill-child",
+    ]);
+    unshare
+}
+
 /// Runs a command to its end; a failure carries what it printed.
 pub fn run(command: &mut Command) -> Result<()> {
     let shown = format!("{command:?}");

@@ -3,7 +3,7 @@
 
 use crate::host::{Host, SPARE, image_under, test_files};
 use crate::limits;
-use crate::machine::{repository, run};
+use crate::machine::{apart, repository, run};
 use anyhow::{Context as _, Result, ensure};
 use std::fs::File;
 use std::os::unix::fs::PermissionsExt as _;
@@ -82,18 +82,7 @@ fn start(name: &str, folder: &Path) -> Result<(Child, u32)> {
          ln -s pts/ptmx {0}/dev/ptmx; ln -s /proc/self/fd {0}/dev/fd; exec chroot {0} /opt/init",
         root.display()
     );
-    let mut unshare = Command::new("unshare")
-        .args([
-            "--mount",
-            "--uts",
-            "--ipc",
-            "--net",
-            "--pid",
-            "--fork",
-            "--kill-child",
-            "--propagation",
-            "private",
-        ])
+    let mut unshare = apart()
         .args(["sh", "-c", &script])
         .stdin(Stdio::null())
         .stdout(console.try_clone()?)

@@ -1,8 +1,7 @@
 //! The policy in force: shown, and replaced by an administrator.
 
 use crate::desk::hashed;
-use crate::in_force;
-use crate::{Caller, Desk, DeskError, Key, PolicyVersion, Store};
+use crate::{Caller, Desk, DeskError, Key, PolicyVersion, Store, in_force};
 use access::Person;
 use api::{AppliedPolicy, Change, ChangeRecord, NewPolicy, PolicyApplied, PolicyView};
 use workflow::{Channel, Finding, World, difference};
