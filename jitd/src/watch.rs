@@ -1,7 +1,7 @@
 //! `jitd watch`: a look, as root, where the daemon's own user may not, told over the control socket.
 //!
 //! Programs that cron and at(1) will start in a person's name belong to no session, and neither does what their
-//! user manager does while they are out. The service `jit-watch` looks whenever one of the folders changes.
+//! user manager does while they are out. The service `jit-left` looks whenever one of the folders changes, and `jit-watch` every ten minutes.
 
 use crate::config::Config;
 use crate::daemon::DaemonError;

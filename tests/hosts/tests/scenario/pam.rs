@@ -302,9 +302,14 @@ fn an_upgrade_leaves_the_lines_and_a_removal_takes_them_before_the_module() {
     host.root("ls -d /var/lib/jit-watch").ends_with(2);
     host.root("dpkg -i /opt/jitd.deb").ends_with(0);
     host.jitd_is_up();
-    for unit in
-        ["jitd.service", "jitd-gate.socket", "jitd-control.socket", "jit-watch.timer", "jit-watch.path"]
-    {
+    for unit in [
+        "jitd.service",
+        "jitd-gate.socket",
+        "jitd-control.socket",
+        "jit-watch.timer",
+        "jit-watch.path",
+        "jit-left.path",
+    ] {
         host.root(&format!("systemctl is-enabled {unit} && systemctl is-active {unit}")).ends_with(0);
     }
     host.root("dpkg -P jitd").ends_with(0);
@@ -318,9 +323,9 @@ fn a_removal_that_is_refused_or_broken_off_leaves_everything_as_it_was() {
     host.soon("somebody can approve", || !host.root("jit status").out.contains("nobody can approve"));
     host.root("jit pam enable sshd --spare-user rescue --yes").ends_with(0);
     let units = || {
-        host.root("systemctl is-active jitd-gate.socket jitd-control.socket jitd.service jit-watch.timer jit-watch.path").out
+        host.root("systemctl is-active jitd-gate.socket jitd-control.socket jitd.service jit-watch.timer jit-watch.path jit-left.path").out
     };
-    let up = "active\n".repeat(5);
+    let up = "active\n".repeat(6);
     host.soon("all is up", || units() == up);
 
     // One line that was written by hand keeps all of them.
