@@ -93,7 +93,7 @@ impl Engine for Remade {
     type Opened = OpenFile;
 
     fn open(&mut self) -> Result<(OpenFile, Head), StoreError> {
-        let connection = connect(&self.options)?;
+        let connection = connection(&self.options)?;
         let head = rows::verify_tail(&connection, &self.options.path)?;
         let (path, max_bytes) = (self.options.path.clone(), self.options.max_bytes);
         Ok((OpenFile { connection, path, max_bytes }, head))
@@ -179,16 +179,24 @@ fn own(path: &Path) -> Result<Disk, StoreError> {
     })
 }
 
+/// The first connection of this process to the file, which is made where it is missing.
 pub(crate) fn connect(options: &Options) -> Result<Connection, StoreError> {
+    let path = &options.path;
+    // SQLite makes a file by the umask; this one is nobody else's from its first byte.
+    own(path)?;
+    // Before SQLite makes its log and its index, whose owner it takes from the file where root makes them.
+    give_to_owner(path)?;
+    connection(options)
+}
+
+/// A connection to the file, which SQLite alone opens: a descriptor that somebody else in this process closes takes the locks of
+/// all its connections along (fcntl(2)), and then another program that closes the file removes the log that they write to.
+fn connection(options: &Options) -> Result<Connection, StoreError> {
     let path = &options.path;
     if rusqlite::version_number() < OLDEST_SQLITE {
         let why = format!("SQLite {} can lose commits: build with 3.51.3 or later", rusqlite::version());
         return Err(StoreError::Open { path: path.clone(), why });
     }
-    // SQLite makes a file by the umask; this one is nobody else's from its first byte.
-    own(path)?;
-    // Before SQLite makes its log and its index, whose owner it takes from the file where root makes them.
-    give_to_owner(path)?;
     let connection = Connection::open(path).map_err(|why| cannot(path, &why))?;
     connection.busy_timeout(limits::BUSY)?;
     let set = |name: &str, value: &dyn rusqlite::ToSql| {

@@ -3,10 +3,11 @@
 
 use journal::{Checkpoint, Head, Stamp, Verifier, Witness};
 use rusqlite::Connection;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use store::{Age, File, Observer, Options, Prune, Sql, StoreError, Tx, Writer};
 
 const WAIT: Duration = Duration::from_secs(20);
@@ -365,6 +366,29 @@ fn checkpoints_come_by_count_and_by_time() {
     let checkpoints: Vec<String> =
         heard.all().into_iter().filter(|event| event.starts_with("checkpoint")).collect();
     assert_eq!(checkpoints, ["checkpoint 2", "checkpoint 4", "checkpoint 256"]);
+}
+
+#[test]
+fn a_file_that_is_opened_anew_stays_locked_by_those_who_read_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = options(folder.path());
+    let (writer, _) = start(options.clone());
+    append(&writer, "before").unwrap();
+    let reader = store::read_only(&options.path).unwrap();
+    assert_eq!(store::last_seq(&reader).unwrap(), 2);
+    let file = format!(":{} ", std::fs::metadata(&options.path).unwrap().ino());
+    let is_locked =
+        || std::fs::read_to_string("/proc/locks").unwrap().lines().any(|lock| lock.contains(&file));
+    assert!(is_locked());
+    let other = Connection::open(&options.path).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    append(&writer, "in the way").unwrap_err();
+    drop(other);
+    let begun = Instant::now();
+    while append(&writer, "after").is_err() {
+        assert!(begun.elapsed() < WAIT);
+    }
+    assert!(is_locked(), "or the next program that closes it takes its log for nobody's");
 }
 
 #[test]
