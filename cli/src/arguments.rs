@@ -201,7 +201,7 @@ pub struct Request {
     #[arg(long = "for", value_name = "LENGTH")]
     pub length: Option<Span>,
     /// Start, e.g. 2026-11-24T18:00:00Z (default: at approval).
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", value_parser = instant)]
     pub at: Option<Time>,
     /// Why; shown to approvers.
     #[arg(long, value_name = "TEXT")]
@@ -218,6 +218,11 @@ pub struct Request {
     /// Get in at once and alone, where the policy allows it; it is reviewed afterwards.
     #[arg(long)]
     pub break_glass: bool,
+}
+
+fn instant(text: &str) -> Result<Time, String> {
+    let time: Time = text.parse().map_err(|why| format!("{why}: write one like 2026-11-24T18:00:00Z"))?;
+    if access::is_plausible(time) { Ok(time) } else { Err("it is too far away to reckon with".to_owned()) }
 }
 
 fn label(text: &str) -> Result<(String, String), String> {
@@ -391,7 +396,7 @@ pub struct Explain {
     #[arg(long = "for", value_name = "LENGTH")]
     pub length: Option<Span>,
     /// When they ask (default: now).
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", value_parser = instant)]
     pub at: Option<Time>,
     /// Use the rules in this file, not those in force; no daemon is asked.
     #[arg(long, value_name = "FILE")]
@@ -491,7 +496,7 @@ pub struct Check {
     #[arg(long = "as", value_name = "USER")]
     pub run_as: Option<Login>,
     /// At what time (default: now).
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", value_parser = instant)]
     pub at: Option<Time>,
 }
 

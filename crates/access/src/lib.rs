@@ -34,3 +34,8 @@ pub use word::Word;
 
 /// An instant, in UTC. Stored and signed in whole milliseconds.
 pub type Time = chrono::DateTime<chrono::Utc>;
+
+/// Whether a time that somebody names can be written, read back and reckoned with.
+pub fn is_plausible(time: Time) -> bool {
+    limits::YEARS.contains(&chrono::Datelike::year(&time))
+}

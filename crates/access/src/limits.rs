@@ -1,5 +1,7 @@
 //! Every bound of this crate, with its unit and reason.
 
+use std::ops::RangeInclusive;
+
 /// Bytes of a login name: `LOGIN_NAME_MAX` of Linux (limits.h(0p)).
 pub const LOGIN: usize = 256;
 
@@ -21,3 +23,6 @@ pub const HOSTS: usize = 256;
 
 /// Services, logins and run-as names in one grant, each.
 pub const NAMES: usize = 32;
+
+/// Years a time can be in: those that RFC 3339 writes with four digits, with room to reckon on both sides.
+pub const YEARS: RangeInclusive<i32> = 1970..=9998;

@@ -1,5 +1,6 @@
 //! What a gate would say, tried without a login.
 
+use crate::desk::asked_about;
 use crate::{Caller, Desk, DeskError, Store, limits};
 use access::{Decision, HostName, Local, Now, Phase, Question, Reason, View};
 use api::{Check, CheckQuery, Which};
@@ -39,7 +40,7 @@ impl<S: Store> Desk<S> {
             address: None,
             inside: Vec::new(),
         };
-        let now = match query.at {
+        let now = match asked_about(query.at)? {
             Some(at) => Now { trusted: at, latest: at, ..self.clock.now() },
             None => self.clock.now(),
         };

@@ -1,6 +1,6 @@
 //! What the policy in force would make of an ask that nobody made.
 
-use crate::desk::facts;
+use crate::desk::{asked_about, facts};
 use crate::{Caller, Desk, DeskError, Store};
 use access::Now;
 use api::AskExplain;
@@ -19,7 +19,7 @@ impl<S: Store> Desk<S> {
             )));
         }
         // Facts are as fresh as they are now, whatever time is asked about.
-        let at = ask.at.map_or(now, |at| Now { trusted: at, ..now });
+        let at = asked_about(ask.at)?.map_or(now, |at| Now { trusted: at, ..now });
         let hosts = self.named(ask.hosts)?;
         let wish = Wish { user, hosts, services: ask.services, run_as: ask.run_as, length: ask.length };
         let asked = wish.ask(&world, at).ok_or_else(|| DeskError::NoAccount(wish.user.to_string()))?;

@@ -232,6 +232,9 @@ fn an_explanation_is_for_the_person_for_approvers_and_for_auditors() {
     }
     let nobody = room.desk.explain(&auditor(), about(Some("ghost"))).unwrap_err();
     assert!(matches!(nobody, DeskError::NoAccount(_)), "{nobody}");
+    let end_of_time = AskExplain { at: Some(access::Time::MAX_UTC), ..about(None) };
+    let refused = room.desk.explain(&caller("alice"), end_of_time).unwrap_err();
+    assert!(matches!(refused, DeskError::BadRequest(_)), "{refused}");
     let none = room.desk.explain(&auditor(), about(None)).unwrap();
     let why = "no rule is for dave: whoever keeps the policy can add one";
     assert_eq!(none.outcome.why.as_deref(), Some(why));

@@ -2,9 +2,9 @@
 
 use crate::{
     Body, Digest, Entry, Envelope, Held, HeldPermit, Kind, Known, KnownPermit, Manifest, Message, Part,
-    Permit, PublicKey, Rejected, Served, State, View, limits, plausible, whole_with,
+    Permit, PublicKey, Rejected, Served, State, View, limits, whole_with,
 };
-use access::{Grant, GrantId, Time};
+use access::{Grant, GrantId, Time, is_plausible};
 use std::collections::BTreeMap;
 
 /// The host's clocks.
@@ -342,7 +342,7 @@ fn reckonable(grant: &Grant) -> bool {
         access::Window::FirstUse { claim_by, .. } => Some(claim_by),
         access::Window::Approval { .. } => None,
     };
-    times.into_iter().chain(claim).chain(ended).all(plausible)
+    times.into_iter().chain(claim).chain(ended).all(is_plausible)
 }
 
 /// What is known of a listed grant, and what is wrong with it.

@@ -47,10 +47,3 @@ pub use request::{Nonce, Request};
 pub use state::{Held, HeldPermit, Known, KnownPermit, Served, State};
 pub use token::{Token, TokenError};
 pub use view::{View, whole, whole_with};
-
-use access::Time;
-
-/// Whether a time can be written, read back and reckoned with.
-fn plausible(time: Time) -> bool {
-    limits::YEARS.contains(&chrono::Datelike::year(&time))
-}

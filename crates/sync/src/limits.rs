@@ -1,7 +1,6 @@
 //! Every bound of this crate, with its unit and reason.
 
 use chrono::TimeDelta;
-use std::ops::RangeInclusive;
 
 /// Bytes of one message: ten thousand bodies of 700 bytes, in base64 with their signatures, are 12 MiB.
 pub const MESSAGE: usize = 16 * 1024 * 1024;
@@ -67,6 +66,3 @@ pub const SKEW: TimeDelta = TimeDelta::minutes(10);
 /// A version that was seen is remembered for this long after the grant is certainly over, whatever two clocks
 /// that disagree and summer time make of it.
 pub const TOMBSTONE: TimeDelta = TimeDelta::hours(24);
-
-/// Years a time can be in: those that RFC 3339 writes with four digits, with room to reckon on both sides.
-pub const YEARS: RangeInclusive<i32> = 1970..=9998;

@@ -1,8 +1,8 @@
 //! Whom to believe: the root keys, and the keys that they let sign the rest.
 
 use crate::envelope::pae;
-use crate::{Digest, Envelope, Kind, Part, PublicKey, Rejected, SecretKey, limits, plausible};
-use access::{HostName, Time};
+use crate::{Digest, Envelope, Kind, Part, PublicKey, Rejected, SecretKey, limits};
+use access::{HostName, Time, is_plausible};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::fmt;
@@ -151,7 +151,7 @@ impl Manifest {
         if different.len() != all.count() {
             return Err("a key has two roles: a thief of the view key could mint grants");
         }
-        if !plausible(self.issued_at) || !plausible(self.expires) || self.expires <= self.issued_at {
+        if !is_plausible(self.issued_at) || !is_plausible(self.expires) || self.expires <= self.issued_at {
             return Err("it is over before it begins");
         }
         if self.expires - self.issued_at > limits::MANIFEST_AGE {

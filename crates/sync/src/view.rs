@@ -1,8 +1,8 @@
 //! The whole truth for one host, in ids.
 
 use crate::envelope::pae;
-use crate::{Digest, Entry, Envelope, Era, HubId, Kind, SecretKey, limits, plausible};
-use access::{HostName, Time};
+use crate::{Digest, Entry, Envelope, Era, HubId, Kind, SecretKey, limits};
+use access::{HostName, Time, is_plausible};
 use serde::{Deserialize, Serialize};
 
 /// What a view key signs: every grant that a host must honour, and nothing else is to be honoured there.
@@ -50,7 +50,10 @@ impl View {
         if !rise(&self.grants) || !rise(&self.permits) {
             return Err("its grants are not listed by rising id, each once");
         }
-        if !plausible(self.issued_at) || !plausible(self.fresh_until) || self.fresh_until <= self.issued_at {
+        if !is_plausible(self.issued_at)
+            || !is_plausible(self.fresh_until)
+            || self.fresh_until <= self.issued_at
+        {
             return Err("it is stale before it is signed");
         }
         if self.fresh_until - self.issued_at > limits::FRESH {
