@@ -1,5 +1,6 @@
 //! One question over the gate's socket, against one deadline.
 
+use crate::limits::ASKED;
 use crate::people;
 use frame::{Answer, Question, limits};
 use nix::errno::Errno;
@@ -41,11 +42,16 @@ impl From<String> for NoAnswer {
 /// The daemon's answer, or why there is none. Takes at most `timeout`, whatever the other side
 /// does, and ends at once on a signal: a person's ^C must work.
 pub fn ask(path: &Path, question: &Question, timeout: Duration) -> Result<Answer, NoAnswer> {
-    let deadline = Instant::now() + timeout;
     let bytes = question.encode().map_err(|why| why.to_string())?;
+    let begun = Instant::now();
+    let deadline = begun + timeout;
     let mut stream = connected(path, deadline)?;
-    write(&mut stream, &bytes, deadline)?;
-    let answer = Answer::decode(&read(&mut stream, deadline)?).map_err(|why| why.to_string())?;
+    let asked = write(&mut stream, &bytes, deadline);
+    let was_held_up = begun.elapsed() > ASKED;
+    let frame = asked
+        .and_then(|()| read(&mut stream, deadline))
+        .map_err(|why| if was_held_up { NoAnswer::BrokenOff(why.words()) } else { why })?;
+    let answer = Answer::decode(&frame).map_err(|why| why.to_string())?;
     answer.to(question).map_err(|why| why.to_string().into())
 }
 

@@ -8,6 +8,10 @@ pub const TIMEOUT: Duration = Duration::from_secs(2);
 /// The longest that `timeout=` can say: sshd's LoginGraceTime is 120 s and kills without a word.
 pub const TIMEOUT_MOST: Duration = Duration::from_secs(10);
 
+/// A process that nobody holds up has asked within this. Less than the 500 ms after which the daemon hangs up on who does not say
+/// what they ask: a caller could stop their own su for so long, and have a line that lets in where no answer comes do so.
+pub const ASKED: Duration = Duration::from_millis(300);
+
 /// Telling the daemon what the module decided alone takes at most this long: a spare key must work fast
 /// when everything else is dead.
 pub const NOTICE: Duration = Duration::from_millis(100);

@@ -4,7 +4,7 @@
 use frame::{Mode, Notice, Phase, Question};
 use module_tests::code::{AUTHINFO_UNAVAIL, MAXTRIES, PERM_DENIED, SERVICE_ERR, SUCCESS};
 use module_tests::{Gate, Outcome, Stack, allow, deny};
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixListener;
 use std::path::Path;
@@ -521,6 +521,20 @@ fn what_the_caller_may_have_used_up_lets_nobody_in_whatever_the_line_says() {
             assert_ne!(outcome.code(), SUCCESS, "{arguments} {error}");
             assert!(outcome.line().contains(words), "{arguments} {error}: {outcome:?}");
         }
+        // As the daemon does with who says nothing.
+        let listener = UnixListener::bind(folder.path().join("gate.sock")).unwrap();
+        std::thread::spawn(move || {
+            for mut stream in listener.incoming().take(2).map_while(Result::ok) {
+                stream.set_read_timeout(Some(Duration::from_millis(500))).unwrap();
+                let _ = stream.read(&mut [0]);
+            }
+        });
+        let prompt = short_of(arguments, &["-e", "trace=none"], "sshd", &[]);
+        assert_eq!(prompt.is_quiet().code(), SUCCESS, "the daemon hung up");
+        let held = short_of(arguments, &["-e", "inject=sendto:delay_enter=700000"], "sshd", &[]);
+        assert_eq!(held.code(), AUTHINFO_UNAVAIL, "{arguments}: {held:?}");
+        assert!(held.line().starts_with("jit: broken off ("), "{held:?}");
+        std::fs::remove_file(folder.path().join("gate.sock")).unwrap();
         let gone = short_of(arguments, &["-e", "inject=connect:error=EACCES"], "sshd", &[]);
         assert_eq!(gone.is_quiet().code(), SUCCESS, "what is no limit of the caller's");
         let passwd = ["-P", "/etc/passwd", "-e", "inject=openat:error=EMFILE"];
