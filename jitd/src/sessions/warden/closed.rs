@@ -51,8 +51,15 @@ impl Warden {
         }
         self.looked_at_left = at;
         let processes = look_for(&left);
-        let nothing = |session: &&&Arc<Session>| processes.of(session, &HashSet::new()).is_empty();
-        left.iter().filter(nothing).for_each(|session| self.site.ledger.forget(session.id));
+        for session in left {
+            let Some(watched) = self.watched.get_mut(&session.id) else { continue };
+            let is_empty = processes.of(session, &HashSet::new()).is_empty();
+            watched.empty = if is_empty { watched.empty + 1 } else { 0 };
+            // A chain of processes can slip through one.
+            if watched.empty >= limits::EMPTY_LOOKS {
+                self.site.ledger.forget(session.id);
+            }
+        }
     }
 
     pub(super) fn sweep_soon(&mut self, uid: u32, at: Instant) {

@@ -16,7 +16,7 @@ use crate::memory::{Carried, Memory};
 use crate::process::{self, NO_SESSION, Process};
 use crate::site::Site;
 use crate::{ledger::LedgerError, limits};
-use access::{Decision, GrantId, Login, Now, Phase, Question, SessionId, Time};
+use access::{Decision, GrantId, Login, Now, Person, Phase, Question, SessionId, Time};
 use api::{EndCause, HowEnded, Session, SessionChange, SessionRecord};
 use chrono::TimeDelta;
 use loglines::{Faults, Level, Tells};
@@ -54,6 +54,8 @@ struct Watched {
     warned: Option<(Time, usize)>,
     ending: Option<Ending>,
     closed: bool,
+    /// Looks in a row that found nothing of what it left behind.
+    empty: u32,
     /// Since when it is to go on under another grant.
     moves_since: Option<Instant>,
     /// Its person's user id, where the session is a login by a grant.
@@ -176,6 +178,7 @@ impl Warden {
                 warned: None,
                 ending: None,
                 closed,
+                empty: 0,
                 moves_since: None,
                 login_of,
             };
@@ -247,11 +250,11 @@ impl Warden {
     /// Those of `due` that another grant covers, without a first use: nobody need be there. They are struck off it.
     fn covered(&self, all: &[Carried], due: &mut Due, now: Now) -> Due {
         let mut covered = Due::new();
-        for Carried { session, .. } in all {
+        for Carried { session, grant, .. } in all {
             let may = due.get(&session.id).is_some_and(|(over, _)| over.cause != EndCause::Asked);
-            if may
-                && carrier(&self.site.memory.decide(&question_of(session, &self.site.memory), now)).is_some()
-            {
+            let Some(before) = grant.as_ref().filter(|_| may) else { continue };
+            let decision = self.site.memory.decide(&question_of(session, &self.site.memory), now);
+            if carrier(&decision, &before.person).is_some() {
                 covered.extend(due.remove_entry(&session.id));
             }
         }
@@ -268,9 +271,11 @@ impl Warden {
             }
         }
         let mut late = Due::new();
-        for Carried { session, .. } in all {
+        for Carried { session, grant, .. } in all {
             let Some((over, grace)) = covered.remove(&session.id) else { continue };
-            let Err(why) = self.goes_on(session) else { continue };
+            let Some(Err(why)) = grant.as_ref().map(|before| self.goes_on(session, &before.person)) else {
+                continue;
+            };
             next.by(at + limits::MOVE_WAIT);
             if too_late.contains(&session.id) {
                 let what = "another grant covers it, which cannot be written down, so it ends";
@@ -288,13 +293,13 @@ impl Warden {
         }
     }
 
-    fn goes_on(&self, session: &Session) -> Result<(), LedgerError> {
-        let (clock, id) = (Arc::clone(&self.site.clock), session.id);
+    fn goes_on(&self, session: &Session, person: &Person) -> Result<(), LedgerError> {
+        let (clock, id, person) = (Arc::clone(&self.site.clock), session.id, person.clone());
         let question = question_of(session, &self.site.memory);
         self.site.ledger.append(limits::MOVE_WAIT, move |entry| {
             let now = clock.now();
             let decision = entry.memory().decide(&question, now);
-            let Some(grant) = carrier(&decision) else { return Ok(()) };
+            let Some(grant) = carrier(&decision, &person) else { return Ok(()) };
             entry.change(id, |before| SessionRecord {
                 at: now.trusted,
                 change: SessionChange::Moved,
@@ -559,11 +564,11 @@ fn is_just_now(over: &Over, now: Now) -> bool {
     (now.trusted - over.since).to_std().is_ok_and(|since| since < limits::RELEASE_PAUSE)
 }
 
-/// The grant that a session goes on under, by what the gate would say. A clock that starts by use is started by who comes
-/// in, never by a session that is left open.
-fn carrier(decision: &Decision) -> Option<GrantId> {
+/// The grant that a session of this person goes on under, by what the gate would say: another's, where they share a login name,
+/// is about another. A clock that starts by use is started by who comes in, never by a session that is left open.
+fn carrier(decision: &Decision, person: &Person) -> Option<GrantId> {
     let carries = decision.allows() && decision.claim.is_none();
-    decision.grant.as_ref().filter(|_| carries).map(|grant| grant.id)
+    decision.grant.as_ref().filter(|grant| carries && grant.person == *person).map(|grant| grant.id)
 }
 
 /// What the gate would be asked if the session opened now.
@@ -654,14 +659,22 @@ mod tests {
         let mut local = Local { enrolled: true, ..Local::default() };
         let empty = Memory::new(View::of(HostName::parse("web-1").unwrap()), HashMap::new(), Vec::new(), 0);
         let question = question_of(&session(1), &empty);
-        let carrier =
-            |view: &View, local: &Local| carrier(&decide(view, local, &question, Now::exactly(at(20))));
+        let carrier = |view: &View, local: &Local| {
+            carrier(&decide(view, local, &question, Now::exactly(at(20))), &grant(0).person)
+        };
         assert_eq!(carrier(&view, &local), None, "nobody need be there");
         local.claims.insert(GrantId::from_random(2), Claim { started: at(5), ends: at(105) });
         assert_eq!(carrier(&view, &local), Some(GrantId::from_random(2)));
         local.claims.clear();
         view.put(Grant { id: GrantId::from_random(3), ..grant(30) });
         assert_eq!(carrier(&view, &local), Some(GrantId::from_random(3)));
+        view.put(Grant {
+            version: 2,
+            person: Person::parse("bob").unwrap(),
+            id: GrantId::from_random(3),
+            ..grant(30)
+        });
+        assert_eq!(carrier(&view, &local), None, "another has the login name too");
     }
 
     #[test]
@@ -672,6 +685,7 @@ mod tests {
             warned: None,
             ending: None,
             closed: false,
+            empty: 0,
             moves_since: None,
             login_of: None,
         };
