@@ -16,7 +16,7 @@ use access::{Now, Time};
 use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// What is written down of time.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -121,6 +121,8 @@ impl Kept {
 /// The running clock.
 pub struct Clock {
     kept: Mutex<Kept>,
+    /// Held by who writes it down, from the look at what it is until that is durable: the newest is written last.
+    writing: Mutex<()>,
     boot: String,
     steady: Mutex<Steady>,
     signed: Mutex<Option<Signed>>,
@@ -205,6 +207,7 @@ impl Clock {
         let kept = Kept::resumed(before, &reading);
         Ok(Self {
             kept: Mutex::new(kept),
+            writing: Mutex::new(()),
             boot,
             steady: Mutex::default(),
             signed: Mutex::default(),
@@ -262,6 +265,11 @@ impl Clock {
         let reading =
             Reading { boot: self.boot.clone(), wall: kernel::wall(), since_boot: kernel::since_boot() };
         self.held(|kept| kept.confirmed(&reading, by_a_person))
+    }
+
+    /// The turn of who writes it down.
+    pub fn writing(&self) -> MutexGuard<'_, ()> {
+        self.writing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Takes what was made durable.

@@ -295,6 +295,7 @@ impl Ledger {
 
     /// Confirms the clock by the wall clock as it is, durably, and says the time from now on.
     pub fn confirm_clock(&self, clock: &Clock, how: Confirmed) -> Result<Time, LedgerError> {
+        let _turn = clock.writing();
         let kept = clock.if_confirmed(how == Confirmed::ByRoot);
         let (text, at) = (json(&kept)?, kept.wall);
         self.append(limits::DESK_WAIT, move |entry| {
@@ -384,6 +385,7 @@ impl Ledger {
 
     /// Writes the clock down.
     pub fn keep_clock(&self, clock: &Clock) -> Result<(), LedgerError> {
+        let _turn = clock.writing();
         let kept = clock.to_keep();
         let text = json(&kept)?;
         self.append(limits::DESK_WAIT, move |entry| {

@@ -206,6 +206,15 @@ pub fn remove(path: &Path) -> std::io::Result<()> {
     }
 }
 
+/// The same, also after a power cut.
+pub fn remove_for_good(path: &Path) -> std::io::Result<()> {
+    if path.symlink_metadata().is_err() {
+        return Ok(());
+    }
+    remove(path)?;
+    sync_folder(path)
+}
+
 fn sync_folder(path: &Path) -> std::io::Result<()> {
     File::open(path.parent().unwrap_or(Path::new("/")))?.sync_all()
 }

@@ -186,8 +186,13 @@ pub fn cancel(door: &Door) -> Result<(), CliError> {
         // One that failed waits to be tried again.
         systemctl(&["stop", &unit(door, "service")])?;
     }
+    // A power cut must not bring back what undoes a change that is confirmed.
     for part in parts(door) {
-        files::remove(&part).map_err(|why| CliError::Doing { what: "removing", path: part.clone(), why })?;
+        files::remove_for_good(&part).map_err(|why| CliError::Doing {
+            what: "removing",
+            path: part.clone(),
+            why,
+        })?;
     }
     if there && Path::new("/run/systemd/system").is_dir() { systemctl(&["daemon-reload"]) } else { Ok(()) }
 }
