@@ -56,6 +56,10 @@ pub const DATABASE_CONNECT: Duration = Duration::from_secs(2);
 /// which the service manager takes the writer for hung.
 pub const DATABASE_WAIT: Duration = Duration::from_secs(3);
 
+/// Statements that nobody waits for are sent together with the next one, or once they are so many: what is sent at once is
+/// polled in order by the futures crate up to 30 of them.
+pub const DATABASE_UNSENT: usize = 24;
+
 /// Connections to read by: calls that look something up take well under a millisecond each.
 pub const DATABASE_READERS: usize = 8;
 

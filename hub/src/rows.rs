@@ -82,7 +82,7 @@ pub fn put_token(
 /// Writes down that a token was used, where the last time is long enough ago.
 pub fn used(connection: &dyn Sql, id: TokenId, now: Time) -> Result<(), DeskError> {
     let now = now.timestamp_millis();
-    connection.execute(
+    connection.put(
         "UPDATE token SET used_ms = ?2 WHERE id = ?1 AND coalesce(used_ms, 0) <= ?3",
         &[&id.bits(), &now, &(now - limits::USED_EVERY_MS)],
     )?;
@@ -91,7 +91,7 @@ pub fn used(connection: &dyn Sql, id: TokenId, now: Time) -> Result<(), DeskErro
 
 /// Forgets tokens, links and sign-ins that were over by then. The journal still tells of them.
 pub fn forget_tokens(connection: &dyn Sql, before: Time) -> Result<(), DeskError> {
-    connection.execute("DELETE FROM token WHERE expires_ms < ?1", &[&before.timestamp_millis()])?;
+    connection.put("DELETE FROM token WHERE expires_ms < ?1", &[&before.timestamp_millis()])?;
     Ok(())
 }
 
@@ -172,7 +172,7 @@ pub fn roles_of(connection: &dyn Sql, person: &Person) -> Result<BTreeSet<Role>,
 
 /// Gives a role, after its record.
 pub fn give_role(connection: &dyn Sql, person: &Person, role: Role, seq: u64) -> Result<(), DeskError> {
-    connection.execute(
+    connection.put(
         "INSERT INTO role (person, role, seq) VALUES (?1, ?2, ?3)",
         &[&person.as_str(), &role.code(), &seq],
     )?;
@@ -181,8 +181,7 @@ pub fn give_role(connection: &dyn Sql, person: &Person, role: Role, seq: u64) ->
 
 /// Takes a role, after its record.
 pub fn take_role(connection: &dyn Sql, person: &Person, role: Role) -> Result<(), DeskError> {
-    connection
-        .execute("DELETE FROM role WHERE person = ?1 AND role = ?2", &[&person.as_str(), &role.code()])?;
+    connection.put("DELETE FROM role WHERE person = ?1 AND role = ?2", &[&person.as_str(), &role.code()])?;
     Ok(())
 }
 

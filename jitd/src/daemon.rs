@@ -218,7 +218,7 @@ fn start(
 /// takes old records away, and it lets nobody in before it can write again.
 fn goes_on_without<T>(log: &Log, doing: &str, done: Result<T, LedgerError>) -> Result<(), LedgerError> {
     match done {
-        Err(LedgerError::Store(why @ (StoreError::Full(_) | StoreError::Failed))) => {
+        Err(LedgerError::Store(why @ (StoreError::Full(_) | StoreError::GaveUp | StoreError::Failed))) => {
             log.put(
                 Level::Err,
                 format!(

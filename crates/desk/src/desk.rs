@@ -1,7 +1,7 @@
 //! The desk itself, and what every part of it needs: finding things, who sees what, doing something once.
 
 use crate::policy::still_in_force;
-use crate::{Caller, Clock, DeskError, Ground, Queries, Store, Transaction, Worlds, limits};
+use crate::{Caller, Clock, DeskError, Ground, Queries, Store, Transaction, Usage, Worlds, limits};
 use access::{Claim, Grant, GrantId, GrantState, HostName, Now, Person, RequestId, Text, Time, Window};
 use api::{Change, ChangeRecord, GrantView, RequestView};
 use serde::{Serialize, de::DeserializeOwned};
@@ -233,6 +233,16 @@ pub(crate) fn facts<Q: Queries + ?Sized>(
     Ok(Facts { auto_used, unseen, held })
 }
 
+/// The instant that somebody asks about, if they name one.
+pub(crate) fn asked_about(at: Option<Time>) -> Result<Option<Time>, DeskError> {
+    match at.filter(|at| !access::is_plausible(*at)) {
+        Some(at) => {
+            Err(DeskError::BadRequest(format!("{at} is too far away to reckon with: name another time")))
+        }
+        None => Ok(at),
+    }
+}
+
 /// Nobody is told that they are granted what would be over at once, as a wall clock makes it that is ahead of the time
 /// that counts: ends go by the later of the two.
 pub(crate) fn is_of_use<Q: Queries + ?Sized>(
@@ -273,7 +283,7 @@ pub(crate) fn put(
             request: Some(stepped.request.clone()),
             grant: stepped.grant.clone().filter(|_| *change != Change::Requested),
             used: match (change, &stepped.grant) {
-                (Change::Revoked, Some(grant)) => Some(store.used(grant.id, now)?),
+                (Change::Revoked, Some(grant)) => Some(store.usage(grant.id, now)?.used),
                 _ => None,
             },
             policy: None,
@@ -348,8 +358,9 @@ pub(crate) fn grant_view<Q: Queries + ?Sized>(
     store: &Q,
     clock: &dyn Clock,
 ) -> Result<GrantView, DeskError> {
-    let claim = store.claim(grant.id)?;
-    let state = grant.state(claim, clock.now());
+    let now = clock.now();
+    let Usage { claim, sessions, used } = store.usage(grant.id, now.trusted)?;
+    let state = grant.state(claim, now);
     Ok(GrantView {
         state,
         ends: match (&grant.window, state, claim) {
@@ -357,8 +368,8 @@ pub(crate) fn grant_view<Q: Queries + ?Sized>(
             (Window::FirstUse { claim_by, .. }, GrantState::Expired, None) => *claim_by,
             _ => grant.ends(claim),
         },
-        sessions: store.sessions(grant.id)?,
-        used: store.used(grant.id, clock.now().trusted)?,
+        sessions,
+        used,
         grant: grant.clone(),
     })
 }

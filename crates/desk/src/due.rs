@@ -28,10 +28,11 @@ impl<S: Store> Desk<S> {
                 let Some(grant) = store.open_grant(id)? else {
                     return Ok(());
                 };
-                if grant.ends(store.claim(id)?) > now.trusted {
+                let usage = store.usage(id, now.trusted)?;
+                if grant.ends(usage.claim) > now.trusted {
                     return Ok(());
                 }
-                let used = Some(store.used(id, now.trusted)?);
+                let used = Some(usage.used);
                 store.record(ChangeRecord {
                     used,
                     ..by_itself(Change::Expired, now.trusted, grant.clone())
@@ -167,7 +168,7 @@ impl<S: Store> Desk<S> {
             };
             let ended = taken_back(&grant, &why, now);
             let comment = ended.ended.as_ref().and_then(|ended| ended.reason.clone());
-            let used = Some(store.used(id, now)?);
+            let used = Some(store.usage(id, now)?.used);
             store.record(ChangeRecord { comment, used, ..by_itself(Change::Revoked, now, ended.clone()) })?;
             store.put_grant(&ended, true)
         })

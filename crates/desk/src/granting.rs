@@ -116,7 +116,7 @@ impl<S: Store> Desk<S> {
                 comment: body.reason,
                 request: None,
                 grant: Some(ended.clone()),
-                used: Some(store.used(id, clock.now().trusted)?),
+                used: Some(store.usage(id, clock.now().trusted)?.used),
                 policy: None,
             })?;
             store.put_grant(&ended, true)?;

@@ -47,4 +47,5 @@ pub use schedules::{Stamps, schedules};
 pub use sql::{SqlStore, claim_of, journal_page, keep_claim, keep_grant, load, policy_in_force, reopen};
 pub use store::{
     After, Asked, Committed, GrantAfter, Old, PolicyVersion, Queries, RequestFilter, Store, Transaction,
+    Usage,
 };

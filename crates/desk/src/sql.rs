@@ -4,6 +4,7 @@ mod forgetting;
 
 use crate::store::{
     After, Asked, Committed, GrantAfter, Old, PolicyVersion, Queries, RequestFilter, Store, Transaction,
+    Usage,
 };
 use crate::{DeskError, limits};
 use access::{Claim, Grant, GrantId, HostName, Person, RequestId, Time};
@@ -133,7 +134,7 @@ pub fn reopen(connection: &dyn Sql, now: Time) -> Result<Vec<(Grant, Option<Clai
     for grant in closed {
         let claim = look.claim(grant.id)?;
         if grant.ended.is_none() && grant.ends(claim) > now {
-            connection.execute("UPDATE grants SET closed = 0 WHERE id = ?1", &[&grant.id.bits()])?;
+            connection.put("UPDATE grants SET closed = 0 WHERE id = ?1", &[&grant.id.bits()])?;
             open.push((grant, claim));
         }
     }
@@ -147,7 +148,7 @@ pub fn keep_grant(connection: &dyn Sql, grant: &Grant, closed: bool, seq: u64) -
     // An extension moves the end of a clock that a first use has started.
     let claim =
         Look(connection).claim(grant.id)?.and_then(|claim| Claim::start(&grant.window, claim.started));
-    connection.execute(
+    connection.put(
         "INSERT INTO grants (id, person, closed, latest_ms, at_ms, body, digest, seq, version, hosts) \
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) ON CONFLICT (id) DO UPDATE \
          SET closed = ?3, latest_ms = ?4, body = ?6, digest = ?7, seq = ?8, version = ?9, hosts = ?10 \
@@ -166,7 +167,7 @@ pub fn keep_grant(connection: &dyn Sql, grant: &Grant, closed: bool, seq: u64) -
         ],
     )?;
     if let Some(claim) = claim {
-        connection.execute(
+        connection.put(
             "UPDATE claim SET ends_ms = ?2 WHERE grant_id = ?1",
             &[&grant.id.bits(), &claim.ends.timestamp_millis()],
         )?;
@@ -188,7 +189,7 @@ pub fn keep_claim(connection: &dyn Sql, grant: GrantId, claim: Claim, seq: u64) 
     )?;
     if first == 1 {
         let sql = "UPDATE grants SET latest_ms = ?2 WHERE id = ?1";
-        connection.execute(sql, &[&grant.bits(), &ends])?;
+        connection.put(sql, &[&grant.bits(), &ends])?;
     }
     Ok(())
 }
@@ -427,17 +428,22 @@ impl Queries for Look<'_> {
         claim.map(|(started, ends)| Ok(Claim { started: time(started)?, ends: time(ends)? })).transpose()
     }
 
-    fn sessions(&self, grant: GrantId) -> Result<u32, DeskError> {
-        Ok(self.0.one("SELECT count(*) FROM session WHERE grant_id = ?1 AND closed = 0", &[&grant.bits()])?)
-    }
-
-    fn used(&self, grant: GrantId, now: Time) -> Result<Used, DeskError> {
-        let sql = "SELECT sessions, ms, since_ms FROM used WHERE grant_id = ?1";
-        let used: Option<(u32, u64, Option<i64>)> = self.0.row(sql, &[&grant.bits()])?;
-        Ok(used.map_or_else(Used::default, |(sessions, ms, since)| {
-            let open = since.map_or(0, |since| u64::try_from(now.timestamp_millis() - since).unwrap_or(0));
-            Used { sessions, seconds: (ms + open) / 1000 }
-        }))
+    fn usage(&self, grant: GrantId, now: Time) -> Result<Usage, DeskError> {
+        /// First use and its end, open sessions; sessions, milliseconds and since when.
+        type Found = (Option<i64>, Option<i64>, u32, Option<u32>, Option<u64>, Option<i64>);
+        let (started, ends, open, sessions, ms, since): Found = self.0.one(
+            "SELECT claim.started_ms, claim.ends_ms, \
+               (SELECT count(*) FROM session WHERE grant_id = ?1 AND closed = 0), used.sessions, used.ms, used.since_ms \
+             FROM (SELECT 1) AS this LEFT JOIN claim ON claim.grant_id = ?1 LEFT JOIN used ON used.grant_id = ?1",
+            &[&grant.bits()],
+        )?;
+        let claim = match (started, ends) {
+            (Some(started), Some(ends)) => Some(Claim { started: time(started)?, ends: time(ends)? }),
+            _ => None,
+        };
+        let running = since.map_or(0, |since| u64::try_from(now.timestamp_millis() - since).unwrap_or(0));
+        let used = Used { sessions: sessions.unwrap_or(0), seconds: (ms.unwrap_or(0) + running) / 1000 };
+        Ok(Usage { claim, sessions: open, used })
     }
 
     fn answered(&self, person: &Person, key: &str) -> Result<Option<(String, String)>, DeskError> {
@@ -473,7 +479,7 @@ impl<E: From<Committed>> Transaction for Writing<'_, '_, E> {
         let due = request.due().map(|due| due.timestamp_millis());
         let automatic = request.is_automatic().then_some(request.rule.as_str());
         let ask = &request.ask;
-        self.tx.connection().execute(
+        self.tx.connection().put(
             "INSERT INTO request \
                (id, state, asked_by, person, asked_ms, due_ms, auto, unseen, body, digest, seq) \
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) ON CONFLICT (id) DO UPDATE \
@@ -514,7 +520,7 @@ impl<E: From<Committed>> Transaction for Writing<'_, '_, E> {
 
     fn put_policy(&mut self, version: &PolicyVersion) -> Result<(), DeskError> {
         let body = json(version)?;
-        self.tx.connection().execute(
+        self.tx.connection().put(
             "INSERT INTO policy (version, body, digest, seq) VALUES (?1, ?2, ?3, ?4)",
             &[&version.version, &body, &digest_of(&body), &self.voucher()?],
         )?;
@@ -546,13 +552,13 @@ impl<E: From<Committed>> Transaction for Writing<'_, '_, E> {
     ) -> Result<(), DeskError> {
         let old = now.timestamp_millis() - limits::KEY_DAYS * 86_400_000;
         let connection = self.tx.connection();
-        connection.execute("DELETE FROM idempotency WHERE at_ms < ?1", &[&old])?;
-        connection.execute(
+        connection.put("DELETE FROM idempotency WHERE at_ms < ?1", &[&old])?;
+        connection.put(
             "DELETE FROM idempotency WHERE person = ?1 AND key IN (SELECT key FROM idempotency \
                WHERE person = ?1 ORDER BY at_ms DESC LIMIT ?3 OFFSET ?2)",
             &[&person.as_str(), &(limits::KEYS_PER_PERSON - 1), &i64::MAX],
         )?;
-        connection.execute(
+        connection.put(
             "INSERT INTO idempotency (person, key, call, answer, at_ms) VALUES (?1, ?2, ?3, ?4, ?5)",
             &[&person.as_str(), &key, &call, &answer, &now.timestamp_millis()],
         )?;
@@ -636,11 +642,8 @@ impl<E> Queries for Writing<'_, '_, E> {
     fn claim(&self, grant: GrantId) -> Result<Option<Claim>, DeskError> {
         self.look().claim(grant)
     }
-    fn sessions(&self, grant: GrantId) -> Result<u32, DeskError> {
-        self.look().sessions(grant)
-    }
-    fn used(&self, grant: GrantId, now: Time) -> Result<Used, DeskError> {
-        self.look().used(grant, now)
+    fn usage(&self, grant: GrantId, now: Time) -> Result<Usage, DeskError> {
+        self.look().usage(grant, now)
     }
     fn answered(&self, person: &Person, key: &str) -> Result<Option<(String, String)>, DeskError> {
         self.look().answered(person, key)

@@ -49,6 +49,17 @@ pub enum RequestFilter {
     All,
 }
 
+/// What a grant is to one host.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Its first use there.
+    pub claim: Option<Claim>,
+    /// Sessions under it that are open.
+    pub sessions: u32,
+    /// How much it was used.
+    pub used: Used,
+}
+
 /// A policy that is or was in force.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -181,11 +192,8 @@ pub trait Queries {
     /// The first use of a grant on this host.
     fn claim(&self, grant: GrantId) -> Result<Option<Claim>, DeskError>;
 
-    /// Open sessions that a grant carries on this host.
-    fn sessions(&self, grant: GrantId) -> Result<u32, DeskError>;
-
-    /// How much a grant was used on this host until `now`.
-    fn used(&self, grant: GrantId, now: Time) -> Result<Used, DeskError>;
+    /// What a grant is to this host at `now`.
+    fn usage(&self, grant: GrantId, now: Time) -> Result<Usage, DeskError>;
 
     /// What was answered to this person's write with this key: fingerprint of the call, and the answer.
     fn answered(&self, person: &Person, key: &str) -> Result<Option<(String, String)>, DeskError>;

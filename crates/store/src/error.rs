@@ -72,6 +72,11 @@ pub enum StoreError {
     /// A commit of which no word came, and the database cannot be asked.
     #[error("the database gave no word of whether it was committed")]
     Unsure,
+    /// The database took the whole transaction back for what one part of it met.
+    #[error(
+        "the database gave up what others did at the same time with it, and the file is opened anew in a moment"
+    )]
+    GaveUp,
     /// A row is not what the schema says.
     #[error("{0}")]
     Unreadable(String),

@@ -11,7 +11,7 @@ pub fn meta(connection: &dyn Sql, key: &str) -> Result<Option<String>, StoreErro
 
 /// Sets a value of `meta`.
 pub fn set_meta(connection: &dyn Sql, key: &str, value: &str) -> Result<(), StoreError> {
-    connection.execute(
+    connection.put(
         "INSERT INTO meta (key, value) VALUES (?1, ?2) ON CONFLICT (key) DO UPDATE SET value = ?2",
         &[&key, &value],
     )?;
@@ -21,7 +21,7 @@ pub fn set_meta(connection: &dyn Sql, key: &str, value: &str) -> Result<(), Stor
 /// Appends a record after `head`.
 pub fn append(connection: &dyn Sql, head: Head, stamp: Stamp, body: String) -> Result<Head, StoreError> {
     let row = head.next(stamp, body);
-    connection.execute(
+    connection.put(
         "INSERT INTO journal (seq, boot, wall_ms, boot_ms, body, prev, hash) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
         &[&row.seq, &row.stamp.boot, &row.stamp.wall_ms, &row.stamp.boot_ms, &row.body, &row.prev.0, &row.hash.0],
     )?;
@@ -30,7 +30,7 @@ pub fn append(connection: &dyn Sql, head: Head, stamp: Stamp, body: String) -> R
 
 /// Writes down where the log stands.
 pub(crate) fn checkpoint(connection: &dyn Sql, head: Head, wall_ms: i64) -> Result<Checkpoint, StoreError> {
-    connection.execute(
+    connection.put(
         "INSERT INTO checkpoint (seq, hash, wall_ms) VALUES (?1, ?2, ?3) \
          ON CONFLICT (seq) DO UPDATE SET hash = ?2, wall_ms = ?3",
         &[&head.seq, &head.hash.0, &wall_ms],
@@ -53,7 +53,7 @@ pub fn checkpoint_up_to(connection: &dyn Sql, seq: u64) -> Result<u64, StoreErro
 pub fn new_log() -> Result<LogId, StoreError> {
     let mut bytes = [0; 16];
     getrandom::fill(&mut bytes)
-        .map_err(|why| StoreError::Full(format!("the kernel gives no random numbers: {why}")))?;
+        .map_err(|why| StoreError::Database(format!("the kernel gives no random numbers: {why}")))?;
     Ok(LogId(bytes))
 }
 
@@ -244,6 +244,6 @@ pub fn prune(connection: &dyn Sql, prune: &Prune) -> Result<usize, StoreError> {
         return Ok(0);
     };
     let gone = connection.execute("DELETE FROM journal WHERE seq <= ?1", &[&last])?;
-    connection.execute("DELETE FROM checkpoint WHERE seq <= ?1", &[&last])?;
+    connection.put("DELETE FROM checkpoint WHERE seq <= ?1", &[&last])?;
     Ok(gone)
 }

@@ -165,6 +165,17 @@ pub trait Sql {
     /// Runs one statement. How many rows it changed.
     fn execute(&self, sql: &str, values: &[&dyn Bind]) -> Result<usize, StoreError>;
 
+    /// Runs one statement of a transaction, of which nobody asks how many rows it changed. Where the database is another
+    /// process it may be sent along with the next call, [`Self::flush`] at the latest, which tells of its failure.
+    fn put(&self, sql: &str, values: &[&dyn Bind]) -> Result<(), StoreError> {
+        self.execute(sql, values).map(drop)
+    }
+
+    /// Has all that was put run, and says what came of it.
+    fn flush(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
     /// Runs one statement, and hands its rows to `take` for as long as that says so.
     fn query(
         &self,

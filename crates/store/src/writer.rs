@@ -153,6 +153,13 @@ struct Prepared {
     finish: Box<dyn FnOnce(Result<(), StoreError>) + Send>,
 }
 
+impl Prepared {
+    /// The same, of which nothing is kept for this reason.
+    fn failed(self, why: StoreError) -> Self {
+        Self { keep: false, finish: Box::new(move |_| (self.finish)(Err(why))) }
+    }
+}
+
 impl<E: Send + 'static> Writer<E> {
     /// Starts the thread on an open file.
     pub fn start(
@@ -364,7 +371,8 @@ impl<G: Engine, O> Thread<G, O> {
             // A job that ended its group leaves the queue as it is; the loop comes back for the rest.
             if let Err((why, prepared)) = self.group(&mut next, jobs) {
                 self.works.store(false, Ordering::Relaxed);
-                self.full |= matches!(why, StoreError::Full(_));
+                // It does so where there is no room, among other things.
+                self.full |= matches!(why, StoreError::Full(_) | StoreError::GaveUp);
                 self.observer.failed(&why);
                 self.open = None;
                 self.not_before = Some(Instant::now() + self.wait);
@@ -414,7 +422,7 @@ impl<G: Engine, O> Thread<G, O> {
         let mut end_group = false;
         while let Some(job) = next.take() {
             let (here, told) = (*head, events.len());
-            if let Err(why) = opened.sql().batch("SAVEPOINT job") {
+            if let Err(why) = opened.sql().put("SAVEPOINT job", &[]) {
                 *next = Some(job);
                 return Err((why, prepared));
             }
@@ -426,18 +434,24 @@ impl<G: Engine, O> Thread<G, O> {
                 end_group: &mut end_group,
                 full: &mut self.full,
             };
-            let done = job(Ok(&mut tx));
+            let mut done = job(Ok(&mut tx));
+            if let Err(why) = opened.sql().flush()
+                && done.keep
+            {
+                self.full |= matches!(why, StoreError::Full(_));
+                done = done.failed(why);
+            }
             let keep = done.keep;
             prepared.push(done);
             if !keep {
                 *head = here;
                 events.truncate(told);
                 if opened.is_broken() {
-                    return Err((StoreError::Full("the database gave up the transaction".into()), prepared));
+                    return Err((StoreError::GaveUp, prepared));
                 }
                 sql!(opened.sql().batch("ROLLBACK TO job"));
             }
-            sql!(opened.sql().batch("RELEASE job"));
+            sql!(opened.sql().put("RELEASE job", &[]));
             if (end_group && O::HOLDS) || prepared.len() >= limits::GROUP {
                 break;
             }
@@ -488,11 +502,6 @@ impl<G: Engine, O> Thread<G, O> {
     {
         if self.open.is_some() {
             return Ok(());
-        }
-        if self.not_before.is_some_and(|at| Instant::now() < at) {
-            return Err(StoreError::Full(
-                "the last write failed, and the file is tried again in a moment".into(),
-            ));
         }
         let (opened, head) = self.engine.open()?;
         self.observer.reopened(opened.sql())?;

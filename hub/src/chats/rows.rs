@@ -78,7 +78,7 @@ pub fn all_accounts(sql: &dyn Sql, person: Option<&Person>) -> Result<Vec<Accoun
 
 /// An account is a person's from now on, after its record.
 pub fn put_account(sql: &dyn Sql, new: &Account, now: Time, seq: u64) -> Result<(), DeskError> {
-    sql.execute(
+    sql.put(
         "INSERT INTO teams_account (tenant, account, person, name, chat, linked_ms, seq) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) \
          ON CONFLICT (tenant, account) DO UPDATE SET person = excluded.person, name = excluded.name, chat = excluded.chat, \
          linked_ms = excluded.linked_ms, seq = excluded.seq",
@@ -89,7 +89,7 @@ pub fn put_account(sql: &dyn Sql, new: &Account, now: Time, seq: u64) -> Result<
 
 /// An account is nobody's any more, after its record.
 pub fn drop_account(sql: &dyn Sql, tenant: &str, id: &str) -> Result<(), DeskError> {
-    sql.execute("DELETE FROM teams_account WHERE tenant = ?1 AND account = ?2", &[&tenant, &id])?;
+    sql.put("DELETE FROM teams_account WHERE tenant = ?1 AND account = ?2", &[&tenant, &id])?;
     Ok(())
 }
 
@@ -101,14 +101,14 @@ pub fn put_code(
     expires: Time,
     now: Time,
 ) -> Result<(), DeskError> {
-    sql.execute("DELETE FROM chat_code WHERE expires_ms <= ?1", &[&now.timestamp_millis()])?;
+    sql.put("DELETE FROM chat_code WHERE expires_ms <= ?1", &[&now.timestamp_millis()])?;
     let count: u64 = sql.one("SELECT count(*) FROM chat_code WHERE person = ?1", &[&person.as_str()])?;
     if count >= limits::CODES {
         return Err(DeskError::Busy(format!(
             "{count} codes of {person} are good already: use one, or wait ten minutes"
         )));
     }
-    sql.execute(
+    sql.put(
         "INSERT INTO chat_code (hash, person, expires_ms) VALUES (?1, ?2, ?3)",
         &[hash, &person.as_str(), &expires.timestamp_millis()],
     )?;
@@ -141,7 +141,7 @@ pub fn claims(sql: &dyn Sql, person: &Person, now: Time) -> Result<Vec<Claim>, D
 
 /// A code was used.
 pub fn drop_code(sql: &dyn Sql, hash: &[u8; 32]) -> Result<(), DeskError> {
-    sql.execute("DELETE FROM chat_code WHERE hash = ?1", &[hash])?;
+    sql.put("DELETE FROM chat_code WHERE hash = ?1", &[hash])?;
     Ok(())
 }
 
@@ -153,7 +153,7 @@ pub fn is_code(sql: &dyn Sql, hash: &[u8; 32], now: Time) -> Result<bool, DeskEr
 
 /// No code of this person is good any more.
 pub fn drop_codes(sql: &dyn Sql, person: &Person) -> Result<(), DeskError> {
-    sql.execute("DELETE FROM chat_code WHERE person = ?1", &[&person.as_str()])?;
+    sql.put("DELETE FROM chat_code WHERE person = ?1", &[&person.as_str()])?;
     Ok(())
 }
 

@@ -43,7 +43,7 @@ pub fn put_join_token(
     expires: Time,
     seq: u64,
 ) -> Result<(), DeskError> {
-    connection.execute(
+    connection.put(
         "INSERT INTO join_token (hash, labels, uses, expires_ms, seq) VALUES (?1, ?2, ?3, ?4, ?5)",
         &[hash.as_bytes(), &text(labels)?, &uses, &expires.timestamp_millis(), &seq],
     )?;
@@ -79,7 +79,7 @@ pub fn put_host(
     incarnation: u64,
     seq: u64,
 ) -> Result<(), DeskError> {
-    connection.execute(
+    connection.put(
         "INSERT INTO host (name, labels, key, machine, joined, joined_ms, seq, incarnation) \
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) \
          ON CONFLICT (name) DO UPDATE SET labels = ?2, key = ?3, machine = ?4, joined = ?5, joined_ms = ?6, seq = ?7",
@@ -100,7 +100,7 @@ pub fn put_host(
 /// A host has given back what it knew, to this incarnation.
 pub fn gave_back(connection: &dyn Sql, host: &HostName, incarnation: u64) -> Result<(), DeskError> {
     let update = "UPDATE host SET incarnation = ?2 WHERE name = ?1 AND incarnation < ?2";
-    connection.execute(update, &[&host.as_str(), &incarnation])?;
+    connection.put(update, &[&host.as_str(), &incarnation])?;
     Ok(())
 }
 
@@ -138,7 +138,7 @@ pub struct Stands {
 
 /// Writes down what this host said, to this hub.
 pub fn put_seen(connection: &dyn Sql, host: &HostName, seen: &Seen, hub: &str) -> Result<(), DeskError> {
-    connection.execute(
+    connection.put(
         "INSERT INTO host_seen (name, seen_ms, revision, version, hub, listening, ahead_ms, last_seq, gated) \
          SELECT name, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9 FROM host WHERE name = ?1 \
          ON CONFLICT (name) DO UPDATE \
@@ -162,8 +162,8 @@ pub fn put_seen(connection: &dyn Sql, host: &HostName, seen: &Seen, hub: &str) -
 /// Writes down that this hub serves, and forgets those that have not for long.
 pub fn put_serving(connection: &dyn Sql, hub: &str, now: Time) -> Result<(), DeskError> {
     let long_ago = now - limits::SERVING_EVERY * 100;
-    connection.execute("DELETE FROM serving WHERE alive_ms < ?1", &[&long_ago.timestamp_millis()])?;
-    connection.execute(
+    connection.put("DELETE FROM serving WHERE alive_ms < ?1", &[&long_ago.timestamp_millis()])?;
+    connection.put(
         "INSERT INTO serving (hub, alive_ms) VALUES (?1, ?2) ON CONFLICT (hub) DO UPDATE SET alive_ms = ?2",
         &[&hub, &now.timestamp_millis()],
     )?;
@@ -172,7 +172,7 @@ pub fn put_serving(connection: &dyn Sql, hub: &str, now: Time) -> Result<(), Des
 
 /// Takes a host away, after its record. Whether there was one.
 pub fn remove_host(connection: &dyn Sql, host: &HostName) -> Result<bool, DeskError> {
-    connection.execute("DELETE FROM host_seen WHERE name = ?1", &[&host.as_str()])?;
+    connection.put("DELETE FROM host_seen WHERE name = ?1", &[&host.as_str()])?;
     Ok(connection.execute("DELETE FROM host WHERE name = ?1", &[&host.as_str()])? == 1)
 }
 
@@ -348,11 +348,10 @@ pub fn put_signed(
     // A host that has left the hub and comes back is not to be told of what it has no part in.
     let now: BTreeSet<&str> = grant.hosts.iter().map(HostName::as_str).collect();
     for left in before.iter().filter(|host| !now.contains(host.as_str())) {
-        connection
-            .execute("DELETE FROM signed_host WHERE id = ?1 AND host = ?2", &[&grant.id.bits(), left])?;
+        connection.put("DELETE FROM signed_host WHERE id = ?1 AND host = ?2", &[&grant.id.bits(), left])?;
     }
     for host in &grant.hosts {
-        connection.execute(
+        connection.put(
             "INSERT INTO signed_host (host, id) VALUES (?1, ?2) ON CONFLICT DO NOTHING",
             &[&host.as_str(), &grant.id.bits()],
         )?;
@@ -426,7 +425,7 @@ const MANIFEST: &str = "manifest";
 
 /// The next revision.
 pub fn rise(connection: &dyn Sql) -> Result<u64, DeskError> {
-    connection.execute("UPDATE head SET revision = revision + 1", &[])?;
+    connection.put("UPDATE head SET revision = revision + 1", &[])?;
     revision(connection)
 }
 
@@ -438,10 +437,8 @@ pub fn revision(connection: &dyn Sql) -> Result<u64, DeskError> {
 /// Takes away what is over for so long that no host needs to know. How many.
 pub fn forget_signed(connection: &dyn Sql, now: Time) -> Result<usize, DeskError> {
     let now = now.timestamp_millis();
-    connection.execute(
-        "DELETE FROM signed_host WHERE id IN (SELECT id FROM signed WHERE until_ms <= ?1)",
-        &[&now],
-    )?;
+    connection
+        .put("DELETE FROM signed_host WHERE id IN (SELECT id FROM signed WHERE until_ms <= ?1)", &[&now])?;
     let gone = connection.execute("DELETE FROM signed WHERE until_ms <= ?1", &[&now])?;
     if gone > 0 {
         // Another list under the same revision is what a fork looks like.

@@ -134,7 +134,7 @@ fn keep_session(
         Some(grant) if is_for(connection, grant, host)? => Some(grant),
         _ => None,
     };
-    connection.execute(
+    connection.put(
         "INSERT INTO past_session (host, id, grant_id, subject, target, service, opened_ms, ended_ms, how, heard_ms) \
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) ON CONFLICT (host, id) DO UPDATE SET \
          grant_id = ?3, ended_ms = coalesce(?8, past_session.ended_ms), how = coalesce(?9, past_session.how), heard_ms = ?10",
@@ -221,13 +221,13 @@ pub fn past_of(connection: &dyn Sql, grant: GrantId, limit: u32) -> Result<Vec<P
 /// Takes away those that were heard of before this, also those of which no end was told: their host may be gone.
 pub fn forget_past(connection: &dyn Sql, before: Time) -> Result<(), DeskError> {
     let sql = "DELETE FROM past_session WHERE heard_ms < ?1";
-    connection.execute(sql, &[&before.timestamp_millis()])?;
+    connection.put(sql, &[&before.timestamp_millis()])?;
     Ok(())
 }
 
 /// Takes away first uses that were heard of before this: those of grants that no host holds any more.
 pub fn forget_uses(connection: &dyn Sql, before: Time) -> Result<(), DeskError> {
-    connection.execute("DELETE FROM first_use WHERE heard_ms < ?1", &[&before.timestamp_millis()])?;
+    connection.put("DELETE FROM first_use WHERE heard_ms < ?1", &[&before.timestamp_millis()])?;
     Ok(())
 }
 

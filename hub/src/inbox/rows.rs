@@ -72,7 +72,7 @@ pub fn hash_of(connection: &dyn Sql, whose: &Whose, seq: u64) -> Result<Option<H
 pub fn put_record(connection: &dyn Sql, whose: &Whose, row: &Row, now: Time) -> Result<(), DeskError> {
     let (host, joined, log) = whose.key();
     let Row { seq, stamp, body, prev, hash, .. } = row;
-    connection.execute(
+    connection.put(
         "INSERT INTO host_record (host, joined, log, seq, boot, wall_ms, boot_ms, body, prev, hash, heard_ms) \
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
         &[
@@ -101,7 +101,7 @@ pub fn put_log(
     now: Time,
 ) -> Result<(), DeskError> {
     let (host, joined, log) = whose.key();
-    connection.execute(
+    connection.put(
         "INSERT INTO host_log (host, joined, log, first, size, hash, heard_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) \
          ON CONFLICT (host, joined, log) DO UPDATE SET size = ?5, hash = ?6, heard_ms = ?7",
         &[&host, joined, &log, &first, &head.seq, &head.hash.0, &now.timestamp_millis()],
@@ -113,7 +113,7 @@ pub fn put_log(
 pub fn set_alarm(connection: &dyn Sql, whose: &Whose, alarm: &str) -> Result<(), DeskError> {
     let (host, joined, log) = whose.key();
     let sql = "UPDATE host_log SET alarm = ?4 WHERE host = ?1 AND joined = ?2 AND log = ?3";
-    connection.execute(sql, &[&host, joined, &log, &alarm])?;
+    connection.put(sql, &[&host, joined, &log, &alarm])?;
     Ok(())
 }
 
@@ -215,7 +215,7 @@ pub fn put_permit(
 ) -> Result<(), DeskError> {
     let KeptPermit { signed, key } = kept;
     let json = |why: serde_json::Error| DeskError::Store(why.to_string());
-    connection.execute(
+    connection.put(
         "INSERT INTO permit (id, host, person, listed, digest, envelope, key, era, body, until_ms) \
          VALUES (?1, ?2, ?3, 1, ?4, ?5, ?6, ?7, ?8, ?9)",
         &[
@@ -297,7 +297,7 @@ pub fn signed_permits(connection: &dyn Sql, host: &HostName) -> Result<(u64, Vec
 /// Takes away permits that are listed no more and were over before this.
 pub fn forget_permits(connection: &dyn Sql, before: Time) -> Result<(), DeskError> {
     let sql = "DELETE FROM permit WHERE listed = 0 AND until_ms < ?1";
-    connection.execute(sql, &[&before.timestamp_millis()])?;
+    connection.put(sql, &[&before.timestamp_millis()])?;
     Ok(())
 }
 
@@ -358,10 +358,10 @@ pub fn session_news(
 /// Writes that down.
 pub fn put_sessions(connection: &dyn Sql, host: &HostName, news: SessionNews) -> Result<(), DeskError> {
     for id in news.gone {
-        connection.execute("DELETE FROM host_session WHERE host = ?1 AND id = ?2", &[&host.as_str(), &id])?;
+        connection.put("DELETE FROM host_session WHERE host = ?1 AND id = ?2", &[&host.as_str(), &id])?;
     }
     for (id, opened, body) in news.other {
-        connection.execute(
+        connection.put(
             "INSERT INTO host_session (host, id, opened_ms, body) VALUES (?1, ?2, ?3, ?4) \
              ON CONFLICT (host, id) DO UPDATE SET opened_ms = ?3, body = ?4",
             &[&host.as_str(), &id, &opened, &body],
@@ -439,7 +439,7 @@ pub fn count_sessions(connection: &dyn Sql) -> Result<u64, DeskError> {
 /// A host that is none any more has no sessions.
 pub fn forget_sessions(connection: &dyn Sql, host: &HostName) -> Result<(), DeskError> {
     for table in ["host_session", "first_use"] {
-        connection.execute(&format!("DELETE FROM {table} WHERE host = ?1"), &[&host.as_str()])?;
+        connection.put(&format!("DELETE FROM {table} WHERE host = ?1"), &[&host.as_str()])?;
     }
     Ok(())
 }

@@ -145,7 +145,7 @@ fn insert(sql: &dyn Sql, new: &New, now: Time, due: Time) -> Result<bool, DeskEr
 
 /// What happens to the grant of `original` from now on is news of `extension` too.
 pub fn extends(sql: &dyn Sql, original: RequestId, extension: RequestId) -> Result<(), DeskError> {
-    sql.execute(
+    sql.put(
         "INSERT INTO outbox_extension (original, extension) VALUES (?1, ?2) ON CONFLICT (original, extension) DO NOTHING",
         &[&original.bits(), &extension.bits()],
     )?;
@@ -160,7 +160,7 @@ pub fn update_copies(
     closed: bool,
     now: Time,
 ) -> Result<(), DeskError> {
-    sql.execute(
+    sql.put(
         "UPDATE outbox SET kind = ?2, wanted = ?3, closed = ?4, over = 0, tries = 0, until_ms = ?6, at_ms = ?5, \
          due_ms = CASE WHEN holder IS NOT NULL AND due_ms > ?5 THEN due_ms ELSE ?5 END \
          WHERE (about = ?1 OR about IN (SELECT extension FROM outbox_extension WHERE original = ?1)) \
@@ -249,7 +249,7 @@ const WAITS: &str = "";
 
 /// Nobody sends anything: this is the one hub of its database, and has just started.
 pub fn free_all(sql: &dyn Sql, now: Time) -> Result<(), DeskError> {
-    sql.execute(
+    sql.put(
         "UPDATE outbox SET holder = NULL, due_ms = ?1 WHERE holder IS NOT NULL AND holder <> ?2",
         &[&now.timestamp_millis(), &WAITS],
     )?;
@@ -306,11 +306,11 @@ pub fn forget(sql: &dyn Sql, now: Time) -> Result<(), DeskError> {
     let (kept, copies) = (now - limits::KEPT, now - limits::COPIES_KEPT);
     let (kept, copies) = (kept.timestamp_millis(), copies.timestamp_millis());
     let over = "DELETE FROM outbox WHERE over > 0 AND at_ms < ?1 AND (closed = 1 OR event > 0 OR at_ms < ?2)";
-    sql.execute(over, &[&kept, &copies])?;
+    sql.put(over, &[&kept, &copies])?;
     // Of a channel that is configured no more.
-    sql.execute("DELETE FROM outbox WHERE over = 0 AND until_ms < ?1", &[&kept])?;
+    sql.put("DELETE FROM outbox WHERE over = 0 AND until_ms < ?1", &[&kept])?;
     let gone = "DELETE FROM outbox_extension WHERE NOT EXISTS (SELECT 1 FROM outbox WHERE about = extension AND event = 0)";
-    sql.execute(gone, &[])?;
+    sql.put(gone, &[])?;
     Ok(())
 }
 

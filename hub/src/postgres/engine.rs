@@ -98,7 +98,7 @@ pub struct Writes {
 
 impl Writes {
     fn lock_head(&self) -> Result<Head, StoreError> {
-        self.link.batch("BEGIN")?;
+        self.link.put("BEGIN", &[])?;
         head(&self.link, self.log, " FOR UPDATE")
     }
 }
@@ -141,7 +141,7 @@ impl Opened for Writes {
     }
 
     fn commit(&mut self, head: Head) -> Result<(), StoreError> {
-        self.link.execute("UPDATE head SET seq = ?1, hash = ?2", &[&head.seq, &head.hash.0])?;
+        self.link.put("UPDATE head SET seq = ?1, hash = ?2", &[&head.seq, &head.hash.0])?;
         self.link.warned();
         // A deadline of the server's would end its waiting for a standby, and have it say that all is well.
         let sql = "SET LOCAL statement_timeout = 0; NOTIFY jit_hub; COMMIT";

@@ -2,10 +2,10 @@
 
 use super::dialect;
 use crate::limits;
-use futures_util::future::try_join_all;
+use futures_util::future::{join, try_join_all};
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
-use std::future::{Future, poll_fn};
+use std::future::{Future, poll_fn, ready};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -23,12 +23,20 @@ pub struct Link {
     runtime: Runtime,
     client: Client,
     statements: RefCell<HashMap<String, Statement>>,
+    /// What goes along with the next call, in this order.
+    unsent: RefCell<Vec<Unsent>>,
     /// Nobody knows what it would answer next: a call was given up.
     given_up: Cell<bool>,
     /// The last call that failed did so because another had what it wanted.
     in_the_way: Cell<bool>,
     hears: Arc<Hears>,
     said: Arc<str>,
+}
+
+/// A statement that nobody waits for.
+struct Unsent {
+    statement: Statement,
+    values: Vec<Box<dyn ToSql + Sync + Send>>,
 }
 
 /// What comes unasked.
@@ -70,6 +78,7 @@ impl Link {
             runtime,
             client,
             statements: RefCell::default(),
+            unsent: RefCell::default(),
             given_up: Cell::new(false),
             in_the_way: Cell::new(false),
             hears,
@@ -131,6 +140,8 @@ impl Link {
         let _ = self.runtime.block_on(async { timeout(wait, self.hears.hint.notified()).await });
     }
 
+    /// Sends what was not sent yet and this, one after the other, and waits for the answers to all of it. What failed first
+    /// is what failed.
     fn call<T>(
         &self,
         wait: Duration,
@@ -139,7 +150,18 @@ impl Link {
         if self.is_broken() {
             return Err(StoreError::Database(format!("{}: the connection is lost", self.said)));
         }
-        match self.runtime.block_on(async { timeout(wait, called).await }) {
+        // Each is sent when it is polled first, which is in this order.
+        let sent = try_join_all(
+            self.unsent
+                .take()
+                .into_iter()
+                .map(async |Unsent { statement, values }| self.client.execute_raw(&statement, values).await),
+        );
+        let answered = async {
+            let (sent, called) = join(sent, called).await;
+            sent.and(called)
+        };
+        match self.runtime.block_on(async { timeout(wait, answered).await }) {
             Ok(Ok(done)) => Ok(done),
             Ok(Err(why)) => Err(self.told(&why)),
             Err(_) => {
@@ -223,6 +245,17 @@ impl Sql for Link {
         Ok(usize::try_from(changed).unwrap_or(usize::MAX))
     }
 
+    fn put(&self, sql: &str, values: &[&dyn Bind]) -> Result<(), StoreError> {
+        let statement = self.statement(sql, values)?;
+        let values = parameters(values)?.iter().map(Parameter::to_owned).collect();
+        self.unsent.borrow_mut().push(Unsent { statement, values });
+        if self.unsent.borrow().len() < limits::DATABASE_UNSENT { Ok(()) } else { self.flush() }
+    }
+
+    fn flush(&self) -> Result<(), StoreError> {
+        if self.unsent.borrow().is_empty() { Ok(()) } else { self.call(limits::DATABASE_WAIT, ready(Ok(()))) }
+    }
+
     fn query(
         &self,
         sql: &str,
@@ -252,6 +285,16 @@ enum Parameter<'a> {
     Integer(Option<i64>),
     Text(Option<&'a str>),
     Bytes(Option<&'a [u8]>),
+}
+
+impl Parameter<'_> {
+    fn to_owned(&self) -> Box<dyn ToSql + Sync + Send> {
+        match *self {
+            Self::Integer(value) => Box::new(value),
+            Self::Text(value) => Box::new(value.map(str::to_owned)),
+            Self::Bytes(value) => Box::new(value.map(<[u8]>::to_vec)),
+        }
+    }
 }
 
 fn parameters<'a>(values: &'a [&dyn Bind]) -> Result<Vec<Parameter<'a>>, StoreError> {

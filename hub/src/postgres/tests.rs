@@ -177,6 +177,43 @@ fn two_hubs_that_race_lose_nothing_and_their_revisions_are_in_the_order_of_their
 }
 
 #[test]
+fn what_nobody_waits_for_is_done_in_order_and_fails_the_job_that_said_it_alone() {
+    let server = Postgres::start().unwrap();
+    let (writer, _) = start(&server.url(), ROOM);
+    let (go, waits) = std::sync::mpsc::channel();
+    let (tell, told) = std::sync::mpsc::channel();
+    let submit = |name: &'static str, work: Box<dyn FnOnce(&dyn Sql) -> Result<(), StoreError> + Send>| {
+        let tell = tell.clone();
+        let job = move |tx: &mut Tx<'_, Committed>| {
+            tx.record(name.to_owned())?;
+            work(tx.connection())
+        };
+        writer.submit(job, move |done: Result<(), StoreError>| tell.send((name, done)).unwrap()).unwrap();
+    };
+    // All in one group: the first one waits until all are there.
+    submit("first", Box::new(move |_| Ok(waits.recv().unwrap())));
+    submit(
+        "many",
+        Box::new(|sql| {
+            let put =
+                "INSERT INTO meta (key, value) VALUES ('n', ?1) ON CONFLICT (key) DO UPDATE SET value = ?1";
+            (1..=100).try_for_each(|n: i64| sql.put(put, &[&n.to_string()]))
+        }),
+    );
+    submit("taken", Box::new(|sql| sql.put("INSERT INTO meta (key, value) VALUES ('n', 'x')", &[])));
+    submit("last", Box::new(|_| Ok(())));
+    go.send(()).unwrap();
+    let told: HashMap<&str, Result<(), StoreError>> =
+        (0..4).map(|_| told.recv_timeout(WAIT).unwrap()).collect();
+    let refused = told["taken"].as_ref().unwrap_err().to_string();
+    assert!(refused.contains("duplicate key"), "{refused}");
+    assert!(["first", "many", "last"].iter().all(|name| told[name].is_ok()), "{told:?}");
+    let bodies: Vec<String> = journal(&server.url()).into_iter().skip(1).map(|(_, body)| body).collect();
+    assert_eq!(bodies, ["first", "many", "last"]);
+    assert_eq!(server.psql("SELECT value FROM meta WHERE key = 'n'").unwrap(), "100");
+}
+
+#[test]
 fn what_a_killed_server_had_acknowledged_is_there_when_it_is_back_and_once() {
     let mut server = Postgres::start().unwrap();
     let (writer, _) = start(&server.url(), ROOM);
@@ -251,7 +288,11 @@ impl Between {
             for client in listener.incoming().map_while(Result::ok) {
                 let server = UnixStream::connect(&socket).unwrap();
                 let (mut from, mut to) = (server.try_clone().unwrap(), client.try_clone().unwrap());
-                std::thread::spawn(move || std::io::copy(&mut from, &mut to));
+                // A server whose answers nobody takes would hear of it before it commits.
+                std::thread::spawn(move || {
+                    std::io::copy(&mut from, &mut to)
+                        .or_else(|_| std::io::copy(&mut from, &mut std::io::sink()))
+                });
                 let armed = Arc::clone(&armed);
                 std::thread::spawn(move || forward(client, server, &armed));
             }

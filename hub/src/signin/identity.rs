@@ -80,7 +80,7 @@ impl Ledger {
         }
         self.write(move |tx| {
             let Some(Bound { person, .. }) = bound(tx.connection(), &identity)? else { return Ok(None) };
-            tx.connection().execute(
+            tx.connection().put(
                 "UPDATE identity SET used_ms = ?3 WHERE issuer = ?1 AND subject = ?2",
                 &[&identity.issuer.as_str(), &identity.subject.as_str(), &now.timestamp_millis()],
             )?;
@@ -99,14 +99,14 @@ impl Ledger {
     ) -> Result<(), DeskError> {
         self.write(move |tx| {
             let (connection, now_ms) = (tx.connection(), now.timestamp_millis());
-            connection.execute("DELETE FROM identity_shown WHERE expires_ms <= ?1", &[&now_ms])?;
-            connection.execute("DELETE FROM identity_shown WHERE sign_in = ?1", &[&sign_in.bits()])?;
+            connection.put("DELETE FROM identity_shown WHERE expires_ms <= ?1", &[&now_ms])?;
+            connection.put("DELETE FROM identity_shown WHERE sign_in = ?1", &[&sign_in.bits()])?;
             let count: u64 = connection.one("SELECT count(*) FROM identity_shown", &[])?;
             if count >= limits::SHOWN {
                 return Err(DeskError::Busy("too many accounts wait to be bound: try again in some minutes".to_owned()));
             }
             let expires = (now + limits::ELSEWHERE).timestamp_millis();
-            connection.execute(
+            connection.put(
                 "INSERT INTO identity_shown (hash, issuer, subject, sign_in, expires_ms) VALUES (?1, ?2, ?3, ?4, ?5)",
                 &[&shown, &identity.issuer.as_str(), &identity.subject.as_str(), &sign_in.bits(), &expires],
             )?;
@@ -131,7 +131,7 @@ impl Ledger {
                     "no account was shown in this sign-in within the last minutes: sign in there again".to_owned(),
                 ));
             };
-            tx.connection().execute("DELETE FROM identity_shown WHERE hash = ?1", &[&shown])?;
+            tx.connection().put("DELETE FROM identity_shown WHERE hash = ?1", &[&shown])?;
             let text = |text: &str| Text::parse(text).map_err(|why| DeskError::Store(why.to_string()));
             let identity = Identity { issuer: text(&issuer)?, subject: text(&subject)? };
             put(tx, identity, &person, &person, now)
@@ -192,7 +192,7 @@ fn unbound(
     now: Time,
 ) -> Result<(), DeskError> {
     right_record(tx, now, Some(actor.clone()), person, Right::IdentityUnbound(identity.clone()))?;
-    tx.connection().execute(
+    tx.connection().put(
         "DELETE FROM identity WHERE issuer = ?1 AND subject = ?2",
         &[&identity.issuer.as_str(), &identity.subject.as_str()],
     )?;
@@ -226,7 +226,7 @@ fn put(
     }
     let right = Right::IdentityBound(identity.clone());
     let seq = right_record(tx, now, Some(actor.clone()), person.clone(), right)?;
-    tx.connection().execute(
+    tx.connection().put(
         "INSERT INTO identity (issuer, subject, person, bound_ms, bound_by, seq) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
         &[
             &identity.issuer.as_str(),

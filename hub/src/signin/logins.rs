@@ -200,7 +200,7 @@ const ANSWERED: &str = "code IS NULL";
 
 /// Takes away those that are over, and says whether there is a place among `those`.
 fn has_room(connection: &dyn Sql, those: &str, now: Time) -> Result<(), DeskError> {
-    connection.execute("DELETE FROM login WHERE expires_ms <= ?1", &[&now.timestamp_millis()])?;
+    connection.put("DELETE FROM login WHERE expires_ms <= ?1", &[&now.timestamp_millis()])?;
     let count: u64 = connection.one(&format!("SELECT count(*) FROM login WHERE {those}"), &[])?;
     if count < limits::LOGINS {
         return Ok(());
@@ -227,7 +227,7 @@ impl Ledger {
                     break code;
                 }
             };
-            connection.execute(
+            connection.put(
                 "INSERT INTO login (hash, code, name, scopes, address, expires_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
                 &[
                     &hash,
@@ -266,7 +266,7 @@ impl Ledger {
     ) -> Result<(), DeskError> {
         self.write(move |tx| {
             has_room(tx.connection(), ANSWERED, now)?;
-            tx.connection().execute(
+            tx.connection().put(
                 "INSERT INTO login (hash, challenge, name, scopes, address, person, sign_in, allowed, expires_ms) \
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 1, ?8)",
                 &[
@@ -301,7 +301,7 @@ impl Ledger {
             let Some((challenge, name, scopes, Some(person), Some(sign_in), allowed)) = found else {
                 return Ok(Err(nobody()));
             };
-            tx.connection().execute("DELETE FROM login WHERE hash = ?1", &[&hash])?;
+            tx.connection().put("DELETE FROM login WHERE hash = ?1", &[&hash])?;
             let signed_in = rows::token(tx.connection(), TokenId::from_random(sign_in))?;
             let signed_in = signed_in.filter(|found| found.token.is_good(now));
             let good = signed_in.filter(|_| allowed != 0 && challenge == verifier);

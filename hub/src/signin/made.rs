@@ -10,7 +10,7 @@ use store::Sql;
 
 /// Keeps that this sign-in made this token.
 pub fn keep(connection: &dyn Sql, token: &Token, sign_in: TokenId) -> Result<(), DeskError> {
-    connection.execute(
+    connection.put(
         "INSERT INTO sign_in_made (token, sign_in, expires_ms) VALUES (?1, ?2, ?3)",
         &[&token.id.bits(), &sign_in.bits(), &token.expires.timestamp_millis()],
     )?;
@@ -52,6 +52,6 @@ pub fn counts<'a>(
 
 /// Forgets this of tokens that were over by then.
 pub fn forget(connection: &dyn Sql, before: Time) -> Result<(), DeskError> {
-    connection.execute("DELETE FROM sign_in_made WHERE expires_ms < ?1", &[&before.timestamp_millis()])?;
+    connection.put("DELETE FROM sign_in_made WHERE expires_ms < ?1", &[&before.timestamp_millis()])?;
     Ok(())
 }

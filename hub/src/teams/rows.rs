@@ -40,7 +40,7 @@ pub fn put_place(sql: &dyn Sql, tenant: &str, new: &Heard, now: Time) -> Result<
             "the bot is in {count} chats and channels, as many as it can be"
         )));
     }
-    sql.execute(
+    sql.put(
         "INSERT INTO teams_place (conversation, tenant, service, kind, account, listens, heard_ms) VALUES (?1, ?2, ?3, ?4, ?5, 0, ?6) \
          ON CONFLICT (conversation) DO UPDATE SET tenant = excluded.tenant, service = excluded.service, kind = excluded.kind, \
          account = excluded.account, heard_ms = excluded.heard_ms",
@@ -65,10 +65,7 @@ pub fn set_listens(
 
 /// The bot is not there any more.
 pub fn drop_place(sql: &dyn Sql, tenant: &str, conversation: &str) -> Result<(), DeskError> {
-    sql.execute(
-        "DELETE FROM teams_place WHERE tenant = ?1 AND conversation = ?2",
-        &[&tenant, &conversation],
-    )?;
+    sql.put("DELETE FROM teams_place WHERE tenant = ?1 AND conversation = ?2", &[&tenant, &conversation])?;
     Ok(())
 }
 

@@ -2,7 +2,7 @@
 
 use super::Subject;
 use super::samples::{at, grant, pending, person, put, put_grant, request};
-use crate::store::{Old, RequestFilter, Store};
+use crate::store::{Old, RequestFilter, Store, Usage};
 use access::{Grant, GrantId, RequestId, Span, Time, Window};
 use workflow::{Afterwards, Decider, Kind, Request, RequestState};
 
@@ -65,8 +65,7 @@ pub fn what_ended_long_ago_is_forgotten_whole_and_so_much_at_a_time<S: Subject>(
     let left = store.read(|store| store.requests(&RequestFilter::All, None, 100)).unwrap();
     assert_eq!(left, [], "an extension goes with its grant");
     assert_eq!(store.read(|store| store.grant(gone.id)).unwrap(), None);
-    assert_eq!(store.read(|store| store.claim(gone.id)).unwrap(), None);
-    assert_eq!(store.read(|store| store.used(gone.id, at(100))).unwrap(), api::Used::default());
+    assert_eq!(store.read(|store| store.usage(gone.id, at(100))).unwrap(), Usage::default());
 }
 
 pub fn what_is_needed_still_is_not_forgotten<S: Subject>() {

@@ -138,7 +138,7 @@ pub fn a_first_use_that_is_over_is_over_and_sessions_are_counted<S: Subject>() {
     assert_eq!(over(160).len(), 2, "no host can use the other any more");
     put_grant(store, &used, true);
     assert_eq!(over(160), [2], "what is closed is done with");
-    let sessions = |id| store.read(|store| store.sessions(GrantId::from_random(id))).unwrap();
+    let sessions = |id| store.read(|store| store.usage(GrantId::from_random(id), at(160))).unwrap().sessions;
     subject.opens_session(used.id, 1);
     subject.opens_session(used.id, 2);
     subject.opens_session(unused.id, 3);

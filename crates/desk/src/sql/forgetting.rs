@@ -69,7 +69,7 @@ fn first<T>(
 }
 
 pub fn request(connection: &dyn Sql, id: RequestId) -> Result<(), DeskError> {
-    connection.execute("DELETE FROM request WHERE id = ?1", &[&id.bits()])?;
+    connection.put("DELETE FROM request WHERE id = ?1", &[&id.bits()])?;
     Ok(())
 }
 
@@ -88,7 +88,7 @@ pub fn grant(connection: &dyn Sql, grant: &Grant) -> Result<(), DeskError> {
         "DELETE FROM used WHERE grant_id = ?1",
         "DELETE FROM grants WHERE id = ?1",
     ] {
-        connection.execute(sql, &[&grant.id.bits()])?;
+        connection.put(sql, &[&grant.id.bits()])?;
     }
     Ok(())
 }
