@@ -21,19 +21,16 @@ pub fn disable(doors: Vec<Door>, force: bool, out: &mut Output) -> Result<(), Cl
     let _turn = files::turn()?;
     let named = !doors.is_empty();
     let doors = if named { with_those_along(doors) } else { all()? };
+    // One file that cannot be read keeps all of them as they are.
+    let read: Vec<(Door, String)> = doors.into_iter().map(with_text).collect::<Result<_, _>>()?;
     let mut done = Vec::new();
-    for door in doors {
-        let path = files::path(&door);
-        if !path.exists() && undo::pending(&door).is_none() {
-            return Err(CliError::NotDone(format!("there is no {}", path.display())));
-        }
-        let text = if path.exists() { files::read(&path)? } else { String::new() };
+    for (door, text) in read {
         let without = disabled(&text, force);
         // First the lines, then what would take them out: one of both is there at every moment.
-        if without.taken > 0 {
-            files::replace(&door, &text, &without.text)?;
+        let replaced = if without.taken > 0 { files::replace(&door, &text, &without.text) } else { Ok(()) };
+        if let Err(why) = replaced.and_then(|()| undo::cancel(&door)) {
+            return Err(broken_off(&done, &why));
         }
-        undo::cancel(&door)?;
         let left = without.by_hand.iter().map(|(line, text)| format!("line {line}: {text}")).collect();
         done.push(Done { service: door.to_string(), taken: without.taken, left });
     }
@@ -55,6 +52,27 @@ pub fn disable(doors: Vec<Door>, force: bool, out: &mut Output) -> Result<(), Cl
         ))),
         None => Ok(()),
     }
+}
+
+/// A door and what its file says; nothing, where only a change of it waits.
+fn with_text(door: Door) -> Result<(Door, String), CliError> {
+    let path = files::path(&door);
+    if path.exists() {
+        let text = files::read(&path)?;
+        return Ok((door, text));
+    }
+    match undo::pending(&door) {
+        Some(_) => Ok((door, String::new())),
+        None => Err(CliError::NotDone(format!("there is no {}", path.display()))),
+    }
+}
+
+/// What stopped it, and which doors are open by then.
+fn broken_off(done: &[Done], why: &CliError) -> CliError {
+    let open: Vec<&str> = done.iter().filter(|one| one.taken > 0).map(|one| one.service.as_str()).collect();
+    let said =
+        if open.is_empty() { String::new() } else { format!("; no longer gated: {}", open.join(", ")) };
+    CliError::NotDone(format!("{why}{said}"))
 }
 
 /// These services, and what `jit pam enable` wrote along with them.
