@@ -165,7 +165,7 @@ fn spoken(site: &Site, sql: &dyn Sql) -> Result<(), DeskError> {
     let Some(later) = spoken.filter(|era| *era > site.voice.load().manifest.era) else { return Ok(()) };
     // The signer here may have been given the keys by now.
     site.renew_voice_now();
-    Err(DeskError::Store(behind(later)))
+    Err(DeskError::Away(behind(later)))
 }
 
 /// The keys of this hub are not those of the others.

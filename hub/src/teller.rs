@@ -176,7 +176,7 @@ impl Teller {
         if self.sight.is_clear(Instant::now()) {
             return Ok(());
         }
-        Err(DeskError::Store("what other hubs do is not seen".to_owned()))
+        Err(DeskError::Away("what other hubs do is not seen".to_owned()))
     }
 
     /// Whether it is time to look at the keys again.

@@ -25,9 +25,10 @@ use workflow::Channel;
 
 /// Serves connections, for ever.
 pub async fn serve(site: Arc<Site>, listener: UnixListener) {
-    let desk = match site.source.hub() {
-        Some(_) => crate::source::routes(Arc::clone(&site)),
-        None => desk::routes(Arc::clone(&site.desk)),
+    let desk = if site.source.has_hub() {
+        crate::source::routes(Arc::clone(&site))
+    } else {
+        desk::routes(Arc::clone(&site.desk))
     };
     let all = desk
         .route("/v1/status", get(status).with_state(Arc::clone(&site)))
@@ -249,7 +250,7 @@ impl Site {
         let mut warnings = self.warnings_of_source(now, &world, &approvers)?;
         warnings.extend(self.policy_differs());
         warnings.extend(self.unseen(caller)?);
-        let clock = self.clock.words(self.source.hub().is_some());
+        let clock = self.clock.words(self.source.has_hub());
         if self.clock.strays() {
             warnings.push(clock.clone());
         }
@@ -294,9 +295,10 @@ impl Site {
             grants: counts.grants,
             sessions: counts.sessions,
             warnings,
-            somebody_decides: match self.source.hub() {
-                Some(_) => self.source.is_fresh(now.trusted),
-                None => !approvers.is_empty(),
+            somebody_decides: if self.source.has_hub() {
+                self.source.is_fresh(now.trusted)
+            } else {
+                !approvers.is_empty()
             },
             gated: doors.gated,
             session: self.session_here(caller, here.0),
@@ -320,7 +322,7 @@ impl Site {
         approvers: &BTreeSet<Person>,
     ) -> Result<Vec<String>, DeskError> {
         let mut warnings = Vec::new();
-        if self.source.hub().is_none() {
+        if !self.source.has_hub() {
             let findings = workflow::findings(world, now);
             let worth = |finding: &&workflow::Finding| finding.weight > workflow::Weight::Note;
             warnings.extend(findings.iter().filter(worth).map(ToString::to_string));
@@ -330,7 +332,7 @@ impl Site {
                 _ => {}
             }
         }
-        if self.source.hub().is_some() {
+        if self.source.has_hub() {
             warnings.extend(self.unsent_here()?);
             warnings.extend(self.journal_waits()?);
             match self.source.staleness_s(now.trusted) {

@@ -159,7 +159,7 @@ fn start(
     let chores = desk(reader()?, limits::DESK_WAIT, Arc::<Policies>::clone(&policies));
     let fresh = Arc::new(Fresh(Arc::clone(&policies)));
     let desk = desk(store::read_lists(&options.path)?, limits::DESK_WAIT, fresh);
-    if policies.in_force().is_readable() && source.hub().is_none() {
+    if policies.in_force().is_readable() && !source.has_hub() {
         desk.begin().map_err(|why| DaemonError::Refused(why.to_string()))?;
     }
     let log = log.clone();
@@ -340,7 +340,7 @@ impl Daemon {
     /// Goes by the wall clock where a time service has kept it for long enough.
     fn confirm_clock(&self) -> Result<(), LedgerError> {
         let clock = &self.site.clock;
-        let Some(how) = clock.settled(self.site.source.hub().is_some()) else { return Ok(()) };
+        let Some(how) = clock.settled(self.site.source.has_hub()) else { return Ok(()) };
         let before = clock.own().trusted;
         let now = self.site.ledger.confirm_clock(clock, how)?;
         if how == Confirmed::AgainByTimeService {
@@ -358,7 +358,7 @@ impl Daemon {
     /// Brings requests and grants in line with people and policy, where those changed. What that takes back
     /// never returns, so two looks a tick apart must agree: somebody may be writing the accounts just now.
     fn reconcile(&self) -> Result<(), desk::DeskError> {
-        if !self.site.policies.in_force().is_readable() || self.site.source.hub().is_some() {
+        if !self.site.policies.in_force().is_readable() || self.site.source.has_hub() {
             return Ok(());
         }
         let ground = self.site.policies.ground();

@@ -365,7 +365,7 @@ impl Gate {
         let knock = asked.knock();
         let hint = |hint: Hint| {
             let (user, service) = (knock.login.clone(), knock.service.clone());
-            let host = self.site.source.hub().map(|_| self.site.host.clone());
+            let host = self.site.source.has_hub().then(|| self.site.host.clone());
             Next::Ask(Command { user, service, host, run_as: knock.run_as.cloned(), ticket: hint.ticket })
         };
         // By then account has let in, so what is missing is whom to become, and that is asked for by name.
@@ -375,7 +375,7 @@ impl Gate {
         let Some(reason) = asked.own_words().filter(|_| self.site.source.files().is_none()) else {
             return hint(Hint::default());
         };
-        let next = if self.site.source.hub().is_some() {
+        let next = if self.site.source.has_hub() {
             self.asked_of_the_hub(asked, reason)
         } else {
             let place = self.reserve(asked);

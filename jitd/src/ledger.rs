@@ -28,7 +28,10 @@ pub enum LedgerError {
 
 impl From<LedgerError> for DeskError {
     fn from(error: LedgerError) -> Self {
-        Self::Store(error.to_string())
+        match error {
+            LedgerError::Store(why) => why.into(),
+            LedgerError::Unwritable(why) => Self::Store(why),
+        }
     }
 }
 

@@ -218,7 +218,7 @@ impl Site {
         service: &Service,
         run_as: Option<Login>,
     ) -> (Option<String>, String) {
-        if self.source.hub().is_some() {
+        if self.source.has_hub() {
             return (None, "its hub decides: see jit policy explain there".to_owned());
         }
         let ask = api::AskExplain {

@@ -55,7 +55,7 @@ impl Pruning {
     pub fn prune(&self, site: &Site) -> Result<(), LedgerError> {
         let (now, keep) = (site.clock.now(), site.config.load().journal.keep.delta());
         // Where nothing is told to the hub its journal stays here, and syslog has the witnesses.
-        let is_told = site.source.hub().is_some() && site.source.files().is_none();
+        let is_told = site.source.has_hub() && site.source.files().is_none();
         let uploaded = site.source.outward().ok().and_then(Outward::uploaded);
         // What the hub may want again stays.
         let keep = if is_told { keep.max(limits::UPLOADED_KEPT) } else { keep };

@@ -58,9 +58,10 @@ pub struct Site {
 impl Site {
     /// What the configuration says of how old may be what is known from a hub.
     pub fn be_strict(&self) {
-        let strict = match self.source.hub() {
-            Some(_) => self.config.load().hub.max_staleness.clone(),
-            None => BTreeMap::new(),
+        let strict = if self.source.has_hub() {
+            self.config.load().hub.max_staleness.clone()
+        } else {
+            BTreeMap::new()
         };
         let strict = strict.into_iter().map(|(service, longest)| (service, longest.delta()));
         self.memory.be_strict(strict.collect());
@@ -81,7 +82,7 @@ impl Site {
         }
         let mut approvers = HashSet::new();
         // Where a hub decides, nobody needs to come in here to approve.
-        if config.gate.approvers_log_in && self.source.hub().is_none() {
+        if config.gate.approvers_log_in && !self.source.has_hub() {
             for person in world.approvers(self.clock.now()) {
                 approvers.extend(world.people.get(&person).into_iter().flat_map(|human| human.names.clone()));
             }

@@ -57,6 +57,9 @@ pub enum DeskError {
     /// Something else must be done first.
     #[error("{0}")]
     Busy(String),
+    /// Who would do it cannot be asked, or is not in a position to.
+    #[error("{0}")]
+    Away(String),
     /// It may have been done.
     #[error("it is not known whether this was done: {0}. Look before you do it again")]
     Unsure(String),
@@ -94,7 +97,7 @@ impl DeskError {
             Self::NotFound { .. } | Self::NoPolicy => ProblemCode::NotFound,
             Self::Ambiguous { .. } | Self::KeyReused | Self::BadRequest(_) => ProblemCode::BadRequest,
             Self::NotThem(_) | Self::Forbidden(_) => ProblemCode::Forbidden,
-            Self::Store(_) | Self::Unsure(_) => ProblemCode::Unavailable,
+            Self::Store(_) | Self::Away(_) | Self::Unsure(_) => ProblemCode::Unavailable,
         };
         code.because(self.to_string())
     }

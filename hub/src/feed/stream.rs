@@ -111,7 +111,7 @@ impl Stream {
 
     /// Reads what the host must hold, and what is to end there.
     async fn look(&self) -> Result<(rows::Truth, Vec<EndThere>), DeskError> {
-        let stopping = || DeskError::Store("the hub is stopping".to_owned());
+        let stopping = || DeskError::Away("the hub is stopping".to_owned());
         let _turn = self.teller.looks.acquire().await.map_err(|_| stopping())?;
         let (teller, host, joined) = (Arc::clone(&self.teller), self.host.clone(), self.joined);
         let looked = tokio::task::spawn_blocking(move || {

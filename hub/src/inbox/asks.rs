@@ -21,6 +21,7 @@ impl Site {
         match self.asked_on(host, ask, &key) {
             Err(
                 why @ (DeskError::Store(_)
+                | DeskError::Away(_)
                 | DeskError::Busy(_)
                 | DeskError::Unsure(_)
                 | DeskError::Overtaken

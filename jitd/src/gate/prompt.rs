@@ -46,7 +46,7 @@ impl Gate {
     /// What the desk lets be asked at a prompt.
     fn offered(&self, asked: &Asked) -> Option<AtThePrompt> {
         let words = asked.own_words().filter(|_| self.site.source.files().is_none())?;
-        if self.site.source.hub().is_some() {
+        if self.site.source.has_hub() {
             return self.offer_of_the_hub(asked, words);
         }
         self.desk.offer(asked.knock(), words).ok()
@@ -102,7 +102,7 @@ impl Gate {
             Err(why) => return refused(format!("jit: {why}."), self.form(asked)),
         };
         let place = self.reserve(asked);
-        let opened = if self.site.source.hub().is_some() {
+        let opened = if self.site.source.has_hub() {
             self.said_to_the_hub(asked, &words, place.is_some())
         } else {
             self.desk.request_at_prompt(asked.knock(), &words, place.is_some(), None)
@@ -112,7 +112,7 @@ impl Gate {
             Ok(opened) if opened.unsent.is_some() => {
                 refused(format!("jit: {}", line::unsent(&opened.request)), Offer::Nothing)
             }
-            Ok(opened) if opened.grant.is_some() && self.site.source.hub().is_none() => {
+            Ok(opened) if opened.grant.is_some() && !self.site.source.has_hub() => {
                 self.would_let_in(asked, &decision)
             }
             Ok(opened) => self.waits(asked, &decision, &opened.request, now),
@@ -139,7 +139,7 @@ impl Gate {
             let next = self.offer(asked, decision.reason).filter(|next| matches!(next, Next::Wait(_)));
             return Self::refusal(asked, &decision, &next.unwrap_or(Next::Nothing), &self.site.host, now);
         };
-        let seen = if self.site.source.hub().is_some() {
+        let seen = if self.site.source.has_hub() {
             self.seen_at_the_hub(asked, id)
         } else {
             self.desk.request_seen_by(&asked.question.subject, id).map(Some)
@@ -189,7 +189,7 @@ impl Gate {
 
     /// How a request stands; one that the hub approved just now as one whose grant is on its way.
     fn stands(&self, request: &api::RequestView, now: Now) -> (String, Offer) {
-        let comes = self.site.source.hub().and_then(|_| line::on_its_way(request, now.trusted));
+        let comes = self.site.source.has_hub().then(|| line::on_its_way(request, now.trusted)).flatten();
         comes.unwrap_or_else(|| line::stands(request, now.trusted))
     }
 

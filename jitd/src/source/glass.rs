@@ -72,11 +72,12 @@ impl Site {
         match broke.map_err(DeskError::from)? {
             Broke::Answered(HostAnswer::Opened(opened)) => Ok(*opened),
             Broke::Answered(HostAnswer::Refused(problem)) => Err(Refused(problem)),
-            Broke::Answered(HostAnswer::Hint { .. } | HostAnswer::Silent) => {
-                Err(DeskError::Store("the hub answered something else".to_owned()).into())
-            }
+            Broke::Answered(HostAnswer::Hint { .. } | HostAnswer::Silent) => Err(DeskError::Away(
+                "the hub answered something else than was asked: look whether it was done".to_owned(),
+            )
+            .into()),
             Broke::Not(why) => {
-                Err(DeskError::Store(format!("the hub cannot be asked ({away}), and {why}")).into())
+                Err(DeskError::Away(format!("the hub cannot be asked ({away}), and {why}")).into())
             }
             Broke::By(grant, kept) => {
                 let saw =

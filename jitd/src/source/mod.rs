@@ -32,6 +32,9 @@ use files::Files;
 use std::sync::{Arc, Mutex, PoisonError};
 use sync::{Era, State};
 
+/// Why there is none to call.
+const NO_HUB: &str = "this host belongs to no hub";
+
 /// The source of a running daemon.
 pub struct Source {
     hub: Option<Hub>,
@@ -116,18 +119,23 @@ impl Source {
         }
     }
 
-    /// The address of the hub, where there is one: requests are made there.
-    pub fn hub(&self) -> Option<&str> {
+    /// Whether this host belongs to a hub: requests are made there.
+    pub const fn has_hub(&self) -> bool {
+        self.hub.is_some() || self.lost.is_some()
+    }
+
+    /// The address of the hub; where it cannot be read, why.
+    pub fn url(&self) -> Result<&str, &str> {
         match &self.hub {
-            Some(hub) => Some(&hub.enrolment.url),
-            None => self.lost.as_ref().map(|_| "an address that cannot be read"),
+            Some(hub) => Ok(&hub.enrolment.url),
+            None => Err(self.lost.as_deref().unwrap_or(NO_HUB)),
         }
     }
 
     /// What is told to the hub.
     pub fn outward(&self) -> Result<&Outward, DeskError> {
         let hub = self.hub.as_ref().ok_or_else(|| {
-            let why = self.lost.as_deref().unwrap_or("this host belongs to no hub");
+            let why = self.lost.as_deref().unwrap_or(NO_HUB);
             DeskError::Forbidden(why.to_owned())
         })?;
         Ok(&hub.outward)
@@ -138,7 +146,7 @@ impl Source {
         self.calls()?;
         self.outward()?.voice.load_full().ok_or_else(|| {
             let fix = "see `journalctl -u jitd`, and enrol this host anew with `jitd enrol TOKEN`";
-            DeskError::Store(format!("this host cannot call its hub: {fix}"))
+            DeskError::Away(format!("this host cannot call its hub: {fix}"))
         })
     }
 
@@ -172,7 +180,7 @@ impl Source {
 
     /// How old what is known is, in seconds: nothing of one's own desk is. None where nothing was ever heard.
     pub fn staleness_s(&self, now: Time) -> Option<u64> {
-        if self.hub().is_none() {
+        if !self.has_hub() {
             return Some(0);
         }
         self.heard().as_of.map(|as_of| u64::try_from((now - as_of).num_seconds()).unwrap_or(0))

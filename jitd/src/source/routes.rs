@@ -254,10 +254,16 @@ async fn extend(
 impl Site {
     /// What is not done on a host of a hub.
     fn at_the_hub(&self, why: &str) -> Refused {
-        let url = self.source.hub().unwrap_or_default();
-        Refused(ProblemCode::Forbidden.because(format!(
-            "this host takes its grants from the hub at {url}: {why}, after `jit login --hub {url}`"
-        )))
+        Refused(ProblemCode::Forbidden.because(match self.source.url() {
+            Ok(url) => {
+                format!(
+                    "this host takes its grants from the hub at {url}: {why}, after `jit login --hub {url}`"
+                )
+            }
+            Err(lost) => format!(
+                "this host takes its grants from a hub: {why}. Which one it is not known here: {lost}"
+            ),
+        }))
     }
 
     /// What the caller asked under this id, as far as it is known here; administrators see everybody's.
@@ -294,9 +300,10 @@ impl Site {
         match told {
             Told::Answered(HostAnswer::Opened(opened)) => Ok(*opened),
             Told::Answered(HostAnswer::Refused(problem)) => Err(Refused(problem)),
-            Told::Answered(HostAnswer::Hint { .. } | HostAnswer::Silent) => {
-                Err(DeskError::Store("the hub answered something else".to_owned()).into())
-            }
+            Told::Answered(HostAnswer::Hint { .. } | HostAnswer::Silent) => Err(DeskError::Away(
+                "the hub answered something else than was asked: look whether it was done".to_owned(),
+            )
+            .into()),
             Told::Unsent { kept, why } if new.break_glass => self.break_glass_here(caller, new, &kept, &why),
             Told::Unsent { kept, why } => Ok(self.unsent_opened(&kept, why, &caller.person, &caller.names)),
         }
