@@ -62,6 +62,13 @@ impl Clock {
         Self(Mutex::new(Kept { floor, anchor, strays: None }))
     }
 
+    /// A clock from which the wall clock has jumped ahead by this.
+    #[cfg(test)]
+    pub fn behind(by: TimeDelta) -> Self {
+        let floor = wall() - by;
+        Self(Mutex::new(Kept { floor, anchor: (floor, kernel::since_boot()), strays: None }))
+    }
+
     /// The time now.
     pub fn time(&self) -> Time {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);

@@ -2,13 +2,15 @@
 //! commits.
 
 use super::rows;
+use crate::clock::Clock;
 use crate::error::HubError;
 use crate::following::behind;
+use crate::limits;
 use crate::sight::Sight;
 use crate::signer::Process;
 use crate::site::Site;
-use crate::{clock, limits};
 use access::{GrantId, HostName, Time};
+use chrono::TimeDelta;
 use loglines::{Faults, Level, Tells};
 use std::collections::{BTreeSet, HashMap};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
@@ -141,8 +143,7 @@ impl Signs {
 
     /// All that ended, or all that did not, page by page. One that the signer refuses does not hold others up.
     fn pass(&mut self, manifest: &Manifest, ended: bool) -> Result<(), String> {
-        let (mut after, mut refused) =
-            ((clock::wall().timestamp_millis(), GrantId::from_random(u64::MAX)), None);
+        let (mut after, mut refused) = (begins(&self.site.clock, ended), None);
         let key = *manifest.grant_keys.last().ok_or("the manifest names no key for grants")?;
         loop {
             let look = |connection: &dyn Sql| rows::unsigned(connection, &key, ended, after);
@@ -212,6 +213,14 @@ impl Signs {
     }
 }
 
+/// Where a pass begins: after what is over on every host. That is told by the hub's own time, as which grants are good is:
+/// by a wall clock that jumped ahead all that is revoked would be over.
+fn begins(clock: &Clock, ended: bool) -> rows::Place {
+    // A host whose clock is behind lets in by a grant for so much longer.
+    let behind = if ended { sync::limits::SKEW } else { TimeDelta::zero() };
+    ((clock.time() - behind).timestamp_millis(), GrantId::from_random(u64::MAX))
+}
+
 /// A version of a grant, and the key that was to sign it.
 type Which = (GrantId, u32, PublicKey);
 
@@ -244,7 +253,22 @@ impl Declined {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::wall;
     use std::time::Duration;
+
+    #[test]
+    fn what_ended_is_signed_while_the_wall_clock_is_hours_ahead_and_where_hosts_clocks_are_behind() {
+        let (ahead, runs) = (TimeDelta::hours(3), TimeDelta::hours(2));
+        let clock = Clock::behind(ahead);
+        let over_in = |left: TimeDelta| (clock.time() + left).timestamp_millis();
+        for ended in [true, false] {
+            assert!(begins(&clock, ended).0 < over_in(runs), "whatever the wall clock says: {}", wall());
+            assert!(begins(&clock, ended).0 >= over_in(-sync::limits::SKEW - TimeDelta::minutes(1)));
+        }
+        let some_hosts_still_open = over_in(-TimeDelta::minutes(9));
+        assert!(begins(&clock, true).0 < some_hosts_still_open);
+        assert!(begins(&clock, false).0 > some_hosts_still_open);
+    }
 
     #[test]
     fn what_was_refused_is_asked_for_again_by_another_key_in_another_version_and_after_a_while() {
