@@ -215,7 +215,7 @@ pub(crate) fn is_equal(other: &Request, ask: &Ask, rule: &Rule) -> bool {
     let own = [&ask.asked_by, &ask.person].contains(&&other.ask.asked_by);
     own && other.waits(ask.asked_at)
         && other.ask.equals(ask)
-        && (!rule.wants.pin || other.ask.source == ask.source)
+        && (!rule.wants.pin || matches!(ask.kind, Kind::Extend { .. }) || other.ask.source == ask.source)
 }
 
 /// Who asks for others uses their own places up, not those of whom they ask for. What is asked in somebody's name by the

@@ -79,7 +79,8 @@ impl DeskError {
                 Refusal::AlreadyDecided { .. }
                 | Refusal::AlreadyEnded { .. }
                 | Refusal::AlreadyReviewed(_)
-                | Refusal::Changed(_) => ProblemCode::Conflict,
+                | Refusal::Changed(_)
+                | Refusal::NotAsLong { .. } => ProblemCode::Conflict,
                 Refusal::OwnRequest { .. }
                 | Refusal::NotApprover { .. }
                 | Refusal::NotYours(_)

@@ -4,7 +4,7 @@ use crate::Refusal;
 use crate::change::Change;
 use crate::request::{Afterwards, Ask, Decider, Kind, Request, RequestState};
 use crate::rule::{Auto, BreakGlass, Extend, Rule, are_met, most_seats};
-use crate::step::{Facts, Stepped, longer, yields};
+use crate::step::{Facts, Stepped, is_as_long, longer, yields};
 use access::{GrantId, Person, Span, Time};
 use std::collections::BTreeSet;
 
@@ -115,6 +115,7 @@ fn extend(ask: Ask, rule: &Rule, facts: &Facts, now: Time) -> Result<Stepped, Re
         return Err(Refusal::TooLong { asked: ask.length, longest: *longest, rule: rule.id.clone() });
     }
     let held = facts.held.as_ref().ok_or_else(none)?;
+    is_as_long(&ask, &held.grant)?;
     if ask.person != held.grant.person || ask.asked_by != held.grant.person {
         return Err(Refusal::NotYourGrant {
             grant: held.grant.id,

@@ -158,6 +158,17 @@ pub enum Refusal {
         /// How often.
         count: u32,
     },
+    /// Another extension came between.
+    #[error(
+        "grant {grant} was extended since request {request} was asked, and people agree to its whole length: cancel that \
+         request, and ask again"
+    )]
+    NotAsLong {
+        /// Which.
+        request: RequestId,
+        /// Which grant.
+        grant: GrantId,
+    },
     /// Longer than it can become.
     #[error("grant {grant} can be {total} long at most with all extensions: ask for less, or for a new one")]
     ExtendedTooFar {

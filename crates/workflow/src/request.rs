@@ -116,11 +116,16 @@ impl Ask {
         (!labels.is_empty()).then(|| format!("{}{later}", labels.join(", ")))
     }
 
-    /// Whether this asks for the same access as `other`, so that one of the two is enough.
+    /// Whether this asks for the same access as `other`, so that one of the two is enough. An extension is about time
+    /// alone.
     pub fn equals(&self, other: &Self) -> bool {
-        self.person == other.person
-            && self.kind == other.kind
-            && self.hosts == other.hosts
+        if self.person != other.person || self.kind != other.kind {
+            return false;
+        }
+        if matches!(self.kind, Kind::Extend { .. }) {
+            return self.before == other.before;
+        }
+        self.hosts == other.hosts
             && self.services == other.services
             && self.run_as == other.run_as
             && self.starts == other.starts

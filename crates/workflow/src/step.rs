@@ -4,7 +4,7 @@ use crate::change::Change;
 use crate::digest::digest;
 use crate::policy::ChatWeight;
 use crate::request::{
-    Afterwards, Decider, Kind, Narrowing, Request, RequestState, Review, ReviewVerdict, Scope,
+    Afterwards, Ask, Decider, Kind, Narrowing, Request, RequestState, Review, ReviewVerdict, Scope,
 };
 use crate::rule::{Clock, Rule, are_met, most_seats};
 use crate::{Refusal, limits};
@@ -169,7 +169,7 @@ fn reviewed(
     only_narrows(request, &request.scope(), narrowing)?;
     let mut request = request.clone();
     request.reviews.push(review);
-    within(&request, rule)?;
+    within(&request, rule, facts)?;
     if let Some(stepped) = concluded(&request, rule, facts, mint, now)? {
         return Ok(stepped);
     }
@@ -268,7 +268,7 @@ fn rechecked(
         Ok(rule) => rule,
         Err(why) => return denied(why.to_owned()),
     };
-    match within(request, rule) {
+    match within(request, rule, facts) {
         Ok(()) => {}
         Err(Refusal::GivesLess { asked, longest, rule, .. }) => {
             return denied(format!("rule \"{rule}\" gives {longest} at most now, and it was for {asked}"));
@@ -294,8 +294,11 @@ fn rechecked(
 }
 
 /// Whether what is left of a request is no more than the rule gives now: it may give less than when it was asked, or
-/// only to a known address.
-fn within(request: &Request, rule: &Rule) -> Result<(), Refusal> {
+/// only to a known address. An extension is of a grant as it was when it was asked.
+fn within(request: &Request, rule: &Rule, facts: &Facts) -> Result<(), Refusal> {
+    if let Some(held) = &facts.held {
+        is_as_long(&request.ask, &held.grant)?;
+    }
     let longest = match request.ask.kind {
         Kind::Extend { .. } => rule.extend.as_ref().map(|extend| extend.longest),
         _ => Some(rule.longest),
@@ -308,6 +311,15 @@ fn within(request: &Request, rule: &Rule) -> Result<(), Refusal> {
     if asked > longest {
         let (request, rule) = (request.ask.id, rule.id.clone());
         return Err(Refusal::GivesLess { request, asked, longest, rule });
+    }
+    Ok(())
+}
+
+/// Which steps count hangs on how long the grant would be in all, and so does what people agree to: two extensions that
+/// were asked of the same length would pass by a step that one after the other meet.
+pub(crate) fn is_as_long(ask: &Ask, grant: &Grant) -> Result<(), Refusal> {
+    if matches!(ask.kind, Kind::Extend { .. }) && ask.before != length_of(grant) {
+        return Err(Refusal::NotAsLong { request: ask.id, grant: grant.id });
     }
     Ok(())
 }

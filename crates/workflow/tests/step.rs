@@ -5,8 +5,8 @@ use access::{GrantId, HostName, Login, Person, RequestId, Service, Span, Text, T
 use std::collections::{BTreeMap, BTreeSet};
 use workflow::policy::{ChatWeight, When};
 use workflow::{
-    Ask, Channel, Clock, Event, Extend, Facts, Kind, Narrowing, OnRefusal, Refusal, Request, RequestState,
-    Review, ReviewVerdict, Rule, Step, Stepped, Wants, digest,
+    Ask, Channel, Clock, Event, Extend, Facts, Held, Kind, Narrowing, OnRefusal, Refusal, Request,
+    RequestState, Review, ReviewVerdict, Rule, Step, Stepped, Wants, digest,
 };
 
 fn at(second: i64) -> Time {
@@ -255,6 +255,9 @@ fn whom_a_grant_opens_for_follows_from_what_was_asked() {
     let plain = ask("alice", "alice");
     assert_eq!((plain.logins(), plain.targets()), ([login("alice")].into(), [login("root")].into()));
     assert!(plain.equals(&plain) && !plain.equals(&ask("bob", "bob")));
+    let more = Ask { kind: Kind::Extend { grant: GrantId::from_random(7) }, before: Some(hour()), ..plain };
+    let hosts_came = Ask { hosts: [HostName::parse("c").unwrap()].into(), ..more.clone() };
+    assert!(more.equals(&hosts_came) && !more.equals(&Ask { before: None, ..more.clone() }));
 }
 
 #[test]
@@ -390,4 +393,43 @@ fn more_time_counts_with_what_there_was_before() {
     };
     assert_eq!(more(Span::parse("30m").ok()), 1, "an hour in all");
     assert_eq!(more(Some(hour())), 2, "an hour and a half in all");
+}
+
+/// A grant of this length, and what the store says of it to who asks for more.
+fn held(length: Span) -> Facts {
+    let free = Rule { longest: Span::LONGEST, ..rule(&[(&["bob"], 1)]) };
+    let request = open(Ask { length, ..ask("alice", "alice") }, &free, at(0)).unwrap();
+    let grant = step(&request, &free, yes(&request, "bob"), at(1)).unwrap().grant.unwrap();
+    Facts { held: Some(Held { ends: grant.window.latest_end(), grant }), ..Facts::default() }
+}
+
+/// What comes of asking for more of it.
+fn more(length: Span, rule: &Rule, facts: &Facts) -> Result<Stepped, Refusal> {
+    let grant = &facts.held.as_ref().unwrap().grant;
+    let (kind, before) = (Kind::Extend { grant: grant.id }, workflow::length_of(grant));
+    let ask = Ask { kind, before, length, ..ask("alice", "alice") };
+    workflow::open(ask, rule, facts, GrantId::from_random(8), at(2))
+}
+
+fn extends(steps: &[Step]) -> Option<Extend> {
+    let total = Span::parse("40h").unwrap();
+    Some(Extend { count: 4, longest: Span::parse("8h").unwrap(), total, steps: steps.to_vec() })
+}
+
+#[test]
+fn two_extensions_of_the_same_length_do_not_pass_by_the_step_that_both_together_meet() {
+    let mut lead = rule(&[(&["bob"], 1), (&["carol"], 1)]);
+    lead.steps[1].when.longer_than = Span::parse("3h").ok();
+    lead.extend = extends(&lead.steps);
+    let facts = held(Span::parse("2h").unwrap());
+    let [one, other] = [0; 2].map(|_| more(hour(), &lead, &facts).unwrap().request);
+    let longer = workflow::step(&one, Ok(&lead), &facts, yes(&one, "bob"), at(3)).unwrap().grant.unwrap();
+    let facts = Facts { held: Some(Held { ends: longer.window.latest_end(), grant: longer }), ..facts };
+    let late = workflow::step(&other, Ok(&lead), &facts, yes(&other, "bob"), at(4));
+    assert!(matches!(late, Err(Refusal::NotAsLong { .. })), "{late:?}");
+    let event = Event::Recheck { mint: GrantId::from_random(8) };
+    let rechecked = workflow::step(&other, Ok(&lead), &facts, event, at(4)).unwrap().request;
+    assert!(matches!(rechecked.state, RequestState::Denied { .. }));
+    let again = more(hour(), &lead, &facts).unwrap().request;
+    assert_eq!(lead.steps_of(&again).len(), 2, "asked anew, it is four hours");
 }

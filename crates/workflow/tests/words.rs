@@ -7,8 +7,8 @@ use std::path::Path;
 use std::sync::Arc;
 use workflow::{
     Ask, Channel, Decider, End, Event, Facts, Held, Hosts, Kind, Narrowing, OnCall, People, Policy, Refusal,
-    Request, Review, ReviewVerdict, Rule, Schedule, Stepped, World, digest, end, findings, open, some_of,
-    step, who_can,
+    Request, Review, ReviewVerdict, Rule, Schedule, Stepped, World, digest, end, findings, length_of, open,
+    some_of, step, who_can,
 };
 
 const PEOPLE: &str = r#"
@@ -215,6 +215,7 @@ fn more(grant: &Grant, length: &str, by: &str, second: i64) -> Refusal {
         kind: Kind::Extend { grant: grant.id },
         asked_by: person(by),
         length: Span::parse(length).unwrap(),
+        before: length_of(grant),
         ..first
     };
     let rule = rule(&ask);
@@ -337,6 +338,11 @@ fn refusals() -> Vec<Refusal> {
             "alice",
             2,
         ),
+        opened_with(
+            Ask { kind: Kind::Extend { grant: grant.id }, ..ask("alice", &["db-1"], &["ssh"]) },
+            &Facts { held: Some(Held { ends: at(1800), grant: grant.clone() }), ..Facts::default() },
+        )
+        .unwrap_err(),
         more(&grant, "10m", "bob", 2),
         more(&grant, "10m", "alice", 3600),
         step(
@@ -404,10 +410,11 @@ fn sort(refusal: &Refusal) -> usize {
         Refusal::LastInChat { .. } => 29,
         Refusal::TooManyThere { .. } => 30,
         Refusal::OverByTheWall { .. } => 31,
+        Refusal::NotAsLong { .. } => 32,
     }
 }
 
-const SORTS: usize = 32;
+const SORTS: usize = 33;
 
 /// Why no rule covers what was asked.
 fn uncovered() -> Vec<String> {

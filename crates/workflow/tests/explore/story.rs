@@ -9,7 +9,7 @@ use std::path::Path;
 use std::sync::Arc;
 use workflow::{
     Ask, Channel, Decider, End, Event, Facts, Held, Hosts, Kind, Narrowing, People, Policy, Request,
-    RequestState, Review, ReviewVerdict, Rule, Stepped, World, digest, end,
+    RequestState, Review, ReviewVerdict, Rule, Stepped, World, digest, end, length_of,
 };
 
 /// Seconds after the start at which things happen: around an escalation, the end of waiting and the time a
@@ -293,6 +293,7 @@ impl Story {
                 names: (&grant.names).into(),
                 hosts: (&grant.hosts).into(),
                 services: (&grant.services).into(),
+                before: length_of(grant),
                 ..ask
             };
         }
