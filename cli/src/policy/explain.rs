@@ -137,6 +137,7 @@ fn of_rule(said: &Explained, rule: &ExplainedRule, lines: &mut Vec<String>) {
     }
     if let Some(extend) = &rule.extend {
         let by = match extend.needs {
+            _ if extend.by_itself => "while the rule itself approves all of it".to_owned(),
             0 => "nobody has to agree".to_owned(),
             some => format!("{some} must agree"),
         };

@@ -151,7 +151,7 @@ impl Judge {
             Err(why) => return Outcome::uncovered(&why),
         };
         let mut facts = Facts::default();
-        let quota = rule.auto.as_ref().and_then(|auto| auto.quota).filter(|_| ask.kind == Kind::Access);
+        let quota = rule.auto.as_ref().and_then(|auto| auto.quota);
         let key = || (ask.person.clone(), rule.id.clone());
         if let Some(quota) = quota {
             let used = self.used.entry(key()).or_default();
@@ -161,7 +161,7 @@ impl Judge {
             facts.auto_used = u32::try_from(used.len()).unwrap_or(u32::MAX);
         }
         let outcome = outcome(ask, &rule, &facts);
-        if quota.is_some() && outcome.how == How::ByItself {
+        if quota.is_some() && ask.kind == Kind::Access && outcome.how == How::ByItself {
             self.used.entry(key()).or_default().push_back(ask.asked_at);
         }
         outcome

@@ -167,6 +167,9 @@ pub struct ExplainedExtend {
     pub longest: Span,
     /// From start to end with all of them.
     pub total: Span,
+    /// Whether the rule itself must approve all of it, for want of people who could.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub by_itself: bool,
     /// How many people must agree.
     pub needs: usize,
 }
@@ -284,6 +287,7 @@ fn of_rule(rule: &Rule, line: usize, ask: &Ask, facts: &Facts) -> ExplainedRule 
             count: extend.count,
             longest: extend.longest,
             total: extend.total,
+            by_itself: !extend.free && extend.steps.is_empty(),
             needs: extend.steps.iter().filter(|step| step.when.holds(&scope)).map(|step| step.need).sum(),
         }),
         chat: match rule.chat {

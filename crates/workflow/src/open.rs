@@ -110,9 +110,9 @@ pub(crate) fn conditions(auto: &Auto, ask: &Ask, facts: &Facts) -> (Vec<String>,
 
 fn extend(ask: Ask, rule: &Rule, facts: &Facts, now: Time) -> Result<Stepped, Refusal> {
     let none = || Refusal::NoExtension { rule: rule.id.clone() };
-    let Extend { longest, .. } = rule.extend.as_ref().ok_or_else(none)?;
-    if ask.length > *longest {
-        return Err(Refusal::TooLong { asked: ask.length, longest: *longest, rule: rule.id.clone() });
+    let extend = rule.extend.as_ref().ok_or_else(none)?;
+    if ask.length > extend.longest {
+        return Err(Refusal::TooLong { asked: ask.length, longest: extend.longest, rule: rule.id.clone() });
     }
     let held = facts.held.as_ref().ok_or_else(none)?;
     is_as_long(&ask, &held.grant)?;
@@ -127,24 +127,41 @@ fn extend(ask: Ask, rule: &Rule, facts: &Facts, now: Time) -> Result<Stepped, Re
     // Asked now what could be refused only at the approval.
     let grant = longer(held, ask.length, rule, &[], now)?;
     let mut request = pending(ask, rule, now);
-    if rule.steps_of(&request).is_empty() {
-        let saw = vec![format!("extension {} of {}", grant.extended, extensions(rule))];
-        let by = Decider::Rule { saw };
-        request.state = RequestState::Approved { at: now, grant: grant.id, by };
-        return Ok(Stepped {
-            request,
-            grant: Some(grant),
-            changes: vec![Change::Requested, Change::Extended],
-        });
-    }
+    let missed = match extends_by_itself(extend, rule, &request.ask, facts) {
+        Some(Ok(mut saw)) => {
+            saw.push(format!("extension {} of {}", grant.extended, extend.count));
+            let by = Decider::Rule { saw };
+            request.state = RequestState::Approved { at: now, grant: grant.id, by };
+            return Ok(Stepped {
+                request,
+                grant: Some(grant),
+                changes: vec![Change::Requested, Change::Extended],
+            });
+        }
+        Some(Err(missed)) => Some(missed),
+        None => None,
+    };
     if let RequestState::Pending { until } = &mut request.state {
         *until = (*until).min(held.ends);
     }
-    waits(request, rule, None)
+    waits(request, rule, missed.as_deref())
 }
 
-fn extensions(rule: &Rule) -> u32 {
-    rule.extend.as_ref().map_or(0, |extend| extend.count)
+/// What the rule saw if nobody has to agree to this extension, or what was missing; neither where people do. A rule that has
+/// nobody agree to a grant gives no more by extensions than at once: all of it must be what it approves by itself.
+pub(crate) fn extends_by_itself(
+    extend: &Extend,
+    rule: &Rule,
+    ask: &Ask,
+    facts: &Facts,
+) -> Option<Result<Vec<String>, String>> {
+    if extend.free {
+        return Some(Ok(Vec::new()));
+    }
+    let auto = rule.auto.as_ref().filter(|_| extend.steps.is_empty())?;
+    let before = ask.before.map_or(0, Span::as_seconds);
+    let whole = Span::seconds(before.saturating_add(ask.length.as_seconds())).unwrap_or(Span::LONGEST);
+    Some(judged(auto, &Ask { length: whole, ..ask.clone() }, facts))
 }
 
 fn break_glass(ask: Ask, rule: &Rule, facts: &Facts, mint: GrantId, now: Time) -> Result<Stepped, Refusal> {

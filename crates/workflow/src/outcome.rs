@@ -1,6 +1,6 @@
 //! What a policy makes of an ask at once, without anybody doing anything.
 
-use crate::open::open;
+use crate::open::{extends_by_itself, open};
 use crate::request::{Ask, Decider, Kind, RequestState};
 use crate::rule::Rule;
 use crate::step::Facts;
@@ -48,19 +48,24 @@ pub fn outcome(ask: &Ask, rule: &Rule, facts: &Facts) -> Outcome {
                 let why = format!("{} is longer than the {} of one extension", ask.length, extend.longest);
                 of(How::Refused, 0, Some(why))
             }
-            Some(extend) if extend.steps.is_empty() => of(How::ByItself, 0, None),
-            Some(extend) => of(How::ByPeople, extend.steps.iter().map(|step| step.need).sum(), None),
+            Some(extend) => match extends_by_itself(extend, rule, ask, facts) {
+                Some(Ok(saw)) => of(How::ByItself, 0, seen(&saw)),
+                Some(Err(missed)) => of(How::Refused, 0, Some(missed)),
+                None => of(How::ByPeople, extend.steps.iter().map(|step| step.need).sum(), None),
+            },
         };
     }
     match open(ask.clone(), rule, facts, GrantId::from_random(0), ask.asked_at) {
         Err(why) => of(How::Refused, 0, Some(why.to_string())),
         Ok(opened) => match &opened.request.state {
-            RequestState::Approved { by: Decider::Rule { saw }, .. } => {
-                of(How::ByItself, 0, Some(saw.join("; ")).filter(|saw| !saw.is_empty()))
-            }
+            RequestState::Approved { by: Decider::Rule { saw }, .. } => of(How::ByItself, 0, seen(saw)),
             _ => of(How::ByPeople, rule.needs(&opened.request), None),
         },
     }
+}
+
+fn seen(saw: &[String]) -> Option<String> {
+    Some(saw.join("; ")).filter(|saw| !saw.is_empty())
 }
 
 impl Outcome {

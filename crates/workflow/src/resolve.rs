@@ -51,6 +51,7 @@ impl World {
                 count: extend.count,
                 longest: extend.max,
                 total: extend.total,
+                free: extend.approve == ExtendBy::Nobody,
                 steps: match &extend.approve {
                     ExtendBy::Same => own.clone(),
                     ExtendBy::Nobody => Vec::new(),

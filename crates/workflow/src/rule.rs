@@ -125,7 +125,9 @@ pub struct Extend {
     pub longest: Span,
     /// From its start to its end at most.
     pub total: Span,
-    /// Steps of approval; none: nobody has to agree.
+    /// Whether nobody has to agree.
+    pub free: bool,
+    /// Steps of approval; none where the rule has none: it must approve by itself.
     pub steps: Vec<Step>,
 }
 

@@ -3,9 +3,9 @@
 
 use access::{GrantId, HostName, Login, Person, RequestId, Service, Span, Text, Time, Window};
 use std::collections::{BTreeMap, BTreeSet};
-use workflow::policy::{ChatWeight, When};
+use workflow::policy::{ChatWeight, Quota, When};
 use workflow::{
-    Ask, Channel, Clock, Event, Extend, Facts, Held, Kind, Narrowing, OnRefusal, Refusal, Request,
+    Ask, Auto, Channel, Clock, Event, Extend, Facts, Held, Kind, Narrowing, OnRefusal, Refusal, Request,
     RequestState, Review, ReviewVerdict, Rule, Step, Stepped, Wants, digest,
 };
 
@@ -382,6 +382,7 @@ fn more_time_counts_with_what_there_was_before() {
         count: 2,
         longest: hour(),
         total: Span::parse("6h").unwrap(),
+        free: false,
         steps: longer.steps.clone(),
     });
     let more = |before| {
@@ -413,7 +414,7 @@ fn more(length: Span, rule: &Rule, facts: &Facts) -> Result<Stepped, Refusal> {
 
 fn extends(steps: &[Step]) -> Option<Extend> {
     let total = Span::parse("40h").unwrap();
-    Some(Extend { count: 4, longest: Span::parse("8h").unwrap(), total, steps: steps.to_vec() })
+    Some(Extend { count: 4, longest: Span::parse("8h").unwrap(), total, free: false, steps: steps.to_vec() })
 }
 
 #[test]
@@ -432,4 +433,31 @@ fn two_extensions_of_the_same_length_do_not_pass_by_the_step_that_both_together_
     assert!(matches!(rechecked.state, RequestState::Denied { .. }));
     let again = more(hour(), &lead, &facts).unwrap().request;
     assert_eq!(lead.steps_of(&again).len(), 2, "asked anew, it is four hours");
+}
+
+#[test]
+fn a_rule_that_only_approves_by_itself_extends_to_no_more_than_that() {
+    let auto = Auto {
+        held: vec!["alice is on call".into()],
+        missed: Vec::new(),
+        longest: Some(Span::parse("2h").unwrap()),
+        quota: Quota { count: 2, per: Span::parse("1d").unwrap() }.into(),
+    };
+    let own = Rule { extend: extends(&[]), auto: Some(auto.clone()), ..rule(&[]) };
+    let (facts, eight) = (held(hour()), Span::parse("8h").unwrap());
+    let given = more(hour(), &own, &facts).unwrap();
+    assert_eq!(given.grant.and_then(|grant| workflow::length_of(&grant)), Span::parse("2h").ok());
+    let off_call = Auto { missed: vec!["alice is not on call".into()], ..auto };
+    let used_up = Facts { auto_used: 2, ..facts.clone() };
+    for (length, rule, facts, why) in [
+        (eight, own.clone(), &facts, "9h is longer than the 2h that it gives by itself"),
+        (hour(), Rule { auto: Some(off_call), ..own.clone() }, &facts, "alice is not on call"),
+        (hour(), own.clone(), &used_up, "2 of 2 per 1d used"),
+        (hour(), Rule { auto: None, ..own.clone() }, &facts, "names no approvers"),
+    ] {
+        let refused = more(length, &rule, facts).unwrap_err();
+        assert!(matches!(refused, Refusal::NobodyCouldApprove(_)) && refused.to_string().contains(why));
+    }
+    let free = Rule { extend: own.extend.map(|extend| Extend { free: true, ..extend }), auto: None, ..own };
+    assert!(more(eight, &free, &facts).unwrap().grant.is_some(), "as the policy says");
 }

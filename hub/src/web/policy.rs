@@ -130,7 +130,8 @@ fn covered(said: &Explained, rule: &ExplainedRule) -> Markup {
                 dt { "Longer" }
                 dd {
                     (extend.count) @if extend.count == 1 { " time by " } @else { " times by " } (extend.longest) " at most, " (extend.total) " in all; "
-                    @if extend.needs == 0 { "nobody has to agree" } @else { (extend.needs) " must agree" }
+                    @if extend.by_itself { "while the rule itself approves all of it" }
+                    @else if extend.needs == 0 { "nobody has to agree" } @else { (extend.needs) " must agree" }
                 }
             }
             dt { "In chats" } dd { (rule.chat) }
