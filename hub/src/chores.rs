@@ -144,7 +144,7 @@ impl Chores<'_> {
     }
 
     fn forget(&self, now: Time) -> Result<(), DeskError> {
-        self.site.ledger.forget(now, self.site.hosts_before())?;
+        self.site.ledger.forget(now)?;
         let before = now - limits::ENDED_KEPT;
         for _ in 0..limits::FORGET_ROUNDS {
             if !self.site.desk.forget(desk::Old { nothing: before, grants: before })? {

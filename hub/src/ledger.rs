@@ -1,6 +1,7 @@
 //! The hub's side of the store: tokens and roles with their records, in one transaction each.
 
 use crate::feed::{self, Signing};
+use crate::forgetting::{FIRST_USES, MADE, PERMITS, TOKENS, forget_told};
 use crate::inbox;
 use crate::outbox::Bell;
 use crate::secret::{Hash, Kind};
@@ -284,7 +285,7 @@ impl Ledger {
         })
     }
 
-    /// Takes away the oldest records of hosts, some at once: those that were heard before this, and others where the
+    /// Takes away the oldest that hosts told, some at once: what was heard before this, and more where the
     /// database is too full. How full it was, and whether more are to go.
     pub fn make_room(&self, before: Option<Time>) -> Result<(Room, bool), DeskError> {
         self.write(move |tx| {
@@ -294,23 +295,39 @@ impl Ledger {
                 return Ok((room, false));
             }
             let before = before.filter(|_| !is_full);
-            let gone = inbox::rows::forget_records(tx.connection(), before, limits::GO_AT_ONCE)?;
-            Ok((room, gone == limits::GO_AT_ONCE as usize))
+            Ok((room, forget_told(tx.connection(), before, limits::GO_AT_ONCE)?))
         })
     }
 
-    /// Forgets what was signed and is over for so long that no host needs to know, what was open on hosts before
-    /// `hosts`, and tokens that were over so long ago that nobody asks.
-    pub fn forget(&self, now: Time, hosts: Time) -> Result<(), DeskError> {
-        self.write(move |tx| {
-            inbox::rows::forget_logs(tx.connection())?;
-            inbox::forget_past(tx.connection(), hosts)?;
-            inbox::forget_uses(tx.connection(), now - limits::ENDED_KEPT)?;
-            rows::forget_tokens(tx.connection(), now - limits::TOKENS_KEPT)?;
-            made::forget(tx.connection(), now - limits::TOKENS_KEPT)?;
-            inbox::rows::forget_permits(tx.connection(), now - limits::PERMITS_KEPT)?;
-            feed::rows::forget_signed(tx.connection(), now).map(drop)
-        })
+    /// Forgets what was signed and is over for so long that no host needs to know, when grants were first used that
+    /// nobody has any more, and tokens that were over so long ago that nobody asks.
+    pub fn forget(&self, now: Time) -> Result<(), DeskError> {
+        let mut outcome = self.write(move |tx| inbox::rows::forget_logs(tx.connection()).map(drop));
+        for (rows, before) in [
+            (FIRST_USES, now - limits::ENDED_KEPT),
+            (TOKENS, now - limits::TOKENS_KEPT),
+            (MADE, now - limits::TOKENS_KEPT),
+            (PERMITS, now - limits::PERMITS_KEPT),
+        ] {
+            let forget = move |sql: &dyn Sql, most| rows.forget(sql, Some(before), most);
+            outcome = outcome.and(self.by_and_by(limits::GO_AT_ONCE, forget));
+        }
+        let signed = move |sql: &dyn Sql, most| feed::rows::forget_signed(sql, now, most);
+        outcome.and(self.by_and_by(limits::SIGNED_GO_AT_ONCE, signed))
+    }
+
+    /// Has at most so many rows forgotten at once, each time in a transaction of its own. What is left then is for the next time.
+    fn by_and_by(
+        &self,
+        most: u32,
+        forget: impl Fn(&dyn Sql, u32) -> Result<usize, DeskError> + Copy + Send + 'static,
+    ) -> Result<(), DeskError> {
+        for _ in 0..limits::FORGET_ROUNDS {
+            if self.write(move |tx| forget(tx.connection(), most))? < most as usize {
+                break;
+            }
+        }
+        Ok(())
     }
 
     /// Opens again what a clock that was ahead of `now` had closed.
@@ -561,10 +578,31 @@ mod tests {
         let made = ledger.make_token(token(sign_in.made), (sign_in.id, true)).unwrap().token;
         let known = || ledger.read(|sql| made::sign_in_of(sql, made.id)).unwrap();
         let last = made.expires + limits::TOKENS_KEPT;
-        ledger.forget(last, last).unwrap();
+        ledger.forget(last).unwrap();
         assert_eq!(known(), Some(sign_in.id));
         let after = last + TimeDelta::milliseconds(1);
-        ledger.forget(after, after).unwrap();
+        ledger.forget(after).unwrap();
         assert_eq!(known(), None);
+    }
+
+    #[test]
+    fn what_months_left_behind_goes_by_and_by_and_what_is_younger_stays() {
+        let (_folder, ledger, token) = ledger();
+        let (now, young) = (token.made, token.made.timestamp_millis());
+        let at_once = u64::from(limits::GO_AT_ONCE) * limits::FORGET_ROUNDS as u64;
+        ledger
+            .write(move |tx| {
+                let sql = "WITH RECURSIVE number(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM number WHERE n < ?1) \
+                           INSERT INTO first_use SELECT n, 'a', 1, CASE WHEN n > 2 THEN n ELSE ?2 END FROM number";
+                Ok(tx.connection().execute(sql, &[&(at_once + 5), &young])?)
+            })
+            .unwrap();
+        let left = || ledger.read(|sql| Ok(sql.one::<u64>("SELECT count(*) FROM first_use", &[])?)).unwrap();
+        assert_eq!(left(), at_once + 5);
+        for after in [5, 2, 2] {
+            ledger.forget(now).unwrap();
+            assert_eq!(left(), after);
+        }
+        assert_eq!(ledger.read(|sql| rows::tokens(sql, None)).unwrap().len(), 1, "nor is a good token old");
     }
 }

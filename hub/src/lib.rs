@@ -17,6 +17,7 @@ mod eyes;
 mod feed;
 mod feeder;
 mod following;
+mod forgetting;
 mod gone;
 mod inbox;
 mod init;

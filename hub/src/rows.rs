@@ -89,12 +89,6 @@ pub fn used(connection: &dyn Sql, id: TokenId, now: Time) -> Result<(), DeskErro
     Ok(())
 }
 
-/// Forgets tokens, links and sign-ins that were over by then. The journal still tells of them.
-pub fn forget_tokens(connection: &dyn Sql, before: Time) -> Result<(), DeskError> {
-    connection.put("DELETE FROM token WHERE expires_ms < ?1", &[&before.timestamp_millis()])?;
-    Ok(())
-}
-
 /// Everybody's roles.
 pub fn roles(connection: &dyn Sql) -> Result<BTreeMap<Person, BTreeSet<Role>>, DeskError> {
     let rows: Vec<(String, String)> = connection.rows("SELECT person, role FROM role", &[])?;
@@ -202,25 +196,4 @@ pub fn hosts(connection: &dyn Sql) -> Result<Hosts, DeskError> {
 pub fn counts(connection: &dyn Sql) -> Result<(u64, u64), DeskError> {
     let sql = "SELECT (SELECT count(*) FROM request WHERE state = 'pending'), (SELECT count(*) FROM grants WHERE closed = 0)";
     Ok(connection.one(sql, &[])?)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_token_that_was_over_by_then_is_forgotten_and_no_other() {
-        let connection = rusqlite::Connection::open_in_memory().unwrap();
-        connection.execute_batch(include_str!("tables.sql")).unwrap();
-        let row = |id: u64, expires: i64| {
-            let insert =
-                format!("INSERT INTO token VALUES ({id}, x'0{id}', 'alice', {expires}, 0, NULL, '', 1)");
-            connection.execute_batch(&insert).unwrap();
-        };
-        row(1, 999);
-        row(2, 1000);
-        forget_tokens(&connection, Time::from_timestamp_millis(1000).unwrap()).unwrap();
-        let sql: &dyn Sql = &connection;
-        assert_eq!(sql.rows::<u64>("SELECT id FROM token", &[]).unwrap(), [2]);
-    }
 }

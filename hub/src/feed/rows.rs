@@ -434,12 +434,12 @@ pub fn revision(connection: &dyn Sql) -> Result<u64, DeskError> {
     Ok(connection.one("SELECT revision FROM head", &[])?)
 }
 
-/// Takes away what is over for so long that no host needs to know. How many.
-pub fn forget_signed(connection: &dyn Sql, now: Time) -> Result<usize, DeskError> {
+/// Takes away what is over for so long that no host needs to know, some at once. How many.
+pub fn forget_signed(connection: &dyn Sql, now: Time, most: u32) -> Result<usize, DeskError> {
     let now = now.timestamp_millis();
-    connection
-        .put("DELETE FROM signed_host WHERE id IN (SELECT id FROM signed WHERE until_ms <= ?1)", &[&now])?;
-    let gone = connection.execute("DELETE FROM signed WHERE until_ms <= ?1", &[&now])?;
+    let over = "SELECT id FROM signed WHERE until_ms <= ?1 ORDER BY until_ms, id LIMIT ?2";
+    connection.put(&format!("DELETE FROM signed_host WHERE id IN ({over})"), &[&now, &most])?;
+    let gone = connection.execute(&format!("DELETE FROM signed WHERE id IN ({over})"), &[&now, &most])?;
     if gone > 0 {
         // Another list under the same revision is what a fork looks like.
         rise(connection)?;
@@ -509,8 +509,8 @@ mod tests {
             )
             .unwrap();
         let at = |ms| Time::from_timestamp_millis(ms).unwrap();
-        assert_eq!((forget_signed(&connection, at(999)).unwrap(), revision(&connection).unwrap()), (0, 0));
-        assert_eq!((forget_signed(&connection, at(1000)).unwrap(), revision(&connection).unwrap()), (1, 1));
+        let goes = |ms| (forget_signed(&connection, at(ms), 1).unwrap(), revision(&connection).unwrap());
+        assert_eq!((goes(999), goes(1000)), ((0, 0), (1, 1)));
         let host = HostName::parse("a").unwrap();
         let nothing = Truth { revision: 1, grants: Vec::new(), permits: Vec::new() };
         assert_eq!(truth(&connection, &host).unwrap(), nothing);

@@ -4,6 +4,7 @@ use super::past::learn;
 use super::rows::{self, Log, Whose};
 use super::uses;
 use crate::feed::Wrong;
+use crate::forgetting::forget_told;
 use crate::ledger::{Ledger, mark};
 use crate::limits;
 use crate::site::Site;
@@ -121,7 +122,7 @@ impl Ledger {
             let new = part.rows.get(fresh.unwrap_or_default()..).unwrap_or_default();
             if room.is_past(limits::HOSTS_SHARE) {
                 let most = u32::try_from(new.len() * limits::GO_FOR_EACH).unwrap_or(limits::GO_AT_ONCE);
-                rows::forget_records(tx.connection(), None, most)?;
+                forget_told(tx.connection(), None, most)?;
             }
             let mut uses = BTreeSet::new();
             for row in new {

@@ -12,6 +12,6 @@ mod sessions;
 pub mod uses;
 
 pub use allowance::Allowance;
-pub use past::{Past, forget_past, forget_uses, past, past_of};
+pub use past::{Past, past, past_of};
 pub use permits::Permits;
 pub use routes::{for_hosts, for_people};

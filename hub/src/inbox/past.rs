@@ -218,19 +218,6 @@ pub fn past_of(connection: &dyn Sql, grant: GrantId, limit: u32) -> Result<Vec<P
     rows.into_iter().map(read).collect()
 }
 
-/// Takes away those that were heard of before this, also those of which no end was told: their host may be gone.
-pub fn forget_past(connection: &dyn Sql, before: Time) -> Result<(), DeskError> {
-    let sql = "DELETE FROM past_session WHERE heard_ms < ?1";
-    connection.put(sql, &[&before.timestamp_millis()])?;
-    Ok(())
-}
-
-/// Takes away first uses that were heard of before this: those of grants that no host holds any more.
-pub fn forget_uses(connection: &dyn Sql, before: Time) -> Result<(), DeskError> {
-    connection.put("DELETE FROM first_use WHERE heard_ms < ?1", &[&before.timestamp_millis()])?;
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -177,15 +177,6 @@ pub fn records(
     )?)
 }
 
-/// Takes away the oldest records, at most so many, and where a time is named those alone that were heard before it: what a
-/// host's clock said of them is its own word.
-pub fn forget_records(connection: &dyn Sql, before: Option<Time>, most: u32) -> Result<usize, DeskError> {
-    let before = before.map_or(i64::MAX, |before| before.timestamp_millis());
-    let sql = "DELETE FROM host_record WHERE (host, joined, log, seq) IN \
-               (SELECT host, joined, log, seq FROM host_record WHERE heard_ms < ?1 ORDER BY heard_ms LIMIT ?2)";
-    Ok(connection.execute(sql, &[&before, &most])?)
-}
-
 /// Takes away logs of which no record is left. Those of a host as it is joined now stay, so that what it says is compared
 /// with them.
 pub fn forget_logs(connection: &dyn Sql) -> Result<usize, DeskError> {
@@ -292,13 +283,6 @@ pub fn signed_permits(connection: &dyn Sql, host: &HostName) -> Result<(u64, Vec
         permits.push(KeptPermit { signed: SignedPermit { entry, envelope }, key });
     }
     Ok((revision, permits))
-}
-
-/// Takes away permits that are listed no more and were over before this.
-pub fn forget_permits(connection: &dyn Sql, before: Time) -> Result<(), DeskError> {
-    let sql = "DELETE FROM permit WHERE listed = 0 AND until_ms < ?1";
-    connection.put(sql, &[&before.timestamp_millis()])?;
-    Ok(())
 }
 
 /// A session on a host.
@@ -447,6 +431,7 @@ pub fn forget_sessions(connection: &dyn Sql, host: &HostName) -> Result<(), Desk
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::forgetting::RECORDS;
 
     fn database() -> rusqlite::Connection {
         let connection = rusqlite::Connection::open_in_memory().unwrap();
@@ -496,10 +481,10 @@ mod tests {
         let seen = BTreeMap::from([("a".to_owned(), (1, Some("as 7".to_owned())))]);
         assert_eq!(logs(&connection).unwrap(), seen);
         assert_eq!(forget_logs(&connection).unwrap(), 0, "their records are there");
-        assert_eq!(forget_records(&connection, Some(at(2)), 9).unwrap(), 1);
+        assert_eq!(RECORDS.forget(&connection, Some(at(2)), 9).unwrap(), 1);
         assert_eq!(forget_logs(&connection).unwrap(), 1, "that of the first");
-        assert_eq!(forget_records(&connection, None, 1).unwrap(), 1, "the oldest that is left");
-        assert_eq!(forget_records(&connection, None, 9).unwrap(), 2);
+        assert_eq!(RECORDS.forget(&connection, None, 1).unwrap(), 1, "the oldest that is left");
+        assert_eq!(RECORDS.forget(&connection, None, 9).unwrap(), 2);
         assert_eq!(forget_logs(&connection).unwrap(), 1, "what it is compared with stays");
         assert_eq!(logs(&connection).unwrap(), seen);
     }

@@ -32,6 +32,7 @@ pub(super) const STEPS: &[Step] = &[
     Step { sql: made, oldest: 6 },
     Step { sql: uses, oldest: 6 },
     Step { sql: room, oldest: 6 },
+    Step { sql: past_room, oldest: 6 },
 ];
 
 /// Held while a step is taken: of this product alone among those that share a server.
@@ -88,15 +89,22 @@ fn room() -> String {
     include_str!("room.sql").replace("{around}", &limits::RECORD_AROUND.to_string())
 }
 
-/// Records of hosts are not counted from here to [`counted`]: one by one, a million would take hours.
-pub const UNCOUNTED: &str = "ALTER TABLE host_record DISABLE TRIGGER USER";
+/// And what is kept of sessions there.
+fn past_room() -> String {
+    include_str!("past_room.sql").replace("{each}", &limits::PAST_SESSION.to_string())
+}
+
+/// Records of hosts and sessions there are not counted from here to [`counted`]: one by one, a million would take hours.
+pub const UNCOUNTED: &str =
+    "ALTER TABLE host_record DISABLE TRIGGER USER; ALTER TABLE past_session DISABLE TRIGGER USER";
 
 /// Counts those that came since [`UNCOUNTED`].
 pub fn counted() -> String {
-    let around = limits::RECORD_AROUND;
+    let (around, each) = (limits::RECORD_AROUND, limits::PAST_SESSION);
     format!(
-        "UPDATE host_room SET bytes = (SELECT coalesce(sum(octet_length(body) + {around}), 0) FROM host_record); \
-         ALTER TABLE host_record ENABLE TRIGGER USER"
+        "UPDATE host_room SET bytes = (SELECT coalesce(sum(octet_length(body) + {around}), 0) FROM host_record) \
+         + (SELECT count(*) * {each} FROM past_session); \
+         ALTER TABLE host_record ENABLE TRIGGER USER; ALTER TABLE past_session ENABLE TRIGGER USER"
     )
 }
 

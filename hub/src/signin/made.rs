@@ -49,9 +49,3 @@ pub fn counts<'a>(
     }
     Ok(counts)
 }
-
-/// Forgets this of tokens that were over by then.
-pub fn forget(connection: &dyn Sql, before: Time) -> Result<(), DeskError> {
-    connection.put("DELETE FROM sign_in_made WHERE expires_ms < ?1", &[&before.timestamp_millis()])?;
-    Ok(())
-}
