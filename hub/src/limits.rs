@@ -234,6 +234,15 @@ pub const BOOT_ID: usize = 64;
 /// Bytes of that which each day gives back: a decision each second, all day long.
 pub const HOST_JOURNAL_A_DAY: u64 = 64 * 1024 * 1024;
 
+/// Bytes that what people ask for and do on one host may take at once, and how many each day gives back: some 4,000 asks. They are
+/// counted for themselves, as [`HOST_CALLS`] are.
+pub const HOST_ASKS: u64 = 16 * 1024 * 1024;
+/// See [`HOST_ASKS`].
+pub const HOST_ASKS_A_DAY: u64 = 16 * 1024 * 1024;
+
+/// Bytes that one takes beside what the host said: the request, its records, who is to hear of it and the answer that is kept.
+pub const ASK_AROUND: u64 = 4096;
+
 /// Logs that the journal of a host may have since it joined: each one after the first is a repair, which somebody is told
 /// of, and past some of them nobody knows what that host did.
 pub const LOGS: u64 = 16;
@@ -304,6 +313,9 @@ pub const ROOM_EVERY: Duration = Duration::from_secs(10);
 /// Records of hosts that go at once: some hundredths of a second, and a second later the next.
 pub const GO_AT_ONCE: u32 = 1000;
 
+/// Signed grants that go at once, each with a row for each of its hosts: of 256 hosts these are 25,600 rows.
+pub const SIGNED_GO_AT_ONCE: u32 = 100;
+
 /// For each record of a host that comes while the database is too full, so many of the oldest go.
 pub const GO_FOR_EACH: usize = 2;
 
@@ -312,9 +324,6 @@ pub const ENDED_KEPT: TimeDelta = TimeDelta::days(400);
 
 /// Rounds of forgetting what is older, each time, of requests and grants and of each table beside them: seconds in all.
 pub const FORGET_ROUNDS: usize = 16;
-
-/// Signed grants that go at once, each with a row for each of its hosts: of 256 hosts these are 25,600 rows.
-pub const SIGNED_GO_AT_ONCE: u32 = 100;
 
 /// Looks at what a host must hold until two agree on the revision: changes are some a second.
 pub const LOOKS: usize = 8;

@@ -90,6 +90,7 @@ fn start(config: &Config, log: &Log) -> Result<(), HubError> {
         room: Mutex::default(),
         hosts_days: config.journal.hosts_days,
         allowance: Allowance::of(limits::HOST_JOURNAL, limits::HOST_JOURNAL_A_DAY),
+        asks: Allowance::of(limits::HOST_ASKS, limits::HOST_ASKS_A_DAY),
         says: Allowance::of(limits::HOST_SAYS, limits::HOST_SAYS_A_DAY),
         calls: Allowance::of(limits::HOST_CALLS, limits::HOST_CALLS_A_DAY),
         provider: Provider::of(&config.signin, &url(config))?,

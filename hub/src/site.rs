@@ -55,6 +55,8 @@ pub struct Site {
     pub hosts_days: u16,
     /// How much of the record each host may still write.
     pub allowance: Allowance,
+    /// What is recorded of what people ask for and do on each host.
+    pub asks: Allowance,
     /// How much each host may still tell.
     pub says: Allowance,
     /// How many calls of people each host may still pass on.

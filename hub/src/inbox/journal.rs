@@ -12,7 +12,6 @@ use access::{HostName, Time};
 use api::{JournalHas, JournalPart, Mark};
 use desk::DeskError;
 use journal::{Broken, Head, Verifier, Witness};
-use loglines::Level;
 use std::collections::BTreeSet;
 use sync::Digest;
 
@@ -34,17 +33,13 @@ impl Site {
         is_whole(&part)?;
         let bytes = part.rows.iter().map(|row| row.body.len() as u64 + limits::RECORD_AROUND).sum();
         let now = self.clock.time();
-        if !self.allowance.take(&host, bytes, now) {
+        self.has_left(&self.allowance, &host, bytes, Wrong::Records, || {
             let most = limits::HOST_JOURNAL_A_DAY / 1024 / 1024;
-            let why = format!(
+            format!(
                 "{host} has written more than {most} MB a day, which the hub takes from no host: it keeps its records, and \
                  they are taken as the day goes on; look there what it records, with `jit audit tail`"
-            );
-            if self.hosts.is_told(&host, Wrong::Records, now) {
-                self.log.put(Level::Err, why.clone());
-            }
-            return Err(DeskError::Busy(why));
-        }
+            )
+        })?;
         let whose = Whose { host, joined, log: part.log };
         let (host, last) = (whose.host.clone(), part.rows.last().map_or(0, |row| row.seq));
         let taken = self.ledger.take_journal(whose, part, now);

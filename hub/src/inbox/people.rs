@@ -58,6 +58,26 @@ impl Site {
         path: &str,
         body: &[u8],
     ) -> Result<serde_json::Value, DeskError> {
+        let done = || self.done_on(host, call, path, body);
+        match &call.what {
+            HostDoes::Requests { .. }
+            | HostDoes::Request { .. }
+            | HostDoes::Grant { .. }
+            | HostDoes::Offer(_) => done(),
+            HostDoes::Cancel { .. }
+            | HostDoes::Release { .. }
+            | HostDoes::Extend { .. }
+            | HostDoes::Review { .. } => self.recorded(host, body, done, |_| true),
+        }
+    }
+
+    fn done_on(
+        &self,
+        host: &HostName,
+        call: &HostCall,
+        path: &str,
+        body: &[u8],
+    ) -> Result<serde_json::Value, DeskError> {
         let HostCall { login, source, key, what } = call;
         let key = Key::of(key, path, body);
         let reviews = match what {

@@ -104,16 +104,53 @@ impl Site {
         units: u64,
         what: &str,
     ) -> Result<(), DeskError> {
+        self.has_left(allowance, host, units, Wrong::Calls, || {
+            let (most, a_second) = (allowance.most, allowance.a_day / 86_400);
+            format!(
+                "{host} says more than {most} {what} at once and {a_second} a second after that, which the hub takes from no host: \
+                 it goes on as time goes by; look there who calls so often"
+            )
+        })
+    }
+
+    /// Does what somebody on a host asks for, which costs the host nothing where `came` says that nothing came of it.
+    pub(super) fn recorded<T>(
+        &self,
+        host: &HostName,
+        body: &[u8],
+        work: impl FnOnce() -> Result<T, DeskError>,
+        came: impl FnOnce(&T) -> bool,
+    ) -> Result<T, DeskError> {
+        let bytes = limits::ASK_AROUND + body.len() as u64;
+        self.has_left(&self.asks, host, bytes, Wrong::Calls, || {
+            let most = limits::HOST_ASKS_A_DAY / 1024 / 1024;
+            format!(
+                "people on {host} ask for and do more than the {most} MB a day that the hub records of one host: it goes on as the \
+                 day does; ask at the hub meanwhile, after `jit login`, and look who on {host} asks so much"
+            )
+        })?;
+        let done = work();
+        if !done.as_ref().is_ok_and(came) {
+            self.asks.give_back(host, bytes);
+        }
+        done
+    }
+
+    /// Takes so much of what a host has left. Where it has not, `why` says what is too much, and what to do.
+    pub(super) fn has_left(
+        &self,
+        allowance: &Allowance,
+        host: &HostName,
+        units: u64,
+        wrong: Wrong,
+        why: impl FnOnce() -> String,
+    ) -> Result<(), DeskError> {
         let now = self.clock.time();
         if allowance.take(host, units, now) {
             return Ok(());
         }
-        let (most, a_second) = (allowance.most, allowance.a_day / 86_400);
-        let why = format!(
-            "{host} says more than {most} {what} at once and {a_second} a second after that, which the hub takes from no host: \
-             it goes on as time goes by; look there who calls so often"
-        );
-        if self.hosts.is_told(host, Wrong::Calls, now) {
+        let why = why();
+        if self.hosts.is_told(host, wrong, now) {
             self.log.put(Level::Err, why.clone());
         }
         Err(DeskError::Busy(why))

@@ -261,6 +261,25 @@ fn a_host_that_says_too_much_is_told_so_and_takes_nothing_of_others() {
     assert!(said.starts_with("HTTP/1.1 200"), "{said}");
 }
 
+#[test]
+fn what_people_on_a_host_ask_for_is_recorded_as_far_as_that_of_one_host_is() {
+    let hub = Hub::with_policy();
+    let (loud, quiet) = (joined(&hub, "db-7"), joined(&hub, "db-8"));
+    let path = "/v1/hosts/db-7/asks";
+    let body = serde_json::to_string(&command(1, "alice", &serde_json::json!({}))).unwrap();
+    let body = format!("{body}{}", " ".repeat(60 * 1024));
+    let asks = || hub.raw(&format!("POST {path}"), &loud.signed(loud.nonce(&hub), path, &body), &body);
+    let taken = (0..).map(|_| asks()).take_while(|said| said.starts_with("HTTP/1.1 200")).count();
+    let most = 16 * 1024 * 1024 / (body.len() + 4096);
+    assert!(taken == most || taken == most + 1, "{taken}, and some comes back with time");
+    let refused = asks();
+    assert!(refused.starts_with("HTTP/1.1 429") && refused.contains("after `jit login`"), "{refused}");
+    hub.logs("people on db-7 ask for and do more than the 16 MB a day");
+    opened(quiet.is_heard(&hub, "asks", &command(2, "alice", &serde_json::json!({}))));
+    let looks = call("alice", HostDoes::Requests { which: Which::Mine });
+    assert_eq!(loud.is_heard::<Vec<RequestView>>(&hub, "calls", &looks).len(), 1, "looking is free");
+}
+
 fn session(id: u64, grant: Option<GrantId>) -> SessionView {
     serde_json::from_value(serde_json::json!({
         "session": {
