@@ -83,7 +83,7 @@ impl Site {
     /// What views are to be signed by, once all that it speaks of is signed.
     pub fn next_voice(&self) -> Result<Voice, HubError> {
         self.renew_in(limits::MANIFEST_AGAIN);
-        Voice::renew(&self.keys, &self.signer, &self.root)
+        Voice::renew(&self.keys, &self.signer, &self.root)?.dated_by(self.clock.time())
     }
 
     /// Whether other hubs write to the same database.

@@ -2,6 +2,7 @@
 
 use crate::error::HubError;
 use crate::keys::ServerKeys;
+use crate::limits;
 use crate::signer::Client;
 use access::Time;
 use sync::{Digest, Manifest, SecretKey, SignedManifest};
@@ -38,6 +39,18 @@ impl Voice {
         Self::of(signer.manifest()?, keys, root, true)
     }
 
+    /// The same, unless it is of a time to come: the signer goes by its wall clock, and hosts would keep such keys for as much longer.
+    pub fn dated_by(self, now: Time) -> Result<Self, HubError> {
+        let ahead = self.manifest.issued_at - now;
+        if ahead > limits::CLOCK_STRAYS {
+            return Err(HubError::Keys(format!(
+                "the signer signs keys by a clock that is {} minutes ahead of the hub's time: set the clock of its machine right",
+                ahead.num_minutes()
+            )));
+        }
+        Ok(self)
+    }
+
     /// These keys, where the one here is among them.
     pub fn of(
         signed: SignedManifest,
@@ -50,5 +63,32 @@ impl Voice {
         let key = keys.view(&manifest.view_keys)?;
         let told = serde_json::to_string(&signed).map_err(|why| HubError::Keys(why.to_string()))?;
         Ok(Self { signed, told, manifest, key, renewed })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sample::minute;
+    use access::HostName;
+    use sync::{Era, HubId, Roots};
+
+    #[test]
+    fn keys_of_a_time_to_come_are_not_spoken_by() {
+        let (root, key) = (SecretKey::from_random(&[1; 32]), SecretKey::from_random(&[2; 32]));
+        let says = |minutes| {
+            let manifest = Manifest {
+                hub: HubId::new(HostName::parse("hub").unwrap()),
+                era: Era { incarnation: 1, epoch: 1 },
+                roots: Roots::one(root.public()),
+                grant_keys: vec![key.public()],
+                view_keys: vec![key.public()],
+                issued_at: minute(minutes),
+                expires: minute(minutes) + sync::limits::MANIFEST_AGE,
+            };
+            let (signed, key) = (manifest.sign(&root), SecretKey::from_random(&[2; 32]));
+            Voice { signed, told: String::new(), manifest, key, renewed: true }.dated_by(minute(0)).is_ok()
+        };
+        assert_eq!([-60 * 24 * 9, 0, 10, 11, 180].map(says), [true, true, true, false, false]);
     }
 }

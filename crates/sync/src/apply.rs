@@ -144,14 +144,23 @@ fn manifest(state: &State, message: &Message, now: LocalTime) -> Result<Manifest
             return Err(Rejected::ManifestForked { era: given.era });
         }
         // A replica that has not heard of the renewal yet is as good as one that has.
-        (Some(given), Some(held)) if given.era == held.era && given.issued_at < held.issued_at => {
-            held.clone()
-        }
+        (Some(given), Some(held)) if given.era == held.era && !is_better(&given, held, now) => held.clone(),
         (Some(given), _) => given,
     };
     match manifest.expires {
         expires if now.latest >= expires => Err(Rejected::ManifestExpired { expires }),
         _ => Ok(manifest),
+    }
+}
+
+/// Whether a renewal is to be gone by in the place of what it renews: the later of the two, unless it is of a time to come. Those
+/// would be believed for as much longer as the signer's clock was ahead; they are gone by only while there is no other.
+fn is_better(given: &Manifest, held: &Manifest, now: LocalTime) -> bool {
+    let is_to_come = |manifest: &Manifest| manifest.issued_at - now.latest > limits::SKEW;
+    match (is_to_come(given), is_to_come(held)) {
+        (true, _) => now.latest >= held.expires,
+        (false, true) => true,
+        (false, false) => given.issued_at >= held.issued_at,
     }
 }
 
