@@ -96,6 +96,8 @@ pub enum Wrong {
     Records,
     /// It says too much.
     Calls,
+    /// There are more grants for it than it takes.
+    Grants,
 }
 
 /// Why a nonce is not taken.

@@ -355,8 +355,25 @@ pub fn put_signed(
             "INSERT INTO signed_host (host, id) VALUES (?1, ?2) ON CONFLICT DO NOTHING",
             &[&host.as_str(), &grant.id.bits()],
         )?;
+        give_way(connection, host)?;
     }
     Ok(true)
+}
+
+/// Takes those that ended off the list of a host where it is longer than hosts take: what is not listed opens nothing there either.
+fn give_way(connection: &dyn Sql, host: &HostName) -> Result<(), DeskError> {
+    let listed: u64 =
+        connection.one("SELECT count(*) FROM signed_host WHERE host = ?1", &[&host.as_str()])?;
+    let too_many = listed.saturating_sub(sync::limits::GRANTS as u64);
+    if too_many > 0 {
+        connection.execute(
+            "DELETE FROM signed_host WHERE host = ?1 AND id IN \
+             (SELECT g.id FROM signed_host s JOIN grants g ON g.id = s.id WHERE s.host = ?1 AND g.closed = 1 \
+              ORDER BY g.latest_ms, g.id LIMIT ?2)",
+            &[&host.as_str(), &too_many],
+        )?;
+    }
+    Ok(())
 }
 
 /// Hides a grant that ended and is not signed as ended. Whether hosts saw it until now.
@@ -495,6 +512,7 @@ fn grants_of(connection: &dyn Sql, host: &HostName) -> Result<(u64, Vec<SignedGr
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sample::minute;
     use std::sync::Arc;
     use std::sync::atomic::{AtomicU64, Ordering};
     use sync::SecretKey;
@@ -514,6 +532,39 @@ mod tests {
         let host = HostName::parse("a").unwrap();
         let nothing = Truth { revision: 1, grants: Vec::new(), permits: Vec::new() };
         assert_eq!(truth(&connection, &host).unwrap(), nothing);
+    }
+
+    #[test]
+    fn where_a_host_is_told_of_as_much_as_it_takes_those_that_ended_give_way() {
+        let connection = rusqlite::Connection::open_in_memory().unwrap();
+        let tables =
+            concat!(include_str!("../../../crates/store/src/schema.sql"), include_str!("../tables.sql"));
+        connection.execute_batch(tables).unwrap();
+        connection
+            .execute_batch(&format!(
+                "WITH RECURSIVE number(n) AS (SELECT 10 UNION ALL SELECT n + 1 FROM number WHERE n < {} + 9) \
+                 INSERT INTO signed_host SELECT 'a', n FROM number; \
+                 INSERT INTO grants SELECT id, 1, 'p', ' a ', CASE WHEN id < 15 THEN 1 ELSE 0 END, 99 - id, 1, '', x'', 1 \
+                 FROM signed_host",
+                sync::limits::GRANTS
+            ))
+            .unwrap();
+        let listed = |host: &str| -> Vec<u64> {
+            let sql: &dyn Sql = &connection;
+            sql.rows("SELECT id FROM signed_host WHERE host = ?1 ORDER BY id LIMIT 6", &[&host]).unwrap()
+        };
+        let window = access::Window::Approval { not_before: minute(0), expires: minute(60) };
+        let key = SecretKey::from_random(&[1; 32]);
+        let hub = sync::HubId::new(HostName::parse("hub").unwrap());
+        let body = sync::Body { hub, grant: crate::sample::grant(window) };
+        let signed = SignedGrant::sign(&body, &key);
+        assert!(put_signed(&connection, &body.grant, &signed.envelope, &key.public()).unwrap());
+        assert_eq!(
+            listed("a"),
+            [2, 10, 11, 12, 13, 15],
+            "of those that ended the one that was over first is gone"
+        );
+        assert_eq!(listed("b"), [2]);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! One host's stream: the whole truth when it changes, and the same again so that the host knows it is.
 
-use super::{Told, rows};
+use super::{Told, Wrong, rows};
 use crate::inbox;
 use crate::limits;
 use crate::teller::Teller;
@@ -90,6 +90,15 @@ impl Stream {
                 let data = serde_json::to_string(&end).map_err(|why| DeskError::Store(why.to_string()))?;
                 // What ends is told first: a view can be large.
                 events.extend_from_slice(format!("event: end\ndata: {data}\n\n").as_bytes());
+            }
+            let is_full = truth.grants.len() >= sync::limits::GRANTS;
+            if is_full && self.teller.hosts.is_told(&self.host, Wrong::Grants, now) {
+                let what = format!(
+                    "{} is told of {} grants, as many as a host takes: it may not hear of others until some of them end",
+                    self.host,
+                    sync::limits::GRANTS
+                );
+                self.teller.log.put(Level::Warning, what);
             }
             (self.truth, self.looked) = (Some(truth), looks);
         }
