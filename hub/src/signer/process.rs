@@ -113,6 +113,11 @@ impl Signer {
 
     fn decide(&self, ask: Ask, root: bool, now: Time) -> Answer {
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        if !matches!(ask, Ask::Grant { .. } | Ask::Permit { .. } | Ask::Ring)
+            && let Err(why) = self.settle(&mut held, now)
+        {
+            return Answer::No(format!("putting away keys whose time is over: {why}"));
+        }
         match ask {
             Ask::Grant { grant, requests, before } => {
                 self.grant(&mut held, *grant, &requests, before.as_deref()).map_or_else(Answer::from, Answer::Grant)
@@ -121,14 +126,10 @@ impl Signer {
                 Ok(envelope) => Answer::Permit(envelope, held.grant.public()),
                 Err(why) => why.into(),
             },
-            Ask::Manifest => {
-                let settled = held.ring.settled(now);
-                let settled = settled.map_or(Ok(()), |ring| self.keep(&mut held, ring, None));
-                match settled.and_then(|()| self.manifest(&held.ring, now)) {
-                    Ok(manifest) => Answer::Manifest(manifest),
-                    Err(why) => Answer::No(format!("the manifest: {why}")),
-                }
-            }
+            Ask::Manifest => match self.manifest(&held.ring, now) {
+                Ok(manifest) => Answer::Manifest(manifest),
+                Err(why) => Answer::No(format!("the manifest: {why}")),
+            },
             Ask::Ring => Answer::Ring(held.ring.clone()),
             Ask::Rotate(_) | Ask::Raise | Ask::Admit(_) | Ask::Withdraw(_) if !root => Answer::No(
                 "which keys hosts believe is changed by root alone: run `jit-hub keys` or `jit-hub recover` as root"
@@ -217,6 +218,11 @@ impl Signer {
         let manifest = ring.manifest(self.hub.clone(), Roots::one(self.root.public()), now);
         manifest.check()?;
         Ok(manifest.sign(&self.root))
+    }
+
+    /// Before anything else changes the ring, as at signers that were asked since.
+    fn settle(&self, held: &mut Held, now: Time) -> Result<(), String> {
+        held.ring.settled(now).map_or(Ok(()), |ring| self.keep(held, ring, None))
     }
 
     fn rotate(&self, held: &mut Held, rotate: &Rotate, now: Time) -> Result<(), String> {

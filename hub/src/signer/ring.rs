@@ -3,6 +3,7 @@
 use crate::limits;
 use access::Time;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 use sync::{Era, HubId, Manifest, PublicKey, Roots};
 
 /// The keys of an era. Written before anything is signed by it.
@@ -96,12 +97,17 @@ impl Ring {
         Ok(Self { view, ..self.clone() }.risen())
     }
 
-    /// The ring without the keys whose time is over, where there are some.
+    /// The ring without the keys whose time is over, where there are some. For each instant at which some were over it has risen
+    /// once: a signer that was away comes through the eras of those that were not, and never speaks by other keys in one of them.
     pub fn settled(&self, now: Time) -> Option<Self> {
-        let good = |listed: &&Listed| listed.until.is_none_or(|until| now < until);
-        let of = |keys: &[Listed]| keys.iter().filter(good).copied().collect::<Vec<_>>();
-        let next = Self { grant: of(&self.grant), view: of(&self.view), ..self.clone() };
-        (next != *self).then(|| next.risen())
+        let listed = self.grant.iter().chain(&self.view);
+        let over: BTreeSet<Time> = listed.filter_map(|key| key.until).filter(|until| *until <= now).collect();
+        let without = |ring: Self, over: Time| {
+            let good = |listed: &Listed| listed.until.is_none_or(|until| over < until);
+            let of = |keys: Vec<Listed>| keys.into_iter().filter(good).collect();
+            Self { grant: of(ring.grant), view: of(ring.view), ..ring }.risen()
+        };
+        (!over.is_empty()).then(|| over.into_iter().fold(self.clone(), without))
     }
 
     /// The same keys over another life of the database.
@@ -164,6 +170,21 @@ mod tests {
         assert_eq!((keys(&settled.grant), settled.era.epoch), (vec![key(3)], 3));
         let stolen = planned.with_grant(key(4), true, at(2));
         assert_eq!((keys(&stolen.grant), stolen.era.epoch), (vec![key(4)], 3));
+    }
+
+    #[test]
+    fn whoever_looks_after_two_rotations_comes_through_the_same_eras() {
+        let twice = Ring::first(key(1), key(2), at(0))
+            .with_grant(key(3), false, at(1))
+            .with_view(key(2), key(4), false, at(2))
+            .and_then(|ring| ring.with_view(key(4), key(5), false, at(1)))
+            .unwrap();
+        let gone = |hours| at(hours) + limits::ROTATED_KEPT;
+        let first = twice.settled(gone(1)).unwrap();
+        assert_eq!((keys(&first.grant), keys(&first.view)), (vec![key(3)], vec![key(2), key(5)]));
+        let then = first.settled(gone(2)).unwrap();
+        assert_eq!((keys(&then.view), then.era.epoch), (vec![key(5)], twice.era.epoch + 2));
+        assert_eq!((twice.settled(gone(2)), then.settled(gone(2))), (Some(then.clone()), None));
     }
 
     #[test]
