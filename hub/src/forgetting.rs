@@ -36,12 +36,14 @@ impl Rows {
 /// is named the oldest records, and the sessions that were kept of records that are gone. Whether more may go.
 pub fn forget_told(connection: &dyn Sql, before: Option<Time>, most: u32) -> Result<bool, DeskError> {
     let records = RECORDS.forget(connection, before, most)?;
-    let left = || -> Result<Option<Time>, DeskError> {
-        let oldest: Option<i64> = connection.one("SELECT min(heard_ms) FROM host_record", &[])?;
-        Ok(oldest.and_then(Time::from_timestamp_millis))
+    let before = match before {
+        Some(before) => Some(before),
+        None => {
+            let left: Option<i64> = connection.one("SELECT min(heard_ms) FROM host_record", &[])?;
+            left.and_then(Time::from_timestamp_millis)
+        }
     };
-    let sessions =
-        PAST_SESSIONS.forget(connection, before.map_or_else(left, |before| Ok(Some(before)))?, most)?;
+    let sessions = PAST_SESSIONS.forget(connection, before, most)?;
     Ok(records.max(sessions) == most as usize)
 }
 
