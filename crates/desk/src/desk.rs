@@ -141,20 +141,9 @@ impl<S: Store> Desk<S> {
         F: FnOnce(&mut dyn Transaction) -> Result<T, DeskError> + Send + 'static,
     {
         let (person, key, now) = (caller.person.clone(), key.cloned(), self.clock.now().trusted);
-        self.store.write(move |store| {
-            let Some(Key { key, call, .. }) = key else {
-                return work(store);
-            };
-            if let Some((before, answer)) = store.answered(&person, &key)? {
-                if before != call {
-                    return Err(DeskError::KeyReused);
-                }
-                return serde_json::from_str(&answer).map_err(|why| DeskError::Store(why.to_string()));
-            }
-            let done = work(store)?;
-            let answer = serde_json::to_string(&done).map_err(|why| DeskError::Store(why.to_string()))?;
-            store.answer(&person, &key, &call, &answer, now)?;
-            Ok(done)
+        self.store.write(move |store| match key {
+            Some(key) => answered_once(store, &person, &key, now, work),
+            None => work(store),
         })
     }
 
@@ -193,6 +182,26 @@ impl<S: Store> Desk<S> {
                 .and_then(|request| world.rule_of(&request, self.clock.now()).ok())
                 .is_some_and(|rule| rule.has_approver(person))
     }
+}
+
+/// Does `work` where nothing was answered yet to this key; else the answer is what it was.
+pub(crate) fn answered_once<T: Serialize + DeserializeOwned>(
+    store: &mut dyn Transaction,
+    person: &Person,
+    Key { key, call, .. }: &Key,
+    now: Time,
+    work: impl FnOnce(&mut dyn Transaction) -> Result<T, DeskError>,
+) -> Result<T, DeskError> {
+    if let Some((before, answer)) = store.answered(person, key)? {
+        if before != *call {
+            return Err(DeskError::KeyReused);
+        }
+        return serde_json::from_str(&answer).map_err(|why| DeskError::Store(why.to_string()));
+    }
+    let done = work(store)?;
+    let answer = serde_json::to_string(&done).map_err(|why| DeskError::Store(why.to_string()))?;
+    store.answer(person, key, call, &answer, now)?;
+    Ok(done)
 }
 
 /// What the store knows that bears on this ask.

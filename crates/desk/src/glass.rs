@@ -1,7 +1,7 @@
 //! Glass that can be broken where the desk cannot be asked: what a host holds for that, and what becomes of it there.
 
-use crate::desk::{Said, mint_grant, put, random, view};
-use crate::{Caller, Desk, DeskError, Key, Store};
+use crate::desk::{Said, answered_once, grant_view, mint_grant, put, random, view};
+use crate::{Caller, Desk, DeskError, Key, Store, Transaction};
 use access::{Grant, GrantId, HostName, Person, RequestId, Service, Span, Text, Time, Window};
 use api::Opened;
 use chrono::TimeDelta;
@@ -58,11 +58,18 @@ impl<S: Store> Desk<S> {
         self.store.read(|store| mint_grant(store))
     }
 
-    /// Takes in that glass was broken by a permit: it is looked at afterwards, as any.
-    pub fn was_broken(&self, caller: &Caller, broken: Broken, key: &Key) -> Result<Opened, DeskError> {
+    /// What takes in that glass was broken by a permit, which is looked at afterwards, as any. None comes of a permit that was
+    /// used for another request: it is for once.
+    pub fn takes_broken(
+        &self,
+        caller: &Caller,
+        broken: Broken,
+        key: &Key,
+    ) -> impl FnOnce(&mut dyn Transaction) -> Result<Option<Opened>, DeskError> + Send + 'static + use<S>
+    {
         let (world, now) = (self.worlds.world(), self.clock.now());
         let Broken { request: id, grant, reason, ticket, source } = broken;
-        let at = grant.approved_at;
+        let (permit, at) = (grant.id, grant.approved_at);
         let length = grant.window.latest_end() - grant.window.not_before();
         let length =
             u32::try_from(length.num_seconds()).ok().and_then(Span::seconds).unwrap_or(Span::SHORTEST);
@@ -105,19 +112,25 @@ impl<S: Store> Desk<S> {
         };
         let stepped =
             Stepped { request, grant: Some(grant), changes: vec![Change::Requested, Change::BreakGlass] };
-        let (reader, clock) = (caller.clone(), Arc::clone(&self.clock));
-        self.once(caller, Some(key), move |store| {
-            if store.request(stepped.request.ask.id)?.is_some() {
-                return Err(DeskError::KeyReused);
+        let (reader, key, clock) = (caller.clone(), key.clone(), Arc::clone(&self.clock));
+        move |store| {
+            if store.grant(permit)?.is_some_and(|held| held.request != id) {
+                return Ok(None);
             }
-            put(store, &stepped, &Said::by(&reader, None), now.trusted)?;
-            let grant = match &stepped.grant {
-                Some(grant) => Some(crate::desk::grant_view(grant, store, &*clock)?),
-                None => None,
-            };
-            let request = view(&stepped.request, rule.as_ref(), &reader);
-            Ok(Opened { request, grant, existed: false, unsent: None })
-        })
+            let opened = answered_once(store, &reader.person, &key, now.trusted, |store| {
+                if store.request(id)?.is_some() {
+                    return Err(DeskError::KeyReused);
+                }
+                put(store, &stepped, &Said::by(&reader, None), now.trusted)?;
+                let grant = match &stepped.grant {
+                    Some(grant) => Some(grant_view(grant, store, &*clock)?),
+                    None => None,
+                };
+                let request = view(&stepped.request, rule.as_ref(), &reader);
+                Ok(Opened { request, grant, existed: false, unsent: None })
+            })?;
+            Ok(Some(opened))
+        }
     }
 
     /// Whether this person has broken glass that nobody has looked at.

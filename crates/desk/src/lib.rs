@@ -44,7 +44,9 @@ pub use policy::{Clock, Ground, Worlds};
 pub use restoring::Restored;
 pub use routes::{Answer, Refused, blocking, openapi, paged, routes};
 pub use schedules::{Stamps, schedules};
-pub use sql::{SqlStore, claim_of, journal_page, keep_claim, keep_grant, load, policy_in_force, reopen};
+pub use sql::{
+    SqlStore, claim_of, journal_page, keep_claim, keep_grant, load, policy_in_force, reopen, within,
+};
 pub use store::{
     After, Asked, Committed, GrantAfter, Old, PolicyVersion, Queries, RequestFilter, Store, Transaction,
     Usage,

@@ -44,7 +44,7 @@ impl<E: From<Committed> + Send + 'static> Store for SqlStore<E> {
         T: Send + 'static,
         F: FnOnce(&mut dyn Transaction) -> Result<T, DeskError> + Send + 'static,
     {
-        self.writer.run(self.wait, move |tx| work(&mut Writing { tx, last: 0 }))
+        self.writer.run(self.wait, move |tx| within(tx, work))
     }
 
     fn read<T, F>(&self, work: F) -> Result<T, DeskError>
@@ -53,6 +53,14 @@ impl<E: From<Committed> + Send + 'static> Store for SqlStore<E> {
     {
         self.reader.read(|sql| work(&Look(sql)))
     }
+}
+
+/// Does `work` of a desk in the transaction of somebody who does more in it.
+pub fn within<E: From<Committed>, T>(
+    tx: &mut Tx<'_, E>,
+    work: impl FnOnce(&mut dyn Transaction) -> Result<T, DeskError>,
+) -> Result<T, DeskError> {
+    work(&mut Writing { tx, last: 0 })
 }
 
 /// What a gate holds in memory: `hold` is given every grant that is not closed, those of sessions, and the newest of the

@@ -10,12 +10,13 @@ use crate::limits;
 use crate::signer::Process;
 use crate::site::Site;
 use access::{Grant, HostName, Person, Time};
-use api::{HostAnswer, HostAsk, HostWish, Mark, ProblemCode};
-use desk::{Broken, DeskError, Key, Worlds as _};
+use api::{HostAnswer, HostAsk, HostWish, Mark, Opened, ProblemCode};
+use desk::{Broken, Committed, DeskError, Key, Transaction, Worlds as _};
 use loglines::Level;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Instant;
+use store::Tx;
 use sync::{Entry, Era, SignedPermit};
 use workflow::World;
 
@@ -231,15 +232,17 @@ impl Site {
         let caller = desk::Caller {
             person: permit.person.clone(),
             names: (&permit.names).into(),
-            login,
+            login: login.clone(),
             source,
             roles: desk::Roles::default(),
             channel: workflow::Channel::Host,
             reviews: Err("a permit was used".to_owned()),
         };
         let broken = Broken { request: id, grant: (*grant).clone(), reason, ticket, source };
-        let opened = self.desk.was_broken(&caller, broken, key)?;
-        self.ledger.take_permit(host.clone(), permit, self.clock.time())?;
+        let takes = self.desk.takes_broken(&caller, broken, key);
+        let Some(opened) = self.ledger.use_permit(host.clone(), permit, self.clock.time(), takes)? else {
+            return refused("the permit was used already");
+        };
         if self.policies.in_force().is_readable() {
             // What the policy gives no more ends now: it could not be asked before.
             let longest = (limits::PERMIT_GOOD, limits::PERMIT_LONGEST);
@@ -318,15 +321,33 @@ impl Ledger {
     }
 
     fn take_permit(&self, host: HostName, permit: Grant, at: Time) -> Result<(), DeskError> {
+        self.write(move |tx| unlist(tx, &host, &permit, at))
+    }
+
+    /// Does what `takes` a broken glass in, and with it takes away the permit that it was broken by.
+    fn use_permit(
+        &self,
+        host: HostName,
+        permit: Grant,
+        at: Time,
+        takes: impl FnOnce(&mut dyn Transaction) -> Result<Option<Opened>, DeskError> + Send + 'static,
+    ) -> Result<Option<Opened>, DeskError> {
         self.write(move |tx| {
-            if !rows::unlist_permit(tx.connection(), permit.id)? {
-                return Ok(());
-            }
-            let detail = format!("taken={} host={host} user={}", permit.id, permit.person);
-            mark(tx, Mark::Permits, detail, at)?;
-            feed::rows::rise(tx.connection()).map(drop)
+            let opened = desk::within(tx, takes)?;
+            unlist(tx, &host, &permit, at)?;
+            Ok(opened)
         })
     }
+}
+
+/// A permit is listed no more, where it was.
+fn unlist(tx: &mut Tx<'_, Committed>, host: &HostName, permit: &Grant, at: Time) -> Result<(), DeskError> {
+    if !rows::unlist_permit(tx.connection(), permit.id)? {
+        return Ok(());
+    }
+    let detail = format!("taken={} host={host} user={}", permit.id, permit.person);
+    mark(tx, Mark::Permits, detail, at)?;
+    feed::rows::rise(tx.connection()).map(drop)
 }
 
 #[cfg(test)]

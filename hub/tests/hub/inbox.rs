@@ -464,8 +464,16 @@ fn glass_is_broken_by_a_permit_once_and_the_next_one_is_made_when_somebody_has_l
     }
     let request = opened(host.is_heard(&hub, "asks", &broke(made.clone()))).request;
     assert!(request.afterwards.is_some() && request.ask.kind == workflow::Kind::BreakGlass);
-    let again = opened(host.is_heard(&hub, "asks", &broke(made))).request;
+    let again = opened(host.is_heard(&hub, "asks", &broke(made.clone()))).request;
     assert_eq!(again.ask.id, request.ask.id, "said again it is the same");
+    let twice = access::Grant { request: RequestId::from_random(6), ..made };
+    let glass = HostWish::Glass { grant: Box::new(twice), reason: text("once more"), ticket: None };
+    let answer =
+        host.is_heard::<HostAnswer>(&hub, "asks", &HostAsk { asked_at: at, ..ask(6, "alice", glass) });
+    assert!(matches!(&answer, HostAnswer::Refused(why) if why.detail.contains("used already")), "{answer:?}");
+    let journal = hub.client(&hub.admin).journal(&api::AskJournal::default()).unwrap();
+    let loud = journal.iter().filter(|row| row.line.starts_with("change=break_glass ")).count();
+    assert_eq!(loud, 1, "a permit is for once, and nobody is alarmed twice");
     while host.state.permits().count() > 0 || host.state.grants().count() == 0 {
         host.hears(&mut stream);
     }
