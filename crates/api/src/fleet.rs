@@ -156,6 +156,9 @@ pub struct Heard {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Known {
+    /// The incarnation of the hub that asked for it; hosts of older releases leave it out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub incarnation: Option<u64>,
     /// Grants as they were signed.
     pub bodies: Vec<Envelope>,
     /// Early ends of grants whose bodies it has no more.

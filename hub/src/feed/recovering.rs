@@ -1,6 +1,7 @@
 //! A database that lost commits, by a restore or a failover, takes back from hosts what it signed for them.
 
 use super::{Wrong, rows};
+use crate::following::behind;
 use crate::limits;
 use crate::site::Site;
 use crate::teller::Teller;
@@ -22,7 +23,15 @@ impl Site {
         given: Known,
     ) -> Result<TakenBack, DeskError> {
         let voice = self.voice.load_full();
-        let incarnation = voice.manifest.era.incarnation;
+        let Era { incarnation, .. } = voice.manifest.era;
+        let spoken = self.read(rows::era)?;
+        if let Some(later) = spoken.filter(|spoken| *spoken > voice.manifest.era) {
+            // By its own keys it is done with what another hub asks for, and believes nothing that is signed by new ones.
+            return Err(DeskError::Store(behind(later)));
+        }
+        if given.incarnation.is_some_and(|asked| asked != incarnation) {
+            return Err(DeskError::Store(format!("incarnation {incarnation} of the hub did not ask for it")));
+        }
         if known.incarnation >= incarnation {
             // It may not have heard that this was done: it goes on, and nothing more is taken in.
             return Ok(TakenBack::default());

@@ -102,9 +102,15 @@ impl Host {
         self.applied(stream).unwrap_err()
     }
 
-    /// What the hub answers when it is given all that this host knows.
+    /// What the hub answers when it is given all that this host knows, as hosts of older releases do.
     pub fn give_back(&self, hub: &Hub) -> String {
-        let known = api::Known { bodies: self.state.gives().collect(), ended: [].into(), last: true };
+        self.give_back_to(hub, None)
+    }
+
+    /// The same by a host that says which incarnation asked for it.
+    pub fn give_back_to(&self, hub: &Hub, incarnation: Option<u64>) -> String {
+        let bodies = self.state.gives().collect();
+        let known = api::Known { incarnation, bodies, ended: [].into(), last: true };
         let (path, body) = (format!("/v1/hosts/{}/known", self.name), serde_json::to_string(&known).unwrap());
         hub.raw(&format!("POST {path}"), &self.signed(self.nonce(hub), &path, &body), &body)
     }

@@ -215,7 +215,9 @@ fn a_hub_that_was_restored_alarms_and_is_given_back_what_hosts_know() {
         warnings.iter().any(|said| said.starts_with(words))
     };
     crate::room::until("hosts are asked", || to_come(&hub, "3 hosts have not given back yet"));
-    let taken = host.give_back(&hub);
+    let astray = host.give_back_to(&hub, Some(3));
+    assert!(astray.starts_with("HTTP/1.1 503") && astray.contains("did not ask for it"), "{astray}");
+    let taken = host.give_back_to(&hub, Some(2));
     assert!(taken.contains("\"grants\":2,\"ended\":0"), "the later one, and the end of the other: {taken}");
     let again = host.give_back(&hub);
     assert!(

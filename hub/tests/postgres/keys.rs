@@ -122,3 +122,27 @@ fn a_database_that_is_put_back_as_the_guide_says_alarms_until_hosts_have_given_b
     host.hears_until(&mut stream, |state| state.watermark().is_some_and(|(era, _)| era.incarnation == 2));
     assert!(host.state.grants[&later].ended.is_none() && host.state.grants[&ended].ended.is_some());
 }
+
+#[test]
+fn what_a_host_gives_back_is_not_taken_for_done_by_a_hub_that_another_one_is_ahead_of() {
+    let mut one = Hub::with_policy();
+    let other = one.apart();
+    let mut host = joined(&one, "db-7");
+    let lost = granted(&one, "db-7");
+    let mut stream = host.listen(&one);
+    host.hears_until(&mut stream, |state| state.grants().count() == 1);
+    let done = one.command("recover").output().unwrap();
+    assert!(done.status.success(), "{}", text(&done.stderr));
+    one.signal(Signal::HUP);
+    one.says("jit-hub has read its certificate anew");
+    host.hears_until(&mut stream, |state| state.watermark().is_some_and(|(era, _)| era.incarnation == 2));
+    for table in ["grants", "signed", "signed_host", "request"] {
+        one.sql(&format!("DELETE FROM {table}"));
+    }
+    for incarnation in [None, Some(2)] {
+        let astray = host.give_back_to(&other, incarnation);
+        assert!(astray.starts_with("HTTP/1.1 503") && astray.contains("in era 2.1 by now"), "{astray}");
+    }
+    assert!(host.give_back_to(&one, Some(2)).contains("\"grants\":1,\"ended\":0"));
+    assert!(one.client(&one.admin).show_grant(&lost.to_string()).is_ok());
+}

@@ -225,9 +225,9 @@ impl Follower {
         }
     }
 
-    /// Gives a hub that lost commits back what this host knows of it.
-    fn give_back(&self) -> Result<(), String> {
-        let page = |bodies, ended| Known { bodies, ended, last: false };
+    /// Gives a hub that lost commits, and speaks in this incarnation since, back what this host knows of it.
+    fn give_back(&self, incarnation: u64) -> Result<(), String> {
+        let page = |bodies, ended| Known { incarnation: Some(incarnation), bodies, ended, last: false };
         let (mut pages, mut bytes) = (vec![page(Vec::new(), BTreeMap::new())], 0);
         for envelope in self.state.gives() {
             let size = envelope.payload().len() * 2;
@@ -291,7 +291,7 @@ impl Follower {
             && self.site.source.files().is_none()
         {
             // Its truth of now lacks what it lost, which it hears first.
-            self.give_back().map_err(Ended::Failed)?;
+            self.give_back(after.incarnation).map_err(Ended::Failed)?;
             self.gave_back = after.incarnation;
             return Err(Ended::GaveBack);
         }
