@@ -257,17 +257,7 @@ impl Ledger {
         signed: Vec<(Grant, Envelope, PublicKey)>,
         hidden: Vec<Grant>,
     ) -> Result<Option<u64>, DeskError> {
-        self.write(move |tx| {
-            let connection = tx.connection();
-            let mut changed = false;
-            for (grant, envelope, key) in &signed {
-                changed |= feed::rows::put_signed(connection, grant, envelope, key)?;
-            }
-            for grant in &hidden {
-                changed |= feed::rows::hide(connection, grant)?;
-            }
-            if changed { feed::rows::rise(connection).map(Some) } else { Ok(None) }
-        })
+        self.write(move |tx| put_signed(tx.connection(), &signed, &hidden))
     }
 
     /// Writes down what hosts said to this hub, and when it served.
@@ -346,6 +336,22 @@ impl Ledger {
         })?;
         Ok(MadeToken { secret, token })
     }
+}
+
+/// [`Ledger::put_signed`], in a transaction in which more is done.
+pub(crate) fn put_signed(
+    connection: &dyn Sql,
+    signed: &[(Grant, Envelope, PublicKey)],
+    hidden: &[Grant],
+) -> Result<Option<u64>, DeskError> {
+    let mut changed = false;
+    for (grant, envelope, key) in signed {
+        changed |= feed::rows::put_signed(connection, grant, envelope, key)?;
+    }
+    for grant in hidden {
+        changed |= feed::rows::hide(connection, grant)?;
+    }
+    if changed { feed::rows::rise(connection).map(Some) } else { Ok(None) }
 }
 
 /// Revokes a token. One that is revoked already stays as it is.

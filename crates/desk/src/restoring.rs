@@ -1,35 +1,41 @@
 //! What a store lost, by a restore from a backup or a failover, and hosts still know.
 
-use crate::{Desk, DeskError, Store};
+use crate::{Desk, DeskError, Store, Transaction};
 use access::{Ended, EndedHow, Grant, GrantId, HostName, Text, Time};
 use api::{Change, ChangeRecord};
 use std::collections::BTreeMap;
 use workflow::Channel;
 
-/// What a host knew and the store did not.
+/// What a host gave back.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Restored {
-    /// Grants, or newer versions of them.
+    /// Grants that the store knows now as the host does.
     pub grants: Vec<Grant>,
-    /// Early ends.
+    /// How many of them it did not before, or in an older version.
+    pub new: usize,
+    /// Early ends that it did not know.
     pub ended: Vec<GrantId>,
 }
 
 impl<S: Store> Desk<S> {
-    /// Takes back what `host` knows of grants for it: their newest versions, which were signed here, and their ends.
+    /// What takes back what `host` knows of grants for it: their newest versions, which were signed here, and their ends.
     /// A version never goes back, and an end stays. Nobody signed an end that comes without its grant: it counts, for it
     /// opens nothing, as what the host says and by nobody.
-    pub fn restore_from(
+    pub fn restores(
         &self,
         host: &HostName,
         grants: Vec<Grant>,
         ended: BTreeMap<GrantId, Ended>,
-    ) -> Result<Restored, DeskError> {
+    ) -> impl FnOnce(&mut dyn Transaction) -> Result<Restored, DeskError> + Send + 'static + use<S> {
         let (host, at) = (host.clone(), self.clock.now().trusted);
-        self.store.write(move |store| {
+        move |store| {
             let mut restored = Restored::default();
             for grant in grants.into_iter().filter(|grant| grant.hosts.contains(&host)) {
                 let held = store.grant(grant.id)?;
+                if held.as_ref() == Some(&grant) {
+                    restored.grants.push(grant);
+                    continue;
+                }
                 let ended = held.as_ref().is_some_and(|held| held.ended.is_some());
                 if held.is_some_and(|held| held.version >= grant.version) || (ended && grant.ended.is_none())
                 {
@@ -38,6 +44,7 @@ impl<S: Store> Desk<S> {
                 store.record(told(Change::Received, grant.clone(), at))?;
                 store.put_grant(&grant, grant.ended.is_some())?;
                 restored.grants.push(grant);
+                restored.new += 1;
             }
             for (id, end) in ended {
                 let held = store.grant(id)?;
@@ -63,7 +70,7 @@ impl<S: Store> Desk<S> {
                 restored.ended.push(id);
             }
             Ok(restored)
-        })
+        }
     }
 }
 

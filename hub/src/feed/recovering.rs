@@ -2,6 +2,7 @@
 
 use super::{Wrong, rows};
 use crate::following::behind;
+use crate::ledger::put_signed;
 use crate::limits;
 use crate::site::Site;
 use crate::teller::Teller;
@@ -50,12 +51,18 @@ impl Site {
             self.log.put(Level::Err, what);
         }
         let grants = signed.values().map(|(grant, ..)| grant.clone()).collect();
-        let Restored { grants, ended } = self.desk.restore_from(&host, grants, given.ended)?;
+        let restores = self.desk.restores(&host, grants, given.ended);
+        let (Restored { grants, new, ended }, revision) = self.ledger.write(move |tx| {
+            let restored = desk::within(tx, restores)?;
+            // A grant whose request is lost is signed by nobody again.
+            let kept: Vec<_> = restored.grants.iter().filter_map(|grant| signed.remove(&grant.id)).collect();
+            let revision = put_signed(tx.connection(), &kept, &[])?;
+            Ok((restored, revision))
+        })?;
         let count = |all: usize| u32::try_from(all).unwrap_or(u32::MAX);
-        let taken = TakenBack { grants: count(grants.len()), ended: count(ended.len()) };
+        let taken = TakenBack { grants: count(new), ended: count(ended.len()) };
         let hosts: Vec<HostName> = grants.iter().flat_map(|grant| grant.hosts.iter().cloned()).collect();
-        let signed = grants.iter().filter_map(|grant| signed.remove(&grant.id)).collect();
-        if let Some(revision) = self.ledger.put_signed(signed, Vec::new())? {
+        if let Some(revision) = revision {
             self.wakes.wake(&hosts, revision);
         }
         if !hosts.is_empty() {

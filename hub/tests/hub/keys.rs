@@ -206,15 +206,12 @@ fn a_hub_that_was_restored_alarms_and_is_given_back_what_hosts_know() {
 
     let early = host.give_back(&hub);
     assert!(early.contains("\"grants\":0,\"ended\":0"), "nobody asked for it: {early}");
-    let done = hub.command("recover").output().unwrap();
-    assert!(done.status.success(), "{}", text(&done.stderr));
-    hub.signal(Signal::HUP);
-    hub.says("jit-hub has read its certificate anew");
+    recover(&mut hub);
     let to_come = |hub: &Hub, words: &str| {
         let warnings = hub.client(&hub.admin).status().unwrap().warnings;
         warnings.iter().any(|said| said.starts_with(words))
     };
-    crate::room::until("hosts are asked", || to_come(&hub, "3 hosts have not given back yet"));
+    assert!(to_come(&hub, "3 hosts have not given back yet"));
     let astray = host.give_back_to(&hub, Some(3));
     assert!(astray.starts_with("HTTP/1.1 503") && astray.contains("did not ask for it"), "{astray}");
     let taken = host.give_back_to(&hub, Some(2));
@@ -235,6 +232,39 @@ fn a_hub_that_was_restored_alarms_and_is_given_back_what_hosts_know() {
     // What was given back can be ended like any other.
     bob_revokes(&hub, later);
     host.hears_until(&mut stream, |state| state.grants[&later].ended.is_some());
+}
+
+#[test]
+fn what_came_back_without_its_signature_gets_it_when_the_host_says_it_again() {
+    let mut hub = Hub::with_policy();
+    let mut host = joined(&hub, "db-7");
+    let lost = granted(&hub, "db-7");
+    let mut stream = host.listen(&hub);
+    host.hears_until(&mut stream, |state| state.grants().count() == 1);
+    recover(&mut hub);
+    let forget = |tables: &[&str]| tables.iter().for_each(|table| hub.sql(&format!("DELETE FROM {table}")));
+    forget(&["grants", "request", "signed", "signed_host"]);
+    let bodies = host.state.gives().collect();
+    let some = api::Known { incarnation: Some(2), bodies, ended: [].into(), last: false };
+    let taken = || host.is_heard::<api::TakenBack>(&hub, "known", &some).grants;
+    assert_eq!(taken(), 1);
+    forget(&["signed", "signed_host"]);
+    assert_eq!(taken(), 0);
+    let mut stream = host.listen(&hub);
+    host.hears_until(&mut stream, |state| state.watermark().is_some_and(|(era, _)| era.incarnation == 2));
+    assert!(host.state.grants().any(|grant| grant.id == lost), "{:?}", host.state);
+}
+
+/// The database begins a new life.
+fn recover(hub: &mut Hub) {
+    let done = hub.command("recover").output().unwrap();
+    assert!(done.status.success(), "{}", text(&done.stderr));
+    hub.signal(Signal::HUP);
+    hub.says("jit-hub has read its certificate anew");
+    crate::room::until("hosts are asked", || {
+        let warnings = hub.client(&hub.admin).status().unwrap().warnings;
+        warnings.iter().any(|said| said.contains("not given back yet"))
+    });
 }
 
 fn bob_revokes(hub: &Hub, grant: access::GrantId) {

@@ -2,6 +2,7 @@
 
 use crate::room::{at, room};
 use access::{Ended, EndedHow, HostName, Person, Text};
+use desk::Store as _;
 use std::collections::BTreeMap;
 
 #[test]
@@ -21,9 +22,9 @@ fn an_end_that_a_host_says_counts_and_is_nobodys_but_the_hosts_word() {
     room.paper.heard.clear();
     room.hand.set(30);
     let elsewhere = HostName::parse("elsewhere").unwrap();
-    let none = room.desk.restore_from(&elsewhere, Vec::new(), ends.clone()).unwrap();
+    let none = room.paper.store.write(room.desk.restores(&elsewhere, Vec::new(), ends.clone())).unwrap();
     assert_eq!(none, desk::Restored::default(), "it is of other hosts");
-    let restored = room.desk.restore_from(&here, Vec::new(), ends).unwrap();
+    let restored = room.paper.store.write(room.desk.restores(&here, Vec::new(), ends)).unwrap();
     assert_eq!(restored.ended.len(), 2);
     let ended = |id| room.grant(id).grant.ended.unwrap();
     let of = |seconds, words: &str| Ended {
