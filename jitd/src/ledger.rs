@@ -2,7 +2,7 @@
 
 use crate::clock::{Clock, Confirmed};
 use crate::memory::{Changed, Memory};
-use crate::source::{Enrolment, rows as source};
+use crate::source::{Enrolment, outbox, rows as source};
 use crate::{limits, rows};
 use access::{Claim, Grant, GrantId, HostName, Reason, SessionId, Time, View};
 use api::{Change, ChangeRecord, EndCause, Mark, MarkRecord, Record, Session, SessionChange, SessionRecord};
@@ -343,6 +343,11 @@ impl Ledger {
         self.append(limits::DESK_WAIT, move |entry| {
             let sync::Applied { state, changes, permits, .. } = applied;
             let Some(served) = &state.served else { return Ok(()) };
+            let before = source::served(entry.tx.connection())?;
+            let incarnation = served.manifest.era.incarnation;
+            if before.is_some_and(|before| before.manifest.era.incarnation < incarnation) {
+                outbox::say_glass_again(entry.tx.connection())?;
+            }
             source::put_served(entry.tx.connection(), served)?;
             if permits {
                 source::put_permits(entry.tx.connection(), &state.permits)?;

@@ -31,6 +31,52 @@ pub struct Broken {
     pub source: Option<IpAddr>,
 }
 
+impl Broken {
+    /// The request that is looked at afterwards: as soon as its rule says, or by one that is gone within a day.
+    pub(crate) fn request_of(&self, saw: String, rule: Option<&Rule>, now: Time) -> Request {
+        let Self { grant, reason, ticket, source, .. } = self;
+        let length = grant.window.latest_end() - grant.window.not_before();
+        let length =
+            u32::try_from(length.num_seconds()).ok().and_then(Span::seconds).unwrap_or(Span::SHORTEST);
+        let within = rule.and_then(|rule| Some(rule.break_glass.as_ref()?.within.delta()));
+        let shared = grant.logins.iter().find(|login| !grant.names.contains(*login));
+        let ask = Ask {
+            id: self.request,
+            kind: Kind::BreakGlass,
+            asked_by: grant.person.clone(),
+            person: grant.person.clone(),
+            names: (&grant.names).into(),
+            hosts: (&grant.hosts).into(),
+            labels: BTreeMap::new(),
+            follows: false,
+            before: None,
+            services: (&grant.services).into(),
+            run_as: shared.or_else(|| grant.run_as.first()).cloned(),
+            length,
+            starts: None,
+            reason: reason.clone(),
+            ticket: ticket.clone(),
+            source: *source,
+            channel: Channel::Host,
+            asked_at: grant.approved_at,
+        };
+        let by = Decider::Rule { saw: vec![saw] };
+        Request {
+            ask,
+            rule: grant.rule.to_string(),
+            state: RequestState::Approved { at: grant.approved_at, grant: grant.id, by },
+            reviews: Vec::new(),
+            escalated: None,
+            escalates: None,
+            afterwards: Some(Afterwards {
+                due: now + within.unwrap_or(TimeDelta::days(1)),
+                overdue: false,
+                review: None,
+            }),
+        }
+    }
+}
+
 impl<S: Store> Desk<S> {
     /// What the policy lets these people break glass for on one host: for each person a grant that has no id yet, can be
     /// claimed for `good` and lets in for `longest` at most. Nothing is read for it, as it is looked for on every host
@@ -68,48 +114,11 @@ impl<S: Store> Desk<S> {
     ) -> impl FnOnce(&mut dyn Transaction) -> Result<Option<Opened>, DeskError> + Send + 'static + use<S>
     {
         let (world, now) = (self.worlds.world(), self.clock.now());
-        let Broken { request: id, grant, reason, ticket, source } = broken;
-        let (permit, at) = (grant.id, grant.approved_at);
-        let length = grant.window.latest_end() - grant.window.not_before();
-        let length =
-            u32::try_from(length.num_seconds()).ok().and_then(Span::seconds).unwrap_or(Span::SHORTEST);
-        let rule = world.rule_named(&grant.rule, &grant.person, now);
-        let within = rule.as_ref().and_then(|rule| Some(rule.break_glass.as_ref()?.within.delta()));
-        let ask = Ask {
-            id,
-            kind: Kind::BreakGlass,
-            asked_by: grant.person.clone(),
-            person: grant.person.clone(),
-            names: (&grant.names).into(),
-            hosts: (&grant.hosts).into(),
-            labels: BTreeMap::new(),
-            follows: false,
-            before: None,
-            services: (&grant.services).into(),
-            run_as: None,
-            length,
-            starts: None,
-            reason,
-            ticket,
-            source,
-            channel: Channel::Host,
-            asked_at: at,
-        };
-        let saw = vec![format!("{} broke the glass by a permit, while the hub was away", grant.person)];
-        let request = Request {
-            ask,
-            rule: grant.rule.to_string(),
-            state: RequestState::Approved { at, grant: grant.id, by: Decider::Rule { saw } },
-            reviews: Vec::new(),
-            escalated: None,
-            escalates: None,
-            // Looked at as soon as by a rule that is gone: within a day.
-            afterwards: Some(Afterwards {
-                due: now.trusted + within.unwrap_or(TimeDelta::days(1)),
-                overdue: false,
-                review: None,
-            }),
-        };
+        let rule = world.rule_named(&broken.grant.rule, &broken.grant.person, now);
+        let saw = format!("{} broke the glass by a permit, while the hub was away", broken.grant.person);
+        let request = broken.request_of(saw, rule.as_ref(), now.trusted);
+        let Broken { request: id, grant, .. } = broken;
+        let permit = grant.id;
         let stepped =
             Stepped { request, grant: Some(grant), changes: vec![Change::Requested, Change::BreakGlass] };
         let (reader, key, clock) = (caller.clone(), key.clone(), Arc::clone(&self.clock));
@@ -118,19 +127,32 @@ impl<S: Store> Desk<S> {
                 return Ok(None);
             }
             let opened = answered_once(store, &reader.person, &key, now.trusted, |store| {
-                if store.request(id)?.is_some() {
-                    return Err(DeskError::KeyReused);
+                // What a host gave back it says again, and that changes nothing.
+                let is_new = store.request(id)?.is_none() && store.grant(permit)?.is_none();
+                if is_new {
+                    put(store, &stepped, &Said::by(&reader, None), now.trusted)?;
                 }
-                put(store, &stepped, &Said::by(&reader, None), now.trusted)?;
-                let grant = match &stepped.grant {
-                    Some(grant) => Some(grant_view(grant, store, &*clock)?),
-                    None => None,
-                };
-                let request = view(&stepped.request, rule.as_ref(), &reader);
-                Ok(Opened { request, grant, existed: false, unsent: None })
+                match (store.request(id)?, store.grant(permit)?) {
+                    (Some(request), Some(grant)) => {
+                        let grant = Some(grant_view(&grant, store, &*clock)?);
+                        let request = view(&request, rule.as_ref(), &reader);
+                        Ok(Opened { request, grant, existed: !is_new, unsent: None })
+                    }
+                    _ => Err(DeskError::KeyReused),
+                }
             })?;
             Ok(Some(opened))
         }
+    }
+
+    /// Whether there is this grant of broken glass, in whatever version.
+    pub fn has_glass(&self, grant: &Grant) -> Result<bool, DeskError> {
+        let held = self.store.read(|store| store.grant(grant.id))?;
+        Ok(held.is_some_and(|held| {
+            held.break_glass
+                && (held.request, &held.person, &held.names, &held.hosts)
+                    == (grant.request, &grant.person, &grant.names, &grant.hosts)
+        }))
     }
 
     /// Whether this person has broken glass that nobody has looked at.

@@ -1,10 +1,11 @@
 //! What a store lost, by a restore from a backup or a failover, and hosts still know.
 
-use crate::{Desk, DeskError, Store, Transaction};
+use crate::desk::{Said, put};
+use crate::{Broken, Desk, DeskError, Store, Transaction};
 use access::{Ended, EndedHow, Grant, GrantId, HostName, Text, Time};
 use api::{Change, ChangeRecord};
 use std::collections::BTreeMap;
-use workflow::Channel;
+use workflow::{Channel, Rule, Stepped};
 
 /// What a host gave back.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -27,10 +28,20 @@ impl<S: Store> Desk<S> {
         grants: Vec<Grant>,
         ended: BTreeMap<GrantId, Ended>,
     ) -> impl FnOnce(&mut dyn Transaction) -> Result<Restored, DeskError> + Send + 'static + use<S> {
-        let (host, at) = (host.clone(), self.clock.now().trusted);
+        let (host, world, now) = (host.clone(), self.worlds.world(), self.clock.now());
+        let at = now.trusted;
         move |store| {
             let mut restored = Restored::default();
             for grant in grants.into_iter().filter(|grant| grant.hosts.contains(&host)) {
+                if grant.break_glass && store.request(grant.request)?.is_none() {
+                    let rule = world.rule_named(&grant.rule, &grant.person, now);
+                    let said = Said {
+                        actor: Some(grant.person.clone()),
+                        channel: Some(Channel::Host),
+                        comment: None,
+                    };
+                    put(store, &unseen(&host, &grant, rule.as_ref(), at)?, &said, at)?;
+                }
                 let held = store.grant(grant.id)?;
                 if held.as_ref() == Some(&grant) {
                     restored.grants.push(grant);
@@ -72,6 +83,16 @@ impl<S: Store> Desk<S> {
             Ok(restored)
         }
     }
+}
+
+/// Glass whose request is lost, and maybe that somebody looked at it: that is asked for again.
+fn unseen(host: &HostName, grant: &Grant, rule: Option<&Rule>, at: Time) -> Result<Stepped, DeskError> {
+    let why = format!("host {host} gave it back: its journal, or the hub's of before, says why");
+    let reason = Text::parse(&why).map_err(|why| DeskError::Store(why.to_string()))?;
+    let grant = grant.clone();
+    let broken = Broken { request: grant.request, grant, reason, ticket: None, source: None };
+    let request = broken.request_of(format!("host {host} gave it back"), rule, at);
+    Ok(Stepped { request, grant: None, changes: vec![Change::Requested, Change::BreakGlass] })
 }
 
 /// Whose word an end is, and what else it says as far as there is room for that.

@@ -286,6 +286,43 @@ fn glass_is_broken_there_once_while_the_hub_is_away_and_looked_at_afterwards() {
     assert!(there.lets_in());
 }
 
+#[test]
+fn glass_that_a_restored_hub_forgot_goes_on_there_and_is_looked_at_all_the_same() {
+    let mut hub = with_policy();
+    let there = There::joined(&hub, "");
+    let sql = |there: &There, what: &str| -> u64 {
+        let connection = rusqlite::Connection::open(there.inside("state/jitd.db")).unwrap();
+        connection.query_row(what, [], |row| row.get(0)).unwrap()
+    };
+    until("a permit is there", || sql(&there, "SELECT count(*) FROM permit") == 1);
+    let (database, backup) = (hub.path("state/hub.db"), hub.path("backup.db"));
+    hub.sql(&format!("VACUUM INTO '{}'", backup.display()));
+    hub.signal(Signal::KILL);
+    assert!(!hub.ends());
+    let id = request_id(&there.done(ALICE, "request --service ssh --break-glass --reason 'the hub is gone'"));
+    hub.serve();
+    until("the host has the grant of it", || sql(&there, "SELECT count(*) FROM known") == 1);
+    hub.signal(Signal::TERM);
+    assert!(hub.ends());
+    for beside in ["-wal", "-shm"] {
+        let _ = std::fs::remove_file(database.with_file_name(format!("hub.db{beside}")));
+    }
+    std::fs::copy(&backup, &database).unwrap();
+    // As a copy would be that was made before the permit was.
+    hub.sql("DELETE FROM permit");
+    let done = hub.command("recover").output().unwrap();
+    assert!(done.status.success(), "{}", text(&done.stderr));
+    hub.serve();
+    let bob = hub.client(&hub.token("bob", &[Scope::Review], "1h").secret);
+    until("it is there again", || bob.show_request(&id).is_ok());
+    let told = bob.show_request(&id).unwrap();
+    assert!(told.ask.reason.as_str().starts_with("host db-7 gave it back"), "{}", told.ask.reason);
+    assert!(told.yours_to_review && told.afterwards.is_some_and(|afterwards| afterwards.review.is_none()));
+    let answers = "SELECT count(*) FROM journal WHERE body LIKE '%answer=approved as=R-%'";
+    until("it is said again", || sql(&there, answers) == 2);
+    assert!(there.lets_in());
+}
+
 /// Below a second and a half, in which the module still tells its person why.
 const IN_TIME: Duration = Duration::from_millis(1500);
 

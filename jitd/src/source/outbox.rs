@@ -2,7 +2,7 @@
 
 use crate::rows;
 use access::{Login, RequestId, Time};
-use api::{HostAnswer, HostAsk};
+use api::{HostAnswer, HostAsk, HostWish};
 use store::{Bind, FromRow as _, Sql, StoreError};
 
 /// What was asked.
@@ -107,6 +107,19 @@ pub fn answered(
     Ok(())
 }
 
+/// A hub that lost commits hears again of glass that it took in.
+pub fn say_glass_again(connection: &dyn Sql) -> Result<(), StoreError> {
+    for row in connection.rows(&format!("{ROW} WHERE answer IS NOT NULL"), &[])? {
+        // What cannot be read was sent by another release.
+        let Ok(Kept { ask, answer: Some(answer), .. }) = read(row) else { continue };
+        if matches!(ask.wish, HostWish::Glass { .. }) && !matches!(answer, HostAnswer::Refused(_)) {
+            let sql = "UPDATE ask SET answer = NULL, answered_ms = NULL WHERE id = ?1";
+            connection.execute(sql, &[&ask.id.bits()])?;
+        }
+    }
+    Ok(())
+}
+
 /// What the hub will not hear of any more. Whether it was there and waited.
 pub fn forget(connection: &dyn Sql, id: RequestId) -> Result<bool, StoreError> {
     Ok(connection.execute("DELETE FROM ask WHERE id = ?1 AND answer IS NULL", &[&id.bits()])? == 1)
@@ -145,5 +158,30 @@ mod tests {
         assert_eq!(*id, RequestId::from_random(1));
         assert!(why.contains("cannot be read") && why.contains("install that again"), "{why}");
         assert_eq!(waiting(connection, &kept.ask.login).unwrap().len(), 2);
+    }
+
+    #[test]
+    fn glass_that_the_hub_took_in_is_said_again_and_nothing_else_is() {
+        let (_folder, file) = crate::source::sample::file();
+        let connection = file.connection();
+        let glass = HostWish::Glass {
+            grant: Box::new(crate::sessions::sample::grant(9)),
+            reason: Text::parse("x").unwrap(),
+            ticket: None,
+        };
+        let why = api::ProblemCode::Refused.because("it was used already");
+        for (n, wish, answer) in [
+            (1, ask(1).wish, HostAnswer::Silent),
+            (2, glass.clone(), HostAnswer::Refused(why)),
+            (3, glass, HostAnswer::Silent),
+        ] {
+            put(connection, &HostAsk { wish, ..ask(n) }, None, Time::MAX_UTC).unwrap();
+            answered(connection, RequestId::from_random(n), &answer, Time::UNIX_EPOCH, Time::UNIX_EPOCH)
+                .unwrap();
+        }
+        assert_eq!(count(connection).unwrap(), 0);
+        say_glass_again(connection).unwrap();
+        let next = next(connection, &mut |id, why| panic!("{id}: {why}")).unwrap().unwrap();
+        assert_eq!((count(connection).unwrap(), next.ask.id), (1, RequestId::from_random(3)));
     }
 }

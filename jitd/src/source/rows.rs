@@ -40,14 +40,19 @@ pub fn settle(connection: &dyn Sql, enrolment: &Enrolment) -> Result<Vec<GrantId
 /// What was known last.
 pub fn state(connection: &dyn Sql, enrolment: &Enrolment) -> Result<State, StoreError> {
     let mut state = State::new(enrolment.hub.clone(), enrolment.root, enrolment.host.clone());
-    let served: Option<String> = connection.row("SELECT body FROM served", &[])?;
-    state.served = served.map(|body| read::<Served>(&body)).transpose()?;
+    state.served = served(connection)?;
     let rows: Vec<(u64, String)> = connection.rows("SELECT id, body FROM known", &[])?;
     for (id, body) in rows {
         state.grants.insert(GrantId::from_random(id), read(&body)?);
     }
     state.permits = permits(connection)?;
     Ok(state)
+}
+
+/// The last message but for its grants.
+pub fn served(connection: &dyn Sql) -> Result<Option<Served>, StoreError> {
+    let served: Option<String> = connection.row("SELECT body FROM served", &[])?;
+    served.map(|body| read(&body)).transpose()
 }
 
 fn permits(connection: &dyn Sql) -> Result<BTreeMap<GrantId, KnownPermit>, StoreError> {

@@ -1,7 +1,9 @@
 //! What a host gives back to a store that lost it.
 
-use crate::room::{at, room};
-use access::{Ended, EndedHow, HostName, Person, Text};
+use crate::glass::GLASS;
+use crate::room::{Room, at, room, room_by, wants};
+use access::{Ended, EndedHow, Grant, HostName, Person, Text};
+use api::NewRequest;
 use desk::Store as _;
 use std::collections::BTreeMap;
 
@@ -45,4 +47,30 @@ fn an_end_that_a_host_says_counts_and_is_nobodys_but_the_hosts_word() {
         lines.iter().all(|line| line.starts_with("change=revoked actor=nobody channel=host ")),
         "{lines:#?}"
     );
+}
+
+fn gives_back(room: &Room, grant: &Grant) -> desk::Restored {
+    let here = HostName::parse("here").unwrap();
+    room.paper.store.write(room.desk.restores(&here, vec![grant.clone()], BTreeMap::new())).unwrap()
+}
+
+#[test]
+fn broken_glass_that_a_host_gives_back_is_loud_and_somebody_has_to_look_at_it() {
+    let (room, copy) = (room_by(GLASS), room_by(GLASS));
+    let glass = NewRequest { break_glass: true, ..wants("sudo") };
+    let grant = room.tries("alice", &glass).unwrap().grant.unwrap().grant;
+    for new in [1, 0] {
+        assert_eq!(gives_back(&copy, &grant).new, new);
+        assert_eq!(copy.paper.heard.changes(), ["requested", "break_glass", "received"]);
+    }
+    let request = copy.request(grant.request);
+    assert_eq!(request.afterwards.clone().unwrap().due, at(4 * 3600), "as its rule says");
+    assert!(request.ask.reason.as_str().starts_with("host here gave it back"), "{}", request.ask.reason);
+    assert!(copy.desk.has_unseen(&grant.person).unwrap());
+    copy.approves("dave", &request).unwrap();
+    assert!(!copy.desk.has_unseen(&grant.person).unwrap());
+    gives_back(&copy, &grant);
+    assert!(!copy.desk.has_unseen(&grant.person).unwrap(), "once is enough");
+    assert_eq!(gives_back(&room, &grant).new, 0);
+    assert_eq!(room.request(grant.request).ask.reason, glass.reason, "what is not lost stays as it is");
 }
