@@ -335,8 +335,10 @@ pub fn recover(config: &Config) -> Result<(), HubError> {
     // What was put back can be older than what hosts heard since.
     sign(&signers, &servers, &Authority { version: later(Some(held.version)), ..held })?;
     crate::say(&format!(
-        "The database begins incarnation {}. Hosts give back what they know of the one before when they connect, once the\n\
-         server has read it:  systemctl reload jit-hub\n\
+        "The database begins incarnation {}. Where the copy has an older policy or older people than were in force last, apply\n\
+         those first, for what hosts give back is measured by them:  jit policy apply\n\
+         Hosts give back what they know of the incarnation before when they connect, once the server has read it:\n  \
+         systemctl reload jit-hub\n\
          `jit status` says how many have still to. Requests that nobody had decided are asked for anew.\n\n\
          What hosts do not know is as in the copy: whoever or whatever lost its rights since then has them again. Look, and\n\
          take back anew what should not be there:\n  \

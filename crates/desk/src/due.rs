@@ -73,6 +73,7 @@ impl<S: Store> Desk<S> {
             }
         }
         let now = self.clock.now().trusted;
+        let applied = self.in_force()?.map_or(Time::MIN_UTC, |version| version.at);
         let (mut wanted, mut over) = (world.standing(now), Vec::new());
         let mut after = None;
         loop {
@@ -80,7 +81,7 @@ impl<S: Store> Desk<S> {
             let Some(last) = page.last() else { break };
             after = Some(last.id);
             for grant in page {
-                match self.fate(world, &grant, &mut wanted)? {
+                match self.fate((world, applied), &grant, &mut wanted)? {
                     Fate::Stays => {}
                     Fate::Moves(hosts) => self.moves(ground, &grant, hosts, now)?,
                     Fate::Ends(why) => over.push((grant, why)),
@@ -94,23 +95,29 @@ impl<S: Store> Desk<S> {
         over.iter().try_for_each(|(grant, why)| self.take_back(ground, grant, why, now))
     }
 
-    /// What the policy as it is now makes of a grant. A standing grant that is as it should be is struck off those
-    /// `wanted`.
-    fn fate(&self, world: &World, grant: &Grant, wanted: &mut Vec<StandingGrant>) -> Result<Fate, DeskError> {
+    /// What the policy as it is now, applied then, makes of a grant. A standing grant that is as it should be is struck off
+    /// those `wanted`.
+    fn fate(
+        &self,
+        (world, applied): (&World, Time),
+        grant: &Grant,
+        wanted: &mut Vec<StandingGrant>,
+    ) -> Result<Fate, DeskError> {
         let request = self.store.read(|store| store.request(grant.request))?;
         let is_standing = match &request {
             Some(request) => request.ask.kind == Kind::Standing,
             // A host gave it back, and its request is lost: nobody approves what a rule gives for good.
             None => grant.approved_by.is_empty() && !grant.break_glass && !world.gives(&grant.rule),
         };
-        if is_standing {
-            return Ok(standing(world, grant, wanted));
-        }
-        Ok(match (world.still_for(grant), request) {
+        let fate = match (world.still_for(grant), request) {
+            _ if is_standing => standing(world, grant, wanted),
             (Err(why), _) => Fate::Ends(why),
             (Ok(()), Some(request)) => world.followed(grant, &request).map_or(Fate::Stays, Fate::Moves),
             (Ok(()), None) => Fate::Stays,
-        })
+        };
+        // What a host gave back can be of a policy that was lost: one that is older has no say about its end.
+        let is_older = matches!(fate, Fate::Ends(_)) && applied <= grant.approved_at;
+        Ok(if is_older && self.store.read(|store| store.came_back(grant.id))? { Fate::Stays } else { fate })
     }
 
     fn give(&self, ground: &Ground, missing: StandingGrant, now: Time) -> Result<(), DeskError> {

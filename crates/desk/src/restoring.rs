@@ -76,7 +76,7 @@ impl<S: Store> Desk<S> {
                 };
                 let grant = Grant { version: held.version + 1, ended: Some(end), ..held };
                 let told = told(change, grant.clone(), at);
-                store.record(ChangeRecord { channel: Some(Channel::Host), ..told })?;
+                store.record(told)?;
                 store.put_grant(&grant, true)?;
                 restored.ended.push(id);
             }
@@ -108,7 +108,7 @@ fn told(change: Change, grant: Grant, at: Time) -> ChangeRecord {
         at,
         change,
         actor: grant.ended.as_ref().and_then(|ended| ended.by.clone()),
-        channel: None,
+        channel: Some(Channel::Host),
         comment: grant.ended.as_ref().and_then(|ended| ended.reason.clone()),
         request: None,
         grant: Some(grant),

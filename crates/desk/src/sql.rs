@@ -15,7 +15,7 @@ use sha2::{Digest as _, Sha256};
 use std::collections::HashMap;
 use std::time::Duration;
 use store::{Bind, Cells, FromRow, Reader, Sql, StoreError, Tx, Writer};
-use workflow::{Kind, Request};
+use workflow::{Channel, Kind, Request};
 
 /// Requests and grants in the one database of this daemon. `E` is what the daemon's observer hears.
 pub struct SqlStore<E> {
@@ -364,6 +364,15 @@ impl Queries for Look<'_> {
         self.row("SELECT body, digest FROM grants WHERE id = ?1 AND closed = 0", &[&id.bits()])
     }
 
+    fn came_back(&self, id: GrantId) -> Result<bool, DeskError> {
+        let sql =
+            "SELECT journal.body FROM grants JOIN journal ON journal.seq = grants.seq WHERE grants.id = ?1";
+        let last: Option<String> = self.0.row(sql, &[&id.bits()])?;
+        let last = last.and_then(|body| serde_json::from_str(&body).ok());
+        let Some(Record::Change(last)) = last else { return Ok(false) };
+        Ok((last.change, last.channel) == (Change::Received, Some(Channel::Host)))
+    }
+
     fn grant_ids(&self, low: GrantId, high: GrantId) -> Result<Vec<GrantId>, DeskError> {
         let sql = "SELECT id FROM grants WHERE id BETWEEN ?1 AND ?2 LIMIT 2";
         Ok(self.ids(sql, low.bits(), high.bits())?.into_iter().map(GrantId::from_random).collect())
@@ -616,6 +625,9 @@ impl<E> Queries for Writing<'_, '_, E> {
     }
     fn open_grant(&self, id: GrantId) -> Result<Option<Grant>, DeskError> {
         self.look().open_grant(id)
+    }
+    fn came_back(&self, id: GrantId) -> Result<bool, DeskError> {
+        self.look().came_back(id)
     }
     fn grant_ids(&self, low: GrantId, high: GrantId) -> Result<Vec<GrantId>, DeskError> {
         self.look().grant_ids(low, high)

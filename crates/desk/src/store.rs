@@ -157,6 +157,9 @@ pub trait Queries {
     /// The grant with this id, unless it is closed.
     fn open_grant(&self, id: GrantId) -> Result<Option<Grant>, DeskError>;
 
+    /// Whether a host gave this grant back, and nothing became of it since.
+    fn came_back(&self, id: GrantId) -> Result<bool, DeskError>;
+
     /// Ids from `low` to `high`, at most two.
     fn grant_ids(&self, low: GrantId, high: GrantId) -> Result<Vec<GrantId>, DeskError>;
 

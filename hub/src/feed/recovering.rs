@@ -8,7 +8,7 @@ use crate::site::Site;
 use crate::teller::Teller;
 use access::HostName;
 use api::{Known, TakenBack};
-use desk::{DeskError, Restored};
+use desk::{DeskError, Restored, Worlds as _};
 use loglines::Level;
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -65,7 +65,7 @@ impl Site {
         if let Some(revision) = revision {
             self.wakes.wake(&hosts, revision);
         }
-        if !hosts.is_empty() {
+        if !hosts.is_empty() && self.policies.in_force().is_readable() {
             // Somebody may have left meanwhile.
             self.desk.reconcile()?;
         }

@@ -74,3 +74,27 @@ fn broken_glass_that_a_host_gives_back_is_loud_and_somebody_has_to_look_at_it() 
     assert_eq!(gives_back(&room, &grant).new, 0);
     assert_eq!(room.request(grant.request).ask.reason, glass.reason, "what is not lost stays as it is");
 }
+
+#[test]
+fn no_policy_that_is_older_than_a_grant_which_a_host_gives_back_ends_it() {
+    let (room, copy) = (room_by(GLASS), room_by(GLASS));
+    room.place.groups("nora", &["dev"]);
+    room.hand.set(10);
+    let glass = NewRequest { break_glass: true, ..wants("sudo") };
+    let given = [room.granted("nora", "ssh"), room.tries("nora", &glass).unwrap().grant.unwrap().grant];
+    copy.hand.set(20);
+    for grant in &given {
+        gives_back(&copy, grant);
+        copy.desk.reconcile().unwrap();
+        assert_eq!(
+            copy.grant(grant.id).grant.ended,
+            None,
+            "people of the copy are those of before nora came"
+        );
+    }
+    copy.applies(&GLASS.replace("8h", "7h"));
+    for grant in &given {
+        let why = copy.grant(grant.id).grant.ended.unwrap().reason.unwrap();
+        assert_eq!(why.as_str(), "nora has no account any more");
+    }
+}
