@@ -311,19 +311,27 @@ impl Site {
                 [one] => rows::token(connection, *one)?.ok_or_else(|| no_token(id)),
                 _ => Err(DeskError::Ambiguous { what: "token", id: id.to_owned() }),
             })?;
-        if found.token.person != caller.person && !caller.roles.admin {
-            return Err(no_token(id));
-        }
-        // Who found a narrow token must not shut its person out by it.
-        let narrow = found.token.id != shown.id && !found.token.scopes.is_subset(&shown.scopes);
-        if narrow && !caller.roles.admin {
-            return Err(DeskError::Forbidden(format!(
-                "token {} can do more than token {}, which was shown: use that one, or ask an administrator",
-                found.token.id, shown.id
-            )));
-        }
+        may_revoke(caller, shown, &found.token, id)?;
         self.ledger.revoke_token(found.token.id, caller.person.clone(), self.clock.time())
     }
+}
+
+/// Whether whoever shows a token may revoke another, which was named so.
+pub(crate) fn may_revoke(caller: &Caller, shown: &Token, token: &Token, id: &str) -> Result<(), DeskError> {
+    if caller.roles.admin {
+        return Ok(());
+    }
+    if token.person != caller.person {
+        return Err(no_token(id));
+    }
+    // Who found a narrow token must not shut its person out by it.
+    if token.id != shown.id && !token.scopes.is_subset(&shown.scopes) {
+        return Err(DeskError::Forbidden(format!(
+            "token {} can do more than token {}, which was shown: use that one, or ask an administrator",
+            token.id, shown.id
+        )));
+    }
+    Ok(())
 }
 
 /// What the gate of a host would say that heard of everything.

@@ -3,7 +3,7 @@
 use crate::desk::{grant_view, no_grant};
 use crate::paging::{Page, look_through};
 use crate::{Caller, Desk, DeskError, Ground, Key, Store, limits};
-use access::{EndedHow, GrantId, Login, Person};
+use access::{EndedHow, Grant, GrantId, Login, Person};
 use api::{AskGrants, Change, ChangeRecord, EndGrant, GrantView};
 use std::sync::Arc;
 use workflow::{End, World, end};
@@ -64,6 +64,17 @@ impl<S: Store> Desk<S> {
         told.ok_or_else(|| no_grant(id))
     }
 
+    /// Whether the caller has the right to take this grant from its holder; an error where their door is not sure enough.
+    pub fn may_revoke(&self, world: &World, grant: &Grant, caller: &Caller) -> Result<bool, DeskError> {
+        if caller.roles.revokes() {
+            return Ok(true);
+        }
+        if !self.approves(world, grant, &caller.person) {
+            return Ok(false);
+        }
+        caller.reviews.clone().map(|()| true).map_err(DeskError::NotThem)
+    }
+
     /// A grant is taken back or given back.
     pub fn end_grant(
         &self,
@@ -86,20 +97,9 @@ impl<S: Store> Desk<S> {
         key: &Key,
     ) -> Result<GrantView, DeskError> {
         let found = self.find_grant(&ground.world, caller, id)?;
-        let approver = self.approves(&ground.world, &found, &caller.person);
-        if how == EndedHow::Revoked
-            && found.person != caller.person
-            && let Err(why) = &caller.reviews
-            && !caller.roles.revokes()
-        {
-            return Err(DeskError::NotThem(why.clone()));
-        }
-        let ending = End {
-            how,
-            by: caller.person.clone(),
-            has_right: approver || caller.roles.revokes(),
-            reason: body.reason.clone(),
-        };
+        let revokes_others = how == EndedHow::Revoked && found.person != caller.person;
+        let has_right = revokes_others && self.may_revoke(&ground.world, &found, caller)?;
+        let ending = End { how, by: caller.person.clone(), has_right, reason: body.reason.clone() };
         let (id, channel, clock) = (found.id, caller.channel, Arc::clone(&self.clock));
         self.once_on(ground, caller, Some(key), move |store| {
             let grant = store.grant(id)?.ok_or_else(|| no_grant(&id.to_string()))?;

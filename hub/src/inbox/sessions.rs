@@ -81,7 +81,7 @@ impl Site {
             (None, _) => return Err(none()),
             (Some(last), _) => return Err(several(&last, &found, id)),
         };
-        self.may_end(&there, caller)?;
+        self.may_end(&there.view.session, caller)?;
         let (host, session) = (there.host.clone(), there.view.session.id);
         let end = EndThere { session, by: caller.person.clone(), reason: body.reason };
         if !self.ledger.end_there(there.clone(), end.clone(), self.clock.time())? {
@@ -94,8 +94,7 @@ impl Site {
     }
 
     /// Its own person, who decides over its grant, and operators.
-    fn may_end(&self, there: &There, caller: &Caller) -> Result<(), DeskError> {
-        let session = &there.view.session;
+    pub(crate) fn may_end(&self, session: &Session, caller: &Caller) -> Result<(), DeskError> {
         if caller.names.contains(&session.subject) || caller.roles.revokes() {
             return Ok(());
         }
