@@ -34,7 +34,7 @@ async function tab(more = {}) {
   page.on("pageerror", (why) => findings.push(`${page.url()}: ${why}`));
   page.on("console", (line) => {
     // A page that says no says so by its status, which Chromium writes down too.
-    const isStatus = /the server responded with a status of (401|403|404)/.test(line.text());
+    const isStatus = /the server responded with a status of (400|401|403|404)/.test(line.text());
     const isOurs = page.url().startsWith(plan.hub);
     if (line.type() === "error" && isOurs && !isStatus) findings.push(`${page.url()}: ${line.text()}`);
   });
@@ -196,13 +196,20 @@ async function byKeyboard() {
   await bob.keyboard.press("Enter");
   await bob.waitForURL(at(request));
   await tabTo(bob, "length");
-  await bob.keyboard.type("20m");
+  await bob.keyboard.type("20x");
   await tabTo(bob, "comment");
   await bob.keyboard.type("not for longer");
   // Whoever is at the end of a sentence has not said yes.
   await bob.keyboard.press("Enter");
   await bob.waitForTimeout(500);
   must(await bob.isVisible("text=Your review"), "a comment is no review");
+  await tabTo(bob, "Approve");
+  await bob.keyboard.press("Space");
+  await says(bob, "[role=alert]", "length");
+  must((await bob.inputValue("input[name=comment]")) === "not for longer", "what was written is there again");
+  await look(bob, "again");
+  await tabTo(bob, "length");
+  await bob.keyboard.type("20m");
   await tabTo(bob, "Approve");
   await bob.keyboard.press("Space");
   await says(bob, "main", "approved");

@@ -7,11 +7,11 @@ use super::limits;
 use super::page::once;
 use crate::site::Site;
 use access::{HostName, Login, Service, Span, Text};
-use api::{HostView, NewRequest, Opened, ProblemCode};
+use api::{HostView, NewRequest, Opened};
 use axum::extract::State;
 use axum::response::Response;
 use desk::DeskError;
-use maud::{Markup, html};
+use maud::html;
 use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -21,14 +21,14 @@ const SERVICES: [&str; 3] = ["ssh", "sudo", "su"];
 
 /// The form.
 pub async fn show(State(site): State<Arc<Site>>, call: Call) -> Response {
-    guard::shown(site, call, |site, visitor| {
-        Ok(Answer::Page("Ask", filled(site, visitor, &Form::parse(b"services=ssh"))?))
-    })
-    .await
+    guard::shown(site, call, |site, visitor| filled(site, visitor, &Form::parse(b"services=ssh"))).await
 }
 
 /// The form with what was said in one.
-fn filled(site: &Site, visitor: &Visitor, said: &Form) -> Result<Markup, DeskError> {
+fn filled(site: &Site, visitor: &Visitor, said: &Form) -> Result<Answer, DeskError> {
+    if let Err(problem) = visitor.admits("/v1/requests") {
+        return Ok(Answer::Page("Ask", html! { p.problem { (problem.detail) } }));
+    }
     let hosts = site.host_views()?;
     let labels = labels(&hosts);
     let (boxes, others): (BTreeSet<String>, BTreeSet<String>) = said
@@ -36,7 +36,7 @@ fn filled(site: &Site, visitor: &Visitor, said: &Form) -> Result<Markup, DeskErr
         .into_iter()
         .partition(|service| SERVICES.contains(&&**service));
     let others = others.into_iter().collect::<Vec<_>>().join(" ");
-    Ok(html! {
+    let form = html! {
         form method="post" action="/web/ask" {
             (once(visitor)?)
             label {
@@ -66,7 +66,8 @@ fn filled(site: &Site, visitor: &Visitor, said: &Form) -> Result<Markup, DeskErr
             label { "Ticket" input name="ticket" autocomplete="off" value=[said.text("ticket")]; }
             p.buttons { button.yes { "Ask" } }
         }
-    })
+    };
+    Ok(Answer::Page("Ask", form))
 }
 
 /// Each label that hosts have, as `key=value`, and how many have it.
@@ -80,13 +81,10 @@ fn labels(hosts: &[HostView]) -> BTreeMap<String, usize> {
 
 /// Asks.
 pub async fn ask(State(site): State<Arc<Site>>, call: Call) -> Response {
-    guard::done(site, call, "/v1/requests".to_owned(), |site, visitor, call| {
-        match asked(site, visitor, &call.form) {
-            // With another key it could be done twice.
-            Err(why) if why.problem().code == ProblemCode::Unavailable => Err(why),
-            Err(why) => Ok(Answer::Again("Ask", filled(site, visitor, &call.form)?, why.problem())),
-            Ok(opened) => Ok(Answer::To(format!("/web/requests/{}", opened.request.ask.id))),
-        }
+    let again = |site: &Site, visitor: &Visitor, call: &Call| filled(site, visitor, &call.form);
+    guard::written(site, call, "/v1/requests".to_owned(), again, |site, visitor, call| {
+        let opened = asked(site, visitor, &call.form)?;
+        Ok(Answer::To(format!("/web/requests/{}", opened.request.ask.id)))
     })
     .await
 }

@@ -4,14 +4,15 @@
 //! all are. A link is used up where it makes the sign-in, in one transaction.
 
 use super::limits;
+use crate::bearer;
 use crate::ledger::{Ledger, new_id, put_token, random, revoked};
 use crate::secret::{Hash, Kind};
 use crate::signin::made;
 use crate::site::Site;
 use crate::{rows, secret};
 use access::{Person, Text, Time, TokenId};
-use api::{MadeLink, NewLink, ProblemCode, Scope, Token, TokenView};
-use axum::http::{HeaderMap, header};
+use api::{MadeLink, NewLink, Problem, ProblemCode, Scope, Token, TokenView};
+use axum::http::{HeaderMap, Method, header};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::TimeDelta;
@@ -41,6 +42,11 @@ impl Visitor {
     /// The first of these that their sign-in is not for.
     pub fn lacks(&self, scopes: impl IntoIterator<Item = Scope>) -> Option<Scope> {
         scopes.into_iter().find(|scope| !self.token.scopes.contains(scope))
+    }
+
+    /// Whether their sign-in is for what a form does, which is this call of the API.
+    pub fn admits(&self, api: &str) -> Result<(), Problem> {
+        bearer::admits(&self.token, &Method::POST, api)
     }
 }
 

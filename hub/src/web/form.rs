@@ -4,8 +4,10 @@ use desk::{DeskError, Key};
 use std::collections::BTreeSet;
 use std::fmt::Display;
 
+/// What says nothing.
+pub static NOTHING: Form = Form { bytes: Vec::new(), fields: Vec::new() };
+
 /// The fields of a form, as they were sent.
-#[derive(Default)]
 pub struct Form {
     bytes: Vec<u8>,
     fields: Vec<(String, String)>,
@@ -21,6 +23,21 @@ impl Form {
     pub fn text(&self, name: &str) -> Option<&str> {
         let said = self.fields.iter().find(|(field, _)| field == name)?;
         Some(said.1.trim()).filter(|value| !value.is_empty())
+    }
+
+    /// Whether the box of this name and value was ticked.
+    pub fn ticks(&self, name: &str, value: &str) -> bool {
+        self.fields.iter().any(|(field, said)| field == name && said == value)
+    }
+
+    /// Whether nothing was said at all.
+    pub fn is_empty(&self) -> bool {
+        self.fields.is_empty()
+    }
+
+    /// What is looked for under this name.
+    pub fn search(&self, name: &str) -> Search {
+        Search(self.text(name).unwrap_or_default().split_whitespace().map(str::to_lowercase).collect())
     }
 
     /// What was said under this name, as `parse` reads it.
@@ -51,5 +68,16 @@ impl Form {
         let key =
             key.ok_or_else(|| DeskError::BadRequest("the form is not whole: load its page anew".to_owned()))?;
         Ok(Key::of(key, path, &self.bytes))
+    }
+}
+
+/// Words, all of which a line has that is found, small or large.
+pub struct Search(Vec<String>);
+
+impl Search {
+    /// Whether this line is found.
+    pub fn finds(&self, line: &str) -> bool {
+        let line = line.to_lowercase();
+        self.0.iter().all(|word| line.contains(word.as_str()))
     }
 }

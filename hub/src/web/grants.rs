@@ -2,13 +2,13 @@
 
 use super::entering::Visitor;
 use super::guard::{self, Answer, Call};
-use super::page::{names, once, time};
+use super::page::{anew, names, once, time};
 use crate::site::Site;
 use access::{EndedHow, GrantId, GrantState, Span, Text};
 use api::{AskGrants, EndGrant, GrantView, NewExtension};
 use axum::extract::{Path, State};
 use axum::response::Response;
-use desk::{DeskError, Page};
+use desk::{DeskError, Page, Worlds as _};
 use maud::{Markup, html};
 use std::sync::Arc;
 
@@ -73,53 +73,60 @@ fn state(state: GrantState) -> Markup {
 
 /// One, and what its reader can do about it.
 pub async fn show(State(site): State<Arc<Site>>, Path(id): Path<String>, call: Call) -> Response {
-    guard::shown(site, call, move |site, visitor| {
-        let view = site.desk.show_grant(&visitor.caller, &id)?;
-        let grant = &view.grant;
-        let is_good =
-            matches!(view.state, GrantState::Scheduled | GrantState::Unclaimed | GrantState::Active);
-        let own = grant.person == visitor.caller.person;
-        let approved = if grant.approved_by.is_empty() {
-            "the rule itself".to_owned()
-        } else {
-            names(&grant.approved_by)
-        };
-        Ok(Answer::Page(
-            "Grant",
-            html! {
-                p.lead { (grant.person) ": " (access(&view)) }
-                dl {
-                    dt { "State" } dd { (state(view.state)) }
-                    dt { "From" } dd { (time(grant.window.not_before())) }
-                    dt { "Ends" } dd { (time(view.ends)) }
-                    dt { "Approved" } dd { (time(grant.approved_at)) " by " (approved) }
-                    @if let Some(end) = &grant.ended {
-                        dt { "Ended" }
-                        dd {
-                            (time(end.at)) @if let Some(by) = &end.by { " by " (by) }
-                            @if let Some(reason) = &end.reason { ": " (reason) }
-                        }
-                    }
-                    dt { "Request" } dd { a href={ "/web/requests/" (grant.request) } { (grant.request) } }
-                    dt { "Rule" } dd { (grant.rule) }
-                    dt { "Id" } dd { code { (grant.id) } }
-                }
-                @if is_good && own { (own_forms(visitor, &view)?) }
-                @if is_good && !own { (revoke_form(visitor, &view)?) }
-            },
-        ))
-    })
-    .await
+    guard::asked(site, call, page_of(id)).await
 }
 
-fn own_forms(visitor: &Visitor, view: &GrantView) -> Result<Markup, DeskError> {
-    let at = format!("/web/grants/{}", view.grant.id);
+fn page_of(id: String) -> impl FnOnce(&Site, &Visitor, &Call) -> Result<Answer, DeskError> + Send {
+    move |site: &Site, visitor: &Visitor, call: &Call| page(site, visitor, call, &id)
+}
+
+fn page(site: &Site, visitor: &Visitor, call: &Call, id: &str) -> Result<Answer, DeskError> {
+    let view = site.desk.show_grant(&visitor.caller, id)?;
+    let grant = &view.grant;
+    let is_good = matches!(view.state, GrantState::Scheduled | GrantState::Unclaimed | GrantState::Active);
+    let own = grant.person == visitor.caller.person;
+    let approved =
+        if grant.approved_by.is_empty() { "the rule itself".to_owned() } else { names(&grant.approved_by) };
+    Ok(Answer::Page(
+        "Grant",
+        html! {
+            p.lead { (grant.person) ": " (access(&view)) }
+            dl {
+                dt { "State" } dd { (state(view.state)) }
+                dt { "From" } dd { (time(grant.window.not_before())) }
+                dt { "Ends" } dd { (time(view.ends)) }
+                dt { "Approved" } dd { (time(grant.approved_at)) " by " (approved) }
+                @if let Some(end) = &grant.ended {
+                    dt { "Ended" }
+                    dd {
+                        (time(end.at)) @if let Some(by) = &end.by { " by " (by) }
+                        @if let Some(reason) = &end.reason { ": " (reason) }
+                    }
+                }
+                dt { "Request" } dd { a href={ "/web/requests/" (grant.request) } { (grant.request) } }
+                dt { "Rule" } dd { (grant.rule) }
+                dt { "Id" } dd { code { (grant.id) } }
+            }
+            @if is_good && own { (own_forms(visitor, call, &view)?) }
+            @if is_good && !own { (revoke_form(site, visitor, call, &view)?) }
+        },
+    ))
+}
+
+fn own_forms(visitor: &Visitor, call: &Call, view: &GrantView) -> Result<Markup, DeskError> {
+    let grant = &view.grant;
+    if visitor.admits(&format!("/v1/grants/{}/extend", grant.id)).is_err() {
+        return Ok(html! {});
+    }
+    let at = format!("/web/grants/{}", grant.id);
+    let extend = format!("{at}/extend");
+    let said = call.said(&extend);
     Ok(html! {
         h2 { "More time" }
-        form method="post" action={ (at) "/extend" } {
+        form method="post" action=(extend) {
             (once(visitor)?)
-            label { "How much more" input name="length" required placeholder="30m" autocomplete="off"; }
-            label { "Why" input name="reason" required autocomplete="off"; }
+            label { "How much more" input name="length" required placeholder="30m" autocomplete="off" value=[said.text("length")]; }
+            label { "Why" input name="reason" required autocomplete="off" value=[said.text("reason")]; }
             p.buttons { button { "Ask for more time" } }
         }
         h2 { "Done" }
@@ -130,15 +137,25 @@ fn own_forms(visitor: &Visitor, view: &GrantView) -> Result<Markup, DeskError> {
     })
 }
 
-fn revoke_form(visitor: &Visitor, view: &GrantView) -> Result<Markup, DeskError> {
-    Ok(html! {
-        h2 { "Take it back" }
-        form method="post" action={ "/web/grants/" (view.grant.id) "/revoke" } {
-            (once(visitor)?)
-            label { "Why" input name="reason" required autocomplete="off"; }
-            p.buttons { button.no { "Revoke" } }
+/// For who may revoke it, and would by this sign-in or by one of now.
+fn revoke_form(site: &Site, visitor: &Visitor, call: &Call, view: &GrantView) -> Result<Markup, DeskError> {
+    let at = format!("/web/grants/{}", view.grant.id);
+    let form = match site.desk.may_revoke(&site.policies.world(), &view.grant, &visitor.caller) {
+        Ok(false) => return Ok(html! {}),
+        Err(DeskError::NotThem(why)) => anew(site, &why, &at),
+        Err(why) => return Err(why),
+        Ok(true) => {
+            let action = format!("{at}/revoke");
+            html! {
+                form method="post" action=(action) {
+                    (once(visitor)?)
+                    label { "Why" input name="reason" required autocomplete="off" value=[call.said(&action).text("reason")]; }
+                    p.buttons { button.no { "Revoke" } }
+                }
+            }
         }
-    })
+    };
+    Ok(html! { h2 { "Take it back" } (form) })
 }
 
 /// Gives it back.
@@ -153,7 +170,7 @@ pub async fn revoke(State(site): State<Arc<Site>>, Path(id): Path<String>, call:
 
 async fn end(site: Arc<Site>, id: String, call: Call, what: &str, how: EndedHow) -> Response {
     let api = format!("/v1/grants/{id}/{what}");
-    guard::done(site, call, api.clone(), move |site, visitor, call| {
+    guard::written(site, call, api.clone(), page_of(id.clone()), move |site, visitor, call| {
         let end = EndGrant { reason: call.form.read("reason", Text::parse)? };
         let done = site.desk.end_grant(&visitor.caller, &id, how, &end, &call.form.key(&api)?)?;
         Ok(Answer::To(format!("/web/grants/{}", done.grant.id)))
@@ -164,7 +181,7 @@ async fn end(site: Arc<Site>, id: String, call: Call, what: &str, how: EndedHow)
 /// Asks for more time.
 pub async fn extend(State(site): State<Arc<Site>>, Path(id): Path<String>, call: Call) -> Response {
     let api = format!("/v1/grants/{id}/extend");
-    guard::done(site, call, api.clone(), move |site, visitor, call| {
+    guard::written(site, call, api.clone(), page_of(id.clone()), move |site, visitor, call| {
         let form = &call.form;
         let missing = |what: &str| DeskError::BadRequest(format!("{what}: write one"));
         let new = NewExtension {

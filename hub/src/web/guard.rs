@@ -1,17 +1,16 @@
 //! Before every page: who reads it, and whether a form came from a page of this hub.
 
 use super::entering::Visitor;
-use super::form::Form;
-use super::page;
-use crate::bearer;
+use super::form::{Form, NOTHING};
+use super::{is_page, page};
 use crate::site::Site;
 use api::{Problem, ProblemCode};
 use axum::body::Bytes;
 use axum::extract::{FromRequest, Request};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Redirect, Response};
 use desk::DeskError;
-use maud::Markup;
+use maud::{Markup, html};
 use sha2::{Digest as _, Sha256};
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
@@ -26,6 +25,8 @@ pub struct Call {
     pub headers: HeaderMap,
     /// Where it comes from.
     pub from: IpAddr,
+    /// The page of this hub that led here, with its query.
+    pub back: Option<String>,
     /// The page that is asked for, with its query.
     pub page: String,
     /// What the query says.
@@ -34,18 +35,32 @@ pub struct Call {
     pub form: Form,
 }
 
-impl<S: Send + Sync> FromRequest<S> for Call {
+impl Call {
+    /// Where a form leads to that is on this page, so that what comes back is the same part of it.
+    pub fn leads(&self, path: &str) -> String {
+        self.page.split_once('?').map_or_else(|| path.to_owned(), |(_, asked)| format!("{path}?{asked}"))
+    }
+
+    /// What was written into the form that leads there, where it comes back.
+    pub fn said(&self, action: &str) -> &Form {
+        if self.page == action { &self.form } else { &NOTHING }
+    }
+}
+
+impl FromRequest<Arc<Site>> for Call {
     type Rejection = Response;
 
-    async fn from_request(call: Request, state: &S) -> Result<Self, Response> {
+    async fn from_request(call: Request, site: &Arc<Site>) -> Result<Self, Response> {
         let from = call.extensions().get().copied().unwrap_or(From(Ipv4Addr::UNSPECIFIED.into())).0;
         let headers = call.headers().clone();
+        let back = came_from(&site.url, &headers);
         let page = call.uri().path_and_query().map(ToString::to_string).unwrap_or_default();
         let query = Form::parse(call.uri().query().unwrap_or_default().as_bytes());
-        let bytes = Bytes::from_request(call, state).await.map_err(|why| {
-            page::refused(None, &ProblemCode::BadRequest.because(format!("reading the form: {why}")))
+        let bytes = Bytes::from_request(call, site).await.map_err(|why| {
+            let problem = ProblemCode::BadRequest.because(format!("reading the form: {why}"));
+            page::refused(None, back.as_deref(), &problem)
         })?;
-        Ok(Self { headers, from, page, query, form: Form::parse(&bytes) })
+        Ok(Self { headers, from, back, page, query, form: Form::parse(&bytes) })
     }
 }
 
@@ -59,6 +74,16 @@ pub enum Answer {
     Again(&'static str, Markup, Problem),
     /// Another page, to be looked at next.
     To(String),
+}
+
+impl Answer {
+    /// What is looked for, and what was found or why nothing could be.
+    pub fn found(title: &'static str, search: Markup, found: Result<Markup, DeskError>) -> Self {
+        match found {
+            Ok(found) => Self::Page(title, html! { (search) (found) }),
+            Err(why) => Self::Again(title, search, why.problem()),
+        }
+    }
 }
 
 /// Shows a page to whoever signed in, and to others how to. Off the event loop.
@@ -81,7 +106,7 @@ pub async fn asked(
         let is_use = !call.headers.contains_key("jit-live");
         Ok(match site.visitor(&call.headers, call.from, is_use)? {
             None => page::sign_in(&site, &call.page),
-            Some(visitor) => answered(&visitor, work(&site, &visitor, &call)),
+            Some(visitor) => answered(&visitor, &call, work(&site, &visitor, &call)),
         })
     })
     .await
@@ -96,21 +121,46 @@ pub async fn done(
 ) -> Response {
     blocking(move || {
         if let Err(problem) = is_of_this_hub(&site.url, &call.headers) {
-            return Ok(page::refused(None, &problem));
+            return Ok(page::refused(None, call.back.as_deref(), &problem));
         }
         let Some(visitor) = site.visitor(&call.headers, call.from, true)? else {
             return Ok(page::sign_in(&site, ""));
         };
         let carried = call.form.text("csrf").unwrap_or_default();
+        let back = call.back.as_deref();
         // By their hashes, so that how long it takes says nothing.
         if Sha256::digest(carried) != Sha256::digest(&visitor.csrf) {
             let why = "the form is not one of this sign-in: load its page anew";
-            return Ok(page::refused(Some(&visitor), &ProblemCode::Forbidden.because(why)));
+            return Ok(page::refused(Some(&visitor), back, &ProblemCode::Forbidden.because(why)));
         }
-        if let Err(problem) = bearer::admits(&visitor.token, &Method::POST, &api) {
-            return Ok(page::refused(Some(&visitor), &problem));
+        if let Err(problem) = visitor.admits(&api) {
+            return Ok(page::refused(Some(&visitor), back, &problem));
         }
-        Ok(answered(&visitor, work(&site, &visitor, &call)))
+        Ok(answered(&visitor, &call, work(&site, &visitor, &call)))
+    })
+    .await
+}
+
+/// The same for a form that people write in: where it is refused, its page comes back with what they wrote.
+pub async fn written(
+    site: Arc<Site>,
+    call: Call,
+    api: String,
+    page: impl FnOnce(&Site, &Visitor, &Call) -> Result<Answer, DeskError> + Send + 'static,
+    work: impl FnOnce(&Site, &Visitor, &Call) -> Result<Answer, DeskError> + Send + 'static,
+) -> Response {
+    done(site, call, api, |site, visitor, call| {
+        work(site, visitor, call).or_else(|why| {
+            let problem = why.problem();
+            // With the key of another form it could be done twice.
+            if problem.code == ProblemCode::Unavailable {
+                return Err(why);
+            }
+            match page(site, visitor, call) {
+                Ok(Answer::Page(title, body)) => Ok(Answer::Again(title, body, problem)),
+                _ => Err(why),
+            }
+        })
     })
     .await
 }
@@ -120,11 +170,13 @@ pub async fn blocking(work: impl FnOnce() -> Result<Response, DeskError> + Send 
     match tokio::task::spawn_blocking(work).await {
         Ok(Ok(answer)) => answer,
         Ok(Err(why)) => page::failed(why.problem()),
-        Err(_) => page::refused(None, &ProblemCode::Unavailable.because("the hub is stopping: try again")),
+        Err(_) => {
+            page::refused(None, None, &ProblemCode::Unavailable.because("the hub is stopping: try again"))
+        }
     }
 }
 
-fn answered(visitor: &Visitor, answer: Result<Answer, DeskError>) -> Response {
+fn answered(visitor: &Visitor, call: &Call, answer: Result<Answer, DeskError>) -> Response {
     match answer {
         Ok(Answer::Page(title, body)) => page::page(Some(visitor), StatusCode::OK, title, &body),
         Ok(Answer::PageFor(title, body, place)) => {
@@ -136,7 +188,7 @@ fn answered(visitor: &Visitor, answer: Result<Answer, DeskError>) -> Response {
         }
         Ok(Answer::Again(title, body, problem)) => page::again(visitor, title, &body, &problem),
         Ok(Answer::To(path)) => Redirect::to(&path).into_response(),
-        Err(why) => page::refused(Some(visitor), &why.problem()),
+        Err(why) => page::refused(Some(visitor), call.back.as_deref(), &why.problem()),
     }
 }
 
@@ -155,9 +207,25 @@ pub fn is_of_this_hub(url: &str, headers: &HeaderMap) -> Result<(), Problem> {
     ))
 }
 
+/// The page of this hub that a browser says it comes from, which it does within one origin (Referrer Policy, section 3.4).
+fn came_from(url: &str, headers: &HeaderMap) -> Option<String> {
+    let head = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
+    let named = format!("https://{}", head(header::HOST)?);
+    let from = head(header::REFERER)?;
+    let path = from.strip_prefix(&named).or_else(|| from.strip_prefix(url))?;
+    path.split('?').next().is_some_and(is_page).then(|| path.to_owned())
+}
+
 /// No such page.
-pub async fn nothing() -> Response {
-    page::refused(None, &ProblemCode::NotFound.because("there is no such page: begin at /web"))
+pub async fn nothing(call: Call) -> Response {
+    let problem = ProblemCode::NotFound.because("there is no such page: begin at /web");
+    page::refused(None, call.back.as_deref(), &problem)
+}
+
+/// Where a form leads to is no page.
+pub async fn no_page() -> Response {
+    let body = html! { p { "Forms lead here, and nothing is to be seen. " a href="/web" { "Begin anew" } } };
+    page::page(None, StatusCode::METHOD_NOT_ALLOWED, "Nothing here", &body)
 }
 
 /// What a browser may load for a page, and where its forms may lead to.

@@ -1,5 +1,6 @@
 //! A search of the record: the hub's own, or that of a host as the hub has it.
 
+use super::form::Form;
 use super::guard::{self, Answer, Call};
 use super::limits;
 use super::page::{option, time};
@@ -7,22 +8,12 @@ use crate::inbox::rows::Kept;
 use crate::site::Site;
 use crate::{inbox, routes};
 use access::{HostName, Time};
-use api::Record;
+use api::{HostView, Record};
 use axum::extract::State;
 use axum::response::Response;
 use desk::DeskError;
 use maud::{Markup, html};
 use std::sync::Arc;
-
-/// What is looked for.
-struct Search {
-    words: Vec<String>,
-    host: Option<HostName>,
-    /// Which of its logs, if not the newest.
-    log: Option<String>,
-    /// Records before this one alone.
-    before: Option<u64>,
-}
 
 /// What was found.
 struct Found {
@@ -37,45 +28,42 @@ pub async fn show(State(site): State<Arc<Site>>, call: Call) -> Response {
     guard::asked(site, call, |site, visitor, call| {
         routes::sees_all(&visitor.caller, "the journal is")?;
         let said = &call.query;
-        let search = Search {
-            words: said.text("words").unwrap_or_default().split_whitespace().map(str::to_lowercase).collect(),
-            host: said.read("host", HostName::parse)?,
-            log: said.text("log").map(str::to_owned),
-            before: said.read("before", str::parse)?,
+        let host = said.read("host", HostName::parse);
+        let logs = match &host {
+            Ok(Some(host)) => {
+                site.ledger.read(|sql| inbox::rows::logs_of(sql, host, limits::LOGS_OFFERED))?
+            }
+            _ => Vec::new(),
         };
-        let logs = match &search.host {
-            Some(host) => site.ledger.read(|sql| inbox::rows::logs_of(sql, host, limits::LOGS_OFFERED))?,
-            None => Vec::new(),
-        };
-        let found = found(site, &search, &logs)?;
-        let hosts = site.host_views()?;
-        Ok(Answer::Page(
-            "Journal",
-            html! {
-                form.across method="get" action="/web/journal" role="search" {
-                    label { "Words, all of which a line has" input name="words" value=(said.text("words").unwrap_or_default()) autocomplete="off" placeholder="change=approved alice"; }
-                    label {
-                        "Whose, if not the hub's own"
-                        input name="host" list="known" autocomplete="off" value=[search.host.as_ref()];
-                    }
-                    datalist #known { @for host in hosts.iter().take(limits::OFFERED) { option value=(host.host) {} } }
-                    @if logs.len() > 1 {
-                        label {
-                            "Log"
-                            select name="log" {
-                                @for (place, log) in logs.iter().enumerate() {
-                                    (option(&log.name(), &label_of(place, log), search.log.as_ref() == Some(&log.name())))
-                                }
-                            }
-                        }
-                    }
-                    p.buttons { button { "Search" } }
-                }
-                (lines(&search, &found))
-            },
-        ))
+        let found = host.and_then(|host| found(site, said, host.as_ref(), &logs));
+        let found = found.map(|found| lines(said, &found));
+        Ok(Answer::found("Journal", form(said, &logs, &site.host_views()?), found))
     })
     .await
+}
+
+fn form(said: &Form, logs: &[Kept], hosts: &[HostView]) -> Markup {
+    html! {
+        form.across method="get" action="/web/journal" role="search" {
+            label { "Words, all of which a line has" input name="words" value=[said.text("words")] autocomplete="off" placeholder="change=approved alice"; }
+            label {
+                "Whose, if not the hub's own"
+                input name="host" list="known" autocomplete="off" value=[said.text("host")];
+            }
+            datalist #known { @for host in hosts.iter().take(limits::OFFERED) { option value=(host.host) {} } }
+            @if logs.len() > 1 {
+                label {
+                    "Log"
+                    select name="log" {
+                        @for (place, log) in logs.iter().enumerate() {
+                            (option(&log.name(), &label_of(place, log), said.text("log") == Some(&log.name())))
+                        }
+                    }
+                }
+            }
+            p.buttons { button { "Search" } }
+        }
+    }
 }
 
 fn label_of(place: usize, log: &Kept) -> String {
@@ -83,18 +71,19 @@ fn label_of(place: usize, log: &Kept) -> String {
     format!("{which}, heard until {} UTC, {} records", log.heard.format("%F %R"), log.size)
 }
 
-fn found(site: &Site, search: &Search, logs: &[Kept]) -> Result<Found, DeskError> {
+fn found(site: &Site, said: &Form, host: Option<&HostName>, logs: &[Kept]) -> Result<Found, DeskError> {
+    let (search, before) = (said.search("words"), said.read("before", str::parse::<u64>)?);
     // One that the host does not have, as after another host was typed, is the newest.
-    let log = logs.iter().find(|log| search.log.as_ref() == Some(&log.name())).or(logs.first());
-    let rows = site.ledger.read(|connection| match &search.host {
+    let log = logs.iter().find(|log| said.text("log") == Some(&log.name())).or(logs.first());
+    let rows = site.ledger.read(|connection| match host {
         None => {
-            let end = search.before.unwrap_or(u64::MAX).min(store::last_seq(connection)? + 1);
+            let end = before.unwrap_or(u64::MAX).min(store::last_seq(connection)? + 1);
             let after = end.saturating_sub(1 + limits::SEARCHED);
             let rows = store::journal_after(connection, after, end.saturating_sub(1 + after))?;
             Ok(rows.into_iter().map(|row| (row.seq, row.body)).collect::<Vec<_>>())
         }
         Some(host) => match log {
-            Some(log) => inbox::rows::records(connection, host, log, search.before, limits::SEARCHED),
+            Some(log) => inbox::rows::records(connection, host, log, before, limits::SEARCHED),
             None => Ok(Vec::new()),
         },
     })?;
@@ -105,8 +94,7 @@ fn found(site: &Site, search: &Search, logs: &[Kept]) -> Result<Found, DeskError
             Ok(record) => (Some(record.at()), record.line(seq)),
             Err(_) => (None, format!("mark=unreadable detail=\"written by another release\" seq={seq}")),
         };
-        let small = line.to_lowercase();
-        if !search.words.iter().all(|word| small.contains(word.as_str())) {
+        if !search.finds(&line) {
             continue;
         }
         lines.push((seq, at, line));
@@ -118,12 +106,12 @@ fn found(site: &Site, search: &Search, logs: &[Kept]) -> Result<Found, DeskError
     Ok(Found { lines, next, looked_at })
 }
 
-fn lines(search: &Search, found: &Found) -> Markup {
+fn lines(said: &Form, found: &Found) -> Markup {
     let onward = |before: u64| {
         let mut query = form_urlencoded::Serializer::new(String::new());
-        query.append_pair("words", &search.words.join(" "));
-        query.append_pair("host", search.host.as_ref().map_or("", HostName::as_str));
-        query.append_pair("log", search.log.as_deref().unwrap_or_default());
+        for name in ["words", "host", "log"] {
+            query.append_pair(name, said.text(name).unwrap_or_default());
+        }
         format!("/web/journal?{}", query.append_pair("before", &before.to_string()).finish())
     };
     html! {

@@ -4,7 +4,7 @@
 use super::entering::Visitor;
 use super::guard::{self, Answer, Call};
 use super::oidc::is_fresh;
-use super::page::{csrf, elsewhere, names, time};
+use super::page::{self, csrf, names, time};
 use crate::signin::logins::{By, is_challenge};
 use crate::site::Site;
 use access::Text;
@@ -84,11 +84,7 @@ fn answers() -> Markup {
 
 /// For who signed in too long ago.
 fn anew(site: &Site, visitor: &Visitor, call: &Call) -> Option<Markup> {
-    let why = is_fresh(site, visitor).err()?;
-    Some(html! {
-        p.problem { (why) }
-        @if let Some(provider) = &site.provider { p.buttons { (elsewhere(provider, &call.page)) } }
-    })
+    is_fresh(site, visitor).err().map(|why| page::anew(site, &why.to_string(), &call.page))
 }
 
 /// A command on the machine of this browser asks.

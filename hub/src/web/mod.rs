@@ -86,6 +86,7 @@ pub fn pages(site: &Arc<Site>) -> Router {
         .route("/web/style.css", get(files::style))
         .route("/web/live.js", get(files::live))
         .fallback(guard::nothing)
+        .method_not_allowed_fallback(guard::no_page)
         .layer(DefaultBodyLimit::max(limits::FORM))
         .layer(map_response(guard::heads))
         .with_state(Arc::clone(site))

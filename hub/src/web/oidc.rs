@@ -5,6 +5,7 @@
 use super::entering::{Browser, Visitor, cookie, keep, kept};
 use super::guard::{self, Answer, Call};
 use super::page::{self, csrf};
+use super::people;
 use super::sign_in::with;
 use crate::address::Address;
 use crate::ledger::random;
@@ -54,10 +55,10 @@ pub async fn back(State(site): State<Arc<Site>>, call: Call) -> Response {
         let provider = provider(&site)?;
         if !site.is_proxy(call.from) && site.elsewhere.is_over(&Address::of(call.from), Instant::now()) {
             let why = "too many sign-ins from where you are failed within a minute: wait a minute";
-            return Ok(page::refused(None, &ProblemCode::RateLimited.because(why.to_owned())));
+            return Ok(page::refused(None, None, &ProblemCode::RateLimited.because(why.to_owned())));
         }
         Ok(match of_this_browser(provider, &call).map_err(|why| *why) {
-            Err(problem) => page::refused(None, &problem),
+            Err(problem) => page::refused(None, None, &problem),
             Ok((flow, code)) => match provider.back(&flow, code, site.clock.time()) {
                 Ok(identity) => entered(&site, &call, &flow, &identity)?,
                 Err(why) => failed(&site, &call, &why),
@@ -101,7 +102,7 @@ fn failed(site: &Site, call: &Call, why: &ProviderError) -> Response {
     }
     // Of many the log hears of the first.
     site.refuses(call.from, Some(&problem));
-    page::refused(None, &problem)
+    page::refused(None, None, &problem)
 }
 
 /// Signs in whose account it is, or says what to do with one that is nobody's.
@@ -176,7 +177,7 @@ pub async fn bind(State(site): State<Arc<Site>>, call: Call) -> Response {
 
 /// Binds an account to anybody, for an administrator.
 pub async fn bind_to(State(site): State<Arc<Site>>, call: Call) -> Response {
-    guard::done(site, call, "/v1/roles".to_owned(), |site, visitor, call| {
+    guard::written(site, call, "/v1/roles".to_owned(), people::page, |site, visitor, call| {
         is_admin(visitor)?;
         is_fresh(site, visitor)?;
         let form = &call.form;
@@ -187,7 +188,7 @@ pub async fn bind_to(State(site): State<Arc<Site>>, call: Call) -> Response {
         };
         let person = form.read("person", Person::parse)?.ok_or_else(|| missing("person"))?;
         site.ledger.bind(identity, person, visitor.caller.person.clone(), visitor.now)?;
-        Ok(Answer::To("/web/people".to_owned()))
+        Ok(Answer::To(call.leads("/web/people")))
     })
     .await
 }

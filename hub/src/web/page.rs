@@ -70,9 +70,18 @@ fn top(visitor: &Visitor, title: &str) -> Markup {
     }
 }
 
-/// What was refused, and why.
-pub fn refused(visitor: Option<&Visitor>, problem: &Problem) -> Response {
-    page(visitor, status_of(problem), "Request refused", &why(problem))
+/// What was refused, and why; and the way back to the page that led there.
+pub fn refused(visitor: Option<&Visitor>, back: Option<&str>, problem: &Problem) -> Response {
+    let body = html! {
+        (why(problem))
+        p {
+            @match back {
+                Some(back) => { a href=(back) { "Back to where you were" } }
+                None => { a href="/web" { "Begin anew" } }
+            }
+        }
+    };
+    page(visitor, status_of(problem), "Request refused", &body)
 }
 
 /// The same above the form that it is about, so that nothing has to be written again.
@@ -87,9 +96,9 @@ fn why(problem: &Problem) -> Markup {
 /// The same before it is known who reads it. What does not work here is not theirs to know: the door has it, for the log.
 pub fn failed(problem: Problem) -> Response {
     if problem.code != ProblemCode::Unavailable {
-        return refused(None, &problem);
+        return refused(None, None, &problem);
     }
-    let mut answer = refused(None, &unable());
+    let mut answer = refused(None, None, &unable());
     answer.extensions_mut().insert(problem);
     answer
 }
@@ -118,6 +127,14 @@ pub fn sign_in(site: &Site, to: &str) -> Response {
 /// What leads to a sign-in elsewhere and back to a page.
 pub fn elsewhere(provider: &Provider, to: &str) -> Markup {
     html! { a.button.yes href=(place("/web/oidc/start", "to", to)) { "Sign in with " (provider.issuer()) } }
+}
+
+/// Why something needs a sign-in of now, and the way to one, and back to a page.
+pub fn anew(site: &Site, why: &str, to: &str) -> Markup {
+    html! {
+        p.problem { (why) }
+        @if let Some(provider) = &site.provider { p.buttons { (elsewhere(provider, to)) } }
+    }
 }
 
 /// A page that is asked about something: names may hold what means something else in a query.

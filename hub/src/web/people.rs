@@ -21,40 +21,47 @@ use workflow::Human;
 
 /// Everybody.
 pub async fn show(State(site): State<Arc<Site>>, call: Call) -> Response {
-    guard::shown(site, call, |site, visitor| {
-        routes::sees_all(&visitor.caller, "who the people are is")?;
-        let (roles, accounts) =
-            site.ledger.read(|connection| Ok((rows::roles(connection)?, identities(connection, None)?)))?;
-        let world = site.policies.world();
-        let humans: Vec<&Human> = world.people.all().collect();
-        let unlisted = roles.keys().filter(|person| world.people.get(person).is_none());
-        Ok(Answer::Page(
-            "People",
-            html! {
-                p {
-                    (humans.len()) @if humans.len() == 1 { " person is" } @else { " people are" } " in people.toml, which comes with the policy"
-                    @if humans.len() > limits::PEOPLE { ", and here are the first" } "."
-                }
-                @if visitor.caller.roles.admin { (forms(site, visitor)) }
-                ul.cards {
-                    @for human in humans.iter().take(limits::PEOPLE) { (card(visitor, &human.person, Some(human), &roles)) }
-                    @for person in unlisted { (card(visitor, person, None, &roles)) }
-                }
-                (accounts_of(visitor, &accounts))
-            },
-        ))
-    })
-    .await
+    guard::asked(site, call, page).await
+}
+
+/// Everybody, and the forms.
+pub fn page(site: &Site, visitor: &Visitor, call: &Call) -> Result<Answer, DeskError> {
+    routes::sees_all(&visitor.caller, "who the people are is")?;
+    let (roles, accounts) =
+        site.ledger.read(|connection| Ok((rows::roles(connection)?, identities(connection, None)?)))?;
+    let world = site.policies.world();
+    let humans: Vec<&Human> = world.people.all().collect();
+    let unlisted = roles.keys().filter(|person| world.people.get(person).is_none());
+    Ok(Answer::Page(
+        "People",
+        html! {
+            p {
+                (humans.len()) @if humans.len() == 1 { " person is" } @else { " people are" } " in people.toml, which comes with the policy"
+                @if humans.len() > limits::PEOPLE { ", and here are the first" } "."
+            }
+            @if visitor.caller.roles.admin { (forms(site, visitor, call)) }
+            ul.cards {
+                @for human in humans.iter().take(limits::PEOPLE) { (card(visitor, call, &human.person, Some(human), &roles)) }
+                @for person in unlisted { (card(visitor, call, person, None, &roles)) }
+            }
+            (accounts_of(visitor, &accounts))
+        },
+    ))
 }
 
 fn card(
     visitor: &Visitor,
+    call: &Call,
     person: &Person,
     human: Option<&Human>,
     roles: &BTreeMap<Person, BTreeSet<Role>>,
 ) -> Markup {
     let none = BTreeSet::new();
     let roles = roles.get(person).unwrap_or(&none);
+    let action = call.leads("/web/people/roles");
+    let said = call.said(&action);
+    let is_said = said.text("person") == Some(person.as_str());
+    let ticked = |role: Role| if is_said { said.ticks("roles", role.code()) } else { roles.contains(&role) };
     html! {
         li {
             strong { (person) }
@@ -77,15 +84,15 @@ fn card(
                 " · " a href=(place("/web/tokens", "person", person.as_str())) { "sign-ins" span.hidden { " of " (person) } }
             }
             @if visitor.caller.roles.admin {
-                details {
+                details open[is_said] {
                     summary { "Roles" span.hidden { " of " (person) } }
-                    form method="post" action="/web/people/roles" {
+                    form method="post" action=(action) {
                         (csrf(visitor))
                         input type="hidden" name="person" value=(person);
                         fieldset {
                             legend { "Additional roles of " (person) }
                             @for role in Role::ALL {
-                                label.box { input type="checkbox" name="roles" value=(role.code()) checked[roles.contains(&role)]; (role) }
+                                label.box { input type="checkbox" name="roles" value=(role.code()) checked[ticked(role)]; (role) }
                             }
                         }
                         p.buttons { button { "Save roles" } }
@@ -96,25 +103,27 @@ fn card(
     }
 }
 
-fn forms(site: &Site, visitor: &Visitor) -> Markup {
+fn forms(site: &Site, visitor: &Visitor, call: &Call) -> Markup {
+    let (link, bind) = (call.leads("/web/people/link"), call.leads("/web/people/bind"));
+    let (linked, bound) = (call.said(&link), call.said(&bind));
+    let issuer = bound.text("issuer").or(site.provider.as_ref().map(Provider::issuer));
     html! {
-        details {
+        details open[!linked.is_empty()] {
             summary { "Sign somebody in by a link" }
-            form method="post" action="/web/people/link" {
+            form method="post" action=(link) {
                 (csrf(visitor))
-                label { "Whom" input name="person" required autocomplete="off"; }
+                label { "Whom" input name="person" required autocomplete="off" value=[linked.text("person")]; }
                 p.small { "The link works once, within 15 minutes, and whoever opens it is them." }
                 p.buttons { button { "Make a link" } }
             }
         }
-        details {
+        details open[!bound.is_empty()] {
             summary { "Bind an account elsewhere to somebody" }
-            form method="post" action="/web/people/bind" {
+            form method="post" action=(bind) {
                 (csrf(visitor))
-                label { "Whom" input name="person" required autocomplete="off"; }
-                label { "Provider"
-                    input name="issuer" required autocomplete="off" value=[site.provider.as_ref().map(Provider::issuer)]; }
-                label { "Subject" input name="subject" required autocomplete="off" aria-describedby="subject"; }
+                label { "Whom" input name="person" required autocomplete="off" value=[bound.text("person")]; }
+                label { "Provider" input name="issuer" required autocomplete="off" value=[issuer]; }
+                label { "Subject" input name="subject" required autocomplete="off" aria-describedby="subject" value=[bound.text("subject")]; }
                 p.small #subject { "As the page says to whoever signs in with an account that is bound to nobody. Never a mail address." }
                 p.buttons { button { "Bind it" } }
             }
@@ -133,13 +142,13 @@ fn accounts_of(visitor: &Visitor, accounts: &[Bound]) -> Markup {
 
 /// Gives somebody these roles and no others.
 pub async fn roles(State(site): State<Arc<Site>>, call: Call) -> Response {
-    guard::done(site, call, "/v1/roles".to_owned(), |site, visitor, call| {
+    guard::written(site, call, "/v1/roles".to_owned(), page, |site, visitor, call| {
         is_admin(visitor)?;
         is_fresh(site, visitor)?;
         let person = whom(call)?;
         let roles = call.form.words("roles", str::parse)?;
         site.ledger.set_roles(Roles { person, roles }, visitor.caller.person.clone(), visitor.now)?;
-        Ok(Answer::To("/web/people".to_owned()))
+        Ok(Answer::To(call.leads("/web/people")))
     })
     .await
 }
@@ -151,7 +160,7 @@ fn whom(call: &Call) -> Result<Person, DeskError> {
 
 /// Makes a link for somebody, which is shown this once.
 pub async fn link(State(site): State<Arc<Site>>, call: Call) -> Response {
-    guard::done(site, call, "/v1/links".to_owned(), |site, visitor, call| {
+    guard::written(site, call, "/v1/links".to_owned(), page, |site, visitor, call| {
         is_admin(visitor)?;
         is_fresh(site, visitor)?;
         let new = NewLink { person: Some(whom(call)?) };

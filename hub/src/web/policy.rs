@@ -18,17 +18,17 @@ use workflow::{Explained, ExplainedRule, ExplainedStep, How};
 pub async fn show(State(site): State<Arc<Site>>, call: Call) -> Response {
     guard::asked(site, call, |site, visitor, call| {
         let policy = site.desk.policy(&visitor.caller)?;
-        let asked = asked(call)?;
         // What is wrong with the question is an answer to it.
-        let answer = asked.map(|asked| site.desk.explain(&visitor.caller, asked));
+        let answer = asked(call)
+            .and_then(|asked| asked.map(|asked| site.desk.explain(&visitor.caller, asked)).transpose());
         Ok(Answer::Page(
             "Policy",
             html! {
                 (question(visitor, call))
                 @match &answer {
-                    None => {}
-                    Some(Ok(said)) => (explained(said)),
-                    Some(Err(why)) => { p.problem role="alert" { (why) } }
+                    Ok(None) => {}
+                    Ok(Some(said)) => (explained(said)),
+                    Err(why) => { p.problem role="alert" { (why) } }
                 }
                 (in_force(&policy))
             },

@@ -2,7 +2,7 @@
 
 use super::entering::Visitor;
 use super::guard::{self, Answer, Call};
-use super::page::{asks, elsewhere, names, once, time};
+use super::page::{anew, asks, names, once, time};
 use super::recent;
 use crate::site::Site;
 use access::{Person, Span, Text};
@@ -16,29 +16,35 @@ use workflow::{Afterwards, Decider, Kind, Narrowing, RequestState, Review, Revie
 
 /// The request.
 pub async fn show(State(site): State<Arc<Site>>, Path(id): Path<String>, call: Call) -> Response {
-    guard::shown(site, call, move |site, visitor| {
-        let request = site.desk.show_request(&visitor.caller, &id)?;
-        let recent = recent::of(site, visitor, &request.ask)?;
-        let waits = matches!(request.state, RequestState::Pending { .. });
-        let own = [&request.ask.person, &request.ask.asked_by].contains(&&visitor.caller.person);
-        Ok(Answer::Page(
-            "Request",
-            html! {
-                p.lead { (request.ask.person) ": " (asks(&request.ask)) }
-                (facts(&request, &site.desk.steps_of(&request)?))
-                @if request.yours_to_review { (decide(site, visitor, &request)?) }
-                @if waits && own {
-                    form method="post" action={ "/web/requests/" (request.ask.id) "/cancel" } {
-                        (once(visitor)?)
-                        button { "Take it back" }
-                    }
+    guard::asked(site, call, page_of(id)).await
+}
+
+fn page_of(id: String) -> impl FnOnce(&Site, &Visitor, &Call) -> Result<Answer, DeskError> + Send {
+    move |site: &Site, visitor: &Visitor, call: &Call| page(site, visitor, call, &id)
+}
+
+fn page(site: &Site, visitor: &Visitor, call: &Call, id: &str) -> Result<Answer, DeskError> {
+    let request = site.desk.show_request(&visitor.caller, id)?;
+    let recent = recent::of(site, visitor, &request.ask)?;
+    let waits = matches!(request.state, RequestState::Pending { .. });
+    let own = [&request.ask.person, &request.ask.asked_by].contains(&&visitor.caller.person);
+    let cancels = waits && own && visitor.admits(&format!("/v1/requests/{}/cancel", request.ask.id)).is_ok();
+    Ok(Answer::Page(
+        "Request",
+        html! {
+            p.lead { (request.ask.person) ": " (asks(&request.ask)) }
+            (facts(&request, &site.desk.steps_of(&request)?))
+            @if request.yours_to_review { (decide(site, visitor, call, &request)?) }
+            @if cancels {
+                form method="post" action={ "/web/requests/" (request.ask.id) "/cancel" } {
+                    (once(visitor)?)
+                    button { "Take it back" }
                 }
-                h2 { "The same access lately" }
-                (recent::shown(&recent))
-            },
-        ))
-    })
-    .await
+            }
+            h2 { "The same access lately" }
+            (recent::shown(&recent))
+        },
+    ))
 }
 
 fn facts(request: &RequestView, steps: &[Step]) -> Markup {
@@ -150,19 +156,19 @@ fn state(request: &RequestView) -> Markup {
     }
 }
 
-fn decide(site: &Site, visitor: &Visitor, request: &RequestView) -> Result<Markup, DeskError> {
+fn decide(site: &Site, visitor: &Visitor, call: &Call, request: &RequestView) -> Result<Markup, DeskError> {
+    let at = format!("/web/requests/{}", request.ask.id);
+    let action = format!("{at}/review");
+    let said = call.said(&action);
     // A break glass is looked at as it was.
     let afterwards = request.afterwards.is_some();
     let (yes, no) = if afterwards { ("It was in order", "It was not: revoke") } else { ("Approve", "Deny") };
     Ok(html! {
         h2 { "Your review" }
         @if let Err(why) = &visitor.caller.reviews {
-            p.problem { (why) }
-            @if let Some(provider) = &site.provider {
-                p.buttons { (elsewhere(provider, &format!("/web/requests/{}", request.ask.id))) }
-            }
+            (anew(site, why, &at))
         } @else {
-            form method="post" action={ "/web/requests/" (request.ask.id) "/review" } {
+            form method="post" action=(action) {
                 (once(visitor)?)
                 // What was seen is what is approved.
                 input type="hidden" name="digest" value=(request.digest);
@@ -171,11 +177,11 @@ fn decide(site: &Site, visitor: &Visitor, request: &RequestView) -> Result<Marku
                 @if !afterwards {
                     label {
                         "For no longer than"
-                        input name="length" placeholder=[request.left.length] aria-describedby="length";
+                        input name="length" placeholder=[request.left.length] aria-describedby="length" value=[said.text("length")];
                     }
                     p.small #length { "Like 30m or 1h30m; as asked if left out. Counts only for an approval." }
                 }
-                label { "Comment" input name="comment" autocomplete="off"; }
+                label { "Comment" input name="comment" autocomplete="off" value=[said.text("comment")]; }
                 p.buttons {
                     button.yes name="verdict" value="approve" { (yes) }
                     button.no name="verdict" value="deny" { (no) }
@@ -188,14 +194,13 @@ fn decide(site: &Site, visitor: &Visitor, request: &RequestView) -> Result<Marku
 /// Approves or denies.
 pub async fn review(State(site): State<Arc<Site>>, Path(id): Path<String>, call: Call) -> Response {
     let api = format!("/v1/requests/{id}/reviews");
-    guard::done(site, call, api.clone(), move |site, visitor, call| {
+    guard::written(site, call, api.clone(), page_of(id.clone()), move |site, visitor, call| {
         let form = &call.form;
-        let verdict = match form.text("verdict") {
-            Some("approve") => NewVerdict::Approve,
-            Some("deny") => NewVerdict::Deny,
+        let (verdict, length) = match form.text("verdict") {
+            Some("approve") => (NewVerdict::Approve, form.read("length", Span::parse)?),
+            Some("deny") => (NewVerdict::Deny, None),
             _ => return Err(DeskError::BadRequest("the form says neither yes nor no".to_owned())),
         };
-        let length = form.read("length", Span::parse)?.filter(|_| verdict == NewVerdict::Approve);
         let review = NewReview {
             verdict,
             digest: form.text("digest").unwrap_or_default().to_owned(),
@@ -211,7 +216,7 @@ pub async fn review(State(site): State<Arc<Site>>, Path(id): Path<String>, call:
 /// Takes it back.
 pub async fn cancel(State(site): State<Arc<Site>>, Path(id): Path<String>, call: Call) -> Response {
     let api = format!("/v1/requests/{id}/cancel");
-    guard::done(site, call, api.clone(), move |site, visitor, call| {
+    guard::written(site, call, api.clone(), page_of(id.clone()), move |site, visitor, call| {
         let done = site.desk.cancel(&visitor.caller, &id, &call.form.key(&api)?)?;
         Ok(Answer::To(format!("/web/requests/{}", done.ask.id)))
     })

@@ -31,7 +31,7 @@ pub async fn show(State(site): State<Arc<Site>>, Path(link): Path<String>, call:
 pub async fn enter(State(site): State<Arc<Site>>, call: Call) -> Response {
     guard::blocking(move || {
         if let Err(problem) = is_of_this_hub(&site.url, &call.headers) {
-            return Ok(page::refused(None, &problem));
+            return Ok(page::refused(None, call.back.as_deref(), &problem));
         }
         let before = site.visitor(&call.headers, call.from, false)?.map(|visitor| visitor.token.id);
         let link = call.form.text("link").unwrap_or_default();
@@ -55,9 +55,10 @@ fn no_link(site: &Site, call: &Call) -> Response {
     let why = "this link signs nobody in: it was used, revoked, or is older than 15 minutes";
     let refused = site.stranger(call.from, why).0;
     if refused.code == ProblemCode::RateLimited {
-        return page::refused(None, &refused);
+        return page::refused(None, None, &refused);
     }
-    page::refused(None, &ProblemCode::Unauthorized.because(format!("{why}. Make another with `jit web`")))
+    let problem = ProblemCode::Unauthorized.because(format!("{why}. Make another with `jit web`"));
+    page::refused(None, None, &problem)
 }
 
 /// An answer that has a browser keep or forget something.

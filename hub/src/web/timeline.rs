@@ -1,6 +1,7 @@
 //! Who held what where, and was in, over some days: a picture, and the same in a table under it.
 
 use super::entering::Visitor;
+use super::form::Form;
 use super::guard::{self, Answer, Call};
 use super::limits;
 use super::page::{option, time};
@@ -33,37 +34,45 @@ struct Look {
 /// The picture.
 pub async fn show(State(site): State<Arc<Site>>, call: Call) -> Response {
     guard::asked(site, call, |site, visitor, call| {
-        let said = &call.query;
-        let days = said.read("days", str::parse::<i64>)?.unwrap_or(7).clamp(1, limits::TIMELINE_DAYS);
-        let look = Look {
-            host: said.read("host", HostName::parse)?,
-            person: said.read("person", Person::parse)?,
-            days,
-            since: visitor.now - TimeDelta::days(days),
-            now: visitor.now,
-        };
-        let (lanes, more) = lanes(site, visitor, &look)?;
-        Ok(Answer::Page(
-            "Timeline",
-            html! {
-                (form(&look))
+        let found = Look::of(&call.query, visitor.now).and_then(|look| {
+            let (lanes, more) = lanes(site, visitor, &look)?;
+            Ok(html! {
                 (pictured(&look, &lanes))
                 @if more { p { "There is more than is shown: name a host or a person, or fewer days." } }
-            },
-        ))
+            })
+        });
+        Ok(Answer::found("Timeline", form(&call.query), found))
     })
     .await
 }
 
-fn form(look: &Look) -> Markup {
+impl Look {
+    fn of(said: &Form, now: Time) -> Result<Self, DeskError> {
+        let days = days(said)?;
+        Ok(Self {
+            host: said.read("host", HostName::parse)?,
+            person: said.read("person", Person::parse)?,
+            days,
+            since: now - TimeDelta::days(days),
+            now,
+        })
+    }
+}
+
+fn days(said: &Form) -> Result<i64, DeskError> {
+    Ok(said.read("days", str::parse::<i64>)?.unwrap_or(7).clamp(1, limits::TIMELINE_DAYS))
+}
+
+fn form(said: &Form) -> Markup {
+    let chosen = days(said).ok();
     html! {
         form.across method="get" action="/web/timeline" {
-            label { "Host" input name="host" autocomplete="off" placeholder="any" value=[look.host.as_ref()]; }
-            label { "Person" input name="person" autocomplete="off" placeholder="any that you may see" value=[look.person.as_ref()]; }
+            label { "Host" input name="host" autocomplete="off" placeholder="any" value=[said.text("host")]; }
+            label { "Person" input name="person" autocomplete="off" placeholder="any that you may see" value=[said.text("person")]; }
             label {
                 "Days"
                 select name="days" {
-                    @for days in DAYS { (option(&days.to_string(), &days.to_string(), days == look.days)) }
+                    @for days in DAYS { (option(&days.to_string(), &days.to_string(), Some(days) == chosen)) }
                 }
             }
             p.buttons { button { "Show" } }

@@ -17,35 +17,37 @@ use std::sync::Arc;
 
 /// Those that are good: the reader's own, and of others for who sees everything.
 pub async fn show(State(site): State<Arc<Site>>, call: Call) -> Response {
-    guard::asked(site, call, |site, visitor, call| {
-        let named = call.query.read("person", Person::parse)?;
-        let person = named.as_ref().unwrap_or(&visitor.caller.person);
-        let own = *person == visitor.caller.person;
-        if !own {
-            routes::sees_all(&visitor.caller, "what opens the hub in others' names is")?;
-        }
-        let (all, made, accounts) = site.ledger.read(|connection| {
-            let mut all = rows::tokens(connection, Some(person))?;
-            all.retain(|view| view.token.is_good(visitor.now));
-            let made = made::counts(connection, all.iter().map(|view| &view.token))?;
-            Ok((all, made, identities(connection, Some(person))?))
-        })?;
-        Ok(Answer::Page(
-            "Sign-ins",
-            html! {
-                @if own { p { "What opens the hub in your name: browsers that are signed in, and tokens." } }
-                @else { p { "What opens the hub in the name of " strong { (person) } "." } }
-                ul.cards { @for view in &all { (card(visitor, view, made.get(&view.token.id).copied())) } }
-                @if own || !accounts.is_empty() { (elsewhere_too(site, visitor, &accounts, own)) }
-                @if own { (make_form(visitor)) }
-            },
-        ))
-    })
-    .await
+    guard::asked(site, call, page).await
 }
 
-fn card(visitor: &Visitor, view: &TokenView, made: Option<u32>) -> Markup {
+fn page(site: &Site, visitor: &Visitor, call: &Call) -> Result<Answer, DeskError> {
+    let named = call.query.read("person", Person::parse)?;
+    let person = named.as_ref().unwrap_or(&visitor.caller.person);
+    let own = *person == visitor.caller.person;
+    if !own {
+        routes::sees_all(&visitor.caller, "what opens the hub in others' names is")?;
+    }
+    let (all, made, accounts) = site.ledger.read(|connection| {
+        let mut all = rows::tokens(connection, Some(person))?;
+        all.retain(|view| view.token.is_good(visitor.now));
+        let made = made::counts(connection, all.iter().map(|view| &view.token))?;
+        Ok((all, made, identities(connection, Some(person))?))
+    })?;
+    Ok(Answer::Page(
+        "Sign-ins",
+        html! {
+            @if own { p { "What opens the hub in your name: browsers that are signed in, and tokens." } }
+            @else { p { "What opens the hub in the name of " strong { (person) } "." } }
+            ul.cards { @for view in &all { (card(visitor, call, view, made.get(&view.token.id).copied())) } }
+            @if own || !accounts.is_empty() { (elsewhere_too(site, visitor, &accounts, own)) }
+            @if own { (make_form(visitor, call)) }
+        },
+    ))
+}
+
+fn card(visitor: &Visitor, call: &Call, view: &TokenView, made: Option<u32>) -> Markup {
     let token = &view.token;
+    let id = token.id.to_string();
     html! {
         li {
             strong { (token.name) }
@@ -58,9 +60,11 @@ fn card(visitor: &Visitor, view: &TokenView, made: Option<u32>) -> Markup {
             @if let Some(made) = made {
                 p.small { "It created " (made) " other entries here. Revoking it revokes them too; signing out does not." }
             }
-            form method="post" action={ "/web/tokens/" (token.id) "/revoke" } {
-                (csrf(visitor))
-                p.buttons { button.no { "Revoke" span.hidden { " " (token.id) } } }
+            @if routes::may_revoke(&visitor.caller, &visitor.token, token, &id).is_ok() {
+                form method="post" action=(call.leads(&format!("/web/tokens/{id}/revoke"))) {
+                    (csrf(visitor))
+                    p.buttons { button.no { "Revoke" span.hidden { " " (id) } } }
+                }
             }
         }
     }
@@ -95,22 +99,26 @@ pub fn bound_card(visitor: &Visitor, bound: &Bound) -> Markup {
     }
 }
 
-fn make_form(visitor: &Visitor) -> Markup {
+fn make_form(visitor: &Visitor, call: &Call) -> Markup {
+    let said = call.said("/web/tokens");
+    let ticked = |scope: Scope| {
+        if said.is_empty() { scope == Scope::Read } else { said.ticks("scopes", scope.code()) }
+    };
     html! {
         h2 { "Make a token" }
         p { "For a program, or a command that is not let in by " code { "jit login" } ". Unless you are an administrator, it cannot have more scopes or last longer than this sign-in." }
         form method="post" action="/web/tokens" {
             (csrf(visitor))
-            label { "What it is for" input name="name" required autocomplete="off" placeholder="laptop"; }
+            label { "What it is for" input name="name" required autocomplete="off" placeholder="laptop" value=[said.text("name")]; }
             fieldset {
                 legend { "What it may" }
                 @for scope in Scope::ALL {
                     @if visitor.token.scopes.contains(&scope) {
-                        label.box { input type="checkbox" name="scopes" value=(scope.code()) checked[scope == Scope::Read]; (scope.code()) }
+                        label.box { input type="checkbox" name="scopes" value=(scope.code()) checked[ticked(scope)]; (scope.code()) }
                     }
                 }
             }
-            label { "For how long" input name="length" autocomplete="off" placeholder="until this sign-in ends"; }
+            label { "For how long" input name="length" autocomplete="off" placeholder="until this sign-in ends" value=[said.text("length")]; }
             p.buttons { button { "Make it" } }
         }
     }
@@ -118,7 +126,7 @@ fn make_form(visitor: &Visitor) -> Markup {
 
 /// Makes one, which is shown this once.
 pub async fn make(State(site): State<Arc<Site>>, call: Call) -> Response {
-    guard::done(site, call, "/v1/tokens".to_owned(), |site, visitor, call| {
+    guard::written(site, call, "/v1/tokens".to_owned(), page, |site, visitor, call| {
         is_fresh(site, visitor)?;
         let form = &call.form;
         let left = (visitor.token.expires - visitor.now).num_minutes();
@@ -145,7 +153,7 @@ pub async fn make(State(site): State<Arc<Site>>, call: Call) -> Response {
 
 /// Revokes one.
 pub async fn revoke(State(site): State<Arc<Site>>, Path(id): Path<String>, call: Call) -> Response {
-    guard::done(site, call, format!("/v1/tokens/{id}/revoke"), move |site, visitor, _| {
+    guard::written(site, call, format!("/v1/tokens/{id}/revoke"), page, move |site, visitor, _| {
         let gone = site.revoke_token(&visitor.caller, &visitor.token, &id)?;
         let own = gone.person == visitor.caller.person;
         Ok(Answer::To(if own {

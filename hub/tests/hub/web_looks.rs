@@ -30,7 +30,24 @@ fn a_timeline_shows_grants_and_sessions_as_a_picture_and_in_words_to_who_may_see
     assert!(Browser::of(&hub, "bob").get("/web/timeline").has("db-7 · alice"), "he decides over it");
     let dave = Browser::of(&hub, "dave").get("/web/timeline?person=alice");
     assert!(dave.has("Nothing that you may see") && !dave.has("db-7 ·"), "{}", dave.0);
-    assert_eq!(admin.get("/web/timeline?days=x").status(), "400");
+}
+
+#[test]
+fn a_search_for_what_cannot_be_says_so_and_stays_a_search() {
+    let hub = hub();
+    let admin = Browser::of(&hub, "admin");
+    for (path, said) in [
+        ("/web/timeline?days=x&host=db-1", "value=\"db-1\""),
+        ("/web/timeline?host=Db_2", "value=\"Db_2\""),
+        ("/web/sessions?host=Db_2&user=alice", "value=\"Db_2\""),
+        ("/web/journal?host=Db_2&words=alice", "value=\"Db_2\""),
+        ("/web/policy?hosts=Db_2&services=ssh", "value=\"Db_2\""),
+    ] {
+        let page = admin.get(path);
+        assert_eq!(page.status(), if path.contains("policy") { "200" } else { "400" }, "{}", page.0);
+        assert!(page.has("role=\"alert\">") && page.has("form class=\"across\""), "{path}: {}", page.0);
+        assert!(page.has(said) && !page.has("Request refused"), "{path}: {}", page.0);
+    }
 }
 
 #[test]
