@@ -134,3 +134,55 @@ fn a_break_glass_shows_by_when_it_is_looked_at_and_what_came_of_that() {
     let revoked = grants.iter().filter(|view| view.state == access::GrantState::Revoked);
     assert_eq!(revoked.map(|view| view.grant.rule.to_string()).collect::<Vec<_>>(), ["careful"]);
 }
+
+#[test]
+fn a_page_asks_for_all_that_a_command_can() {
+    let hub = careful();
+    let (alice, dave) = (Browser::of(&hub, "alice"), Browser::of(&hub, "dave"));
+    let asks = |browser: &Browser<'_>, more: &[(&str, &str)]| {
+        let mut fields = vec![("services", "ssh"), ("length", "1h"), ("reason", "the import hangs")];
+        fields.extend(more);
+        browser.fill(&browser.get("/web/ask"), "/web/ask", &fields)
+    };
+    let page = alice.get("/web/ask");
+    assert!(!page.has("<details open>") && page.has("Break glass, in an emergency"), "{}", page.0);
+    for (more, why) in [
+        ([("hosts", "db-1"), ("from", "tomorrow")], "from: write it like 2026-11-24T18:00:00Z"),
+        ([("labels", "prod"), ("hosts", "")], "labels: a label is KEY=VALUE"),
+        ([("label", "env=prod"), ("labels", "env=test")], "labels: no host has two values of env"),
+        ([("label", "env=prod"), ("labels", "role=db")], "no host carries the labels env=prod, role=db"),
+        ([("hosts", "db-1"), ("user", "nobody")], "no account nobody here"),
+    ] {
+        let again = asks(&alice, &more);
+        assert!(again.status().starts_with('4') && again.has(why), "{why}: {}", again.0);
+        let (name, said) =
+            more.iter().find(|(name, _)| !name.starts_with("host") && *name != "label").unwrap();
+        assert!(
+            again.has("<details open>") && again.has(&format!("value=\"{said}\"")),
+            "{name}: {}",
+            again.0
+        );
+    }
+    let begins = crate::host::now() + chrono::TimeDelta::hours(1);
+    let from = begins.format("%FT%TZ").to_string();
+    let asked = asks(&dave, &[("labels", "env=prod"), ("from", &from), ("user", "alice")]);
+    let at = asked.head("location").unwrap_or_else(|| panic!("{}", asked.0)).to_owned();
+    let page = dave.get(&at);
+    for words in
+        ["alice: ssh on db-1", "<dt>Asked by</dt><dd>dave</dd>", &begins.format("%F %R UTC").to_string()]
+    {
+        assert!(page.has(words), "{words}: {}", page.0);
+    }
+    let glass = [("hosts", "db-1"), ("break_glass", "yes")];
+    let refused = asks(&dave, &glass);
+    assert!(refused.status() == "422" && refused.has("name=\"break_glass\" value=\"yes\""), "{}", refused.0);
+    let broken = asks(&alice, &glass);
+    let at = broken.head("location").unwrap_or_else(|| panic!("{}", broken.0)).to_owned();
+    assert!(alice.get(&at).has("by alice, who broke glass"), "{}", alice.get(&at).0);
+    // It is one's own approval, and needs a sign-in as one does.
+    crate::web::age(&hub, "alice", "made", -61);
+    let page = alice.get("/web/ask");
+    assert!(page.has("a sign-in from the last hour") && !page.has("name=\"break_glass\""), "{}", page.0);
+    let refused = asks(&alice, &glass);
+    assert!(refused.status() == "403" && refused.has("a sign-in from the last hour"), "{}", refused.0);
+}
