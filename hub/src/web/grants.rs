@@ -107,26 +107,31 @@ fn page(site: &Site, visitor: &Visitor, call: &Call, id: &str) -> Result<Answer,
                 dt { "Rule" } dd { (grant.rule) }
                 dt { "Id" } dd { code { (grant.id) } }
             }
-            @if is_good && own { (own_forms(visitor, call, &view)?) }
+            @if is_good && own { (own_forms(site, visitor, call, &view)?) }
             @if is_good && !own { (revoke_form(site, visitor, call, &view)?) }
         },
     ))
 }
 
-fn own_forms(visitor: &Visitor, call: &Call, view: &GrantView) -> Result<Markup, DeskError> {
+fn own_forms(site: &Site, visitor: &Visitor, call: &Call, view: &GrantView) -> Result<Markup, DeskError> {
     let grant = &view.grant;
     if visitor.admits(&format!("/v1/grants/{}/extend", grant.id)).is_err() {
         return Ok(html! {});
     }
+    // What was asked for may be forgotten by now.
+    let first = site.desk.show_request(&visitor.caller, &grant.request.to_string()).ok();
     let at = format!("/web/grants/{}", grant.id);
     let extend = format!("{at}/extend");
     let said = call.said(&extend);
+    let before = first.as_ref().and_then(|first| first.ask.ticket.as_ref());
+    let ticket = if said.is_empty() { before.map(Text::as_str) } else { said.text("ticket") };
     Ok(html! {
         h2 { "More time" }
         form method="post" action=(extend) {
             (once(visitor)?)
             label { "How much more" input name="length" required placeholder="30m" autocomplete="off" value=[said.text("length")]; }
             label { "Why" input name="reason" required autocomplete="off" value=[said.text("reason")]; }
+            label { "Ticket" input name="ticket" autocomplete="off" value=[ticket]; }
             p.buttons { button { "Ask for more time" } }
         }
         h2 { "Done" }
@@ -187,7 +192,7 @@ pub async fn extend(State(site): State<Arc<Site>>, Path(id): Path<String>, call:
         let new = NewExtension {
             length: form.read("length", Span::parse)?.ok_or_else(|| missing("length"))?,
             reason: form.read("reason", Text::parse)?.ok_or_else(|| missing("reason"))?,
-            ticket: None,
+            ticket: form.read("ticket", Text::parse)?,
         };
         let opened = site.desk.extend(&visitor.caller, &id, &new, &form.key(&api)?)?;
         Ok(Answer::To(format!("/web/requests/{}", opened.request.ask.id)))

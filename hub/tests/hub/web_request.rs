@@ -2,7 +2,7 @@
 
 use crate::host::joined;
 use crate::room::{Hub, PEOPLE, POLICY, until};
-use crate::web::{Browser, Past, approval, asked, granted, lived, used};
+use crate::web::{Browser, Page, Past, approval, asked, granted, lived, used};
 use access::{Login, Span};
 use api::{AskGrants, NewPolicy, Scope};
 
@@ -185,4 +185,28 @@ fn a_page_asks_for_all_that_a_command_can() {
     assert!(page.has("a sign-in from the last hour") && !page.has("name=\"break_glass\""), "{}", page.0);
     let refused = asks(&alice, &glass);
     assert!(refused.status() == "403" && refused.has("a sign-in from the last hour"), "{}", refused.0);
+}
+
+#[test]
+fn who_asks_for_more_time_says_the_ticket_that_the_rule_wants() {
+    let hub = careful();
+    let ticket = "ask = { ticket = \"OPS-[0-9]+\" }\ntime = { max = \"8h\", extend = { count = 1 } }\n";
+    let policy = crate::room::POLICY.replace("approve =", &format!("{ticket}approve ="));
+    hub.client(&hub.admin).apply_policy(&NewPolicy { policy, people: Some(PEOPLE.to_owned()) }).unwrap();
+    let (alice, bob) = (Browser::of(&hub, "alice"), Browser::of(&hub, "bob"));
+    let fields = [("hosts", "db-1"), ("services", "ssh"), ("reason", "a look"), ("ticket", "OPS-7")];
+    let asked = alice.fill(&alice.get("/web/ask"), "/web/ask", &fields);
+    let at = asked.head("location").unwrap_or_else(|| panic!("{}", asked.0)).to_owned();
+    bob.fill(&bob.get(&at), &format!("{at}/review"), &[("verdict", "approve")]);
+    let grants = hub.client(&hub.admin).grants(&AskGrants::default()).unwrap();
+    let grant = format!("/web/grants/{}", grants[0].grant.id);
+    let page = alice.get(&grant);
+    assert!(page.has("name=\"ticket\" autocomplete=\"off\" value=\"OPS-7\""), "{}", page.0);
+    let extend = format!("{grant}/extend");
+    let more = |page: &Page, ticket: &str| {
+        alice.fill(page, &extend, &[("length", "10m"), ("reason", "more"), ("ticket", ticket)])
+    };
+    let again = more(&page, "none");
+    assert!(again.status() == "422" && again.has("value=\"none\"") && again.has("OPS-"), "{}", again.0);
+    assert_eq!(more(&again, "OPS-7").status(), "303");
 }
