@@ -52,6 +52,7 @@ id = "careful"
 who = { groups = ["dev"] }
 where = { hosts = ["db-1"] }
 what = { services = ["ssh", "sudo"] }
+time = { max = "8h", clock = "first-use", claim_by = "2h" }
 approve = [{ from = ["group:leads"] }, { from = ["group:security", "user:carol"] }]
 escalate = [{ after = "1s", to = ["user:dave"] }]
 break_glass = { who = ["group:dev"], review_by = ["group:leads"], within = "2h", block_next = false }
@@ -93,6 +94,7 @@ fn a_request_shows_each_step_with_who_agreed_and_who_could() {
         "can approve: dave, grace; agreed: carol<",
         "carol approved for at most 30m, ",
         "<dt>Narrowed to</dt><dd>for at most 30m</dd>",
+        "<dt>Clock</dt><dd>starts at the first use, which must come within 2h of the approval</dd>",
     ] {
         assert!(page.has(words), "{words}: {}", page.0);
     }
