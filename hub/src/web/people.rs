@@ -24,22 +24,31 @@ pub async fn show(State(site): State<Arc<Site>>, call: Call) -> Response {
     guard::asked(site, call, page).await
 }
 
-/// Everybody, and the forms.
+/// Everybody, or who is looked for, and the forms.
 pub fn page(site: &Site, visitor: &Visitor, call: &Call) -> Result<Answer, DeskError> {
     routes::sees_all(&visitor.caller, "who the people are is")?;
     let (roles, accounts) =
         site.ledger.read(|connection| Ok((rows::roles(connection)?, identities(connection, None)?)))?;
     let world = site.policies.world();
-    let humans: Vec<&Human> = world.people.all().collect();
-    let unlisted = roles.keys().filter(|person| world.people.get(person).is_none());
+    let search = call.query.search("words");
+    let line = |human: &Human| format!("{} {} {}", human.person, names(&human.names), names(&human.groups));
+    let humans: Vec<&Human> = world.people.all().filter(|human| search.finds(&line(human))).collect();
+    let unlisted = |person: &&Person| world.people.get(person).is_none() && search.finds(person.as_str());
+    let unlisted: Vec<&Person> = roles.keys().filter(unlisted).collect();
+    let all = world.people.all().count();
     Ok(Answer::Page(
         "People",
         html! {
             p {
-                (humans.len()) @if humans.len() == 1 { " person is" } @else { " people are" } " in people.toml, which comes with the policy"
-                @if humans.len() > limits::PEOPLE { ", and here are the first" } "."
+                (all) @if all == 1 { " person is" } @else { " people are" } " in people.toml, which comes with the policy."
+                @if humans.len() > limits::PEOPLE { " There are more than are shown: look for a name or a group." }
+            }
+            form.across method="get" action="/web/people" role="search" {
+                label { "Name or group" input name="words" autocomplete="off" placeholder="alice" value=[call.query.text("words")]; }
+                p.buttons { button { "Show" } }
             }
             @if visitor.caller.roles.admin { (forms(site, visitor, call)) }
+            @if humans.is_empty() && unlisted.is_empty() { p { "Nobody is called so." } }
             ul.cards {
                 @for human in humans.iter().take(limits::PEOPLE) { (card(visitor, call, &human.person, Some(human), &roles)) }
                 @for person in unlisted { (card(visitor, call, person, None, &roles)) }

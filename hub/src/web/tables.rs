@@ -13,23 +13,38 @@ use maud::{Markup, html};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// All hosts.
+/// All hosts, or those that are looked for.
 pub async fn hosts(State(site): State<Arc<Site>>, call: Call) -> Response {
-    guard::shown(site, call, |site, visitor| {
+    guard::asked(site, call, |site, visitor, call| {
+        let search = call.query.search("words");
         let mut hosts = site.hosts_for(&visitor.caller)?;
+        let all = hosts.len();
+        hosts.retain(|host| search.finds(&format!("{} {}", host.host, labels(host))));
         let count = hosts.len();
         hosts.truncate(api::limits::PAGE as usize);
         Ok(Answer::Page(
             "Hosts",
             html! {
+                form.across method="get" action="/web/hosts" role="search" {
+                    label { "Name or label" input name="words" autocomplete="off" placeholder="db- env=prod" value=[call.query.text("words")]; }
+                    p.buttons { button { "Show" } }
+                }
                 div data-live {
-                    p { (count) @if count == 1 { " host" } @else { " hosts" } @if count > hosts.len() { ", of which the first" } }
+                    p {
+                        @if count < all { (count) " of " }
+                        (all) @if all == 1 { " host." } @else { " hosts." }
+                        @if count > hosts.len() { " There are more than are shown: look for a name or a label." }
+                    }
                     ul.cards { @for host in &hosts { (host_card(host)) } }
                 }
             },
         ))
     })
     .await
+}
+
+fn labels(host: &HostView) -> String {
+    names(host.labels.iter().map(|(key, value)| format!("{key}={value}")))
 }
 
 fn host_card(host: &HostView) -> Markup {
@@ -40,7 +55,7 @@ fn host_card(host: &HostView) -> Markup {
             " " span.state data-state=(state) { (state) }
             @if let Some(alarm) = &host.alarm { p.problem { (alarm) } }
             p.small {
-                (names(host.labels.iter().map(|(key, value)| format!("{key}={value}"))))
+                (labels(host))
                 @if let Some(seen) = host.seen { " seen " (time(seen)) }
                 @if let Some(gated) = &host.gated { ", asks at " (names(gated)) }
                 @if let Some(version) = &host.version { ", release " (version) }

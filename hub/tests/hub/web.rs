@@ -661,7 +661,7 @@ fn every_form_that_is_refused_comes_back_with_what_was_written_and_is_good_then(
     let grants = hub.client(&hub.admin).grants(&AskGrants::default()).unwrap();
     let grant = format!("/web/grants/{}", grants[0].grant.id);
     let extend = format!("{grant}/extend");
-    let said = [("length", "soon"), ("reason", "not done yet")];
+    let said = [("length", "soon"), ("reason", "not done yet"), ("ticket", "OPS-9")];
     let again = comes_back(&alice, &alice.get(&grant), &extend, &said, "length: ");
     assert_eq!(alice.fill(&again, &extend, &[("length", "10m"), ("reason", "x")]).status(), "303");
     let long = "x".repeat(access::limits::TEXT + 1);
@@ -680,8 +680,11 @@ fn every_form_that_is_refused_comes_back_with_what_was_written_and_is_good_then(
 
     let said = [("name", "a program"), ("length", "soon")];
     comes_back(&alice, &alice.get("/web/tokens"), "/web/tokens", &said, "length: ");
+    let people = admin.get("/web/people?words=ali");
+    assert!(people.has("action=\"/web/people/bind?words=ali\""), "{}", people.0);
     let said = [("person", ""), ("issuer", "https://login.example.org"), ("subject", "u-1")];
-    comes_back(&admin, &admin.get("/web/people"), "/web/people/bind", &said, "person: ");
+    let again = comes_back(&admin, &people, "/web/people/bind?words=ali", &said, "person: ");
+    assert!(again.has("<strong>alice</strong>") && !again.has("<strong>dave</strong>"), "{}", again.0);
 }
 
 #[test]

@@ -51,6 +51,51 @@ fn a_search_for_what_cannot_be_says_so_and_stays_a_search() {
 }
 
 #[test]
+fn hosts_and_people_are_found_by_words_and_a_list_that_is_cut_says_so() {
+    let hub = hub();
+    joined(&hub, "db-7");
+    let admin = Browser::of(&hub, "admin");
+    for (words, found, count) in [
+        ("", &["db-1", "db-7"][..], "2 hosts."),
+        ("B-7", &["db-7"], "1 of 2 hosts."),
+        ("env%3Dprod+db-1", &["db-1"], "1 of 2 hosts."),
+        ("env%3Dtest", &[], "0 of 2 hosts."),
+    ] {
+        let page = admin.get(&format!("/web/hosts?words={words}"));
+        let has = |name: &str| page.has(&format!("<strong>{name}</strong>"));
+        assert!(page.has(count) && !page.has("There are more"), "{words}: {}", page.0);
+        assert_eq!(
+            ["db-1", "db-7"].into_iter().filter(|name| has(name)).collect::<Vec<_>>(),
+            found,
+            "{words}"
+        );
+    }
+    for (words, found) in [("ALI", &["alice"][..]), ("leads", &["bob"]), ("adm", &["admin"]), ("eve", &[])] {
+        let page = admin.get(&format!("/web/people?words={words}"));
+        let has = |name: &str| page.has(&format!("<strong>{name}</strong>"));
+        let listed: Vec<&str> =
+            ["admin", "alice", "bob", "dave"].into_iter().filter(|name| has(name)).collect();
+        assert_eq!(listed, found, "{words}: {}", page.0);
+        assert_eq!(page.has("Nobody is called so."), found.is_empty(), "{}", page.0);
+    }
+    let more = (0..499).map(|number| format!("[p-{number}]\n")).collect::<Vec<_>>().concat();
+    let people = format!("[alice]\ngroups = [\"dev\"]\n[bob]\ngroups = [\"leads\"]\n{more}");
+    let new = NewPolicy { policy: POLICY.to_owned(), people: Some(people) };
+    hub.client(&hub.admin).apply_policy(&new).unwrap();
+    let page = admin.get("/web/people");
+    assert!(page.has("501 people are") && page.has("There are more than are shown"), "{}", page.0);
+    assert!(!admin.get("/web/people?words=p-49").has("There are more"));
+    hub.sql(
+        "INSERT INTO host (name, labels, key, machine, joined, joined_ms, seq) \
+         WITH RECURSIVE number(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM number WHERE n < 1001) \
+         SELECT 'web-' || n, '{}', 'k-' || n, 'm-' || n, x'', 0, 1 FROM number",
+    );
+    let page = admin.get("/web/hosts");
+    assert!(page.has("1003 hosts. There are more than are shown"), "{}", &page.0[..2000]);
+    assert!(!admin.get("/web/hosts?words=web-7").has("There are more"));
+}
+
+#[test]
 fn the_journal_is_searched_by_words_page_by_page_and_by_who_sees_everything() {
     let (hub, grant, _) = used();
     let admin = Browser::of(&hub, "admin");
