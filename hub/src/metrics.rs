@@ -89,7 +89,7 @@ impl Metrics {
     pub fn tried(&self, came: &Came) {
         let [sent, failed, given_up] = &self.tried;
         let count = match came {
-            Came::Done(_) => sent,
+            Came::Done(_) | Came::Withdrawn => sent,
             Came::Again(..) => failed,
             Came::Over(_) => given_up,
         };

@@ -3,7 +3,9 @@
 use super::doubt::Passage;
 use super::news::News;
 use super::truth::Truth;
-use access::Time;
+use access::{Person, Time};
+use desk::DeskError;
+use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use std::time::Duration;
 use workflow::{Change, World};
@@ -23,6 +25,10 @@ pub trait Channel: Send + Sync + 'static {
     /// Whether its recipients are people, whom [`super::limits::PER_PERSON`] is for.
     fn is_for_people(&self) -> bool;
 
+    /// Whose eyes alone see what goes to this recipient: they are told of what they may see. None of a place that many read.
+    /// Blocks.
+    fn reader(&self, recipient: &str) -> Result<Option<Person>, DeskError>;
+
     /// How fast it may go.
     fn rates(&self) -> Rates;
 
@@ -30,7 +36,15 @@ pub trait Channel: Send + Sync + 'static {
     /// which on it may have been taken although no answer came, it waits for [`Passage::enter`]; what can be sent twice
     /// without anybody noticing need not.
     fn deliver<'a>(&'a self, parcel: &'a Parcel, passage: &'a Passage) -> BoxFuture<'a, Outcome>;
+
+    /// Puts in place of a copy that it is not its reader's to see any more. A letter cannot be taken back.
+    fn withdraw<'a>(&'a self, _: &'a Parcel) -> BoxFuture<'a, Outcome> {
+        async { Outcome::Withdrawn }.boxed()
+    }
 }
+
+/// What stands in place of a copy then: nothing of what it was about.
+pub const WITHDRAWN: &str = "This request is not yours to see any more.";
 
 /// What a channel keeps for each recipient.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,7 +93,7 @@ pub struct Parcel {
     pub at: Time,
     /// What [`Outcome::Sent`] said last of a copy.
     pub reference: Option<String>,
-    /// How things are now. None of what a limit held back.
+    /// How things are now. None of what a limit held back, or is not its reader's to see.
     pub truth: Option<Truth>,
     /// The policy, people and hosts of this moment.
     pub world: World,
@@ -124,6 +138,8 @@ pub enum Outcome {
     },
     /// There is nothing to say to them any more.
     Moot,
+    /// It is not theirs to see, and nothing of it is there.
+    Withdrawn,
     /// It may work later.
     Later {
         /// Not before this, if the other side said so.

@@ -8,7 +8,7 @@ use super::collecting::Collecting;
 use super::doubt::{Doubt, Passage};
 use super::limits;
 use super::pace::{self, Pace};
-use super::rows::{self, Came, Row};
+use super::rows::{self, Came, Key, Row};
 use super::truth::Truth;
 use crate::site::Site;
 use access::Time;
@@ -263,7 +263,7 @@ impl Delivering {
                     self.site.log.put(Level::Notice, format!("sending by {channel} to {to:?}: works again"));
                 }
             }
-            Outcome::Moot => {}
+            Outcome::Moot | Outcome::Withdrawn => {}
             Outcome::Later { why, .. } | Outcome::Never { why } => {
                 self.failing.retain(|_, told| told.elapsed() < limits::FORGET_EVERY);
                 let told = self.failing.keys().filter(|(of, _)| *of == place).count();
@@ -354,16 +354,16 @@ async fn attempt(site: Arc<Site>, channel: Arc<dyn Channel>, row: Row, now: Time
             why: format!("it is about {:?}, which this release does not know", row.kind),
         };
     };
-    let about = row.key.about;
     let (pages, world) = (format!("{}/web", site.url), site.policies.world());
-    let found = tokio::task::spawn_blocking(move || about.map(|about| Truth::of(&site, about)).transpose());
-    let truth = match found.await {
-        Ok(Ok(truth)) => truth,
+    let (by, key) = (Arc::clone(&channel), row.key.clone());
+    let looked = tokio::task::spawn_blocking(move || look(&site, &*by, &key));
+    let (truth, sees) = match looked.await {
+        Ok(Ok(looked)) => looked,
         Ok(Err(DeskError::NotFound { .. })) => return Outcome::Moot,
         Ok(Err(why)) => return Outcome::later(why.to_string()),
         Err(why) => return Outcome::later(format!("looking up what it is about: {why}")),
     };
-    let id = match about {
+    let id = match row.key.about {
         Some(about) => format!("{about}-{}", row.wanted),
         None => format!("more-{}", row.key.event),
     };
@@ -377,7 +377,20 @@ async fn attempt(site: Arc<Site>, channel: Arc<dyn Channel>, row: Row, now: Time
         world,
         pages,
     };
-    channel.deliver(&parcel, way).await
+    match (sees, &parcel.reference) {
+        (true, _) => channel.deliver(&parcel, way).await,
+        (false, Some(_)) => channel.withdraw(&parcel).await,
+        (false, None) => Outcome::Withdrawn,
+    }
+}
+
+/// How things are with what a row is about, as far as its reader may see that, and whether they may.
+fn look(site: &Site, channel: &dyn Channel, key: &Key) -> Result<(Option<Truth>, bool), DeskError> {
+    let Some(about) = key.about else { return Ok((None, true)) };
+    let truth = Truth::of(site, about)?;
+    let reader = channel.reader(&key.recipient)?;
+    let sees = reader.map_or(Ok(true), |reader| truth.is_for(site, &reader))?;
+    Ok((Some(truth).filter(|_| sees), sees))
 }
 
 /// What is to be written down of it.
@@ -385,6 +398,7 @@ fn came(row: &Row, outcome: Outcome, now: Time) -> Came {
     match outcome {
         Outcome::Sent { reference } => Came::Done(reference),
         Outcome::Moot => Came::Done(None),
+        Outcome::Withdrawn => Came::Withdrawn,
         Outcome::Never { why } => Came::Over(why),
         Outcome::Later { after, why } => {
             let chance = getrandom::u32().map_or(0.5, |bits| f64::from(bits) / f64::from(u32::MAX));
@@ -398,7 +412,6 @@ fn came(row: &Row, outcome: Outcome, now: Time) -> Came {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::outbox::rows::Key;
 
     #[test]
     fn what_would_be_tried_after_its_time_is_given_up_with_the_reason() {

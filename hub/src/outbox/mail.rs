@@ -8,6 +8,7 @@ use super::limits;
 use super::news::News;
 use super::says::{Said, said};
 use access::Person;
+use desk::DeskError;
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use lettre::message::header::{HeaderName, HeaderValue};
@@ -218,6 +219,10 @@ impl Channel for Mail {
 
     fn is_for_people(&self) -> bool {
         true
+    }
+
+    fn reader(&self, recipient: &str) -> Result<Option<Person>, DeskError> {
+        Person::parse(recipient).map(Some).map_err(|why| DeskError::Store(why.to_string()))
     }
 
     fn rates(&self) -> Rates {

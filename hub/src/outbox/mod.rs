@@ -28,7 +28,7 @@ mod truth;
 mod webhook;
 mod workflows;
 
-pub use channel::{Channel, Keeps, Kind, Outcome, Parcel, Rate, Rates};
+pub use channel::{Channel, Keeps, Kind, Outcome, Parcel, Rate, Rates, WITHDRAWN};
 pub use delivering::{Bell, start};
 pub use doubt::Passage;
 pub use listing::list;

@@ -261,6 +261,8 @@ pub fn free_all(sql: &dyn Sql, now: Time) -> Result<(), DeskError> {
 pub enum Came {
     /// Taken, or there was nothing to say. With what a copy is found by.
     Done(Option<String>),
+    /// Not for their eyes: nothing of it is there. Should it be theirs again, a copy is a new one.
+    Withdrawn,
     /// To be tried again then. With what was wrong.
     Again(Time, String),
     /// Given up, and why.
@@ -278,6 +280,12 @@ pub fn settle(sql: &dyn Sql, row: &Row, holder: &str, came: &Came, now: Time) ->
              at_ms = ?8, due_ms = ?8, over = CASE WHEN wanted > ?6 THEN 0 ELSE 1 END \
              WHERE channel = ?1 AND recipient = ?2 AND about = ?3 AND event = ?4 AND holder = ?5",
             &[channel, recipient, &about, event, &holder, &row.wanted, reference, &now],
+        )?,
+        Came::Withdrawn => sql.execute(
+            "UPDATE outbox SET holder = NULL, shown = ?6, reference = NULL, error = NULL, tries = 0, at_ms = ?7, due_ms = ?7, \
+             over = CASE WHEN wanted > ?6 THEN 0 ELSE 1 END, closed = CASE WHEN wanted > ?6 THEN closed ELSE 1 END \
+             WHERE channel = ?1 AND recipient = ?2 AND about = ?3 AND event = ?4 AND holder = ?5",
+            &[channel, recipient, &about, event, &holder, &row.wanted, &now],
         )?,
         Came::Over(why) => sql.execute(
             "UPDATE outbox SET holder = NULL, over = CASE WHEN wanted > ?8 THEN 0 ELSE 2 END, error = ?6, at_ms = ?7, \

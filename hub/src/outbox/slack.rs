@@ -2,7 +2,7 @@
 //! Where nothing comes back from Slack, nothing in a message decides anything: its link leads to a page that needs a sign-in.
 //! Else there are buttons in it, and what comes of a click is [`crate::slack`]'s.
 
-use super::channel::{Channel, Keeps, Outcome, Parcel, Rate, Rates};
+use super::channel::{Channel, Keeps, Outcome, Parcel, Rate, Rates, WITHDRAWN};
 use super::config::Slack as Config;
 use super::doubt::Passage;
 use super::http;
@@ -12,6 +12,7 @@ use super::truth::Truth;
 use crate::chats::picture::Picture;
 use crate::slack::blocks;
 use access::Person;
+use desk::DeskError;
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use serde::Serialize;
@@ -109,15 +110,21 @@ impl Slack {
         place.ok_or_else(|| Outcome::later("conversations.open: there is no channel in Slack's answer"))
     }
 
+    /// Puts a message in place of the one that is found there.
+    async fn change(&self, found: (&str, &str), mut message: Message) -> Result<String, Outcome> {
+        let (channel, at) = found;
+        (message.channel, message.ts) = (channel.to_owned(), Some(at.to_owned()));
+        self.call("chat.update", &message).await.map(|_| format!("{channel} {at}"))
+    }
+
     async fn send(&self, parcel: &Parcel, passage: &Passage) -> Result<String, Outcome> {
         let reader = parcel.recipient.strip_prefix(PERSON).and_then(|person| Person::parse(person).ok());
         let is_theirs = |truth: &&Truth| reader.as_ref().is_none_or(|reader| truth.is_decider(reader));
         let truth = parcel.truth.as_ref().filter(|_| self.decides).filter(is_theirs);
         let decides = truth.map(Truth::picture);
         let mut message = Message::of(&stands(parcel, reader.as_ref()), decides.as_ref());
-        if let Some((channel, at)) = parcel.reference.as_deref().and_then(|found| found.split_once(' ')) {
-            (message.channel, message.ts) = (channel.to_owned(), Some(at.to_owned()));
-            return self.call("chat.update", &message).await.map(|_| format!("{channel} {at}"));
+        if let Some(found) = parcel.reference.as_deref().and_then(|found| found.split_once(' ')) {
+            return self.change(found, message).await;
         }
         message.channel = self.place(parcel).await?;
         message.metadata = Some(json!({ "event_type": "jit_request", "event_payload": { "id": parcel.id } }));
@@ -164,6 +171,11 @@ impl Channel for Slack {
         true
     }
 
+    fn reader(&self, recipient: &str) -> Result<Option<Person>, DeskError> {
+        let person = recipient.strip_prefix(PERSON).map(Person::parse).transpose();
+        person.map_err(|why| DeskError::Store(why.to_string()))
+    }
+
     /// One a second in one channel, with some at once (api.slack.com/apis/rate-limits).
     fn rates(&self) -> Rates {
         let each = Rate { burst: 5.0, per_second: 1.0 };
@@ -174,6 +186,19 @@ impl Channel for Slack {
         async move {
             match self.send(parcel, passage).await {
                 Ok(reference) => Outcome::Sent { reference: Some(reference) },
+                Err(outcome) => outcome,
+            }
+        }
+        .boxed()
+    }
+
+    fn withdraw<'a>(&'a self, parcel: &'a Parcel) -> BoxFuture<'a, Outcome> {
+        async move {
+            let Some(found) = parcel.reference.as_deref().and_then(|found| found.split_once(' ')) else {
+                return Outcome::Withdrawn;
+            };
+            match self.change(found, Message::withdrawn()).await {
+                Ok(_) | Err(Outcome::Moot) => Outcome::Withdrawn,
                 Err(outcome) => outcome,
             }
         }
@@ -198,6 +223,11 @@ struct Message {
 impl Message {
     fn of(said: &Said, decides: Option<&Picture>) -> Self {
         let (text, blocks) = (blocks::escaped(&said.title), blocks::message(said, decides));
+        Self { channel: String::new(), ts: None, text, blocks, metadata: None }
+    }
+
+    fn withdrawn() -> Self {
+        let (text, blocks) = (WITHDRAWN.to_owned(), blocks::words(WITHDRAWN));
         Self { channel: String::new(), ts: None, text, blocks, metadata: None }
     }
 }

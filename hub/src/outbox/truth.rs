@@ -1,6 +1,7 @@
 //! How things are with a request at this moment: what is sent is made of this, so that what comes late is not wrong.
 
 use crate::chats::picture::Picture;
+use crate::rows;
 use crate::site::Site;
 use access::{Login, Person, RequestId, Time};
 use api::{GrantView, RequestView, Used};
@@ -27,7 +28,7 @@ pub struct Truth {
 impl Truth {
     /// As it is committed now.
     pub fn of(site: &Site, about: RequestId) -> Result<Self, DeskError> {
-        let (reader, world, now) = (reader()?, site.policies.world(), site.clock.now());
+        let (reader, world, now) = (reader("jit-hub", true)?, site.policies.world(), site.clock.now());
         let request = site.desk.show_request(&reader, &about.to_string())?;
         let grant = match &request.state {
             RequestState::Approved { grant, .. } => Some(site.desk.show_grant(&reader, &grant.to_string())?),
@@ -39,6 +40,17 @@ impl Truth {
             .or_else(|| world.rule_named(&request.rule, &request.ask.person, now));
         let link = format!("{}/web/requests/{about}", site.url);
         Ok(Self { request, grant, rule, world, now: now.trusted, link })
+    }
+
+    /// Whether this person may see it at this moment: by the desk's own rule, or because the policy has them told of it.
+    pub fn is_for(&self, site: &Site, person: &Person) -> Result<bool, DeskError> {
+        let has_role = !site.ledger.read(|sql| rows::roles_of(sql, person))?.is_empty();
+        let reader = reader(person.as_str(), has_role)?;
+        match site.desk.show_request(&reader, &self.request.ask.id.to_string()) {
+            Ok(_) => Ok(true),
+            Err(DeskError::NotFound { .. }) => Ok(self.told().contains(person)),
+            Err(why) => Err(why),
+        }
     }
 
     /// Who hears of it by the policy's `tell`.
@@ -75,15 +87,15 @@ impl Truth {
     }
 }
 
-/// Somebody who sees everything and does nothing.
-fn reader() -> Result<Caller, DeskError> {
+/// Somebody who does nothing, and sees everything or what this person may.
+fn reader(person: &str, sees_all: bool) -> Result<Caller, DeskError> {
     let wrong = |why: String| DeskError::Store(why);
     Ok(Caller {
-        person: Person::parse("jit-hub").map_err(|why| wrong(why.to_string()))?,
+        person: Person::parse(person).map_err(|why| wrong(why.to_string()))?,
         login: Login::parse("jit-hub").map_err(|why| wrong(why.to_string()))?,
         names: BTreeSet::new(),
         source: None,
-        roles: Roles { auditor: true, ..Roles::default() },
+        roles: Roles { auditor: sees_all, ..Roles::default() },
         channel: Channel::Policy,
         reviews: Err("the outbox decides nothing".to_owned()),
     })

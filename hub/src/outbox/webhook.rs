@@ -7,6 +7,8 @@ use super::http;
 use super::news::News;
 use super::standard::Secret;
 use crate::clock;
+use access::Person;
+use desk::DeskError;
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use serde_json::json;
@@ -74,6 +76,10 @@ impl Channel for Webhook {
 
     fn is_for_people(&self) -> bool {
         false
+    }
+
+    fn reader(&self, _: &str) -> Result<Option<Person>, DeskError> {
+        Ok(None)
     }
 
     fn rates(&self) -> Rates {

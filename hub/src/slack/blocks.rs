@@ -27,7 +27,6 @@ fn deciding(picture: &Picture) -> Vec<Value> {
     if !picture.is_open() {
         return Vec::new();
     }
-    let words = |text: &str| vec![json!({ "type": "section", "text": plain(text, limits::TEXT) })];
     if !picture.denies_in_chat() {
         return words("It is decided on the page of the hub, not here.");
     }
@@ -72,6 +71,11 @@ fn deciding(picture: &Picture) -> Vec<Value> {
         blocks.extend(words("The last approval is given on the page of the hub."));
     }
     blocks
+}
+
+/// Plain words.
+pub fn words(text: &str) -> Vec<Value> {
+    vec![json!({ "type": "section", "text": plain(text, limits::TEXT) })]
 }
 
 /// An answer, in which addresses of this hub alone lead anywhere.

@@ -9,7 +9,7 @@ use super::{Teams, limits};
 use crate::chats;
 use crate::chats::picture::Picture;
 use crate::inbox;
-use crate::outbox::{Channel, Keeps, Kind, News, Outcome, Parcel, Passage, Rate, Rates, Truth};
+use crate::outbox::{Channel, Keeps, Kind, News, Outcome, Parcel, Passage, Rate, Rates, Truth, WITHDRAWN};
 use crate::site::Site;
 use access::{Person, Time};
 use api::Change;
@@ -74,6 +74,16 @@ fn chats(site: &Site, teams: &Teams, people: &BTreeSet<&Person>, listening: bool
     found.unwrap_or_else(|why| {
         site.log.put(Level::Err, format!("looking who hears of a request in Teams: {why}"));
         Vec::new()
+    })
+}
+
+/// Whose chat this conversation is. None of a channel, of a group, and of a chat whose account is nobody's.
+fn reader(site: &Site, teams: &Teams, conversation: &str) -> Result<Option<Person>, DeskError> {
+    site.ledger.read(|sql| {
+        let heard = rows::place(sql, teams.tenant(), conversation)?.filter(|heard| heard.kind == "personal");
+        let Some(heard) = heard else { return Ok(None) };
+        let account = chats::rows::account_of(sql, teams.tenant(), &heard.account)?;
+        Ok(account.map(|account| account.person))
     })
 }
 
@@ -150,6 +160,10 @@ impl Channel for Cards {
         true
     }
 
+    fn reader(&self, recipient: &str) -> Result<Option<Person>, DeskError> {
+        reader(&self.site, &self.teams, recipient)
+    }
+
     fn rates(&self) -> Rates {
         RATES
     }
@@ -184,9 +198,43 @@ impl Channel for Cards {
             }
         })
     }
+
+    fn withdraw<'a>(&'a self, parcel: &'a Parcel) -> BoxFuture<'a, Outcome> {
+        Box::pin(async move {
+            let around = match Around::look(&self.site, &self.teams, parcel).await {
+                Ok(around) => around,
+                Err(outcome) => return outcome,
+            };
+            let Some(before) = parcel.reference.as_deref().and_then(Reference::parse) else {
+                return Outcome::Withdrawn;
+            };
+            let (card, now) = (card::words(WITHDRAWN), self.site.clock.time());
+            let done = self.replace(&around.place, &before, &card, now).await;
+            done.map_or_else(failed, |_| Outcome::Withdrawn)
+        })
+    }
 }
 
 impl Cards {
+    /// Puts a card in place of the one before. Whether that is still there.
+    async fn replace(
+        &self,
+        place: &Place,
+        before: &Reference,
+        card: &Value,
+        now: Time,
+    ) -> Result<bool, Failed> {
+        match self.teams.connector.put(place, &before.id, &message(card)).await {
+            Ok(()) => Ok(true),
+            // It may not have settled.
+            Err(Failed::Gone(why)) if now - before.made < limits::SETTLES => {
+                Err(Failed::Later(Some(Duration::from_secs(1)), why))
+            }
+            Err(Failed::Gone(_)) => Ok(false),
+            Err(why) => Err(why),
+        }
+    }
+
     /// Puts a card in place of the one before, or posts it where there is none; through the passage, if that is not behind it.
     async fn send(
         &self,
@@ -196,16 +244,10 @@ impl Cards {
         picture: &Picture,
         passage: Option<&Passage>,
     ) -> Result<Outcome, Failed> {
-        if let Some(before) = before {
-            match self.teams.connector.put(place, &before.id, &message(card)).await {
-                Ok(()) => return Ok(Outcome::Sent { reference: None }),
-                // It may not have settled.
-                Err(Failed::Gone(why)) if picture.now - before.made < limits::SETTLES => {
-                    return Ok(Outcome::Later { after: Some(Duration::from_secs(1)), why });
-                }
-                Err(Failed::Gone(_)) => {}
-                Err(why) => return Err(why),
-            }
+        if let Some(before) = before
+            && self.replace(place, before, card, picture.now).await?
+        {
+            return Ok(Outcome::Sent { reference: None });
         }
         if let Some(passage) = passage {
             passage.enter().await;
@@ -261,6 +303,10 @@ impl Channel for Spoken {
 
     fn is_for_people(&self) -> bool {
         true
+    }
+
+    fn reader(&self, recipient: &str) -> Result<Option<Person>, DeskError> {
+        reader(&self.site, &self.teams, recipient)
     }
 
     fn rates(&self) -> Rates {

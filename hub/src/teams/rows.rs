@@ -3,6 +3,7 @@
 use super::connector::Place;
 use super::limits;
 use access::{Person, Time};
+use api::Role;
 use desk::DeskError;
 use store::Sql;
 
@@ -69,10 +70,16 @@ pub fn drop_place(sql: &dyn Sql, tenant: &str, conversation: &str) -> Result<(),
     Ok(())
 }
 
-/// Places that hear of every request.
+/// Places that hear of every request. A chat of one person does while they administer the hub: who is in a channel is its
+/// team's affair.
 pub fn listening(sql: &dyn Sql, tenant: &str) -> Result<Vec<String>, DeskError> {
-    let sql_ = "SELECT conversation FROM teams_place WHERE tenant = ?1 AND listens = 1 ORDER BY conversation LIMIT ?2";
-    Ok(sql.rows(sql_, &[&tenant, &api::limits::PAGE])?)
+    Ok(sql.rows(
+        "SELECT p.conversation FROM teams_place p WHERE p.tenant = ?1 AND p.listens = 1 AND (p.kind <> 'personal' OR EXISTS (\
+           SELECT 1 FROM teams_account a JOIN role r ON r.person = a.person \
+           WHERE a.tenant = p.tenant AND a.account = p.account AND r.role = ?3)) \
+         ORDER BY p.conversation LIMIT ?2",
+        &[&tenant, &api::limits::PAGE, &Role::Admin.code()],
+    )?)
 }
 
 /// The personal chats of this person's accounts.

@@ -106,6 +106,17 @@ fn drawn(shown: &Shown<'_>, cut: Cut) -> Value {
     card
 }
 
+/// A card of plain words alone.
+pub fn words(text: &str) -> Value {
+    json!({
+        "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
+        "type": "AdaptiveCard",
+        "version": "1.5",
+        "fallbackText": text,
+        "body": [{"type": "TextBlock", "text": text, "wrap": true}],
+    })
+}
+
 /// Where it stands, in a line for who is told and has nothing to do.
 pub fn in_a_line(picture: &Picture, link: &str) -> String {
     let cut = Cut { reason: SAID, said: SAID, named: limits::NAMED };

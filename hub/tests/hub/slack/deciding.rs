@@ -189,6 +189,34 @@ fn rights_are_those_of_the_click_and_not_of_the_message() {
 }
 
 #[test]
+fn the_message_of_who_lost_the_right_says_so_once_and_shows_nothing_more() {
+    let (hub, double) = hub_of(POLICY, PEOPLE, "people = true\n");
+    let id = asks(&hub, "alice", "db-1");
+    double.message("D0BOB", &id);
+    let people = PEOPLE.replace("[bob]\ngroups = [\"leads\"]", "[bob]\ngroups = [\"dev\"]");
+    let new = NewPolicy { policy: POLICY.to_owned(), people: Some(people) };
+    hub.client(&hub.admin).apply_policy(&new).unwrap();
+    agrees(&hub, "dave", &id);
+    let message = double.message("D0BOB", "This request is not yours to see any more.");
+    let now = message.now().to_string();
+    assert!(!now.contains(&id) && !now.contains("alice"), "{now}");
+    let admin = hub.client(&hub.admin);
+    let grant = admin.grants(&api::AskGrants::default()).unwrap().remove(0).grant.id.to_string();
+    admin.revoke(&grant, &api::EndGrant { reason: Text::parse("enough").ok() }).unwrap();
+    for place in [OPS, "D0GRACE"] {
+        double.message(place, "taken back by admin");
+    }
+    // What comes after it is there.
+    let own = asks(&hub, "bob", "db-1");
+    agrees(&hub, "dave", &own);
+    double.message("D0BOB", &own);
+    let messages = double.messages();
+    let withdrawn =
+        messages.iter().find(|one| one.at == message.at && one.channel == message.channel).unwrap();
+    assert_eq!(withdrawn.versions.len(), 2, "{withdrawn:?}");
+}
+
+#[test]
 fn a_click_on_an_earlier_state_says_what_is_now_and_decides_nothing() {
     let (hub, double) = room();
     let (bob, id) = (linked(&hub, "bob"), asks(&hub, "alice", "db-2"));

@@ -287,6 +287,73 @@ fn an_approver_who_lost_the_right_has_none_in_teams() {
     assert!(alice.sees(&id).state.is_pending());
 }
 
+/// bob approves nothing any more, and can ask.
+fn without_bob(hub: &Hub) {
+    let people = PEOPLE.replace("[bob]\ngroups = [\"leads\"]", "[bob]\ngroups = [\"dev\"]");
+    let new = api::NewPolicy { policy: POLICY.to_owned(), people: Some(people) };
+    hub.client(&hub.admin).apply_policy(&new).unwrap();
+}
+
+const WITHDRAWN: &str = "This request is not yours to see any more.";
+
+#[test]
+fn the_card_of_who_lost_the_right_says_so_once_and_shows_nothing_more() {
+    let (hub, double) = room();
+    let (bob, carol) = (linked(&hub, &double, "bob"), linked(&hub, &double, "carol"));
+    let id = Asker::of(&hub, "alice").asks("db-1", "why");
+    let (withdrawn, _) = double.card(&bob.personal(), &id);
+    let (message, _) = double.card(&carol.personal(), &id);
+    without_bob(&hub);
+    double.click(&click(&message, "approve", &carol));
+    let (same, card) = double.card(&bob.personal(), WITHDRAWN);
+    assert!(same == withdrawn && !card.to_string().contains(&id), "{card}");
+    let RequestState::Approved { grant, .. } = Asker::of(&hub, "alice").sees(&id).state else {
+        panic!("not approved")
+    };
+    let end = api::EndGrant { reason: Text::parse("enough").ok() };
+    Asker::of(&hub, "carol").client.revoke(&grant.to_string(), &end).unwrap();
+    double.card(&carol.personal(), "Revoked by carol");
+    // What comes after it is there.
+    double.card(&bob.personal(), &Asker::of(&hub, "bob").asks("db-1", "why"));
+    let messages = double.messages(&bob.personal());
+    let card = messages.iter().find(|one| one["id"] == json!(withdrawn)).unwrap();
+    assert_eq!(card["versions"].as_array().unwrap().len(), 2, "{card}");
+}
+
+#[test]
+fn a_card_that_comes_late_does_not_come_to_who_lost_the_right_meanwhile() {
+    let (hub, double) = room();
+    let bob = linked(&hub, &double, "bob");
+    double.asks("fault", &json!({"status": 429, "after": 5, "times": 1, "conversation": bob.personal()}));
+    let id = Asker::of(&hub, "alice").asks("db-1", "why");
+    hub.logs("sending by teams to");
+    without_bob(&hub);
+    double.card(&bob.personal(), &Asker::of(&hub, "bob").asks("db-1", "why"));
+    assert!(!double.messages(&bob.personal()).iter().any(|one| one.to_string().contains(&id)));
+}
+
+#[test]
+fn a_chat_of_one_person_hears_of_every_request_only_while_they_administer_the_hub() {
+    let (hub, double) = room();
+    let (bob, erin) = (linked(&hub, &double, "bob"), linked(&hub, &double, "erin"));
+    let (alice, admin) = (Asker::of(&hub, "alice"), hub.client(&hub.admin));
+    let roles = |roles: &[api::Role]| {
+        let person = access::Person::parse("erin").unwrap();
+        admin.set_roles(&api::Roles { person, roles: roles.iter().copied().collect() }).unwrap();
+    };
+    roles(&[api::Role::Admin]);
+    assert!(double.hears(&erin.personal(), &erin, "here").contains("from now on"));
+    let id = alice.asks("db-1", "why");
+    double.card(&erin.personal(), &id);
+    roles(&[]);
+    double.click(&click(&double.card(&bob.personal(), &id).0, "approve", &bob));
+    double.card(&erin.personal(), WITHDRAWN);
+    let later = alice.asks("db-1", "again");
+    double.card(&bob.personal(), &later);
+    double.card(&erin.personal(), &Asker::of(&hub, "erin").asks("db-1", "mine"));
+    assert!(!double.messages(&erin.personal()).iter().any(|one| one.to_string().contains(&later)));
+}
+
 #[test]
 fn a_click_that_comes_five_times_is_one_review() {
     let (hub, double) = with_hosts(POLICY);
