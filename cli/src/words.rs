@@ -288,18 +288,14 @@ pub fn reviewed(reviewed: &Reviewed, now: Time) -> String {
 /// When a grant ends, or what it waits for.
 pub fn ends(view: &GrantView, now: Time) -> String {
     match (view.state, &view.grant.window) {
-        (GrantState::Scheduled, window) => format!("starts {}", when(window.not_before(), now)),
-        (GrantState::Unclaimed, Window::FirstUse { claim_by, .. }) if *claim_by <= now => {
-            format!("no host has reported a first use; {} at the latest", when(view.ends, now))
-        }
-        (GrantState::Unclaimed, Window::FirstUse { claim_by, length, .. }) => {
-            format!("{length} from first use, which must come by {}", when(*claim_by, now))
+        (GrantState::Scheduled, window @ Window::Approval { .. }) => {
+            format!("starts {}", when(window.not_before(), now))
         }
         (GrantState::Revoked | GrantState::Released, _) => {
             let at = view.grant.ended.as_ref().map_or(view.ends, |ended| ended.at);
             when(at, now)
         }
-        _ => when(view.ends, now),
+        _ => view.ends_in_words(now, |at| when(at, now)),
     }
 }
 
@@ -434,12 +430,9 @@ mod tests {
         view.ends = at(10_800);
         view.grant.window =
             Window::FirstUse { not_before: at(0), claim_by: at(7_200), length, latest_end: at(10_800) };
-        assert!(ends(&view, at(60)).starts_with("1h from first use, which must come by "));
+        assert!(ends(&view, at(60)).starts_with("1h from the first use, which must come by "));
         let said = ends(&view, at(7_200));
-        assert!(
-            said.starts_with("no host has reported a first use; ") && said.ends_with(" at the latest"),
-            "{said}"
-        );
+        assert!(said.ends_with(" at the latest, for no host has told of a first use"), "{said}");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use crate::{LeftOver, SessionView, Watched};
 use access::{
-    Grant, GrantId, GrantState, HostName, Login, Person, Reason, RequestId, Service, Span, Text, Time,
+    Grant, GrantId, GrantState, HostName, Login, Person, Reason, RequestId, Service, Span, Text, Time, Window,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -216,6 +216,23 @@ pub struct GrantView {
     pub sessions: u32,
     /// How much it was used on this host so far.
     pub used: Used,
+}
+
+impl GrantView {
+    /// When it ends, with instants as `time` says them: while its clock waits for the first use, how long it is good then.
+    pub fn ends_in_words(&self, now: Time, time: impl Fn(Time) -> String) -> String {
+        let ends = time(self.ends);
+        match (self.state, &self.grant.window) {
+            (GrantState::Unclaimed, Window::FirstUse { claim_by, .. }) if *claim_by <= now => {
+                format!("{ends} at the latest, for no host has told of a first use")
+            }
+            (GrantState::Scheduled | GrantState::Unclaimed, Window::FirstUse { claim_by, length, .. }) => {
+                let each = if self.grant.hosts.len() == 1 { "" } else { " on each host" };
+                format!("{length} from the first use{each}, which must come by {}", time(*claim_by))
+            }
+            _ => ends,
+        }
+    }
 }
 
 /// How much a grant was used on one host.

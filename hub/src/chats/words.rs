@@ -5,7 +5,7 @@ use super::limits;
 use super::says::{Answer, Line, Piece, plain, strong};
 use super::speaker::Speaker;
 use crate::site::Site;
-use access::{HostName, Login, Service, Span, Text};
+use access::{HostName, Login, Service, Span, Text, Time};
 use api::{AskGrants, NewRequest, RequestView, Which};
 use desk::{Caller, DeskError, Key};
 use sha2::{Digest as _, Sha256};
@@ -149,7 +149,7 @@ fn status(site: &Site, caller: &Caller) -> Result<Answer, DeskError> {
             crate::web::names(&grant.services),
             crate::web::names(&grant.hosts),
             view.state.code(),
-            view.ends.format("%F %R UTC")
+            view.ends_in_words(site.clock.time(), minute)
         );
         Line::Item(vec![Piece::Link { id, to }, plain(said)])
     };
@@ -158,13 +158,19 @@ fn status(site: &Site, caller: &Caller) -> Result<Answer, DeskError> {
     Ok(if lines.is_empty() { Answer::plain("You hold no grant.") } else { Answer(lines) })
 }
 
+fn minute(at: Time) -> String {
+    at.format("%F %R UTC").to_string()
+}
+
 fn request(site: &Site, caller: &Caller, rest: &str, id: &str) -> Result<Answer, DeskError> {
     let new = asked(rest).map_err(DeskError::BadRequest)?;
     let once = workflow::hex(&Sha256::digest(format!("{} {id}", caller.channel.code())));
     let opened = site.desk.request(caller, &new, &Key::of(&once, "/v1/requests", rest.as_bytes()))?;
     let id = opened.request.ask.id.to_string();
     let said = match (&opened.grant, opened.existed) {
-        (Some(grant), _) => format!("Approved by the rule itself, until {}", grant.ends.format("%F %R UTC")),
+        (Some(grant), _) => {
+            format!("Approved by the rule itself, until {}", grant.ends_in_words(site.clock.time(), minute))
+        }
         (None, true) => "You asked for that already, and it waits".to_owned(),
         (None, false) => "Asked".to_owned(),
     };

@@ -217,7 +217,7 @@ fn state(truth: &Truth) -> String {
             format!("waits until {}, {} of {} agreed", minute(*until), request.has, request.needs)
         }
         RequestState::Approved { by, .. } => {
-            match truth.grant.as_ref().map(|view| (&view.grant.ended, view.ends)) {
+            match truth.grant.as_ref().map(|view| (&view.grant.ended, view)) {
                 Some((Some(ended), _)) => {
                     let how = match ended.how {
                         EndedHow::Revoked => "taken back",
@@ -226,10 +226,12 @@ fn state(truth: &Truth) -> String {
                     let by = ended.by.as_ref().map_or_else(|| "the policy".to_owned(), ToString::to_string);
                     format!("{how} by {by} at {}{}", minute(ended.at), with(ended.reason.as_ref()))
                 }
-                Some((None, ends)) if ends <= truth.now => {
-                    format!("over since {}, agreed to by {by}", minute(ends))
+                Some((None, view)) if view.ends <= truth.now => {
+                    format!("over since {}, agreed to by {by}", minute(view.ends))
                 }
-                Some((None, ends)) => format!("good until {}, agreed to by {by}", minute(ends)),
+                Some((None, view)) => {
+                    format!("good until {}, agreed to by {by}", view.ends_in_words(truth.now, minute))
+                }
                 None => format!("agreed to by {by}"),
             }
         }

@@ -4,12 +4,12 @@ use super::entering::Visitor;
 use super::guard::{self, Answer, Call};
 use super::page::{anew, names, once, time};
 use crate::site::Site;
-use access::{EndedHow, GrantId, GrantState, Span, Text};
+use access::{EndedHow, GrantId, GrantState, Span, Text, Time};
 use api::{AskGrants, EndGrant, GrantView, NewExtension};
 use axum::extract::{Path, State};
 use axum::response::Response;
 use desk::{DeskError, Page, Worlds as _};
-use maud::{Markup, html};
+use maud::{Markup, PreEscaped, html};
 use std::sync::Arc;
 
 /// Those that are good or will be.
@@ -29,8 +29,8 @@ pub async fn list(State(site): State<Arc<Site>>, call: Call) -> Response {
                 div data-live {
                     h2 { "Yours" }
                     @if own.is_empty() && after.is_none() { p { "You hold none. " a href="/web/ask" { "Ask for access" } "." } }
-                    (cards(&own))
-                    @if !others.is_empty() { h2 { "Of others" } (cards(&others)) }
+                    (cards(&own, visitor.now))
+                    @if !others.is_empty() { h2 { "Of others" } (cards(&others, visitor.now)) }
                     @if let Some(next) = next { p { a href={ "/web/grants?after=" (next) } { "Older ones" } } }
                 }
             },
@@ -47,13 +47,13 @@ fn own(site: &Site, visitor: &Visitor) -> Result<Vec<GrantView>, DeskError> {
     Ok(own)
 }
 
-fn cards(grants: &[GrantView]) -> Markup {
+fn cards(grants: &[GrantView], now: Time) -> Markup {
     html! {
         ul.cards {
             @for view in grants {
                 li {
                     a href={ "/web/grants/" (view.grant.id) } { (view.grant.person) ": " (access(view)) }
-                    p.small { (state(view.state)) " " (view.grant.id) ", ends " (time(view.ends)) }
+                    p.small { (state(view.state)) " " (view.grant.id) ", ends " (ends(view, now)) }
                 }
             }
         }
@@ -65,6 +65,11 @@ fn access(view: &GrantView) -> String {
     let run_as =
         if grant.run_as.is_empty() { String::new() } else { format!(" as {}", names(&grant.run_as)) };
     format!("{}{run_as} on {}", names(&grant.services), names(&grant.hosts))
+}
+
+fn ends(view: &GrantView, now: Time) -> Markup {
+    // Words of ours, and instants as markup.
+    PreEscaped(view.ends_in_words(now, |at| time(at).into_string()))
 }
 
 fn state(state: GrantState) -> Markup {
@@ -94,7 +99,7 @@ fn page(site: &Site, visitor: &Visitor, call: &Call, id: &str) -> Result<Answer,
             dl {
                 dt { "State" } dd { (state(view.state)) }
                 dt { "From" } dd { (time(grant.window.not_before())) }
-                dt { "Ends" } dd { (time(view.ends)) }
+                dt { "Ends" } dd { (ends(&view, visitor.now)) }
                 dt { "Approved" } dd { (time(grant.approved_at)) " by " (approved) }
                 @if let Some(end) = &grant.ended {
                     dt { "Ended" }

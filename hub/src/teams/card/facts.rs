@@ -5,7 +5,7 @@ use super::limits;
 use super::markdown::{cut, escape};
 use crate::chats::picture::Picture;
 use crate::outbox::{becomes, hearsay};
-use access::{Ended, EndedHow, GrantState, Person, Service, Span, Time, Window};
+use access::{Ended, EndedHow, GrantState, Person, Service, Span, Time};
 use api::{GrantView, Used};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -79,19 +79,14 @@ fn granted(who: &str, view: &GrantView, picture: &Picture, named: Cut) -> (Strin
         1 => ", extended once".to_owned(),
         times => format!(", extended {times} times"),
     };
+    let ends = view.ends_in_words(picture.now, time);
     match view.state {
         GrantState::Scheduled => {
             let from = time(view.grant.window.not_before());
-            (format!("{who}. Starts {from}, until {}{more}.", time(view.ends)), "good")
+            (format!("{who}. Starts {from}, until {ends}{more}."), "good")
         }
-        GrantState::Unclaimed if is_late(view, picture.now) => (
-            format!("{who}. No host has told of a first use, and it is over {}{more}.", time(view.ends)),
-            "good",
-        ),
-        GrantState::Unclaimed => {
-            (format!("{who}. Starts with its first use, and is over {}{more}.", time(view.ends)), "good")
-        }
-        GrantState::Active => (format!("{who}. Active until {}{more}.", time(view.ends)), "good"),
+        GrantState::Unclaimed => (format!("{who}. Good until {ends}{more}."), "good"),
+        GrantState::Active => (format!("{who}. Active until {ends}{more}."), "good"),
         GrantState::Expired => {
             (format!("{who}{more}. Ended {}: {}.", time(view.ends), how_used(used)), "default")
         }
@@ -100,11 +95,6 @@ fn granted(who: &str, view: &GrantView, picture: &Picture, named: Cut) -> (Strin
             "default",
         ),
     }
-}
-
-/// Whether a first use had to come before this.
-fn is_late(view: &GrantView, now: Time) -> bool {
-    matches!(view.grant.window, Window::FirstUse { claim_by, .. } if claim_by <= now)
 }
 
 fn end(ended: Option<&Ended>, named: Cut) -> String {

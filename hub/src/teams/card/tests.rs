@@ -127,10 +127,14 @@ fn a_card_says_where_its_request_stands_through_its_whole_life() {
     let told = Picture { chat: ChatWeight::Notify, ..waits() };
     let mut longer = approved(GrantState::Active);
     longer.grant.as_mut().unwrap().grant.extended = 2;
-    let mut late = approved(GrantState::Unclaimed);
-    let (length, latest_end) = (Span::parse("1h").unwrap(), at(122));
-    late.grant.as_mut().unwrap().grant.window =
-        Window::FirstUse { not_before: at(0), claim_by: late.now, length, latest_end };
+    let unclaimed = |claim_by| {
+        let mut picture = approved(GrantState::Unclaimed);
+        let (length, latest_end) = (Span::parse("1h").unwrap(), at(122));
+        picture.grant.as_mut().unwrap().grant.window =
+            Window::FirstUse { not_before: at(0), claim_by, length, latest_end };
+        picture
+    };
+    let late = unclaimed(waits().now);
     let over = Picture { used: Used { sessions: 2, seconds: 41 * 60 + 5 }, ..approved(GrantState::Expired) };
     let long =
         Picture { used: Used { sessions: 9, seconds: 2 * 3600 + 60 }, ..approved(GrantState::Expired) };
@@ -161,12 +165,12 @@ fn a_card_says_where_its_request_stands_through_its_whole_life() {
             "Approved by bob, carol. Starts 2027-01-15 08:02 UTC, until 2027-01-15 10:02 UTC.",
         ),
         (
-            approved(GrantState::Unclaimed),
-            "Approved by bob, carol. Starts with its first use, and is over 2027-01-15 10:02 UTC.",
+            unclaimed(at(62)),
+            "Approved by bob, carol. Good until 1h from the first use, which must come by 2027-01-15 09:02 UTC.",
         ),
         (
             late,
-            "Approved by bob, carol. No host has told of a first use, and it is over 2027-01-15 10:02 UTC.",
+            "Approved by bob, carol. Good until 2027-01-15 10:02 UTC at the latest, for no host has told of a first use.",
         ),
         (longer, "Approved by bob, carol. Active until 2027-01-15 10:02 UTC, extended 2 times."),
         (over, "Approved by bob, carol. Ended 2027-01-15 10:02 UTC: used 41 min, 2 sessions."),

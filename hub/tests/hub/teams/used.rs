@@ -4,6 +4,7 @@ use super::deciding::{Asker, PEOPLE, click, new, room};
 use super::double::{hub_of, linked};
 use crate::host::{Host, joined, now};
 use crate::room::Hub;
+use crate::web::Browser;
 use access::{GrantState, HostName, Text};
 use chrono::TimeDelta;
 use journal::{Head, LogId, Stamp};
@@ -80,8 +81,8 @@ time = { max = "8h", clock = "first-use", claim_by = "2h" }
 approve = [{ from = ["group:leads"] }]
 "#;
     let (hub, double) = hub_of(policy, PEOPLE);
-    let (bob, alice) = (linked(&hub, &double, "bob"), Asker::of(&hub, "alice"));
-    let (host, other) = (joined(&hub, "db-7"), joined(&hub, "db-8"));
+    let (bob, asker) = (linked(&hub, &double, "bob"), linked(&hub, &double, "alice"));
+    let (alice, host, other) = (Asker::of(&hub, "alice"), joined(&hub, "db-7"), joined(&hub, "db-8"));
     let mut ask = new("db-7", "ssh", "1h", "why");
     ask.hosts.insert(HostName::parse("db-8").unwrap());
     let id = alice.client.request(&ask).unwrap().request.ask.id.to_string();
@@ -90,7 +91,8 @@ approve = [{ from = ["group:leads"] }]
     assert!(card.to_string().contains(clock), "who agrees sees until when they may: {card}");
     assert_eq!(alice.sees(&id).clock().as_deref(), Some(clock));
     double.click(&click(&message, "approve", &bob));
-    double.card(&bob.personal(), "Starts with its first use");
+    let (_, card) =
+        double.card(&bob.personal(), "Good until 1h from the first use on each host, which must come by ");
     let RequestState::Approved { grant, .. } = alice.sees(&id).state else { panic!("not approved") };
     let stands = || {
         let view = alice.client.show_grant(&grant.to_string()).unwrap();
@@ -98,6 +100,16 @@ approve = [{ from = ["group:leads"] }]
     };
     let (state, ends, latest) = stands();
     assert_eq!((state, ends), (GrantState::Unclaimed, latest));
+    let by = (latest - TimeDelta::hours(1)).format("%F %R UTC").to_string();
+    assert!(
+        card.to_string().contains(&by) && !card.to_string().contains(&latest.format("%F %R").to_string()),
+        "{card}"
+    );
+    let words = format!("1h from the first use on each host, which must come by {by}");
+    let status = double.hears(&asker.personal(), &asker, "status");
+    assert!(status.contains(&format!("unclaimed, until {words}")), "{status}");
+    let page = Browser::of(&hub, "alice").get(&format!("/web/grants/{grant}"));
+    assert!(page.has("1h from the first use on each host, which must come by <time"), "{}", page.0);
 
     let opened = now();
     tells(&hub, &host, vec![session(1, grant, "ending", opened, opened)]);

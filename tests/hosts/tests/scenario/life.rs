@@ -40,7 +40,7 @@ fn a_first_use_grant_waits_for_its_first_use() {
     .unwrap();
     let request = alice.ssh("true").id("R-");
     let approved = bob.jit(&format!("approve {request} --for 5s"));
-    let grant = approved.says("5s from first use").id("G-");
+    let grant = approved.says("5s from the first use").id("G-");
     // Asking is no use.
     bob.jit("check alice").says("Would be let in");
     bob.jit(&format!("show {grant}")).says("is unclaimed");

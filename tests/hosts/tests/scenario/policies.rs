@@ -396,7 +396,7 @@ mod long {
         assert_ne!(elsewhere.id("R-"), refused.id("R-"), "an approval for one address is none for another");
         alice.jit("request --user dave --reason 'he phoned me and said so'").ends_with(1).says("pins access to the client address that asks, and there is none here: run ssh, and let the refused login ask");
         let grant =
-            alice.jit(&format!("approve {} --for 1h", refused.id("R-"))).says("1h from first use").id("G-");
+            alice.jit(&format!("approve {} --for 1h", refused.id("R-"))).says("1h from the first use").id("G-");
         alice.jit(&format!("deny {} --comment 'not from there'", elsewhere.id("R-"))).ends_with(0);
 
         // From there alone; the first login starts the clock; one session at once; ssh alone.
