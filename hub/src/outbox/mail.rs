@@ -20,9 +20,10 @@ use lettre::transport::smtp::commands::{Data, Mail as From, Rcpt};
 use lettre::transport::smtp::extension::ClientId;
 use lettre::{Address, Message};
 use maud::html;
+use sha2::{Digest as _, Sha256};
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
-use workflow::World;
+use workflow::{World, hex};
 
 /// A mail server that takes what goes to people.
 pub struct Mail {
@@ -184,7 +185,7 @@ impl Mail {
             .from(self.from.clone())
             .to(Mailbox::new(None, to.clone()))
             .subject(format!("[jit] {}", said.title))
-            .message_id(Some(format!("<{}.{}@{}>", parcel.id, parcel.recipient, self.domain)));
+            .message_id(Some(message_id(&parcel.id, &parcel.recipient, &self.domain)));
         if let Some(truth) = &parcel.truth {
             // What is about one request stands together in a mailbox.
             message = message.references(format!("<{}@{}>", truth.request.ask.id, self.domain));
@@ -232,6 +233,13 @@ impl Channel for Mail {
     fn deliver<'a>(&'a self, parcel: &'a Parcel, passage: &'a Passage) -> BoxFuture<'a, Outcome> {
         self.send(parcel, passage).boxed()
     }
+}
+
+/// What one letter to one person is known by, however often it is sent. A name can have what no id may (RFC 5322, section 3.6.4),
+/// so a fingerprint stands for it.
+fn message_id(letter: &str, recipient: &str, domain: &str) -> String {
+    let whose: String = hex(&Sha256::digest(recipient)).chars().take(16).collect();
+    format!("<{letter}.{whose}@{domain}>")
 }
 
 /// To which address, and what it says; nothing where it is not for them any more.
@@ -315,5 +323,17 @@ mod tests {
         assert_eq!(over("a\r\n.\r\n.b\r\n"), "a\r\n..\r\n..b\r\n.\r\n");
         assert_eq!(over(".\r\n"), "..\r\n.\r\n");
         assert_eq!(over("a"), "a\r\n.\r\n");
+    }
+
+    #[test]
+    fn whatever_a_person_is_called_a_mail_has_an_id_of_its_own_that_mail_servers_take() {
+        let id = |person| message_id("R-7K2Q9-M4XTB-5", person, "example.org");
+        assert_eq!(id("alice"), "<R-7K2Q9-M4XTB-5.2bd806c97f0e00af@example.org>");
+        let others = ["alice@corp", "CORP\\alice", "alice.", "al ice"].map(id);
+        for (place, other) in others.iter().enumerate() {
+            let local = other.trim_start_matches('<').strip_suffix("@example.org>").unwrap();
+            let atoms = local.chars().all(|c| c.is_ascii_alphanumeric() || "-.".contains(c));
+            assert!(atoms && !local.contains("..") && !others[..place].contains(other), "{other}");
+        }
     }
 }
