@@ -452,7 +452,7 @@ pub fn random(why: getrandom::Error) -> DeskError {
 
 /// No token of this id, or none for these eyes.
 pub fn no_token(id: &str) -> DeskError {
-    DeskError::NotFound { what: "token", id: id.to_owned(), list: "token list" }
+    DeskError::NotFound { what: "token", id: id.to_owned() }
 }
 
 fn no_join_token() -> DeskError {

@@ -341,8 +341,7 @@ async fn check(
     Query(query): Query<CheckQuery>,
 ) -> Answer<Check> {
     blocking(move || {
-        let which =
-            || DeskError::BadRequest("a hub is no host itself: say which, with --host NAME".to_owned());
+        let which = || DeskError::BadRequest("a hub is no host itself: name the host".to_owned());
         let host = query.host.as_ref().ok_or_else(which)?;
         if !site.policies.world().hosts.labels.contains_key(host) {
             return Err(feed::no_host(host));

@@ -197,7 +197,7 @@ impl<S: Store> Desk<S> {
         }
         if !named.is_empty() {
             return Err(DeskError::BadRequest(
-                "hosts are named or chosen by label, not both: leave out --host or --label".into(),
+                "hosts are named or chosen by label, not both: leave out one of the two".into(),
             ));
         }
         let found = world.labelled(labels);

@@ -76,7 +76,7 @@ impl<S: Store> Desk<S> {
             _ if !hosts.is_empty() => Ok(hosts),
             Some(here) => Ok([here.clone()].into()),
             None => Err(DeskError::BadRequest(
-                "a hub is no host itself: say where, with --host NAME or --label KEY=VALUE".to_owned(),
+                "a hub is no host itself: name the hosts, or labels that they have".to_owned(),
             )),
         }
     }
@@ -420,9 +420,9 @@ pub(crate) fn random() -> Result<u64, DeskError> {
 }
 
 pub(crate) fn no_request(id: &str) -> DeskError {
-    DeskError::NotFound { what: "request", id: id.to_owned(), list: "requests --all" }
+    DeskError::NotFound { what: "request", id: id.to_owned() }
 }
 
 pub(crate) fn no_grant(id: &str) -> DeskError {
-    DeskError::NotFound { what: "grant", id: id.to_owned(), list: "grants --all" }
+    DeskError::NotFound { what: "grant", id: id.to_owned() }
 }

@@ -13,14 +13,12 @@ pub enum DeskError {
     #[error("{0}")]
     NoRule(String),
     /// No such thing, or not for these eyes.
-    #[error("no {what} {id} that you may see: `jit {list}` lists them")]
+    #[error("no {what} {id} that you may see: look in the list of all {what}s")]
     NotFound {
         /// Request or grant.
         what: &'static str,
         /// As it was typed.
         id: String,
-        /// The command that lists them.
-        list: &'static str,
     },
     /// A short id that fits several.
     #[error("{id} is the start of more than one {what}: type more of it")]

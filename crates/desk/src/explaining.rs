@@ -15,7 +15,7 @@ impl<S: Store> Desk<S> {
         let own = world.people.of_login(&user).is_some_and(|human| human.person == caller.person);
         if !own && !caller.roles.sees_all() && !world.say_of(&caller.person, now).is_some() {
             return Err(DeskError::Forbidden(format!(
-                "what {user} could get is for them, approvers and auditors to see: leave out --user"
+                "what {user} could get is for them, approvers and auditors to see: ask about yourself"
             )));
         }
         // Facts are as fresh as they are now, whatever time is asked about.

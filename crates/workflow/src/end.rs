@@ -37,7 +37,7 @@ pub fn end(grant: &Grant, end: End, now: Now) -> Result<Grant, Refusal> {
             return Err(not_theirs("revoke", "its holder, its approvers and operators can"));
         }
         EndedHow::Revoked if end.reason.is_none() => {
-            return Err(Refusal::Senseless("a revocation needs a reason: add --reason TEXT".to_owned()));
+            return Err(Refusal::Senseless("a revocation needs a reason: say why".to_owned()));
         }
         _ => {}
     }

@@ -168,13 +168,13 @@ fn break_glass(ask: Ask, rule: &Rule, facts: &Facts, mint: GrantId, now: Time) -
     let none = |who| Refusal::NoBreakGlass { rule: rule.id.clone(), who };
     let glass: &BreakGlass = rule.break_glass.as_ref().ok_or_else(|| none(Vec::new()))?;
     if ask.asked_by != ask.person {
-        return Err(Refusal::Senseless("glass is broken for oneself: leave out --user".to_owned()));
+        return Err(Refusal::Senseless("glass is broken for oneself: ask for nobody else".to_owned()));
     }
     if !glass.who.contains(&ask.person) {
         return Err(none(glass.who.iter().cloned().collect()));
     }
     if ask.starts.is_some() {
-        return Err(Refusal::Senseless("glass is broken now: leave out --at".to_owned()));
+        return Err(Refusal::Senseless("glass is broken now: ask for no other start".to_owned()));
     }
     if ask.length > glass.longest {
         return Err(Refusal::TooLong { asked: ask.length, longest: glass.longest, rule: rule.id.clone() });
@@ -186,7 +186,7 @@ fn break_glass(ask: Ask, rule: &Rule, facts: &Facts, mint: GrantId, now: Time) -
     review_by.remove(&ask.person);
     if review_by.is_empty() {
         return Err(Refusal::Senseless(format!(
-            "rule \"{}\" names nobody but {} to look at it afterwards: ask without --break-glass",
+            "rule \"{}\" names nobody but {} to look at it afterwards: ask as usual",
             rule.id, ask.person
         )));
     }
@@ -244,7 +244,7 @@ fn why_nobody(request: &Request, rule: &Rule, could: &BTreeSet<&Person>, missed:
     if steps.is_empty() {
         return match (missed, &rule.break_glass) {
             (Some(missed), _) => format!("rule \"{id}\" approves only by itself, and not now: {missed}"),
-            (None, Some(_)) => format!("rule \"{id}\" gives it only with --break-glass"),
+            (None, Some(_)) => format!("rule \"{id}\" gives it only to who breaks glass"),
             (None, None) => format!("rule \"{id}\" names no approvers for it"),
         };
     }

@@ -58,7 +58,7 @@ pub enum Refusal {
         rule: String,
     },
     /// What they saw is not what stands now.
-    #[error("request {0} changed since you looked at it: look again with `jit show {0}`, then review it")]
+    #[error("request {0} changed since you looked at it: look at it again, then review it")]
     Changed(RequestId),
     /// More than was asked.
     #[error("an approval can only cut a request down: {0}")]
@@ -70,9 +70,7 @@ pub enum Refusal {
     #[error("nobody could approve this: {0}. Whoever keeps the policy can change that")]
     NobodyCouldApprove(String),
     /// Longer than the rule gives.
-    #[error(
-        "{asked} is longer than the {longest} that rule \"{rule}\" gives: ask with --for {longest} or less"
-    )]
+    #[error("{asked} is longer than the {longest} that rule \"{rule}\" gives: ask for {longest} or less")]
     TooLong {
         /// What was asked.
         asked: Span,
@@ -84,7 +82,7 @@ pub enum Refusal {
     /// Longer than the rule gives since the policy changed.
     #[error(
         "rule \"{rule}\" gives {longest} at most now, and request {request} is for {asked}: it can be approved \
-         with --for {longest} or less"
+         for {longest} or less"
     )]
     GivesLess {
         /// Which.
@@ -97,7 +95,7 @@ pub enum Refusal {
         rule: String,
     },
     /// Too few words.
-    #[error("rule \"{rule}\" wants a reason of at least {least} characters: say more with --reason")]
+    #[error("rule \"{rule}\" wants a reason of at least {least} characters: say more")]
     ReasonTooShort {
         /// Characters it wants.
         least: usize,
@@ -105,7 +103,7 @@ pub enum Refusal {
         rule: String,
     },
     /// No ticket, or another sort of ticket.
-    #[error("rule \"{rule}\" wants a ticket that looks like {pattern}: add it with --ticket")]
+    #[error("rule \"{rule}\" wants a ticket that looks like {pattern}: name one")]
     Ticket {
         /// What it looks like.
         pattern: String,
@@ -122,7 +120,7 @@ pub enum Refusal {
         rule: String,
     },
     /// Not by this rule, or not by this person.
-    #[error("rule \"{rule}\" lets {}: ask without --break-glass", only(.who))]
+    #[error("rule \"{rule}\" lets {}: ask as usual", only(.who))]
     NoBreakGlass {
         /// Which rule.
         rule: String,
@@ -131,8 +129,7 @@ pub enum Refusal {
     },
     /// The last one was not looked at.
     #[error(
-        "you broke glass with request {request}, which nobody has looked at yet ({}): until then ask without \
-         --break-glass",
+        "you broke glass with request {request}, which nobody has looked at yet ({}): until then ask as usual",
         can(.by)
     )]
     Unseen {
@@ -142,14 +139,14 @@ pub enum Refusal {
         by: Vec<Person>,
     },
     /// Not by this rule.
-    #[error("rule \"{rule}\" extends nothing: ask for a new grant with jit request")]
+    #[error("rule \"{rule}\" extends nothing: ask for a new grant")]
     NoExtension {
         /// Which rule.
         rule: String,
     },
     /// As often as it can be.
     #[error(
-        "grant {grant} was extended {}, as often as it can be: ask for a new one with jit request",
+        "grant {grant} was extended {}, as often as it can be: ask for a new one",
         times(*.count)
     )]
     TooManyExtensions {
@@ -187,7 +184,7 @@ pub enum Refusal {
     },
     /// Starts too far ahead.
     #[error(
-        "it would start more than {ahead} from now, which rule \"{rule}\" does not allow: ask with an earlier --at, or later"
+        "it would start more than {ahead} from now, which rule \"{rule}\" does not allow: ask for an earlier start, or ask later"
     )]
     TooFarAhead {
         /// How far is allowed.
@@ -239,7 +236,7 @@ pub enum Refusal {
         can: &'static str,
     },
     /// Too much at once.
-    #[error("you have {0} pending requests, as many as one person can: cancel one with `jit cancel ID`")]
+    #[error("you have {0} pending requests, as many as one person can: cancel one")]
     TooManyPending(u64),
     /// Too much in too short a time.
     #[error("you opened {0} requests within an hour, as many as one person can: try again later")]

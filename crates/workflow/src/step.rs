@@ -388,7 +388,7 @@ fn looked_at(
     }
     let grant = match (&review.verdict, &facts.held) {
         (ReviewVerdict::Approve { narrowing }, _) if *narrowing != Narrowing::default() => {
-            let why = "a break glass is looked at as it was: leave out --for, --host and --service";
+            let why = "a break glass is looked at as it was: nothing of it can be cut down";
             return Err(Refusal::Senseless(why.to_owned()));
         }
         (ReviewVerdict::Deny, Some(Held { grant: held, ends })) if held.ended.is_none() && now < *ends => {
@@ -442,9 +442,7 @@ fn only_narrows(request: &Request, scope: &Scope, narrowing: &Narrowing) -> Resu
     if matches!(request.ask.kind, Kind::Extend { .. })
         && (narrowing.hosts.is_some() || narrowing.services.is_some())
     {
-        return Err(Refusal::Widens(
-            "an extension is about time alone, so leave out --host and --service".to_owned(),
-        ));
+        return Err(Refusal::Widens("an extension is about time alone".to_owned()));
     }
     if narrowing.hosts.as_ref().is_some_and(|hosts| hosts.is_empty() || !hosts.is_subset(&scope.hosts)) {
         return Err(Refusal::Widens(format!("the hosts left of it are {}", list(&scope.hosts))));

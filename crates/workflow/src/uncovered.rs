@@ -98,13 +98,10 @@ impl fmt::Display for Uncovered {
 
 impl fmt::Display for Part {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("jit request")?;
-        for host in &self.hosts {
-            write!(f, " --host {host}")?;
-        }
         let services: Vec<&str> = self.services.iter().map(Service::as_str).collect();
-        write!(f, " --service {}", services.join(","))?;
-        self.run_as.as_ref().map_or(Ok(()), |login| write!(f, " --as {login}"))
+        let hosts: Vec<&str> = self.hosts.iter().map(HostName::as_str).collect();
+        write!(f, "{} on {}", services.join(", "), hosts.join(", "))?;
+        self.run_as.as_ref().map_or(Ok(()), |login| write!(f, " as {login}"))
     }
 }
 

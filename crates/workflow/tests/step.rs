@@ -170,7 +170,7 @@ fn what_the_rule_does_not_give_is_refused_at_once() {
         change(&mut ask);
         open(ask, &rule, at(0)).unwrap_err().to_string()
     };
-    assert!(refused(|ask| ask.length = Span::parse("61m").unwrap()).contains("ask with --for 1h or less"));
+    assert!(refused(|ask| ask.length = Span::parse("61m").unwrap()).contains("ask for 1h or less"));
     assert!(refused(|ask| ask.starts = Some(at(8 * 86_400))).contains("more than 7d from now"));
     assert!(refused(|ask| ask.starts = Some(at(-3600))).contains("ended at"));
     assert!(refused(|ask| ask.services.clear()).contains("at least one host"));

@@ -463,7 +463,7 @@ impl Teller {
 
 /// No host of this name.
 pub fn no_host(host: &HostName) -> DeskError {
-    DeskError::NotFound { what: "host", id: host.to_string(), list: "hosts" }
+    DeskError::NotFound { what: "host", id: host.to_string() }
 }
 
 #[cfg(test)]

@@ -85,14 +85,10 @@ impl Site {
             _ => Err("a host's word is for this call alone".to_owned()),
         };
         let caller = &self.on_host(login, *source, reviews)?;
-        let no = |what: &'static str, id: &str, list: &'static str| DeskError::NotFound {
-            what,
-            id: id.to_owned(),
-            list,
-        };
+        let no = |what: &'static str, id: &str| DeskError::NotFound { what, id: id.to_owned() };
         let seen = |id: &str| {
             let view = self.desk.show_request(caller, id)?;
-            if view.ask.hosts.contains(host) { Ok(view) } else { Err(no("request", id, "requests --all")) }
+            if view.ask.hosts.contains(host) { Ok(view) } else { Err(no("request", id)) }
         };
         let about_it_alone = |hosts: &BTreeSet<HostName>| {
             if is_there_alone(hosts, host) {
@@ -104,7 +100,7 @@ impl Site {
         };
         let of_grant = |id: &str| {
             let view = self.desk.show_grant(caller, id)?;
-            if view.grant.hosts.contains(host) { Ok(view) } else { Err(no("grant", id, "grants --all")) }
+            if view.grant.hosts.contains(host) { Ok(view) } else { Err(no("grant", id)) }
         };
         match what {
             HostDoes::Requests { which } => {

@@ -69,7 +69,7 @@ impl Site {
         id: &str,
         body: EndSession,
     ) -> Result<SessionView, DeskError> {
-        let none = || DeskError::NotFound { what: "session", id: id.to_owned(), list: "sessions" };
+        let none = || DeskError::NotFound { what: "session", id: id.to_owned() };
         let (low, high) = SessionId::range(id).map_err(|why| DeskError::BadRequest(why.to_string()))?;
         let host = body.host.as_ref();
         let mut found = self.ledger.read(|connection| rows::sessions_within(connection, host, low, high))?;
@@ -150,7 +150,7 @@ fn several(last: &There, others: &[There], id: &str) -> DeskError {
     }
     let hosts: Vec<String> = others.iter().chain([last]).map(|there| there.host.to_string()).collect();
     DeskError::BadRequest(format!(
-        "more than one host says that it has session {session}: {}; name the one that is meant, as --host",
+        "more than one host says that it has session {session}: {}; name the one that is meant",
         hosts.join(", ")
     ))
 }

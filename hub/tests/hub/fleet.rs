@@ -77,7 +77,7 @@ fn from_init_to_a_grant_by_the_commands_that_people_type() {
     );
     let nowhere = hub.jit("alice", &["request", "--reason", "it is slow today"], "");
     assert!(
-        text(&nowhere.stderr).contains("a hub is no host itself: say where"),
+        text(&nowhere.stderr).contains("a hub is no host itself: name the hosts"),
         "{}",
         text(&nowhere.stderr)
     );

@@ -103,7 +103,7 @@ impl Site {
     }
 
     fn end_session(&self, caller: &Caller, id: &str, body: EndSession) -> Result<SessionView, DeskError> {
-        let none = || DeskError::NotFound { what: "session", id: id.to_owned(), list: "sessions" };
+        let none = || DeskError::NotFound { what: "session", id: id.to_owned() };
         if let Some(other) = body.host.as_ref().filter(|host| **host != self.host) {
             return Err(DeskError::BadRequest(format!(
                 "sessions of {} alone are ended here, and of {other} there or at the hub",

@@ -113,10 +113,10 @@ pub(super) fn chosen<'a>(
     now: Now,
 ) -> Result<&'a Grant, String> {
     if new.user.as_ref().is_some_and(|user| user != login) {
-        return Err("glass is broken for oneself: leave out --user".to_owned());
+        return Err("glass is broken for oneself: ask for nobody else".to_owned());
     }
     if new.at.is_some() {
-        return Err("glass is broken now: leave out --at".to_owned());
+        return Err("glass is broken now: ask for no other start".to_owned());
     }
     let in_time = |permit: &&Grant| match &permit.window {
         Window::FirstUse { not_before, claim_by, .. } => *not_before <= now.trusted && now.latest < *claim_by,

@@ -31,7 +31,7 @@ fn a_grant_ends_by_its_holder_its_approvers_or_an_operator_and_once() {
     let request = room.asks("alice", "ssh");
     let id = room.approves("bob", &request).unwrap().grant.unwrap().grant.id.to_string();
     let wordless = room.desk.end_grant(&caller("bob"), &id, EndedHow::Revoked, &EndGrant::default(), &key());
-    assert!(wordless.unwrap_err().to_string().contains("add --reason TEXT"));
+    assert!(wordless.unwrap_err().to_string().contains("say why"));
 }
 
 const EXTENDS: &str = r#"

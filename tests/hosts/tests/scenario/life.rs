@@ -184,7 +184,7 @@ fn what_people_type_and_read() {
     alice.jit("release G-00000-00000").ends_with(4);
     alice.jit("show nonsense").ends_with(2);
     alice.jit("request --reason ' '").ends_with(2).says("write at least a word");
-    alice.jit("request --for 9h --reason x").ends_with(1).says("ask with --for 8h or less");
+    alice.jit("request --for 9h --reason x").ends_with(1).says("ask for 8h or less");
     alice.jit("request --for 0m --reason x").ends_with(2).says("is no time at all");
     let denied = alice.jit("request --service sudo --reason 'please'").id("R-");
     carol.jit(&format!("deny {denied} --comment 'not today'")).ends_with(0);

@@ -70,15 +70,12 @@ fn a_production_database_takes_two_people_and_a_ticket() {
          jit request --user alice --service ssh --ticket ID --reason TEXT",
     );
     let ask = "request --user alice --service ssh,sudo --as postgres --reason 'vacuum the orders table'";
-    carol
-        .jit(ask)
-        .ends_with(1)
-        .says("rule \"prod-db\" wants a ticket that looks like OPS-[0-9]+: add it with --ticket");
+    carol.jit(ask).ends_with(1).says("rule \"prod-db\" wants a ticket that looks like OPS-[0-9]+: name one");
     carol.jit(&format!("{ask} --ticket SALES-1")).ends_with(1).says("looks like OPS-[0-9]+");
     carol
         .jit("request --user alice --service ssh --ticket OPS-17 --reason vacuum")
         .ends_with(1)
-        .says("wants a reason of at least 10 characters: say more with --reason");
+        .says("wants a reason of at least 10 characters: say more");
     carol
         .jit("request --user alice --service sudo --ticket OPS-17 --reason 'vacuum the orders table'")
         .ends_with(1)
@@ -175,7 +172,7 @@ fn break_glass(host: &Host, alice: &Person<'_>, bob: &Person<'_>, carol: &Person
 
     // Not again before somebody looked at it, and not by herself.
     let again = glass("it burns again");
-    again.ends_with(1).says(&format!("you broke glass with request {request}, which nobody has looked at yet (bob or carol can): until then ask without --break-glass"));
+    again.ends_with(1).says(&format!("you broke glass with request {request}, which nobody has looked at yet (bob or carol can): until then ask as usual"));
     carol
         .jit("status")
         .says(&format!("! alice broke glass with {request} and nobody has looked at it: jit show {request}"));
@@ -337,9 +334,10 @@ mod long {
         shell.exp_string("was approved by the rule itself (extension 1 of 1)").unwrap();
         shell.exp_string(&grant).unwrap();
         assert_eq!(end_of(&alice, &grant) - before, 30 * 60);
-        alice.jit("extend --for 30m --reason 'and still runs'").ends_with(1).says(&format!(
-            "grant {grant} was extended once, as often as it can be: ask for a new one with jit request"
-        ));
+        alice
+            .jit("extend --for 30m --reason 'and still runs'")
+            .ends_with(1)
+            .says(&format!("grant {grant} was extended once, as often as it can be: ask for a new one"));
 
         // A policy that gives less denies what waits for more, and says so.
         let request = alice.jit("request --service su --reason 'an old habit'").ends_with(0).id("R-");
@@ -395,8 +393,10 @@ mod long {
         let elsewhere = ssh_from(&dave, "127.0.0.3", "true");
         assert_ne!(elsewhere.id("R-"), refused.id("R-"), "an approval for one address is none for another");
         alice.jit("request --user dave --reason 'he phoned me and said so'").ends_with(1).says("pins access to the client address that asks, and there is none here: run ssh, and let the refused login ask");
-        let grant =
-            alice.jit(&format!("approve {} --for 1h", refused.id("R-"))).says("1h from the first use").id("G-");
+        let grant = alice
+            .jit(&format!("approve {} --for 1h", refused.id("R-")))
+            .says("1h from the first use")
+            .id("G-");
         alice.jit(&format!("deny {} --comment 'not from there'", elsewhere.id("R-"))).ends_with(0);
 
         // From there alone; the first login starts the clock; one session at once; ssh alone.
