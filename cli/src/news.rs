@@ -86,7 +86,9 @@ pub fn sentence(change: Change, before: Option<&RequestView>, after: &RequestVie
         Change::Overdue => "nobody looked at it in time".to_owned(),
         Change::LookedAt => {
             let by = after.afterwards.as_ref().and_then(|glass| glass.review.as_ref());
-            by.map_or_else(String::new, |review| format!("looked at by {}", review.by))
+            by.map_or_else(String::new, |review| {
+                format!("{} looked at it: {}", review.by, review.verdict.of_glass())
+            })
         }
         // Of grants and policies: a look at a request never finds them.
         _ => change.code().to_owned(),
@@ -158,6 +160,6 @@ mod tests {
         if let Some(glass) = &mut third.afterwards {
             glass.review = Some(review("bob", true, None));
         }
-        assert_eq!(told(Some(&second), &third), ["looked_at: looked at by bob"]);
+        assert_eq!(told(Some(&second), &third), ["looked_at: bob looked at it: it was in order"]);
     }
 }

@@ -217,11 +217,8 @@ fn looked(request: &RequestView, glass: &Afterwards, now: Time) -> String {
     let who = || workflow::some_of(&request.could_approve);
     match glass {
         Afterwards { review: Some(review), .. } => {
-            let words = match review.verdict {
-                ReviewVerdict::Approve { .. } => "found right by",
-                ReviewVerdict::Deny => "found wrong by",
-            };
-            format!("{words} {}, {}{}", review.by, when(review.at, now), comment(review))
+            let Review { by, verdict, at, .. } = review;
+            format!("{by} looked at it: {}, {}{}", verdict.of_glass(), when(*at, now), comment(review))
         }
         Afterwards { .. } if request.could_approve.is_empty() => {
             "nobody can look at it: see `jit policy show`".to_owned()
@@ -251,17 +248,11 @@ pub fn reviewed(reviewed: &Reviewed, now: Time) -> String {
     let request = &reviewed.request;
     let (id, person) = (request.ask.id, &request.ask.person);
     if let Some(Afterwards { review: Some(review), .. }) = &request.afterwards {
+        let said = format!("{person} broke glass with request {id}: {}.", review.verdict.of_glass());
         return match (&review.verdict, &reviewed.grant) {
-            (ReviewVerdict::Approve { .. }, _) => {
-                format!("Looked at: {person} was right to break glass with request {id}.")
-            }
-            (ReviewVerdict::Deny, Some(grant)) => format!(
-                "Looked at: {person} was wrong to break glass with request {id}. Grant {} is revoked.",
-                grant.grant.id
-            ),
-            (ReviewVerdict::Deny, None) => format!(
-                "Looked at: {person} was wrong to break glass with request {id}. Its grant was over already."
-            ),
+            (ReviewVerdict::Approve { .. }, _) => said,
+            (ReviewVerdict::Deny, Some(grant)) => format!("{said} Grant {} is revoked.", grant.grant.id),
+            (ReviewVerdict::Deny, None) => format!("{said} Its grant was over already."),
         };
     }
     match (&request.state, &reviewed.grant) {
@@ -533,11 +524,14 @@ Next: jit approve R-7K2Q9-M4XTB   or   jit deny R-7K2Q9-M4XTB --comment TEXT"
             afterwards(&one),
             "overdue: bob or carol should have looked at it until 2026-11-24T14:00:00Z (1 minute ago)"
         );
-        for (yes, words) in [(true, "found right by bob"), (false, "found wrong by bob")] {
+        for (yes, words) in [(true, "it was in order"), (false, "it was not in order")] {
             let review = Some(review("bob", yes, Some("seen")));
             one.afterwards = Some(Afterwards { due: at(0), overdue: true, review });
             assert_eq!(standing(&one), "approved");
-            assert_eq!(afterwards(&one), format!("{words}, 2026-11-24T14:00:30Z (30 seconds ago): seen"));
+            assert_eq!(
+                afterwards(&one),
+                format!("bob looked at it: {words}, 2026-11-24T14:00:30Z (30 seconds ago): seen")
+            );
         }
     }
 
@@ -560,19 +554,19 @@ Next: jit approve R-7K2Q9-M4XTB   or   jit deny R-7K2Q9-M4XTB --comment TEXT"
         let mut glass = broken_glass();
         let id = glass.ask.id;
         for (yes, grant, words) in [
-            (true, None, format!("Looked at: alice was right to break glass with request {id}.")),
+            (true, None, format!("alice broke glass with request {id}: it was in order.")),
             (
                 false,
                 None,
                 format!(
-                    "Looked at: alice was wrong to break glass with request {id}. Its grant was over already."
+                    "alice broke glass with request {id}: it was not in order. Its grant was over already."
                 ),
             ),
             (
                 false,
                 Some(granted()),
                 format!(
-                    "Looked at: alice was wrong to break glass with request {id}. Grant G-00000-00007 is revoked."
+                    "alice broke glass with request {id}: it was not in order. Grant G-00000-00007 is revoked."
                 ),
             ),
         ] {

@@ -216,8 +216,8 @@ fn draw_dialog(frame: &mut Frame<'_>, dialog: &Dialog, whole: Rect) {
     let title = match (dialog.verdict, dialog.looks()) {
         (NewVerdict::Approve, false) => format!(" Approve {id} of {person} "),
         (NewVerdict::Deny, false) => format!(" Deny {id} of {person} "),
-        (NewVerdict::Approve, true) => format!(" {person} was right to break glass ({id}) "),
-        (NewVerdict::Deny, true) => format!(" {person} was wrong to break glass ({id}) "),
+        (NewVerdict::Approve, true) => format!(" {person} broke glass ({id}): it was in order "),
+        (NewVerdict::Deny, true) => format!(" {person} broke glass ({id}): it was not in order "),
     };
     let width = usize::from(box_width(whole)).saturating_sub(2);
     let mut lines: Vec<Line<'static>> =

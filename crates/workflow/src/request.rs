@@ -373,6 +373,16 @@ pub enum ReviewVerdict {
     Deny,
 }
 
+impl ReviewVerdict {
+    /// What it says of glass that was broken, wherever people read it.
+    pub const fn of_glass(&self) -> &'static str {
+        match self {
+            Self::Approve { .. } => "it was in order",
+            Self::Deny => "it was not in order",
+        }
+    }
+}
+
 /// How an approver cuts an ask down. An absent part is left as it was asked.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]

@@ -116,7 +116,7 @@ fn told(change: Change, truth: &Truth, reader: Option<&Person>) -> Said {
         if truth.is_pending() {
             "You can agree or say no".to_owned()
         } else {
-            "Review it: justified, or revoke it".to_owned()
+            "Say whether it was in order".to_owned()
         }
     } else {
         "Open it".to_owned()
@@ -241,7 +241,9 @@ fn state(truth: &Truth) -> String {
     };
     match &request.afterwards {
         Some(afterwards) => match &afterwards.review {
-            Some(review) => format!("{stands}; looked at by {}{}", review.by, with(review.comment.as_ref())),
+            Some(Review { by, verdict, comment, .. }) => {
+                format!("{stands}; {by} looked at it: {}{}", verdict.of_glass(), with(comment.as_ref()))
+            }
             None => format!("{stands}; somebody should look at it by {}", minute(afterwards.due)),
         },
         None => stands,

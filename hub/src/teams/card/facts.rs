@@ -134,22 +134,11 @@ fn afterwards_state(picture: &Picture, afterwards: &Afterwards, named: Cut) -> (
             (format!("NOBODY LOOKED AT IT by {}. {grant}", time(afterwards.due)), "attention")
         }
         None => (format!("Somebody must look at it by {}. {grant}", time(afterwards.due)), "attention"),
-        Some(Review { by, verdict: ReviewVerdict::Approve { .. }, comment, .. }) => (
-            format!(
-                "{} looked at it: in order{}. {grant}",
-                escape(by.as_str()),
-                said(comment.as_ref(), named)
-            ),
-            "good",
-        ),
-        Some(Review { by, comment, .. }) => (
-            format!(
-                "{} looked at it: NOT in order{}. {grant}",
-                escape(by.as_str()),
-                said(comment.as_ref(), named)
-            ),
-            "attention",
-        ),
+        Some(Review { by, verdict, comment, .. }) => {
+            let (by, comment) = (escape(by.as_str()), said(comment.as_ref(), named));
+            let colour = if *verdict == ReviewVerdict::Deny { "attention" } else { "good" };
+            (format!("{by} looked at it: {}{comment}. {grant}", verdict.of_glass()), colour)
+        }
     }
 }
 

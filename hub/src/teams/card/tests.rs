@@ -210,8 +210,8 @@ fn a_broken_glass_is_loud_until_somebody_looked_at_it() {
     for (picture, said, can) in [
         (glass(false, None), "Somebody must look at it by 2027-01-15 09:30 UTC. ", 3),
         (glass(true, None), "NOBODY LOOKED AT IT by 2027-01-15 09:30 UTC. ", 3),
-        (glass(false, Some(well)), "bob looked at it: in order. ", 1),
-        (glass(false, Some(review(ReviewVerdict::Deny))), "bob looked at it: NOT in order. ", 1),
+        (glass(false, Some(well)), "bob looked at it: it was in order. ", 1),
+        (glass(false, Some(review(ReviewVerdict::Deny))), "bob looked at it: it was not in order. ", 1),
     ] {
         assert_eq!(words(&picture), format!("{said}{tail}"));
         assert_eq!(buttons(&picture).len(), can, "{said}");

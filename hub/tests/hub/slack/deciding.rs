@@ -333,7 +333,7 @@ fn what_was_broken_open_is_looked_at_by_a_click() {
         &hub,
         &double.click(&message, message.versions.len() - 1, "deny", &bob, &[("comment", "no fire")]),
     );
-    double.message(OPS, "looked at by bob: no fire");
+    double.message(OPS, "bob looked at it: it was not in order: no fire");
     let all = api::AskGrants { all: true, ..api::AskGrants::default() };
     let grants = hub.client(&hub.admin).grants(&all).unwrap();
     assert!(grants[0].grant.ended.is_some(), "{grants:?}");

@@ -577,10 +577,10 @@ fn a_broken_glass_is_an_alarm_and_is_looked_at_there() {
     let (message, _) = double.card(&bob.personal(), &id);
     let answer = double.click(&click(&message, "deny", &bob));
     assert!(
-        text_of(&answer).contains("NOT in order") && text_of(&answer).contains("Revoked by bob"),
+        text_of(&answer).contains("it was not in order") && text_of(&answer).contains("Revoked by bob"),
         "{answer}"
     );
-    double.card(&carol.personal(), "NOT in order");
+    double.card(&carol.personal(), "it was not in order");
     let journal = hub.client(&hub.admin).journal(&api::AskJournal::default()).unwrap();
     assert!(journal.iter().any(|row| row.line.contains(&format!("change={}", Change::LookedAt.code()))));
 }
