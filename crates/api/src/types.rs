@@ -175,7 +175,7 @@ pub struct NewReview {
     /// What to cut it down to; only with yes.
     #[serde(default)]
     pub narrowing: Narrowing,
-    /// Why.
+    /// Why; a denial needs it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub comment: Option<Text>,
 }

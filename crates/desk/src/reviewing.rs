@@ -6,7 +6,7 @@ use crate::{Caller, Desk, DeskError, Ground, Key, RequestFilter, Store, limits};
 use access::{GrantId, RequestId};
 use api::{AskRequests, NewReview, NewVerdict, RequestView, Reviewed, Which};
 use std::sync::Arc;
-use workflow::{Event, Narrowing, Request, RequestState, Review, ReviewVerdict, Step, step};
+use workflow::{Event, Narrowing, Refusal, Request, RequestState, Review, ReviewVerdict, Step, step};
 
 impl<S: Store> Desk<S> {
     /// Requests that the caller may see, newest first.
@@ -93,6 +93,9 @@ impl<S: Store> Desk<S> {
         }
         let verdict = match new.verdict {
             NewVerdict::Approve => ReviewVerdict::Approve { narrowing: new.narrowing },
+            NewVerdict::Deny if new.comment.is_none() => {
+                return Err(Refusal::Senseless("a denial needs a reason: say why".to_owned()).into());
+            }
             NewVerdict::Deny if new.narrowing == Narrowing::default() => ReviewVerdict::Deny,
             NewVerdict::Deny => {
                 return Err(DeskError::BadRequest(

@@ -50,7 +50,7 @@ fn deciding(picture: &Picture) -> Vec<Value> {
         "label": plain("Comment", limits::CHOICE),
         "element": {
             "type": "plain_text_input", "action_id": "comment", "max_length": limits::COMMENT,
-            "placeholder": plain("For those who read it later", limits::TITLE)
+            "placeholder": plain("For those who read it later; a denial needs one", limits::TITLE)
         }
     }));
     let carried = picture.carried();

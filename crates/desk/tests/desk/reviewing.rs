@@ -70,6 +70,16 @@ fn rights_are_those_of_the_moment_and_a_door_that_is_not_sure_counts_no_review()
 }
 
 #[test]
+fn a_denial_says_why() {
+    let room = room();
+    let request = room.asks("alice", "ssh");
+    let denial = api::NewReview { comment: None, ..answer(NewVerdict::Deny, &request.digest) };
+    let wordless = room.desk.review(&caller("bob"), &request.ask.id.to_string(), &denial, &key());
+    assert!(wordless.unwrap_err().to_string().contains("a denial needs a reason"));
+    assert!(room.reviews("bob", &request, NewVerdict::Deny).is_ok());
+}
+
+#[test]
 fn people_see_their_own_and_what_they_could_decide_and_ids_tell_nothing() {
     let room = room();
     let request = room.asks("alice", "ssh");

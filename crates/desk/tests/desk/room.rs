@@ -373,7 +373,8 @@ pub fn key() -> Key {
 }
 
 pub fn answer(verdict: NewVerdict, digest: &str) -> NewReview {
-    NewReview { verdict, digest: digest.into(), narrowing: Narrowing::default(), comment: None }
+    let comment = (verdict == NewVerdict::Deny).then(|| Text::parse("not like that").unwrap());
+    NewReview { verdict, digest: digest.into(), narrowing: Narrowing::default(), comment }
 }
 
 pub fn code(result: &Result<impl Sized, DeskError>) -> Option<ProblemCode> {

@@ -28,7 +28,7 @@ pub fn of(picture: &Picture, url: &str, data: &impl Fn(&str) -> Value) -> Vec<Va
         }));
     }
     body.push(json!({
-        "type": "Input.Text", "id": "comment", "label": "Comment", "placeholder": "For those who read it later", "maxLength": 300
+        "type": "Input.Text", "id": "comment", "label": "Comment", "placeholder": "For those who read it later; a denial needs one", "maxLength": 300
     }));
     let (yes, no) = if unseen { ("It was in order", "It was not: revoke") } else { ("Approve", "Deny") };
     let mut actions = Vec::new();

@@ -295,7 +295,13 @@ fn a_click_is_never_the_last_word_where_the_rule_says_so() {
     assert!(said.to_string().contains(&format!("/web/requests/{id}")), "{said}");
     let view = sees(&hub, &id);
     assert!(view.state.is_pending() && view.reviews.len() == 1, "{view:?}");
-    double.clicks(&hub, &double.click(&message, message.versions.len() - 1, "deny", &bob, &[]));
+    let denies = |with: &[(&str, &str)]| {
+        double.clicks(&hub, &double.click(&message, message.versions.len() - 1, "deny", &bob, with))
+    };
+    let said = denies(&[]);
+    assert!(said.to_string().contains("a denial needs a reason: say why"), "{said}");
+    assert!(sees(&hub, &id).state.is_pending());
+    denies(&[("comment", "not today")]);
     assert!(matches!(sees(&hub, &id).state, RequestState::Denied { .. }), "denying always works");
 }
 

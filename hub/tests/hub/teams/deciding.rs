@@ -576,6 +576,11 @@ fn a_broken_glass_is_an_alarm_and_is_looked_at_there() {
     assert!(posted(&quiet)["importance"].is_null());
     let (message, _) = double.card(&bob.personal(), &id);
     let answer = double.click(&click(&message, "deny", &bob));
+    assert!(text_of(&answer).contains("a denial needs a reason: say why"), "{answer}");
+    assert_eq!(alice.sees(&id).afterwards.unwrap().review, None);
+    let mut says = click(&message, "deny", &bob);
+    says["chosen"] = json!({"comment": "no fire"});
+    let answer = double.click(&says);
     assert!(
         text_of(&answer).contains("it was not in order") && text_of(&answer).contains("Revoked by bob"),
         "{answer}"
