@@ -563,5 +563,6 @@ fn everything_that_people_read_says_why_and_what_next() {
     }
     for line in said.lines() {
         assert!(line.bytes().all(|c| (b' '..=b'~').contains(&c)) && !line.ends_with('.'), "{line}");
+        assert!(!line.contains(" --"), "pages and chats say it too, and have no flags: {line}");
     }
 }
