@@ -343,14 +343,9 @@ pub enum Policy {
     /// Show the policy in force, and who applied it when.
     Show,
     /// Put a policy in force. For root, and administrators of a hub.
-    Apply {
-        /// The rules.
-        #[arg(default_value = "/etc/jitd/policy.toml", value_name = "FILE")]
-        policy: PathBuf,
-        /// The people (default: `people.toml` beside the rules, if there is one).
-        #[arg(long, value_name = "FILE")]
-        people: Option<PathBuf>,
-    },
+    ///
+    /// If grants would end by it or requests be denied, says how many and asks first, on a terminal.
+    Apply(ApplyPolicy),
     /// Look for mistakes and surprises in a policy, without a daemon.
     ///
     /// Exits with 1 if the policy could not be put in force, with 2 if it cannot be read.
@@ -363,18 +358,39 @@ pub enum Policy {
     Diff(Diff),
 }
 
+/// `jit policy apply`
+#[derive(Debug, Args)]
+pub struct ApplyPolicy {
+    /// The rules (default: /etc/jitd/policy.toml, except on a hub).
+    #[arg(value_name = "FILE")]
+    pub policy: Option<PathBuf>,
+    /// The people (default: `people.toml` beside the rules, if there is one).
+    #[arg(long, value_name = "FILE")]
+    pub people: Option<PathBuf>,
+    /// Leave a hub without people: nobody can ask for anything then, and every grant ends.
+    #[arg(long, conflicts_with = "people")]
+    pub no_people: bool,
+    /// Apply without asking.
+    #[arg(long)]
+    pub yes: bool,
+}
+
 /// `jit policy check`
 #[derive(Debug, Args)]
 pub struct CheckPolicy {
     /// The rules.
-    #[arg(default_value = "/etc/jitd/policy.toml", value_name = "FILE")]
+    #[arg(default_value = crate::policy::OWN, value_name = "FILE")]
     pub policy: PathBuf,
     /// The people (default: `people.toml` beside the rules, if there is one).
     #[arg(long, value_name = "FILE")]
     pub people: Option<PathBuf>,
-    /// Take local accounts from the passwd and group files in this folder.
-    #[arg(long, value_name = "FOLDER", default_value = "/etc")]
-    pub accounts: PathBuf,
+    /// Take local accounts from the passwd and group files in this folder (default: /etc; none if you are logged in to a hub
+    /// and there is a file of people).
+    #[arg(long, value_name = "FOLDER")]
+    pub accounts: Option<PathBuf>,
+    /// Take no local accounts, like a hub.
+    #[arg(long, conflicts_with = "accounts")]
+    pub no_accounts: bool,
 }
 
 /// `jit policy explain`
@@ -433,7 +449,8 @@ pub struct Try {
 /// `jit policy diff`
 #[derive(Debug, Args)]
 pub struct Diff {
-    /// The old rules and the new. One file (default: /etc/jitd/policy.toml) is compared with the policy in force.
+    /// The old rules and the new. One file (default: /etc/jitd/policy.toml, except on a hub) is compared with the policy in
+    /// force.
     #[arg(num_args = 0..=2, value_name = "FILE")]
     pub files: Vec<PathBuf>,
     /// The people of the new rules (default: `people.toml` beside them, if there is one).

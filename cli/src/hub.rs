@@ -3,7 +3,7 @@
 use crate::arguments::LogIn;
 use crate::output::Output;
 use crate::{CliError, limits, login};
-use api::{Client, Status};
+use api::{Client, Door, Status};
 use serde::{Deserialize, Serialize};
 use std::fs::{DirBuilder, OpenOptions, Permissions};
 use std::io::{ErrorKind, Read as _, Write as _};
@@ -38,6 +38,11 @@ pub fn client(socket: Option<&Path>) -> Result<Client, CliError> {
     // Somebody without a home has logged in nowhere.
     let kept = path().map(|path| read(&path)).transpose()?.flatten();
     kept.map_or_else(|| Ok(Client::on_socket(Path::new(SOCKET))?), |kept| kept.client())
+}
+
+/// Whether commands go to a hub.
+pub fn is_meant(socket: Option<&Path>) -> bool {
+    client(socket).is_ok_and(|client| matches!(client.door(), Door::Hub(_)))
 }
 
 /// A client of the daemon of this machine, whichever hub one is logged in to.

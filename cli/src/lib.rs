@@ -71,10 +71,10 @@ fn dispatch(arguments: Arguments, out: &mut Output) -> Result<(), CliError> {
         }
         Command::Watch => watch::watch(client()?, out),
         Command::Policy(arguments::Policy::Show) => policy::show(&client()?, out),
-        Command::Policy(arguments::Policy::Apply { policy, people }) => {
-            policy::apply(&client()?, &policy, people.as_deref(), out)
+        Command::Policy(arguments::Policy::Apply(asked)) => policy::apply(&client()?, &asked, out),
+        Command::Policy(arguments::Policy::Check(asked)) => {
+            policy::check(&policy::Files::of(asked, hub::is_meant(arguments.socket.as_deref())), out)
         }
-        Command::Policy(arguments::Policy::Check(asked)) => policy::check(&policy::Files::of(asked), out),
         Command::Policy(arguments::Policy::Explain(asked)) => policy::explain(client, *asked, out),
         Command::Policy(arguments::Policy::Test(asked)) => policy::test(asked, out),
         Command::Policy(arguments::Policy::Diff(asked)) => policy::diff(client, &asked, out),

@@ -72,6 +72,20 @@ impl Output {
         self.line(words)
     }
 
+    /// Whether somebody sits there who can be asked.
+    pub fn can_ask(&self) -> bool {
+        !self.json && std::io::stdin().is_terminal()
+    }
+
+    /// Asks it.
+    pub fn agrees(question: &str) -> bool {
+        // What is not seen is not answered.
+        let _ = write!(std::io::stderr(), "\n{} [y/N] ", clean(question));
+        let mut answer = String::new();
+        let read = std::io::stdin().read_line(&mut answer);
+        read.is_ok() && matches!(answer.trim(), "y" | "Y" | "yes")
+    }
+
     /// What went wrong.
     pub fn error(words: &str) {
         Self::aside(&format!("error: {words}"));

@@ -1,5 +1,5 @@
-//! The commands that go on: `jit watch` and `--wait`, against a daemon that says what a test wants, and on a
-//! terminal of their own.
+//! The commands that go on or ask first: `jit watch`, `--wait` and `jit policy apply`, against a daemon that says what a
+//! test wants, and on a terminal of their own.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)] // also in what tests share
 
 use rexpect::process::WaitStatus;
@@ -355,6 +355,46 @@ fn watch_shows_a_refusal_of_the_desk_and_outlives_the_daemon() {
     terminal.send_control('c').unwrap();
     terminal.exp_string("\x1b[?1049l").unwrap();
     assert_eq!(exit_code(&mut terminal), 0);
+}
+
+#[test]
+fn who_applies_a_policy_on_a_terminal_is_asked_before_anything_ends() {
+    let daemon = Daemon::default();
+    let ends = |grants: u32, requests: u32| vec![ok(json!({"grants": grants, "requests": requests}))];
+    let applied = json!({"version": 2, "unchanged": false, "diff": "", "findings": []});
+    daemon.says("POST /v1/policy", vec![ok(applied)]);
+    let (folder, socket) = daemon.opens();
+    let file = folder.path().join("rules.toml");
+    std::fs::write(&file, "[[rule]]\n").unwrap();
+    let apply = ["policy", "apply", file.to_str().unwrap()];
+    let calls = || std::mem::take(&mut *daemon.told.lock().unwrap()).into_iter().map(|(call, _)| call);
+    let (foresees, applies) = ("POST /v1/policy/foresee", "POST /v1/policy");
+
+    for (grants, requests, asked) in [
+        (12, 1, "12 grants end and 1 waiting request is denied by it, for good."),
+        (1, 0, "1 grant ends by it, for good."),
+    ] {
+        daemon.says(foresees, ends(grants, requests));
+        for (answer, code, called) in [("n", 1, &[foresees][..]), ("y", 0, &[foresees, applies])] {
+            let mut terminal = on_terminal(&socket, &apply);
+            terminal.exp_string(asked).unwrap();
+            terminal.exp_string("[y/N]").unwrap();
+            terminal.send_line(answer).unwrap();
+            assert_eq!(exit_code(&mut terminal), code, "{asked} {answer}");
+            assert!(calls().eq(called.iter().copied()));
+        }
+    }
+    daemon.says(foresees, ends(0, 0));
+    assert_eq!(exit_code(&mut on_terminal(&socket, &apply)), 0);
+    assert!(calls().eq([foresees, applies]));
+    assert_eq!(exit_code(&mut on_terminal(&socket, &[&apply[..], &["--yes"]].concat())), 0);
+    assert!(jit(&socket, &apply).output().unwrap().status.success(), "nobody is there to be asked");
+    assert!(calls().eq([applies, applies]));
+
+    std::fs::write(folder.path().join("people.toml"), "[alice]\n").unwrap();
+    assert!(jit(&socket, &[&apply[..], &["--no-people"]].concat()).output().unwrap().status.success());
+    let told = daemon.told.lock().unwrap().pop().unwrap();
+    assert_eq!(told, (applies.to_owned(), json!({"policy": "[[rule]]\n", "no_people": true})));
 }
 
 #[test]

@@ -52,6 +52,15 @@ impl Folder {
         jit(self.0.path(), arguments)
     }
 
+    /// Who runs `jit` there is logged in to a hub.
+    fn logs_in(&self) {
+        let kept = self.0.path().join("jit");
+        std::fs::create_dir(&kept).unwrap();
+        let file = kept.join("hub.toml");
+        std::fs::write(&file, "url = \"https://hub.example:8443\"\ntoken = \"jit_x\"\n").unwrap();
+        std::fs::set_permissions(file, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    }
+
     fn check(&self, more: &[&str]) -> Output {
         self.jit(&[&["policy", "check", "policy.toml", "--accounts", "."], more].concat())
     }
@@ -63,7 +72,8 @@ impl Folder {
 }
 
 fn jit(folder: &Path, arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_jit")).current_dir(folder).args(arguments).output().unwrap()
+    let mut jit = Command::new(env!("CARGO_BIN_EXE_jit"));
+    jit.current_dir(folder).env("XDG_CONFIG_HOME", folder).args(arguments).output().unwrap()
 }
 
 fn code(output: &Output) -> i32 {
@@ -102,6 +112,35 @@ fn a_check_that_finds_nothing_refusing_is_exit_code_0_and_lists_what_it_found() 
         (&checked["findings"][1]["weight"], &checked["findings"][1]["line"]),
         (&"note".into(), &7.into())
     );
+}
+
+#[test]
+fn a_check_for_a_hub_leaves_the_accounts_of_this_machine_out() {
+    let folder = Folder::new(POLICY, PEOPLE);
+    folder.write("passwd", "mallory:x:1:1::/:/bin/sh\n");
+    let people = |more: &[&str]| {
+        let output = folder.jit(&[&["policy", "check", "policy.toml"], more].concat());
+        let words = said(&output);
+        words.split(", ").find_map(|part| part.split_once(" people")?.0.parse::<usize>().ok()).unwrap()
+    };
+    assert_eq!((people(&["--accounts", "."]), people(&["--no-accounts"])), (4, 3));
+    folder.logs_in();
+    assert_eq!((people(&["--accounts", "."]), people(&[])), (4, 3));
+}
+
+#[test]
+fn the_rules_of_a_hub_are_named_and_never_those_of_this_machine_unsaid() {
+    let folder = Folder::new(POLICY, PEOPLE);
+    folder.logs_in();
+    for command in ["apply", "diff"] {
+        let output = folder.jit(&["policy", command]);
+        assert_eq!(code(&output), 2);
+        assert_eq!(
+            error(&output),
+            "error: commands go to the hub at https://hub.example:8443, so name the FILE that is meant for it: \
+             /etc/jitd/policy.toml is for this machine, with --socket /run/jitd/control.sock\n"
+        );
+    }
 }
 
 #[test]

@@ -160,6 +160,7 @@ mod tests {
             ("/v1/grants/G-1/extend", "request"),
             ("/v1/sessions/S-1/end", "operate review request"),
             ("/v1/policy", "admin"),
+            ("/v1/policy/foresee", "admin"),
             ("/v1/policy/explain", ""),
             ("/v1/policy/replay", ""),
             ("/v1/tokens", ""),

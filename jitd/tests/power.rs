@@ -153,7 +153,7 @@ fn with_the_power_cut_at_every_step_each_allow_that_was_answered_has_its_record(
     let sweeps: u64 = std::env::var("JIT_SWEEPS").ok().and_then(|sweeps| sweeps.parse().ok()).unwrap_or(3);
     let mut host = Host::new();
     host.start();
-    let policy = api::NewPolicy { policy: POLICY.to_owned(), people: None };
+    let policy = api::NewPolicy { policy: POLICY.to_owned(), people: None, no_people: false };
     host.client().accept_clock().unwrap();
     host.client().apply_policy(&policy).unwrap();
     let first = asked(&host.inside("gate"), "alice", "first").unwrap();

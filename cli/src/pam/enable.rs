@@ -17,7 +17,6 @@ use pamfile::{Folder, Refusal, Wanted, enabled};
 use serde::Serialize;
 use similar::TextDiff;
 use std::collections::BTreeSet;
-use std::io::{IsTerminal as _, Write as _};
 
 /// One file, as it is and as it is to be.
 #[derive(Serialize)]
@@ -288,20 +287,15 @@ fn shown(changes: &[Change], asked: &EnablePam, out: &mut Output) -> Result<(), 
 
 /// Asks whether to write it.
 fn agreed(out: &Output) -> Result<(), CliError> {
-    if out.is_json() || !std::io::stdin().is_terminal() {
+    if !out.can_ask() {
         return Err(CliError::Usage(
             "nothing was written: use --yes where there is no terminal to ask on".to_owned(),
         ));
     }
     let minutes = limits::UNDO.as_secs() / 60;
-    // What is not seen is not answered.
-    let _ = write!(
-        std::io::stderr(),
-        "\nWrite this? It is undone after {minutes} minutes unless you confirm it from a new login. [y/N] "
-    );
-    let mut answer = String::new();
-    let read = std::io::stdin().read_line(&mut answer);
-    if read.is_ok() && matches!(answer.trim(), "y" | "Y" | "yes") {
+    let question =
+        format!("Write this? It is undone after {minutes} minutes unless you confirm it from a new login.");
+    if Output::agrees(&question) {
         return Ok(());
     }
     Err(CliError::NotDone("nothing was written".to_owned()))

@@ -1,5 +1,6 @@
 //! `jit policy check`
 
+use super::count;
 use super::offline::Files;
 use crate::CliError;
 use crate::output::Output;
@@ -59,8 +60,4 @@ pub fn check(files: &Files, out: &mut Output) -> Result<(), CliError> {
 
 fn line(file: &str, finding: &Finding) -> String {
     format!("{file}:{}: {}: rule \"{}\": {}", finding.line, finding.weight.code(), finding.rule, finding.what)
-}
-
-fn count(count: usize, one: &str, many: &str) -> String {
-    format!("{count} {}", if count == 1 { one } else { many })
 }

@@ -8,7 +8,6 @@ use api::{Client, DifferenceKind, NewPolicy, NewReplay, Replayed};
 use chrono::SecondsFormat;
 use comfy_table::Cell;
 use serde::Serialize;
-use std::path::PathBuf;
 use workflow::{How, Outcome, Texts, difference};
 
 /// What `--json` prints.
@@ -25,7 +24,7 @@ pub fn diff(
     out: &mut Output,
 ) -> Result<(), CliError> {
     let (old, new) = match asked.files.as_slice() {
-        [] => (None, PathBuf::from("/etc/jitd/policy.toml")),
+        [] => (None, super::meant(None, &client()?)?),
         [new] => (None, new.clone()),
         [old, new, ..] => (Some(super::read(old, asked.old_people.as_deref())?), new.clone()),
     };
@@ -46,7 +45,7 @@ pub fn diff(
     };
     let replayed = match days {
         Some(days) => {
-            let NewPolicy { policy, people } = new;
+            let NewPolicy { policy, people, .. } = new;
             Some(client()?.replay(&NewReplay { policy, people, old, days })?)
         }
         None => None,

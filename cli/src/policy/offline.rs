@@ -19,9 +19,12 @@ pub struct Files {
 }
 
 impl Files {
-    /// Those that the command line names.
-    pub fn of(asked: crate::arguments::CheckPolicy) -> Self {
-        Self { policy: asked.policy, people: asked.people, accounts: Some(asked.accounts) }
+    /// Those that the command line names, of a hub or of this machine.
+    pub fn of(asked: crate::arguments::CheckPolicy, of_a_hub: bool) -> Self {
+        let files = Self { policy: asked.policy, people: asked.people, accounts: asked.accounts };
+        let has_accounts = !asked.no_accounts && !(of_a_hub && files.people().is_some());
+        let own = has_accounts.then(|| PathBuf::from("/etc"));
+        Self { accounts: files.accounts.or(own), ..files }
     }
 
     /// The people's file, if there is one.

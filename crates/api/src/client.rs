@@ -2,10 +2,11 @@
 
 use crate::{
     AppliedPolicy, AskExplain, AskGrants, AskJournal, AskRequests, AskSessions, AskedLogin, Check,
-    CheckQuery, DoctorReport, EndGrant, EndSession, GrantView, Heard, HostToken, HostView, JournalRow,
-    MadeLink, MadeToken, Monitored, NEXT, NewExtension, NewHostToken, NewLink, NewLogin, NewPolicy,
-    NewReplay, NewRequest, NewReview, NewToken, Opened, PolicyView, Problem, Removed, Replayed, RequestView,
-    Reviewed, Roles, SessionView, Status, TakeLogin, TakenLogin, Token, TokenView, WatchReport, limits,
+    CheckQuery, DoctorReport, EndGrant, EndSession, Foreseen, GrantView, Heard, HostToken, HostView,
+    JournalRow, MadeLink, MadeToken, Monitored, NEXT, NewExtension, NewHostToken, NewLink, NewLogin,
+    NewPolicy, NewReplay, NewRequest, NewReview, NewToken, Opened, PolicyView, Problem, Removed, Replayed,
+    RequestView, Reviewed, Roles, SessionView, Status, TakeLogin, TakenLogin, Token, TokenView, WatchReport,
+    limits,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -280,6 +281,11 @@ impl Client {
     /// `POST /v1/policy`.
     pub fn apply_policy(&self, body: &NewPolicy) -> Answer<AppliedPolicy> {
         self.post("policy", body)
+    }
+
+    /// `POST /v1/policy/foresee`.
+    pub fn foresee_policy(&self, body: &NewPolicy) -> Answer<Foreseen> {
+        self.post("policy/foresee", body)
     }
 
     /// `POST /v1/policy/explain`.

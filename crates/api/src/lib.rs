@@ -52,8 +52,9 @@ pub use session::{
 };
 pub use types::{
     AppliedPolicy, AskExplain, AskGrants, AskJournal, AskRequests, Check, CheckQuery, Difference,
-    DifferenceKind, EndGrant, GrantView, JournalRow, NEXT, NewExtension, NewPolicy, NewReplay, NewRequest,
-    NewReview, NewVerdict, Opened, PolicyView, Replayed, RequestView, Reviewed, Status, Used, Which,
+    DifferenceKind, EndGrant, Foreseen, GrantView, JournalRow, NEXT, NewExtension, NewPolicy, NewReplay,
+    NewRequest, NewReview, NewVerdict, Opened, PolicyView, Replayed, RequestView, Reviewed, Status, Used,
+    Which,
 };
 pub use watch::{DoctorReport, Drill, Finding, Monitored, Watched, WouldRefuse};
 pub use workflow::Change;

@@ -3,12 +3,12 @@
 
 use crate::{
     AppliedPolicy, AskExplain, AskFeed, AskGrants, AskJournal, AskRequests, AskSessions, AskedLogin, Check,
-    CheckQuery, DoctorReport, EndGrant, EndSession, GrantView, Heard, HostAnswer, HostAsk, HostCall,
-    HostOffer, HostState, HostToken, HostView, Join, JournalHas, JournalPart, JournalRow, Known, MadeLink,
-    MadeToken, Monitored, NewExtension, NewHostToken, NewLink, NewLogin, NewPolicy, NewReplay, NewRequest,
-    NewReview, NewToken, Nonced, OpenSessions, Opened, PolicyView, Problem, Removed, Replayed, RequestView,
-    Reviewed, Roles, SIGNED, SessionView, Status, TakeLogin, TakenBack, TakenLogin, Token, TokenView,
-    WatchReport,
+    CheckQuery, DoctorReport, EndGrant, EndSession, Foreseen, GrantView, Heard, HostAnswer, HostAsk,
+    HostCall, HostOffer, HostState, HostToken, HostView, Join, JournalHas, JournalPart, JournalRow, Known,
+    MadeLink, MadeToken, Monitored, NewExtension, NewHostToken, NewLink, NewLogin, NewPolicy, NewReplay,
+    NewRequest, NewReview, NewToken, Nonced, OpenSessions, Opened, PolicyView, Problem, Removed, Replayed,
+    RequestView, Reviewed, Roles, SIGNED, SessionView, Status, TakeLogin, TakenBack, TakenLogin, Token,
+    TokenView, WatchReport,
 };
 use schemars::generate::{SchemaGenerator, SchemaSettings};
 use schemars::{JsonSchema, Schema};
@@ -201,6 +201,11 @@ impl Book {
             By::Anyone,
             "/v1/policy/explain",
             "What it makes of an ask",
+        );
+        self.writes::<NewPolicy, Foreseen>(
+            By::Anyone,
+            "/v1/policy/foresee",
+            "What putting one in force would end",
         );
         self.writes::<NewReplay, Replayed>(
             By::Anyone,

@@ -307,6 +307,19 @@ pub struct NewPolicy {
     /// `people.toml`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub people: Option<String>,
+    /// That a hub is to have nobody from now on. A hub that has people takes no policy without any unless this says so.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub no_people: bool,
+}
+
+/// What putting a policy in force would end, and that does not come back. Asking does nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Foreseen {
+    /// Grants that would end.
+    pub grants: u64,
+    /// Requests that wait and would be denied.
+    pub requests: u64,
 }
 
 /// A policy came into force.

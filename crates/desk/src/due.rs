@@ -3,10 +3,10 @@
 use crate::desk::{Said, facts, mint_grant, mint_request, put};
 use crate::{Desk, DeskError, Ground, Queries, RequestFilter, Store, limits};
 use access::{Grant, GrantId, HostName, RequestId, Set, Text, Time};
-use api::{Change, ChangeRecord};
+use api::{Change, ChangeRecord, Foreseen};
 use workflow::{
-    Decider, Event, Kind, Request, RequestState, StandingGrant, World, denied_by_policy, moved, step,
-    taken_back,
+    Decider, Event, Kind, Request, RequestState, Rule, StandingGrant, Stepped, World, denied_by_policy,
+    moved, step, taken_back,
 };
 
 impl<S: Store> Desk<S> {
@@ -62,37 +62,68 @@ impl<S: Store> Desk<S> {
 
     fn follow(&self, ground: &Ground) -> Result<(), DeskError> {
         let world = &ground.world;
-        let mut after = None;
-        loop {
-            let page =
-                self.store.read(|store| store.requests(&RequestFilter::Waiting, after, api::limits::PAGE))?;
-            let Some(last) = page.last() else { break };
-            after = Some((last.ask.asked_at, last.ask.id));
-            for request in page.iter().filter(|request| request.state.is_pending()) {
-                self.step_by_itself(ground, request.ask.id, true)?;
-            }
-        }
+        self.each_pending(|request| self.step_by_itself(ground, request.ask.id, true))?;
         let now = self.clock.now().trusted;
         let applied = self.in_force()?.map_or(Time::MIN_UTC, |version| version.at);
         let (mut wanted, mut over) = (world.standing(now), Vec::new());
-        let mut after = None;
-        loop {
-            let page = self.store.read(|store| store.open_grants(after, api::limits::PAGE))?;
-            let Some(last) = page.last() else { break };
-            after = Some(last.id);
-            for grant in page {
-                match self.fate((world, applied), &grant, &mut wanted)? {
-                    Fate::Stays => {}
-                    Fate::Moves(hosts) => self.moves(ground, &grant, hosts, now)?,
-                    Fate::Ends(why) => over.push((grant, why)),
-                }
+        self.each_open_grant(|grant| {
+            match self.fate((world, applied), &grant, &mut wanted)? {
+                Fate::Stays => {}
+                Fate::Moves(hosts) => self.moves(ground, &grant, hosts, now)?,
+                Fate::Ends(why) => over.push((grant, why)),
             }
-        }
+            Ok(())
+        })?;
         // First what takes the place of others: who is in by those is in by these then.
         for missing in wanted {
             self.give(ground, missing, now)?;
         }
         over.iter().try_for_each(|(grant, why)| self.take_back(ground, grant, why, now))
+    }
+
+    /// What would end if this world were to be followed.
+    pub(crate) fn ends_under(&self, world: World) -> Result<Foreseen, DeskError> {
+        let ground = Ground { version: None, world };
+        let (now, mut foreseen) = (self.clock.now(), Foreseen::default());
+        self.each_pending(|request| {
+            let rule = ground.rule_of(&request, now);
+            let rule = rule.as_ref().map_err(String::as_str);
+            foreseen.requests += match self.store.read(|store| rechecked(store, &request, rule, now.trusted))
+            {
+                Ok(stepped) => u64::from(matches!(stepped.request.state, RequestState::Denied { .. })),
+                Err(DeskError::Refused(_)) => 1,
+                Err(why) => return Err(why),
+            };
+            Ok(())
+        })?;
+        let mut wanted = ground.world.standing(now.trusted);
+        self.each_open_grant(|grant| {
+            let fate = self.fate((&ground.world, now.trusted), &grant, &mut wanted)?;
+            foreseen.grants += u64::from(matches!(fate, Fate::Ends(_)));
+            Ok(())
+        })?;
+        Ok(foreseen)
+    }
+
+    fn each_pending(&self, mut work: impl FnMut(Request) -> Result<(), DeskError>) -> Result<(), DeskError> {
+        let mut after = None;
+        loop {
+            let page =
+                self.store.read(|store| store.requests(&RequestFilter::Waiting, after, api::limits::PAGE))?;
+            let Some(last) = page.last() else { return Ok(()) };
+            after = Some((last.ask.asked_at, last.ask.id));
+            page.into_iter().filter(|request| request.state.is_pending()).try_for_each(&mut work)?;
+        }
+    }
+
+    fn each_open_grant(&self, mut work: impl FnMut(Grant) -> Result<(), DeskError>) -> Result<(), DeskError> {
+        let mut after = None;
+        loop {
+            let page = self.store.read(|store| store.open_grants(after, api::limits::PAGE))?;
+            let Some(last) = page.last() else { return Ok(()) };
+            after = Some(last.id);
+            page.into_iter().try_for_each(&mut work)?;
+        }
     }
 
     /// What the policy as it is now, applied then, makes of a grant. A standing grant that is as it should be is struck off
@@ -190,9 +221,11 @@ impl<S: Store> Desk<S> {
         let rule = ground.rule_of(&request, self.clock.now());
         let stepped = move |store: &dyn Queries, request: &Request| {
             let rule = rule.as_ref().map_err(String::as_str);
+            if recheck {
+                return rechecked(store, request, rule, now);
+            }
             let facts = facts(store, &request.ask, rule.ok(), now)?;
-            let event = if recheck { Event::Recheck { mint: mint_grant(store)? } } else { Event::Tick };
-            Ok::<_, DeskError>(step(request, rule, &facts, event, now)?)
+            Ok::<_, DeskError>(step(request, rule, &facts, Event::Tick, now)?)
         };
         // Most of what is looked at stays as it is, and the disk need not hear of it.
         if self.store.read(|store| stepped(store, &request))?.changes.is_empty() {
@@ -235,6 +268,17 @@ impl<S: Store> Desk<S> {
             put(store, &stepped, &Said { comment, ..Said::default() }, now)
         })
     }
+}
+
+/// What a request comes to by the rule that covers it now, or by why none does.
+fn rechecked(
+    store: &dyn Queries,
+    request: &Request,
+    rule: Result<&Rule, &str>,
+    now: Time,
+) -> Result<Stepped, DeskError> {
+    let facts = facts(store, &request.ask, rule.ok(), now)?;
+    Ok(step(request, rule, &facts, Event::Recheck { mint: mint_grant(store)? }, now)?)
 }
 
 /// What becomes of a grant.

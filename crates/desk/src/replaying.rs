@@ -34,7 +34,7 @@ impl<S: Store> Desk<S> {
                 return Err(DeskError::Busy("another replay runs: try again when it is done".into()));
             }
         };
-        let policy = NewPolicy { policy: new.policy.clone(), people: new.people.clone() };
+        let policy = NewPolicy { policy: new.policy.clone(), people: new.people.clone(), no_people: false };
         let after = Judge::new(self.tried(&policy)?);
         let before = match &new.old {
             Some(old) => Judge::new(self.tried(old)?),

@@ -94,6 +94,7 @@ pub fn routes<S: Store>(desk: Arc<Desk<S>>) -> Router {
             "/v1/policy",
             get(policy::<S>).post(apply::<S>).layer(DefaultBodyLimit::max(limits::POLICY_BODY)),
         )
+        .route("/v1/policy/foresee", post(foresee::<S>).layer(DefaultBodyLimit::max(limits::POLICY_BODY)))
         .route("/v1/policy/explain", post(explain::<S>))
         .route("/v1/policy/replay", post(replay::<S>).layer(DefaultBodyLimit::max(2 * limits::POLICY_BODY)))
         .with_state(desk)
@@ -184,6 +185,10 @@ async fn policy<S: Store>(
 
 async fn apply<S: Store>(State(desk): Shared<S>, write: Write<NewPolicy>) -> Answer<api::AppliedPolicy> {
     blocking(move || desk.apply(&write.caller, write.body, &write.key)).await
+}
+
+async fn foresee<S: Store>(State(desk): Shared<S>, question: Question<NewPolicy>) -> Answer<api::Foreseen> {
+    blocking(move || desk.foresee(&question.caller, &question.body)).await
 }
 
 async fn explain<S: Store>(

@@ -264,7 +264,7 @@ fn a_replay_is_for_those_who_see_everything_and_stays_within_bounds() {
         let refused = room.desk.replay(&auditor(), &new(policy, days)).unwrap_err();
         assert_eq!(refused.problem().code, ProblemCode::BadRequest, "{refused}");
     }
-    let old = NewPolicy { policy: "nonsense".to_owned(), people: None };
+    let old = NewPolicy { policy: "nonsense".to_owned(), people: None, no_people: false };
     let refused = room.desk.replay(&auditor(), &NewReplay { old: Some(old), ..new(IN_FORCE, 1) });
     assert_eq!(refused.unwrap_err().problem().code, ProblemCode::BadRequest);
     assert_eq!(room.replays(IN_FORCE, 90), api::Replayed::default(), "nothing was asked yet");
@@ -303,7 +303,7 @@ fn a_replay_tells_each_way_in_which_requests_would_have_gone_differently() {
     assert_eq!(kinds(&two), [(DifferenceKind::MorePeople, 2)]);
 
     let between = |old: &str, policy: &str| {
-        let old = Some(NewPolicy { policy: old.to_owned(), people: None });
+        let old = Some(NewPolicy { policy: old.to_owned(), people: None, no_people: false });
         room.desk.replay(&auditor(), &NewReplay { old, ..new(policy, 90) }).unwrap()
     };
     assert_eq!(between(&two, IN_FORCE).kinds, [(DifferenceKind::FewerPeople, 2)].into());

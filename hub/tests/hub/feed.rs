@@ -54,7 +54,7 @@ approve = [{ from = ["group:leads"] }]
 fn grants_that_are_for_hosts_as_they_come_are_told_to_those_that_join() {
     let hub = Hub::with_policy();
     let people = Some(format!("{PEOPLE}[robot]\n"));
-    let new = api::NewPolicy { policy: AS_THEY_COME.to_owned(), people };
+    let new = api::NewPolicy { policy: AS_THEY_COME.to_owned(), people, no_people: false };
     hub.client(&hub.admin).apply_policy(&new).unwrap();
     let mut first = joined(&hub, "db-7");
     let mut stream = first.listen(&hub);

@@ -248,7 +248,7 @@ fn a_token_does_what_its_scopes_say_and_never_more_than_its_person_may() {
     assert_eq!(code(bob.review(&id, &review)), ProblemCode::Forbidden, "bob may, this token may not");
     let all = hub.client(&hub.token("alice", &Scope::ALL, "1d").secret);
     assert_eq!(code(all.review(&id, &review)), ProblemCode::Forbidden, "the token may, alice may not");
-    let new = api::NewPolicy { policy: POLICY.to_owned(), people: None };
+    let new = api::NewPolicy { policy: POLICY.to_owned(), people: None, no_people: false };
     assert_eq!(code(all.apply_policy(&new)), ProblemCode::Forbidden);
     assert_eq!(code(all.journal(&api::AskJournal::default())), ProblemCode::Forbidden);
     let carol = hub.client(&hub.token("carol", &[Scope::Review], "1d").secret);

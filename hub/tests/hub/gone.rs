@@ -21,7 +21,7 @@ fn who_is_taken_out_of_people_toml_is_named_until_roles_and_tokens_are_taken_awa
 
     let people = PEOPLE.replace("[carol]\ngroups = [\"leads\"]\n", "");
     assert_ne!(people, PEOPLE);
-    let new = NewPolicy { policy: POLICY.to_owned(), people: Some(people) };
+    let new = NewPolicy { policy: POLICY.to_owned(), people: Some(people), no_people: false };
     let findings = admin.apply_policy(&new).unwrap().findings.join("\n");
     for said in [findings, said(&hub.admin)] {
         assert!(said.contains("carol (auditor, 1 token), who is in no people.toml, keeps"), "{said}");

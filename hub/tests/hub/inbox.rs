@@ -103,7 +103,7 @@ fn a_refused_login_opens_what_the_policy_of_the_hub_lets_it() {
     let offer: api::HostOffer = host.is_heard(&hub, "calls", &offer);
     assert!(matches!(offer, api::HostOffer::Wait(waits) if waits.ask.id == request.ask.id));
     let silent = POLICY.replace("approve =", "on_refusal = \"off\"\napprove =");
-    let new = api::NewPolicy { policy: silent, people: Some(PEOPLE.to_owned()) };
+    let new = api::NewPolicy { policy: silent, people: Some(PEOPLE.to_owned()), no_people: false };
     hub.client(&hub.admin).apply_policy(&new).unwrap();
     let answer =
         host.is_heard::<HostAnswer>(&hub, "asks", &ask(4, "alice", HostWish::Login(knock("refused ssh"))));
@@ -415,7 +415,7 @@ fn a_permit_lets_in_for_a_day_at_most_whatever_the_policy_says() {
     let hub = Hub::new();
     let mut host = joined(&hub, "db-7");
     let policy = GLASS.replace("30m\"", "3d\"").replace("[[rule]]", "[[rule]]\ntime = { max = \"7d\" }");
-    let new = api::NewPolicy { policy, people: Some(PEOPLE.to_owned()) };
+    let new = api::NewPolicy { policy, people: Some(PEOPLE.to_owned()), no_people: false };
     hub.client(&hub.admin).apply_policy(&new).unwrap();
     let mut stream = host.listen(&hub);
     host.hears_until(&mut stream, |state| state.permits().count() == 1);
@@ -427,7 +427,7 @@ fn a_permit_lets_in_for_a_day_at_most_whatever_the_policy_says() {
 fn glass_is_broken_by_a_permit_once_and_the_next_one_is_made_when_somebody_has_looked() {
     let hub = Hub::new();
     let mut host = joined(&hub, "db-7");
-    let new = api::NewPolicy { policy: GLASS.to_owned(), people: Some(PEOPLE.to_owned()) };
+    let new = api::NewPolicy { policy: GLASS.to_owned(), people: Some(PEOPLE.to_owned()), no_people: false };
     hub.client(&hub.admin).apply_policy(&new).unwrap();
     let mut stream = host.listen(&hub);
     while host.state.permits().count() == 0 {
@@ -520,6 +520,7 @@ fn whoever_decides_nothing_lists_their_own_sessions_and_those_of_their_grants_al
     let new = api::NewPolicy {
         policy: POLICY.to_owned(),
         people: Some(PEOPLE.replace("[bob]\ngroups = [\"leads\"]", "[bob]")),
+        no_people: false,
     };
     hub.client(&hub.admin).apply_policy(&new).unwrap();
     assert_eq!((lists("alice"), lists("bob"), lists("carol")), (vec![5, 6, 7], vec![], vec![5, 6, 7]));

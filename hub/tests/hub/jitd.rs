@@ -226,7 +226,11 @@ pub fn with(lines: &str) -> Hub {
     let mut hub = Hub::set_up(lines);
     hub.serve();
     hub.stay();
-    let new = api::NewPolicy { policy: POLICY.to_owned(), people: Some(crate::room::PEOPLE.to_owned()) };
+    let new = api::NewPolicy {
+        policy: POLICY.to_owned(),
+        people: Some(crate::room::PEOPLE.to_owned()),
+        no_people: false,
+    };
     hub.client(&hub.admin).apply_policy(&new).unwrap();
     hub
 }

@@ -277,7 +277,7 @@ fn permits_are_made_anew_with_the_keys_and_none_of_a_stolen_key_is_told() {
     let mut hub = Hub::new();
     let mut host = joined(&hub, "db-7");
     let people = Some(crate::room::PEOPLE.to_owned());
-    let new = api::NewPolicy { policy: crate::inbox::GLASS.to_owned(), people };
+    let new = api::NewPolicy { policy: crate::inbox::GLASS.to_owned(), people, no_people: false };
     hub.client(&hub.admin).apply_policy(&new).unwrap();
     let mut stream = host.listen(&hub);
     host.hears_until(&mut stream, |state| state.permits().count() == 1);

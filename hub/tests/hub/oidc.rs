@@ -122,7 +122,7 @@ impl Room {
         let config = std::fs::read_to_string(&path).unwrap();
         std::fs::write(&path, config.replace("127.0.0.1:0", &format!("127.0.0.1:{port}"))).unwrap();
         hub.serve();
-        let new = NewPolicy { policy: POLICY.to_owned(), people: Some(PEOPLE.to_owned()) };
+        let new = NewPolicy { policy: POLICY.to_owned(), people: Some(PEOPLE.to_owned()), no_people: false };
         hub.client(&hub.admin).apply_policy(&new).unwrap();
         Self { hub, provider }
     }

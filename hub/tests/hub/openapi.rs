@@ -332,6 +332,7 @@ fn every_call_is_answered_as_the_document_says() {
     admin.posts("/v1/policy", &[], &json!({ "policy": POLICY.replace("db-*", "*"), "people": PEOPLE }));
     admin.posts("/v1/policy/replay", &[], &json!({ "policy": POLICY, "people": PEOPLE, "days": 7 }));
     admin.posts("/v1/policy/replay", &[], &json!({ "policy": POLICY, "days": 7, "old": old }));
+    admin.posts("/v1/policy/foresee", &[], &json!({ "policy": POLICY, "no_people": true }));
     admin.gets("/v1/journal", &[("after", "0"), ("limit", "100")]);
     let made = admin.posts("/v1/tokens", &[], &book.example("/v1/tokens"));
     admin.posts("/v1/tokens/{id}/revoke", &[("id", made["token"]["id"].as_str().unwrap())], &nothing);

@@ -28,7 +28,7 @@ pub fn hub(folder: tempfile::TempDir, lines: &str, policy: &str, people: &str) -
     let mut hub = Hub::set_up_in(folder, "", crate::database::Database::start(), lines);
     hub.sql("INSERT INTO host (name, labels, key, machine, joined, joined_ms, seq) VALUES ('db-1', '{}', '', '', x'', 0, 1)");
     hub.serve();
-    let new = NewPolicy { policy: policy.to_owned(), people: Some(people.to_owned()) };
+    let new = NewPolicy { policy: policy.to_owned(), people: Some(people.to_owned()), no_people: false };
     hub.client(&hub.admin).apply_policy(&new).unwrap();
     hub
 }

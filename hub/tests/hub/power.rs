@@ -159,7 +159,7 @@ fn what_a_hub_acknowledged_outlives_a_power_cut_at_any_moment() {
     let hub = &powered.hub;
     let mut people = "[bob]\ngroups = [\"leads\"]\n[carol]\ngroups = [\"leads\"]\n".to_owned();
     (0..CUTS * ASKERS).for_each(|n| people.push_str(&format!("[p{n}]\ngroups = [\"dev\"]\n")));
-    let policy = NewPolicy { policy: POLICY.to_owned(), people: Some(people) };
+    let policy = NewPolicy { policy: POLICY.to_owned(), people: Some(people), no_people: false };
     hub.client(&hub.admin).apply_policy(&policy).unwrap();
     let secret = |hub: &Hub, who: &str, scope| hub.token(who, &[Scope::Read, scope], "1h").secret;
     let reviewers: Vec<String> = ["bob", "carol"].iter().map(|who| secret(hub, who, Scope::Review)).collect();

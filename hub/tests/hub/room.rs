@@ -181,7 +181,8 @@ impl Hub {
     pub fn with(lines: &str) -> Self {
         let mut hub = Self::set_up(lines);
         hub.serve();
-        let new = api::NewPolicy { policy: POLICY.to_owned(), people: Some(PEOPLE.to_owned()) };
+        let new =
+            api::NewPolicy { policy: POLICY.to_owned(), people: Some(PEOPLE.to_owned()), no_people: false };
         assert_eq!(hub.client(&hub.admin).apply_policy(&new).unwrap().version, 1);
         hub
     }

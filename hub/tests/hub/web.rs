@@ -21,7 +21,7 @@ const PEOPLE: &str = "[alice]\ngroups = [\"dev\"]\n[dave]\ngroups = [\"dev\"]\n[
 
 pub fn hub() -> Hub {
     let hub = Hub::new();
-    let new = NewPolicy { policy: POLICY.to_owned(), people: Some(PEOPLE.to_owned()) };
+    let new = NewPolicy { policy: POLICY.to_owned(), people: Some(PEOPLE.to_owned()), no_people: false };
     assert_eq!(hub.client(&hub.admin).apply_policy(&new).unwrap().version, 1);
     hub
 }
@@ -202,6 +202,11 @@ fn a_link_is_no_wider_than_the_token_that_makes_it_and_for_others_an_administrat
     let fields = [("hosts", "db-1"), ("services", "ssh"), ("reason", "x")];
     let asked = browser.fill(&browser.get("/web/ask"), "/web/ask", &fields);
     assert!(asked.status() == "403" && asked.has("has scopes read; this call needs request"), "{}", asked.0);
+}
+
+#[test]
+fn a_sign_in_by_a_link_of_ones_own_ends_with_the_token_that_made_the_link() {
+    let hub = hub();
     let short = hub.token("alice", &[Scope::Read], "1h");
     let longer = hub.client(&short.secret).make_link(&NewLink { person: None }).unwrap_err();
     assert!(longer.to_string().contains("use a token that lasts longer"), "{longer}");

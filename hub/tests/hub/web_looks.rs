@@ -187,7 +187,7 @@ fn what_somebody_holds_is_found_however_much_others_hold() {
     let people = Some(
         "[alice]\ngroups = [\"dev\"]\n[bob]\ngroups = [\"dev\", \"leads\"]\n[carol]\ngroups = [\"leads\"]\n",
     );
-    let new = NewPolicy { policy: POLICY.to_owned(), people: people.map(str::to_owned) };
+    let new = NewPolicy { policy: POLICY.to_owned(), people: people.map(str::to_owned), no_people: false };
     hub.client(&hub.admin).apply_policy(&new).unwrap();
     let bob = hub.token("bob", &[Scope::Read, Scope::Request, Scope::Review], "1h").secret;
     let own = hub.client(&bob).request(&ask_for("db-1")).unwrap().request;
@@ -213,7 +213,9 @@ fn what_somebody_holds_is_found_however_much_others_hold() {
 fn a_name_with_a_plus_is_the_same_name_behind_every_link() {
     let hub = hub();
     let people = Some("[\"ann+ops\"]\nnames = [\"ann\"]\n".to_owned());
-    hub.client(&hub.admin).apply_policy(&NewPolicy { policy: POLICY.to_owned(), people }).unwrap();
+    hub.client(&hub.admin)
+        .apply_policy(&NewPolicy { policy: POLICY.to_owned(), people, no_people: false })
+        .unwrap();
     let token = hub.token("ann+ops", &[Scope::Read], "1h").token.id;
     let admin = Browser::of(&hub, "admin");
     let page = admin.get("/web/people");

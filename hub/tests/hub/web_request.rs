@@ -30,7 +30,9 @@ fn what_somebody_did_who_left_is_shown_as_before() {
     let (hub, grant, again) = used();
     let admin = hub.client(&hub.admin);
     let people = PEOPLE.replace("[alice]\ngroups = [\"dev\"]\n", "");
-    admin.apply_policy(&NewPolicy { policy: POLICY.to_owned(), people: Some(people) }).unwrap();
+    admin
+        .apply_policy(&NewPolicy { policy: POLICY.to_owned(), people: Some(people), no_people: false })
+        .unwrap();
     let browser = Browser::of(&hub, "admin");
     let page = browser.get(&again);
     assert!(page.has("Used 1 time: 37 min") && page.has(&grant), "{}", page.0);
@@ -71,7 +73,7 @@ const MORE_PEOPLE: &str = "[alice]\ngroups = [\"dev\"]\n[dave]\n[bob]\ngroups = 
 
 fn careful() -> Hub {
     let hub = Hub::new();
-    let new = NewPolicy { policy: STEPS.to_owned(), people: Some(MORE_PEOPLE.to_owned()) };
+    let new = NewPolicy { policy: STEPS.to_owned(), people: Some(MORE_PEOPLE.to_owned()), no_people: false };
     hub.client(&hub.admin).apply_policy(&new).unwrap();
     hub
 }

@@ -21,7 +21,7 @@ fn with_standby() -> (Hub, Postgres) {
     std::fs::write(hub.path("hub.toml"), both).unwrap();
     hub.serve();
     let people = Some(crate::room::PEOPLE.to_owned());
-    let new = api::NewPolicy { policy: crate::room::POLICY.to_owned(), people };
+    let new = api::NewPolicy { policy: crate::room::POLICY.to_owned(), people, no_people: false };
     hub.client(&hub.admin).apply_policy(&new).unwrap();
     (hub, standby)
 }

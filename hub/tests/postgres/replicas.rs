@@ -19,7 +19,7 @@ fn a_host_hears_from_one_hub_what_was_approved_at_another_and_leaves_both_when_i
     let other = one.beside();
     // The policy is known at one before it is asked for at the other.
     let people = "[alice]\ngroups = [\"dev\"]\n[bob]\ngroups = [\"leads\"]\n";
-    let new = NewPolicy { policy: POLICY.to_owned(), people: Some(people.to_owned()) };
+    let new = NewPolicy { policy: POLICY.to_owned(), people: Some(people.to_owned()), no_people: false };
     other.client(&other.admin).apply_policy(&new).unwrap();
     let joining = token(&other, 1);
     let mut host = Host::new("db-7", &joining);

@@ -24,7 +24,11 @@ fn apart() -> (Hub, Hub, Nginx) {
     let mut desk = Hub::set_up("role = \"desk\"\nproxies = [\"127.0.0.1\"]");
     desk.serve();
     desk.stay();
-    let new = api::NewPolicy { policy: POLICY.to_owned(), people: Some(crate::room::PEOPLE.to_owned()) };
+    let new = api::NewPolicy {
+        policy: POLICY.to_owned(),
+        people: Some(crate::room::PEOPLE.to_owned()),
+        no_people: false,
+    };
     desk.client(&desk.admin).apply_policy(&new).unwrap();
     let mut feed = desk.feed();
     let made = feed.command("init").output().unwrap();

@@ -25,7 +25,7 @@ fn policy(need: usize) -> String {
 
 pub fn replays<S: Store>(desk: &Desk<S>, count: u64) {
     let auditor = caller("auditor");
-    let old = Some(NewPolicy { policy: policy(1), people: None });
+    let old = Some(NewPolicy { policy: policy(1), people: None, no_people: false });
     let new = NewReplay { policy: policy(2), people: None, old, days: DAYS };
     let before = processor();
     let took = (0..REPLAYS)

@@ -117,7 +117,7 @@ fn a_grant_by_label_never_covers_more_hosts_than_who_agreed_could_agree_to() {
     let room = room_by(FOLLOWS);
     let people = ["alice", "bob", "carol", "dave"].map(|name| format!("[{name}]\n")).concat();
     let policy = FOLLOWS.replace("{ from = [\"group:g\"], need = 1 }", two);
-    let new = api::NewPolicy { policy, people: Some(people) };
+    let new = api::NewPolicy { policy, people: Some(people), no_people: false };
     room.desk.apply(&caller("root"), new, &key()).unwrap();
     room.place.hosts(&[("web-1", "prod")]);
     let asked = room.tries("alice", &by_label()).unwrap().request;

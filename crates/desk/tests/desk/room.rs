@@ -253,6 +253,11 @@ pub fn room() -> Room {
     room_by(POLICY)
 }
 
+/// A hub: no host itself, and without accounts. The shipped policy is in force.
+pub fn hub() -> Room {
+    Room::on(Paper::new(64 << 20), BTreeMap::new(), Arc::new(Hand::at(0)))
+}
+
 /// A room whose file may grow to so many bytes, with the shipped policy in force.
 pub fn room_of(max_bytes: u64) -> Room {
     let mut accounts: BTreeMap<String, BTreeSet<String>> =
@@ -269,7 +274,8 @@ impl Room {
     fn on(paper: Paper, accounts: BTreeMap<String, BTreeSet<String>>, hand: Arc<Hand>) -> Self {
         let in_force = paper.store.read(|store| store.policy()).unwrap();
         let place = Arc::new(Place::new(&in_force.unwrap_or_else(PolicyVersion::shipped), accounts));
-        let host = HostName::parse("here").unwrap();
+        let is_hub = place.accounts.lock().unwrap().is_empty();
+        let host = (!is_hub).then(|| HostName::parse("here").unwrap());
         let worlds: Arc<dyn Worlds> = Arc::<Place>::clone(&place);
         let desk = Arc::new(Desk::new(paper.store.clone(), worlds, Arc::<Hand>::clone(&hand), host));
         Self { desk, place, hand, paper }
@@ -336,7 +342,7 @@ impl Room {
 }
 
 pub fn written(policy: &str) -> NewPolicy {
-    NewPolicy { policy: policy.to_owned(), people: None }
+    NewPolicy { policy: policy.to_owned(), people: None, no_people: false }
 }
 
 pub fn caller(name: &str) -> Caller {

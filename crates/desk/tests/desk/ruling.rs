@@ -2,7 +2,7 @@
 
 use crate::room::{POLICY, Room, caller, code, key, room, room_of, said, wants, written};
 use access::Login;
-use api::{Change, NewPolicy, ProblemCode, Record};
+use api::{Change, Foreseen, NewPolicy, ProblemCode, Record};
 use desk::{Committed, PolicyVersion, Store};
 use workflow::{Decider, RequestState};
 
@@ -118,10 +118,45 @@ fn what_cannot_be_in_force_is_refused_with_why_and_changes_nothing() {
 }
 
 #[test]
+fn a_hub_that_has_people_takes_no_policy_without_any_unless_that_is_said() {
+    let room = crate::room::hub();
+    let people = |people: Option<&str>| NewPolicy { people: people.map(str::to_owned), ..written(POLICY) };
+    let has = people(Some("[alice]\n[bob]\ngroups = [\"g\"]\n"));
+    room.desk.apply(&caller("root"), people(None), &key()).unwrap();
+    room.desk.apply(&caller("root"), has.clone(), &key()).unwrap();
+    let there = |service| {
+        let here = access::HostName::parse("here").unwrap();
+        room.tries("alice", &api::NewRequest { hosts: [here].into(), ..wants(service) }).unwrap().request
+    };
+    let (agreed, waits) = (there("ssh"), there("sudo"));
+    let grant = room.approves("bob", &agreed).unwrap().grant.unwrap().grant.id;
+    room.paper.heard.clear();
+
+    let foreseen = |new: &NewPolicy| room.desk.foresee(&caller("root"), new);
+    assert_eq!(foreseen(&has).unwrap(), Foreseen::default());
+    for none in [None, Some(""), Some("# nobody yet\n")] {
+        let why = said(room.desk.apply(&caller("root"), people(none), &key()));
+        assert!(why.contains("every grant would end") && why.contains("--no-people"), "{why}");
+        assert_eq!(said(foreseen(&people(none))), why);
+    }
+    let meant = NewPolicy { no_people: true, ..people(None) };
+    assert_eq!(foreseen(&meant).unwrap(), Foreseen { grants: 1, requests: 1 });
+    assert_eq!(code(&room.desk.foresee(&caller("bob"), &meant)), Some(ProblemCode::Forbidden));
+    assert_eq!(room.grant(grant).state, access::GrantState::Active, "to ask ends nothing");
+    assert!(room.paper.heard.lines().is_empty());
+
+    room.desk.apply(&caller("root"), meant, &key()).unwrap();
+    assert_eq!(room.grant(grant).state, access::GrantState::Revoked);
+    assert!(matches!(room.request(waits.ask.id).state, RequestState::Denied { .. }));
+}
+
+#[test]
 fn a_changed_policy_denies_what_it_no_longer_gives_and_says_so() {
     let room = room();
     let (gone, long, stays) = (room.asks("alice", "ssh"), long(&room), room.asks("mallory", "sudo"));
     room.paper.heard.clear();
+    let foreseen = room.desk.foresee(&caller("root"), &written(SUDO_ALONE)).unwrap();
+    assert_eq!(foreseen, Foreseen { grants: 0, requests: 2 });
     room.applies(SUDO_ALONE);
     let denied = |request: &api::RequestView| match room.request(request.ask.id).state {
         RequestState::Denied { by: Decider::Policy { why }, .. } => why,

@@ -182,7 +182,7 @@ fn rights_are_those_of_the_click_and_not_of_the_message() {
     let (bob, id) = (linked(&hub, "bob"), asks(&hub, "alice", "db-1"));
     let message = double.message(OPS, &id);
     let people = PEOPLE.replace("[bob]\ngroups = [\"leads\"]", "[bob]\ngroups = []");
-    let new = NewPolicy { policy: POLICY.to_owned(), people: Some(people) };
+    let new = NewPolicy { policy: POLICY.to_owned(), people: Some(people), no_people: false };
     hub.client(&hub.admin).apply_policy(&new).unwrap();
     let said = double.clicks(&hub, &double.click(&message, 0, "approve", &bob, &[]));
     nothing_came_of_it(&hub, &id, &said, "bob may not review request");
@@ -315,7 +315,7 @@ fn a_click_counts_for_nothing_where_the_rule_says_so() {
     let other = asks(&hub, "alice", "db-1");
     let message = double.message(OPS, &other);
     let policy = POLICY.replacen("approve = [", "teams = \"notify\"\napprove = [", 1);
-    let new = NewPolicy { policy, people: Some(PEOPLE.to_owned()) };
+    let new = NewPolicy { policy, people: Some(PEOPLE.to_owned()), no_people: false };
     hub.client(&hub.admin).apply_policy(&new).unwrap();
     for verb in ["approve", "deny"] {
         let said = double.clicks(&hub, &double.click(&message, 0, verb, &bob, &[]));

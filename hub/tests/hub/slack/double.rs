@@ -321,7 +321,7 @@ pub fn hub_by(double: &Double, policy: &str, people: &str, more: &str) -> Hub {
         ));
     }
     hub.serve();
-    let new = api::NewPolicy { policy: policy.to_owned(), people: Some(people.to_owned()) };
+    let new = api::NewPolicy { policy: policy.to_owned(), people: Some(people.to_owned()), no_people: false };
     hub.client(&hub.admin).apply_policy(&new).unwrap();
     hub
 }

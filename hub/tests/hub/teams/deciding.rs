@@ -279,7 +279,7 @@ fn an_approver_who_lost_the_right_has_none_in_teams() {
     let (message, card) = double.card(&bob.personal(), &id);
     let without = PEOPLE.replace("[bob]\ngroups = [\"leads\"]\n", "[bob]\n");
     hub.client(&hub.admin)
-        .apply_policy(&api::NewPolicy { policy: POLICY.to_owned(), people: Some(without) })
+        .apply_policy(&api::NewPolicy { policy: POLICY.to_owned(), people: Some(without), no_people: false })
         .unwrap();
     let answer =
         double.click(&json!({"message": message, "card": card, "verb": "approve", "from": bob.of()}));

@@ -53,7 +53,7 @@ pub fn hub_of(policy: &str, people: &str) -> (Hub, Double) {
     let double = Double::start();
     let mut hub = Hub::set_up(&double.lines(double.secret().to_str().unwrap()));
     hub.serve();
-    let new = api::NewPolicy { policy: policy.to_owned(), people: Some(people.to_owned()) };
+    let new = api::NewPolicy { policy: policy.to_owned(), people: Some(people.to_owned()), no_people: false };
     hub.client(&hub.admin).apply_policy(&new).unwrap();
     double.asks("hub", &json!({"url": hub.url(), "ca": hub.ca()}));
     (hub, double)
