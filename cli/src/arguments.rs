@@ -165,8 +165,15 @@ pub enum Command {
     #[command(subcommand)]
     Role(Role),
     /// List a hub's hosts.
-    Hosts,
-    /// Let a host join a hub, or remove one.
+    Hosts {
+        /// Only this host.
+        #[arg(long, value_name = "NAME")]
+        host: Option<HostName>,
+        /// Only hosts that carry this label. Can be repeated: hosts must carry all of them.
+        #[arg(long = "label", value_name = "KEY=VALUE", value_parser = label)]
+        labels: Vec<(String, String)>,
+    },
+    /// Let a host join a hub, label it, or remove it.
     #[command(subcommand)]
     Host(Host),
     /// Print shell completions.
@@ -260,7 +267,11 @@ pub struct LogIn {
 #[derive(Debug, Subcommand)]
 pub enum Token {
     /// List tokens: your own, or everybody's if you may see everything.
-    List,
+    List {
+        /// Only this person's.
+        #[arg(long, value_name = "PERSON")]
+        person: Option<Person>,
+    },
     /// Make a token. It is shown only this once.
     Make {
         /// What it is for, e.g. "laptop" or "backup job".
@@ -296,6 +307,14 @@ pub enum Host {
         /// How many hosts can join by it.
         #[arg(long, default_value_t = 1, value_name = "N")]
         uses: u32,
+    },
+    /// Set a host's labels to exactly these. Grants by label follow: standing ones, and those whose rule says follow_labels.
+    Label {
+        /// Its name.
+        host: HostName,
+        /// Its labels; naming none removes all.
+        #[arg(value_name = "KEY=VALUE", value_parser = label)]
+        labels: Vec<(String, String)>,
     },
     /// Remove a host: it gets no new grants, and can join again with a new token.
     Remove {

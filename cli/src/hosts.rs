@@ -3,14 +3,29 @@
 use crate::arguments::Host;
 use crate::output::Output;
 use crate::{CliError, table, words};
-use api::{Client, HostView, NewHostToken};
+use access::HostName;
+use api::{Client, HostView, NewHostToken, NewLabels};
 use comfy_table::Cell;
 use kernel::wall;
+use std::collections::BTreeMap;
 
-pub fn list(client: &Client, out: &mut Output) -> Result<(), CliError> {
-    let hosts = client.hosts()?;
+pub fn list(
+    client: &Client,
+    host: Option<&HostName>,
+    labels: &[(String, String)],
+    out: &mut Output,
+) -> Result<(), CliError> {
+    let mut hosts = client.hosts()?;
+    let joined = !hosts.is_empty();
+    hosts.retain(|view| {
+        let carries = |(key, value): &(String, String)| view.labels.get(key) == Some(value);
+        host.is_none_or(|host| view.host == *host) && labels.iter().all(carries)
+    });
     let colour = out.colour();
     out.say(&hosts, || {
+        if hosts.is_empty() && joined {
+            return "No host of this hub is like that.".to_owned();
+        }
         if hosts.is_empty() {
             return "No host has joined this hub. Let one in:  jit host token --label env=prod".to_owned();
         }
@@ -20,12 +35,11 @@ pub fn list(client: &Client, out: &mut Output) -> Result<(), CliError> {
         for view in &hosts {
             let HostView { host, labels, connected, seen, revision, version, alarm, .. } = view;
             let (code, state) = if *connected { ("active", "listens") } else { ("expired", "away") };
-            let labels: Vec<String> = labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
             let or = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
             table.add_row(vec![
                 Cell::new(host),
                 table::state(code, state, colour),
-                Cell::new(labels.join(" ")),
+                Cell::new(said(labels)),
                 Cell::new(or(seen.map(|seen| words::when(seen, wall())))),
                 Cell::new(or(view.as_of.map(|as_of| words::when(as_of, wall())))),
                 Cell::new(or(revision.map(|revision| revision.to_string()))),
@@ -45,6 +59,10 @@ pub fn list(client: &Client, out: &mut Output) -> Result<(), CliError> {
         let wrong: Vec<String> = wrong.map(|(host, why)| format!("\nThe journal of {host}: {why}")).collect();
         format!("{table}{}", wrong.concat())
     })
+}
+
+fn said(labels: &BTreeMap<String, String>) -> String {
+    labels.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(" ")
 }
 
 /// How far a clock is off, where that is worth a word.
@@ -71,6 +89,13 @@ pub fn host(client: &Client, host: Host, out: &mut Output) -> Result<(), CliErro
                     made.token,
                     words::when(made.expires, wall())
                 )
+            })
+        }
+        Host::Label { host, labels } => {
+            let labelled = client.label_host(&host, &NewLabels { labels: labels.into_iter().collect() })?;
+            out.say(&labelled, || match said(&labelled.labels).as_str() {
+                "" => format!("Host {} has no labels from now on.", labelled.host),
+                labels => format!("Host {} has the labels {labels} from now on.", labelled.host),
             })
         }
         Host::Remove { host } => {

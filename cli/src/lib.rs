@@ -111,7 +111,7 @@ fn dispatch(arguments: Arguments, out: &mut Output) -> Result<(), CliError> {
         Command::Token(token) => tokens::token(&client()?, token, out),
         Command::Web { person } => tokens::web(&client()?, person, out),
         Command::Role(role) => tokens::role(&client()?, role, out),
-        Command::Hosts => hosts::list(&client()?, out),
+        Command::Hosts { host, labels } => hosts::list(&client()?, host.as_ref(), &labels, out),
         Command::Host(host) => hosts::host(&client()?, host, out),
         Command::Completions { shell } => {
             let mut bytes = Vec::new();

@@ -35,13 +35,7 @@ pub fn list(client: &Client, of: &AskSessions, out: &mut Output) -> Result<(), C
             row.extend(view.host.as_ref().map(Cell::new));
             table.add_row(row);
         }
-        let most = api::limits::PAGE as usize;
-        let more = if sessions.len() < most {
-            ""
-        } else {
-            "\nNo more than these are listed at once; --host or --user asks for fewer."
-        };
-        format!("{table}{more}")
+        format!("{table}{}", table::cut(sessions.len(), "--host or --user"))
     })
 }
 

@@ -4,13 +4,13 @@ use crate::arguments::{Role, Token};
 use crate::output::Output;
 use crate::{CliError, table, words};
 use access::{Person, TokenId};
-use api::{Client, NewLink, NewToken, Roles, TokenView};
+use api::{AskTokens, Client, NewLink, NewToken, Roles, TokenView};
 use comfy_table::Cell;
 use kernel::wall;
 
 pub fn token(client: &Client, token: Token, out: &mut Output) -> Result<(), CliError> {
     match token {
-        Token::List => list(client, out),
+        Token::List { person } => list(client, person, out),
         Token::Make { name, scope, length, person } => {
             let scopes = scope.into_iter().collect();
             let made = client.make_token(&NewToken { name, person, scopes, length })?;
@@ -45,8 +45,8 @@ pub fn web(client: &Client, person: Option<Person>, out: &mut Output) -> Result<
     })
 }
 
-fn list(client: &Client, out: &mut Output) -> Result<(), CliError> {
-    let tokens = client.tokens()?;
+fn list(client: &Client, person: Option<Person>, out: &mut Output) -> Result<(), CliError> {
+    let tokens = client.tokens(&AskTokens { person })?;
     let colour = out.colour();
     out.say(&tokens, || {
         let mut table = table::table(&["TOKEN", "STATE", "WHO", "WHAT FOR", "SCOPES", "ENDS", "LAST USED"]);
@@ -67,7 +67,7 @@ fn list(client: &Client, out: &mut Output) -> Result<(), CliError> {
                 Cell::new(used.map_or_else(|| "never".to_owned(), |used| words::when(used, wall()))),
             ]);
         }
-        table.to_string()
+        format!("{table}{}", table::cut(tokens.len(), "--person"))
     })
 }
 

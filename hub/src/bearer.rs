@@ -167,6 +167,7 @@ mod tests {
             ("/v1/links", ""),
             ("/v1/tokens/T-1/revoke", ""),
             ("/v1/roles", "admin"),
+            ("/v1/fleet/db-7/labels", "admin"),
             ("/v1/requests/R-1/reviews/", "admin"),
             ("/v2/requests", "admin"),
             ("", "admin"),

@@ -176,8 +176,7 @@ impl Ledger {
         at: Time,
     ) -> Result<(), DeskError> {
         self.write(move |tx| {
-            let labelled: Vec<String> = labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
-            let detail = format!("by={actor} uses={uses} labels={}", labelled.join(","));
+            let detail = format!("by={actor} uses={uses} labels={}", said(&labels));
             let seq = mark(tx, Mark::HostTokenMade, detail, at)?;
             feed::rows::put_join_token(
                 tx.connection(),
@@ -225,6 +224,23 @@ impl Ledger {
         self.write(move |tx| {
             mark(tx, Mark::HostGaveBack, format!("host={host} incarnation={incarnation}"), at)?;
             feed::rows::gave_back(tx.connection(), &host, incarnation)
+        })
+    }
+
+    /// A host has these labels from now on, and no others.
+    pub fn label_host(
+        &self,
+        host: HostName,
+        labels: BTreeMap<String, String>,
+        actor: Person,
+        at: Time,
+    ) -> Result<(), DeskError> {
+        self.write(move |tx| {
+            if !feed::rows::label_host(tx.connection(), &host, &labels)? {
+                return Err(feed::no_host(&host));
+            }
+            let detail = format!("host={host} by={actor} labels={}", said(&labels));
+            mark(tx, Mark::HostLabelled, detail, at).map(drop)
         })
     }
 
@@ -374,6 +390,10 @@ pub(crate) fn revoked(
     let seq = right_record(tx, at, Some(actor), token.person.clone(), right)?;
     rows::put_token(tx.connection(), &token, None, seq)?;
     Ok(token)
+}
+
+fn said(labels: &BTreeMap<String, String>) -> String {
+    labels.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(",")
 }
 
 pub(crate) fn put_token(

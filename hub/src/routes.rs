@@ -11,8 +11,8 @@ use crate::teller::Teller;
 use crate::{clock, limits, rows, slack, teams, web};
 use access::{Person, TokenId, Window};
 use api::{
-    AskJournal, AskedLogin, Check, CheckQuery, JournalRow, MadeLink, MadeToken, NewLink, NewLogin, NewToken,
-    ProblemCode, Roles, Scope, Status, TakeLogin, TakenLogin, Token, TokenView, Which,
+    AskJournal, AskTokens, AskedLogin, Check, CheckQuery, JournalRow, MadeLink, MadeToken, NewLink, NewLogin,
+    NewToken, ProblemCode, Roles, Scope, Status, TakeLogin, TakenLogin, Token, TokenView, Which,
 };
 use axum::extract::{DefaultBodyLimit, Extension, Path, Query, State};
 use axum::http::{StatusCode, header};
@@ -364,10 +364,17 @@ async fn check(
     .await
 }
 
-async fn tokens(State(site): Shared, Extension(caller): Extension<Caller>) -> Answer<Vec<TokenView>> {
+async fn tokens(
+    State(site): Shared,
+    Extension(caller): Extension<Caller>,
+    Query(ask): Query<AskTokens>,
+) -> Answer<Vec<TokenView>> {
     blocking(move || {
+        if ask.person.as_ref().is_some_and(|person| *person != caller.person) {
+            sees_all(&caller, "what opens the hub in others' names is")?;
+        }
         let own = (!caller.roles.sees_all()).then_some(&caller.person);
-        site.ledger.read(|connection| rows::tokens(connection, own))
+        site.ledger.read(|connection| rows::tokens(connection, ask.person.as_ref().or(own)))
     })
     .await
 }

@@ -1,12 +1,12 @@
 //! The blocking client, for `jit`.
 
 use crate::{
-    AppliedPolicy, AskExplain, AskGrants, AskJournal, AskRequests, AskSessions, AskedLogin, Check,
+    AppliedPolicy, AskExplain, AskGrants, AskJournal, AskRequests, AskSessions, AskTokens, AskedLogin, Check,
     CheckQuery, DoctorReport, EndGrant, EndSession, Foreseen, GrantView, Heard, HostToken, HostView,
-    JournalRow, MadeLink, MadeToken, Monitored, NEXT, NewExtension, NewHostToken, NewLink, NewLogin,
-    NewPolicy, NewReplay, NewRequest, NewReview, NewToken, Opened, PolicyView, Problem, Removed, Replayed,
-    RequestView, Reviewed, Roles, SessionView, Status, TakeLogin, TakenLogin, Token, TokenView, WatchReport,
-    limits,
+    JournalRow, MadeLink, MadeToken, Monitored, NEXT, NewExtension, NewHostToken, NewLabels, NewLink,
+    NewLogin, NewPolicy, NewReplay, NewRequest, NewReview, NewToken, Opened, PolicyView, Problem, Removed,
+    Replayed, RequestView, Reviewed, Roles, SessionView, Status, TakeLogin, TakenLogin, Token, TokenView,
+    WatchReport, limits,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -309,6 +309,11 @@ impl Client {
         self.post("fleet/token", body)
     }
 
+    /// `POST /v1/fleet/{host}/labels`.
+    pub fn label_host(&self, host: &access::HostName, body: &NewLabels) -> Answer<HostView> {
+        self.post(&format!("fleet/{host}/labels"), body)
+    }
+
     /// `POST /v1/fleet/{host}/remove`.
     pub fn remove_host(&self, host: &access::HostName) -> Answer<Removed> {
         self.post(&format!("fleet/{host}/remove"), &serde_json::json!({}))
@@ -320,8 +325,8 @@ impl Client {
     }
 
     /// `GET /v1/tokens`.
-    pub fn tokens(&self) -> Answer<Vec<TokenView>> {
-        self.get("tokens", &())
+    pub fn tokens(&self, query: &AskTokens) -> Answer<Vec<TokenView>> {
+        self.get("tokens", query)
     }
 
     /// `POST /v1/tokens`.

@@ -178,6 +178,15 @@ pub struct TakenBack {
     pub ended: u32,
 }
 
+/// `POST /v1/fleet/{host}/labels`: these from now on, and no others.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct NewLabels {
+    /// All of them.
+    pub labels: BTreeMap<String, String>,
+}
+
 /// `POST /v1/fleet/{host}/remove`
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]

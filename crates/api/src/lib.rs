@@ -36,15 +36,15 @@ pub use attested::{
 #[cfg(feature = "client")]
 pub use client::{Client, ClientError, Door};
 pub use fleet::{
-    AskFeed, Heard, HostState, HostToken, HostView, Join, Known, NewHostToken, Nonced, Removed, SIGNED,
-    TakenBack,
+    AskFeed, Heard, HostState, HostToken, HostView, Join, Known, NewHostToken, NewLabels, Nonced, Removed,
+    SIGNED, TakenBack,
 };
 pub use login::{AskedLogin, NewLogin, TakeLogin, TakenLogin};
 pub use problem::{Problem, ProblemCode};
 pub use record::{ChangeRecord, DecisionRecord, Mark, MarkRecord, PolicyApplied, Record};
 pub use right::{
-    Identity, MadeLink, MadeToken, NewLink, NewToken, Right, RightRecord, Role, Roles, Scope, Token,
-    TokenView,
+    AskTokens, Identity, MadeLink, MadeToken, NewLink, NewToken, Right, RightRecord, Role, Roles, Scope,
+    Token, TokenView,
 };
 pub use session::{
     AskSessions, EndAsked, EndCause, EndSession, HowEnded, LeftOver, Session, SessionChange, SessionRecord,

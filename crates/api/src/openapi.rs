@@ -2,13 +2,13 @@
 //! no longer. Daemons serve the file, and have none of this in them.
 
 use crate::{
-    AppliedPolicy, AskExplain, AskFeed, AskGrants, AskJournal, AskRequests, AskSessions, AskedLogin, Check,
-    CheckQuery, DoctorReport, EndGrant, EndSession, Foreseen, GrantView, Heard, HostAnswer, HostAsk,
-    HostCall, HostOffer, HostState, HostToken, HostView, Join, JournalHas, JournalPart, JournalRow, Known,
-    MadeLink, MadeToken, Monitored, NewExtension, NewHostToken, NewLink, NewLogin, NewPolicy, NewReplay,
-    NewRequest, NewReview, NewToken, Nonced, OpenSessions, Opened, PolicyView, Problem, Removed, Replayed,
-    RequestView, Reviewed, Roles, SIGNED, SessionView, Status, TakeLogin, TakenBack, TakenLogin, Token,
-    TokenView, WatchReport,
+    AppliedPolicy, AskExplain, AskFeed, AskGrants, AskJournal, AskRequests, AskSessions, AskTokens,
+    AskedLogin, Check, CheckQuery, DoctorReport, EndGrant, EndSession, Foreseen, GrantView, Heard,
+    HostAnswer, HostAsk, HostCall, HostOffer, HostState, HostToken, HostView, Join, JournalHas, JournalPart,
+    JournalRow, Known, MadeLink, MadeToken, Monitored, NewExtension, NewHostToken, NewLabels, NewLink,
+    NewLogin, NewPolicy, NewReplay, NewRequest, NewReview, NewToken, Nonced, OpenSessions, Opened,
+    PolicyView, Problem, Removed, Replayed, RequestView, Reviewed, Roles, SIGNED, SessionView, Status,
+    TakeLogin, TakenBack, TakenLogin, Token, TokenView, WatchReport,
 };
 use schemars::generate::{SchemaGenerator, SchemaSettings};
 use schemars::{JsonSchema, Schema};
@@ -36,6 +36,7 @@ const EXAMPLES: &[(&str, &str)] = &[
     ("/v1/login/token", r#"{"secret":"jitd_"}"#),
     ("/v1/roles", r#"{"person":"bob","roles":["auditor"]}"#),
     ("/v1/fleet/token", r#"{"labels":{"env":"prod"},"length":"1h","uses":2}"#),
+    ("/v1/fleet/{host}/labels", r#"{"labels":{"env":"test"}}"#),
 ];
 
 /// Writes that are done once however often they are said with the same key, and refused without one.
@@ -52,8 +53,9 @@ const KEYED: &[&str] = &[
 /// What is said of all calls.
 const ABOUT: &str = "Just-in-time access: the same calls on the control socket of jitd and, for a fleet, on jit-hub. \
     What is written of requests, grants and the policy needs an Idempotency-Key, and is done once however often it is said with \
-    the same one. Other calls look at none: what ends a session, revokes a token, gives roles, removes a host or tells of a \
-    machine comes to the same said twice, and each call to /v1/tokens, /v1/links, /v1/login and /v1/fleet/token makes one more.";
+    the same one. Other calls look at none: what ends a session, revokes a token, gives roles or labels, removes a host or tells \
+    of a machine comes to the same said twice, and each call to /v1/tokens, /v1/links, /v1/login and /v1/fleet/token makes one \
+    more.";
 
 /// A body that says nothing.
 #[derive(JsonSchema)]
@@ -216,7 +218,7 @@ impl Book {
     }
 
     fn hubs(&mut self) {
-        self.reads::<Vec<TokenView>>(By::OnHub, "/v1/tokens", "Tokens");
+        self.asks::<AskTokens, Vec<TokenView>>(By::OnHub, "/v1/tokens", "Tokens");
         self.writes::<NewToken, MadeToken>(
             By::OnHub,
             "/v1/tokens",
@@ -239,6 +241,11 @@ impl Book {
         self.reads::<String>(By::Stranger, "/readyz", "Whether it works; 503 where it does not");
         self.reads::<Map<String, Value>>(By::Stranger, "/v1/openapi.json", "This document");
         self.writes::<NewHostToken, HostToken>(By::OnHub, "/v1/fleet/token", "A token that lets hosts in");
+        self.writes::<NewLabels, HostView>(
+            By::OnHub,
+            "/v1/fleet/{host}/labels",
+            "Give a host these labels and no others",
+        );
         self.writes::<Nothing, Removed>(By::OnHub, "/v1/fleet/{host}/remove", "Take a host away");
     }
 

@@ -161,6 +161,8 @@ pub enum Mark {
     HostTokenMade,
     /// A host joined its hub.
     HostJoined,
+    /// A host of a hub was given other labels.
+    HostLabelled,
     /// A host was taken away from its hub.
     HostRemoved,
     /// A host gave back what the hub's database had lost.
@@ -215,6 +217,7 @@ impl Mark {
             Self::Carried => "carried",
             Self::HostTokenMade => "host_token_made",
             Self::HostJoined => "host_joined",
+            Self::HostLabelled => "host_labelled",
             Self::HostRemoved => "host_removed",
             Self::HostGaveBack => "host_gave_back",
             Self::ViewApplied => "view_applied",

@@ -253,6 +253,18 @@ impl Ledger {
     }
 }
 
+fn are_labels(labels: &BTreeMap<String, String>) -> Result<(), DeskError> {
+    let is_label = |text: &str| Text::parse(text).is_ok() && text.len() <= limits::LABEL;
+    if labels.len() <= limits::LABELS && labels.iter().all(|(key, value)| is_label(key) && is_label(value)) {
+        return Ok(());
+    }
+    Err(DeskError::BadRequest(format!(
+        "a host has at most {} labels, each of plain words of at most {} bytes",
+        limits::LABELS,
+        limits::LABEL
+    )))
+}
+
 impl Site {
     /// A word that lets new hosts in.
     pub fn host_token(&self, new: NewHostToken, actor: Person) -> Result<HostToken, DeskError> {
@@ -263,16 +275,7 @@ impl Site {
                 new.length
             )));
         }
-        let is_label = |text: &str| Text::parse(text).is_ok() && text.len() <= limits::LABEL;
-        if new.labels.len() > limits::LABELS
-            || !new.labels.iter().all(|(key, value)| is_label(key) && is_label(value))
-        {
-            return Err(DeskError::BadRequest(format!(
-                "a host has at most {} labels, each of plain words of at most {} bytes",
-                limits::LABELS,
-                limits::LABEL
-            )));
-        }
+        are_labels(&new.labels)?;
         if !(1..=limits::JOIN_USES).contains(&new.uses) {
             return Err(DeskError::BadRequest(format!("a token lets 1 to {} hosts in", limits::JOIN_USES)));
         }
@@ -289,7 +292,20 @@ impl Site {
         self.ledger.join(join, self.voice.load().manifest.era.incarnation, at)?;
         self.hosts_changed()?;
         self.wakes.forget(&joined);
-        self.host_views()?.into_iter().find(|view| view.host == joined).ok_or_else(|| no_host(&joined))
+        self.host_view(&joined)
+    }
+
+    /// A host has these labels from now on, and no others. Grants that are for hosts as they come follow it.
+    pub fn label_host(
+        &self,
+        host: HostName,
+        labels: BTreeMap<String, String>,
+        actor: Person,
+    ) -> Result<HostView, DeskError> {
+        are_labels(&labels)?;
+        self.ledger.label_host(host.clone(), labels, actor, self.clock.time())?;
+        self.hosts_changed()?;
+        self.host_view(&host)
     }
 
     /// Takes a host away at once: its streams end, and it signs nothing any more.
@@ -313,6 +329,10 @@ impl Site {
     fn hosts_changed(&self) -> Result<(), DeskError> {
         // Within the look, so that of two that join the later one is not forgotten.
         self.ledger.read(|connection| self.read_hosts(connection))
+    }
+
+    fn host_view(&self, host: &HostName) -> Result<HostView, DeskError> {
+        self.host_views()?.into_iter().find(|view| view.host == *host).ok_or_else(|| no_host(host))
     }
 
     /// All hosts, with what is known of them now.

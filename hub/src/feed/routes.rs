@@ -7,7 +7,8 @@ use crate::site::Site;
 use crate::teller::Teller;
 use access::{HostName, Person};
 use api::{
-    AskFeed, Heard, HostToken, HostView, Join, Known, NewHostToken, Nonced, ProblemCode, Removed, TakenBack,
+    AskFeed, Heard, HostToken, HostView, Join, Known, NewHostToken, NewLabels, Nonced, ProblemCode, Removed,
+    TakenBack,
 };
 use axum::body::{Body, Bytes};
 use axum::extract::{DefaultBodyLimit, Extension, Path, State};
@@ -52,6 +53,7 @@ pub fn for_people(site: &Arc<Site>) -> Router {
         .route("/v1/fleet", get(hosts))
         .route("/v1/grants/{id}/hosts", get(heard))
         .route("/v1/fleet/token", post(token))
+        .route("/v1/fleet/{host}/labels", post(label))
         .route("/v1/fleet/{host}/remove", post(remove))
         .with_state(Arc::clone(site))
 }
@@ -155,6 +157,21 @@ async fn token(State(site): Shared, Extension(caller): Extension<Caller>, body: 
     blocking(move || {
         let actor = admin(&caller, "lets hosts in")?;
         site.host_token(new, actor)
+    })
+    .await
+}
+
+async fn label(
+    State(site): Shared,
+    Extension(caller): Extension<Caller>,
+    Path(host): Path<String>,
+    body: Bytes,
+) -> Answer<HostView> {
+    let NewLabels { labels } = read("the labels of a host", &body)?;
+    blocking(move || {
+        let by = admin(&caller, "labels hosts")?;
+        let host = HostName::parse(&host).map_err(|why| DeskError::BadRequest(why.to_string()))?;
+        site.label_host(host, labels, by)
     })
     .await
 }

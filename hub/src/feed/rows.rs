@@ -97,6 +97,16 @@ pub fn put_host(
     Ok(())
 }
 
+/// Keeps the labels of a host. Whether there is one.
+pub fn label_host(
+    connection: &dyn Sql,
+    host: &HostName,
+    labels: &BTreeMap<String, String>,
+) -> Result<bool, DeskError> {
+    let update = "UPDATE host SET labels = ?2 WHERE name = ?1";
+    Ok(connection.execute(update, &[&host.as_str(), &text(labels)?])? == 1)
+}
+
 /// A host has given back what it knew, to this incarnation.
 pub fn gave_back(connection: &dyn Sql, host: &HostName, incarnation: u64) -> Result<(), DeskError> {
     let update = "UPDATE host SET incarnation = ?2 WHERE name = ?1 AND incarnation < ?2";

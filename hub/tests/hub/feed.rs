@@ -92,6 +92,33 @@ fn grants_that_are_for_hosts_as_they_come_are_told_to_those_that_join() {
 }
 
 #[test]
+fn a_host_that_is_labelled_anew_loses_what_is_for_hosts_with_the_label_of_before_and_comes_to_it_again() {
+    let hub = Hub::with_policy();
+    let people = Some(format!("{PEOPLE}[robot]\n"));
+    let new = api::NewPolicy { policy: AS_THEY_COME.to_owned(), people, no_people: false };
+    let admin = hub.client(&hub.admin);
+    admin.apply_policy(&new).unwrap();
+    let mut host = joined(&hub, "db-7");
+    let mut stream = host.listen(&hub);
+    let holds = |state: &sync::State| state.grants().any(|held| held.ended.is_none());
+    host.hears_until(&mut stream, holds);
+    let labels = |env: &str| api::NewLabels { labels: [("env".to_owned(), env.to_owned())].into() };
+    let labelled = admin.label_host(&host.name, &labels("test")).unwrap();
+    assert_eq!(labelled.labels, labels("test").labels);
+    host.hears_until(&mut stream, |state| !holds(state));
+    admin.label_host(&host.name, &labels("prod")).unwrap();
+    host.hears_until(&mut stream, holds);
+
+    let records = admin.journal(&api::AskJournal::default()).unwrap();
+    let says = |words: &str| records.iter().any(|row| row.line.contains(words));
+    assert!(says("mark=host_labelled") && says("host=db-7 by=admin labels=env=test"));
+    let none = admin.label_host(&access::HostName::parse("db-9").unwrap(), &labels("prod")).unwrap_err();
+    assert!(none.to_string().contains("db-9"), "{none}");
+    let long = admin.label_host(&host.name, &labels(&"x".repeat(1000))).unwrap_err();
+    assert!(long.to_string().contains("plain words"), "{long}");
+}
+
+#[test]
 fn a_host_that_comes_again_is_not_sent_what_it_holds() {
     let hub = Hub::with_policy();
     let mut host = joined(&hub, "db-7");

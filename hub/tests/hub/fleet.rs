@@ -179,7 +179,10 @@ fn a_second_init_changes_nothing_also_while_the_hub_serves() {
     again(&hub);
     let client = hub.client(&hub.admin);
     let roles: Vec<String> = client.roles().unwrap().iter().map(|of| of.person.to_string()).collect();
-    assert_eq!((roles, client.tokens().unwrap().len()), (vec!["admin".to_owned()], 2));
+    assert_eq!(
+        (roles, client.tokens(&api::AskTokens::default()).unwrap().len()),
+        (vec!["admin".to_owned()], 2)
+    );
     let files = crate::database::FILES.iter().map(|name| (*name, 0o600));
     for (name, mode) in [("state", 0o700), ("state/ca.key", 0o600)].into_iter().chain(files) {
         assert_eq!(std::fs::metadata(hub.path(name)).unwrap().permissions().mode() & 0o777, mode, "{name}");
@@ -288,7 +291,8 @@ fn a_token_makes_none_that_is_wider_or_longer_or_anothers_and_an_administrator_m
         ProblemCode::NotFound,
         "that it is there is not hers to know"
     );
-    let seen: Vec<Person> = alice.tokens().unwrap().into_iter().map(|view| view.token.person).collect();
+    let seen: Vec<Person> =
+        alice.tokens(&api::AskTokens::default()).unwrap().into_iter().map(|view| view.token.person).collect();
     assert!(seen.len() == 2 && seen.iter().all(|person| person.as_str() == "alice"));
     assert!(narrow.revoke_token(&own.token.id.to_string()).is_ok(), "itself it may");
     assert_eq!(code(narrow.status()), ProblemCode::Unauthorized);

@@ -98,7 +98,7 @@ fn a_command_is_let_in_by_the_browser_beside_it_for_twelve_hours_and_is_listed()
     assert!(said.contains(" as alice (") && said.contains("Commands use this hub"), "{said}");
     assert!(hub.jit("a", &["requests"], "").status.success());
 
-    let tokens = hub.client(&hub.admin).tokens().unwrap();
+    let tokens = hub.client(&hub.admin).tokens(&api::AskTokens::default()).unwrap();
     let of = tokens.iter().find(|view| view.token.name.as_str().starts_with("jit on ")).unwrap();
     assert_eq!(of.token.person.as_str(), "alice");
     // It ends with the sign-in that let it in, which began a moment before it.

@@ -26,7 +26,7 @@ fn all(hub: &Hub) -> Vec<String> {
         token.used = None;
         token
     };
-    let tokens: Vec<_> = client.tokens().unwrap().into_iter().map(bare).collect();
+    let tokens: Vec<_> = client.tokens(&api::AskTokens::default()).unwrap().into_iter().map(bare).collect();
     let mut hosts = client.hosts().unwrap();
     hosts.iter_mut().for_each(|host| host.seen = None);
     vec![

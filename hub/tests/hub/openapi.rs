@@ -337,6 +337,8 @@ fn every_call_is_answered_as_the_document_says() {
     let made = admin.posts("/v1/tokens", &[], &book.example("/v1/tokens"));
     admin.posts("/v1/tokens/{id}/revoke", &[("id", made["token"]["id"].as_str().unwrap())], &nothing);
     admin.posts("/v1/roles", &[], &book.example("/v1/roles"));
+    let labels = "/v1/fleet/{host}/labels";
+    admin.posts(labels, &[("host", "db-7")], &book.example(labels));
     admin.posts("/v1/fleet/{host}/remove", &[("host", "db-7")], &nothing);
 
     // What is refused, and what the document forbids.

@@ -57,9 +57,9 @@ fn a_hub_that_cannot_write_says_so_and_says_when_it_can_again() {
     let hub = Hub::new();
     let other = rusqlite::Connection::open(hub.path("state/hub.db")).unwrap();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
-    let refused = hub
-        .client(&hub.admin)
-        .revoke_token(&hub.client(&hub.admin).tokens().unwrap()[0].token.id.to_string());
+    let refused = hub.client(&hub.admin).revoke_token(
+        &hub.client(&hub.admin).tokens(&api::AskTokens::default()).unwrap()[0].token.id.to_string(),
+    );
     let Err(api::ClientError::Refused(problem)) = refused else { panic!("{refused:?}") };
     assert_eq!(problem.code, ProblemCode::Unavailable);
     let not_ready = hub.raw("GET /readyz", "", "");

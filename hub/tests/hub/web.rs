@@ -408,7 +408,7 @@ fn a_sign_in_ends_by_itself_by_disuse_by_a_revocation_and_by_signing_out() {
     hub.sql("UPDATE token SET used_ms = NULL WHERE person = 'bob'");
     assert_eq!(bob.get("/web").status(), "401", "nobody used it");
 
-    let tokens = hub.client(&hub.admin).tokens().unwrap();
+    let tokens = hub.client(&hub.admin).tokens(&api::AskTokens::default()).unwrap();
     let signed_in = |person: &str| {
         let of = |view: &&api::TokenView| {
             view.token.person.as_str() == person
@@ -587,7 +587,7 @@ fn a_token_is_made_on_a_page_for_no_more_and_no_longer_than_the_sign_in() {
     assert!(secret.starts_with("jit_") && made.status() == "200", "{}", made.0);
     let status = hub.client(&secret).status().unwrap();
     assert_eq!(status.you.as_str(), "alice");
-    let tokens = hub.client(&secret).tokens().unwrap();
+    let tokens = hub.client(&secret).tokens(&api::AskTokens::default()).unwrap();
     let of = &tokens.iter().find(|view| view.token.name.as_str() == "a program").unwrap().token;
     assert!(of.expires - of.made <= chrono::TimeDelta::hours(12) && of.scopes.len() == 2);
     assert!(!alice.get("/web/tokens").has(&secret), "it is shown once");
