@@ -222,7 +222,7 @@ pub struct Request {
     /// Wait for the decision. If interrupted, the request stays open and the exit code is 130.
     #[arg(long)]
     pub wait: bool,
-    /// Get in at once and alone, where the policy allows it; it is reviewed afterwards.
+    /// Get in at once and alone, where the policy allows it; it is reviewed afterwards. A hub's token needs scope review for it.
     #[arg(long)]
     pub break_glass: bool,
 }
@@ -276,7 +276,8 @@ pub enum Token {
     Make {
         /// What it is for, e.g. "laptop" or "backup job".
         name: Text,
-        /// What it may be used for at most: read, request, review, operate, admin.
+        /// What it may be used for at most: read, request, review (and breaking glass), operate, admin. Yours at most, unless
+        /// you are an administrator.
         #[arg(long, value_delimiter = ',', default_value = "read,request", value_name = "LIST")]
         scope: Vec<Scope>,
         /// Duration, at most 90d.

@@ -111,14 +111,17 @@ pub fn admits(token: &Token, method: &Method, path: &str) -> Result<(), Problem>
 }
 
 fn lacks(token: &Token, needs: &[Scope]) -> String {
-    let needs: Vec<&str> = needs.iter().map(|scope| scope.code()).collect();
-    let has: Vec<&str> = token.scopes.iter().map(|scope| scope.code()).collect();
+    fn codes<'a>(scopes: impl IntoIterator<Item = &'a Scope>) -> Vec<&'static str> {
+        scopes.into_iter().map(|scope| scope.code()).collect()
+    }
+    let more: BTreeSet<Scope> = token.scopes.iter().chain(needs.first()).copied().collect();
     format!(
-        "token {} has scopes {}; this call needs {}: use one that has it (jit token make --scope {})",
+        "token {} has scopes {}; this call needs {}, which no token gives itself: log in anew with `jit login --hub URL \
+         --scope {}`, or ask an administrator for a token that has it",
         token.id,
-        has.join(", "),
-        needs.join(" or "),
-        needs.first().unwrap_or(&"read")
+        codes(&token.scopes).join(", "),
+        codes(needs).join(" or "),
+        codes(&more).join(",")
     )
 }
 

@@ -21,14 +21,14 @@ pub struct Peer {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NotThem {
     /// Root can be anybody.
-    #[error("root reviews nothing for others: an approver runs this from their own login")]
+    #[error("root can be anybody: whoever this is about runs it from their own login")]
     Root,
     /// The process is gone or hides.
     #[error("the calling process cannot be looked at ({0}): run the command again")]
     Hidden(String),
     /// It came from another login: sudo, su.
     #[error(
-        "this process belongs to the login of user id {login}, not of {uid}: approvers log in themselves; \
+        "this process belongs to the login of user id {login}, not of {uid}: log in as yourself; \
          sudo and su do not count"
     )]
     OtherLogin {

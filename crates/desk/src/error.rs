@@ -31,9 +31,9 @@ pub enum DeskError {
     /// Nobody of that name.
     #[error("there is no account {0} here: whoever keeps the policy can name them in people.toml")]
     NoAccount(String),
-    /// The door is not sure who it is.
-    #[error("this review does not count: {0}")]
-    NotThem(String),
+    /// The door is not sure who it is: what was not done, and why.
+    #[error("{0}: {1}")]
+    NotThem(&'static str, String),
     /// The same key with another call.
     #[error("this Idempotency-Key was used for another call: use a new one")]
     KeyReused,
@@ -95,7 +95,7 @@ impl DeskError {
             Self::NoRule(_) | Self::NoAccount(_) => ProblemCode::Refused,
             Self::NotFound { .. } | Self::NoPolicy => ProblemCode::NotFound,
             Self::Ambiguous { .. } | Self::KeyReused | Self::BadRequest(_) => ProblemCode::BadRequest,
-            Self::NotThem(_) | Self::Forbidden(_) => ProblemCode::Forbidden,
+            Self::NotThem(..) | Self::Forbidden(_) => ProblemCode::Forbidden,
             Self::Store(_) | Self::Away(_) | Self::Unsure(_) => ProblemCode::Unavailable,
         };
         code.because(self.to_string())

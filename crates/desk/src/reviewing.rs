@@ -73,7 +73,7 @@ impl<S: Store> Desk<S> {
         key: &Key,
     ) -> Result<Reviewed, DeskError> {
         if let Err(why) = &caller.reviews {
-            return Err(DeskError::NotThem(why.clone()));
+            return Err(DeskError::NotThem("this review does not count", why.clone()));
         }
         self.grounded(|ground| self.review_on(ground, caller, id, new.clone(), key))
     }

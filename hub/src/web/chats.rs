@@ -162,7 +162,7 @@ pub async fn unlink(State(site): State<Arc<Site>>, call: Call) -> Response {
 
 /// Whether there is a chat, for a visitor who could do here what an account can, and signed in lately: an account is as much.
 fn is_there(site: &Site, visitor: &Visitor) -> Result<(), DeskError> {
-    visitor.caller.reviews.clone().map_err(DeskError::NotThem)?;
+    visitor.caller.reviews.clone().map_err(|why| DeskError::NotThem("no account can be linked", why))?;
     if let Some(lacks) = visitor.lacks([Scope::Read, Scope::Request, Scope::Review]) {
         return Err(DeskError::Forbidden(format!(
             "an account in a chat reads, asks and reviews, and this sign-in is not for {}: sign in with one that is for all of it",

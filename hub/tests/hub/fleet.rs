@@ -237,7 +237,10 @@ fn a_token_does_what_its_scopes_say_and_never_more_than_its_person_may() {
     assert!(read.requests(&api::AskRequests::default()).is_ok());
     assert_eq!(code(read.request(&ask())), ProblemCode::Forbidden);
     let said = read.request(&ask()).unwrap_err().to_string();
-    assert!(said.contains("has scopes read; this call needs request"), "{said}");
+    assert!(
+        said.contains("has scopes read; this call needs request") && said.contains("--scope read,request`"),
+        "{said}"
+    );
 
     let opened = alice(&[Scope::Request]).request(&ask()).unwrap().request;
     let review = api::NewReview {

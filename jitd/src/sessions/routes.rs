@@ -183,6 +183,6 @@ impl Site {
             let why = format!("session {} is for its person, its approvers and operators to end", session.id);
             return Err(DeskError::Forbidden(why));
         }
-        caller.reviews.clone().map_err(DeskError::NotThem)
+        caller.reviews.clone().map_err(|why| DeskError::NotThem("no session was ended", why))
     }
 }

@@ -175,7 +175,7 @@ async fn review(
                 site.at_the_hub("requests are reviewed there, for [approvals] here is not set in jitd.toml")
             );
         }
-        caller.reviews.clone().map_err(|why| Refused::from(DeskError::NotThem(why)))?;
+        caller.reviews.clone().map_err(|why| DeskError::NotThem("this review does not count", why))?;
         site.call_hub(Asker::of(&caller), &key, HostDoes::Review { id, body }, limits::HUB_CALL)
     })
     .await
@@ -292,7 +292,7 @@ impl Site {
             && let Some(why) = unsure
         {
             // Breaking glass is one's own approval, so this door must be as sure as for one.
-            return Err(DeskError::NotThem(why).into());
+            return Err(DeskError::NotThem("no glass was broken", why).into());
         }
         let wish = HostWish::Command { new: Box::new(new.clone()), unsure };
         let by = Instant::now() + limits::DESK_WAIT + limits::HUB_HASTY;
