@@ -95,12 +95,13 @@ impl Ledger {
         Ok(MadeToken { secret, token })
     }
 
-    /// Keeps a token or a link that was made by the token that was shown.
+    /// Keeps a token or a link that was made by the token that was shown. It ends with that one, or else with the sign-in that
+    /// that one goes back to.
     pub(crate) fn put_made(
         &self,
         token: Token,
         hash: Hash,
-        (shown, is_sign_in): (TokenId, bool),
+        (shown, with_it): (TokenId, bool),
     ) -> Result<Token, DeskError> {
         self.write(move |tx| {
             // Who makes one while theirs is revoked, and all that it made with it, is too late.
@@ -109,9 +110,9 @@ impl Ledger {
                 return Err(DeskError::Forbidden(format!("token {shown} is revoked or over by now")));
             }
             let token = put_token(tx, token, &hash)?;
-            let sign_in = if is_sign_in { Some(shown) } else { made::sign_in_of(tx.connection(), shown)? };
-            if let Some(sign_in) = sign_in.filter(|_| token.made_by.as_ref() == Some(&token.person)) {
-                made::keep(tx.connection(), &token, sign_in)?;
+            let from = if with_it { Some(shown) } else { made::sign_in_of(tx.connection(), shown)? };
+            if let Some(from) = from.filter(|_| token.made_by.as_ref() == Some(&token.person)) {
+                made::keep(tx.connection(), &token, from)?;
             }
             Ok(token)
         })

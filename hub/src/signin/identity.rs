@@ -84,7 +84,8 @@ impl Ledger {
                 "UPDATE identity SET used_ms = ?3 WHERE issuer = ?1 AND subject = ?2",
                 &[&identity.issuer.as_str(), &identity.subject.as_str(), &now.timestamp_millis()],
             )?;
-            browser.enters(tx, &name_of(&identity.issuer), person, Scope::ALL.into(), now).map(Some)
+            let name = name_of(&identity.issuer);
+            browser.enters(tx, &name, person, Scope::ALL.into(), (now, None)).map(Some)
         })
     }
 

@@ -1,5 +1,5 @@
-//! What a sign-in made in its person's own name: commands that it let in, tokens, and what those made. Where it is revoked, for
-//! it was not theirs, that ends with it.
+//! What a sign-in made in its person's own name: commands that it let in, tokens, and what those made; and what a token did by
+//! links: sign-ins. Where it is revoked, for it was not theirs, that ends with it.
 
 use crate::rows;
 use access::{Time, TokenId};
@@ -8,7 +8,7 @@ use desk::DeskError;
 use std::collections::BTreeMap;
 use store::Sql;
 
-/// Keeps that this sign-in made this token.
+/// Keeps that this sign-in, or the token that made a link, made this token.
 pub fn keep(connection: &dyn Sql, token: &Token, sign_in: TokenId) -> Result<(), DeskError> {
     connection.put(
         "INSERT INTO sign_in_made (token, sign_in, expires_ms) VALUES (?1, ?2, ?3)",
@@ -17,7 +17,7 @@ pub fn keep(connection: &dyn Sql, token: &Token, sign_in: TokenId) -> Result<(),
     Ok(())
 }
 
-/// The sign-in that this token goes back to, if it does to one.
+/// The sign-in that this token goes back to, or of a link what made it, if there is one.
 pub fn sign_in_of(connection: &dyn Sql, token: TokenId) -> Result<Option<TokenId>, DeskError> {
     let sql = "SELECT sign_in FROM sign_in_made WHERE token = ?1";
     let found: Option<u64> = connection.row(sql, &[&token.bits()])?;

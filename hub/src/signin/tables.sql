@@ -33,10 +33,10 @@ CREATE TABLE IF NOT EXISTS login (
     expires_ms INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
--- What a sign-in made in its person's own name, which ends where it is revoked.
+-- What a sign-in made in its person's own name, and a token by its links, which ends where that is revoked.
 CREATE TABLE IF NOT EXISTS sign_in_made (
     token      INTEGER PRIMARY KEY,
-    sign_in    INTEGER NOT NULL, -- the token of that browser
+    sign_in    INTEGER NOT NULL, -- the token of that browser, or the one that made the link
     expires_ms INTEGER NOT NULL  -- as the token's
 ) STRICT;
 CREATE INDEX IF NOT EXISTS sign_in_made_by ON sign_in_made (sign_in);

@@ -120,19 +120,11 @@ pub fn link(site: &Site, caller: &Caller, shown: &Token, new: NewLink) -> Result
         return Err(DeskError::Forbidden(format!(
             "only an administrator makes links for others: leave out {person}"
         )));
-    } else if shown.expires < made + limits::LINK + limits::SIGN_IN {
-        return Err(DeskError::Forbidden(format!(
-            "token {} is good until {}, and a sign-in for up to {} hours: use a token that lasts longer, or ask an administrator \
-             for a link",
-            shown.id,
-            shown.expires.format("%F %R UTC"),
-            limits::SIGN_IN.num_hours()
-        )));
     } else {
         shown.scopes.clone()
     };
     let by = (&caller.person, shown.id);
-    site.ledger.make_link(&site.url, person, scopes, by, (made, made + limits::LINK))
+    site.ledger.make_link(&site.url, person, scopes, by, (made, shown.expires.min(made + limits::LINK)))
 }
 
 impl Ledger {
@@ -150,18 +142,21 @@ impl Ledger {
         let made_by = Some(by.clone());
         let token = Token { id: new_id()?, person, name, scopes, made, made_by, expires, revoked: None };
         let (secret, hash) = secret::make(Kind::Link).map_err(random)?;
-        let token = self.put_made(token, hash, (shown, false))?;
+        let token = self.put_made(token, hash, (shown, true))?;
         Ok(MadeLink { url: format!("{url}/web/in/{secret}"), token })
     }
 
-    /// Uses a link up, for a sign-in of this browser. None where it signs nobody in.
+    /// Uses a link up, for a sign-in of this browser, which lasts no longer than what made the link for oneself. None where it
+    /// signs nobody in.
     fn sign_in(&self, link: Hash, browser: Browser, now: Time) -> Result<Option<Token>, DeskError> {
         self.write(move |tx| {
             let found = rows::token_of(tx.connection(), &link)?.map(|found| found.token);
             let Some(link) = found.filter(|link| link.is_good(now)) else { return Ok(None) };
             let (person, from) = (link.person.clone(), made::sign_in_of(tx.connection(), link.id)?);
             let Token { person, scopes, .. } = revoked(tx, link, person, now)?;
-            let token = browser.enters(tx, "browser, signed in from ", person, scopes, now)?;
+            let by = from.map(|id| rows::token(tx.connection(), id)).transpose()?.flatten();
+            let until = by.map(|by| by.token.expires);
+            let token = browser.enters(tx, "browser, signed in from ", person, scopes, (now, until))?;
             if let Some(from) = from {
                 made::keep(tx.connection(), &token, from)?;
             }
@@ -181,14 +176,14 @@ pub struct Browser {
 }
 
 impl Browser {
-    /// Is this person's from now on; called so and by where it is.
+    /// Is this person's from now on, and no longer than `until`; called so and by where it is.
     pub fn enters(
         self,
         tx: &mut Tx<'_, Committed>,
         name: &str,
         person: Person,
         scopes: BTreeSet<Scope>,
-        now: Time,
+        (now, until): (Time, Option<Time>),
     ) -> Result<Token, DeskError> {
         let name = Text::parse(&format!("{name}{}", self.from))
             .map_err(|why| DeskError::BadRequest(why.to_string()))?;
@@ -196,7 +191,8 @@ impl Browser {
         if let Some(TokenView { token, .. }) = before.filter(|before| before.token.is_good(now)) {
             revoked(tx, token, person.clone(), now)?;
         }
-        let (made_by, expires) = (Some(person.clone()), now + limits::SIGN_IN);
+        let made_by = Some(person.clone());
+        let expires = until.into_iter().fold(now + limits::SIGN_IN, Time::min);
         let token = Token { id: new_id()?, person, name, scopes, made: now, made_by, expires, revoked: None };
         put_token(tx, token, &self.hash)
     }
