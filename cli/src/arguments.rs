@@ -192,7 +192,7 @@ pub enum Command {
 /// `jit request`
 #[derive(Debug, Args)]
 pub struct Request {
-    /// Host (default: this machine). Can be repeated.
+    /// Host (default: this machine; on a hub there is none). Can be repeated.
     #[arg(long = "host", value_name = "NAME")]
     pub hosts: Vec<HostName>,
     /// All hosts that carry this label. Can be repeated: hosts must carry all of them.
@@ -419,7 +419,7 @@ pub struct Explain {
     /// Who asks (default: you).
     #[arg(long, value_name = "NAME")]
     pub user: Option<Login>,
-    /// Host (default: this machine). Can be repeated.
+    /// Host (default: this machine; on a hub there is none). Can be repeated.
     #[arg(long = "host", value_name = "NAME")]
     pub hosts: Vec<HostName>,
     /// Services, separated by commas: ssh, sudo, su, or a PAM service name.
@@ -526,7 +526,7 @@ pub struct Check {
     /// Through which service.
     #[arg(long, default_value = "ssh")]
     pub service: Service,
-    /// On which host (default: this machine).
+    /// On which host (default: this machine; on a hub there is none).
     #[arg(long, value_name = "NAME")]
     pub host: Option<HostName>,
     /// Run as this user.

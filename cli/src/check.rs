@@ -33,6 +33,7 @@ pub fn check(client: &Client, check: Check, out: &mut Output) -> Result<(), CliE
 pub fn left(here: &Client, out: &mut Output) -> Result<(), CliError> {
     match &here.status()?.session {
         Some(session) => out.say(session, || sessions::left(session, wall())),
+        None if out.is_json() => Output::json(&()),
         None => Ok(()),
     }
 }

@@ -23,7 +23,7 @@ pub fn list(
     let colour = out.colour();
     out.say(&grants, || {
         if grants.is_empty() {
-            return "No grants. To ask for one: jit request --reason TEXT".to_owned();
+            return format!("No grants. To ask for one: {}", words::how_to_ask(client.door()));
         }
         let mut table = table::table(&["GRANT", "STATE", "WHO", "WHAT", "ENDS", "APPROVED BY", "SESSIONS"]);
         for view in &grants {

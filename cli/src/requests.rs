@@ -61,7 +61,10 @@ fn only_grant(client: &Client, here: Option<&Client>) -> Result<String, CliError
     grants.retain(|grant| grant.grant.person == you);
     match grants.as_slice() {
         [one] => Ok(one.grant.id.to_string()),
-        [] => Err(CliError::Usage("you hold no grant: ask for one with jit request".to_owned())),
+        [] => Err(CliError::Usage(format!(
+            "you hold no grant. To ask for one: {}",
+            words::how_to_ask(client.door())
+        ))),
         some => {
             let ids: Vec<String> = some.iter().map(|grant| grant.grant.id.to_string()).collect();
             Err(CliError::Usage(format!("you hold several grants, so name one of them: {}", ids.join(", "))))
@@ -129,7 +132,9 @@ pub fn list(client: &Client, which: &Requests, out: &mut Output) -> Result<(), C
         if requests.is_empty() {
             return match which {
                 Which::Pending => "No request waits.".to_owned(),
-                Which::Mine => "You have asked for nothing yet: jit request --reason TEXT".to_owned(),
+                Which::Mine => {
+                    format!("You have asked for nothing yet: {}", words::how_to_ask(client.door()))
+                }
                 Which::All => "There are no requests.".to_owned(),
             };
         }

@@ -42,16 +42,25 @@ pub fn list(client: &Client, of: &AskSessions, out: &mut Output) -> Result<(), C
 pub fn end(client: &Client, id: &str, end: &EndSession, out: &mut Output) -> Result<(), CliError> {
     SessionId::range(id).map_err(|why| CliError::Usage(why.to_string()))?;
     let view = client.end_session(id, end)?;
-    out.say(&view, || {
-        let session = &view.session;
-        if let (Some(host), false) = (&view.host, view.state == SessionState::Ending) {
-            return format!("Session {} ends as soon as {host} reconnects. To make sure, revoke the grant too:  jit revoke", session.id);
+    let is_you = || client.status().is_ok_and(|status| status.you.as_str() == view.session.subject.as_str());
+    let own = view.session.grant.is_some() && is_you();
+    out.say(&view, || ended(&view, own))
+}
+
+fn ended(view: &SessionView, own: bool) -> String {
+    let session = &view.session;
+    let away = view.host.as_ref().filter(|_| view.state != SessionState::Ending);
+    let ends = match away {
+        Some(host) => format!("Session {} ends as soon as {host} reconnects.", session.id),
+        None => format!("Session {} of {} ends now.", session.id, session.subject),
+    };
+    match (session.grant, own) {
+        (Some(grant), true) => format!("{ends} The grant stays: to give that back too  jit release {grant}"),
+        (Some(grant), false) => {
+            format!("{ends} The grant stays: to take that back too  jit revoke {grant} --reason TEXT")
         }
-        format!(
-            "Session {} of {} ends now. The grant stays: to take that back too  jit revoke",
-            session.id, session.subject
-        )
-    })
+        (None, _) => ends,
+    }
 }
 
 /// `ssh`, `sudo as root`.
@@ -130,6 +139,21 @@ mod tests {
         view.state = SessionState::Open;
         view.ends = None;
         assert_eq!(left(&view, 9), "");
+    }
+
+    #[test]
+    fn who_ended_a_session_is_told_how_to_end_its_grant_where_it_has_one() {
+        let mut view = session();
+        view.state = SessionState::Ending;
+        assert_eq!(
+            ended(&view, false),
+            "Session S-7K2Q9-M4XTB of alice ends now. The grant stays: to take that back too  jit revoke G-7K2Q9-M4XTB --reason TEXT"
+        );
+        assert!(ended(&view, true).ends_with(": to give that back too  jit release G-7K2Q9-M4XTB"));
+        view.session.grant = None;
+        assert_eq!(ended(&view, true), "Session S-7K2Q9-M4XTB of alice ends now.");
+        (view.state, view.host) = (SessionState::Open, access::HostName::parse("web-1").ok());
+        assert_eq!(ended(&view, false), "Session S-7K2Q9-M4XTB ends as soon as web-1 reconnects.");
     }
 
     #[test]

@@ -1,9 +1,17 @@
 //! Sentences about requests and grants.
 
 use access::{GrantState, Person, Service, Span, Time, Window, for_people};
-use api::{GrantView, Heard, RequestView, Reviewed};
+use api::{Door, GrantView, Heard, RequestView, Reviewed};
 use chrono::{SecondsFormat, TimeDelta};
 use workflow::{Afterwards, Channel, Kind, RequestState, Review, ReviewVerdict};
+
+/// The command that asks for access: a hub is no host itself.
+pub const fn how_to_ask(door: &Door) -> &'static str {
+    match door {
+        Door::Socket(_) => "jit request --reason TEXT",
+        Door::Hub(_) => "jit request --host NAME --reason TEXT",
+    }
+}
 
 /// Names with commas between.
 pub fn list<'a, T: ToString + 'a>(names: impl IntoIterator<Item = &'a T>) -> String {

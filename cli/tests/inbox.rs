@@ -410,6 +410,20 @@ fn watch_gives_the_terminal_back_when_it_is_told_to_stop() {
 }
 
 #[test]
+fn nothing_is_left_of_no_session_and_a_program_reads_null() {
+    let daemon = Daemon::default();
+    daemon.says("GET /v1/status", vec![ok(status())]);
+    let (_folder, socket) = daemon.opens();
+    for (more, said) in [(&["--json"][..], "null\n"), (&[], "")] {
+        let output = jit(&socket, &[&["status", "--left"], more].concat()).output().unwrap();
+        assert_eq!(
+            (output.status.code(), String::from_utf8(output.stdout).unwrap()),
+            (Some(0), said.to_owned())
+        );
+    }
+}
+
+#[test]
 fn watch_without_a_daemon_says_so_and_takes_no_terminal() {
     let mut terminal = on_terminal("/no/such/socket", &["watch"]);
     let said = terminal.exp_eof().unwrap();

@@ -73,6 +73,13 @@ pub fn init(path: &Path, state: Option<&Path>, names: Vec<String>, admin: &Perso
          jit web                            # a link that signs your browser in\n  \
          jit host token --label env=prod    # for further hosts"
     ));
+    if config.tls.is_none() {
+        say(&format!(
+            "\nBrowsers warn of the hub's certificate until they trust {path_of_ca}: import it there as an authority, or name a \
+             certificate that they trust already in [tls] of {}.",
+            path.display()
+        ));
+    }
     Ok(())
 }
 
