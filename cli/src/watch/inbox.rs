@@ -70,6 +70,8 @@ pub enum Section {
 pub struct Inbox {
     /// Who reads it.
     pub you: Person,
+    /// Who answers: `jitd`, `the hub`.
+    pub door: &'static str,
     /// Now, as far as it was told.
     pub now: Time,
     /// What keys mean.
@@ -91,16 +93,17 @@ pub struct Inbox {
     /// A request whose next change is the reader's own doing, which the desk has answered already.
     mine: Option<RequestId>,
     /// The review that is on its way.
-    pub sent: Option<RequestId>,
+    pub sent: Option<Box<Dialog>>,
     /// Requests that wait no more, whose end nobody has told yet.
     gone: VecDeque<RequestView>,
 }
 
 impl Inbox {
     /// An inbox that knows nothing yet.
-    pub fn new(you: Person, now: Time) -> Self {
+    pub fn new(you: Person, door: &'static str, now: Time) -> Self {
         Self {
             you,
+            door,
             now,
             mode: Mode::List,
             filter: Line::default(),
@@ -147,10 +150,16 @@ impl Inbox {
                 let sent = self.sent.take();
                 match done {
                     Ok(words) => {
-                        self.mine = sent;
+                        self.mine = sent.map(|dialog| dialog.request.ask.id);
                         self.tell(true, words);
                     }
-                    Err(why) => self.tell(false, why),
+                    Err(why) => {
+                        self.tell(false, why.clone());
+                        // What was written is there to be sent again, unless something else is being written by now.
+                        if let (Some(dialog), Mode::List) = (sent, &self.mode) {
+                            self.mode = Mode::Dialog(Box::new(Dialog { wrong: Some(why), ..*dialog }));
+                        }
+                    }
                 }
                 Some(self.list())
             }
@@ -220,7 +229,7 @@ impl Inbox {
 
     fn listed(&mut self, mut requests: Vec<RequestView>) {
         if self.away.take().is_some() {
-            self.tell(true, "jitd answers again.".to_owned());
+            self.tell(true, format!("{} answers again.", self.door));
         }
         // Oldest first, so that nothing moves under the hand of a person when another one comes in.
         requests.sort_by_key(|request| {
@@ -316,8 +325,8 @@ impl Inbox {
                 }
                 Did::Sent(review) => {
                     let id = dialog.request.ask.id;
+                    self.sent = Some(dialog.clone());
                     self.mode = Mode::List;
-                    self.sent = Some(id);
                     Some(Call::Review(id, Box::new(review)))
                 }
             },
@@ -399,7 +408,7 @@ mod tests {
 
     /// bob's inbox.
     fn inbox(requests: Vec<RequestView>) -> Inbox {
-        let mut inbox = Inbox::new(person("bob"), at(100));
+        let mut inbox = Inbox::new(person("bob"), "jitd", at(100));
         assert_eq!(inbox.on(Input::Tick(at(100))), Some(Call::List));
         assert_eq!(inbox.on(Input::Listed(Ok(requests))), None);
         inbox
@@ -486,7 +495,11 @@ mod tests {
         changed.digest = "00d2".to_owned();
         inbox.on(Input::Listed(Ok(vec![changed])));
         let Some(Call::Review(id, review)) = press(&mut inbox, "\n") else { panic!("no review") };
-        assert_eq!(inbox.sent, Some(id), "and the screen says so");
+        assert_eq!(
+            inbox.sent.as_ref().map(|dialog| dialog.request.ask.id),
+            Some(id),
+            "and the screen says so"
+        );
         assert_eq!((id, review.digest.as_str()), (RequestId::from_random(2), "00d1"));
         assert_eq!(
             (review.verdict, review.narrowing, review.comment),
@@ -644,7 +657,7 @@ mod tests {
         assert_eq!(inbox.on(Input::Reviewed(Err("already approved by carol".to_owned()))), Some(Call::List));
         assert_eq!(told(&inbox), (false, "already approved by carol"));
         assert_eq!(inbox.sent, None);
-        press(&mut inbox, "dno\n");
+        press(&mut inbox, "\x1bdno\n");
         inbox.on(Input::Reviewed(Ok("Denied request R.".to_owned())));
         assert_eq!(inbox.on(Input::Listed(Ok(Vec::new()))), Some(Call::Look(RequestId::from_random(1))));
         let mut over = named(1, "a");
@@ -652,6 +665,24 @@ mod tests {
         over.state = RequestState::Denied { at: at(5), by, comment: None };
         inbox.on(Input::Looked(Some(Box::new(over))));
         assert_eq!(told(&inbox), (true, "Denied request R."), "and what one did oneself is not told twice");
+    }
+
+    #[test]
+    fn what_was_written_for_a_review_that_was_refused_is_there_to_be_sent_again() {
+        let mut inbox = inbox(vec![named(1, "a")]);
+        let sent = press(&mut inbox, "dnot today\n");
+        inbox.on(Input::Reviewed(Err("no scope for it".to_owned())));
+        let Mode::Dialog(dialog) = &inbox.mode else { panic!("{:?}", inbox.mode) };
+        assert_eq!(dialog.wrong.as_deref(), Some("no scope for it"));
+        assert_eq!(press(&mut inbox, "\n"), sent);
+        press(&mut inbox, "a1h");
+        inbox.on(Input::Reviewed(Err("no scope for it".to_owned())));
+        let Mode::Dialog(dialog) = &inbox.mode else { panic!("{:?}", inbox.mode) };
+        assert_eq!(
+            (dialog.verdict, &dialog.wrong),
+            (NewVerdict::Approve, &None),
+            "nobody's writing is replaced"
+        );
     }
 
     #[test]

@@ -36,6 +36,7 @@ pub fn watch(client: Client, out: &mut Output) -> Result<(), CliError> {
 fn inbox(client: Client, status: &Status) -> Result<(), CliError> {
     let (send, receive) = mpsc::channel();
     let (ask, asked) = mpsc::channel();
+    let door = client.door().name();
     let stop = send.clone();
     on_stop(move || {
         // Where nobody listens any more the screen is gone already.
@@ -64,7 +65,7 @@ fn inbox(client: Client, status: &Status) -> Result<(), CliError> {
         // A terminal that cannot be read has gone away.
         let _ = send.send(Input::Stop);
     });
-    let mut inbox = Inbox::new(status.you.clone(), wall());
+    let mut inbox = Inbox::new(status.you.clone(), door, wall());
     let mut input = Input::Tick(wall());
     let mut next = Instant::now();
     loop {

@@ -109,7 +109,7 @@ fn rows(inbox: &Inbox, width: u16) -> Rows {
     }
     if lines.is_empty() {
         let words = match (inbox.has_begun(), inbox.filter.as_str()) {
-            (false, _) => "Asking jitd \u{2026}".to_owned(),
+            (false, _) => format!("Asking {} \u{2026}", inbox.door),
             (true, "") => "No request waits. A new one shows up here by itself.".to_owned(),
             (true, wanted) => {
                 format!("No request that waits has \"{}\" in it. Esc shows all.", clean(wanted))
@@ -184,7 +184,10 @@ fn status(inbox: &Inbox, width: u16) -> Vec<Line<'static>> {
         lines.truncate(STATUS);
         return lines;
     }
-    let sent = inbox.sent.map(|id| (true, format!("{id}: sending your review \u{2026}")));
+    let sent = inbox.sent.as_ref().map(|dialog| {
+        let id = dialog.request.ask.id;
+        (true, format!("{id}: sending your review \u{2026}"))
+    });
     for (good, words) in inbox.told.iter().chain(&sent) {
         let style = Style::new().fg(if *good { Color::Green } else { Color::Red });
         lines.extend(wrapped(words, width.into()).into_iter().map(|line| Line::from(line).style(style)));
@@ -363,7 +366,7 @@ mod tests {
     }
 
     fn inbox(requests: Vec<RequestView>) -> Inbox {
-        let mut inbox = Inbox::new(person("bob"), at(173));
+        let mut inbox = Inbox::new(person("bob"), "jitd", at(173));
         inbox.on(Input::Listed(Ok(requests)));
         inbox
     }
