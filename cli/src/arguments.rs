@@ -155,7 +155,7 @@ pub enum Command {
     Token(Token),
     /// Make a link that signs a browser in to a hub's pages. It works once, within 15 minutes.
     ///
-    /// Whoever opens it can do there what your token allows: give it to nobody.
+    /// Whoever opens it can do there what your token allows, until the token ends: give it to nobody.
     Web {
         /// Sign this person in (default: you). Only administrators make links for others.
         #[arg(long, value_name = "PERSON")]
