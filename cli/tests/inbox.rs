@@ -361,21 +361,21 @@ fn watch_shows_a_refusal_of_the_desk_and_outlives_the_daemon() {
 fn who_applies_a_policy_on_a_terminal_is_asked_before_anything_ends() {
     let daemon = Daemon::default();
     let ends = |grants: u32, requests: u32| vec![ok(json!({"grants": grants, "requests": requests}))];
-    let applied = json!({"version": 2, "unchanged": false, "diff": "", "findings": []});
-    daemon.says("POST /v1/policy", vec![ok(applied)]);
+    let done = json!({"version": 2, "unchanged": false, "diff": "", "findings": []});
+    daemon.says("POST /v1/policy", vec![ok(done)]);
     let (folder, socket) = daemon.opens();
     let file = folder.path().join("rules.toml");
     std::fs::write(&file, "[[rule]]\n").unwrap();
     let apply = ["policy", "apply", file.to_str().unwrap()];
     let calls = || std::mem::take(&mut *daemon.told.lock().unwrap()).into_iter().map(|(call, _)| call);
-    let (foresees, applies) = ("POST /v1/policy/foresee", "POST /v1/policy");
+    let (looks, applies) = ("POST /v1/policy/foresee", "POST /v1/policy");
 
     for (grants, requests, asked) in [
         (12, 1, "12 grants end and 1 waiting request is denied by it, for good."),
         (1, 0, "1 grant ends by it, for good."),
     ] {
-        daemon.says(foresees, ends(grants, requests));
-        for (answer, code, called) in [("n", 1, &[foresees][..]), ("y", 0, &[foresees, applies])] {
+        daemon.says(looks, ends(grants, requests));
+        for (answer, code, called) in [("n", 1, &[looks][..]), ("y", 0, &[looks, applies])] {
             let mut terminal = on_terminal(&socket, &apply);
             terminal.exp_string(asked).unwrap();
             terminal.exp_string("[y/N]").unwrap();
@@ -384,9 +384,9 @@ fn who_applies_a_policy_on_a_terminal_is_asked_before_anything_ends() {
             assert!(calls().eq(called.iter().copied()));
         }
     }
-    daemon.says(foresees, ends(0, 0));
+    daemon.says(looks, ends(0, 0));
     assert_eq!(exit_code(&mut on_terminal(&socket, &apply)), 0);
-    assert!(calls().eq([foresees, applies]));
+    assert!(calls().eq([looks, applies]));
     assert_eq!(exit_code(&mut on_terminal(&socket, &[&apply[..], &["--yes"]].concat())), 0);
     assert!(jit(&socket, &apply).output().unwrap().status.success(), "nobody is there to be asked");
     assert!(calls().eq([applies, applies]));

@@ -36,14 +36,13 @@ impl Rows {
 /// is named the oldest records, and the sessions that were kept of records that are gone. Whether more may go.
 pub fn forget_told(connection: &dyn Sql, before: Option<Time>, most: u32) -> Result<bool, DeskError> {
     let records = RECORDS.forget(connection, before, most)?;
-    let before = match before {
-        Some(before) => Some(before),
-        None => {
-            let left: Option<i64> = connection.one("SELECT min(heard_ms) FROM host_record", &[])?;
-            left.and_then(Time::from_timestamp_millis)
-        }
+    let left = if before.is_some() {
+        before
+    } else {
+        let oldest: Option<i64> = connection.one("SELECT min(heard_ms) FROM host_record", &[])?;
+        oldest.and_then(Time::from_timestamp_millis)
     };
-    let sessions = PAST_SESSIONS.forget(connection, before, most)?;
+    let sessions = PAST_SESSIONS.forget(connection, left, most)?;
     Ok(records.max(sessions) == most as usize)
 }
 

@@ -41,11 +41,11 @@ pub fn check(files: &Files, out: &mut Output) -> Result<(), CliError> {
         lines.push(format!(
             "{}: {}, {}: {} refused, {}, {}.",
             checked.file,
-            count(world.policy.rules.len(), "rule", "rules"),
-            count(world.people.all().count(), "person", "people"),
+            count(world.policy.rules.len() as u64, "rule", "rules"),
+            count(world.people.all().count() as u64, "person", "people"),
             of(Weight::Refusal),
-            count(of(Weight::Warning), "warning", "warnings"),
-            count(of(Weight::Note), "note", "notes"),
+            count(of(Weight::Warning) as u64, "warning", "warnings"),
+            count(of(Weight::Note) as u64, "note", "notes"),
         ));
         lines.join("\n")
     })?;

@@ -17,7 +17,6 @@ use crate::output::Output;
 use crate::{CliError, hub, words};
 use api::{Client, Door, Foreseen, NewPolicy};
 use kernel::wall;
-use std::fmt::Display;
 use std::path::{Path, PathBuf};
 
 /// The rules of this machine.
@@ -73,8 +72,8 @@ fn agreed(client: &Client, new: &NewPolicy) -> Result<(), CliError> {
     Err(CliError::NotDone("nothing was applied".to_owned()))
 }
 
-fn count<N: Display + PartialEq + From<u8>>(count: N, one: &str, many: &str) -> String {
-    format!("{count} {}", if count == N::from(1) { one } else { many })
+fn count(count: u64, one: &str, many: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { many })
 }
 
 /// The rules that are meant. Those of a hub are in no place of their own.

@@ -22,8 +22,8 @@ impl Files {
     /// Those that the command line names, of a hub or of this machine.
     pub fn of(asked: crate::arguments::CheckPolicy, of_a_hub: bool) -> Self {
         let files = Self { policy: asked.policy, people: asked.people, accounts: asked.accounts };
-        let has_accounts = !asked.no_accounts && !(of_a_hub && files.people().is_some());
-        let own = has_accounts.then(|| PathBuf::from("/etc"));
+        let is_without = asked.no_accounts || of_a_hub && files.people().is_some();
+        let own = (!is_without).then(|| PathBuf::from("/etc"));
         Self { accounts: files.accounts.or(own), ..files }
     }
 

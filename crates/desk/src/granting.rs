@@ -72,7 +72,7 @@ impl<S: Store> Desk<S> {
         if !self.approves(world, grant, &caller.person) {
             return Ok(false);
         }
-        caller.reviews.clone().map(|()| true).map_err(DeskError::NotThem)
+        caller.reviews.clone().map(|()| true).map_err(|why| DeskError::NotThem("nothing was revoked", why))
     }
 
     /// A grant is taken back or given back.

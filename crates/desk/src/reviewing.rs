@@ -93,9 +93,6 @@ impl<S: Store> Desk<S> {
         }
         let verdict = match new.verdict {
             NewVerdict::Approve => ReviewVerdict::Approve { narrowing: new.narrowing },
-            NewVerdict::Deny if new.comment.is_none() => {
-                return Err(Refusal::Senseless("a denial needs a reason: say why".to_owned()).into());
-            }
             NewVerdict::Deny if new.narrowing == Narrowing::default() => ReviewVerdict::Deny,
             NewVerdict::Deny => {
                 return Err(DeskError::BadRequest(
@@ -103,6 +100,7 @@ impl<S: Store> Desk<S> {
                 ));
             }
         };
+        let is_wordless = new.verdict == NewVerdict::Deny && new.comment.is_none();
         let rule = ground.rule_of(&found, at);
         let review = Review {
             by: caller.person.clone(),
@@ -122,6 +120,10 @@ impl<S: Store> Desk<S> {
             let mint: GrantId = mint_grant(store)?;
             let event = Event::Review { review, names: reader.names.clone(), mint };
             let stepped = step(&request, rule, &facts, event, now)?;
+            // Whose denial would not count need not say why.
+            if is_wordless {
+                return Err(Refusal::Senseless("a denial needs a reason: say why".to_owned()).into());
+            }
             is_of_use(store, &stepped, at)?;
             put(store, &stepped, &said, now)?;
             let grant = match &stepped.grant {

@@ -293,9 +293,9 @@ fn manifests_follow_each_other_by_the_root_alone() {
 
 #[test]
 fn keys_of_a_time_to_come_are_gone_by_only_while_there_are_no_others() {
-    let renewed = |minute| Manifest {
-        issued_at: at(minute),
-        expires: at(minute) + TimeDelta::days(30),
+    let renewed = |second| Manifest {
+        issued_at: at(second),
+        expires: at(second) + TimeDelta::days(30),
         ..manifest(FIRST, 0)
     };
     let after = |state: &State, given: &Manifest, now: i64| {
@@ -304,14 +304,14 @@ fn keys_of_a_time_to_come_are_gone_by_only_while_there_are_no_others() {
         apply(state, &message.to_bytes(), clock(now)).unwrap().state
     };
     let signed = |state: &State| state.served.as_ref().unwrap().manifest.issued_at;
-    assert_eq!(signed(&after(&served(), &renewed(30), 20)), at(30), "clocks ten minutes apart");
-    assert_eq!(signed(&after(&served(), &renewed(31), 20)), at(0));
-    let none_other = after(&enrolled(), &renewed(31), 20);
-    assert_eq!((signed(&none_other), signed(&after(&none_other, &renewed(32), 20))), (at(31), at(31)));
+    assert_eq!(signed(&after(&served(), &renewed(620), 20)), at(620), "clocks ten minutes apart");
+    assert_eq!(signed(&after(&served(), &renewed(621), 20)), at(0));
+    let none_other = after(&enrolled(), &renewed(621), 20);
+    assert_eq!((signed(&none_other), signed(&after(&none_other, &renewed(622), 20))), (at(621), at(621)));
     assert_eq!(signed(&after(&none_other, &renewed(19), 20)), at(19), "the signer's clock is right again");
-    let month = 30 * 24 * 60;
-    let behind = after(&served(), &renewed(month + 60), month);
-    assert_eq!(signed(&behind), at(month + 60), "those of before are over");
+    let month = 30 * 86_400;
+    let behind = after(&served(), &renewed(month + 3600), month);
+    assert_eq!(signed(&behind), at(month + 3600), "those of before are over");
 }
 
 #[test]

@@ -412,16 +412,16 @@ fn more(length: Span, rule: &Rule, facts: &Facts) -> Result<Stepped, Refusal> {
     workflow::open(ask, rule, facts, GrantId::from_random(8), at(2))
 }
 
-fn extends(steps: &[Step]) -> Option<Extend> {
+fn extends(steps: &[Step]) -> Extend {
     let total = Span::parse("40h").unwrap();
-    Some(Extend { count: 4, longest: Span::parse("8h").unwrap(), total, free: false, steps: steps.to_vec() })
+    Extend { count: 4, longest: Span::parse("8h").unwrap(), total, free: false, steps: steps.to_vec() }
 }
 
 #[test]
 fn two_extensions_of_the_same_length_do_not_pass_by_the_step_that_both_together_meet() {
     let mut lead = rule(&[(&["bob"], 1), (&["carol"], 1)]);
     lead.steps[1].when.longer_than = Span::parse("3h").ok();
-    lead.extend = extends(&lead.steps);
+    lead.extend = Some(extends(&lead.steps));
     let facts = held(Span::parse("2h").unwrap());
     let [one, other] = [0; 2].map(|_| more(hour(), &lead, &facts).unwrap().request);
     let longer = workflow::step(&one, Ok(&lead), &facts, yes(&one, "bob"), at(3)).unwrap().grant.unwrap();
@@ -443,7 +443,7 @@ fn a_rule_that_only_approves_by_itself_extends_to_no_more_than_that() {
         longest: Some(Span::parse("2h").unwrap()),
         quota: Quota { count: 2, per: Span::parse("1d").unwrap() }.into(),
     };
-    let own = Rule { extend: extends(&[]), auto: Some(auto.clone()), ..rule(&[]) };
+    let own = Rule { extend: Some(extends(&[])), auto: Some(auto.clone()), ..rule(&[]) };
     let (facts, eight) = (held(hour()), Span::parse("8h").unwrap());
     let given = more(hour(), &own, &facts).unwrap();
     assert_eq!(given.grant.and_then(|grant| workflow::length_of(&grant)), Span::parse("2h").ok());

@@ -298,14 +298,14 @@ impl Site {
     /// A host has these labels from now on, and no others. Grants that are for hosts as they come follow it.
     pub fn label_host(
         &self,
-        host: HostName,
+        host: &HostName,
         labels: BTreeMap<String, String>,
         actor: Person,
     ) -> Result<HostView, DeskError> {
         are_labels(&labels)?;
         self.ledger.label_host(host.clone(), labels, actor, self.clock.time())?;
         self.hosts_changed()?;
-        self.host_view(&host)
+        self.host_view(host)
     }
 
     /// Takes a host away at once: its streams end, and it signs nothing any more.

@@ -53,11 +53,11 @@ impl Site {
         let grants = signed.values().map(|(grant, ..)| grant.clone()).collect();
         let restores = self.desk.restores(&host, grants, given.ended);
         let (Restored { grants, new, ended }, revision) = self.ledger.write(move |tx| {
-            let restored = desk::within(tx, restores)?;
+            let back = desk::within(tx, restores)?;
             // A grant whose request is lost is signed by nobody again.
-            let kept: Vec<_> = restored.grants.iter().filter_map(|grant| signed.remove(&grant.id)).collect();
+            let kept: Vec<_> = back.grants.iter().filter_map(|grant| signed.remove(&grant.id)).collect();
             let revision = put_signed(tx.connection(), &kept, &[])?;
-            Ok((restored, revision))
+            Ok((back, revision))
         })?;
         let count = |all: usize| u32::try_from(all).unwrap_or(u32::MAX);
         let taken = TakenBack { grants: count(new), ended: count(ended.len()) };

@@ -171,7 +171,7 @@ async fn label(
     blocking(move || {
         let by = admin(&caller, "labels hosts")?;
         let host = HostName::parse(&host).map_err(|why| DeskError::BadRequest(why.to_string()))?;
-        site.label_host(host, labels, by)
+        site.label_host(&host, labels, by)
     })
     .await
 }

@@ -273,10 +273,11 @@ fn list<'a, T: Display + 'a>(names: impl IntoIterator<Item = &'a T>) -> String {
 mod tests {
     use super::*;
     use crate::policy::Policies;
-    use access::{HostName, RequestId, Span, Text};
+    use access::{GrantState, HostName, RequestId, Span, Text, Window};
+    use api::Used;
     use desk::{InForce, Worlds as _};
     use std::collections::BTreeMap;
-    use workflow::{Hosts, Narrowing};
+    use workflow::{Decider, Hosts, Narrowing};
 
     fn at(minute: i64) -> Time {
         crate::sample::minute(minute)
@@ -394,6 +395,31 @@ mod tests {
         assert!(words.len() == 1 && words[0].starts_with("bob approved for at most 30m, on db-1 alone, "));
         assert!(words[0].ends_with(": be quick"), "{words:?}");
         assert!(one("Asked").is_empty());
+    }
+
+    #[test]
+    fn a_grant_that_waits_for_its_first_use_is_told_with_when_that_must_come() {
+        let mut truth = asks(services(&["ssh"]), None, Channel::Web);
+        let (claim_by, latest_end) = (at(480), at(600));
+        let window = Window::FirstUse { not_before: at(0), claim_by, length: span("2h"), latest_end };
+        let grant = crate::sample::grant(window);
+        let by = Decider::People(vec![person("bob")]);
+        truth.request.state = RequestState::Approved { at: at(0), grant: grant.id, by };
+        let (state, used) = (GrantState::Unclaimed, Used::default());
+        truth.grant = Some(GrantView { grant, state, ends: latest_end, sessions: 0, used });
+        let by = minute(claim_by);
+        assert_eq!(
+            super::state(&truth),
+            format!(
+                "good until 2h from the first use on each host, which must come by {by}, agreed to by bob"
+            )
+        );
+        truth.now = claim_by;
+        let ends = minute(latest_end);
+        assert_eq!(
+            super::state(&truth),
+            format!("good until {ends} at the latest, for no host has told of a first use, agreed to by bob")
+        );
     }
 
     #[test]

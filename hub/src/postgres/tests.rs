@@ -1,8 +1,8 @@
 //! On a real server, that is killed, and whose words are lost.
 
-use super::schema::{STEPS, Step, bring};
+use super::schema::{STEPS, Step, UNCOUNTED, bring, counted};
 use super::{Place, Pool, Server};
-use crate::feed;
+use crate::{feed, limits};
 use access::{Claim, Grant, GrantId, Time};
 use desk::conformance::Subject;
 use desk::{Committed, SqlStore};
@@ -13,6 +13,7 @@ use std::net::Shutdown;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use store::{Bind, Observer, Reader, Sql, StoreError, Tx, Writer};
@@ -180,28 +181,24 @@ fn two_hubs_that_race_lose_nothing_and_their_revisions_are_in_the_order_of_their
 fn what_nobody_waits_for_is_done_in_order_and_fails_the_job_that_said_it_alone() {
     let server = Postgres::start().unwrap();
     let (writer, _) = start(&server.url(), ROOM);
-    let (go, waits) = std::sync::mpsc::channel();
-    let (tell, told) = std::sync::mpsc::channel();
-    let submit = |name: &'static str, work: Box<dyn FnOnce(&dyn Sql) -> Result<(), StoreError> + Send>| {
+    let (go, waits) = channel();
+    let (tell, told) = channel();
+    let submit = |name: &'static str, puts: Vec<(&'static str, String)>, waits: Option<Receiver<()>>| {
         let tell = tell.clone();
         let job = move |tx: &mut Tx<'_, Committed>| {
             tx.record(name.to_owned())?;
-            work(tx.connection())
+            let waited = waits.is_none_or(|waits| waits.recv_timeout(WAIT).is_ok());
+            assert!(waited);
+            puts.iter().try_for_each(|(sql, value)| tx.connection().put(sql, &[value]))
         };
         writer.submit(job, move |done: Result<(), StoreError>| tell.send((name, done)).unwrap()).unwrap();
     };
+    let put = "INSERT INTO meta (key, value) VALUES ('n', ?1) ON CONFLICT (key) DO UPDATE SET value = ?1";
     // All in one group: the first one waits until all are there.
-    submit("first", Box::new(move |_| Ok(waits.recv().unwrap())));
-    submit(
-        "many",
-        Box::new(|sql| {
-            let put =
-                "INSERT INTO meta (key, value) VALUES ('n', ?1) ON CONFLICT (key) DO UPDATE SET value = ?1";
-            (1..=100).try_for_each(|n: i64| sql.put(put, &[&n.to_string()]))
-        }),
-    );
-    submit("taken", Box::new(|sql| sql.put("INSERT INTO meta (key, value) VALUES ('n', 'x')", &[])));
-    submit("last", Box::new(|_| Ok(())));
+    submit("first", Vec::new(), Some(waits));
+    submit("many", (1..=100).map(|n| (put, n.to_string())).collect(), None);
+    submit("taken", vec![("INSERT INTO meta (key, value) VALUES ('n', ?1)", "x".to_owned())], None);
+    submit("last", Vec::new(), None);
     go.send(()).unwrap();
     let told: HashMap<&str, Result<(), StoreError>> =
         (0..4).map(|_| told.recv_timeout(WAIT).unwrap()).collect();
@@ -438,6 +435,30 @@ fn a_hub_that_cannot_read_what_comes_of_slack_does_not_start_where_one_was_that_
     bring(&place, &STEPS[..6], None).unwrap();
     let asks: Vec<i64> = STEPS.iter().map(|step| step.oldest).collect();
     assert!(asks.is_sorted(), "a later step takes nothing back of what an earlier one asks: {asks:?}");
+}
+
+#[test]
+fn sessions_of_hosts_are_counted_as_they_come_and_go_and_at_once_after_a_move() {
+    let server = Postgres::start().unwrap();
+    start(&server.url(), ROOM);
+    let comes = |id: u32| {
+        server.psql(&format!(
+            "INSERT INTO past_session VALUES ('a', {id}, NULL, '', '', '', 0, NULL, NULL, 1) \
+             ON CONFLICT (host, id) DO UPDATE SET heard_ms = 2"
+        ))
+    };
+    let bytes = || server.psql("SELECT bytes FROM host_room").unwrap().parse::<u64>().unwrap();
+    for (id, count) in [(1, 1), (2, 2), (2, 2)] {
+        comes(id).unwrap();
+        assert_eq!(bytes(), count * limits::PAST_SESSION);
+    }
+    server.psql("DELETE FROM past_session WHERE id = 1").unwrap();
+    assert_eq!(bytes(), limits::PAST_SESSION);
+    server.psql(UNCOUNTED).unwrap();
+    comes(3).unwrap();
+    assert_eq!(bytes(), limits::PAST_SESSION);
+    server.psql(&counted()).unwrap();
+    assert_eq!(bytes(), 2 * limits::PAST_SESSION);
 }
 
 #[test]

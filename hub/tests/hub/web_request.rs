@@ -196,7 +196,9 @@ fn who_asks_for_more_time_says_the_ticket_that_the_rule_wants() {
     let hub = careful();
     let ticket = "ask = { ticket = \"OPS-[0-9]+\" }\ntime = { max = \"8h\", extend = { count = 1 } }\n";
     let policy = crate::room::POLICY.replace("approve =", &format!("{ticket}approve ="));
-    hub.client(&hub.admin).apply_policy(&NewPolicy { policy, people: Some(PEOPLE.to_owned()) }).unwrap();
+    hub.client(&hub.admin)
+        .apply_policy(&NewPolicy { policy, people: Some(PEOPLE.to_owned()), no_people: false })
+        .unwrap();
     let (alice, bob) = (Browser::of(&hub, "alice"), Browser::of(&hub, "bob"));
     let fields = [("hosts", "db-1"), ("services", "ssh"), ("reason", "a look"), ("ticket", "OPS-7")];
     let asked = alice.fill(&alice.get("/web/ask"), "/web/ask", &fields);

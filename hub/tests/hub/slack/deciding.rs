@@ -194,7 +194,7 @@ fn the_message_of_who_lost_the_right_says_so_once_and_shows_nothing_more() {
     let id = asks(&hub, "alice", "db-1");
     double.message("D0BOB", &id);
     let people = PEOPLE.replace("[bob]\ngroups = [\"leads\"]", "[bob]\ngroups = [\"dev\"]");
-    let new = NewPolicy { policy: POLICY.to_owned(), people: Some(people) };
+    let new = NewPolicy { policy: POLICY.to_owned(), people: Some(people), no_people: false };
     hub.client(&hub.admin).apply_policy(&new).unwrap();
     agrees(&hub, "dave", &id);
     let message = double.message("D0BOB", "This request is not yours to see any more.");

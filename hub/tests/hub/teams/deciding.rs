@@ -290,7 +290,7 @@ fn an_approver_who_lost_the_right_has_none_in_teams() {
 /// bob approves nothing any more, and can ask.
 fn without_bob(hub: &Hub) {
     let people = PEOPLE.replace("[bob]\ngroups = [\"leads\"]", "[bob]\ngroups = [\"dev\"]");
-    let new = api::NewPolicy { policy: POLICY.to_owned(), people: Some(people) };
+    let new = api::NewPolicy { policy: POLICY.to_owned(), people: Some(people), no_people: false };
     hub.client(&hub.admin).apply_policy(&new).unwrap();
 }
 
