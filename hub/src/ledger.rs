@@ -306,7 +306,7 @@ impl Ledger {
         })
     }
 
-    /// Forgets what was signed and is over for so long that no host needs to know, when grants were first used that
+    /// Forgets what was signed and is over for so long that no host needs to know, or where a host is told of too much, when grants were first used that
     /// nobody has any more, and tokens that were over so long ago that nobody asks.
     pub fn forget(&self, now: Time) -> Result<(), DeskError> {
         let mut outcome = self.write(move |tx| inbox::rows::forget_logs(tx.connection()).map(drop));
@@ -320,7 +320,11 @@ impl Ledger {
             outcome = outcome.and(self.by_and_by(limits::GO_AT_ONCE, forget));
         }
         let signed = move |sql: &dyn Sql, most| feed::rows::forget_signed(sql, now, most);
-        outcome.and(self.by_and_by(limits::SIGNED_GO_AT_ONCE, signed))
+        let outcome = outcome.and(self.by_and_by(limits::SIGNED_GO_AT_ONCE, signed));
+        let give_way =
+            |(host, count)| self.write(move |tx| feed::rows::give_way(tx.connection(), &host, count));
+        let lists = self.read(|sql| feed::rows::long_lists(sql, limits::LISTED));
+        outcome.and(lists?.into_iter().try_for_each(give_way))
     }
 
     /// Has at most so many rows forgotten at once, each time in a transaction of its own. What is left then is for the next time.

@@ -56,6 +56,10 @@ pub const DATABASE_CONNECT: Duration = Duration::from_secs(2);
 /// which the service manager takes the writer for hung.
 pub const DATABASE_WAIT: Duration = Duration::from_secs(3);
 
+/// Grants that one host is told of, beyond which those that ended are taken off its list: half of what it takes, so that what is good
+/// has room until that is looked at again.
+pub const LISTED: u64 = sync::limits::GRANTS as u64 / 2;
+
 /// Statements that nobody waits for are sent together with the next one, or once they are so many: what is sent at once is
 /// polled in order by the futures crate up to 30 of them.
 pub const DATABASE_UNSENT: usize = 24;

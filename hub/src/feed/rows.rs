@@ -353,8 +353,11 @@ pub fn put_signed(
     if kept == 0 {
         return Ok(false);
     }
-    let before: Vec<String> =
-        connection.rows("SELECT host FROM signed_host WHERE id = ?1", &[&grant.id.bits()])?;
+    let before: Vec<String> = if grant.version == 1 {
+        Vec::new()
+    } else {
+        connection.rows("SELECT host FROM signed_host WHERE id = ?1", &[&grant.id.bits()])?
+    };
     // A host that has left the hub and comes back is not to be told of what it has no part in.
     let now: BTreeSet<&str> = grant.hosts.iter().map(HostName::as_str).collect();
     for left in before.iter().filter(|host| !now.contains(host.as_str())) {
@@ -365,23 +368,31 @@ pub fn put_signed(
             "INSERT INTO signed_host (host, id) VALUES (?1, ?2) ON CONFLICT DO NOTHING",
             &[&host.as_str(), &grant.id.bits()],
         )?;
-        give_way(connection, host)?;
     }
     Ok(true)
 }
 
-/// Takes those that ended off the list of a host where it is longer than hosts take: what is not listed opens nothing there either.
-fn give_way(connection: &dyn Sql, host: &HostName) -> Result<(), DeskError> {
-    let listed: u64 =
-        connection.one("SELECT count(*) FROM signed_host WHERE host = ?1", &[&host.as_str()])?;
-    let too_many = listed.saturating_sub(sync::limits::GRANTS as u64);
-    if too_many > 0 {
-        connection.execute(
-            "DELETE FROM signed_host WHERE host = ?1 AND id IN \
-             (SELECT g.id FROM signed_host s JOIN grants g ON g.id = s.id WHERE s.host = ?1 AND g.closed = 1 \
-              ORDER BY g.latest_ms, g.id LIMIT ?2)",
-            &[&host.as_str(), &too_many],
-        )?;
+/// Hosts that are told of more grants than so many, and of how many more.
+pub fn long_lists(connection: &dyn Sql, most: u64) -> Result<Vec<(HostName, u64)>, DeskError> {
+    let sql = "SELECT host, count(*) FROM signed_host GROUP BY host HAVING count(*) > ?1";
+    let lists: Vec<(String, u64)> = connection.rows(sql, &[&most])?;
+    let list = |(host, count): (String, u64)| {
+        let host = HostName::parse(&host).map_err(|why| unreadable("a signed grant", &why))?;
+        Ok((host, count - most))
+    };
+    lists.into_iter().map(list).collect()
+}
+
+/// Takes as many of those that ended off the list of a host, the oldest first: what is not listed opens nothing there either.
+pub fn give_way(connection: &dyn Sql, host: &HostName, count: u64) -> Result<(), DeskError> {
+    let gone = connection.execute(
+        "DELETE FROM signed_host WHERE host = ?1 AND id IN \
+         (SELECT g.id FROM signed_host s JOIN grants g ON g.id = s.id WHERE s.host = ?1 AND g.closed = 1 \
+          ORDER BY g.latest_ms, g.id LIMIT ?2)",
+        &[&host.as_str(), &count],
+    )?;
+    if gone > 0 {
+        rise(connection)?;
     }
     Ok(())
 }
@@ -522,7 +533,6 @@ fn grants_of(connection: &dyn Sql, host: &HostName) -> Result<(u64, Vec<SignedGr
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sample::minute;
     use std::sync::Arc;
     use std::sync::atomic::{AtomicU64, Ordering};
     use sync::SecretKey;
@@ -545,36 +555,32 @@ mod tests {
     }
 
     #[test]
-    fn where_a_host_is_told_of_as_much_as_it_takes_those_that_ended_give_way() {
+    fn where_a_host_is_told_of_too_much_those_that_ended_give_way() {
         let connection = rusqlite::Connection::open_in_memory().unwrap();
         let tables =
             concat!(include_str!("../../../crates/store/src/schema.sql"), include_str!("../tables.sql"));
         connection.execute_batch(tables).unwrap();
         connection
-            .execute_batch(&format!(
-                "WITH RECURSIVE number(n) AS (SELECT 10 UNION ALL SELECT n + 1 FROM number WHERE n < {} + 9) \
+            .execute_batch(
+                "WITH RECURSIVE number(n) AS (SELECT 10 UNION ALL SELECT n + 1 FROM number WHERE n < 29) \
                  INSERT INTO signed_host SELECT 'a', n FROM number; \
-                 INSERT INTO grants SELECT id, 1, 'p', ' a ', CASE WHEN id < 15 THEN 1 ELSE 0 END, 99 - id, 1, '', x'', 1 \
-                 FROM signed_host",
-                sync::limits::GRANTS
-            ))
+                 INSERT INTO signed_host VALUES ('b', 10); \
+                 INSERT INTO grants SELECT DISTINCT id, 1, 'p', ' a ', CASE WHEN id < 15 THEN 1 ELSE 0 END, \
+                   99 - id, 1, '', x'', 1 FROM signed_host",
+            )
             .unwrap();
-        let listed = |host: &str| -> Vec<u64> {
-            let sql: &dyn Sql = &connection;
-            sql.rows("SELECT id FROM signed_host WHERE host = ?1 ORDER BY id LIMIT 6", &[&host]).unwrap()
-        };
-        let window = access::Window::Approval { not_before: minute(0), expires: minute(60) };
-        let key = SecretKey::from_random(&[1; 32]);
-        let hub = sync::HubId::new(HostName::parse("hub").unwrap());
-        let body = sync::Body { hub, grant: crate::sample::grant(window) };
-        let signed = SignedGrant::sign(&body, &key);
-        assert!(put_signed(&connection, &body.grant, &signed.envelope, &key.public()).unwrap());
-        assert_eq!(
-            listed("a"),
-            [2, 10, 11, 12, 13, 15],
-            "of those that ended the one that was over first is gone"
-        );
-        assert_eq!(listed("b"), [2]);
+        let host = HostName::parse("a").unwrap();
+        assert_eq!(long_lists(&connection, 20).unwrap(), []);
+        assert_eq!(long_lists(&connection, 18).unwrap(), [(host.clone(), 2)]);
+        give_way(&connection, &host, 2).unwrap();
+        let sql: &dyn Sql = &connection;
+        let listed: Vec<u64> =
+            sql.rows("SELECT id FROM signed_host WHERE host = 'a' ORDER BY id LIMIT 4", &[]).unwrap();
+        assert_eq!(listed, [10, 11, 12, 15], "those that were over first are gone");
+        assert_eq!(revision(&connection).unwrap(), 1);
+        give_way(&connection, &host, 9).unwrap();
+        assert_eq!(long_lists(&connection, 15).unwrap(), [], "and what is good stays");
+        assert_eq!(long_lists(&connection, 14).unwrap(), [(host, 1)]);
     }
 
     #[test]

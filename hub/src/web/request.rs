@@ -181,7 +181,7 @@ fn decide(site: &Site, visitor: &Visitor, call: &Call, request: &RequestView) ->
                     }
                     p.small #length { "Like 30m or 1h30m; as asked if left out. Counts only for an approval." }
                 }
-                label { "Comment" input name="comment" autocomplete="off" value=[said.text("comment")]; }
+                label { "Comment, which a denial needs" input name="comment" autocomplete="off" value=[said.text("comment")]; }
                 p.buttons {
                     button.yes name="verdict" value="approve" { (yes) }
                     button.no name="verdict" value="deny" { (no) }

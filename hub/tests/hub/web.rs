@@ -667,8 +667,8 @@ fn every_form_that_is_refused_comes_back_with_what_was_written_and_is_good_then(
     let again = comes_back(&bob, &bob.get(&at), &review, &said, "length: ");
     assert_eq!(bob.fill(&again, &review, &[("length", "30m"), ("verdict", "approve")]).status(), "303");
     let other = alice.asks("once more");
-    let denied =
-        bob.fill(&bob.get(&other), &format!("{other}/review"), &[("length", "soon"), ("verdict", "deny")]);
+    let no = [("length", "soon"), ("comment", "no"), ("verdict", "deny")];
+    let denied = bob.fill(&bob.get(&other), &format!("{other}/review"), &no);
     assert_eq!(denied.status(), "303", "a length is nothing to a denial: {}", denied.0);
 
     let grants = hub.client(&hub.admin).grants(&AskGrants::default()).unwrap();
