@@ -55,15 +55,16 @@ pub fn revoke(client: &Client, id: &str, reason: Text, out: &mut Output) -> Resu
     })
 }
 
-/// Which hosts of a hub have heard of it, once all have or after a moment; none where there is no hub.
+/// Which hosts of a hub have heard of it; none where there is no hub. What cannot be told now is no reason to say nothing else.
+pub fn heard_now(client: &Client, id: GrantId) -> Option<Heard> {
+    if matches!(client.door(), Door::Hub(_)) { client.heard(&id.to_string()).ok() } else { None }
+}
+
+/// The same, once all have or after a moment.
 fn heard_soon(client: &Client, id: GrantId) -> Option<Heard> {
-    if !matches!(client.door(), Door::Hub(_)) {
-        return None;
-    }
     let begun = Instant::now();
     loop {
-        // What cannot be told now is no reason to say that nothing was revoked.
-        let heard = client.heard(&id.to_string()).ok()?;
+        let heard = heard_now(client, id)?;
         let waits = heard.not_yet.keys().any(|host| !heard.removed.contains(host));
         if !waits || begun.elapsed() >= limits::CONFIRMED_WITHIN {
             return Some(heard);

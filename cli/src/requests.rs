@@ -3,7 +3,7 @@
 use crate::arguments::{Approve, Extend, Request, Requests};
 use crate::output::Output;
 use crate::wait::wait;
-use crate::{CliError, table, words};
+use crate::{CliError, grants, table, words};
 use access::{GrantId, Login, RequestId, Text};
 use api::{
     AskGrants, AskRequests, Client, NewExtension, NewRequest, NewReview, NewVerdict, Opened, RequestView,
@@ -158,7 +158,12 @@ pub fn list(client: &Client, which: &Requests, out: &mut Output) -> Result<(), C
 pub fn show(client: &Client, id: &str, out: &mut Output) -> Result<(), CliError> {
     if GrantId::range(id).is_ok() {
         let grant = client.show_grant(id)?;
-        return out.say(&grant, || words::grant(&grant, wall()));
+        // What came to an end before its time may not have done so everywhere yet.
+        let heard = grant.grant.ended.as_ref().and_then(|_| grants::heard_now(client, grant.grant.id));
+        return out.say(&grant, || {
+            let heard = heard.map(|heard| format!("\n{}", words::heard(&heard, wall())));
+            format!("{}{}", words::grant(&grant, wall()), heard.unwrap_or_default())
+        });
     }
     let request = client.show_request(checked(id)?)?;
     out.say(&request, || words::request(&request, wall()))

@@ -108,6 +108,27 @@ fn what_is_approved_at_the_hub_opens_the_host_and_what_is_revoked_there_ends_the
 }
 
 #[test]
+fn who_revokes_hears_which_host_does_not_know_and_when_it_is_over_there_at_the_latest() {
+    let fleet = Fleet::new();
+    let host = &fleet.host;
+    let alice = host.person("alice", &[]).unwrap();
+    let asked = fleet.at_the_hub("alice", "request --host web-1 --for 1h --reason 'the import hangs'");
+    let grant = fleet.at_the_hub("bob", &format!("approve {}", asked.id("R-"))).id("G-");
+    host.soon("the host has heard of it", || alice.ssh("true").code == 0);
+    host.jitd_stops();
+    fleet
+        .at_the_hub("bob", &format!("revoke {grant} --reason 'wrong host'"))
+        .ends_with(0)
+        .says("Confirmed by 0 of 1 host, not yet by web-1 (heard of ")
+        .says("In the worst case it is over there ");
+    host.jitd_starts();
+    again("the host hears of it", || alice.ssh("true").err.contains("was revoked by bob"));
+    host.soon("and says so", || {
+        fleet.at_the_hub("bob", &format!("show {grant}")).out.contains("Confirmed by 1 of 1 host.")
+    });
+}
+
+#[test]
 fn a_hub_is_set_up_as_the_readme_says() {
     let host = Host::gated("web-1").unwrap();
     std::fs::copy(testbed::package("jit-hub").unwrap(), host.path("root/jit-hub.deb")).unwrap();
