@@ -340,9 +340,9 @@ fn a_removal_that_is_refused_or_broken_off_leaves_everything_as_it_was() {
     host.root("systemctl stop jit-watch.timer; /var/lib/dpkg/info/jitd.prerm remove")
         .ends_with(0)
         .says("sshd: 2 lines taken out.");
-    assert_eq!(units(), "inactive\n".repeat(5));
+    assert_eq!(units(), "inactive\n".repeat(6));
     host.root("/var/lib/dpkg/info/jitd.postinst abort-remove").ends_with(0);
-    assert_eq!(units(), "active\nactive\nactive\ninactive\nactive\n");
+    assert_eq!(units(), "active\nactive\nactive\ninactive\nactive\nactive\n");
     host.root("ls /run/jitd-removing").ends_with(2);
     host.root("dpkg -r jitd").ends_with(0);
 }
