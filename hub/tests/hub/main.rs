@@ -34,5 +34,6 @@ mod strangers;
 mod teams;
 mod there;
 mod web;
+mod web_forms;
 mod web_looks;
 mod web_request;
