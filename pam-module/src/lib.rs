@@ -12,6 +12,8 @@
 
 mod arguments;
 mod ask;
+#[cfg(all(std_backtrace, not(test)))]
+mod backtrace;
 mod call;
 pub mod limits;
 mod people;
