@@ -96,14 +96,12 @@ pub struct Nonced {
 }
 
 /// `POST /v1/hosts/{host}/feed`: the stream of views, as server-sent events whose data is one
-/// [`sync::Message`] each.
+/// [`sync::Message`] each. `GET` has the first of them alone, with an `ETag`, for a way on which something holds back what
+/// does not end.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct AskFeed {
-    /// Whether the answer ends after the first event: for a way on which something holds back what does not end.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub once: bool,
     /// Bodies that need not be sent.
     pub holds: BTreeSet<Digest>,
     /// The revision that it holds, of this era; none before the first.

@@ -259,6 +259,8 @@ impl Book {
         );
         self.writes::<HostState, Nothing>(By::Host, "/v1/hosts/{host}/state", "How it stands");
         self.writes::<AskFeed, String>(By::Host, "/v1/hosts/{host}/feed", "Listen");
+        let about = "The same once; 304 where that is what `If-None-Match` names";
+        self.reads::<String>(By::Host, "/v1/hosts/{host}/feed", about);
         self.writes::<Known, TakenBack>(By::Host, "/v1/hosts/{host}/known", "Give back what the hub lost");
         self.writes::<HostAsk, HostAnswer>(By::Host, "/v1/hosts/{host}/asks", "Ask for somebody there");
         self.writes::<HostCall, ToACall>(By::Host, "/v1/hosts/{host}/calls", "Call for somebody there");

@@ -225,7 +225,6 @@ impl Host {
             watermark: state.map_or(self.watermark, |state| state.watermark()),
             machine: Digest::of(self.name.as_str().as_bytes()),
             version: Text::parse("9.9.9").unwrap(),
-            once: false,
         };
         serde_json::to_string(&ask).unwrap()
     }

@@ -429,7 +429,7 @@ impl Teller {
     pub fn host_of(
         &self,
         headers: &HeaderMap,
-        path: &str,
+        (method, path): (&str, &str),
         body: &[u8],
         may: impl FnOnce(&HostName) -> Result<(), DeskError>,
     ) -> Result<(HostName, rows::Host), Refused> {
@@ -453,7 +453,7 @@ impl Teller {
         let Some(found) = found else {
             return Err(stranger(&format!("no host of this hub is called {host}")));
         };
-        let request = Request { host: &host, method: "POST", path, body: Digest::of(body), nonce };
+        let request = Request { host: &host, method, path, body: Digest::of(body), nonce };
         if !request.is_signed(&found.key, &signature) {
             return Err(stranger(&format!("host {host} did not sign this call with the key it joined with")));
         }

@@ -1,6 +1,7 @@
 //! What hosts hear: who joins, what is signed, and the stream of the truth for each.
 
 mod hosts;
+mod once;
 mod recovering;
 mod routes;
 pub mod rows;

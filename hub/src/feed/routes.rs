@@ -1,5 +1,6 @@
 //! The calls of hosts, and those of people about hosts.
 
+use super::once::{Mark, once};
 use super::stream::Stream;
 use crate::lasting::Lasts;
 use crate::limits;
@@ -12,12 +13,11 @@ use api::{
 };
 use axum::body::{Body, Bytes};
 use axum::extract::{DefaultBodyLimit, Extension, Path, State};
-use axum::http::{HeaderMap, HeaderName, Uri, header};
+use axum::http::{HeaderMap, HeaderName, StatusCode, Uri, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use desk::{Answer, Caller, DeskError, Refused, blocking};
-use futures_util::StreamExt as _;
 use futures_util::stream::unfold;
 use std::sync::Arc;
 use sync::SignedAuthority;
@@ -28,7 +28,7 @@ type Told = State<Arc<Teller>>;
 /// What hosts call to listen, known by their signature: all that a hub in role `feed` answers them.
 pub fn for_listeners(teller: &Arc<Teller>) -> Router {
     Router::new()
-        .route("/v1/hosts/{host}/feed", post(feed).layer(DefaultBodyLimit::max(limits::FEED_BODY)))
+        .route("/v1/hosts/{host}/feed", get(now).post(feed).layer(DefaultBodyLimit::max(limits::FEED_BODY)))
         .with_state(Arc::clone(teller))
         .merge(nonces(teller))
 }
@@ -85,7 +85,7 @@ async fn feed(State(teller): Told, uri: Uri, headers: HeaderMap, body: Bytes) ->
     let stopping = || Refused(ProblemCode::Unavailable.because("the hub is stopping: try again"));
     let looked = Arc::clone(&teller);
     let known = tokio::task::spawn_blocking(move || {
-        let (host, known) = looked.host_of(&headers, uri.path(), &body, |_| Ok(()))?;
+        let (host, known) = looked.host_of(&headers, ("POST", uri.path()), &body, |_| Ok(()))?;
         let ask: AskFeed = read("what the host holds", &body)?;
         looked.is_no_copy(&host, &known, &ask.machine)?;
         looked.compare(&host, ask.watermark)?;
@@ -93,7 +93,7 @@ async fn feed(State(teller): Told, uri: Uri, headers: HeaderMap, body: Bytes) ->
         looked.hosts.heard(host.clone(), looked.clock.time(), revision, ask.version.clone(), None);
         Ok::<_, Refused>((host, known.joined, ask))
     });
-    let (host, joined, AskFeed { once, holds, .. }) = known.await.map_err(|_| stopping())??;
+    let (host, joined, AskFeed { holds, .. }) = known.await.map_err(|_| stopping())??;
     if teller.wakes.streams(&host) >= limits::STREAMS {
         let why = format!("host {host} has {} streams open that it does not read", limits::STREAMS);
         return Err(Refused(ProblemCode::RateLimited.because(why)));
@@ -102,7 +102,6 @@ async fn feed(State(teller): Told, uri: Uri, headers: HeaderMap, body: Bytes) ->
         let (event, stream) = stream.next().await?;
         Some((Ok::<_, std::convert::Infallible>(event), stream))
     });
-    let events = events.take(if once { 1 } else { usize::MAX });
     let head = [
         (header::CONTENT_TYPE, "text/event-stream"),
         (header::CACHE_CONTROL, "no-store"),
@@ -112,10 +111,29 @@ async fn feed(State(teller): Told, uri: Uri, headers: HeaderMap, body: Bytes) ->
         (HeaderName::from_static("x-accel-buffering"), "no"),
     ];
     let mut answer = (head, Body::from_stream(events)).into_response();
-    if !once {
-        answer.extensions_mut().insert(Lasts);
-    }
+    answer.extensions_mut().insert(Lasts);
     Ok(answer)
+}
+
+async fn now(State(teller): Told, uri: Uri, headers: HeaderMap) -> Result<Response, Refused> {
+    let stopping = || Refused(ProblemCode::Unavailable.because("the hub is stopping: try again"));
+    let has = headers.get(header::IF_NONE_MATCH).and_then(|mark| mark.to_str().ok()?.parse::<Mark>().ok());
+    let looked = Arc::clone(&teller);
+    let known = tokio::task::spawn_blocking(move || {
+        let (host, known) = looked.host_of(&headers, ("GET", uri.path()), b"", |_| Ok(()))?;
+        looked.compare(&host, has.map(|has| (has.era, has.revision)))?;
+        Ok::<_, Refused>((host, known.joined))
+    });
+    let (host, joined) = known.await.map_err(|_| stopping())??;
+    let Some((mark, events)) = once(&teller, host, joined, has).await? else {
+        return Ok(StatusCode::NOT_MODIFIED.into_response());
+    };
+    let head = [
+        (header::CONTENT_TYPE, "text/event-stream".to_owned()),
+        (header::CACHE_CONTROL, "no-store".to_owned()),
+        (header::ETAG, mark.to_string()),
+    ];
+    Ok((head, events).into_response())
 }
 
 async fn known(
@@ -126,7 +144,7 @@ async fn known(
 ) -> Result<Json<TakenBack>, Refused> {
     let stopping = || Refused(ProblemCode::Unavailable.because("the hub is stopping: try again"));
     let taken = tokio::task::spawn_blocking(move || {
-        let (host, known) = site.host_of(&headers, uri.path(), &body, |_| Ok(()))?;
+        let (host, known) = site.host_of(&headers, ("POST", uri.path()), &body, |_| Ok(()))?;
         let given: Known = read("what the host knows", &body)?;
         Ok(Json(site.take_back(host, &known, given)?))
     });

@@ -530,6 +530,18 @@ fn grants_of(connection: &dyn Sql, host: &HostName) -> Result<(u64, Vec<SignedGr
     Ok((revision, signed))
 }
 
+/// The bodies of grants for one host that are as they were at this revision.
+pub fn bodies(connection: &dyn Sql, host: &HostName, upto: u64) -> Result<BTreeSet<Digest>, DeskError> {
+    let digests: Vec<String> = connection.rows(
+        "SELECT signed.digest FROM signed_host JOIN signed ON signed.id = signed_host.id \
+         WHERE signed_host.host = ?1 AND signed.hidden = 0 AND signed.revision <= ?2",
+        &[&host.as_str(), &upto],
+    )?;
+    let parsed =
+        digests.iter().map(|digest| digest.parse().map_err(|why| unreadable("a signed grant", &why)));
+    parsed.collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

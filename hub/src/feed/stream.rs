@@ -83,23 +83,10 @@ impl Stream {
         self.blind = None;
         // Before the look: what comes after it wakes the stream once more.
         let looks = self.wakes.borrow_and_update().looks;
-        let mut events = Vec::with_capacity(limits::EVENT);
+        let mut ends = Vec::new();
         if self.truth.is_none() || looks != self.looked {
-            let (truth, ending) = self.look().await?;
-            for end in ending.into_iter().filter(|end| self.ended.insert(end.session)) {
-                let data = serde_json::to_string(&end).map_err(|why| DeskError::Store(why.to_string()))?;
-                // What ends is told first: a view can be large.
-                events.extend_from_slice(format!("event: end\ndata: {data}\n\n").as_bytes());
-            }
-            let is_full = truth.grants.len() >= sync::limits::GRANTS;
-            if is_full && self.teller.hosts.is_told(&self.host, Wrong::Grants, now) {
-                let what = format!(
-                    "{} is told of {} grants, as many as a host takes: it may not hear of others until some of them end",
-                    self.host,
-                    sync::limits::GRANTS
-                );
-                self.teller.log.put(Level::Warning, what);
-            }
+            let (truth, ending, _) = look(&self.teller, &self.host, self.joined, 0).await?;
+            ends = ending.into_iter().filter(|end| self.ended.insert(end.session)).collect();
             (self.truth, self.looked) = (Some(truth), looks);
         }
         let Some(truth) = &self.truth else { return Err(DeskError::Store("nothing to tell".to_owned())) };
@@ -111,27 +98,58 @@ impl Stream {
         let (hub, times) = (self.teller.hub.clone(), (now, now + limits::FRESH));
         let (message, holds) = message(hub, &voice, &self.host, truth, &self.holds, times);
         self.holds = holds;
-        events.extend_from_slice(b"event: view\ndata: ");
-        // JSON has no line's end in it, which is the one thing that an event's data must not have.
-        message.write_with(&voice.told, &mut events);
-        events.extend_from_slice(b"\n\n");
+        let mut events = Vec::with_capacity(limits::EVENT);
+        write(&mut events, &ends, &message, &voice)?;
         Ok(Some(events))
     }
+}
 
-    /// Reads what the host must hold, and what is to end there.
-    async fn look(&self) -> Result<(rows::Truth, Vec<EndThere>), DeskError> {
-        let stopping = || DeskError::Away("the hub is stopping".to_owned());
-        let _turn = self.teller.looks.acquire().await.map_err(|_| stopping())?;
-        let (teller, host, joined) = (Arc::clone(&self.teller), self.host.clone(), self.joined);
-        let looked = tokio::task::spawn_blocking(move || {
-            teller.read(|connection: &dyn store::Sql| {
-                let known = rows::host(connection, &host)?.filter(|known| known.joined == joined);
-                known.ok_or_else(|| super::hosts::no_host(&host))?;
-                Ok((rows::truth(connection, &host)?, inbox::rows::ending(connection, &host)?))
-            })
-        });
-        looked.await.map_err(|_| stopping())?
+/// Reads what a host must hold, what is to end there, and the bodies of grants that were there by this revision.
+pub async fn look(
+    teller: &Arc<Teller>,
+    host: &HostName,
+    joined: Digest,
+    upto: u64,
+) -> Result<(rows::Truth, Vec<EndThere>, BTreeSet<Digest>), DeskError> {
+    let stopping = || DeskError::Away("the hub is stopping".to_owned());
+    let _turn = teller.looks.acquire().await.map_err(|_| stopping())?;
+    let (reads, of) = (Arc::clone(teller), host.clone());
+    let found = tokio::task::spawn_blocking(move || {
+        reads.read(|connection: &dyn store::Sql| {
+            let known = rows::host(connection, &of)?.filter(|known| known.joined == joined);
+            known.ok_or_else(|| super::hosts::no_host(&of))?;
+            let earlier = if upto == 0 { BTreeSet::new() } else { rows::bodies(connection, &of, upto)? };
+            Ok((rows::truth(connection, &of)?, inbox::rows::ending(connection, &of)?, earlier))
+        })
+    });
+    let found = found.await.map_err(|_| stopping())??;
+    let is_full = found.0.grants.len() >= sync::limits::GRANTS;
+    if is_full && teller.hosts.is_told(host, Wrong::Grants, teller.clock.time()) {
+        let what = format!(
+            "{host} is told of {} grants, as many as a host takes: it may not hear of others until some of them end",
+            sync::limits::GRANTS
+        );
+        teller.log.put(Level::Warning, what);
     }
+    Ok(found)
+}
+
+/// Writes what is to end, which is told first, for a view can be large; and the truth.
+pub fn write(
+    events: &mut Vec<u8>,
+    ends: &[EndThere],
+    message: &Message,
+    voice: &Voice,
+) -> Result<(), DeskError> {
+    for end in ends {
+        let data = serde_json::to_string(end).map_err(|why| DeskError::Store(why.to_string()))?;
+        events.extend_from_slice(format!("event: end\ndata: {data}\n\n").as_bytes());
+    }
+    events.extend_from_slice(b"event: view\ndata: ");
+    // JSON has no line's end in it, which is the one thing that an event's data must not have.
+    message.write_with(&voice.told, events);
+    events.extend_from_slice(b"\n\n");
+    Ok(())
 }
 
 /// The truth as this voice tells it, from one time until another, without its manifest, and what the host holds then. What

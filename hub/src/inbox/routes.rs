@@ -67,7 +67,7 @@ where
     A: Serialize + Send + 'static,
 {
     let done = tokio::task::spawn_blocking(move || {
-        let (host, known) = site.host_of(&headers, uri.path(), &body, |host| may(&site, host))?;
+        let (host, known) = site.host_of(&headers, ("POST", uri.path()), &body, |host| may(&site, host))?;
         let read = serde_json::from_slice(&body);
         let bad = |why: serde_json::Error| {
             Refused(ProblemCode::BadRequest.because(format!("reading what host {host} says: {why}")))

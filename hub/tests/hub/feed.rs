@@ -4,6 +4,7 @@ use crate::host::{Host, approve, ask_for, granted, joined, token};
 use crate::nginx::Nginx;
 use crate::room::{Hub, PEOPLE, rest, until};
 use api::{AskFeed, Scope};
+use reqwest::header::{HeaderValue, IF_NONE_MATCH};
 use std::collections::BTreeSet;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use sync::{Digest, SecretKey};
@@ -316,22 +317,75 @@ fn a_stream_comes_event_by_event_and_ends_as_one_also_by_way_of_nginx() {
     earlier.unwrap().read_to_end(&mut Vec::new()).unwrap();
 }
 
-#[test]
-fn a_host_behind_something_that_holds_streams_back_has_one_answer_at_a_time() {
-    let hub = Hub::with_policy();
-    let nginx = before(&hub, "on");
-    let host = joined(&hub, "db-7");
-    granted(&hub, "db-7");
-    let ask = host.ask().replacen('{', "{\"once\":true,", 1);
-    let (path, nonce) = ("/v1/hosts/db-7/feed", host.nonce(&hub));
-    // Read to its end, which there would be none of.
-    let answer = hub.raw(&format!("POST {path}"), &host.signed(nonce, path, &ask), &ask);
-    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n") && answer.ends_with("\r\n0\r\n\r\n"), "{answer}");
-    let held_back = listened(&hub, &host, (&nginx.url(), &nginx.ca), &ask).text().unwrap();
-    for answer in [answer, held_back] {
-        let count = |what: &str| answer.matches(what).count();
-        assert_eq!((count("event: view"), count("data: ")), (1, 1), "{answer}");
+/// What a host is answered that asks for one answer at this address, and has what this mark is of.
+fn asked_once(
+    hub: &Hub,
+    host: &Host,
+    (url, ca): (&str, &str),
+    mark: Option<&HeaderValue>,
+) -> reqwest::blocking::Response {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let trusted = reqwest::Certificate::from_pem_bundle(ca.as_bytes()).unwrap();
+    let client = reqwest::blocking::Client::builder().tls_certs_only(trusted).build().unwrap();
+    let path = format!("/v1/hosts/{}/feed", host.name);
+    let signed = host.signed_for("GET", host.nonce(hub), &path, "");
+    let (name, value) = signed.trim_end().split_once(": ").unwrap();
+    let mut call = client.get(format!("{url}{path}")).header(name, value);
+    if let Some(mark) = mark {
+        call = call.header(IF_NONE_MATCH, mark);
     }
+    call.send().unwrap()
+}
+
+#[test]
+fn a_host_behind_something_that_holds_streams_back_has_one_answer_at_a_time_and_nothing_twice() {
+    let mut hub = Hub::with_policy();
+    let nginx = before(&hub, "on");
+    let (url, ca) = (nginx.url(), nginx.ca.clone());
+    let (mut host, _other) = (joined(&hub, "db-7"), joined(&hub, "db-8"));
+    granted(&hub, "db-7");
+    let mut mark: Option<HeaderValue> = None;
+    let looks = |hub: &Hub, host: &mut Host, mark: &mut Option<HeaderValue>| {
+        let answer = asked_once(hub, host, (&url, &ca), mark.as_ref());
+        if answer.status() == 304 {
+            return None;
+        }
+        *mark = Some(answer.headers()["etag"].clone());
+        let text = answer.text().unwrap();
+        host.hears(&mut text.as_bytes());
+        let data = text.lines().find_map(|line| line.strip_prefix("data: ")).unwrap();
+        let message: serde_json::Value = serde_json::from_str(data).unwrap();
+        Some(message["bodies"].as_array().map_or(0, Vec::len))
+    };
+    until("the grant is signed", || looks(&hub, &mut host, &mut mark) == Some(1));
+    assert_eq!(host.state.grants().count(), 1);
+    let first = mark.clone();
+    assert_eq!(looks(&hub, &mut host, &mut mark), None, "nothing changed");
+    granted(&hub, "db-8");
+    assert_eq!(looks(&hub, &mut host, &mut mark), None, "nothing that is for this host");
+    granted(&hub, "db-7");
+    until("the second is signed, and comes alone", || match looks(&hub, &mut host, &mut mark) {
+        None => false,
+        Some(bodies) => {
+            assert_eq!(bodies, 1);
+            true
+        }
+    });
+    assert_eq!(host.state.grants().count(), 2);
+    assert_eq!(looks(&hub, &mut host, &mut mark), None);
+    // Whoever has what was true before, or names something else, is told.
+    for mut earlier in [first, Some(HeaderValue::from_static("\"1-1-1\"")), None] {
+        assert!(looks(&hub, &mut host, &mut earlier).is_some());
+    }
+    let rotated = hub.command("keys").arg("rotate").output().unwrap();
+    assert!(rotated.status.success(), "{rotated:?}");
+    hub.signal(rustix::process::Signal::HUP);
+    until("keys of another era are told at once, and every body with them", || {
+        looks(&hub, &mut host, &mut mark) == Some(2)
+    });
+    let before = host.signed(host.nonce(&hub), "/v1/hosts/db-7/feed", "");
+    let said = hub.raw("GET /v1/hosts/db-7/feed", &before, "");
+    assert!(said.starts_with("HTTP/1.1 401"), "signed for another call: {said}");
 }
 
 #[test]

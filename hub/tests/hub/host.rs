@@ -57,7 +57,6 @@ impl Host {
     /// What it says when it begins to listen.
     pub fn ask(&self) -> String {
         let ask = AskFeed {
-            once: false,
             holds: self.state.holds(),
             watermark: self.state.watermark(),
             machine: self.machine,
@@ -68,8 +67,13 @@ impl Host {
 
     /// The head of a call that it signed.
     pub fn signed(&self, nonce: sync::Nonce, path: &str, body: &str) -> String {
+        self.signed_for("POST", nonce, path, body)
+    }
+
+    /// The same of a call by this method.
+    pub fn signed_for(&self, method: &str, nonce: sync::Nonce, path: &str, body: &str) -> String {
         let body = Digest::of(body.as_bytes());
-        let request = Request { host: &self.name, method: "POST", path, body, nonce };
+        let request = Request { host: &self.name, method, path, body, nonce };
         format!("jit-host: {} {nonce} {}\r\n", self.name, request.sign(&self.key))
     }
 

@@ -9,8 +9,11 @@ use access::SessionId;
 use api::Scope;
 use serde_json::{Map, Value, json};
 use std::cell::RefCell;
+use std::io::BufRead as _;
 use std::path::Path;
 use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 /// What the validators are, and all that they need: as `pip freeze` lists it.
 const NEEDS: &str = include_str!("openapi.txt");
@@ -117,6 +120,18 @@ impl<'a> Book<'a> {
         Self::done(
             &call,
             &self.call(&call, &[("host", host.name.as_str())], &[("jit-host", signed)], Some(&says), true),
+        )
+    }
+
+    /// What a host looks at, signed.
+    fn looks(&self, host: &Host, what: &str) -> Value {
+        let (call, path) =
+            (format!("GET /v1/hosts/{{host}}/{what}"), format!("/v1/hosts/{}/{what}", host.name));
+        let signed = host.signed_for("GET", host.nonce(self.hub), &path, "");
+        let signed = signed.trim().trim_start_matches("jit-host: ").to_owned();
+        Self::done(
+            &call,
+            &self.call(&call, &[("host", host.name.as_str())], &[("jit-host", signed)], None, true),
         )
     }
 
@@ -292,9 +307,22 @@ fn every_call_is_answered_as_the_document_says() {
         "watermark": null, "clock": now, "seq": 7, "gated": ["sshd", "sudo"], "version": "9.9.9"
     });
     book.hears(&host, "state", &state);
-    let mut ask: Value = serde_json::from_str(&host.ask()).unwrap();
-    ask["once"] = json!(true);
-    let event = book.hears(&host, "feed", &ask);
+    let (ask, over) = (serde_json::from_str(&host.ask()).unwrap(), AtomicBool::new(false));
+    std::thread::scope(|scope| {
+        // The stream ends where its host listens to another one.
+        scope.spawn(|| {
+            for _ in 0..120 {
+                std::thread::sleep(Duration::from_millis(250));
+                if over.load(Ordering::Relaxed) {
+                    break;
+                }
+                host.listen(&hub).read_line(&mut String::new()).unwrap();
+            }
+        });
+        book.hears(&host, "feed", &ask);
+        over.store(true, Ordering::Relaxed);
+    });
+    let event = book.looks(&host, "feed");
     let data =
         event.as_str().unwrap().lines().find_map(|line| line.strip_prefix("data: ")).unwrap().to_owned();
     let heard = sync::apply(&host.state, data.as_bytes(), sync::LocalTime { own: now, latest: now });

@@ -5,6 +5,8 @@ use crate::limits;
 use access::HostName;
 use api::{AskFeed, HostView, Join, Known, Nonced, Problem, TakenBack};
 use reqwest::blocking::{Client, RequestBuilder, Response};
+use reqwest::header::{HeaderValue, IF_NONE_MATCH};
+use reqwest::{Method, StatusCode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::fmt;
@@ -117,7 +119,7 @@ impl Caller {
                 Unheard::Away(failed)
             }
         })?;
-        if answer.status().is_success() {
+        if answer.status().is_success() || answer.status() == StatusCode::NOT_MODIFIED {
             return Ok(answer);
         }
         let status = answer.status();
@@ -158,9 +160,19 @@ impl Voice {
 
     /// The stream of what must be held; where there is none why, and whether the call was taken and nothing said to it.
     pub fn feed(&self, ask: &AskFeed) -> Result<Response, (Unheard, bool)> {
-        let (path, call) = self.signed("feed", ask, None).map_err(|why| (why, false))?;
+        let (path, call) = self.posted("feed", ask, None).map_err(|why| (why, false))?;
         let begun = Instant::now();
         self.caller.good(&path, call).map_err(|why| (why, begun.elapsed() >= limits::HUB_SILENCE))
+    }
+
+    /// What a stream would begin with, and no more; none where that is what the hub gave this mark to.
+    pub fn once(&self, mark: Option<&HeaderValue>) -> Answer<Option<Response>> {
+        let (path, mut call) = self.signed(Method::GET, "feed", Vec::new(), None)?;
+        if let Some(mark) = mark {
+            call = call.header(IF_NONE_MATCH, mark);
+        }
+        let answer = self.caller.good(&path, call)?;
+        Ok((answer.status() != StatusCode::NOT_MODIFIED).then_some(answer))
     }
 
     /// Gives back some of what this host knows.
@@ -171,15 +183,26 @@ impl Voice {
     /// Says something of what is below this host at the hub, and hears the answer, all within this.
     pub fn say<T: DeserializeOwned>(&self, what: &str, body: &impl Serialize, within: Duration) -> Answer<T> {
         let by = Instant::now() + within;
-        let (path, call) = self.signed(what, body, Some(by))?;
+        let (path, call) = self.posted(what, body, Some(by))?;
         self.caller.read(&path, call.timeout(left(by)))
+    }
+
+    fn posted(
+        &self,
+        what: &str,
+        body: &impl Serialize,
+        by: Option<Instant>,
+    ) -> Answer<(String, RequestBuilder)> {
+        let body = serde_json::to_vec(body).map_err(|why| Unheard::Away(why.to_string()))?;
+        self.signed(Method::POST, what, body, by)
     }
 
     /// A call over a nonce that it has just been given.
     fn signed(
         &self,
+        method: Method,
         what: &str,
-        body: &impl Serialize,
+        body: Vec<u8>,
         by: Option<Instant>,
     ) -> Answer<(String, RequestBuilder)> {
         let (host, caller) = (&self.host, &self.caller);
@@ -189,10 +212,9 @@ impl Voice {
             call = call.timeout(left(by));
         }
         let Nonced { nonce } = caller.read(&nonce_path, call)?;
-        let body = serde_json::to_vec(body).map_err(|why| Unheard::Away(why.to_string()))?;
-        let request = Request { host, method: "POST", path: &path, body: Digest::of(&body), nonce };
+        let request = Request { host, method: method.as_str(), path: &path, body: Digest::of(&body), nonce };
         let signed = format!("{host} {nonce} {} {}", request.sign(&self.key), self.machine);
-        let call = caller.http.post(caller.at(&path)).header(api::SIGNED, signed).body(body);
+        let call = caller.http.request(method, caller.at(&path)).header(api::SIGNED, signed).body(body);
         Ok((path, call))
     }
 }

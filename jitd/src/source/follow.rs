@@ -10,6 +10,8 @@ use crate::site::Site;
 use access::{Text, Time};
 use api::{AskFeed, EndThere, Known, TakenBack};
 use loglines::{Faults, Level, Tells};
+use reqwest::blocking::Response;
+use reqwest::header::{ETAG, HeaderValue};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::io::{BufRead, BufReader, Read as _};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -40,6 +42,7 @@ pub fn follow(site: &Arc<Site>, state: &Path) -> Result<(), DaemonError> {
         folder: state.to_owned(),
         enrolment: hub.enrolment.clone(),
         gave_back: 0,
+        mark: None,
         site: Arc::clone(site),
     };
     let listens = move || {
@@ -78,6 +81,8 @@ struct Follower {
     enrolment: Enrolment,
     /// The incarnation of the hub that was given back to.
     gave_back: u64,
+    /// What the hub calls the answer that was gone by last, and since when it is that old.
+    mark: Option<(HeaderValue, Instant)>,
     /// What is wrong with the hub's last message, each of which is told once as long as it lasts.
     told: HashSet<(&'static str, String)>,
     faults: Faults,
@@ -89,7 +94,7 @@ impl Follower {
         let (mut pace, mut all) = (Pace::new(), false);
         loop {
             let began = self.state.served.as_ref().map(|served| served.as_of);
-            let ended = self.listen(all, pace.once());
+            let ended = if pace.once() { self.ask(all) } else { self.listen(all) };
             let heard = self.state.served.as_ref().map(|served| served.as_of) != began;
             all = matches!(ended, Ended::WantsAll(_));
             let pause = pace.after(&ended, heard);
@@ -186,9 +191,9 @@ impl Follower {
         }
     }
 
-    fn listen(&mut self, all: bool, once: bool) -> Ended {
+    fn listen(&mut self, all: bool) -> Ended {
+        self.mark = None;
         let ask = AskFeed {
-            once,
             holds: if all { BTreeSet::new() } else { self.state.holds() },
             watermark: self.state.watermark(),
             machine: self.machine,
@@ -207,7 +212,40 @@ impl Follower {
             Err((Unheard::Distrusted(why), false)) => return Ended::Distrusted(why),
             Err((why, false)) => return Ended::Failed(why.to_string()),
         };
-        let (mut lines, begun) = (BufReader::new(stream), Instant::now());
+        self.hear(stream)
+    }
+
+    /// Has one answer, which ends.
+    fn ask(&mut self, all: bool) -> Ended {
+        // By then the hub would say it anew, so that what it said stays fresh.
+        let mark = self.mark.take().filter(|(_, since)| !all && since.elapsed() < limits::HUB_REPEATED);
+        let asked = Instant::now();
+        let answer = match self.site.source.voice() {
+            Ok(voice) => voice.once(mark.as_ref().map(|(mark, _)| mark)),
+            Err(why) => Err(Unheard::Away(why.to_string())),
+        };
+        match answer {
+            Ok(Some(answer)) => {
+                let mark = answer.headers().get(ETAG).cloned();
+                let ended = self.hear(answer);
+                self.mark = mark.filter(|_| matches!(ended, Ended::ByTheHub)).map(|mark| (mark, asked));
+                ended
+            }
+            Ok(None) if mark.is_some() => {
+                self.mark = mark;
+                Ended::Same
+            }
+            Ok(None) => {
+                Ended::Failed("the hub answers that nothing changed, and was told of nothing".to_owned())
+            }
+            Err(Unheard::Distrusted(why)) => Ended::Distrusted(why),
+            Err(why) => Ended::Failed(why.to_string()),
+        }
+    }
+
+    /// Goes by what it says, to its end.
+    fn hear(&mut self, answer: Response) -> Ended {
+        let (mut lines, begun) = (BufReader::new(answer), Instant::now());
         loop {
             match event(&mut lines) {
                 Ok(Some(Event::View(data))) => {
@@ -343,6 +381,8 @@ fn heard(site: &Site, state: &State, signed_at: Option<Time>) {
 /// How listening ended.
 pub(super) enum Ended {
     ByTheHub,
+    /// What it said last still holds.
+    Same,
     /// It was given what it had lost, and has more to tell than it told.
     GaveBack,
     Failed(String),
@@ -358,7 +398,7 @@ impl Ended {
     /// What is to be told of it.
     fn why(self) -> Option<String> {
         match self {
-            Self::ByTheHub | Self::GaveBack => None,
+            Self::ByTheHub | Self::Same | Self::GaveBack => None,
             Self::WantsAll(why) | Self::Failed(why) | Self::Distrusted(why) | Self::Silent(why) => Some(why),
         }
     }

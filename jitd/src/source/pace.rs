@@ -45,6 +45,10 @@ impl Pace {
         if heard || held_back {
             self.wait = limits::HUB_AGAIN.0;
         }
+        // Nobody signed that nothing changed: it makes the pauses of a hub that says nothing that holds no shorter.
+        if matches!(ended, Ended::Same) {
+            return Pause::Exactly(limits::HUB_APART_EVERY);
+        }
         let pause =
             if once && heard { Pause::Exactly(limits::HUB_APART_EVERY) } else { Pause::PartOf(self.wait) };
         self.wait = (self.wait * 2).min(limits::HUB_AGAIN.1);
@@ -118,6 +122,8 @@ mod tests {
             assert_eq!(pace.after(&Ended::ByTheHub, true), Pause::Exactly(limits::HUB_APART_EVERY));
         }
         assert!(!pace.once(), "a stream is tried again");
+        pace.after(&silent(), false);
+        assert_eq!(pace.after(&Ended::Same, false), Pause::Exactly(limits::HUB_APART_EVERY));
     }
 
     #[test]
