@@ -16,6 +16,8 @@ pub use signing::{Signing, Signs};
 pub use stream::message;
 pub use wakes::{Told, Wakes};
 
-/// The index of this room in a file, which hubs of before did not have. PostgreSQL does without: to make it there would hold
-/// hubs of before up for as long as it takes.
-pub const TABLES: &str = include_str!("tables.sql");
+/// The indexes of this room in a file, which hubs of before did not have.
+pub const TABLES: &str = concat!(include_str!("ended.sql"), include_str!("told.sql"));
+
+/// The one that PostgreSQL has too. The other would hold hubs of before up for as long as it takes to make it there.
+pub const TOLD: &str = include_str!("told.sql");

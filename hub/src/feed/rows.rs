@@ -410,13 +410,13 @@ pub fn signed_at(connection: &dyn Sql, grant: &Grant) -> Result<Option<u64>, Des
     Ok(connection.row(select, &[&grant.id.bits(), &grant.version])?)
 }
 
+/// See [`hosts_since`].
+pub const HOSTS_SINCE: &str = "SELECT DISTINCT signed_host.host FROM signed JOIN signed_host ON signed_host.id = signed.id \
+     WHERE signed.revision > ?1";
+
 /// Hosts of which a signed grant changed after this revision.
 pub fn hosts_since(connection: &dyn Sql, revision: u64) -> Result<Vec<HostName>, DeskError> {
-    let names: Vec<String> = connection.rows(
-        "SELECT DISTINCT signed_host.host FROM signed JOIN signed_host ON signed_host.id = signed.id \
-         WHERE signed.revision > ?1",
-        &[&revision],
-    )?;
+    let names: Vec<String> = connection.rows(HOSTS_SINCE, &[&revision])?;
     names.iter().map(|name| HostName::parse(name).map_err(|why| unreadable("a signed grant", &why))).collect()
 }
 
@@ -508,17 +508,17 @@ pub fn truth(connection: &dyn Sql, host: &HostName) -> Result<Truth, DeskError> 
     Err(DeskError::Busy("what hosts must hold changes all the time: try again".to_owned()))
 }
 
+/// One statement sees one state, in every database; and the revision is there also where nothing is signed. Of a table that it
+/// has not looked at yet PostgreSQL expects next to no row to equal something, and would begin with all that are not hidden.
+pub const GRANTS_OF: &str = "SELECT head.revision, s.id, s.version, s.digest, s.envelope FROM head LEFT JOIN \
+     (SELECT signed.* FROM signed_host JOIN signed ON signed.id = signed_host.id \
+      WHERE signed_host.host = ?1 AND signed.hidden <> 1 ORDER BY signed.id LIMIT ?2) AS s ON 1 = 1 ORDER BY s.id";
+
 /// The grants that one host must hold, by rising id, and the revision that this is of.
 fn grants_of(connection: &dyn Sql, host: &HostName) -> Result<(u64, Vec<SignedGrant>), DeskError> {
     type Signed = (u64, Option<u64>, Option<u32>, Option<String>, Option<String>);
     let most = u32::try_from(sync::limits::GRANTS).unwrap_or(u32::MAX);
-    // One statement sees one state, in every database; and the revision is there also where nothing is signed.
-    let rows: Vec<Signed> = connection.rows(
-        "SELECT head.revision, s.id, s.version, s.digest, s.envelope FROM head LEFT JOIN \
-         (SELECT signed.* FROM signed_host JOIN signed ON signed.id = signed_host.id \
-          WHERE signed_host.host = ?1 AND signed.hidden = 0 ORDER BY signed.id LIMIT ?2) AS s ON 1 = 1 ORDER BY s.id",
-        &[&host.as_str(), &most],
-    )?;
+    let rows: Vec<Signed> = connection.rows(GRANTS_OF, &[&host.as_str(), &most])?;
     let Some((revision, ..)) = rows.first() else { return Err(unreadable("the head", &"it is gone")) };
     let (revision, mut signed) = (*revision, Vec::with_capacity(rows.len()));
     for row in rows {

@@ -6,7 +6,7 @@
 use super::dialect;
 use super::link::Link;
 use super::place::Place;
-use crate::limits;
+use crate::{feed, limits};
 use journal::{Head, LogId, Stamp};
 use std::path::Path;
 use std::time::Instant;
@@ -33,6 +33,7 @@ pub(super) const STEPS: &[Step] = &[
     Step { sql: uses, oldest: 6 },
     Step { sql: room, oldest: 6 },
     Step { sql: past_room, oldest: 6 },
+    Step { sql: told, oldest: 6 },
 ];
 
 /// Held while a step is taken: of this product alone among those that share a server.
@@ -92,6 +93,11 @@ fn room() -> String {
 /// And what is kept of sessions there.
 fn past_room() -> String {
     include_str!("past_room.sql").replace("{each}", &limits::PAST_SESSION.to_string())
+}
+
+/// Which hosts a grant is told to, by the grant.
+fn told() -> String {
+    feed::TOLD.to_owned()
 }
 
 /// Records of hosts and sessions there are not counted from here to [`counted`]: one by one, a million would take hours.

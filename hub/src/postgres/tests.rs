@@ -426,6 +426,23 @@ fn an_older_hub_goes_on_while_and_after_a_newer_one_adds_to_the_tables_unless_it
 }
 
 #[test]
+fn what_is_asked_goes_by_an_index_also_before_the_server_knows_how_large_a_table_will_be() {
+    let server = Postgres::start().unwrap();
+    start(&server.url(), ROOM);
+    let reader = Reader::over(Pool::of(place(&server.url())));
+    for (index, asks, of) in [
+        ("signed_host_id", feed::rows::HOSTS_SINCE, "7"),
+        ("signed_host_pkey", feed::rows::GRANTS_OF, "'web-1'"),
+        ("idempotency_at", "DELETE FROM idempotency WHERE at_ms < ?1", "7"),
+    ] {
+        let plain = asks.replace("?1", of).replace("?2", "7");
+        let look = |sql: &dyn Sql| sql.rows::<String>(&format!("EXPLAIN {plain}"), &[]);
+        let plan = reader.read(look).unwrap().join("\n");
+        assert!(plan.contains(index) && !plan.contains("Seq Scan") && !plan.contains("Hash"), "{plan}");
+    }
+}
+
+#[test]
 fn a_hub_that_cannot_read_what_comes_of_slack_does_not_start_where_one_was_that_can() {
     let server = Postgres::start().unwrap();
     start(&server.url(), ROOM);
