@@ -113,9 +113,14 @@ impl ServerKeys {
     /// The key that signs views, of those that hosts are told to believe: the next one from then on.
     pub fn view(&self, believed: &[PublicKey]) -> Result<SecretKey, HubError> {
         let (path, next) = (self.path_of_view(), self.path_of_next());
-        if next.exists() && believed.contains(&read(&next)?.public()) {
-            std::fs::rename(&next, &path).map_err(os(format!("renaming {}", next.display())))?;
-        }
+        let takes_next = || {
+            if next.exists() && believed.contains(&read(&next)?.public()) {
+                std::fs::rename(&next, &path).map_err(os(format!("renaming {}", next.display())))?;
+            }
+            Ok(())
+        };
+        // Another thread may have taken it meanwhile: who is told to read anew, and who finds out by itself.
+        takes_next().or_else(|why: HubError| if next.exists() { Err(why) } else { Ok(()) })?;
         let key = read(&path)?;
         if believed.contains(&key.public()) {
             return Ok(key);
