@@ -17,9 +17,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     let folder = PathBuf::from(std::env::var("OUT_DIR")?);
     std::fs::write(folder.join("libgcc_s.so"), "INPUT(-lgcc_eh -lgcc)\n")?;
     println!("cargo::rustc-cdylib-link-arg=-L{}", folder.display());
-    // See src/backtrace.rs. A std that has no such name is linked whole, and the module is twice as large.
+    // See src/sys/backtrace.rs. Elsewhere, or where std has no such name, it is linked whole: the module is twice as large.
     println!("cargo::rustc-check-cfg=cfg(std_backtrace)");
-    if let Some(symbol) = backtrace()? {
+    let has_jump = ["x86_64", "aarch64"].contains(&std::env::var("CARGO_CFG_TARGET_ARCH")?.as_str());
+    if let Some(symbol) = backtrace()?.filter(|_| has_jump) {
         println!("cargo::rustc-cfg=std_backtrace");
         println!("cargo::rustc-env=STD_BACKTRACE={symbol}");
         println!("cargo::rustc-cdylib-link-arg=-Wl,-z,muldefs");
@@ -35,7 +36,8 @@ fn backtrace() -> Result<Option<String>, Box<dyn Error>> {
         .join("lib/rustlib")
         .join(std::env::var("TARGET")?)
         .join("lib");
-    for entry in libraries.read_dir()? {
+    let Ok(entries) = libraries.read_dir() else { return Ok(None) };
+    for entry in entries {
         let entry = entry?;
         let (path, name) = (entry.path(), entry.file_name());
         if name.to_string_lossy().starts_with("libstd-") && path.extension().is_some_and(|end| end == "rlib")

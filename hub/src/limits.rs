@@ -70,6 +70,10 @@ pub const DATABASE_READERS: usize = 8;
 /// Steps of a new release that change the tables come through within this, among calls that read them.
 pub const DATABASE_STEPS: Duration = Duration::from_secs(60);
 
+/// One step of a new release is over within this once it has begun, which an index of some ten million rows is; hubs that are
+/// there wait for it meanwhile.
+pub const DATABASE_STEP: Duration = Duration::from_secs(30);
+
 /// Rows that are on their way to another database at once.
 pub const MIGRATION_AT_ONCE: usize = 500;
 

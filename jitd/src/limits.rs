@@ -118,10 +118,10 @@ pub const HUB_AGAIN: (Duration, Duration) = (Duration::from_secs(10), Duration::
 
 /// After a stream that brought nothing so many answers are asked for one by one, before a stream is tried again: half
 /// an hour, at ...
-pub const HUB_APART: u32 = 120;
+pub const HUB_APART: u32 = 180;
 
-/// ... one every so often, so that what is known stays fresh.
-pub const HUB_APART_EVERY: Duration = Duration::from_secs(15);
+/// ... one every so often: the hub says the same again once it is 20 s old, so what is known stays as fresh as by a stream.
+pub const HUB_APART_EVERY: Duration = Duration::from_secs(10);
 
 /// How often files of a hub are looked at, unless it is said otherwise: a person who was granted something waits so long
 /// for it, and a web server answers a thousand hosts 17 times a second.

@@ -12,8 +12,6 @@
 
 mod arguments;
 mod ask;
-#[cfg(all(std_backtrace, not(test)))]
-mod backtrace;
 mod call;
 pub mod limits;
 mod people;

@@ -1,6 +1,9 @@
 //! The module's only `unsafe`: what neither `std`, `nix` nor `pam-bindings` offers.
 #![allow(unsafe_code)]
 
+#[cfg(all(std_backtrace, not(test)))]
+mod backtrace;
+
 use pam::module::PamHandle;
 use std::ffi::{CStr, CString, c_char, c_int};
 

@@ -15,13 +15,12 @@ use std::sync::Arc;
 use std::time::Instant;
 use sync::{Digest, Entry, Era, whole_with};
 
-/// What an answer was of. To the host it is a name and no more, and nothing is believed of it but that the host has it.
+/// What an answer was of. To the host it is a name and no more. What comes back is not signed: who changes it on the way has
+/// the host told nothing for as long as it takes that for fresh, or lacks a body and asks for all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Mark {
-    /// The keys of it.
-    pub era: Era,
-    /// The revision of it.
-    pub revision: u64,
+    era: Era,
+    revision: u64,
     /// All that was to be held.
     whole: Digest,
     told_at: Time,
@@ -55,7 +54,12 @@ impl FromStr for Mark {
     type Err = ();
 
     fn from_str(text: &str) -> Result<Self, ()> {
-        let bare = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).ok_or(())?;
+        // Compared as weak (RFC 9110, section 13.1.2): some proxies make them so.
+        let bare = text
+            .trim_start_matches("W/")
+            .strip_prefix('"')
+            .and_then(|text| text.strip_suffix('"'))
+            .ok_or(())?;
         let parts: Vec<&str> = bare.splitn(5, '-').collect();
         let [incarnation, epoch, revision, whole, told_ms] = parts[..] else { return Err(()) };
         let number = |text: &str| text.parse::<u64>().map_err(drop);
@@ -94,4 +98,29 @@ pub async fn once(
     let mut events = Vec::with_capacity(limits::EVENT);
     write(&mut events, &ending, &message, &voice)?;
     Ok(Some((mark, events)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mark_is_read_back_and_repeats_what_it_said_for_as_long_as_that_is_fresh() {
+        let at = |ms| Time::from_timestamp_millis(ms).unwrap();
+        let era = Era { incarnation: 2, epoch: 3 };
+        let mark = Mark { era, revision: 7, whole: Digest::of(b"all"), told_at: at(1_000) };
+        assert_eq!(mark.to_string().parse(), Ok(mark));
+        assert_eq!(format!("W/{mark}").parse(), Ok(mark));
+        for wrong in ["", "\"\"", "*", "\"2-3-7\"", "\"2-3-7-all-1000\"", &mark.to_string().replace('"', "")]
+        {
+            assert_eq!(wrong.parse::<Mark>(), Err(()), "{wrong}");
+        }
+        let now = |ms| Mark { told_at: at(ms), ..mark };
+        assert!(now(1_000).repeats(&mark) && now(20_999).repeats(&mark));
+        assert!(!now(21_000).repeats(&mark) && !now(999).repeats(&mark), "too old, and of a time to come");
+        let others =
+            [Mark { era: Era { epoch: 4, ..era }, ..mark }, Mark { whole: Digest::of(b"less"), ..mark }];
+        assert!(others.iter().all(|other| !other.repeats(&mark)));
+        assert!(Mark { revision: 8, ..mark }.repeats(&mark), "something changed for others");
+    }
 }

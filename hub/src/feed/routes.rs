@@ -14,7 +14,7 @@ use api::{
 use axum::body::{Body, Bytes};
 use axum::extract::{DefaultBodyLimit, Extension, Path, State};
 use axum::http::{HeaderMap, HeaderName, StatusCode, Uri, header};
-use axum::response::{IntoResponse as _, Response};
+use axum::response::{AppendHeaders, IntoResponse as _, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use desk::{Answer, Caller, DeskError, Refused, blocking};
@@ -121,19 +121,16 @@ async fn now(State(teller): Told, uri: Uri, headers: HeaderMap) -> Result<Respon
     let looked = Arc::clone(&teller);
     let known = tokio::task::spawn_blocking(move || {
         let (host, known) = looked.host_of(&headers, ("GET", uri.path()), b"", |_| Ok(()))?;
-        looked.compare(&host, has.map(|has| (has.era, has.revision)))?;
         Ok::<_, Refused>((host, known.joined))
     });
     let (host, joined) = known.await.map_err(|_| stopping())??;
-    let Some((mark, events)) = once(&teller, host, joined, has).await? else {
-        return Ok(StatusCode::NOT_MODIFIED.into_response());
-    };
-    let head = [
-        (header::CONTENT_TYPE, "text/event-stream".to_owned()),
-        (header::CACHE_CONTROL, "no-store".to_owned()),
-        (header::ETAG, mark.to_string()),
-    ];
-    Ok((head, events).into_response())
+    let told = once(&teller, host, joined, has).await?;
+    let mark = told.as_ref().map(|(mark, _)| *mark).or(has).map(|mark| (header::ETAG, mark.to_string()));
+    let head = AppendHeaders(mark.into_iter().chain([(header::CACHE_CONTROL, "no-store".to_owned())]));
+    Ok(match told {
+        Some((_, events)) => (head, [(header::CONTENT_TYPE, "text/event-stream")], events).into_response(),
+        None => (StatusCode::NOT_MODIFIED, head).into_response(),
+    })
 }
 
 async fn known(

@@ -530,16 +530,15 @@ fn grants_of(connection: &dyn Sql, host: &HostName) -> Result<(u64, Vec<SignedGr
     Ok((revision, signed))
 }
 
+/// See [`bodies`]; and [`GRANTS_OF`] for why it is written so.
+pub const BODIES: &str = "SELECT signed.digest, signed.revision FROM signed_host JOIN signed ON signed.id = signed_host.id \
+     WHERE signed_host.host = ?1 AND signed.hidden <> 1";
+
 /// The bodies of grants for one host that are as they were at this revision.
 pub fn bodies(connection: &dyn Sql, host: &HostName, upto: u64) -> Result<BTreeSet<Digest>, DeskError> {
-    let digests: Vec<String> = connection.rows(
-        "SELECT signed.digest FROM signed_host JOIN signed ON signed.id = signed_host.id \
-         WHERE signed_host.host = ?1 AND signed.hidden = 0 AND signed.revision <= ?2",
-        &[&host.as_str(), &upto],
-    )?;
-    let parsed =
-        digests.iter().map(|digest| digest.parse().map_err(|why| unreadable("a signed grant", &why)));
-    parsed.collect()
+    let all: Vec<(String, u64)> = connection.rows(BODIES, &[&host.as_str()])?;
+    let digests = all.iter().filter(|(_, revision)| *revision <= upto).map(|(digest, _)| digest);
+    digests.map(|digest| digest.parse().map_err(|why| unreadable("a signed grant", &why))).collect()
 }
 
 #[cfg(test)]

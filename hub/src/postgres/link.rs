@@ -91,8 +91,8 @@ impl Link {
     /// Deadlines of the server's own, so that it does not go on with what nobody waits for; how it goes about what is asked;
     /// and what it promises.
     fn settle_in(&self) -> Result<(), StoreError> {
-        // Every statement has an index that fits. A plan that was made while a table was small, and is kept, would read all of
-        // it from there on, until the server next looks at how large it is; nor does compiling one pay.
+        // What many calls ask for has an index that fits. A plan that was made while a table was small, and is kept, would read
+        // all of it from there on, until the server next looks at how large it is; nor does compiling one pay.
         self.batch(
             "SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off; SET jit = off",
         )?;

@@ -155,8 +155,9 @@ fn take(
         // Writers come by here first, and so must whoever changes what they write.
         sql.batch("LOCK TABLE head IN ACCESS EXCLUSIVE MODE")?;
     }
+    sql.batch(&format!("SET LOCAL statement_timeout = {}", limits::DATABASE_STEP.as_millis()))?;
     for (step, number) in steps.iter().zip(1_i64..).filter(|(_, number)| *number > at) {
-        sql.batch(&(step.sql)())?;
+        link.batch_within(limits::DATABASE_STEP, &(step.sql)())?;
         sql.execute(
             "INSERT INTO schema_version (version, oldest) VALUES (?1, ?2)",
             &[&number, &step.oldest],

@@ -433,6 +433,7 @@ fn what_is_asked_goes_by_an_index_also_before_the_server_knows_how_large_a_table
     for (index, asks, of) in [
         ("signed_host_id", feed::rows::HOSTS_SINCE, "7"),
         ("signed_host_pkey", feed::rows::GRANTS_OF, "'web-1'"),
+        ("signed_host_pkey", feed::rows::BODIES, "'web-1'"),
         ("idempotency_at", "DELETE FROM idempotency WHERE at_ms < ?1", "7"),
     ] {
         let plain = asks.replace("?1", of).replace("?2", "7");

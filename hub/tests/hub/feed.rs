@@ -207,6 +207,9 @@ fn a_copy_of_a_host_is_refused_whatever_it_says_and_told_of_once() {
         }
     }
     assert!(says("state", " nonsense").starts_with("HTTP/1.1 401"));
+    let (feed, nonce) = ("/v1/hosts/db-7/feed", host.nonce(&hub));
+    let looks = format!("{}{copy}\r\n", host.signed_for("GET", nonce, feed, "").trim_end());
+    assert!(hub.raw(&format!("GET {feed}"), &looks, "").starts_with("HTTP/1.1 403"));
     hub.logs("host db-7 joined on another machine");
     let told = hub.logged("host db-7 joined on another machine");
     assert_eq!(told - hub.logged("\"host db-7 joined on another machine"), 1);
@@ -342,7 +345,7 @@ fn a_host_behind_something_that_holds_streams_back_has_one_answer_at_a_time_and_
     let mut hub = Hub::with_policy();
     let nginx = before(&hub, "on");
     let (url, ca) = (nginx.url(), nginx.ca.clone());
-    let (mut host, _other) = (joined(&hub, "db-7"), joined(&hub, "db-8"));
+    let (mut host, mut other) = (joined(&hub, "db-7"), joined(&hub, "db-8"));
     granted(&hub, "db-7");
     let mut mark: Option<HeaderValue> = None;
     let looks = |hub: &Hub, host: &mut Host, mark: &mut Option<HeaderValue>| {
@@ -362,6 +365,7 @@ fn a_host_behind_something_that_holds_streams_back_has_one_answer_at_a_time_and_
     let first = mark.clone();
     assert_eq!(looks(&hub, &mut host, &mut mark), None, "nothing changed");
     granted(&hub, "db-8");
+    until("the other host hears of its grant", || looks(&hub, &mut other, &mut None) == Some(1));
     assert_eq!(looks(&hub, &mut host, &mut mark), None, "nothing that is for this host");
     granted(&hub, "db-7");
     until("the second is signed, and comes alone", || match looks(&hub, &mut host, &mut mark) {

@@ -93,9 +93,9 @@ impl Follower {
     fn run(&mut self) {
         let (mut pace, mut all) = (Pace::new(), false);
         loop {
-            let began = self.state.served.as_ref().map(|served| served.as_of);
+            let began = self.as_of();
             let ended = if pace.once() { self.ask(all) } else { self.listen(all) };
-            let heard = self.state.served.as_ref().map(|served| served.as_of) != began;
+            let heard = self.as_of() != began;
             all = matches!(ended, Ended::WantsAll(_));
             let pause = pace.after(&ended, heard);
             if let Ended::GaveBack = ended {
@@ -217,9 +217,8 @@ impl Follower {
 
     /// Has one answer, which ends.
     fn ask(&mut self, all: bool) -> Ended {
-        // By then the hub would say it anew, so that what it said stays fresh.
-        let mark = self.mark.take().filter(|(_, since)| !all && since.elapsed() < limits::HUB_REPEATED);
-        let asked = Instant::now();
+        let mark = self.mark.take().filter(|_| !all);
+        let (asked, before) = (Instant::now(), self.as_of());
         let answer = match self.site.source.voice() {
             Ok(voice) => voice.once(mark.as_ref().map(|(mark, _)| mark)),
             Err(why) => Err(Unheard::Away(why.to_string())),
@@ -228,19 +227,25 @@ impl Follower {
             Ok(Some(answer)) => {
                 let mark = answer.headers().get(ETAG).cloned();
                 let ended = self.hear(answer);
-                self.mark = mark.filter(|_| matches!(ended, Ended::ByTheHub)).map(|mark| (mark, asked));
+                let is_taken = matches!(ended, Ended::ByTheHub) && self.as_of() != before;
+                self.mark = mark.filter(|_| is_taken).map(|mark| (mark, asked));
                 ended
             }
-            Ok(None) if mark.is_some() => {
+            // Later the hub would say it anew, so that it stays fresh; and nobody signed this.
+            Ok(None) if mark.as_ref().is_some_and(|(_, since)| since.elapsed() < limits::HUB_REPEATED) => {
                 self.mark = mark;
                 Ended::Same
             }
             Ok(None) => {
-                Ended::Failed("the hub answers that nothing changed, and was told of nothing".to_owned())
+                Ended::Failed("the hub answers that nothing changed, which it says for 20 s alone".to_owned())
             }
             Err(Unheard::Distrusted(why)) => Ended::Distrusted(why),
             Err(why) => Ended::Failed(why.to_string()),
         }
+    }
+
+    fn as_of(&self) -> Option<Time> {
+        self.state.served.as_ref().map(|served| served.as_of)
     }
 
     /// Goes by what it says, to its end.

@@ -45,7 +45,7 @@ impl Pace {
         if heard || held_back {
             self.wait = limits::HUB_AGAIN.0;
         }
-        // Nobody signed that nothing changed: it makes the pauses of a hub that says nothing that holds no shorter.
+        // Nobody signed that nothing changed: it does not make the pauses after a failure short again.
         if matches!(ended, Ended::Same) {
             return Pause::Exactly(limits::HUB_APART_EVERY);
         }

@@ -2,8 +2,6 @@
 //! cannot be reached any more, so the linker leaves it out with all that it needs: this symbol comes first, and
 //! `-z muldefs` (ld(1)) has the first one count. See build.rs, which finds its name in the toolchain's std.
 
-#![allow(unsafe_code)] // as clippy sees assembly: this jumps to a function of that signature
-
 use std::fmt;
 
 /// What stands in for std's `impl Display` of a stack, whose signature this is.
