@@ -411,8 +411,8 @@ pub fn signed_at(connection: &dyn Sql, grant: &Grant) -> Result<Option<u64>, Des
 }
 
 /// See [`hosts_since`].
-pub const HOSTS_SINCE: &str = "SELECT DISTINCT signed_host.host FROM signed JOIN signed_host ON signed_host.id = signed.id \
-     WHERE signed.revision > ?1";
+pub const HOSTS_SINCE: &str = "SELECT DISTINCT signed_host.host FROM signed CROSS JOIN signed_host \
+     WHERE signed_host.id = signed.id AND signed.revision > ?1";
 
 /// Hosts of which a signed grant changed after this revision.
 pub fn hosts_since(connection: &dyn Sql, revision: u64) -> Result<Vec<HostName>, DeskError> {
