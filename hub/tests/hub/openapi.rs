@@ -4,7 +4,7 @@
 use crate::host::{Host, granted};
 use crate::jitd::{POLICY, with_policy};
 use crate::python::python;
-use crate::room::{Hub, PEOPLE, text};
+use crate::room::{Hub, PEOPLE, text, until};
 use access::SessionId;
 use api::Scope;
 use serde_json::{Map, Value, json};
@@ -12,8 +12,6 @@ use std::cell::RefCell;
 use std::io::BufRead as _;
 use std::path::Path;
 use std::process::Command;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 /// What the validators are, and all that they need: as `pip freeze` lists it.
 const NEEDS: &str = include_str!("openapi.txt");
@@ -307,20 +305,16 @@ fn every_call_is_answered_as_the_document_says() {
         "watermark": null, "clock": now, "seq": 7, "gated": ["sshd", "sudo"], "version": "9.9.9"
     });
     book.hears(&host, "state", &state);
-    let (ask, over) = (serde_json::from_str(&host.ask()).unwrap(), AtomicBool::new(false));
+    let ask = serde_json::from_str(&host.ask()).unwrap();
     std::thread::scope(|scope| {
         // The stream ends where its host listens to another one.
         scope.spawn(|| {
-            for _ in 0..120 {
-                std::thread::sleep(Duration::from_millis(250));
-                if over.load(Ordering::Relaxed) {
-                    break;
-                }
-                host.listen(&hub).read_line(&mut String::new()).unwrap();
-            }
+            until("the host listens", || {
+                hub.client(&hub.admin).hosts().unwrap().iter().any(|view| view.connected)
+            });
+            host.listen(&hub).read_line(&mut String::new()).unwrap();
         });
         book.hears(&host, "feed", &ask);
-        over.store(true, Ordering::Relaxed);
     });
     let event = book.looks(&host, "feed");
     let data =
