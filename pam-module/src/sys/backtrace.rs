@@ -1,4 +1,4 @@
-//! Half of the module would be what std prints of a panic's stack, which `guarded` has nobody ever see. That std's printing
+//! Two fifths of the module would be what std prints of a panic's stack, which `guarded` has nobody ever see. That std's printing
 //! cannot be reached any more, so the linker leaves it out with all that it needs: this symbol comes first, and
 //! `-z muldefs` (ld(1)) has the first one count. See build.rs, which finds its name in the toolchain's std.
 
