@@ -1,7 +1,7 @@
 //! One answer at a time, for a host to which something on the way hands on no stream: the event that a stream would begin
 //! with, and a mark by which the host is spared, the next time, what it has (RFC 9110, sections 8.8.3 and 13.1.2).
 
-use super::rows::Truth;
+use super::rows::{self, Truth};
 use super::stream::{look, message, write};
 use crate::limits;
 use crate::teller::Teller;
@@ -84,20 +84,34 @@ pub async fn once(
     if !teller.sight.is_clear(Instant::now()) {
         return Err(DeskError::Away("the database is not seen".to_owned()));
     }
-    let upto = has.map_or(0, |has| has.revision);
-    let (truth, ending, earlier) = look(teller, &host, joined, upto).await?;
+    let (truth, ending) = look(teller, &host, joined).await?;
     let voice = teller.voice.load_full();
     let mark = Mark::of(&host, voice.manifest.era, &truth, now);
     if ending.is_empty() && has.is_some_and(|has| mark.repeats(&has)) {
         return Ok(None);
     }
     // Signatures of before may be good no longer.
-    let holds = if has.is_some_and(|has| has.era == mark.era) { earlier } else { BTreeSet::new() };
+    let holds = match has.filter(|has| has.era == mark.era) {
+        Some(has) => earlier(teller, &host, has.revision).await?,
+        None => BTreeSet::new(),
+    };
     let times = (now, now + limits::FRESH);
     let (message, _) = message(teller.hub.clone(), &voice, &host, &truth, &holds, times);
     let mut events = Vec::with_capacity(limits::EVENT);
     write(&mut events, &ending, &message, &voice)?;
     Ok(Some((mark, events)))
+}
+
+/// The bodies that a host has which was told of this revision.
+async fn earlier(
+    teller: &Arc<Teller>,
+    host: &HostName,
+    revision: u64,
+) -> Result<BTreeSet<Digest>, DeskError> {
+    let (reads, of) = (Arc::clone(teller), host.clone());
+    let read = move || reads.read(|connection: &dyn store::Sql| rows::bodies(connection, &of, revision));
+    let read = tokio::task::spawn_blocking(read).await;
+    read.map_err(|_| DeskError::Away("the hub is stopping".to_owned()))?
 }
 
 #[cfg(test)]

@@ -85,7 +85,7 @@ impl Stream {
         let looks = self.wakes.borrow_and_update().looks;
         let mut ends = Vec::new();
         if self.truth.is_none() || looks != self.looked {
-            let (truth, ending, _) = look(&self.teller, &self.host, self.joined, 0).await?;
+            let (truth, ending) = look(&self.teller, &self.host, self.joined).await?;
             ends = ending.into_iter().filter(|end| self.ended.insert(end.session)).collect();
             (self.truth, self.looked) = (Some(truth), looks);
         }
@@ -104,13 +104,12 @@ impl Stream {
     }
 }
 
-/// Reads what a host must hold, what is to end there, and the bodies of grants that were there by this revision.
+/// Reads what a host must hold, and what is to end there.
 pub async fn look(
     teller: &Arc<Teller>,
     host: &HostName,
     joined: Digest,
-    upto: u64,
-) -> Result<(rows::Truth, Vec<EndThere>, BTreeSet<Digest>), DeskError> {
+) -> Result<(rows::Truth, Vec<EndThere>), DeskError> {
     let stopping = || DeskError::Away("the hub is stopping".to_owned());
     let _turn = teller.looks.acquire().await.map_err(|_| stopping())?;
     let (reads, of) = (Arc::clone(teller), host.clone());
@@ -118,12 +117,11 @@ pub async fn look(
         reads.read(|connection: &dyn store::Sql| {
             let known = rows::host(connection, &of)?.filter(|known| known.joined == joined);
             known.ok_or_else(|| super::hosts::no_host(&of))?;
-            let earlier = if upto == 0 { BTreeSet::new() } else { rows::bodies(connection, &of, upto)? };
-            Ok((rows::truth(connection, &of)?, inbox::rows::ending(connection, &of)?, earlier))
+            Ok((rows::truth(connection, &of)?, inbox::rows::ending(connection, &of)?))
         })
     });
-    let found = found.await.map_err(|_| stopping())??;
-    let is_full = found.0.grants.len() >= sync::limits::GRANTS;
+    let (truth, ending) = found.await.map_err(|_| stopping())??;
+    let is_full = truth.grants.len() >= sync::limits::GRANTS;
     if is_full && teller.hosts.is_told(host, Wrong::Grants, teller.clock.time()) {
         let what = format!(
             "{host} is told of {} grants, as many as a host takes: it may not hear of others until some of them end",
@@ -131,7 +129,7 @@ pub async fn look(
         );
         teller.log.put(Level::Warning, what);
     }
-    Ok(found)
+    Ok((truth, ending))
 }
 
 /// Writes what is to end, which is told first, for a view can be large; and the truth.

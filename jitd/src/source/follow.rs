@@ -239,8 +239,13 @@ impl Follower {
             Ok(None) => {
                 Ended::Failed("the hub answers that nothing changed, which it says for 20 s alone".to_owned())
             }
-            Err(Unheard::Distrusted(why)) => Ended::Distrusted(why),
-            Err(why) => Ended::Failed(why.to_string()),
+            Err(why) => {
+                self.mark = mark;
+                match why {
+                    Unheard::Distrusted(why) => Ended::Distrusted(why),
+                    why => Ended::Failed(why.to_string()),
+                }
+            }
         }
     }
 
