@@ -1,6 +1,6 @@
 //! One question over the gate's socket, against one deadline.
 
-use crate::limits::ASKED;
+use crate::limits::{ASKED, ASKS};
 use crate::people;
 use frame::{Answer, Question, limits};
 use nix::errno::Errno;
@@ -43,16 +43,28 @@ impl From<String> for NoAnswer {
 /// does, and ends at once on a signal: a person's ^C must work.
 pub fn ask(path: &Path, question: &Question, timeout: Duration) -> Result<Answer, NoAnswer> {
     let bytes = question.encode().map_err(|why| why.to_string())?;
-    let begun = Instant::now();
-    let deadline = begun + timeout;
-    let mut stream = connected(path, deadline)?;
-    let asked = write(&mut stream, &bytes, deadline);
-    let was_held_up = begun.elapsed() > ASKED;
-    let frame = asked
-        .and_then(|()| read(&mut stream, deadline))
-        .map_err(|why| if was_held_up { NoAnswer::BrokenOff(why.words()) } else { why })?;
+    let deadline = Instant::now() + timeout;
+    let (mut tries, mut was_held_up) = (1, false);
+    let frame = loop {
+        let begun = Instant::now();
+        let mut stream = connected(path, deadline)?;
+        let asked = write(&mut stream, &bytes, deadline);
+        was_held_up |= begun.elapsed() > ASKED;
+        match asked.and_then(|()| read(&mut stream, deadline)) {
+            Ok(frame) => break frame,
+            Err(why) if is_unread(&why) && tries < ASKS => tries += 1,
+            Err(why) if was_held_up => return Err(NoAnswer::BrokenOff(no_answer(&why).words())),
+            Err(why) => return Err(no_answer(&why)),
+        }
+    };
     let answer = Answer::decode(&frame).map_err(|why| why.to_string())?;
     answer.to(question).map_err(|why| why.to_string().into())
+}
+
+/// Whether the daemon hung up before it had read the question (unix(7)): it was killed, or on a busy machine this process
+/// had no turn for so long that it waited no more. It decided nothing, so it can be asked again.
+fn is_unread(why: &Error) -> bool {
+    matches!(why.kind(), ErrorKind::BrokenPipe | ErrorKind::ConnectionReset)
 }
 
 fn connected(path: &Path, deadline: Instant) -> Result<UnixStream, NoAnswer> {
@@ -87,12 +99,12 @@ fn connected(path: &Path, deadline: Instant) -> Result<UnixStream, NoAnswer> {
     Ok(UnixStream::from(fd))
 }
 
-fn write(stream: &mut UnixStream, mut bytes: &[u8], deadline: Instant) -> Result<(), NoAnswer> {
+fn write(stream: &mut UnixStream, mut bytes: &[u8], deadline: Instant) -> Result<(), Error> {
     while !bytes.is_empty() {
-        let left = left(deadline).ok_or_else(held_up)?;
-        let written = stream.set_write_timeout(Some(left)).and_then(|()| stream.write(bytes));
-        match written.map_err(|why| plain(&why))? {
-            0 => return Err(hung_up()),
+        let left = left(deadline).ok_or(ErrorKind::TimedOut)?;
+        stream.set_write_timeout(Some(left))?;
+        match stream.write(bytes)? {
+            0 => return Err(ErrorKind::UnexpectedEof.into()),
             written => bytes = bytes.get(written..).unwrap_or_default(),
         }
     }
@@ -100,25 +112,26 @@ fn write(stream: &mut UnixStream, mut bytes: &[u8], deadline: Instant) -> Result
 }
 
 /// One whole frame and nothing after it.
-fn read(stream: &mut UnixStream, deadline: Instant) -> Result<Vec<u8>, NoAnswer> {
+fn read(stream: &mut UnixStream, deadline: Instant) -> Result<Vec<u8>, Error> {
     let mut header = [0; limits::HEADER];
     fill(stream, &mut header, deadline)?;
-    let mut frame = vec![0; frame::frame_length(header).map_err(|why| why.to_string())?];
+    let length = frame::frame_length(header).map_err(|why| Error::new(ErrorKind::InvalidData, why))?;
+    let mut frame = vec![0; length];
     let (head, body) = frame.split_at_mut(limits::HEADER);
     head.copy_from_slice(&header);
     fill(stream, body, deadline)?;
     Ok(frame)
 }
 
-fn fill(stream: &mut UnixStream, mut into: &mut [u8], deadline: Instant) -> Result<(), NoAnswer> {
+fn fill(stream: &mut UnixStream, mut into: &mut [u8], deadline: Instant) -> Result<(), Error> {
     while !into.is_empty() {
-        let ready = match left(deadline) {
-            Some(left) => stream.set_read_timeout(Some(left)),
+        match left(deadline) {
+            Some(left) => stream.set_read_timeout(Some(left))?,
             // The deadline may have passed while the process was stopped: what has come meanwhile counts.
-            None => stream.set_nonblocking(true),
-        };
-        match ready.and_then(|()| stream.read(into)).map_err(|why| plain(&why))? {
-            0 => return Err(hung_up()),
+            None => stream.set_nonblocking(true)?,
+        }
+        match stream.read(into)? {
+            0 => return Err(ErrorKind::UnexpectedEof.into()),
             read => into = into.get_mut(read..).unwrap_or_default(),
         }
     }
@@ -135,10 +148,6 @@ fn late() -> NoAnswer {
     NoAnswer::Unavailable("jitd did not answer in time".to_owned())
 }
 
-fn hung_up() -> NoAnswer {
-    NoAnswer::Unavailable("jitd hung up".to_owned())
-}
-
 fn interrupted() -> NoAnswer {
     NoAnswer::BrokenOff("interrupted".to_owned())
 }
@@ -147,10 +156,15 @@ fn held_up() -> NoAnswer {
     NoAnswer::BrokenOff("the process was held up before it could ask".to_owned())
 }
 
-fn plain(why: &Error) -> NoAnswer {
+fn no_answer(why: &Error) -> NoAnswer {
     match why.kind() {
+        _ if is_unread(why) => {
+            NoAnswer::Unavailable("jitd hung up before it had read the question".to_owned())
+        }
         ErrorKind::WouldBlock => late(),
         ErrorKind::Interrupted => interrupted(),
+        ErrorKind::TimedOut => held_up(),
+        ErrorKind::UnexpectedEof => NoAnswer::Unavailable("jitd hung up".to_owned()),
         _ => refused(errno(why), &why.to_string()),
     }
 }

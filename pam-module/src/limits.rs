@@ -12,6 +12,10 @@ pub const TIMEOUT_MOST: Duration = Duration::from_secs(10);
 /// what they ask: a caller could stop their own su for so long, and have a line that lets in where no answer comes do so.
 pub const ASKED: Duration = Duration::from_millis(300);
 
+/// A question that the daemon has not read is put so often at most: a daemon that is killed is back within 100 ms, and a machine on
+/// which a process waits thrice for its turn has other troubles.
+pub const ASKS: u32 = 3;
+
 /// Telling the daemon what the module decided alone takes at most this long: a spare key must work fast
 /// when everything else is dead.
 pub const NOTICE: Duration = Duration::from_millis(100);

@@ -3,12 +3,17 @@
  *   askers SERVICE USER COUNT ENOUGH
  *
  * COUNT processes go through the account phase every quarter of a second until the file ENOUGH is there. Prints
- * "ASKED REFUSED WORST", the last in milliseconds. */
+ * "ASKED REFUSED WORST", the last in milliseconds. The first of them has no turn for 0.7 s between the daemon taking it and
+ * its question, as happens on a busy machine; the daemon waits 0.5 s for one. */
 #define _GNU_SOURCE
 #include <security/pam_appl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -16,6 +21,19 @@
 struct seen {
     long asked, refused, worst;
 };
+
+static int has_no_turn;
+
+/* In place of the C library's, for the module too. */
+int connect(int fd, const struct sockaddr *to, socklen_t length) {
+    int failed = (int)syscall(SYS_connect, fd, to, length);
+    int asks = to->sa_family == AF_UNIX && strstr(((const struct sockaddr_un *)to)->sun_path, "gate.sock");
+    if (!failed && asks && has_no_turn) {
+        has_no_turn = 0;
+        usleep(700000);
+    }
+    return failed;
+}
 
 static int silent(int count, const struct pam_message **messages, struct pam_response **answers, void *data) {
     (void)messages, (void)data;
@@ -54,6 +72,7 @@ int main(int argc, char **argv) {
     for (int asker = 0; asker < count; asker++)
         if (!fork()) {
             while (access(argv[4], F_OK)) {
+                has_no_turn = asker == 0;
                 ask(argv[1], argv[2], &seen[asker]);
                 usleep(250000);
             }

@@ -524,7 +524,7 @@ fn what_the_caller_may_have_used_up_lets_nobody_in_whatever_the_line_says() {
         // As the daemon does with who says nothing.
         let listener = UnixListener::bind(folder.path().join("gate.sock")).unwrap();
         std::thread::spawn(move || {
-            for mut stream in listener.incoming().take(2).map_while(Result::ok) {
+            for mut stream in listener.incoming().map_while(Result::ok) {
                 stream.set_read_timeout(Some(Duration::from_millis(500))).unwrap();
                 let _ = stream.read(&mut [0]);
             }
@@ -544,6 +544,27 @@ fn what_the_caller_may_have_used_up_lets_nobody_in_whatever_the_line_says() {
         let own = short_of(arguments, &passwd, "sudo", &["ruser=root", "uid=0"]);
         assert_eq!(own.is_quiet().code(), SUCCESS, "root's own sudo");
     }
+}
+
+#[test]
+fn a_question_that_was_not_read_is_asked_again() {
+    let folder = folder();
+    testbed::install(&[("strace", "strace")]).unwrap();
+    let slow = |times: &str| {
+        let inject = format!("inject=sendto:delay_enter=700000:when={times}");
+        let under = ["strace", "-qq", "-o", "/dev/null", "-e", &inject];
+        stack(folder.path(), "timeout=5").run_under(&under, "sshd", "nobody", "acct", &[])
+    };
+    let gate = Gate::answering(folder.path(), |question| allow(question).encode().unwrap());
+    let outcome = slow("1..2");
+    assert_eq!(outcome.is_quiet().code(), SUCCESS);
+    assert!(outcome.took() > Duration::from_millis(1400), "{outcome:?}");
+    gate.asked();
+    assert!(gate.heard_nothing(), "it is decided once");
+    let outcome = slow("1..3");
+    let why = "jitd hung up before it had read the question";
+    assert_eq!(outcome.line(), format!("jit: broken off ({why}), so nobody is let in. Try again."));
+    assert!(gate.heard_nothing());
 }
 
 #[test]

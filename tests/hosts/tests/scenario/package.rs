@@ -51,7 +51,10 @@ fn an_upgrade_and_a_downgrade_refuse_nobody_and_start_no_sshd() {
     let program = host.path("opt/askers");
     let source = testbed::repository().join("tests/hosts/tests/askers.c");
     let mut cc = Command::new("cc");
-    testbed::run(cc.args(["-O2", "-Wall", "-Werror", "-o"]).arg(program).arg(source).arg("-lpam")).unwrap();
+    testbed::run(
+        cc.args(["-O2", "-Wall", "-Werror", "-rdynamic", "-o"]).arg(program).arg(source).arg("-lpam"),
+    )
+    .unwrap();
     // What is asked here is whether a question is lost, however busy this machine is.
     host.gate("sshd", &format!("spare_user={SPARE} timeout=10")).unwrap();
     for version in ["999", "0"] {
@@ -84,7 +87,8 @@ fn an_upgrade_and_a_downgrade_refuse_nobody_and_start_no_sshd() {
     let [asked, refused, worst] = seen[..] else { panic!("{seen:?}") };
     eprintln!("{asked} questions over three changes of the package, the longest wait {worst} ms");
     assert!(asked > 3 * ASKERS, "{asked}");
-    assert_eq!(refused, 0, "of {asked}");
+    let why = || host.root("journalctl --no-pager -o short-precise | grep -v decision=allow | tail -200").out;
+    assert_eq!(refused, 0, "of {asked}:\n{}", why());
     assert_eq!(host.root("systemctl show -P MainPID ssh").out, sshd, "sshd is the one of before");
     assert!(!inside.is_over(), "who was inside still is");
 }
