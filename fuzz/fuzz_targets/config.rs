@@ -1,7 +1,7 @@
 #![no_main]
 //! No configuration file makes the daemon panic, and each error is one line that names the file.
 
-use jitd::Config;
+use jitd_config::Config;
 use std::path::Path;
 
 libfuzzer_sys::fuzz_target!(|text: &str| {

@@ -5,7 +5,6 @@ mod accounts;
 mod budget;
 mod clients;
 mod clock;
-mod config;
 mod control;
 mod daemon;
 mod doors;
@@ -33,9 +32,8 @@ mod source;
 mod throttle;
 mod watch;
 
-pub use config::Config;
-
 use clap::{Parser, Subcommand};
+use jitd_config as config;
 use std::path::PathBuf;
 use std::process::ExitCode;
 

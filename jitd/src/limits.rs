@@ -72,10 +72,6 @@ pub const CLIENT_KEPT: chrono::TimeDelta = MONITOR_PAIR;
 /// LoginGraceTime of 120 s, and sudo asks each second.
 pub const SEAT_KEPT: Duration = Duration::from_secs(130);
 
-/// Places at prompts that a configuration can give at one door: each is a process that stays, and sshd's default
-/// MaxStartups takes nobody in beyond 100.
-pub const SEATS_MOST: usize = 1000;
-
 /// Who may come in to approve is worked out anew at least this often: an absence ends by time alone.
 pub const APPROVERS_EVERY: Duration = Duration::from_secs(60);
 
@@ -122,13 +118,6 @@ pub const HUB_APART: u32 = 180;
 
 /// ... one every so often: the hub says the same again once it is 20 s old, so what is known stays as fresh as by a stream.
 pub const HUB_APART_EVERY: Duration = Duration::from_secs(10);
-
-/// How often files of a hub are looked at, unless it is said otherwise: a person who was granted something waits so long
-/// for it, and a web server answers a thousand hosts 17 times a second.
-pub const FILES_EVERY: access::Span = match access::Span::seconds(60) {
-    Some(span) => span,
-    None => access::Span::SHORTEST,
-};
 
 /// Seconds after which it is told that the hub is not heard: its truth is good for 90.
 pub const STALE_TOLD_S: u64 = 90;
@@ -230,12 +219,6 @@ pub const LEFT_NEWS_PER: Duration = Duration::from_secs(3600);
 /// Things that one report of `jitd watch` names: some thousand fit into the body of a call.
 pub const WATCH_REPORT: usize = 1000;
 
-/// Warnings before the end of a session: each is a line on somebody's screen.
-pub const WARNINGS: usize = 8;
-
-/// The longest that a session may take to end by itself.
-pub const GRACE: Duration = Duration::from_secs(60);
-
 /// A grant that is over is remembered for this long, so that a refusal can say so.
 pub const GRANTS_KEPT: chrono::TimeDelta = chrono::TimeDelta::hours(24);
 
@@ -256,9 +239,6 @@ pub const PRUNE_ROUNDS: usize = 32;
 
 /// Bytes of one file in `/proc`.
 pub const PROC: u64 = 64 * 1024;
-
-/// Bytes that the journal may grow to, at least: below that a busy hour fills it.
-pub const JOURNAL_LEAST: u64 = 16 * 1024 * 1024;
 
 /// A start that failed waits this long before the service manager may try again, unless the configuration
 /// changes: short enough that a host comes back soon once the cause is gone, long enough that a night of it

@@ -2,57 +2,17 @@
 //! same signatures. Whoever has the server can hide or delay, like a feed, and mint nothing.
 
 use super::pace::part_of;
-use crate::config::Hub;
+use crate::config::{Hub, Place};
 use crate::limits;
 use access::HostName;
 use reqwest::StatusCode;
 use reqwest::blocking::Client;
 use reqwest::header::{ETAG, HeaderValue, IF_NONE_MATCH};
-use serde::Deserialize;
 use std::fmt;
 use std::io::Read;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-
-/// Where files are.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
-pub enum Place {
-    /// Below this URL.
-    Web(String),
-    /// In this folder.
-    Folder(PathBuf),
-}
-
-impl TryFrom<String> for Place {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        if let Some(folder) =
-            text.strip_prefix("file://").map(Path::new).filter(|folder| folder.is_absolute())
-        {
-            return Ok(Self::Folder(folder.to_owned()));
-        }
-        let is_web =
-            text.starts_with("https://") && reqwest::Url::parse(&text).is_ok_and(|url| url.has_host());
-        if is_web && !text.contains(['?', '#']) {
-            return Ok(Self::Web(text.trim_end_matches('/').to_owned()));
-        }
-        Err(format!(
-            "\"{text}\" is no place of files: write https://files.example.org/jit or file:///srv/jit"
-        ))
-    }
-}
-
-impl fmt::Display for Place {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Web(url) => f.write_str(url),
-            Self::Folder(path) => write!(f, "file://{}", path.display()),
-        }
-    }
-}
 
 /// The file of this host, and how it is read.
 pub struct Files {
@@ -184,34 +144,6 @@ fn capped(from: impl Read) -> std::io::Result<Vec<u8>> {
 mod tests {
     use super::*;
 
-    fn place(text: &str) -> Result<Place, String> {
-        Place::try_from(text.to_owned())
-    }
-
-    #[test]
-    fn a_place_is_a_folder_or_a_web_server_by_tls_and_nothing_else() {
-        assert_eq!(place("file:///srv/jit"), Ok(Place::Folder("/srv/jit".into())));
-        assert_eq!(
-            place("https://files.example.org/jit/"),
-            Ok(Place::Web("https://files.example.org/jit".into()))
-        );
-        let wrong = [
-            "",
-            "/srv/jit",
-            "file://srv/jit",
-            "http://files.example.org",
-            "https://",
-            "https://a/b?c",
-            "ftp://a/b",
-        ];
-        for text in wrong {
-            assert!(
-                place(text).unwrap_err().contains("write https://files.example.org/jit or file:///srv/jit"),
-                "{text}"
-            );
-        }
-    }
-
     #[test]
     fn a_file_is_read_again_once_another_is_in_its_place() {
         let folder = tempfile::tempdir().unwrap();
@@ -232,7 +164,7 @@ mod tests {
     #[test]
     fn pauses_differ_and_are_about_as_long_as_was_said() {
         let hub = Hub::default();
-        let files = Files::of(&place("file:///srv/jit").unwrap(), &HostName::parse("web-1").unwrap(), &hub);
+        let files = Files::of(&Place::Folder("/srv/jit".into()), &HostName::parse("web-1").unwrap(), &hub);
         assert_eq!(files.to_string(), "file:///srv/jit/web-1.json");
         let pauses: Vec<Duration> = (0..50).map(|_| files.pause()).collect();
         let within = Duration::from_secs(48)..=Duration::from_secs(72);

@@ -17,7 +17,6 @@ mod sample;
 
 pub use asking::{Asker, Told};
 pub use enrolment::{Enrolment, enrol};
-pub use files::Place;
 pub use follow::follow;
 pub use outward::Outward;
 pub use routes::routes;

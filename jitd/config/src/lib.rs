@@ -1,7 +1,10 @@
 //! `jitd.toml`: read whole and checked whole before anything is opened.
 
-use crate::limits;
-use crate::source::Place;
+mod limits;
+mod place;
+
+pub use place::Place;
+
 use access::{HostName, Login, Service, Span};
 use serde::Deserialize;
 use settings::{Settings, SettingsError, Wrong};
@@ -372,7 +375,7 @@ mod tests {
 
     #[test]
     fn the_shipped_file_says_what_the_defaults_are() {
-        let shipped = include_str!("../../config/jitd.toml");
+        let shipped = include_str!("../../../config/jitd.toml");
         assert_eq!(Config::parse(shipped, Path::new("x")).unwrap(), Config::default());
         let set = |line: &'static str| match line.strip_prefix("#") {
             Some(set) if !set.starts_with([' ', '#']) && !set.is_empty() => set,
@@ -392,7 +395,7 @@ mod tests {
         );
         let least = limits::JOURNAL_LEAST;
         let shipped =
-            include_str!("../../config/jitd.toml").replace("#max_bytes = 2147483648", "max_bytes = 1");
+            include_str!("../../../config/jitd.toml").replace("#max_bytes = 2147483648", "max_bytes = 1");
         let line = shipped.lines().position(|line| line.starts_with("max_bytes")).unwrap() + 1;
         assert_eq!(
             error(&shipped),
