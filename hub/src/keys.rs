@@ -376,3 +376,29 @@ fn show(config: &Config, ring: &Ring, json: bool) -> Result<(), HubError> {
     }
     writeln!(out, "{}", lines.join("\n")).map_err(failed())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Barrier;
+
+    #[test]
+    fn of_two_threads_that_take_the_next_key_at_once_both_have_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let keys = ServerKeys { folder: folder.path().to_owned() };
+        put(&keys.path_of_view(), 0o600, &draw().unwrap().to_pem()).unwrap();
+        for _ in 0..200 {
+            let next = keys.draw_next().unwrap();
+            let at_once = Barrier::new(2);
+            let both = || {
+                at_once.wait();
+                keys.view(&[next]).map(|key| key.public()).map_err(|why| why.to_string())
+            };
+            let taken = std::thread::scope(|scope| {
+                let other = scope.spawn(both);
+                [both(), other.join().unwrap()]
+            });
+            assert_eq!(taken, [Ok(next), Ok(next)]);
+        }
+    }
+}

@@ -2,6 +2,7 @@
 
 use super::call::{Unheard, Voice};
 use super::files::{Files, Found};
+use super::mark::Mark;
 use super::pace::Pace;
 use super::{Enrolment, enrolment, reports, rows};
 use crate::daemon::DaemonError;
@@ -11,7 +12,7 @@ use access::{Text, Time};
 use api::{AskFeed, EndThere, Known, TakenBack};
 use loglines::{Faults, Level, Tells};
 use reqwest::blocking::Response;
-use reqwest::header::{ETAG, HeaderValue};
+use reqwest::header::ETAG;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::io::{BufRead, BufReader, Read as _};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -81,8 +82,8 @@ struct Follower {
     enrolment: Enrolment,
     /// The incarnation of the hub that was given back to.
     gave_back: u64,
-    /// What the hub calls the answer that was gone by last, and since when it is that old.
-    mark: Option<(HeaderValue, Instant)>,
+    /// Of the answer that was gone by last, if it came alone.
+    mark: Option<Mark>,
     /// What is wrong with the hub's last message, each of which is told once as long as it lasts.
     told: HashSet<(&'static str, String)>,
     faults: Faults,
@@ -220,19 +221,18 @@ impl Follower {
         let mark = self.mark.take().filter(|_| !all);
         let (asked, before) = (Instant::now(), self.as_of());
         let answer = match self.site.source.voice() {
-            Ok(voice) => voice.once(mark.as_ref().map(|(mark, _)| mark)),
+            Ok(voice) => voice.once(mark.as_ref().map(Mark::name)),
             Err(why) => Err(Unheard::Away(why.to_string())),
         };
         match answer {
             Ok(Some(answer)) => {
-                let mark = answer.headers().get(ETAG).cloned();
+                let name = answer.headers().get(ETAG).cloned();
                 let ended = self.hear(answer);
                 let is_taken = matches!(ended, Ended::ByTheHub) && self.as_of() != before;
-                self.mark = mark.filter(|_| is_taken).map(|mark| (mark, asked));
+                self.mark = name.filter(|_| is_taken).map(|name| Mark::of(name, asked));
                 ended
             }
-            // Later the hub would say it anew, so that it stays fresh; and nobody signed this.
-            Ok(None) if mark.as_ref().is_some_and(|(_, since)| since.elapsed() < limits::HUB_REPEATED) => {
+            Ok(None) if mark.as_ref().is_some_and(|mark| mark.may_stand(Instant::now())) => {
                 self.mark = mark;
                 Ended::Same
             }

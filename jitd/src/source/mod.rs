@@ -6,6 +6,7 @@ mod enrolment;
 mod files;
 mod follow;
 mod glass;
+mod mark;
 pub mod outbox;
 mod outward;
 mod pace;
