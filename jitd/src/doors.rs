@@ -132,7 +132,8 @@ impl Doors {
 
     fn session(&mut self, file: &str, service: &str, folder: &Folder, session: Option<&Gate>) {
         // Before its session part sudo tells PAM only who asks.
-        let then = if matches!(service, "sudo" | "sudo-i") {
+        let is_sudo = matches!(service, "sudo" | "sudo-i");
+        let then = if is_sudo {
             "whom sudo becomes is not checked, so a grant to become one account is one for all of them"
         } else {
             "its sessions are not registered"
@@ -161,6 +162,13 @@ impl Doors {
                 before.module
             ));
         }
+        if let Some(before) = session.unheard_by.as_ref().filter(|_| is_sudo) {
+            self.warnings.push(format!(
+                "{file} has {} before pam_jit.so in its session part (/etc/pam.d/{}, line {}): where that fails sudo runs the \
+                 command, whatever pam_jit.so says, and {then}; make it optional",
+                before.module, before.file, before.line
+            ));
+        }
     }
 }
 
@@ -173,7 +181,7 @@ fn is_shared(name: &str) -> bool {
 fn control(gate: &Gate) -> String {
     match &gate.step.control {
         Control::Actions(actions, _) => actions.join(" "),
-        Control::Plain | Control::Sufficient | Control::Include | Control::Substack => String::new(),
+        _ => String::new(),
     }
 }
 
@@ -324,6 +332,10 @@ mod tests {
             (
                 "auth sufficient pam_jit.so\nsession [success=ok default=bad] pam_jit.so\n",
                 "stand for a password",
+            ),
+            (
+                "session required pam_loginuid.so\nsession [success=ok default=bad] pam_jit.so\n",
+                "(/etc/pam.d/sudo, line 2): where that fails sudo runs the command",
             ),
         ] {
             let told = told("sudo", &format!("{ACCOUNT_LINE}{rest}"));

@@ -286,6 +286,10 @@ fn gated(folder: &Folder, service: &str, gate: &Gate, shown: &mut Shown) {
         shown.notes.push(format!("along with {by}"));
     }
     match pamfile::gate(folder, service, Part::Session) {
+        Ok(Some(session)) if matches!(service, "sudo" | "sudo-i") && session.unheard_by.is_some() => {
+            shown.state = "wrong";
+            shown.notes.push("whom sudo becomes may not be checked: see `jit status`".to_owned());
+        }
         Ok(Some(session)) if session.skipped_by.is_none() => {}
         _ => shown
             .notes

@@ -1,6 +1,6 @@
 //! Our lines, put into the text of a service file and taken out again.
 
-use crate::{Folder, MODULE, NotUnderstood, Part, Says, gate, limits, parse};
+use crate::{Folder, MODULE, NotUnderstood, Part, Says, Step, gate, limits, parse};
 
 /// Ends each line that was written by the command, so that it takes out exactly those.
 pub const MARK: &str = "# by jit pam enable";
@@ -67,6 +67,19 @@ pub enum Refusal {
         module: String,
         /// Of which part.
         part: &'static str,
+    },
+    /// Something before our line fails as sudo does not hear.
+    #[error(
+        "/etc/pam.d/{file}, line {line} ({module}) may fail before pam_jit.so is called, over which sudo runs the command \
+         whatever pam_jit.so says of whom it becomes: make it optional"
+    )]
+    Unheard {
+        /// The service's name.
+        file: String,
+        /// Counted from 1.
+        line: usize,
+        /// What is called there.
+        module: String,
     },
     /// A line that libpam would not read.
     #[error("the line would be longer than the {most} bytes that libpam reads: name fewer spare keys, or a group", most = limits::LINE)]
@@ -146,19 +159,20 @@ pub fn enabled(folder: &Folder, service: &str, wanted: &Wanted) -> Result<String
     let after = folder.with(service, &made);
     let parts = [Part::Account, Part::Session, Part::Auth];
     for part in parts.into_iter().filter(|part| *part != Part::Auth || wanted.prompts) {
-        let Some(step) = gate(&after, service, part)?.and_then(|gate| gate.skipped_by) else { continue };
+        let Some(gate) = gate(&after, service, part)? else { continue };
         // As the file is now, without ours above it.
-        let above = if step.file == service {
-            made.lines().take(step.line).filter(|line| is_marked(line)).count()
-        } else {
-            0
+        let place = |Step { file, line, module, .. }: Step| {
+            let above = made.lines().take(line).filter(|line| is_marked(line)).count();
+            let line = if file == service { line - above } else { line };
+            (file, line, module)
         };
-        return Err(Refusal::Skipped {
-            file: step.file,
-            line: step.line - above,
-            module: step.module,
-            part: part.name(),
-        });
+        if let Some((file, line, module)) = gate.skipped_by.map(place) {
+            return Err(Refusal::Skipped { file, line, module, part: part.name() });
+        }
+        let is_sudo = matches!(service, "sudo" | "sudo-i");
+        if let Some((file, line, module)) = gate.unheard_by.filter(|_| is_sudo).map(place) {
+            return Err(Refusal::Unheard { file, line, module });
+        }
     }
     Ok(made)
 }
@@ -356,6 +370,12 @@ mod tests {
             let refused = enabled(&folder, "x", &wanted()).unwrap_err().to_string();
             assert!(refused.starts_with(told), "{text}: {refused}");
         }
+        let loginuid = folder.with("sudo-i", "account required pam_a.so\nsession required pam_loginuid.so\n");
+        let refused = enabled(&loginuid, "sudo-i", &wanted()).unwrap_err().to_string();
+        assert!(refused.starts_with("/etc/pam.d/sudo-i, line 2 (pam_loginuid.so) may fail"), "{refused}");
+        // What others than sudo go on over is nothing.
+        let sshd = folder.with("x", "session required pam_loginuid.so\n");
+        assert!(enabled(&sshd, "x", &wanted()).is_ok());
         // Before our line nothing of the account part is called, whatever it is.
         let sufficient = folder.with("x", "account sufficient pam_a.so\n");
         assert!(enabled(&sufficient, "x", &wanted()).unwrap().starts_with(&format!("{ACCOUNT}\n")));

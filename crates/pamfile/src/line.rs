@@ -47,8 +47,10 @@ pub enum Then {
 /// The second word of a line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Control {
-    /// `required` `requisite` `optional`
-    Plain,
+    /// `required` `requisite`
+    Required,
+    /// `optional`
+    Optional,
     /// `sufficient`
     Sufficient,
     /// `include`
@@ -57,6 +59,17 @@ pub enum Control {
     Substack,
     /// `[success=ok default=die]`: what is written, in alphabetical order and small letters, and what follows.
     Actions(Vec<String>, Vec<Then>),
+}
+
+impl Control {
+    /// Whether the part fails with this answer of the module, by its name in pam.conf(5).
+    pub fn fails_with(&self, answer: &str) -> bool {
+        let Self::Actions(written, _) = self else { return matches!(self, Self::Required | Self::Substack) };
+        let does =
+            |answer: &str| written.iter().find_map(|action| action.strip_prefix(answer)?.strip_prefix('='));
+        // What is not written is bad.
+        matches!(does(answer).or_else(|| does("default")).unwrap_or("bad"), "bad" | "die")
+    }
 }
 
 /// What a line says.
@@ -194,7 +207,8 @@ fn word(text: &str) -> (&str, &str) {
 
 fn plain(control: &str) -> Result<Control, String> {
     Ok(match control.to_ascii_lowercase().as_str() {
-        "required" | "requisite" | "optional" => Control::Plain,
+        "required" | "requisite" => Control::Required,
+        "optional" => Control::Optional,
         "sufficient" => Control::Sufficient,
         "include" => Control::Include,
         "substack" => Control::Substack,
@@ -253,7 +267,7 @@ mod tests {
             [
                 (4, Says::Whole("common-auth".to_owned())),
                 (5, entry(Part::Account, die, "/lib/security/pam_jit.so", "a=b")),
-                (6, entry(Part::Session, Control::Plain, "pam_systemd.so", "")),
+                (6, entry(Part::Session, Control::Optional, "pam_systemd.so", "")),
                 (8, entry(Part::Session, jump, "pam_x.so", "a [b c]")),
             ]
         );

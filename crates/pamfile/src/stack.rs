@@ -23,7 +23,26 @@ impl Step {
     pub fn is_ours(&self) -> bool {
         self.control != Control::Substack && is_ours(&self.module)
     }
+
+    /// Whether the part answers PAM_SESSION_ERR where this fails, which sudo takes for no failure.
+    fn fails_unheard(&self) -> bool {
+        let name = self.module.rsplit('/').next().unwrap_or_default();
+        SAY_SESSION_ERR.contains(&name) && self.control.fails_with("session_err")
+    }
 }
+
+/// Modules that say PAM_SESSION_ERR where the machine gives them something not, by their manual pages. What others say it for is
+/// an application that names nobody.
+const SAY_SESSION_ERR: [&str; 8] = [
+    "pam_debug.so",
+    "pam_keyinit.so",
+    "pam_loginuid.so",
+    "pam_namespace.so",
+    "pam_selinux.so",
+    "pam_timestamp.so",
+    "pam_tty_audit.so",
+    "pam_xauth.so",
+];
 
 /// How the gate stands in one part of a service.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,6 +51,9 @@ pub struct Gate {
     pub step: Step,
     /// What could end the part, or go on behind the gate, before it is asked.
     pub skipped_by: Option<Step>,
+    /// What may fail before it with an answer over which sudo goes on: that is the answer of the part then, whatever the
+    /// gate says.
+    pub unheard_by: Option<Step>,
     /// Whether nothing of this part is called before it.
     pub is_first: bool,
     /// Whether nothing of this part is called after it.
@@ -90,7 +112,7 @@ pub fn gate(folder: &Folder, service: &str, part: Part) -> Result<Option<Gate>, 
     let Some((step, after)) = rest.split_first() else { return Ok(None) };
     let skips = |(place, step): &(usize, &Step)| match &step.control {
         Control::Sufficient => true,
-        Control::Plain | Control::Include | Control::Substack => false,
+        Control::Required | Control::Optional | Control::Include | Control::Substack => false,
         Control::Actions(_, then) => then.iter().any(|then| match then {
             Then::GoOn => false,
             Then::Done => true,
@@ -100,6 +122,7 @@ pub fn gate(folder: &Folder, service: &str, part: Part) -> Result<Option<Gate>, 
     Ok(Some(Gate {
         step: step.clone(),
         skipped_by: before.iter().enumerate().find(skips).map(|(_, step)| step.clone()),
+        unheard_by: before.iter().find(|step| step.fails_unheard()).cloned(),
         is_first: before.is_empty(),
         is_last: after.iter().all(Step::is_ours),
     }))
@@ -147,6 +170,25 @@ mod tests {
             let text = format!("{before}{OURS}");
             let found = found.map(|(file, line)| (file.to_owned(), line));
             assert_eq!(skipped(&[("x", &text), ("common", common)]), found, "{before}{common}");
+        }
+    }
+
+    #[test]
+    fn what_fails_before_the_gate_as_sudo_does_not_hear_is_found() {
+        for (before, found) in [
+            ("session required pam_loginuid.so\n", true),
+            ("session requisite /lib/security/pam_loginuid.so\n", true),
+            ("session [success=ok] pam_namespace.so\n", true),
+            ("session [session_err=die default=ignore] pam_selinux.so close\n", true),
+            ("session optional pam_loginuid.so\n", false),
+            ("session [success=ok session_err=ignore default=bad] pam_loginuid.so\n", false),
+            ("session [success=ok ignore=ignore default=ok] pam_keyinit.so\n", false),
+            ("session required pam_unix.so\nsession required pam_limits.so\n", false),
+            ("account required pam_loginuid.so\n", false),
+        ] {
+            let text = format!("{before}{OURS}session required pam_loginuid.so\n");
+            let gate = gate(&folder(&[("x", &text)]), "x", Part::Session).unwrap().unwrap();
+            assert_eq!(gate.unheard_by.map(|step| step.line), found.then_some(1), "{before}");
         }
     }
 

@@ -232,6 +232,17 @@ fn what_goes_around_the_module_is_what_the_manual_says() {
         |line: &str| std::fs::write(host.path("etc/sudoers.d/around"), format!("{line}\n")).unwrap();
 
     alice.ssh("sudo -n -u bob id -un").is_refused_with("is for sudo as root");
+    // sudo goes on over PAM_SESSION_ERR, with the refusal on the screen.
+    let fails = "session required pam_debug.so open_session=session_err";
+    host.root(&format!("cp -p /etc/pam.d/sudo /root/; sed -i '1i {fails}' /etc/pam.d/sudo")).ends_with(0);
+    let goes_on = alice.ssh("sudo -n -u bob id -un");
+    goes_on.ends_with(0).says("is for sudo as root");
+    assert!(goes_on.out.starts_with("bob\n"), "{goes_on:?}");
+    let why = "pam_debug.so before pam_jit.so in its session part (/etc/pam.d/sudo, line 1)";
+    host.soon("the status says so", || host.root("jit status").out.contains(why));
+    host.root("sed -i '1s/required/optional/' /etc/pam.d/sudo").ends_with(0);
+    alice.ssh("sudo -n -u bob id -un").is_refused_with("is for sudo as root");
+    host.root("cp -p /root/sudo /etc/pam.d/").ends_with(0);
     sudoers("Defaults !pam_session");
     alice.ssh("sudo -n -u bob id -un").is_in().says("bob");
     bob.jit(&format!("revoke {grant} --reason done")).ends_with(0);

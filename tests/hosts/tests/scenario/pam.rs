@@ -396,6 +396,12 @@ fn the_doctor_finds_each_thing_that_is_wrong_and_says_what_puts_it_right() {
             "sudo is gated and sudo-i is not",
             "cp -p /root/sudo-i /etc/pam.d/".to_owned(),
         ),
+        (
+            "sed -i '1i session required pam_debug.so open_session=success' /etc/pam.d/sudo".to_owned(),
+            "PAM lines",
+            "whom sudo becomes may not be checked",
+            "sed -i 1d /etc/pam.d/sudo".to_owned(),
+        ),
         ("usermod -L rescue".to_owned(), "spare keys", "usermod -U rescue", "usermod -U rescue".to_owned()),
         (
             "echo 'UsePAM no' > /etc/ssh/sshd_config.d/0.conf".to_owned(),
