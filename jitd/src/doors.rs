@@ -145,7 +145,18 @@ impl Doors {
             ));
             return;
         };
-        if session.step.file != service && !is_shared(&session.step.file) {
+        // What is wrong with another service's own file is told of that.
+        let is_of_another = |by: &str| by == session.step.file && by != service && !is_shared(by);
+        if let Some(before) =
+            session.unheard_by.as_ref().filter(|before| is_sudo && !is_of_another(&before.file))
+        {
+            self.warnings.push(format!(
+                "{file} has {} before pam_jit.so in its session part (/etc/pam.d/{}, line {}): where that fails sudo runs the \
+                 command, whatever pam_jit.so says, and {then}; make it optional",
+                before.module, before.file, before.line
+            ));
+        }
+        if is_of_another(&session.step.file) {
             return;
         }
         if !SESSION.contains(&control(session).as_str()) {
@@ -160,13 +171,6 @@ impl Doors {
                 "{file} has {} before pam_jit.so in its session part, which may end that part: {then}; make it not \
                  sufficient, or pam_jit.so's line the first",
                 before.module
-            ));
-        }
-        if let Some(before) = session.unheard_by.as_ref().filter(|_| is_sudo) {
-            self.warnings.push(format!(
-                "{file} has {} before pam_jit.so in its session part (/etc/pam.d/{}, line {}): where that fails sudo runs the \
-                 command, whatever pam_jit.so says, and {then}; make it optional",
-                before.module, before.file, before.line
             ));
         }
     }
@@ -268,6 +272,29 @@ mod tests {
         doors.take(&folder, "su-l", "/etc/pam.d/su-l");
         assert_eq!(doors.warnings.len(), 3, "{doors:?}");
         assert_eq!((doors.gated.len(), doors.monitored.len()), (2, 2));
+    }
+
+    #[test]
+    fn what_comes_before_the_gate_of_another_file_is_told_of_the_one_that_has_it() {
+        let sudo = format!("{ACCOUNT_LINE}{SESSION_LINE}");
+        let own = "account include sudo\nsession required pam_keyinit.so\nsession include sudo\n";
+        let told = |sudo: &str, sudo_i: &str| {
+            let files =
+                [("sudo", sudo), ("sudo-i", sudo_i)].map(|(name, text)| (name.to_owned(), text.to_owned()));
+            let folder = Folder(files.into_iter().collect());
+            let mut doors = Doors::default();
+            ["sudo", "sudo-i"]
+                .iter()
+                .for_each(|name| doors.take(&folder, name, &format!("/etc/pam.d/{name}")));
+            doors.warnings
+        };
+        let of_own = told(&sudo, own);
+        assert!(of_own.len() == 1 && of_own[0].contains("(/etc/pam.d/sudo-i, line 2)"), "{of_own:?}");
+        let of_sudo = told(
+            &format!("session required pam_keyinit.so\n{sudo}"),
+            "account include sudo\nsession include sudo\n",
+        );
+        assert!(of_sudo.len() == 1 && of_sudo[0].starts_with("/etc/pam.d/sudo has"), "{of_sudo:?}");
     }
 
     #[test]

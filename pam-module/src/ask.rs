@@ -43,17 +43,22 @@ impl From<String> for NoAnswer {
 /// does, and ends at once on a signal: a person's ^C must work.
 pub fn ask(path: &Path, question: &Question, timeout: Duration) -> Result<Answer, NoAnswer> {
     let bytes = question.encode().map_err(|why| why.to_string())?;
-    let deadline = Instant::now() + timeout;
+    let mut begun = Instant::now();
+    let deadline = begun + timeout;
     let (mut tries, mut was_held_up) = (1, false);
+    let broken_off = |why: NoAnswer| NoAnswer::BrokenOff(why.words());
     let frame = loop {
-        let begun = Instant::now();
-        let mut stream = connected(path, deadline)?;
+        let mut stream =
+            connected(path, deadline).map_err(|why| if was_held_up { broken_off(why) } else { why })?;
         let asked = write(&mut stream, &bytes, deadline);
         was_held_up |= begun.elapsed() > ASKED;
         match asked.and_then(|()| read(&mut stream, deadline)) {
             Ok(frame) => break frame,
-            Err(why) if is_unread(&why) && tries < ASKS => tries += 1,
-            Err(why) if was_held_up => return Err(NoAnswer::BrokenOff(no_answer(&why).words())),
+            Err(why) if is_unread(&why) && tries < ASKS => {
+                tries += 1;
+                begun = Instant::now();
+            }
+            Err(why) if was_held_up => return Err(broken_off(no_answer(&why))),
             Err(why) => return Err(no_answer(&why)),
         }
     };
@@ -61,8 +66,9 @@ pub fn ask(path: &Path, question: &Question, timeout: Duration) -> Result<Answer
     answer.to(question).map_err(|why| why.to_string().into())
 }
 
-/// Whether the daemon hung up before it had read the question (unix(7)): it was killed, or on a busy machine this process
-/// had no turn for so long that it waited no more. It decided nothing, so it can be asked again.
+/// Whether the daemon hung up before it had read the whole question: it was killed; or on a busy machine this process had no
+/// turn for so long that it waited no more; or it takes no such question. It decided nothing, so it can be asked again. That
+/// is what Linux says where what was sent lies unread as the other side closes (`unix_release_sock` in net/unix/af_unix.c).
 fn is_unread(why: &Error) -> bool {
     matches!(why.kind(), ErrorKind::BrokenPipe | ErrorKind::ConnectionReset)
 }

@@ -87,13 +87,17 @@ fn names_its_libc(package: &Path, files: &[&str]) -> Result<()> {
     Ok(())
 }
 
-/// The newest version of libc's symbols that a binary asks for.
+/// The newest version of libc that a binary asks for. No symbol carries that of packed relocations, which dpkg-shlibdeps
+/// therefore does not see.
 fn libc_of(binary: &Path) -> Result<String> {
-    let symbols = Command::new("objdump").arg("-T").arg(binary).output().context("running objdump")?;
-    String::from_utf8_lossy(&symbols.stdout)
+    let headers = Command::new("objdump").arg("-p").arg(binary).output().context("running objdump")?;
+    String::from_utf8_lossy(&headers.stdout)
         .split("GLIBC_")
         .skip(1)
-        .filter_map(|rest| rest.split(|c: char| !c.is_ascii_digit() && c != '.').next())
+        .filter_map(|rest| match rest.split_whitespace().next()? {
+            "ABI_DT_RELR" => Some("2.36"),
+            version => Some(version).filter(|version| version.starts_with(|c: char| c.is_ascii_digit())),
+        })
         .max_by_key(|version| numbers(version))
         .map(str::to_owned)
         .with_context(|| format!("{} asks for no version of libc", binary.display()))

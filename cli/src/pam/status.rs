@@ -285,15 +285,15 @@ fn gated(folder: &Folder, service: &str, gate: &Gate, shown: &mut Shown) {
         shown.by = Some(by.clone());
         shown.notes.push(format!("along with {by}"));
     }
-    match pamfile::gate(folder, service, Part::Session) {
-        Ok(Some(session)) if matches!(service, "sudo" | "sudo-i") && session.unheard_by.is_some() => {
-            shown.state = "wrong";
-            shown.notes.push("whom sudo becomes may not be checked: see `jit status`".to_owned());
-        }
-        Ok(Some(session)) if session.skipped_by.is_none() => {}
-        _ => shown
-            .notes
-            .push("its sessions are not registered, so they do not end: see `jit status`".to_owned()),
+    let session = pamfile::gate(folder, service, Part::Session).ok().flatten();
+    if matches!(service, "sudo" | "sudo-i")
+        && session.as_ref().is_some_and(|session| session.unheard_by.is_some())
+    {
+        shown.state = "wrong";
+        shown.notes.push("whom sudo becomes may not be checked: see `jit status`".to_owned());
+    }
+    if session.is_none_or(|session| session.skipped_by.is_some()) {
+        shown.notes.push("its sessions are not registered, so they do not end: see `jit status`".to_owned());
     }
 }
 

@@ -64,7 +64,7 @@ pub enum Control {
 impl Control {
     /// Whether the part fails with this answer of the module, by its name in pam.conf(5).
     pub fn fails_with(&self, answer: &str) -> bool {
-        let Self::Actions(written, _) = self else { return matches!(self, Self::Required | Self::Substack) };
+        let Self::Actions(written, _) = self else { return matches!(self, Self::Required) };
         let does =
             |answer: &str| written.iter().find_map(|action| action.strip_prefix(answer)?.strip_prefix('='));
         // What is not written is bad.

@@ -2,6 +2,7 @@
 
 use crate::line::is_ours;
 use crate::{Control, Folder, NotUnderstood, Part, Refusal, Says, Then, limits, parse};
+use std::collections::BTreeSet;
 
 /// One module that is called, or a substack: whatever happens in that, what comes after it is called.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,25 +25,29 @@ impl Step {
         self.control != Control::Substack && is_ours(&self.module)
     }
 
-    /// Whether the part answers PAM_SESSION_ERR where this fails, which sudo takes for no failure.
-    fn fails_unheard(&self) -> bool {
-        let name = self.module.rsplit('/').next().unwrap_or_default();
-        SAY_SESSION_ERR.contains(&name) && self.control.fails_with("session_err")
+    /// Whether what comes next is never called: `[default=1]`.
+    fn always_jumps(&self) -> bool {
+        matches!(&self.control, Control::Actions(_, then) if then.iter().all(|then| matches!(then, Then::Jump(_))))
     }
 }
 
-/// Modules that say PAM_SESSION_ERR where the machine gives them something not, by their manual pages. What others say it for is
-/// an application that names nobody.
-const SAY_SESSION_ERR: [&str; 8] = [
+/// Modules that say PAM_SESSION_ERR where something is not as they need it, by their manual pages and sources. Others say it
+/// only to an application that names nobody.
+const SAY_SESSION_ERR: [&str; 10] = [
     "pam_debug.so",
+    DENY,
     "pam_keyinit.so",
     "pam_loginuid.so",
     "pam_namespace.so",
     "pam_selinux.so",
+    "pam_systemd.so",
     "pam_timestamp.so",
     "pam_tty_audit.so",
     "pam_xauth.so",
 ];
+
+/// Says it always, and is there to be jumped over.
+const DENY: &str = "pam_deny.so";
 
 /// How the gate stands in one part of a service.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -122,10 +127,27 @@ pub fn gate(folder: &Folder, service: &str, part: Part) -> Result<Option<Gate>, 
     Ok(Some(Gate {
         step: step.clone(),
         skipped_by: before.iter().enumerate().find(skips).map(|(_, step)| step.clone()),
-        unheard_by: before.iter().find(|step| step.fails_unheard()).cloned(),
+        unheard_by: if part == Part::Session { unheard(folder, before, &mut BTreeSet::new()) } else { None },
         is_first: before.is_empty(),
         is_last: after.iter().all(Step::is_ours),
     }))
+}
+
+/// The first of these steps over whose failure sudo goes on, also where it lies in a substack, whose answer counts. Each
+/// file is looked into once.
+fn unheard(folder: &Folder, steps: &[Step], looked: &mut BTreeSet<String>) -> Option<Step> {
+    steps.iter().enumerate().find_map(|(at, step)| {
+        if step.control == Control::Substack {
+            let is_new = looked.insert(step.module.clone());
+            let inner = is_new.then(|| stack(folder, &step.module, Part::Session).ok()?)?;
+            return unheard(folder, &inner?, looked);
+        }
+        let name = step.module.rsplit('/').next().unwrap_or_default();
+        let before = at.checked_sub(1).and_then(|before| steps.get(before));
+        let is_passed_over = name == DENY && before.is_some_and(Step::always_jumps);
+        let fails = SAY_SESSION_ERR.contains(&name) && step.control.fails_with("session_err");
+        (fails && !is_passed_over).then(|| step.clone())
+    })
 }
 
 #[cfg(test)]
@@ -185,11 +207,30 @@ mod tests {
             ("session [success=ok ignore=ignore default=ok] pam_keyinit.so\n", false),
             ("session required pam_unix.so\nsession required pam_limits.so\n", false),
             ("account required pam_loginuid.so\n", false),
+            ("session required pam_systemd.so\n", true),
+            ("session requisite pam_deny.so\n", true),
+            ("session [default=1] pam_permit.so\nsession requisite pam_deny.so\n", false),
+            ("session substack inner\n", false),
         ] {
             let text = format!("{before}{OURS}session required pam_loginuid.so\n");
             let gate = gate(&folder(&[("x", &text)]), "x", Part::Session).unwrap().unwrap();
             assert_eq!(gate.unheard_by.map(|step| step.line), found.then_some(1), "{before}");
         }
+        let jumps = "session [success=1 default=ignore] pam_succeed_if.so\nsession requisite pam_deny.so\n";
+        let inner = "session substack inner\nsession substack other\nsession substack nowhere\n";
+        let other = "session optional pam_keyinit.so\nsession required pam_keyinit.so\n";
+        for (before, found) in [(jumps, ("x", 2)), ("session substack inner\n", ("other", 2))] {
+            let files = [
+                ("x", &*format!("{before}session optional pam_a.so\n{OURS}")),
+                ("inner", inner),
+                ("other", other),
+            ];
+            let gate = gate(&folder(&files), "x", Part::Session).unwrap().unwrap();
+            let step = gate.unheard_by.unwrap();
+            assert_eq!((step.file.as_str(), step.line), found, "{before}");
+        }
+        let auth = folder(&[("x", "auth required pam_timestamp.so\nauth required pam_jit.so\n")]);
+        assert_eq!(gate(&auth, "x", Part::Auth).unwrap().unwrap().unheard_by, None);
     }
 
     #[test]

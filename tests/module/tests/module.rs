@@ -534,6 +534,13 @@ fn what_the_caller_may_have_used_up_lets_nobody_in_whatever_the_line_says() {
         let held = short_of(arguments, &["-e", "inject=sendto:delay_enter=700000"], "sshd", &[]);
         assert_eq!(held.code(), AUTHINFO_UNAVAIL, "{arguments}: {held:?}");
         assert!(held.line().starts_with("jit: broken off ("), "{held:?}");
+        // Nor where the queue is full by the time it is asked again; the first connection is libpam's, to syslog.
+        let slow = "inject=sendto:delay_enter=700000";
+        let full = "inject=connect:error=EAGAIN:when=3+";
+        let again = short_of(arguments, &["-e", slow, "-e", full], "sshd", &[]);
+        assert_eq!(again.code(), AUTHINFO_UNAVAIL, "{arguments}: {again:?}");
+        let why = "broken off (jitd did not answer in time)";
+        assert!(again.line().contains(why), "{again:?}");
         std::fs::remove_file(folder.path().join("gate.sock")).unwrap();
         let gone = short_of(arguments, &["-e", "inject=connect:error=EACCES"], "sshd", &[]);
         assert_eq!(gone.is_quiet().code(), SUCCESS, "what is no limit of the caller's");
