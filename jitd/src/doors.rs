@@ -132,8 +132,7 @@ impl Doors {
 
     fn session(&mut self, file: &str, service: &str, folder: &Folder, session: Option<&Gate>) {
         // Before its session part sudo tells PAM only who asks.
-        let is_sudo = matches!(service, "sudo" | "sudo-i");
-        let then = if is_sudo {
+        let then = if matches!(service, "sudo" | "sudo-i") {
             "whom sudo becomes is not checked, so a grant to become one account is one for all of them"
         } else {
             "its sessions are not registered"
@@ -147,9 +146,7 @@ impl Doors {
         };
         // What is wrong with another service's own file is told of that.
         let is_of_another = |by: &str| by == session.step.file && by != service && !is_shared(by);
-        if let Some(before) =
-            session.unheard_by.as_ref().filter(|before| is_sudo && !is_of_another(&before.file))
-        {
+        if let Some(before) = session.unheard_by.as_ref().filter(|before| !is_of_another(&before.file)) {
             self.warnings.push(format!(
                 "{file} has {} before pam_jit.so in its session part (/etc/pam.d/{}, line {}): where that fails sudo runs the \
                  command, whatever pam_jit.so says, and {then}; make it optional",

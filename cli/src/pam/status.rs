@@ -286,9 +286,7 @@ fn gated(folder: &Folder, service: &str, gate: &Gate, shown: &mut Shown) {
         shown.notes.push(format!("along with {by}"));
     }
     let session = pamfile::gate(folder, service, Part::Session).ok().flatten();
-    if matches!(service, "sudo" | "sudo-i")
-        && session.as_ref().is_some_and(|session| session.unheard_by.is_some())
-    {
+    if session.as_ref().is_some_and(|session| session.unheard_by.is_some()) {
         shown.state = "wrong";
         shown.notes.push("whom sudo becomes may not be checked: see `jit status`".to_owned());
     }

@@ -169,8 +169,7 @@ pub fn enabled(folder: &Folder, service: &str, wanted: &Wanted) -> Result<String
         if let Some((file, line, module)) = gate.skipped_by.map(place) {
             return Err(Refusal::Skipped { file, line, module, part: part.name() });
         }
-        let is_sudo = matches!(service, "sudo" | "sudo-i");
-        if let Some((file, line, module)) = gate.unheard_by.filter(|_| is_sudo).map(place) {
+        if let Some((file, line, module)) = gate.unheard_by.map(place) {
             return Err(Refusal::Unheard { file, line, module });
         }
     }

@@ -27,7 +27,9 @@ impl Step {
 
     /// Whether what comes next is never called: `[default=1]`.
     fn always_jumps(&self) -> bool {
-        matches!(&self.control, Control::Actions(_, then) if then.iter().all(|then| matches!(then, Then::Jump(_))))
+        let Control::Actions(written, then) = &self.control else { return false };
+        let is_of_all = written.iter().any(|action| action.starts_with("default="));
+        is_of_all && then.iter().all(|then| matches!(then, Then::Jump(_)))
     }
 }
 
@@ -56,8 +58,8 @@ pub struct Gate {
     pub step: Step,
     /// What could end the part, or go on behind the gate, before it is asked.
     pub skipped_by: Option<Step>,
-    /// What may fail before it with an answer over which sudo goes on: that is the answer of the part then, whatever the
-    /// gate says.
+    /// What may fail before it in sudo's session part with an answer over which sudo goes on: that is the answer of the part
+    /// then, whatever the gate says.
     pub unheard_by: Option<Step>,
     /// Whether nothing of this part is called before it.
     pub is_first: bool,
@@ -127,7 +129,11 @@ pub fn gate(folder: &Folder, service: &str, part: Part) -> Result<Option<Gate>, 
     Ok(Some(Gate {
         step: step.clone(),
         skipped_by: before.iter().enumerate().find(skips).map(|(_, step)| step.clone()),
-        unheard_by: if part == Part::Session { unheard(folder, before, &mut BTreeSet::new()) } else { None },
+        unheard_by: if part == Part::Session && matches!(service, "sudo" | "sudo-i") {
+            unheard(folder, before, &mut BTreeSet::new())
+        } else {
+            None
+        },
         is_first: before.is_empty(),
         is_last: after.iter().all(Step::is_ours),
     }))
@@ -213,24 +219,32 @@ mod tests {
             ("session substack inner\n", false),
         ] {
             let text = format!("{before}{OURS}session required pam_loginuid.so\n");
-            let gate = gate(&folder(&[("x", &text)]), "x", Part::Session).unwrap().unwrap();
+            let gate = gate(&folder(&[("sudo", &text)]), "sudo", Part::Session).unwrap().unwrap();
             assert_eq!(gate.unheard_by.map(|step| step.line), found.then_some(1), "{before}");
         }
         let jumps = "session [success=1 default=ignore] pam_succeed_if.so\nsession requisite pam_deny.so\n";
         let inner = "session substack inner\nsession substack other\nsession substack nowhere\n";
         let other = "session optional pam_keyinit.so\nsession required pam_keyinit.so\n";
-        for (before, found) in [(jumps, ("x", 2)), ("session substack inner\n", ("other", 2))] {
+        let some = "session [success=1] pam_a.so\nsession requisite pam_deny.so\n";
+        for (before, found) in
+            [(jumps, ("sudo", 2)), (some, ("sudo", 2)), ("session substack inner\n", ("other", 2))]
+        {
             let files = [
-                ("x", &*format!("{before}session optional pam_a.so\n{OURS}")),
+                ("sudo", &*format!("{before}session optional pam_a.so\n{OURS}")),
                 ("inner", inner),
                 ("other", other),
             ];
-            let gate = gate(&folder(&files), "x", Part::Session).unwrap().unwrap();
+            let gate = gate(&folder(&files), "sudo", Part::Session).unwrap().unwrap();
             let step = gate.unheard_by.unwrap();
             assert_eq!((step.file.as_str(), step.line), found, "{before}");
         }
-        let auth = folder(&[("x", "auth required pam_timestamp.so\nauth required pam_jit.so\n")]);
-        assert_eq!(gate(&auth, "x", Part::Auth).unwrap().unwrap().unheard_by, None);
+        // Others go on over nothing, and its auth part opens no session.
+        let lines =
+            "auth required pam_timestamp.so\nauth required pam_jit.so\nsession required pam_keyinit.so\n";
+        let files = folder(&[("sudo", lines), ("sshd", &format!("{lines}{OURS}"))]);
+        for (service, part) in [("sudo", Part::Auth), ("sshd", Part::Session)] {
+            assert_eq!(gate(&files, service, part).unwrap().unwrap().unheard_by, None, "{service}");
+        }
     }
 
     #[test]
