@@ -11,7 +11,7 @@ use chrono::TimeDelta;
 use std::collections::VecDeque;
 use std::net::IpAddr;
 
-/// Logins that were let in and whose session is still to open, the oldest first.
+/// Logins that are let in, or will be once that is written down, and whose session is still to open; the oldest first.
 #[derive(Default)]
 pub struct Clients {
     logins: VecDeque<Client>,

@@ -4,7 +4,7 @@ use crate::accounts::{AccountBook, AccountsError};
 use crate::clock::{Clock, Confirmed};
 use crate::config::Config;
 use crate::examined::Examined;
-use crate::gate::Gate;
+use crate::gate::{Gate, Overdue};
 use crate::ledger::{self, Keeper, Ledger, LedgerError};
 use crate::memory::Changed;
 use crate::policy::{Fresh, Policies};
@@ -66,7 +66,7 @@ pub enum DaemonError {
 /// Whether the gate cannot do without a thread of this name: a gate thread that is gone is one answer fewer at a
 /// time.
 fn is_vital(name: &str) -> bool {
-    matches!(name, "writer" | "tick" | "watch" | "warden" | "log") || name.starts_with("gate-")
+    matches!(name, "writer" | "tick" | "watch" | "warden" | "log" | "late") || name.starts_with("gate-")
 }
 
 /// The machine did not let us do this.
@@ -190,6 +190,7 @@ fn start(
         throttle: Mutex::default(),
         seats: Mutex::default(),
         clients: Mutex::default(),
+        overdue: Overdue::new().map_err(os("preparing the gate's timer"))?,
     });
     let sockets = Sockets::open(&site.config.load())?;
     let version = format!("version={}", env!("CARGO_PKG_VERSION"));
@@ -429,8 +430,8 @@ impl Daemon {
     }
 }
 
-/// Feeds the service manager's watchdog each time the writer thread has come by. Without that thread every
-/// login is refused, so a daemon whose disk hangs or whose writer is gone is started anew; one whose journal
+/// Feeds the service manager's watchdog each time the writer's thread has come by, which it does not while anybody hangs in
+/// a write: a daemon whose disk hangs or whose writer is gone refuses every login, and is started anew; one whose journal
 /// cannot be written answers, and that no restart puts right. In a thread of its own: what a tick does may
 /// wait for a slow disk again and again.
 fn watch(site: &Site, ended: &std::sync::mpsc::Receiver<()>) {

@@ -1,14 +1,19 @@
 //! The gate: questions from `pam_jit.so`, each answered by one of a few threads.
 //!
-//! An allow is decided twice: once to know that it is one, and again by the writer thread, in order with
+//! An allow is decided twice: once to know that it is one, and again where it is written, in order with
 //! everything else that is committed, together with its record. So a revocation that comes first in the
 //! journal is honoured, and two first uses start one clock.
 
+mod call;
 mod callers;
 mod fleet;
+mod overdue;
 mod prompt;
 
+pub use overdue::Overdue;
+
 use crate::clients::Clients;
+use crate::ledger::{self, Entry, LedgerError};
 use crate::line::{self, Command, Next};
 use crate::memory::Changed;
 use crate::process::{self, NO_SESSION};
@@ -20,17 +25,18 @@ use crate::throttle::Throttle;
 use crate::{limits, peer};
 use access::{Decision, HostName, Login, Now, Person, Phase, Question, Reason, Service, SessionId, Text};
 use api::{DecisionRecord, Record, Session};
+use call::Call;
 use callers::Callers;
 use chrono::TimeDelta;
 use desk::{AtTheDoor, Desk, Hint, Knock, SqlStore, Worlds as _};
 use frame::{Answer, Mode, Notice, Pairs, Verdict};
 use loglines::Level;
-use std::io::{Read as _, Write as _};
+use std::io::Read as _;
 use std::net::IpAddr;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// Everything a question needs.
 pub struct Gate {
@@ -48,22 +54,40 @@ pub struct Gate {
     pub seats: Mutex<Seats>,
     /// Where those come from whose session is still to open.
     pub clients: Mutex<Clients>,
+    /// Who waits for a record that is being written.
+    pub overdue: Overdue<Unwritten>,
+}
+
+/// An allow whose record is being written.
+pub struct Unwritten {
+    asked: Arc<Asked>,
+    decision: Decision,
+    now: Now,
 }
 
 /// The gate's threads.
 pub struct Serving {
+    gate: Arc<Gate>,
     callers: Arc<Callers>,
     threads: Vec<JoinHandle<()>>,
+    late: JoinHandle<()>,
 }
 
 impl Serving {
     /// Takes no further connection, and waits until those that were taken are answered.
     pub fn end(self) {
         self.callers.end();
+        let by = Instant::now() + limits::ANSWER_WAIT;
         for thread in self.threads {
-            // A panic of theirs has ended the process.
-            let _ = thread.join();
+            while !thread.is_finished() && Instant::now() < by {
+                std::thread::sleep(limits::STOP_LOOK);
+            }
+            // One that still hangs does so with the disk, and somebody else has answered its call. A panic of theirs has
+            // ended the process.
+            drop(thread.is_finished().then(|| thread.join()));
         }
+        self.gate.overdue.end();
+        let _ = self.late.join();
     }
 }
 
@@ -74,20 +98,14 @@ struct Asked {
     target: Login,
     rhost: String,
     tty: String,
-    /// The process that asks, as the kernel numbers it here.
-    caller: i32,
-    /// When it must be answered: every wait for its sake counts.
-    by: Instant,
+    call: Arc<Call>,
 }
 
 impl Asked {
-    fn left(&self) -> Duration {
-        self.by.saturating_duration_since(Instant::now())
-    }
-
     /// The caller as it is known over time.
     fn process(&self) -> Caller {
-        Caller { pid: self.caller, start_ticks: process::start_ticks(self.caller).unwrap_or(0) }
+        let pid = self.call.pid;
+        Caller { pid, start_ticks: process::start_ticks(pid).unwrap_or(0) }
     }
 }
 
@@ -105,7 +123,14 @@ impl Gate {
                 }
             })?);
         }
-        Ok(Serving { callers, threads })
+        let gate = Arc::clone(self);
+        let late = std::thread::Builder::new().name("late".into()).stack_size(limits::GATE_STACK);
+        let late = late.spawn(move || {
+            while let Some(Unwritten { asked, decision, now }) = gate.overdue.wait() {
+                gate.not_recorded(&asked, &decision, now, &store::StoreError::Late.into());
+            }
+        })?;
+        Ok(Serving { gate: Arc::clone(self), callers, threads, late })
     }
 
     fn connection(&self, mut stream: UnixStream) {
@@ -132,16 +157,13 @@ impl Gate {
                 return self.site.log.put(Level::Warning, format!("gate: a question cannot be read: {why}"));
             }
         };
-        let answer = self.answer(question, caller, by);
-        match answer.encode() {
-            // A caller that is gone has been refused by its own deadline.
-            Ok(bytes) => drop(stream.write_all(&bytes)),
-            Err(why) => self.site.log.put(Level::Err, format!("gate: an answer cannot be written: {why}")),
-        }
+        let call = Arc::new(Call::of(caller, by, stream));
+        let answer = self.answer(question, Arc::clone(&call));
+        call.end(&answer, &self.site.log);
     }
 
-    fn answer(&self, frame: frame::Question, caller: i32, by: Instant) -> Answer {
-        let mut asked = match Asked::parse(frame, caller, by) {
+    fn answer(&self, frame: frame::Question, call: Arc<Call>) -> Answer {
+        let mut asked = match Asked::parse(frame, call) {
             Ok(asked) => asked,
             Err(wrong) => {
                 let (frame, why) = *wrong;
@@ -160,7 +182,11 @@ impl Gate {
             asked.question.inside = self.site.memory.grants_around(around.as_ref().map(|around| around.id));
             asked.question.address = around.and_then(|session| session.address);
         } else if asked.frame.phase == frame::Phase::Open && asked.question.address.is_none() {
-            asked.comes_from(self.clients().of(asked.caller, &asked.question.subject, kernel::since_boot()));
+            asked.comes_from(self.clients().of(
+                asked.call.pid,
+                &asked.question.subject,
+                kernel::since_boot(),
+            ));
         }
         if asked.frame.phase == frame::Phase::Open && self.is_in_what_ended(&asked) {
             return self.refuse_in_what_ended(&asked);
@@ -168,14 +194,7 @@ impl Gate {
         match asked.frame.phase {
             frame::Phase::Close => self.close(&asked),
             frame::Phase::Notice => self.notice(&asked),
-            frame::Phase::Account => {
-                let answer = self.decide(&asked);
-                if answer.verdict == Verdict::Allow {
-                    self.keep_address(&asked);
-                }
-                answer
-            }
-            frame::Phase::Auth | frame::Phase::Open => self.decide(&asked),
+            frame::Phase::Account | frame::Phase::Auth | frame::Phase::Open => self.decide(&Arc::new(asked)),
             frame::Phase::Ask => self.ask(&asked),
             frame::Phase::Wait => self.wait(&asked),
         }
@@ -201,17 +220,22 @@ impl Gate {
 
     /// Somebody comes in without a grant where all do: each time is told, not counted.
     fn let_in_all_the_same(&self, asked: &Asked, record: DecisionRecord) -> Answer {
+        self.keep_address(asked);
         let would = Some(record.reason);
         let record = DecisionRecord { reason: Reason::Monitor, would, ..record };
         self.site.record_later(Record::Decision(Box::new(record)));
         reply(&asked.frame, Reason::Monitor, None, String::new())
     }
 
-    /// Keeps where this login comes from until its session opens, where sshd will not say it again.
+    /// Keeps where this login comes from until its session opens, where sshd will not say it again. Before the answer: the
+    /// session may ask as soon as that is out.
     fn keep_address(&self, asked: &Asked) {
+        if asked.frame.phase != frame::Phase::Account {
+            return;
+        }
         if let Some(address) = asked.question.address.filter(|_| as_address(&asked.frame.rhost).is_none()) {
             let subject = asked.question.subject.clone();
-            self.clients().came(asked.caller, subject, address, kernel::since_boot());
+            self.clients().came(asked.call.pid, subject, address, kernel::since_boot());
         }
     }
 
@@ -222,7 +246,7 @@ impl Gate {
     /// The session that a sudo is run in.
     fn login_around(&self, asked: &Asked) -> Option<Arc<Session>> {
         let outer = match asked.frame.outer_session {
-            NO_SESSION => process::audit_session(asked.caller),
+            NO_SESSION => process::audit_session(asked.call.pid),
             outer => Some(outer),
         };
         self.site.memory.session_of_audit(self.site.clock.boot(), outer)
@@ -230,15 +254,15 @@ impl Gate {
 
     /// The session that opens where this question is answered with yes. It has an audit session of its own
     /// unless the process shares that with the session around it, or with what started it.
-    fn session(&self, asked: &Asked) -> Result<Session, crate::ledger::LedgerError> {
+    fn session(&self, asked: &Asked) -> Result<Session, LedgerError> {
         let Asked { frame, question, .. } = asked;
         // Who logs in is inside of nothing, whatever sshd was started from.
         let outer = self.login_around(asked).filter(|_| question.service.switches());
-        let of_parent = process::parent(asked.caller).and_then(process::audit_session);
+        let of_parent = process::parent(asked.call.pid).and_then(process::audit_session);
         let shared = outer.as_ref().is_some_and(|outer| outer.audit_session == frame.audit_session)
             || of_parent == Some(frame.audit_session);
         Ok(Session {
-            id: SessionId::from_random(crate::ledger::random()?),
+            id: SessionId::from_random(ledger::random()?),
             grant: None,
             boot: self.site.clock.boot().to_owned(),
             pid: frame.pid,
@@ -259,7 +283,7 @@ impl Gate {
         })
     }
 
-    fn decide(&self, asked: &Asked) -> Answer {
+    fn decide(&self, asked: &Arc<Asked>) -> Answer {
         self.site.refresh_approvers();
         let now = self.site.clock.now();
         let decision = self.site.memory.decide(&asked.question, now);
@@ -287,36 +311,57 @@ impl Gate {
         self.refuse(asked, &decision, &next, now)
     }
 
-    fn allow(&self, asked: &Asked, decision: &Decision, now: Now) -> Answer {
-        match self.record_allow(asked) {
-            Ok(Allowed::Still(decision)) => {
-                reply(&asked.frame, decision.reason, Some(&decision), String::new())
-            }
+    fn allow(&self, asked: &Arc<Asked>, decision: &Decision, now: Now) -> Answer {
+        self.keep_address(asked);
+        match self.record_allow(asked, decision, now) {
+            Ok(Allowed::Still(decision)) => allowed(&asked.frame, &decision),
             Ok(Allowed::NoLonger(decision, now)) => self.refuse(asked, &decision, &self.next(asked), now),
-            Err(why) => {
-                let record = self.record(asked, decision, now);
-                let record = if asked.frame.mode == Mode::Monitor {
-                    // The module lets in all the same.
-                    DecisionRecord { reason: Reason::Monitor, would: Some(Reason::JournalFailed), ..record }
-                } else {
-                    DecisionRecord { reason: Reason::JournalFailed, ..record }
-                };
-                let line = Record::Decision(Box::new(record)).line(0);
-                self.site.log.put(Level::Err, format!("{line} {}", detail(&why.to_string())));
-                reply(&asked.frame, Reason::JournalFailed, None, line::not_recorded())
-            }
+            Err(why) => self.not_recorded(asked, decision, now, &why),
         }
     }
 
-    /// Decides again on the writer thread and makes the record durable.
-    fn record_allow(&self, asked: &Asked) -> Result<Allowed, crate::ledger::LedgerError> {
+    /// Answers somebody with a grant whom the journal does not let in.
+    fn not_recorded(&self, asked: &Asked, decision: &Decision, now: Now, why: &LedgerError) -> Answer {
+        let record = self.record(asked, decision, now);
+        let record = if asked.frame.mode == Mode::Monitor {
+            // The module lets in all the same.
+            DecisionRecord { reason: Reason::Monitor, would: Some(Reason::JournalFailed), ..record }
+        } else {
+            DecisionRecord { reason: Reason::JournalFailed, ..record }
+        };
+        let answer = reply(&asked.frame, Reason::JournalFailed, None, line::not_recorded());
+        // Told by whoever answers: it may have been written in the last moment.
+        if asked.call.end(&answer, &self.site.log) {
+            let line = Record::Decision(Box::new(record)).line(0);
+            self.site.log.put(Level::Err, format!("{line} {}", detail(&why.to_string())));
+        }
+        answer
+    }
+
+    /// Decides again in the writer's turn and makes the record durable, upon which the answer is given.
+    fn record_allow(
+        &self,
+        asked: &Arc<Asked>,
+        decision: &Decision,
+        now: Now,
+    ) -> Result<Allowed, LedgerError> {
         let session = match asked.question.phase {
             Phase::Open => Some(self.session(asked)?),
             Phase::Account | Phase::Auth => None,
         };
         let (question, clock) = (asked.question.clone(), Arc::clone(&self.site.clock));
         let template = self.template(asked);
-        self.site.ledger.append(asked.left(), move |entry| {
+        let watched = || {
+            self.overdue
+                .watch(asked.call.by, Unwritten { asked: Arc::clone(asked), decision: decision.clone(), now })
+        };
+        let (told, log) = (Arc::clone(asked), self.site.log.clone());
+        let tell = move |done: &Result<Allowed, LedgerError>| {
+            if let Ok(Allowed::Still(decision)) = done {
+                told.call.end(&allowed(&told.frame, decision), &log);
+            }
+        };
+        let work = move |entry: &mut Entry<'_, '_>| {
             let now = clock.now();
             let decision = entry.memory().decide(&question, now);
             if !decision.allows() {
@@ -338,7 +383,8 @@ impl Gate {
                 entry.open(session)?;
             }
             Ok(Allowed::Still(decision))
-        })
+        };
+        self.site.ledger.append_at_once(asked.call.left(), watched, work, tell)
     }
 
     fn refuse(&self, asked: &Asked, decision: &Decision, next: &Next, now: Now) -> Answer {
@@ -400,7 +446,7 @@ impl Gate {
         let world = self.site.policies.world();
         let person = world.people.of_login(&asked.question.subject).map(|human| human.person.clone())?;
         let now = kernel::since_boot();
-        let free = asked.left() >= limits::LOGIN_REQUEST_WAIT && self.throttle().reserve(&person, now);
+        let free = asked.call.left() >= limits::LOGIN_REQUEST_WAIT && self.throttle().reserve(&person, now);
         free.then_some((person, now))
     }
 
@@ -471,7 +517,7 @@ impl Gate {
     }
 }
 
-/// What the writer thread made of an allow.
+/// What became of an allow where it was written.
 enum Allowed {
     /// It is recorded.
     Still(Decision),
@@ -480,15 +526,9 @@ enum Allowed {
 }
 
 impl Asked {
-    fn parse(
-        frame: frame::Question,
-        caller: i32,
-        by: Instant,
-    ) -> Result<Self, Box<(frame::Question, String)>> {
+    fn parse(frame: frame::Question, call: Arc<Call>) -> Result<Self, Box<(frame::Question, String)>> {
         match Self::read(&frame) {
-            Ok((question, target, rhost, tty)) => {
-                Ok(Self { frame, question, target, rhost, tty, caller, by })
-            }
+            Ok((question, target, rhost, tty)) => Ok(Self { frame, question, target, rhost, tty, call }),
             Err(why) => Err(Box::new((frame, why))),
         }
     }
@@ -611,6 +651,11 @@ fn filled(template: DecisionRecord, decision: &Decision, now: Now) -> DecisionRe
     }
 }
 
+/// The answer to who is let in.
+fn allowed(question: &frame::Question, decision: &Decision) -> Answer {
+    reply(question, decision.reason, Some(decision), String::new())
+}
+
 /// An answer, its line cut to what a frame takes: whatever is in it, it is no reason to answer nothing.
 fn reply(question: &frame::Question, reason: Reason, decision: Option<&Decision>, line: String) -> Answer {
     let carries = decision.filter(|decision| decision.allows());
@@ -670,8 +715,10 @@ mod tests {
         let read = |service: &str, phase, target: &str| {
             let asked = frame::Question::at_sshd(phase, "alice");
             let frame = frame::Question { service: service.into(), target: target.into(), ..asked };
-            let by = Instant::now();
-            let asked = Asked::parse(frame, 1, by).map_err(|wrong| wrong.1).unwrap();
+            let (stream, _) = UnixStream::pair().unwrap();
+            let asked = Asked::parse(frame, Arc::new(Call::of(1, Instant::now(), stream)))
+                .map_err(|wrong| wrong.1)
+                .unwrap();
             let run_as = asked.knock().run_as.map(ToString::to_string);
             (asked.question.target.map(|target| target.to_string()), run_as)
         };

@@ -177,6 +177,23 @@ impl Ledger {
         self.writer.run(wait, move |tx| work(&mut Entry { tx, memory: &memory, seq: 0 }))
     }
 
+    /// [`Self::append`] as [`Writer::run_at_once`] does it.
+    pub fn append_at_once<T, W, G>(
+        &self,
+        wait: Duration,
+        watched: impl FnOnce() -> G,
+        work: W,
+        tell: impl FnOnce(&Result<T, LedgerError>) + Send + 'static,
+    ) -> Result<T, LedgerError>
+    where
+        T: Send + 'static,
+        W: FnOnce(&mut Entry<'_, '_>) -> Result<T, LedgerError> + Send + 'static,
+    {
+        let memory = Arc::clone(&self.memory);
+        let work = move |tx: &mut Tx<'_, Changed>| work(&mut Entry { tx, memory: &memory, seq: 0 });
+        self.writer.run_at_once(wait, watched, work, tell)
+    }
+
     /// Appends a decision that nobody waits for. `lost` hears of it when that fails.
     pub fn append_later(&self, record: Record, lost: impl FnOnce(Record, LedgerError) + Send + 'static) {
         // What mode=monitor lets in counts as the refusal that it would be: it must not fill the file either.

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-/// Threads that answer the gate. Each waits for at most one commit at a time and commits are shared, so
-/// this is how many logins one fsync can serve; 64 at once still take two rounds only.
+/// Threads that answer the gate. Each waits for at most one commit at a time, and those that come during one share the next,
+/// so this is how many logins one fsync can serve; 64 at once still take two rounds only.
 pub const GATE_THREADS: usize = 32;
 
-/// Stack of a gate thread in bytes. The deepest path reads rows, makes a world, and parses a policy that was applied this very
-/// moment: none of it goes deeper for what somebody wrote. Files of schedules are parsed elsewhere.
+/// Stack of a gate thread in bytes. The deepest paths read rows, make a world, and parse a policy that was applied this very
+/// moment, or write an allow with the automatic checkpoint of SQLite: none of it goes deeper for what somebody wrote. Files of schedules are parsed elsewhere.
 pub const GATE_STACK: usize = 256 * 1024;
 
 /// A module has sent its whole question within this: it is one write of one page over a local socket.
@@ -16,6 +16,9 @@ pub const QUESTION_WAIT: Duration = Duration::from_millis(500);
 /// A question is answered within this from when it was taken up, whatever it has to wait for: below the
 /// module's 2 s, so that the person reads why.
 pub const ANSWER_WAIT: Duration = Duration::from_millis(1700);
+
+/// How often a daemon that stops looks whether those are answered whom it took.
+pub const STOP_LOOK: Duration = Duration::from_millis(5);
 
 /// A refused login waits at most this long for the request that it opens, and where less is left of
 /// [`ANSWER_WAIT`] it opens none: what can be asked for by command is no reason to be late.

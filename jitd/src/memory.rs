@@ -30,7 +30,7 @@ impl From<Committed> for Changed {
     }
 }
 
-/// The committed state in memory. Only the writer thread changes it, in commit order.
+/// The committed state in memory. Whoever writes changes it, in commit order.
 pub struct Memory {
     held: RwLock<Held>,
     /// Hears of what sessions depend on.

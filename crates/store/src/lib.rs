@@ -1,4 +1,4 @@
-//! The database of a daemon, and its one writer thread: one SQLite file, or what an [`Engine`] opens.
+//! The database of a daemon, and its one writer: one SQLite file, or what an [`Engine`] opens.
 //!
 //! Everything that must be durable together (a record, the grant it is about, the session it opened)
 //! goes into the file in one transaction, handed to the [`Writer`] as a job. Whoever reads to decide,

@@ -1,4 +1,5 @@
-//! The one writer thread.
+//! The one writer. It has a thread; a caller that cannot wait for that to wake writes by itself while it is idle
+//! ([`Writer::run_at_once`]).
 //!
 //! Jobs that wait are run one after the other inside one transaction, each in a savepoint of its own, and
 //! become durable by one commit (group commit). Then the observer is told what changed, in order, and
@@ -17,13 +18,13 @@ use crate::rows::Prune;
 use crate::{Sql, StoreError, limits, rows};
 use journal::{Checkpoint, Head, Stamp};
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-/// Hears what was committed, on the writer thread, before those who asked for it.
+/// Hears what was committed, from whoever writes, before those who asked for it.
 pub trait Observer<E>: Send + 'static {
     /// Whether jobs decide from what this holds in memory. Where they look into the database alone they see one another's
     /// doing there, and none ends its group.
@@ -114,16 +115,27 @@ impl Room {
 /// When things are written down.
 pub type Stamps = Box<dyn Fn() -> Stamp + Send>;
 
-/// Hands jobs to the writer thread. Cheap to clone; the thread ends after the last one is dropped.
+/// Hands jobs to the writer. Cheap to clone; the thread ends after the last one is dropped.
 pub struct Writer<E> {
+    /// Whoever writes holds it. Declared before `queue`, so dropped before it: once the last queue is gone the thread holds
+    /// the only pen, and its end frees the file.
+    pen: Arc<Mutex<dyn Writes<E>>>,
     queue: SyncSender<Message<E>>,
+    /// Messages that nobody has come to yet.
+    waiting: Arc<AtomicUsize>,
     works: Arc<AtomicBool>,
     relief: Arc<Mutex<Option<Prune>>>,
 }
 
 impl<E> Clone for Writer<E> {
     fn clone(&self) -> Self {
-        Self { queue: self.queue.clone(), works: Arc::clone(&self.works), relief: Arc::clone(&self.relief) }
+        Self {
+            pen: Arc::clone(&self.pen),
+            queue: self.queue.clone(),
+            waiting: Arc::clone(&self.waiting),
+            works: Arc::clone(&self.works),
+            relief: Arc::clone(&self.relief),
+        }
     }
 }
 
@@ -138,14 +150,67 @@ enum Message<E> {
     Beat(Box<dyn FnOnce() + Send>),
 }
 
-/// The next job that waits, past beats.
-fn next_job<E>(jobs: &Receiver<Message<E>>) -> Option<Job<E>> {
-    loop {
-        match jobs.try_recv().ok()? {
-            Message::Job(job) => return Some(job),
-            Message::Beat(tell) => tell(),
+/// What the thread takes messages from.
+struct Queue<E> {
+    messages: Receiver<Message<E>>,
+    waiting: Arc<AtomicUsize>,
+}
+
+impl<E> Queue<E> {
+    /// The next job that waits, past beats.
+    fn next_job(&self) -> Option<Job<E>> {
+        loop {
+            let message = self.messages.try_recv().ok()?;
+            self.waiting.fetch_sub(1, Ordering::Relaxed);
+            match message {
+                Message::Job(job) => return Some(job),
+                Message::Beat(tell) => tell(),
+            }
         }
     }
+
+    /// Has everything written that comes, until there is nobody who could send more.
+    fn run(&self, pen: &Mutex<dyn Writes<E>>) {
+        while let Ok(message) = self.messages.recv() {
+            // Also for a beat: it must show that whoever writes is not stuck.
+            let mut pen = pen.lock().unwrap_or_else(PoisonError::into_inner);
+            self.waiting.fetch_sub(1, Ordering::Relaxed);
+            match message {
+                Message::Job(job) => pen.write(job, &mut || self.next_job()),
+                Message::Beat(tell) => tell(),
+            }
+        }
+        pen.lock().unwrap_or_else(PoisonError::into_inner).end();
+    }
+}
+
+/// The same work, unless its time is over when its turn comes: nobody waits for it any more then, and they were told that it
+/// did not happen.
+fn in_time<E, T, R: From<StoreError>>(
+    wait: Duration,
+    work: impl FnOnce(&mut Tx<'_, E>) -> Result<T, R>,
+) -> impl FnOnce(&mut Tx<'_, E>) -> Result<T, R> {
+    let begun = Instant::now();
+    move |tx| if begun.elapsed() >= wait { Err(StoreError::Late.into()) } else { work(tx) }
+}
+
+/// The job of this work.
+fn job<E, T, R, W, D>(work: W, done: D) -> Job<E>
+where
+    T: Send + 'static,
+    R: From<StoreError> + Send + 'static,
+    W: FnOnce(&mut Tx<'_, E>) -> Result<T, R> + Send + 'static,
+    D: FnOnce(Result<T, R>) + Send + 'static,
+{
+    Box::new(move |tx| {
+        let result = match tx {
+            Ok(tx) => work(tx),
+            Err(why) => Err(why.into()),
+        };
+        let keep = result.is_ok();
+        let finish = move |outcome: Result<(), StoreError>| done(outcome.map_err(R::from).and(result));
+        Prepared { keep, finish: Box::new(finish) }
+    })
 }
 
 struct Prepared {
@@ -178,10 +243,10 @@ impl<E: Send + 'static> Writer<E> {
         stamps: Stamps,
         observer: impl Observer<E>,
     ) -> std::io::Result<(Self, JoinHandle<()>)> {
-        let (queue, jobs) = sync_channel(limits::QUEUE);
+        let (queue, messages) = sync_channel(limits::QUEUE);
         let works = Arc::new(AtomicBool::new(true));
-        let relief = Arc::default();
-        let thread = Thread {
+        let (relief, waiting) = (Arc::default(), Arc::<AtomicUsize>::default());
+        let pen = Pen {
             engine,
             open: Some(open),
             stamps,
@@ -193,8 +258,11 @@ impl<E: Send + 'static> Writer<E> {
             not_before: None,
             unchecked: 0,
         };
-        let handle = std::thread::Builder::new().name("writer".into()).spawn(move || thread.run(&jobs))?;
-        Ok((Self { queue, works, relief }, handle))
+        let pen: Arc<Mutex<dyn Writes<E>>> = Arc::new(Mutex::new(pen));
+        let (jobs, of_thread) = (Queue { messages, waiting: Arc::clone(&waiting) }, Arc::clone(&pen));
+        let handle =
+            std::thread::Builder::new().name("writer".into()).spawn(move || jobs.run(&*of_thread))?;
+        Ok((Self { pen, queue, waiting, works, relief }, handle))
     }
 
     /// Whether the last group was committed.
@@ -207,7 +275,7 @@ impl<E: Send + 'static> Writer<E> {
         *self.relief.lock().unwrap_or_else(PoisonError::into_inner) = Some(prune);
     }
 
-    /// Has `work` run in the next group. `done` is called on the writer thread with its result, after
+    /// Has `work` run in the next group. `done` is called on the writer's thread with its result, after
     /// what it did is durable, or with why it is not.
     pub fn submit<T, R, W, D>(&self, work: W, done: D) -> Result<(), StoreError>
     where
@@ -216,16 +284,7 @@ impl<E: Send + 'static> Writer<E> {
         W: FnOnce(&mut Tx<'_, E>) -> Result<T, R> + Send + 'static,
         D: FnOnce(Result<T, R>) + Send + 'static,
     {
-        let job: Job<E> = Box::new(move |tx| {
-            let result = match tx {
-                Ok(tx) => work(tx),
-                Err(why) => Err(why.into()),
-            };
-            let keep = result.is_ok();
-            let finish = move |outcome: Result<(), StoreError>| done(outcome.map_err(R::from).and(result));
-            Prepared { keep, finish: Box::new(finish) }
-        });
-        self.send(Message::Job(job))
+        self.send(Message::Job(job(work, done)))
     }
 
     /// Has `tell` called on the writer thread when its turn comes, whether or not the file takes anything:
@@ -235,9 +294,13 @@ impl<E: Send + 'static> Writer<E> {
     }
 
     fn send(&self, message: Message<E>) -> Result<(), StoreError> {
-        self.queue.try_send(message).map_err(|error| match error {
-            TrySendError::Full(_) => StoreError::Busy,
-            TrySendError::Disconnected(_) => StoreError::Closed,
+        self.waiting.fetch_add(1, Ordering::Relaxed);
+        self.queue.try_send(message).map_err(|error| {
+            self.waiting.fetch_sub(1, Ordering::Relaxed);
+            match error {
+                TrySendError::Full(_) => StoreError::Busy,
+                TrySendError::Disconnected(_) => StoreError::Closed,
+            }
         })
     }
 
@@ -249,13 +312,57 @@ impl<E: Send + 'static> Writer<E> {
         R: From<StoreError> + Send + 'static,
         W: FnOnce(&mut Tx<'_, E>) -> Result<T, R> + Send + 'static,
     {
-        let (tell, told) = sync_channel(1);
-        let begun = Instant::now();
-        let in_time = move |tx: &mut Tx<'_, E>| {
-            // Nobody waits for it any more, and they were told that it did not happen.
-            if begun.elapsed() >= wait { Err(StoreError::Late.into()) } else { work(tx) }
+        self.run_by_thread(wait, work, |_| {})
+    }
+
+    /// [`Self::run`] for who is to be told before anything else is done: `tell` hears the result on the thread that wrote it.
+    /// While the writer is idle that is the one that calls, which saves two from being woken; that takes as long as the
+    /// commit. It hangs in there for as long as the disk does, whatever `wait` is, so what `watched` gives is held meanwhile.
+    pub fn run_at_once<T, R, W, D, G>(
+        &self,
+        wait: Duration,
+        watched: impl FnOnce() -> G,
+        work: W,
+        tell: D,
+    ) -> Result<T, R>
+    where
+        T: Send + 'static,
+        R: From<StoreError> + Send + 'static,
+        W: FnOnce(&mut Tx<'_, E>) -> Result<T, R> + Send + 'static,
+        D: FnOnce(&Result<T, R>) + Send + 'static,
+    {
+        let Some(mut pen) = self.idle() else { return self.run_by_thread(wait, work, tell) };
+        let work = in_time(wait, work);
+        let _watched = watched();
+        let (keep, kept) = sync_channel(1);
+        let done = move |result| {
+            tell(&result);
+            let _ = keep.send(result);
         };
-        self.submit(in_time, move |result| {
+        pen.write(job(work, done), &mut || None);
+        kept.try_recv().unwrap_or_else(|_| Err(StoreError::Failed.into()))
+    }
+
+    /// The pen, where nobody has it or waits for it and there is something to write into.
+    fn idle(&self) -> Option<MutexGuard<'_, dyn Writes<E> + 'static>> {
+        let pen = match self.pen.try_lock() {
+            Ok(pen) => pen,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => return None,
+        };
+        (self.waiting.load(Ordering::Relaxed) == 0 && pen.is_ready()).then_some(pen)
+    }
+
+    fn run_by_thread<T, R, W, D>(&self, wait: Duration, work: W, first: D) -> Result<T, R>
+    where
+        T: Send + 'static,
+        R: From<StoreError> + Send + 'static,
+        W: FnOnce(&mut Tx<'_, E>) -> Result<T, R> + Send + 'static,
+        D: FnOnce(&Result<T, R>) + Send + 'static,
+    {
+        let (tell, told) = sync_channel(1);
+        self.submit(in_time(wait, work), move |result| {
+            first(&result);
             // A caller that no longer waits has been told that it is late.
             let _ = tell.send(result);
         })?;
@@ -334,7 +441,19 @@ impl<E> Tx<'_, E> {
     }
 }
 
-struct Thread<G: Engine, O> {
+/// Writes, on whichever thread holds it.
+trait Writes<E>: Send {
+    /// Whether a job would be written right away.
+    fn is_ready(&self) -> bool;
+
+    /// Runs `first` in one transaction with the jobs that `more` gives, and tells what became of them.
+    fn write(&mut self, first: Job<E>, more: &mut dyn FnMut() -> Option<Job<E>>);
+
+    /// Nothing more comes.
+    fn end(&mut self);
+}
+
+struct Pen<G: Engine, O> {
     engine: G,
     open: Option<(G::Opened, Head)>,
     stamps: Stamps,
@@ -348,57 +467,53 @@ struct Thread<G: Engine, O> {
     unchecked: i64,
 }
 
-impl<G: Engine, O> Thread<G, O> {
-    fn run<E: Send + 'static>(mut self, jobs: &Receiver<Message<E>>)
-    where
-        O: Observer<E>,
-    {
-        while let Ok(first) = jobs.recv() {
-            let first = match first {
-                Message::Job(job) => job,
-                Message::Beat(tell) => {
-                    tell();
-                    continue;
-                }
-            };
-            // Between two tries to open a failed file everything is refused at once; only a try that fails
-            // makes the wait longer.
-            if self.open.is_none() && self.not_before.is_some_and(|at| Instant::now() < at) {
-                (first(Err(StoreError::Failed)).finish)(Err(StoreError::Failed));
-                continue;
+impl<E: Send + 'static, G: Engine, O: Observer<E>> Writes<E> for Pen<G, O> {
+    fn is_ready(&self) -> bool {
+        self.open.is_some() && !self.full
+    }
+
+    fn write(&mut self, first: Job<E>, more: &mut dyn FnMut() -> Option<Job<E>>) {
+        // Between two tries to open a failed file everything is refused at once; only a try that fails
+        // makes the wait longer.
+        if self.open.is_none() && self.not_before.is_some_and(|at| Instant::now() < at) {
+            return (first(Err(StoreError::Failed)).finish)(Err(StoreError::Failed));
+        }
+        let mut next = Some(first);
+        // A job that ended its group leaves the others where they are.
+        if let Err((why, prepared)) = self.group(&mut next, more) {
+            self.works.store(false, Ordering::Relaxed);
+            // It does so where there is no room, among other things.
+            self.full |= matches!(why, StoreError::Full(_) | StoreError::GaveUp);
+            self.observer.failed(&why);
+            self.open = None;
+            self.not_before = Some(Instant::now() + self.wait);
+            self.wait = (self.wait * 2).min(limits::REOPEN.1);
+            // Its own refusal says more than the failure of others' commit, unless it may rest on what is not to be.
+            let mut rests = false;
+            for job in prepared {
+                rests |= job.keep;
+                (job.finish)(if rests { Err(why.clone()) } else { Ok(()) });
             }
-            let mut next = Some(first);
-            // A job that ended its group leaves the queue as it is; the loop comes back for the rest.
-            if let Err((why, prepared)) = self.group(&mut next, jobs) {
-                self.works.store(false, Ordering::Relaxed);
-                // It does so where there is no room, among other things.
-                self.full |= matches!(why, StoreError::Full(_) | StoreError::GaveUp);
-                self.observer.failed(&why);
-                self.open = None;
-                self.not_before = Some(Instant::now() + self.wait);
-                self.wait = (self.wait * 2).min(limits::REOPEN.1);
-                // Its own refusal says more than the failure of others' commit, unless it may rest on what is not to be.
-                let mut rests = false;
-                for job in prepared {
-                    rests |= job.keep;
-                    (job.finish)(if rests { Err(why.clone()) } else { Ok(()) });
-                }
-                if let Some(job) = next {
-                    (job(Err(why.clone())).finish)(Err(why));
-                }
+            if let Some(job) = next {
+                (job(Err(why.clone())).finish)(Err(why));
             }
         }
+    }
+
+    fn end(&mut self) {
         if let Some((opened, head)) = &self.open {
             // What is not in a checkpoint is verified at the next start; nothing is lost.
             let _ = rows::checkpoint(opened.sql(), *head, (self.stamps)().wall_ms);
         }
     }
+}
 
+impl<G: Engine, O> Pen<G, O> {
     /// Runs waiting jobs in one transaction. On failure gives back those whose outcome must be told.
     fn group<E: Send + 'static>(
         &mut self,
         next: &mut Option<Job<E>>,
-        jobs: &Receiver<Message<E>>,
+        more: &mut dyn FnMut() -> Option<Job<E>>,
     ) -> Result<(), (StoreError, Vec<Prepared>)>
     where
         O: Observer<E>,
@@ -455,7 +570,7 @@ impl<G: Engine, O> Thread<G, O> {
             if (end_group && O::HOLDS) || prepared.len() >= limits::GROUP {
                 break;
             }
-            *next = next_job(jobs);
+            *next = more();
         }
         let now_ms = (self.stamps)().wall_ms;
         let checkpoint = sql!(due_checkpoint(opened.sql(), before, *head, now_ms, &mut self.unchecked));

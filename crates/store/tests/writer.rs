@@ -246,6 +246,74 @@ fn three((writer, heard): &(Writer<String>, Heard)) -> Vec<usize> {
     (0..3).map(|_| told.recv_timeout(WAIT).unwrap()).collect()
 }
 
+#[test]
+fn an_idle_writer_is_used_where_the_caller_is_and_a_busy_one_takes_turns() {
+    let folder = tempfile::tempdir().unwrap();
+    let (writer, heard) = start(options(folder.path()));
+    let (seen, told) = std::sync::mpsc::channel();
+    let at_once = |name: &'static str, wait: Duration| {
+        let (before, seen, committed) = (seen.clone(), seen.clone(), heard.clone());
+        let watched = || before.send("watched".to_owned()).unwrap();
+        let work = move |tx: &mut Tx<'_, String>| {
+            tx.event(name.to_owned());
+            let by_thread = std::thread::current().name() == Some("writer");
+            tx.record(name.to_owned()).map(|seq| (seq, by_thread))
+        };
+        let tell = move |done: &Result<_, StoreError>| {
+            let durable = committed.all().contains(&name.to_owned());
+            seen.send(format!("{name} {} {durable}", done.is_ok())).unwrap();
+        };
+        writer.run_at_once(wait, watched, work, tell)
+    };
+    let all = || told.try_iter().collect::<Vec<_>>();
+    assert_eq!(at_once("first", WAIT).unwrap(), (2, false));
+    assert_eq!(all(), ["watched", "first true true"]);
+
+    // One that hangs in the thread, and one that waits behind it.
+    let (release, held) = std::sync::mpsc::channel::<()>();
+    let hangs = move |tx: &mut Tx<'_, String>| {
+        held.recv().unwrap();
+        tx.record("hung".into())
+    };
+    writer.submit(hangs, |_| {}).unwrap();
+    writer.submit(|tx: &mut Tx<'_, String>| tx.record("before".into()), |_| {}).unwrap();
+    let late = at_once("late", Duration::from_millis(50));
+    assert!(matches!(late, Err(StoreError::Late)), "{late:?}");
+    assert!(all().is_empty(), "nobody is watched that can wait for no longer than they say");
+    let then = std::thread::scope(|scope| {
+        let then = scope.spawn(|| at_once("then", WAIT));
+        release.send(()).unwrap();
+        then.join().unwrap()
+    });
+    let (seq, by_thread) = then.unwrap();
+    assert_eq!(seq, 5, "after those that came before, and without the one that was late");
+    let told = all();
+    assert_eq!(told.first().map(String::as_str), Some("late false false"));
+    // Those before it may have been written by then.
+    let expected: &[&str] = if by_thread { &["then true true"] } else { &["watched", "then true true"] };
+    assert_eq!(told[1..], *expected);
+    let rows = rows(&options(folder.path())).into_iter().skip(1);
+    assert_eq!(rows.map(|row| row.body).collect::<Vec<_>>(), ["first", "hung", "before", "then"]);
+}
+
+#[test]
+fn who_writes_where_they_are_hears_that_it_is_not_in_the_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let (writer, heard) = start(options(folder.path()));
+    let gives_up = |tx: &mut Tx<'_, String>| tx.connection().batch("ROLLBACK");
+    let done: Result<(), StoreError> = writer.run_at_once(WAIT, || (), gives_up, |_| {});
+    assert!(done.is_err() && !writer.works() && heard.all().contains(&"failed".to_owned()), "{done:?}");
+    // There is nothing to write into, so the thread is asked, which opens the file anew in its time.
+    let again =
+        || writer.run_at_once(WAIT, || (), |tx: &mut Tx<'_, String>| tx.record("again".into()), |_| {});
+    let until = Instant::now() + WAIT;
+    let mut seq = again();
+    while seq.is_err() && Instant::now() < until {
+        seq = again();
+    }
+    assert_eq!((seq.unwrap(), writer.works()), (2, true));
+}
+
 type Work = Box<dyn FnOnce(&mut Tx<'_, String>) -> Result<(), StoreError> + Send>;
 
 #[test]

@@ -20,7 +20,7 @@ impl Gate {
 
     /// What of an answer's time is left for the hub: who waits is answered in any case.
     fn for_the_hub(asked: &Asked) -> Duration {
-        limits::HUB_HASTY.min(asked.left())
+        limits::HUB_HASTY.min(asked.call.left())
     }
 
     /// What the hub makes of a refused login, or that it will hear of it.
@@ -30,7 +30,7 @@ impl Gate {
         };
         let Some(place) = self.reserve(asked) else { return Ok(AtTheDoor::Hint(Hint::default())) };
         let wish = HostWish::Login(Self::host_knock(asked, reason));
-        let told = self.site.ask_hub(Self::asker(asked), wish, None, asked.by);
+        let told = self.site.ask_hub(Self::asker(asked), wish, None, asked.call.by);
         // Each is a record here and a call there, whatever becomes of it.
         let asks = matches!(&told, Ok(Told::Answered(_)));
         self.settle(Some(place), asks);
@@ -85,7 +85,7 @@ impl Gate {
             length: words.length,
             ticket: words.ticket.clone(),
         };
-        let told = self.site.ask_hub(Self::asker(asked), wish, None, asked.by)?;
+        let told = self.site.ask_hub(Self::asker(asked), wish, None, asked.call.by)?;
         match self.at_the_door(asked, told)? {
             AtTheDoor::Opened(opened) => Ok(*opened),
             AtTheDoor::Hint(_) | AtTheDoor::Silent => {

@@ -80,7 +80,7 @@ impl Gate {
     /// The caller waits no more.
     pub(super) fn leave(&self, asked: &Asked) -> Option<Seat> {
         let mut seats = self.seats.lock().unwrap_or_else(PoisonError::into_inner);
-        if seats.any_of(asked.caller) { seats.leave(asked.process()) } else { None }
+        if seats.any_of(asked.call.pid) { seats.leave(asked.process()) } else { None }
     }
 
     /// Somebody says at the prompt why they want it.

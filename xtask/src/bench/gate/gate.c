@@ -3,8 +3,9 @@
  *   gate CONFDIR ECHO_SOCKET FSYNC_FILE USER FORM CALLERS ROUNDS CALLS WAY...
  *
  * WAY is fsync, socket, or a PAM service of CONFDIR. FORM is process, where each caller lives on, or fork, where each
- * call is made by a fresh child. CALLERS callers go through all ways together, CALLS calls of each way in a round.
- * The echo server is a thread-free child of this program. Prints "WAY P50 P99" in microseconds. */
+ * call is made by a fresh child. CALLERS callers go through all ways together, CALLS calls of each way in a round,
+ * each round in another order. The echo server is a thread-free child of this program. Prints "WAY P50 P99" in
+ * microseconds. */
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <pthread.h>
@@ -121,6 +122,17 @@ static int by_size(const void *a, const void *b) {
     return (x > y) - (x < y);
 }
 
+/* The order of a round, the same for all callers: what a way leaves running, a log or a helper of its daemon, is charged to
+ * whichever comes after it. */
+static void shuffle(int *order, int ways, int round) {
+    unsigned seed = (unsigned)round + 1;
+    for (int w = 0; w < ways; w++) {
+        int other = rand_r(&seed) % (w + 1);
+        order[w] = order[other];
+        order[other] = w;
+    }
+}
+
 /* What callers share. */
 struct together {
     pthread_barrier_t start;
@@ -155,13 +167,16 @@ int main(int argc, char **argv) {
         /* The first call of each way is not like the others. */
         for (int w = 0; w < ways; w++)
             forks ? forked(way[w]) : once(way[w]);
-        for (int round = 0; round < rounds; round++)
-            for (int w = 0; w < ways; w++) {
+        for (int round = 0, order[ways]; round < rounds; round++) {
+            shuffle(order, ways, round);
+            for (int turn = 0; turn < ways; turn++) {
+                int w = order[turn];
                 double *took = together->took + (size_t)w * all + (size_t)caller * each + (size_t)round * (size_t)calls;
                 pthread_barrier_wait(&together->start);
                 for (int call = 0; call < calls; call++)
                     took[call] = forks ? forked(way[w]) : once(way[w]);
             }
+        }
         _exit(0);
     }
     /* The echo server is the child that stays. One that failed leaves the others at the barrier: it ends the run. */

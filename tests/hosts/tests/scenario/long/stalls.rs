@@ -15,8 +15,8 @@ fn granted(host: &Host) -> Person<'_> {
     alice
 }
 
-/// From now on the journal hangs for `seconds` at each write, and hangs already.
-fn the_disk_hangs(host: &Host, seconds: u32) {
+/// From now on the journal hangs for `seconds` at each write.
+fn the_disk_will_hang(host: &Host, seconds: u32) {
     host.root(&format!(
         "strace -f -qq -o /dev/null -e inject=fsync,fdatasync:delay_enter={seconds}000000 -p $(pidof jitd) \
          > /dev/null 2>&1 & echo $! > /run/strace.pid"
@@ -25,6 +25,11 @@ fn the_disk_hangs(host: &Host, seconds: u32) {
         host.root("grep -L 'TracerPid:.0$' /proc/$(pidof jitd)/task/*/status | wc -l").out.trim()
             == host.root("ls /proc/$(pidof jitd)/task | wc -l").out.trim()
     });
+}
+
+/// The same, and it hangs already.
+fn the_disk_hangs(host: &Host, seconds: u32) {
+    the_disk_will_hang(host, seconds);
     // A reload is recorded.
     host.root("kill -HUP $(pidof jitd)").ends_with(0);
     host.soon("the writer hangs", || {
@@ -57,6 +62,29 @@ fn a_login_refused_while_the_disk_hung_is_not_recorded_as_let_in_when_it_wakes()
     assert_eq!(host.root("pidof jitd").out, pid, "a disk that is slow for a while needs no new daemon");
     // Account and session of the login that was let in.
     assert_eq!(let_in(&host), before + 2, "{}", host.root("jit audit tail -n 20").out);
+    host.root("jit audit verify --witness /var/log/auth.log").ends_with(0);
+}
+
+#[test]
+fn who_is_the_first_to_hang_is_answered_in_time_and_told_once() {
+    let host = Host::gated("web-1").unwrap();
+    let alice = granted(&host);
+    // What is left of her login above is looked for three times, once a second, and forgotten by the writer's thread.
+    host.soon("her session is over", || !host.root("jit sessions").out.contains("alice"));
+    std::thread::sleep(Duration::from_secs(5));
+    the_disk_will_hang(&host, 8);
+    let since = Instant::now();
+    alice.ssh("true").is_refused_with(CANNOT_RECORD);
+    assert!(since.elapsed() < Duration::from_secs(6), "it was refused while it hung: {:?}", since.elapsed());
+    let hangs = host.root("grep -l 'tracing stop' /proc/$(pidof jitd)/task/*/status | xargs grep '^Name:'");
+    assert!(hangs.out.contains("gate-"), "{hangs:?}");
+    host.root("kill -TERM $(cat /run/strace.pid)");
+    host.soon("strace is gone", || {
+        host.root("grep -l 'TracerPid:.[1-9]' /proc/$(pidof jitd)/task/*/status").out.is_empty()
+    });
+    host.soon("it lets in again by itself", || alice.ssh("true").code == 0);
+    let told = host.root("grep -c 'reason=journal_failed user=alice' /var/log/auth.log");
+    assert_eq!(told.out.trim(), "1", "{}", host.root("grep jitd /var/log/auth.log").out);
     host.root("jit audit verify --witness /var/log/auth.log").ends_with(0);
 }
 
