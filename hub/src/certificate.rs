@@ -133,7 +133,7 @@ fn certified(
 
 /// The one implementation of cryptography for TLS here.
 pub fn provider() -> Arc<CryptoProvider> {
-    Arc::new(rustls::crypto::ring::default_provider())
+    Arc::new(rustls::crypto::aws_lc_rs::default_provider())
 }
 
 /// The certificate of the moment.

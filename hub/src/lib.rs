@@ -46,6 +46,7 @@ mod site;
 mod slack;
 mod teams;
 mod teller;
+mod view_key;
 mod voice;
 mod web;
 

@@ -4,8 +4,9 @@ use crate::error::HubError;
 use crate::keys::ServerKeys;
 use crate::limits;
 use crate::signer::Client;
+use crate::view_key::ViewKey;
 use access::Time;
-use sync::{Digest, Manifest, SecretKey, SignedManifest};
+use sync::{Digest, Manifest, SignedManifest};
 
 /// The keys of an era, with the one of them that signs views here.
 pub struct Voice {
@@ -16,7 +17,7 @@ pub struct Voice {
     /// What it says.
     pub manifest: Manifest,
     /// One of its view keys.
-    pub key: SecretKey,
+    pub key: ViewKey,
     /// Whether the signer said so just now; else it is what it said last.
     pub renewed: bool,
 }
@@ -60,7 +61,7 @@ impl Voice {
     ) -> Result<Self, HubError> {
         let wrong = |why| HubError::Keys(format!("the manifest of the signer is not of this hub: {why}"));
         let manifest = signed.verify(root, None).map_err(wrong)?;
-        let key = keys.view(&manifest.view_keys)?;
+        let key = ViewKey::of(keys.view(&manifest.view_keys)?)?;
         let told = serde_json::to_string(&signed).map_err(|why| HubError::Keys(why.to_string()))?;
         Ok(Self { signed, told, manifest, key, renewed })
     }
@@ -71,7 +72,7 @@ mod tests {
     use super::*;
     use crate::sample::minute;
     use access::HostName;
-    use sync::{Era, HubId, Roots};
+    use sync::{Era, HubId, Roots, SecretKey};
 
     #[test]
     fn keys_of_a_time_to_come_are_not_spoken_by() {
@@ -86,7 +87,8 @@ mod tests {
                 issued_at: minute(minutes),
                 expires: minute(minutes) + sync::limits::MANIFEST_AGE,
             };
-            let (signed, key) = (manifest.sign(&root), SecretKey::from_random(&[2; 32]));
+            let (signed, key) =
+                (manifest.sign(&root), ViewKey::of(SecretKey::from_random(&[2; 32])).unwrap());
             Voice { signed, told: String::new(), manifest, key, renewed: true }.dated_by(minute(0)).is_ok()
         };
         assert_eq!([-60 * 24 * 9, 0, 10, 11, 180].map(says), [true, true, true, false, false]);

@@ -83,10 +83,20 @@ struct Sig {
 impl Envelope {
     /// The envelope of this payload, written once and kept as these bytes from there on.
     pub(crate) fn seal(kind: Kind, payload: &impl Serialize, key: &SecretKey) -> Self {
+        Self::seal_by(kind, payload, &key.public(), |bytes| key.sign(bytes))
+    }
+
+    /// The same where the key is in other hands.
+    pub(crate) fn seal_by(
+        kind: Kind,
+        payload: &impl Serialize,
+        key: &PublicKey,
+        sign: impl FnOnce(&[u8]) -> Signature,
+    ) -> Self {
         // Serialising plain data into a buffer cannot fail; an empty payload would be refused by every host.
         let payload = serde_json::to_vec(payload).unwrap_or_default();
         let mut envelope = Self { kind, payload, sigs: Vec::new() };
-        envelope.sign(key);
+        envelope.sigs.push(Sig { key: key.id(), sig: sign(&envelope.signed()) });
         envelope
     }
 

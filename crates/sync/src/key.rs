@@ -102,9 +102,14 @@ impl SecretKey {
         Signature(self.0.sign(message).to_bytes())
     }
 
+    /// Its 32 bytes (RFC 8032, section 5.1.5), for another library to sign by.
+    pub fn seed(&self) -> &[u8; 32] {
+        self.0.as_bytes()
+    }
+
     /// The text of a key file, mode 0600: PKCS #8 in PEM, as openssl(1) writes it.
     pub fn to_pem(&self) -> Zeroizing<String> {
-        let der = Zeroizing::new([PKCS8.as_slice(), self.0.as_bytes()].concat());
+        let der = Zeroizing::new([PKCS8.as_slice(), self.seed()].concat());
         let text = Zeroizing::new(BASE64_STANDARD.encode(&*der));
         Zeroizing::new(format!("{BEGIN}\n{}\n{END}\n", *text))
     }

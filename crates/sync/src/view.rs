@@ -1,7 +1,7 @@
 //! The whole truth for one host, in ids.
 
 use crate::envelope::pae;
-use crate::{Digest, Entry, Envelope, Era, HubId, Kind, SecretKey, limits};
+use crate::{Digest, Entry, Envelope, Era, HubId, Kind, PublicKey, SecretKey, Signature, limits};
 use access::{HostName, Time, is_plausible};
 use serde::{Deserialize, Serialize};
 
@@ -36,6 +36,11 @@ impl View {
     /// Signs it.
     pub fn sign(&self, key: &SecretKey) -> Envelope {
         Envelope::seal(Kind::View, self, key)
+    }
+
+    /// Signs it by a key that is in other hands: `sign` is given the bytes that the signature is over.
+    pub fn sign_by(&self, key: &PublicKey, sign: impl FnOnce(&[u8]) -> Signature) -> Envelope {
+        Envelope::seal_by(Kind::View, self, key, sign)
     }
 
     /// Whether it is one that hosts take, as far as that shows by itself.

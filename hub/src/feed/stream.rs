@@ -184,6 +184,6 @@ pub fn message(
         grants,
         permits,
     };
-    let message = Message::new(None, view.sign(&voice.key), &believed, holds);
+    let message = Message::new(None, voice.key.sign(&view), &believed, holds);
     (message.with_permits(&good, holds), held)
 }

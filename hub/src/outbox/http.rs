@@ -32,7 +32,7 @@ pub fn is_under(host: &str, domain: &str) -> bool {
 /// A client that believes those whom this machine trusts, or with `ca` that authority alone.
 pub fn client(ca: Option<&Path>) -> Result<reqwest::Client, String> {
     // Somebody else has installed it.
-    let _ = rustls::crypto::ring::default_provider().install_default();
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let mut builder = reqwest::Client::builder()
         .user_agent(concat!("jit-hub/", env!("CARGO_PKG_VERSION")))
         .redirect(redirect::Policy::none())

@@ -1,6 +1,7 @@
 //! Where the server is, and how it is reached.
 
 use super::link::Link;
+use crate::certificate::provider;
 use crate::error::{HubError, os};
 use crate::limits;
 use rustls::pki_types::CertificateDer;
@@ -90,8 +91,7 @@ fn tls(ca: Option<&Path>, needed: bool) -> Result<MakeRustlsConnect, HubError> {
     } else if needed {
         roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     }
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = rustls::ClientConfig::builder_with_provider(provider)
+    let config = rustls::ClientConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()
         .map_err(|why| certificate("preparing TLS for the database".to_owned(), why.to_string()))?
         .with_root_certificates(roots)

@@ -302,7 +302,7 @@ fn is_exact(text: &str) -> bool {
 /// Calls by TLS alone, to where they were meant.
 fn calls(ca: Option<&Path>) -> Result<reqwest::blocking::Client, HubError> {
     // Whoever was first has chosen the same one.
-    let _ = rustls::crypto::ring::default_provider().install_default();
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let wrong = |why: &dyn std::error::Error| HubError::SignIn(format!("signin: {}", innermost(why)));
     let mut http = reqwest::blocking::Client::builder()
         .https_only(true)

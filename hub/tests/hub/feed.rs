@@ -276,7 +276,7 @@ fn what_was_granted_while_the_signer_was_away_is_signed_when_it_is_back() {
 /// A client that many programs use listens to this address as this host; what it is answered.
 fn listened(hub: &Hub, host: &Host, (url, ca): (&str, &str), ask: &str) -> reqwest::blocking::Response {
     // The process has another one where a test came first.
-    let _ = rustls::crypto::ring::default_provider().install_default();
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let trusted = reqwest::Certificate::from_pem_bundle(ca.as_bytes()).unwrap();
     let client = reqwest::blocking::Client::builder().timeout(None).tls_certs_only(trusted).build().unwrap();
     let path = format!("/v1/hosts/{}/feed", host.name);
@@ -327,7 +327,7 @@ fn asked_once(
     (url, ca): (&str, &str),
     mark: Option<&HeaderValue>,
 ) -> reqwest::blocking::Response {
-    let _ = rustls::crypto::ring::default_provider().install_default();
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let trusted = reqwest::Certificate::from_pem_bundle(ca.as_bytes()).unwrap();
     let client = reqwest::blocking::Client::builder().tls_certs_only(trusted).build().unwrap();
     let path = format!("/v1/hosts/{}/feed", host.name);

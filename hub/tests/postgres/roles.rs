@@ -237,13 +237,14 @@ impl Thief {
         let certificate = params.signed_by(&own, &issuer).unwrap();
         let chain = vec![CertificateDer::from_pem_slice(certificate.pem().as_bytes()).unwrap()];
         let key: PrivateKeyDer<'_> = PrivatePkcs8KeyDer::from(own.serialize_der()).into();
-        let config =
-            rustls::ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-                .with_safe_default_protocol_versions()
-                .unwrap()
-                .with_no_client_auth()
-                .with_single_cert(chain, key)
-                .unwrap();
+        let config = rustls::ServerConfig::builder_with_provider(Arc::new(
+            rustls::crypto::aws_lc_rs::default_provider(),
+        ))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(chain, key)
+        .unwrap();
         let (config, listener) = (Arc::new(config), TcpListener::bind(at).unwrap());
         let told = Arc::new(AtomicUsize::new(0));
         let count = Arc::clone(&told);
