@@ -33,6 +33,15 @@ impl Output {
         if self.json { Self::json(value) } else { self.line(&words()) }
     }
 
+    /// Says of a list that is as long as one answer can be that there may be more: beside it, or a program would take the list
+    /// for all there is.
+    pub fn note_cut(rows: usize, fewer: &str) {
+        if rows >= api::limits::PAGE as usize {
+            let words = format!("No more than these {rows} are listed at once; {fewer} asks for fewer.\n");
+            let _ = std::io::stderr().write_all(words.as_bytes());
+        }
+    }
+
     /// One value, on one line. It is the same value on a terminal, which is shown nothing that it would obey.
     pub fn json<T: Serialize>(value: &T) -> Result<(), CliError> {
         let text = serde_json::to_string(value).map_err(|why| CliError::Output(why.into()))?;

@@ -35,8 +35,10 @@ pub fn list(client: &Client, of: &AskSessions, out: &mut Output) -> Result<(), C
             row.extend(view.host.as_ref().map(Cell::new));
             table.add_row(row);
         }
-        format!("{table}{}", table::cut(sessions.len(), "--host or --user"))
-    })
+        table.to_string()
+    })?;
+    Output::note_cut(sessions.len(), "--host or --user");
+    Ok(())
 }
 
 pub fn end(client: &Client, id: &str, end: &EndSession, out: &mut Output) -> Result<(), CliError> {

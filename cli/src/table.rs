@@ -28,11 +28,3 @@ pub fn state(code: &str, words: &str, colour: bool) -> Cell {
         _ => cell.fg(Color::DarkGrey),
     }
 }
-
-/// What stands under a list that is as long as one answer can be.
-pub fn cut(rows: usize, fewer: &str) -> String {
-    if rows < api::limits::PAGE as usize {
-        return String::new();
-    }
-    format!("\nNo more than these are listed at once; {fewer} asks for fewer.")
-}

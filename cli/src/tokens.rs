@@ -67,8 +67,10 @@ fn list(client: &Client, person: Option<Person>, out: &mut Output) -> Result<(),
                 Cell::new(used.map_or_else(|| "never".to_owned(), |used| words::when(used, wall()))),
             ]);
         }
-        format!("{table}{}", table::cut(tokens.len(), "--person"))
-    })
+        table.to_string()
+    })?;
+    Output::note_cut(tokens.len(), "--person");
+    Ok(())
 }
 
 pub fn role(client: &Client, role: Role, out: &mut Output) -> Result<(), CliError> {

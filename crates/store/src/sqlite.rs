@@ -82,13 +82,13 @@ impl Opened for OpenFile {
     }
 
     fn begin(&mut self, head: Head) -> Result<Head, StoreError> {
-        self.connection.batch("BEGIN IMMEDIATE")?;
+        self.connection.put("BEGIN IMMEDIATE", &[])?;
         // Nobody else writes it.
         Ok(head)
     }
 
     fn commit(&mut self, _: Head) -> Result<(), StoreError> {
-        self.connection.batch("COMMIT")
+        self.connection.put("COMMIT", &[])
     }
 
     fn is_broken(&self) -> bool {

@@ -19,7 +19,8 @@ const REVIEWS: u64 = 500;
 
 /// Measures, prints a table, and puts it into docs/benchmarks.md.
 pub fn hub() -> Result<()> {
-    cargo(&["build", "--release", "--quiet", "-p", "hub", "--bin", "jit-hub"])?;
+    // With those that the packages are built with, or it would be built once more.
+    cargo(&["build", "--release", "--quiet", "-p", "jitd", "-p", "jit", "-p", "hub"])?;
     // Beside the program that it measures, which is built without what this needs.
     cargo(&[
         "build",
