@@ -434,7 +434,8 @@ impl Gate {
             Ok(AtTheDoor::Opened(opened)) => Next::Request(opened),
             Ok(AtTheDoor::Silent) => Next::Nothing,
             Ok(AtTheDoor::Hint(wants)) => hint(wants),
-            Err(desk::DeskError::Store(_)) => hint(Hint::default()),
+            // What may yet come of it is found by whoever asks again.
+            Err(desk::DeskError::Store(_) | desk::DeskError::Unsure(_)) => hint(Hint::default()),
             Err(desk::DeskError::NoRule(why)) => Next::Refused(why),
             Err(why) => Next::Refused(why.to_string()),
         }

@@ -5,7 +5,7 @@ use super::guard::{self, Answer, Call};
 use super::page::{anew, names, once, time};
 use crate::site::Site;
 use access::{EndedHow, GrantId, GrantState, Span, Text, Time};
-use api::{AskGrants, EndGrant, GrantView, NewExtension};
+use api::{AskGrants, EndGrant, GrantView, Heard, NewExtension};
 use axum::extract::{Path, State};
 use axum::response::Response;
 use desk::{DeskError, Page, Worlds as _};
@@ -112,10 +112,35 @@ fn page(site: &Site, visitor: &Visitor, call: &Call, id: &str) -> Result<Answer,
                 dt { "Rule" } dd { (grant.rule) }
                 dt { "Id" } dd { code { (grant.id) } }
             }
+            @if grant.ended.is_some() { (heard(&site.grant_heard(&visitor.caller, id)?)) }
             @if is_good && own { (own_forms(site, visitor, call, &view)?) }
             @if is_good && !own { (revoke_form(site, visitor, call, &view)?) }
         },
     ))
+}
+
+/// Which hosts know that it is over, and what of the others.
+fn heard(heard: &Heard) -> Markup {
+    let Heard { confirmed, not_yet, removed, over } = heard;
+    html! {
+        div data-live {
+            h2 { "On its hosts" }
+            p { "Confirmed by " (confirmed.len()) " of " (confirmed.len() + not_yet.len()) "." }
+            @if !not_yet.is_empty() {
+                p { "Not yet by these; in the worst case it is over there at " (time(*over)) ":" }
+                ul {
+                    @for (host, seen) in not_yet {
+                        li {
+                            (host)
+                            @if removed.contains(host) { ", none of the hub's hosts now, so it hears nothing" }
+                            @else if let Some(seen) = seen { ", heard of at " (time(*seen)) }
+                            @else { ", never heard of" }
+                        }
+                    }
+                }
+            }
+        }
+    }
 }
 
 fn own_forms(site: &Site, visitor: &Visitor, call: &Call, view: &GrantView) -> Result<Markup, DeskError> {
