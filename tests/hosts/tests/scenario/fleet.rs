@@ -129,6 +129,42 @@ fn who_revokes_hears_which_host_does_not_know_and_when_it_is_over_there_at_the_l
 }
 
 #[test]
+fn a_host_that_was_removed_hears_nothing_more_until_it_joins_again() {
+    let fleet = Fleet::new();
+    let host = &fleet.host;
+    let alice = host.person("alice", &[]).unwrap();
+    let ask = "request --host web-1 --for 1h --reason 'the import hangs'";
+    let grant =
+        fleet.at_the_hub("bob", &format!("approve {}", fleet.at_the_hub("alice", ask).id("R-"))).id("G-");
+    host.soon("the host has heard of it", || alice.ssh("true").code == 0);
+    fleet.at_the_hub("admin", "host label web-1 env=prod tier=db").ends_with(0);
+    fleet.at_the_hub("admin", "hosts").ends_with(0).says("tier=db");
+
+    fleet.at_the_hub("admin", "host remove web-1").ends_with(0);
+    fleet.at_the_hub("alice", ask).ends_with(1).says("web-1");
+    let refused = "no host of this hub is called web-1: enrol this host anew";
+    again("the host hears that it was removed", || {
+        host.root("journalctl -q -o cat -u jitd").out.contains(refused)
+    });
+    // What it heard is good until it would have been over, which whoever revokes is told.
+    alice.ssh("true").is_in();
+    fleet
+        .at_the_hub("bob", &format!("revoke {grant} --reason 'wrong host'"))
+        .ends_with(0)
+        .says("web-1 (none of the hub's hosts now, so it hears nothing)");
+
+    let token = fleet.at_the_hub("admin", "host token --label env=prod --ttl 10m --uses 1");
+    let token = token.ends_with(0).out.lines().next().unwrap();
+    host.root(&format!("echo '{token}' | jitd enrol - && systemctl restart jitd")).ends_with(0);
+    host.jitd_is_up();
+    host.soon("it has heard of the revocation", || alice.ssh("true").err.contains("was revoked by bob"));
+    host.soon("and says so", || {
+        fleet.at_the_hub("bob", &format!("show {grant}")).out.contains("Confirmed by 1 of 1 host.")
+    });
+    host.root("jit audit verify").ends_with(0);
+}
+
+#[test]
 fn a_hub_is_set_up_as_the_readme_says() {
     let host = Host::gated("web-1").unwrap();
     std::fs::copy(testbed::package("jit-hub").unwrap(), host.path("root/jit-hub.deb")).unwrap();

@@ -4,8 +4,8 @@
  *
  * WAY is fsync, socket, or a PAM service of CONFDIR. FORM is process, where each caller lives on, or fork, where each
  * call is made by a fresh child. CALLERS callers go through all ways together, CALLS calls of each way in a round,
- * each round in another order. The echo server is a thread-free child of this program. Prints "WAY P50 P99" in
- * microseconds. */
+ * each round in another order and each way after a rest. The echo server is a thread-free child of this program.
+ * Prints "WAY P50 P99" in microseconds. */
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <pthread.h>
@@ -122,8 +122,10 @@ static int by_size(const void *a, const void *b) {
     return (x > y) - (x < y);
 }
 
-/* The order of a round, the same for all callers: what a way leaves running, a log or a helper of its daemon, is charged to
- * whichever comes after it. */
+/* What a way leaves running, a log or a helper of its daemon, is charged to nobody: it has this long to come to rest. */
+#define REST_US 30000
+
+/* The order of a round, the same for all callers. */
 static void shuffle(int *order, int ways, int round) {
     unsigned seed = (unsigned)round + 1;
     for (int w = 0; w < ways; w++) {
@@ -164,14 +166,14 @@ int main(int argc, char **argv) {
         if (fork())
             continue;
         prctl(PR_SET_PDEATHSIG, SIGKILL);
-        /* The first call of each way is not like the others. */
-        for (int w = 0; w < ways; w++)
-            forks ? forked(way[w]) : once(way[w]);
         for (int round = 0, order[ways]; round < rounds; round++) {
             shuffle(order, ways, round);
             for (int turn = 0; turn < ways; turn++) {
                 int w = order[turn];
                 double *took = together->took + (size_t)w * all + (size_t)caller * each + (size_t)round * (size_t)calls;
+                usleep(REST_US);
+                /* The first call of each way is not like the others. */
+                forks ? forked(way[w]) : once(way[w]);
                 pthread_barrier_wait(&together->start);
                 for (int call = 0; call < calls; call++)
                     took[call] = forks ? forked(way[w]) : once(way[w]);

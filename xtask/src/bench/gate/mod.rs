@@ -68,7 +68,7 @@ pub fn gate() -> Result<()> {
     let mut page = format!(
         "`cargo xtask bench gate` on {machine}, in a booted host that is thrown away: release builds, and the peers as \
          Debian packs them. Microseconds from `pam_start` to `pam_end` with `pam_acct_mgmt` between, {} calls of each \
-         kind by one caller and {} by eight at a time, all kinds taking turns in {} rounds, each in another order. *In one process* the caller \
+         kind by one caller and {} by eight at a time, all kinds taking turns in {} rounds, each in another order and each kind after a rest. *In one process* the caller \
          lives on, *per fork* each call is made by a fresh child, as sshd does. Ours is the module of the package \
          against the real daemon with a real grant; each answer waits until its record is on the disk, which those of \
          the peers do not.\n\n![One decision](decision.svg)\n\n",
