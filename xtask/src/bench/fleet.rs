@@ -41,6 +41,9 @@ const ROUNDS: usize = 40;
 /// Of them those in which something is asked on a host too: nobody opens more than 60 requests in an hour.
 const ASKING_ROUNDS: usize = 10;
 
+/// Between two clicks: a hub takes 30 a minute of one account.
+const CLICK_PACE: Duration = Duration::from_secs(2);
+
 /// Longer than anything takes that is not broken.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -170,8 +173,9 @@ fn recorded(tail: &Seen, id: &str) -> Result<i64> {
     row.pointer("/at/wall_ms").and_then(Value::as_i64).context("when it was recorded")
 }
 
-/// Carol asks, and dave clicks on the card.
+/// Carol asks, and dave clicks on the card, as often as the hub lets one account.
 fn click(fleet: &Fleet, teams: &Teams, dave: &Account, took: &mut Took) -> Result<()> {
+    std::thread::sleep(CLICK_PACE);
     let asked = fleet.jit("carol", "request --label env=prod --service ssh --for 1h --reason bench").id("R-");
     let since = Instant::now();
     let (message, _) = teams.card(&dave.personal(), &asked);
@@ -184,7 +188,8 @@ fn click(fleet: &Fleet, teams: &Teams, dave: &Account, took: &mut Took) -> Resul
         let ms = answered.get("ms").and_then(Value::as_u64).context("how long the answer took")?;
         took.clicked.push(Duration::from_millis(ms));
         for host in hosts {
-            took.usable_clicked.push(host.join().map_err(|_| anyhow::anyhow!("asking a host failed"))??);
+            let usable = host.join().map_err(|_| anyhow::anyhow!("asking a host failed"))?;
+            took.usable_clicked.push(usable.with_context(|| format!("{asked} was clicked on: {answered}"))?);
         }
         let card = answered.to_string();
         // A group of an id can end in a G.
