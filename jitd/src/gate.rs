@@ -4,6 +4,7 @@
 //! everything else that is committed, together with its record. So a revocation that comes first in the
 //! journal is honoured, and two first uses start one clock.
 
+mod asked;
 mod call;
 mod callers;
 mod fleet;
@@ -19,20 +20,20 @@ use crate::memory::Changed;
 use crate::process::{self, NO_SESSION};
 use crate::refusal::BadQuestion;
 use crate::repeat::Repeats;
-use crate::seats::{Caller, Seats};
+use crate::seats::Seats;
 use crate::site::Site;
 use crate::throttle::Throttle;
 use crate::{limits, peer};
-use access::{Decision, HostName, Login, Now, Person, Phase, Question, Reason, Service, SessionId, Text};
+use access::{Decision, HostName, Now, Person, Phase, Reason, SessionId};
 use api::{DecisionRecord, Record, Session};
+use asked::{Asked, as_address};
 use call::Call;
 use callers::Callers;
 use chrono::TimeDelta;
-use desk::{AtTheDoor, Desk, Hint, Knock, SqlStore, Worlds as _};
+use desk::{AtTheDoor, Desk, Hint, SqlStore, Worlds as _};
 use frame::{Answer, Mode, Notice, Pairs, Verdict};
 use loglines::Level;
 use std::io::Read as _;
-use std::net::IpAddr;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -88,24 +89,6 @@ impl Serving {
         }
         self.gate.overdue.end();
         let _ = self.late.join();
-    }
-}
-
-/// A question with everything that came along for the record.
-struct Asked {
-    frame: frame::Question,
-    question: Question,
-    target: Login,
-    rhost: String,
-    tty: String,
-    call: Arc<Call>,
-}
-
-impl Asked {
-    /// The caller as it is known over time.
-    fn process(&self) -> Caller {
-        let pid = self.call.pid;
-        Caller { pid, start_ticks: process::start_ticks(pid).unwrap_or(0) }
     }
 }
 
@@ -526,112 +509,6 @@ enum Allowed {
     NoLonger(Decision, Now),
 }
 
-impl Asked {
-    fn parse(frame: frame::Question, call: Arc<Call>) -> Result<Self, Box<(frame::Question, String)>> {
-        match Self::read(&frame) {
-            Ok((question, target, rhost, tty)) => Ok(Self { frame, question, target, rhost, tty, call }),
-            Err(why) => Err(Box::new((frame, why))),
-        }
-    }
-
-    fn read(frame: &frame::Question) -> Result<(Question, Login, String, String), String> {
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        let login = |bytes: &[u8]| Login::parse(&text(bytes)).map_err(|why| why.to_string());
-        let service = Service::of_pam(&text(&frame.service)).map_err(|why| why.to_string())?;
-        let target = login(&frame.target)?;
-        let phase = match frame.phase {
-            // Who waits starts no clock by that.
-            frame::Phase::Auth | frame::Phase::Wait => Phase::Auth,
-            frame::Phase::Open => Phase::Open,
-            _ => Phase::Account,
-        };
-        // Before its session phase sudo tells PAM only the invoker, not whom they want to become; where that is known
-        // from its command line and matters by then, the module names somebody else.
-        let known = phase == Phase::Open || service.as_str() != "sudo" || frame.target != frame.subject;
-        let address = match frame.phase {
-            _ if service.switches() => None,
-            // What PAM's environment says by now the person may have written, into ~/.pam_environment.
-            frame::Phase::Open | frame::Phase::Close => as_address(&frame.rhost),
-            _ => as_address(&frame.address),
-        };
-        let rhost = address.map_or_else(|| text(&frame.rhost), |address| address.to_string());
-        let question = Question {
-            subject: login(&frame.subject)?,
-            service,
-            target: known.then(|| target.clone()),
-            phase,
-            address,
-            inside: Vec::new(),
-        };
-        Ok((question, target, rhost, text(&frame.tty)))
-    }
-
-    /// Where the client is, where that is known from elsewhere.
-    fn comes_from(&mut self, address: Option<IpAddr>) {
-        if let Some(address) = address {
-            self.question.address = Some(address);
-            self.rhost = address.to_string();
-        }
-    }
-
-    /// The login as the desk takes it.
-    fn knock(&self) -> Knock<'_> {
-        let Question { subject, service, target, address, .. } = &self.question;
-        // Before its session sudo may not say whom it would become.
-        let run_as = target.as_ref().filter(|target| service.switches() && target.as_str() != "root");
-        Knock { login: subject, service, run_as, source: *address, host: None }
-    }
-
-    /// What a refused login gives as its reason by itself.
-    fn own_words(&self) -> Option<Text> {
-        let service = &self.question.service;
-        let words = match self.question.address {
-            Some(address) => format!("refused {service} login from {address}"),
-            None => format!("refused {service} on this host"),
-        };
-        Text::parse(&words).ok()
-    }
-
-    /// The record of this question, before its answer.
-    fn template(&self, host: &HostName) -> DecisionRecord {
-        DecisionRecord {
-            at: access::Time::UNIX_EPOCH,
-            reason: Reason::NoGrant,
-            would: None,
-            user: self.question.subject.clone(),
-            target: self.target.clone(),
-            service: self.question.service.clone(),
-            phase: match self.frame.phase {
-                frame::Phase::Account => "account",
-                frame::Phase::Auth => "auth",
-                frame::Phase::Open => "open",
-                frame::Phase::Close => "close",
-                frame::Phase::Notice => "notice",
-                frame::Phase::Ask => "ask",
-                frame::Phase::Wait => "wait",
-            }
-            .to_owned(),
-            host: host.to_string(),
-            rhost: self.rhost.clone(),
-            tty: self.tty.clone(),
-            grant: None,
-            request: None,
-            approved_by: Vec::new(),
-            rule: None,
-            expires: None,
-            session: None,
-            source: "local".to_owned(),
-            staleness_s: 0,
-            times: 1,
-        }
-    }
-}
-
-/// An address as text, where it is one.
-fn as_address(text: &[u8]) -> Option<IpAddr> {
-    std::str::from_utf8(text).ok()?.parse().ok()
-}
-
 /// What a line says besides.
 fn detail(what: &str) -> String {
     Pairs::default().with("detail", what).line()
@@ -705,33 +582,4 @@ fn read_by(stream: &mut UnixStream, mut into: &mut [u8], deadline: Instant) -> R
         }
     }
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn whom_sudo_becomes_is_known_before_its_session_where_the_module_names_somebody_else() {
-        let read = |service: &str, phase, target: &str| {
-            let asked = frame::Question::at_sshd(phase, "alice");
-            let frame = frame::Question { service: service.into(), target: target.into(), ..asked };
-            let (stream, _) = UnixStream::pair().unwrap();
-            let asked = Asked::parse(frame, Arc::new(Call::of(1, Instant::now(), stream)))
-                .map_err(|wrong| wrong.1)
-                .unwrap();
-            let run_as = asked.knock().run_as.map(ToString::to_string);
-            (asked.question.target.map(|target| target.to_string()), run_as)
-        };
-        let some = |name: &str| Some(name.to_owned());
-        for phase in [frame::Phase::Account, frame::Phase::Auth, frame::Phase::Ask, frame::Phase::Wait] {
-            for service in ["sudo", "sudo-i"] {
-                assert_eq!(read(service, phase, "alice"), (None, None), "nobody yet");
-                assert_eq!(read(service, phase, "bob"), (some("bob"), some("bob")), "sudo -e -u bob");
-                assert_eq!(read(service, phase, "root"), (some("root"), None), "sudo -e, or with a group");
-            }
-        }
-        assert_eq!(read("sudo", frame::Phase::Open, "alice"), (some("alice"), some("alice")));
-        assert_eq!(read("su", frame::Phase::Account, "root"), (some("root"), None));
-    }
 }

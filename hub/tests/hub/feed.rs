@@ -1,6 +1,6 @@
 //! Hosts of the hub: who joins, what they hear, and who is not believed to be one.
 
-use crate::host::{Host, approve, ask_for, granted, joined, token};
+use crate::host::{Host, approve, ask_for, granted, joined, revoked, token};
 use crate::nginx::Nginx;
 use crate::room::{Hub, PEOPLE, rest, until};
 use api::{AskFeed, Scope};
@@ -219,19 +219,8 @@ fn a_copy_of_a_host_is_refused_whatever_it_says_and_told_of_once() {
 fn a_revocation_waits_for_a_host_that_was_removed_until_its_grant_is_over() {
     let hub = Hub::with_policy();
     let (mut host, gone) = (joined(&hub, "db-7"), joined(&hub, "db-8"));
-    let alice = hub.client(&hub.token("alice", &[Scope::Request], "1h").secret);
-    let mut both = ask_for("db-7");
-    both.hosts.insert(gone.name.clone());
-    let grant = approve(&hub, &alice.request(&both).unwrap().request.ask.id.to_string());
-    let mut stream = host.listen(&hub);
-    host.hears_until(&mut stream, |state| state.grants().count() == 1);
-    hub.client(&hub.admin).remove_host(&gone.name).unwrap();
+    let (grant, over) = revoked(&hub, &mut host, &gone, |_| {});
     let bob = hub.client(&hub.token("bob", &[Scope::Review], "1h").secret);
-    let end = api::EndGrant { reason: access::Text::parse("wrong hosts").ok() };
-    let over = bob.revoke(&grant.to_string(), &end).unwrap().grant.window.latest_end();
-    host.hears_until(&mut stream, |state| state.grants[&grant].ended.is_some());
-    let mut again = host.listen(&hub);
-    host.hears(&mut again);
     until("the host that is left has confirmed", || {
         !bob.heard(&grant.to_string()).unwrap().confirmed.is_empty()
     });

@@ -177,6 +177,32 @@ pub fn granted(hub: &Hub, host: &str) -> access::GrantId {
     approve(hub, &alice.request(&ask_for(host)).unwrap().request.ask.id.to_string())
 }
 
+/// A grant of alice's for this host and one that was removed since, revoked by bob, which this one has heard and confirmed. Until
+/// when it is good on the other.
+pub fn revoked(
+    hub: &Hub,
+    host: &mut Host,
+    gone: &Host,
+    before: impl FnOnce(access::GrantId),
+) -> (access::GrantId, Time) {
+    let alice = hub.client(&hub.token("alice", &[Scope::Request], "1h").secret);
+    let mut both = ask_for(host.name.as_str());
+    both.hosts.insert(gone.name.clone());
+    let grant = approve(hub, &alice.request(&both).unwrap().request.ask.id.to_string());
+    let mut stream = host.listen(hub);
+    host.hears_until(&mut stream, |state| state.grants().count() == 1);
+    before(grant);
+    hub.client(&hub.admin).remove_host(&gone.name).unwrap();
+    let bob = hub.client(&hub.token("bob", &[Scope::Review], "1h").secret);
+    let end = api::EndGrant { reason: access::Text::parse("wrong hosts").ok() };
+    let over = bob.revoke(&grant.to_string(), &end).unwrap().grant.window.latest_end();
+    host.hears_until(&mut stream, |state| state.grants[&grant].ended.is_some());
+    // What it holds it says as it listens again.
+    let mut again = host.listen(hub);
+    host.hears(&mut again);
+    (grant, over)
+}
+
 /// The time of a host.
 #[allow(dead_code)] // not every test asks
 pub fn now() -> Time {

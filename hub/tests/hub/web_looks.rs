@@ -1,6 +1,6 @@
 //! Pages to look something up in: timeline, journal, policy, and lists that go on.
 
-use crate::host::{approve, ask_for, joined, now};
+use crate::host::{ask_for, joined, now, revoked};
 use crate::room::{Hub, text, until};
 use crate::web::{Browser, POLICY, approval, asked, granted, hub, used};
 use api::{AskRequests, JournalPart, NewPolicy, Scope, Which};
@@ -247,23 +247,12 @@ fn a_page_of_hosts_says_what_is_wrong_with_them_to_who_decides_alone() {
 fn a_grant_that_was_revoked_shows_which_hosts_know_it_and_when_it_is_over_on_the_others() {
     let hub = Hub::with_policy();
     let (mut host, gone) = (joined(&hub, "db-7"), joined(&hub, "db-8"));
-    let mut both = ask_for("db-7");
-    both.hosts.insert(gone.name.clone());
-    let alice = hub.client(&hub.token("alice", &[Scope::Request], "1h").secret);
-    let grant = approve(&hub, &alice.request(&both).unwrap().request.ask.id.to_string());
-    let mut stream = host.listen(&hub);
-    host.hears_until(&mut stream, |state| state.grants().count() == 1);
     let reader = Browser::of(&hub, "bob");
-    let shown = || reader.get(&format!("/web/grants/{grant}"));
-    assert!(!shown().has("On its hosts"), "it is good: {}", shown().0);
-
-    hub.client(&hub.admin).remove_host(&gone.name).unwrap();
-    let bob = hub.client(&hub.token("bob", &[Scope::Review], "1h").secret);
-    let end = api::EndGrant { reason: access::Text::parse("wrong hosts").ok() };
-    let over = bob.revoke(&grant.to_string(), &end).unwrap().grant.window.latest_end();
-    host.hears_until(&mut stream, |state| state.grants[&grant].ended.is_some());
-    let mut again = host.listen(&hub);
-    host.hears(&mut again);
+    let page_of = |grant| reader.get(&format!("/web/grants/{grant}"));
+    let (grant, over) = revoked(&hub, &mut host, &gone, |grant| {
+        assert!(!page_of(grant).has("On its hosts"), "it is good: {}", page_of(grant).0);
+    });
+    let shown = || page_of(grant);
     until("the host that is left has confirmed", || shown().has("Confirmed by 1 of 2."));
     let page = shown();
     assert!(page.has("<li>db-8, none of the hub's hosts now, so it hears nothing</li>"), "{}", page.0);
