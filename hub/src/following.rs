@@ -129,8 +129,10 @@ impl Following {
                 match serde_json::from_str(&row.body) {
                     Ok(Record::Change(change)) => policy |= change.change == Change::PolicyApplied,
                     Ok(Record::Mark(mark)) => {
-                        hosts |=
-                            matches!(mark.mark, Mark::HostJoined | Mark::HostLabelled | Mark::HostRemoved);
+                        hosts |= matches!(
+                            mark.mark,
+                            Mark::HostJoined | Mark::HostCameBack | Mark::HostLabelled | Mark::HostRemoved
+                        );
                         changed.extend(host_in(&mark.detail));
                     }
                     // Somebody wants it ended.

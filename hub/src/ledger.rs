@@ -1,5 +1,6 @@
 //! The hub's side of the store: tokens and roles with their records, in one transaction each.
 
+use crate::feed::rows::Standing;
 use crate::feed::{self, Signing};
 use crate::forgetting::{FIRST_USES, MADE, PERMITS, TOKENS, forget_told};
 use crate::inbox;
@@ -17,7 +18,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 use store::{Observer, Reader, Room, Sql, StoreError, Tx, Writer};
-use sync::{Digest, Envelope, Era, PublicKey, SignedManifest};
+use sync::{Digest, Envelope, Era, Membership, PublicKey, SignedManifest};
 
 /// Changes who may do what, and says so in the journal.
 pub struct Ledger {
@@ -220,6 +221,22 @@ impl Ledger {
         })
     }
 
+    /// A host that was lost is known again by what the root signed of it in an earlier incarnation. How it stood before.
+    pub fn know_again(&self, of: Membership, at: Time) -> Result<Standing, DeskError> {
+        self.write(move |tx| {
+            let stood = feed::rows::standing(tx.connection(), &of)?;
+            if stood == Standing::Lost {
+                let detail = format!("host={} key={}", of.host, of.key.id());
+                let seq = mark(tx, Mark::HostCameBack, detail, at)?;
+                let Membership { incarnation, host, machine, key, labels, token, joined_at, .. } = of;
+                let join = Join { token, host, machine, key };
+                feed::rows::put_host(tx.connection(), &join, &labels, joined_at, incarnation, seq)?;
+                feed::rows::rise(tx.connection())?;
+            }
+            Ok(stood)
+        })
+    }
+
     /// A host has given back all that it knew of earlier incarnations.
     pub fn gave_back(&self, host: HostName, incarnation: u64, at: Time) -> Result<(), DeskError> {
         self.write(move |tx| {
@@ -253,7 +270,7 @@ impl Ledger {
             }
             mark(tx, Mark::HostRemoved, format!("host={host} by={actor}"), at)?;
             inbox::rows::forget_sessions(tx.connection(), &host)?;
-            feed::rows::remove_host(tx.connection(), &host).map(drop)
+            feed::rows::remove_host(tx.connection(), &host, at).map(drop)
         })
     }
 

@@ -279,6 +279,9 @@ pub const GIVEN: usize = 512 * 1024;
 /// Early ends in one such call: each with its reason, 500 bytes.
 pub const GIVEN_ENDS: usize = 1000;
 
+/// How often what the hub's root signs of this host is asked for: its labels are as of then where the hub loses them.
+pub const MEMBERSHIP_EVERY: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// How often the hub is told how this host stands where nothing changed: `jit hosts` is read by the minute.
 pub const STATE_EVERY: Duration = Duration::from_secs(60);
 

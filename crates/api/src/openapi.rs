@@ -252,6 +252,10 @@ impl Book {
     fn hosts(&mut self) {
         self.reads::<sync::SignedAuthority>(By::Stranger, "/v1/authority", "Which certificates to believe");
         self.writes::<Join, HostView>(By::Stranger, "/v1/hosts", "Join");
+        let about = "What the root signs of the host, for it to keep";
+        self.reads::<sync::SignedMembership>(By::Host, "/v1/hosts/{host}/membership", about);
+        let about = "Be known again by that, where the hub's database was put back";
+        self.writes::<sync::SignedMembership, HostView>(By::Stranger, "/v1/hosts/{host}/return", about);
         self.writes::<Nothing, Nonced>(
             By::Stranger,
             "/v1/hosts/{host}/nonce",

@@ -165,6 +165,8 @@ pub enum Mark {
     HostLabelled,
     /// A host was taken away from its hub.
     HostRemoved,
+    /// A host that the hub's database had lost is known again by what the root signed of it.
+    HostCameBack,
     /// A host gave back what the hub's database had lost.
     HostGaveBack,
     /// A host took in what its hub says must be held.
@@ -219,6 +221,7 @@ impl Mark {
             Self::HostJoined => "host_joined",
             Self::HostLabelled => "host_labelled",
             Self::HostRemoved => "host_removed",
+            Self::HostCameBack => "host_came_back",
             Self::HostGaveBack => "host_gave_back",
             Self::ViewApplied => "view_applied",
             Self::Asked => "asked",

@@ -23,6 +23,8 @@ pub enum Kind {
     Permit,
     /// A [`crate::Authority`].
     Authority,
+    /// A [`crate::Membership`].
+    Membership,
 }
 
 impl From<Kind> for &'static str {
@@ -33,6 +35,7 @@ impl From<Kind> for &'static str {
             Kind::Grant => "application/vnd.jit.grant.v1+json",
             Kind::Permit => "application/vnd.jit.permit.v1+json",
             Kind::Authority => "application/vnd.jit.authority.v1+json",
+            Kind::Membership => "application/vnd.jit.membership.v1+json",
         }
     }
 }
@@ -40,7 +43,8 @@ impl From<Kind> for &'static str {
 impl TryFrom<String> for Kind {
     type Error = &'static str;
     fn try_from(text: String) -> Result<Self, &'static str> {
-        let kinds = [Self::Manifest, Self::View, Self::Grant, Self::Permit, Self::Authority];
+        let kinds =
+            [Self::Manifest, Self::View, Self::Grant, Self::Permit, Self::Authority, Self::Membership];
         kinds
             .into_iter()
             .find(|kind| <&str>::from(*kind) == text)
@@ -55,6 +59,7 @@ impl Kind {
             Self::View => limits::VIEW,
             Self::Grant | Self::Permit => limits::GRANT,
             Self::Authority => limits::AUTHORITY,
+            Self::Membership => limits::MEMBERSHIP,
         }
     }
 }

@@ -11,6 +11,9 @@ pub const MANIFEST: usize = 16 * 1024;
 /// Bytes of an authority: one certificate in PEM is 1 KiB.
 pub const AUTHORITY: usize = 16 * 1024;
 
+/// Bytes of a membership: 32 labels of at most 200 bytes are 7 KiB.
+pub const MEMBERSHIP: usize = 16 * 1024;
+
 /// Bytes of a view: its ids, 130 each.
 pub const VIEW: usize = 2 * 1024 * 1024;
 

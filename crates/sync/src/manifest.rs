@@ -3,6 +3,7 @@
 use crate::envelope::pae;
 use crate::{Digest, Envelope, Kind, Part, PublicKey, Rejected, SecretKey, limits};
 use access::{HostName, Time, is_plausible};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::fmt;
@@ -75,6 +76,22 @@ impl Roots {
             return Err(Rejected::BelowThreshold { signers, threshold: self.threshold });
         }
         Ok(())
+    }
+
+    /// What these say in an envelope, to who pinned `pin` and nothing else.
+    pub(crate) fn open<T: DeserializeOwned>(
+        &self,
+        part: Part,
+        kind: Kind,
+        envelope: &Envelope,
+        pin: &Digest,
+    ) -> Result<T, Rejected> {
+        self.check().map_err(|why| Rejected::malformed(part, why))?;
+        if self.fingerprint() != *pin {
+            return Err(Rejected::OtherRoot { found: self.fingerprint(), pinned: *pin });
+        }
+        self.verify(part, kind, envelope)?;
+        envelope.open(part)
     }
 
     pub(crate) fn check(&self) -> Result<(), &'static str> {

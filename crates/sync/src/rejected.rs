@@ -19,6 +19,8 @@ pub enum Part {
     Permit,
     /// The authority of the hub's certificates.
     Authority,
+    /// That a host is the hub's.
+    Membership,
 }
 
 impl fmt::Display for Part {
@@ -30,6 +32,7 @@ impl fmt::Display for Part {
             Self::Body => "grant",
             Self::Permit => "permit",
             Self::Authority => "authority",
+            Self::Membership => "membership",
         })
     }
 }

@@ -86,6 +86,8 @@ impl Listener {
 pub enum Wrong {
     /// It signs on another machine than the one that joined.
     Machine,
+    /// The hub does not know it, and its root does.
+    Lost,
     /// It gives back grants that are none.
     GivenBack,
     /// It asks for others.
@@ -326,12 +328,12 @@ impl Site {
     }
 
     /// The same of what is there now. Grants that are for hosts as they come follow it.
-    fn hosts_changed(&self) -> Result<(), DeskError> {
+    pub(super) fn hosts_changed(&self) -> Result<(), DeskError> {
         // Within the look, so that of two that join the later one is not forgotten.
         self.ledger.read(|connection| self.read_hosts(connection))
     }
 
-    fn host_view(&self, host: &HostName) -> Result<HostView, DeskError> {
+    pub(super) fn host_view(&self, host: &HostName) -> Result<HostView, DeskError> {
         self.host_views()?.into_iter().find(|view| view.host == *host).ok_or_else(|| no_host(host))
     }
 

@@ -16,8 +16,12 @@ pub use signing::{Signing, Signs};
 pub use stream::message;
 pub use wakes::{Told, Wakes};
 
-/// The indexes of this room in a file, which hubs of before did not have.
-pub const TABLES: &str = concat!(include_str!("ended.sql"), include_str!("told.sql"));
+/// What this room has in a file that hubs of before did not have.
+pub const TABLES: &str =
+    concat!(include_str!("ended.sql"), include_str!("told.sql"), include_str!("removed.sql"));
 
-/// The one that PostgreSQL has too. The other would hold hubs of before up for as long as it takes to make it there.
+/// The index that PostgreSQL has too. The other would hold hubs of before up for as long as it takes to make it there.
 pub const TOLD: &str = include_str!("told.sql");
+
+/// And the table.
+pub const REMOVED: &str = include_str!("removed.sql");

@@ -1,20 +1,78 @@
 //! A database that lost commits, by a restore or a failover, takes back from hosts what it signed for them.
 
-use super::{Wrong, rows};
+use super::Wrong;
+use super::rows::{self, Standing};
 use crate::following::behind;
 use crate::ledger::put_signed;
 use crate::limits;
 use crate::site::Site;
 use crate::teller::Teller;
 use access::HostName;
-use api::{Known, TakenBack};
+use api::{HostView, Known, TakenBack};
 use desk::{DeskError, Restored, Worlds as _};
 use loglines::Level;
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
-use sync::{Era, SignedGrant};
+use sync::{Era, Membership, SignedGrant, SignedMembership};
 
 impl Site {
+    /// That this host is one of this hub's, as the root signs it for the host to keep.
+    pub fn membership(&self, host: HostName, known: rows::Host) -> Result<SignedMembership, DeskError> {
+        let rows::Host { key, machine, joined, joined_at, labels, .. } = known;
+        let of = Membership {
+            hub: self.hub.clone(),
+            incarnation: self.voice.load().manifest.era.incarnation,
+            host,
+            machine,
+            key,
+            labels,
+            token: joined,
+            joined_at,
+            issued_at: self.clock.time(),
+        };
+        self.signer.membership(of).map_err(|why| DeskError::Away(why.to_string()))
+    }
+
+    /// Knows a host again that this database lost, by what the root signed of it.
+    pub fn know_again(&self, host: &str, signed: &SignedMembership) -> Result<HostView, DeskError> {
+        let of = signed.verify(&self.hub, &self.root).map_err(|why| {
+            DeskError::Forbidden(format!("this makes {host} no host of this hub ({}): {why}", why.code()))
+        })?;
+        if of.host.as_str() != host {
+            return Err(DeskError::BadRequest(format!("what is shown is of {}, and not of {host}", of.host)));
+        }
+        let (host, now) = (of.host.clone(), self.clock.time());
+        let is_of_now = of.incarnation >= self.voice.load().manifest.era.incarnation;
+        let stood = if is_of_now {
+            self.read(|sql| rows::standing(sql, &of))?
+        } else {
+            self.ledger.know_again(of, now)?
+        };
+        match stood {
+            Standing::Lost if is_of_now => {
+                let why = format!(
+                    "host {host} shows that it joined this hub, whose database does not know it: where that was restored or failed \
+                     over run `jit-hub recover` as root"
+                );
+                if self.hosts.is_told(&host, Wrong::Lost, now) {
+                    self.log.put(Level::Err, why.clone());
+                }
+                return Err(DeskError::Forbidden(why));
+            }
+            Standing::Gone => {
+                return Err(DeskError::Forbidden(format!(
+                    "host {host} was taken away, or has joined anew, since the root signed that: enrol it anew with `jitd enrol TOKEN`"
+                )));
+            }
+            Standing::Lost => {
+                self.hosts_changed()?;
+                self.wakes.forget(&host);
+            }
+            Standing::Known => {}
+        }
+        self.host_view(&host)
+    }
+
     /// Takes back what this host knows. A host is asked once in the life of a database: at other times what it says of
     /// ends would be its word against the desk's.
     pub fn take_back(

@@ -20,7 +20,7 @@ use axum::{Json, Router};
 use desk::{Answer, Caller, DeskError, Refused, blocking};
 use futures_util::stream::unfold;
 use std::sync::Arc;
-use sync::SignedAuthority;
+use sync::{SignedAuthority, SignedMembership};
 
 type Shared = State<Arc<Site>>;
 type Told = State<Arc<Teller>>;
@@ -43,6 +43,8 @@ pub fn for_hosts(site: &Arc<Site>) -> Router {
     Router::new()
         .route("/v1/authority", get(authority))
         .route("/v1/hosts", post(join))
+        .route("/v1/hosts/{host}/membership", get(membership))
+        .route("/v1/hosts/{host}/return", post(come_back))
         .route("/v1/hosts/{host}/known", post(known).layer(DefaultBodyLimit::max(limits::FEED_BODY)))
         .with_state(Arc::clone(site))
 }
@@ -131,6 +133,24 @@ async fn now(State(teller): Told, uri: Uri, headers: HeaderMap) -> Result<Respon
         Some((_, events)) => (head, [(header::CONTENT_TYPE, "text/event-stream")], events).into_response(),
         None => (StatusCode::NOT_MODIFIED, head).into_response(),
     })
+}
+
+async fn membership(
+    State(site): Shared,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Result<Json<SignedMembership>, Refused> {
+    let stopping = || Refused(ProblemCode::Unavailable.because("the hub is stopping: try again"));
+    let signed = tokio::task::spawn_blocking(move || {
+        let (host, known) = site.host_of(&headers, ("GET", uri.path()), b"", |_| Ok(()))?;
+        Ok(Json(site.membership(host, known)?))
+    });
+    signed.await.map_err(|_| stopping())?
+}
+
+async fn come_back(State(site): Shared, Path(host): Path<String>, body: Bytes) -> Answer<HostView> {
+    let signed: SignedMembership = read("the membership that is shown", &body)?;
+    blocking(move || site.know_again(&host, &signed)).await
 }
 
 async fn known(

@@ -7,7 +7,7 @@ use api::{HostView, Join};
 use desk::DeskError;
 use std::collections::{BTreeMap, BTreeSet};
 use store::Sql;
-use sync::{Digest, Entry, Envelope, Era, PublicKey, SignedGrant, SignedManifest};
+use sync::{Digest, Entry, Envelope, Era, Membership, PublicKey, SignedGrant, SignedManifest};
 use workflow::{Kind, Request};
 
 fn unreadable(what: &str, why: &dyn std::fmt::Display) -> DeskError {
@@ -30,6 +30,10 @@ pub struct Host {
     pub machine: Digest,
     /// The token that let it in.
     pub joined: Digest,
+    /// When it joined.
+    pub joined_at: Time,
+    /// Its labels.
+    pub labels: BTreeMap<String, String>,
     /// The incarnation of the hub that it has given back to what it knew.
     pub incarnation: u64,
 }
@@ -181,21 +185,54 @@ pub fn put_serving(connection: &dyn Sql, hub: &str, now: Time) -> Result<(), Des
 }
 
 /// Takes a host away, after its record. Whether there was one.
-pub fn remove_host(connection: &dyn Sql, host: &HostName) -> Result<bool, DeskError> {
+pub fn remove_host(connection: &dyn Sql, host: &HostName, at: Time) -> Result<bool, DeskError> {
+    connection.put(
+        "INSERT INTO host_removed (name, removed_ms) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET removed_ms = ?2",
+        &[&host.as_str(), &at.timestamp_millis()],
+    )?;
     connection.put("DELETE FROM host_seen WHERE name = ?1", &[&host.as_str()])?;
     Ok(connection.execute("DELETE FROM host WHERE name = ?1", &[&host.as_str()])? == 1)
 }
 
+/// What a membership is to this database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// The host is as it says.
+    Known,
+    /// It was taken away, or has joined anew, since.
+    Gone,
+    /// It is none, or not the one that it became.
+    Lost,
+}
+
+/// How the host of a membership stands.
+pub fn standing(connection: &dyn Sql, of: &Membership) -> Result<Standing, DeskError> {
+    let known = host(connection, &of.host)?;
+    if known.as_ref().is_some_and(|host| host.key == of.key && host.machine == of.machine) {
+        return Ok(Standing::Known);
+    }
+    let select = "SELECT removed_ms FROM host_removed WHERE name = ?1";
+    let removed: Option<i64> = connection.row(select, &[&of.host.as_str()])?;
+    let is_gone = removed.is_some_and(|removed| removed >= of.issued_at.timestamp_millis())
+        || known.is_some_and(|host| host.joined_at >= of.joined_at);
+    Ok(if is_gone { Standing::Gone } else { Standing::Lost })
+}
+
 /// The host of this name.
 pub fn host(connection: &dyn Sql, host: &HostName) -> Result<Option<Host>, DeskError> {
-    let row: Option<(String, String, [u8; 32], u64)> = connection
-        .row("SELECT key, machine, joined, incarnation FROM host WHERE name = ?1", &[&host.as_str()])?;
-    row.map(|(key, machine, joined, incarnation)| {
+    type Row = (String, String, [u8; 32], i64, String, u64);
+    let row: Option<Row> = connection.row(
+        "SELECT key, machine, joined, joined_ms, labels, incarnation FROM host WHERE name = ?1",
+        &[&host.as_str()],
+    )?;
+    row.map(|(key, machine, joined, joined_ms, labels, incarnation)| {
         let wrong = |why: &dyn std::fmt::Display| unreadable("a host", why);
         Ok(Host {
             key: key.parse().map_err(|why| wrong(&why))?,
             machine: machine.parse().map_err(|why| wrong(&why))?,
             joined: Digest::from_bytes(&joined).ok_or_else(|| wrong(&"it is no digest"))?,
+            joined_at: Time::from_timestamp_millis(joined_ms).ok_or_else(|| wrong(&"its time is none"))?,
+            labels: json("a host", &labels)?,
             incarnation,
         })
     })

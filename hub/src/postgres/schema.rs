@@ -34,6 +34,7 @@ pub(super) const STEPS: &[Step] = &[
     Step { sql: room, oldest: 6 },
     Step { sql: past_room, oldest: 6 },
     Step { sql: told, oldest: 6 },
+    Step { sql: removed, oldest: 6 },
 ];
 
 /// Held while a step is taken: of this product alone among those that share a server.
@@ -98,6 +99,11 @@ fn past_room() -> String {
 /// Which hosts a grant is told to, by the grant.
 fn told() -> String {
     feed::TOLD.to_owned()
+}
+
+/// When hosts were taken away. One that is at a hub that does not know it comes back by its membership after a `recover`.
+fn removed() -> String {
+    dialect::tables(feed::REMOVED)
 }
 
 /// Records of hosts and sessions there are not counted from here to [`counted`]: one by one, a million would take hours.

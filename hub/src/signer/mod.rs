@@ -19,7 +19,7 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use sync::{Envelope, PublicKey, SignedManifest};
+use sync::{Envelope, Membership, PublicKey, SignedManifest, SignedMembership};
 use workflow::Request;
 
 /// What the server asks.
@@ -40,6 +40,8 @@ pub enum Ask {
         /// What it becomes.
         grant: Box<Grant>,
     },
+    /// To sign that a host is this hub's.
+    Membership(Box<Membership>),
     /// For the keys that hosts believe, signed anew.
     Manifest,
     /// Which keys those are, and since when.
@@ -73,6 +75,7 @@ enum Answer {
     Grant(Envelope),
     /// With the key that signed it.
     Permit(Envelope, PublicKey),
+    Membership(SignedMembership),
     Manifest(SignedManifest),
     Ring(Ring),
     No(String),
@@ -122,6 +125,14 @@ impl Client {
     pub fn permit(&self, grant: Grant) -> Result<(Envelope, PublicKey), HubError> {
         match self.ask(&Ask::Permit { grant: Box::new(grant) })? {
             Answer::Permit(envelope, key) => Ok((envelope, key)),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// That a host is this hub's, signed by the root.
+    pub fn membership(&self, of: Membership) -> Result<SignedMembership, HubError> {
+        match self.ask(&Ask::Membership(Box::new(of)))? {
+            Answer::Membership(signed) => Ok(signed),
             other => Err(unexpected(&other)),
         }
     }
@@ -184,8 +195,10 @@ fn unexpected(answer: &Answer) -> HubError {
     match answer {
         Answer::No(why) => HubError::Unsigned(why.clone()),
         Answer::Later(why) => HubError::Signer(format!("the signer puts it off: {why}")),
-        Answer::Grant(_) | Answer::Permit(..) | Answer::Manifest(_) | Answer::Ring(_) => {
-            HubError::Signer("the signer answered something else".to_owned())
-        }
+        Answer::Grant(_)
+        | Answer::Permit(..)
+        | Answer::Membership(_)
+        | Answer::Manifest(_)
+        | Answer::Ring(_) => HubError::Signer("the signer answered something else".to_owned()),
     }
 }

@@ -15,7 +15,10 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
-use sync::{Body, Envelope, HubId, Permit, Roots, SecretKey, SignedGrant, SignedManifest, SignedPermit};
+use sync::{
+    Body, Envelope, HubId, Membership, Permit, Roots, SecretKey, SignedGrant, SignedManifest,
+    SignedMembership, SignedPermit,
+};
 use workflow::Request;
 
 struct Signer {
@@ -113,7 +116,7 @@ impl Signer {
 
     fn decide(&self, ask: Ask, root: bool, now: Time) -> Answer {
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-        if !matches!(ask, Ask::Grant { .. } | Ask::Permit { .. } | Ask::Ring)
+        if !matches!(ask, Ask::Grant { .. } | Ask::Permit { .. } | Ask::Membership(_) | Ask::Ring)
             && let Err(why) = self.settle(&mut held, now)
         {
             return Answer::No(format!("putting away keys whose time is over: {why}"));
@@ -125,6 +128,10 @@ impl Signer {
             Ask::Permit { grant } => match self.permit(&mut held, *grant, now) {
                 Ok(envelope) => Answer::Permit(envelope, held.grant.public()),
                 Err(why) => why.into(),
+            },
+            Ask::Membership(of) => match self.membership(&held.ring, &of, now) {
+                Ok(signed) => Answer::Membership(signed),
+                Err(why) => Answer::No(format!("the membership of {}: {why}", of.host)),
             },
             Ask::Manifest => match self.manifest(&held.ring, now) {
                 Ok(manifest) => Answer::Manifest(manifest),
@@ -212,6 +219,17 @@ impl Signer {
         let key = held.grant.public().id();
         self.log.put(Level::Notice, format!("signer: signed permit={id} user={person} key={key}"));
         Ok(signed.envelope)
+    }
+
+    /// It says of a later life of the database, or a later time, that the host was not taken away until then.
+    fn membership(&self, ring: &Ring, of: &Membership, now: Time) -> Result<SignedMembership, &'static str> {
+        if of.hub != self.hub || of.incarnation != ring.era.incarnation {
+            return Err("it is of another hub, or of another life of this one");
+        }
+        if of.issued_at > now + sync::limits::SKEW || of.joined_at > of.issued_at {
+            return Err("it is of a time to come");
+        }
+        Ok(of.sign(Roots::one(self.root.public()), &self.root))
     }
 
     fn manifest(&self, ring: &Ring, now: Time) -> Result<SignedManifest, String> {

@@ -144,6 +144,14 @@ impl Host {
         serde_json::from_str(said.split("\r\n\r\n").nth(1).unwrap()).unwrap()
     }
 
+    /// What the hub's root signs of it, as it travels.
+    pub fn membership(&self, hub: &Hub) -> String {
+        let path = format!("/v1/hosts/{}/membership", self.name);
+        let said = hub.raw(&format!("GET {path}"), &self.signed_for("GET", self.nonce(hub), &path, ""), "");
+        assert!(said.starts_with("HTTP/1.1 200"), "{said}");
+        said.split("\r\n\r\n").nth(1).unwrap().to_owned()
+    }
+
     /// Takes events in until it is so.
     pub fn hears_until(&mut self, stream: &mut impl BufRead, is_so: impl Fn(&State) -> bool) {
         let begun = std::time::Instant::now();

@@ -89,6 +89,27 @@ impl There {
         there
     }
 
+    /// The same disk in a second machine of the same identity: both run from now on.
+    pub fn cloned(&mut self) -> Self {
+        self.kill();
+        let folder = tempfile::tempdir_in("/tmp").unwrap();
+        std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+        std::fs::create_dir(folder.path().join("state")).unwrap();
+        let held = std::fs::read_dir(self.inside("state")).unwrap().map(|file| file.unwrap().file_name());
+        let kept = held.map(|name| PathBuf::from("state").join(name));
+        for name in kept.chain(["jit", "passwd", "group"].map(PathBuf::from)) {
+            std::fs::copy(self.folder.path().join(&name), folder.path().join(&name)).unwrap();
+        }
+        let config = std::fs::read_to_string(self.inside("jitd.toml")).unwrap();
+        let places = [&self.folder, &folder].map(|folder| folder.path().display().to_string());
+        std::fs::write(folder.path().join("jitd.toml"), config.replace(&places[0], &places[1])).unwrap();
+        let log = lines(&folder.path().join("log"));
+        let mut clone = Self { folder, daemon: None, log };
+        self.start();
+        clone.start();
+        clone
+    }
+
     pub fn inside(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }

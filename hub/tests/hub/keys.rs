@@ -158,24 +158,14 @@ fn a_hub_that_was_restored_alarms_and_is_given_back_what_hosts_know() {
     let ended = granted(&hub, "db-7");
     let mut stream = host.listen(&hub);
     host.hears_until(&mut stream, |state| state.grants().count() == 1);
-    let (database, backup) = (hub.path("state/hub.db"), hub.path("backup.db"));
-    let stop = |hub: &mut Hub| {
-        hub.signal(Signal::TERM);
-        assert!(hub.ends());
-    };
-    hub.sql(&format!("VACUUM INTO '{}'", backup.display()));
+    let copy = hub.backup();
     let later = granted(&hub, "db-7");
     let bob = hub.client(&hub.token("bob", &[api::Scope::Review], "1h").secret);
     bob.revoke(&ended.to_string(), &end()).unwrap();
     host.hears_until(&mut stream, |state| {
         state.grants.contains_key(&later) && state.grants[&ended].ended.is_some()
     });
-    stop(&mut hub);
-    for beside in ["-wal", "-shm"] {
-        let _ = std::fs::remove_file(database.with_file_name(format!("hub.db{beside}")));
-    }
-    std::fs::copy(&backup, &database).unwrap();
-    hub.serve();
+    hub.put_back(&copy);
 
     let mut stream = host.listen(&hub);
     let why = host.refuses(&mut stream);
@@ -255,8 +245,58 @@ fn what_came_back_without_its_signature_gets_it_when_the_host_says_it_again() {
     assert!(host.state.grants().any(|grant| grant.id == lost), "{:?}", host.state);
 }
 
+#[test]
+fn a_host_that_the_database_lost_is_known_again_by_what_the_root_signed_of_it_and_no_other_is() {
+    let mut hub = Hub::with_policy();
+    let (_kept, gone) = (joined(&hub, "db-6"), joined(&hub, "db-8"));
+    let of_gone = gone.membership(&hub);
+    hub.client(&hub.admin).remove_host(&gone.name).unwrap();
+    let copy = hub.backup();
+    let mut host = joined(&hub, "db-7");
+    let shows = |hub: &Hub, name: &str, membership: &str| {
+        hub.raw(&format!("POST /v1/hosts/{name}/return"), "", membership)
+    };
+    let membership = host.membership(&hub);
+    let refused = shows(&hub, "db-8", &of_gone);
+    assert!(refused.starts_with("HTTP/1.1 403") && refused.contains("was taken away"), "{refused}");
+    let grant = granted(&hub, "db-7");
+    let mut stream = host.listen(&hub);
+    host.hears_until(&mut stream, |state| state.grants().count() == 1);
+
+    hub.put_back(&copy);
+    let lost = shows(&hub, "db-7", &membership);
+    assert!(lost.starts_with("HTTP/1.1 403") && lost.contains("run `jit-hub recover` as root"), "{lost}");
+    hub.logs("host db-7 shows that it joined this hub, whose database does not know it");
+    recover(&mut hub);
+    let thief = sync::SecretKey::from_random(&[9; 32]);
+    let signed: sync::SignedMembership = serde_json::from_str(&membership).unwrap();
+    let says = signed.verify(&host.state.hub, &host.state.root).unwrap();
+    let by_thief = says.sign(signed.roots.clone(), &thief);
+    for (what, name, shown, refuses) in [
+        ("of another root", "db-7", serde_json::to_string(&by_thief).unwrap(), "403"),
+        ("as of another host", "db-9", membership.clone(), "400"),
+        ("of one that was taken away", "db-8", of_gone, "403"),
+    ] {
+        let said = shows(&hub, name, &shown);
+        assert!(said.starts_with(&format!("HTTP/1.1 {refuses}")), "{what}: {said}");
+    }
+    assert!(!hub.client(&hub.admin).hosts().unwrap().iter().any(|view| view.host == host.name));
+    for _ in 0..2 {
+        let said = shows(&hub, "db-7", &membership);
+        assert!(said.starts_with("HTTP/1.1 200") && said.contains("\"env\":\"prod\""), "{said}");
+    }
+    let taken = host.give_back_to(&hub, Some(2));
+    assert!(taken.contains("\"grants\":1,\"ended\":0"), "{taken}");
+    let mut stream = host.listen(&hub);
+    host.hears_until(&mut stream, |state| state.watermark().is_some_and(|(era, _)| era.incarnation == 2));
+    assert!(host.state.grants().any(|held| held.id == grant && held.ended.is_none()));
+    hub.client(&hub.admin).remove_host(&host.name).unwrap();
+    let refused = shows(&hub, "db-7", &membership);
+    assert!(refused.starts_with("HTTP/1.1 403") && refused.contains("was taken away"), "{refused}");
+}
+
 /// The database begins a new life.
-fn recover(hub: &mut Hub) {
+pub fn recover(hub: &mut Hub) {
     let done = hub.command("recover").output().unwrap();
     assert!(done.status.success(), "{}", text(&done.stderr));
     hub.signal(Signal::HUP);

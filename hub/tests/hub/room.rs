@@ -267,6 +267,25 @@ impl Hub {
         self.log.lock().unwrap().iter().filter(|line| line.contains(words)).count()
     }
 
+    /// A copy of its database, as of now.
+    pub fn backup(&self) -> PathBuf {
+        let copy = self.path("backup.db");
+        self.sql(&format!("VACUUM INTO '{}'", copy.display()));
+        copy
+    }
+
+    /// Ends, has that copy in the place of its database, and serves again.
+    pub fn put_back(&mut self, copy: &Path) {
+        self.signal(Signal::TERM);
+        assert!(self.ends());
+        let database = self.path("state/hub.db");
+        for beside in ["-wal", "-shm"] {
+            let _ = std::fs::remove_file(database.with_file_name(format!("hub.db{beside}")));
+        }
+        std::fs::copy(copy, &database).unwrap();
+        self.serve();
+    }
+
     /// The next line of standard error that has these words.
     pub fn says(&mut self, words: &str) -> String {
         next_line(&mut self.served().said, words)

@@ -2,6 +2,7 @@
 
 use crate::host::approve;
 use crate::jitd::{ALICE, NAME, There, refuses, request_id, with, with_policy};
+use crate::keys::recover;
 use crate::room::{Hub, text, until};
 use access::Person;
 use api::{Scope, Which};
@@ -135,8 +136,7 @@ fn an_idle_host_gives_a_restored_hub_its_journal_and_its_sessions_back() {
         let host = admin.hosts().unwrap().into_iter().find(|view| view.host.as_str() == NAME).unwrap();
         (host.journal.unwrap_or(0), admin.sessions(&api::AskSessions::default()).unwrap().len())
     };
-    let (database, backup) = (hub.path("state/hub.db"), hub.path("backup.db"));
-    hub.sql(&format!("VACUUM INTO '{}'", backup.display()));
+    let copy = hub.backup();
     assert_eq!(there.asked(Phase::Account, false, "").0.verdict, Verdict::Allow);
     let mut logged_in = Command::new("sleep").arg("600").spawn().unwrap();
     assert_eq!(there.opens(&logged_in).verdict, Verdict::Allow);
@@ -144,20 +144,44 @@ fn an_idle_host_gives_a_restored_hub_its_journal_and_its_sessions_back() {
     until("all of it is there", || has(&hub) == (written(), 1));
     let before = written();
 
-    hub.signal(Signal::TERM);
-    assert!(hub.ends());
-    for beside in ["-wal", "-shm"] {
-        let _ = std::fs::remove_file(database.with_file_name(format!("hub.db{beside}")));
-    }
-    std::fs::copy(&backup, &database).unwrap();
-    let done = hub.command("recover").output().unwrap();
-    assert!(done.status.success(), "{}", text(&done.stderr));
-    hub.serve();
+    hub.put_back(&copy);
+    recover(&mut hub);
     assert_ne!(has(&hub), (before, 1), "the hub lost it");
     until("it is there again", || has(&hub) == (before, 1));
     assert_eq!(written(), before, "nothing happened there that would have told the hub");
     logged_in.kill().unwrap();
     logged_in.wait().unwrap();
+}
+
+#[test]
+fn a_host_that_joined_after_the_copy_that_was_put_back_comes_back_by_itself_with_all_it_has() {
+    let mut hub = with_policy();
+    let _kept = crate::host::joined(&hub, "db-6");
+    let copy = hub.backup();
+    let there = There::joined(&hub, "");
+    let id = request_id(&there.done(ALICE, "request --service ssh --for 1h --reason 'the import hangs'"));
+    until("the hub has it", || there.done(ALICE, &format!("show {id}"))["could_approve"][0] == "bob");
+    approve(&hub, &id);
+    until("the grant is there", || there.lets_in());
+    until("it keeps what the root signs of it", || there.inside("state/membership.json").exists());
+
+    hub.put_back(&copy);
+    there.says(
+        "whose database does not know it: where that was restored or failed over run `jit-hub recover`",
+    );
+    assert!(there.lets_in(), "it goes on by what it knows");
+    recover(&mut hub);
+    there.says("the hub did not know this host, and does again by what its root signed of it");
+    there.says("the hub lost commits, and was given back 1 grants");
+    let written = || there.done(0, "status")["journal_seq"].as_u64().unwrap();
+    until("its journal is there, whole", || {
+        let hosts = hub.client(&hub.admin).hosts().unwrap();
+        let view = hosts.into_iter().find(|view| view.host.as_str() == NAME);
+        view.is_some_and(|view| view.journal == Some(written()) && view.alarm.is_none() && view.connected)
+    });
+    let grants = hub.client(&hub.admin).grants(&api::AskGrants::default()).unwrap();
+    assert!(grants.iter().any(|view| view.grant.request.to_string() == id), "{grants:?}");
+    assert!(there.lets_in());
 }
 
 #[test]
@@ -174,6 +198,25 @@ fn a_copy_of_a_host_tells_the_hub_nothing() {
     hub.logs("host db-7 joined on another machine");
     let all = api::AskRequests { which: Which::All, limit: None, after: None };
     assert!(hub.client(&hub.admin).requests(&all).unwrap().is_empty());
+}
+
+#[test]
+fn a_clone_of_a_host_that_has_its_identity_too_is_found_out_by_its_journal() {
+    let hub = with_policy();
+    let mut there = There::joined(&hub, "");
+    let view = |hub: &Hub| {
+        let hosts = hub.client(&hub.admin).hosts().unwrap();
+        hosts.into_iter().find(|view| view.host.as_str() == NAME).unwrap()
+    };
+    until("its journal is there", || {
+        view(&hub).journal == there.done(0, "status")["journal_seq"].as_u64() && view(&hub).journal > Some(1)
+    });
+    assert_eq!(view(&hub).alarm, None);
+    let _clone = there.cloned();
+    until("one of the two contradicts the other", || {
+        view(&hub).alarm.is_some_and(|why| why.contains("rolled back or forked"))
+    });
+    hub.logs("rolled back or forked");
 }
 
 #[test]

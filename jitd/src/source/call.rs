@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 use std::fmt;
 use std::io::Read as _;
 use std::time::{Duration, Instant};
-use sync::{Digest, Request, SecretKey, SignedAuthority};
+use sync::{Digest, Request, SecretKey, SignedAuthority, SignedMembership};
 
 /// Calls one hub.
 pub struct Caller {
@@ -173,6 +173,20 @@ impl Voice {
         }
         let answer = self.caller.good(&path, call)?;
         Ok((answer.status() != StatusCode::NOT_MODIFIED).then_some(answer))
+    }
+
+    /// What the hub's root signs of this host.
+    pub fn membership(&self) -> Answer<SignedMembership> {
+        let by = Instant::now() + limits::HUB_CALL;
+        let (path, call) = self.signed(Method::GET, "membership", Vec::new(), Some(by))?;
+        self.caller.read(&path, call.timeout(left(by)))
+    }
+
+    /// Shows that to a hub that does not know this host.
+    pub fn come_back(&self, membership: &SignedMembership) -> Answer<HostView> {
+        let path = format!("/v1/hosts/{}/return", self.host);
+        let call = self.caller.http.post(self.caller.at(&path)).json(membership);
+        self.caller.read(&path, call.timeout(limits::HUB_CALL))
     }
 
     /// Gives back some of what this host knows.

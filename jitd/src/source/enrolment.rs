@@ -179,7 +179,7 @@ fn open_network() -> Result<(), DaemonError> {
 
 /// A file of the daemon's own in its folder, whole or not at all. The folder is the daemon's too, which may have been
 /// taken over: nothing that lies there is followed or given away.
-fn put(state: &Path, name: &str, text: &str) -> Result<(), DaemonError> {
+pub(super) fn put(state: &Path, name: &str, text: &str) -> Result<(), DaemonError> {
     let (path, beside) = (state.join(name), state.join(format!("{name}.new")));
     let failed = || os(format!("writing {}", path.display()));
     match std::fs::remove_file(&beside) {

@@ -4,12 +4,12 @@ use super::call::{Unheard, Voice};
 use super::files::{Files, Found};
 use super::mark::Mark;
 use super::pace::Pace;
-use super::{Enrolment, enrolment, reports, rows};
+use super::{Enrolment, enrolment, membership, reports, rows};
 use crate::daemon::DaemonError;
 use crate::limits;
 use crate::site::Site;
 use access::{Text, Time};
-use api::{AskFeed, EndThere, Known, TakenBack};
+use api::{AskFeed, EndThere, Known, ProblemCode, TakenBack};
 use loglines::{Faults, Level, Tells};
 use reqwest::blocking::Response;
 use reqwest::header::ETAG;
@@ -119,6 +119,22 @@ impl Follower {
                     Ok(false) | Err(_) => {}
                 }
             }
+            if let Ended::Unknown(_) = ended {
+                let known = self.come_back();
+                let tells = self.faults.take("membership", known.is_ok(), Instant::now());
+                match known {
+                    Ok(true) => {
+                        pace.at_once();
+                        continue;
+                    }
+                    Err(why) if tells == Tells::Fails => {
+                        let what =
+                            "showing the hub, which does not know this host, what its root signed of it";
+                        self.site.log.put(Level::Warning, format!("{what}: {why}"));
+                    }
+                    Ok(false) | Err(_) => {}
+                }
+            }
             // A stream that ends after it brought something is nothing to tell.
             if let Some(why) = ended.why().filter(|_| !heard)
                 && self.faults.take("the hub", false, Instant::now()) == Tells::Fails
@@ -151,6 +167,16 @@ impl Follower {
         outward.voice.store(Some(Arc::new(voice)));
         let what = "the hub's root wants other certificates believed than before: those by";
         self.site.log.put(Level::Notice, format!("{what} {whose}"));
+        Ok(true)
+    }
+
+    /// Shows a hub that does not know this host what its root signed of it. Whether it does now.
+    fn come_back(&self) -> Result<bool, String> {
+        let Some(membership) = membership::kept(&self.folder)? else { return Ok(false) };
+        let voice = self.site.source.voice().map_err(|why| why.to_string())?;
+        voice.come_back(&membership)?;
+        let what = "the hub did not know this host, and does again by what its root signed of it";
+        self.site.log.put(Level::Notice, what.to_owned());
         Ok(true)
     }
 
@@ -210,8 +236,7 @@ impl Follower {
             Ok(stream) => stream,
             // What holds back the answer can hold back its head too.
             Err((why, true)) => return Ended::Silent(why.to_string()),
-            Err((Unheard::Distrusted(why), false)) => return Ended::Distrusted(why),
-            Err((why, false)) => return Ended::Failed(why.to_string()),
+            Err((why, false)) => return Ended::of(why),
         };
         self.hear(stream)
     }
@@ -241,10 +266,7 @@ impl Follower {
             }
             Err(why) => {
                 self.mark = mark;
-                match why {
-                    Unheard::Distrusted(why) => Ended::Distrusted(why),
-                    why => Ended::Failed(why.to_string()),
-                }
+                Ended::of(why)
             }
         }
     }
@@ -398,6 +420,8 @@ pub(super) enum Ended {
     Failed(String),
     /// The certificate at its address is not believed.
     Distrusted(String),
+    /// It does not know this host, or not by this key.
+    Unknown(String),
     /// A stream was there or begun, and nothing more came of it.
     Silent(String),
     /// The same, and what is held counts for nothing the next time.
@@ -405,11 +429,26 @@ pub(super) enum Ended {
 }
 
 impl Ended {
+    /// There was no answer.
+    fn of(why: Unheard) -> Self {
+        match why {
+            Unheard::Distrusted(why) => Self::Distrusted(why),
+            Unheard::Refused { ref problem, .. } if problem.code == ProblemCode::Unauthorized => {
+                Self::Unknown(why.to_string())
+            }
+            why => Self::Failed(why.to_string()),
+        }
+    }
+
     /// What is to be told of it.
     fn why(self) -> Option<String> {
         match self {
             Self::ByTheHub | Self::Same | Self::GaveBack => None,
-            Self::WantsAll(why) | Self::Failed(why) | Self::Distrusted(why) | Self::Silent(why) => Some(why),
+            Self::WantsAll(why)
+            | Self::Failed(why)
+            | Self::Distrusted(why)
+            | Self::Unknown(why)
+            | Self::Silent(why) => Some(why),
         }
     }
 }

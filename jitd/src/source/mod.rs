@@ -7,6 +7,7 @@ mod files;
 mod follow;
 mod glass;
 mod mark;
+mod membership;
 pub mod outbox;
 mod outward;
 mod pace;

@@ -1,6 +1,7 @@
 //! The thread that tells the hub: what was asked here first, then which sessions are open, then the journal.
 
 use super::call::Unheard;
+use super::membership::Membership;
 use super::outbox::{self, Kept};
 use super::pace::part_of;
 use crate::ledger::LedgerError;
@@ -37,6 +38,7 @@ pub fn start(site: &Arc<Site>) -> std::io::Result<()> {
                 log: None,
                 sessions: None,
                 state: None,
+                membership: Membership::default(),
                 journal: None,
                 passed: HashSet::new(),
             };
@@ -62,6 +64,8 @@ struct Reports {
     sessions: Option<(Vec<SessionView>, Instant)>,
     /// What the hub was told that this host goes by, and when.
     state: Option<(Option<(Era, u64)>, Instant)>,
+    /// What the hub's root signs of this host.
+    membership: Membership,
     /// When the journal was told last.
     journal: Option<Instant>,
     /// What was asked, cannot be read, and was told of.
@@ -146,6 +150,7 @@ impl Reports {
         // One ask that the hub cannot take must not keep the rest from it.
         let rest = known
             .and_then(|()| self.state())
+            .and_then(|()| self.membership())
             .and_then(|()| self.open_sessions())
             .and_then(|()| self.records());
         told.and(rest)
@@ -239,6 +244,12 @@ impl Reports {
         self.say::<serde::de::IgnoredAny>("state", &state, limits::HUB_CALL)?;
         self.state = Some((watermark, Instant::now()));
         Ok(())
+    }
+
+    fn membership(&mut self) -> Result<(), Untold> {
+        // Before anything was heard there is no life of the hub that it could be of.
+        let Some(incarnation) = self.incarnation else { return Ok(()) };
+        Ok(self.membership.renew(&self.site, incarnation)?)
     }
 
     /// Which sessions are open, where that is not what the hub was told.
