@@ -205,6 +205,11 @@ pub fn refuses(gate: &Path, stranger: u32) {
     assert_eq!(answers(gate, &question).verdict, frame::Verdict::Deny);
 }
 
+/// Whether this gate lets alice in at a login, as it answers one.
+pub fn lets_alice_in(gate: &Path) -> bool {
+    answers(gate, &Question::at_sshd(Phase::Account, "alice")).verdict == frame::Verdict::Allow
+}
+
 fn answers(gate: &Path, question: &Question) -> Answer {
     let mut stream = UnixStream::connect(gate).unwrap();
     stream.write_all(&question.encode().unwrap()).unwrap();

@@ -11,7 +11,7 @@ use sync::{Digest, SecretKey};
 
 /// Longer than a hub may go without a look at the database, and than the database waits for one in the middle of a
 /// transaction.
-const PAUSE: Duration = Duration::from_secs(7);
+pub const PAUSE: Duration = Duration::from_secs(7);
 
 fn wall() -> Time {
     #[allow(clippy::disallowed_methods)] // when a test did something
