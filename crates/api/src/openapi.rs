@@ -129,7 +129,7 @@ pub fn document() -> Value {
     book.hubs();
     book.hosts();
     let problem = book.types.subschema_for::<Problem>();
-    let mut schemas = book.types.take_definitions(true);
+    let mut schemas = plain_types(book.types.take_definitions(true));
     schemas.sort_keys();
     book.paths.sort_keys();
     json!({
@@ -350,6 +350,50 @@ impl Book {
         if let Some(calls) = calls.as_object_mut() {
             calls.insert(method.to_owned(), call);
         }
+    }
+}
+
+/// Types as makers of clients go by them: of words there is one list, and what is within one of several forms has a name.
+fn plain_types(schemas: Map<String, Value>) -> Map<String, Value> {
+    let mut all = Map::new();
+    for (name, mut schema) in schemas {
+        list_words(&mut schema);
+        let forms = schema.get_mut("oneOf").and_then(Value::as_array_mut).into_iter().flatten();
+        let fields = forms.filter_map(|form| form.get_mut("properties")?.as_object_mut()).flatten();
+        for (field, inner) in fields.filter(|(_, inner)| inner.get("properties").is_some()) {
+            let (first, rest) = field.split_at(1);
+            let own = format!("{name}{}{rest}", first.to_uppercase());
+            let named = json!({ "$ref": format!("#/components/schemas/{own}") });
+            all.insert(own, std::mem::replace(inner, named));
+        }
+        all.insert(name, schema);
+    }
+    all
+}
+
+/// Words that are forms of a type, each by itself, become one form, and what each means a line of what is said of that.
+fn list_words(schema: &mut Value) {
+    let Some(fields) = schema.as_object_mut() else { return };
+    let Some(Value::Array(forms)) = fields.remove("oneOf") else { return };
+    let (words, mut forms): (Vec<_>, Vec<_>) =
+        forms.into_iter().partition(|form| form.get("const").is_some());
+    let means = |form: &Value| {
+        let means = form.get("description").and_then(Value::as_str).unwrap_or_default();
+        format!("\n- `{}`: {means}", form["const"].as_str().unwrap_or_default())
+    };
+    let lines: String = words.iter().map(means).collect();
+    let words: Vec<&Value> = words.iter().filter_map(|form| form.get("const")).collect();
+    let list = json!({ "type": "string", "enum": words });
+    if forms.is_empty() {
+        fields.extend(list.as_object().cloned().unwrap_or_default());
+    } else {
+        if !words.is_empty() {
+            forms.insert(0, list);
+        }
+        fields.insert("oneOf".to_owned(), json!(forms));
+    }
+    if let Some(Value::String(about)) = fields.get_mut("description") {
+        about.push_str(&lines);
     }
 }
 

@@ -16,6 +16,9 @@ use std::process::Command;
 /// What the validators are, and all that they need: as `pip freeze` lists it.
 const NEEDS: &str = include_str!("openapi.txt");
 
+/// What makes a client of the document, and all that it and its client need.
+const MAKER: &str = include_str!("generated.txt");
+
 /// What the hub says its API is, and all that was said to it.
 struct Book<'a> {
     hub: &'a Hub,
@@ -323,6 +326,8 @@ fn every_call_is_answered_as_the_document_says() {
     host.state = heard.unwrap().state;
     let known = json!({ "bodies": host.state.gives().collect::<Vec<_>>(), "ended": {}, "last": true });
     book.hears(&host, "known", &known);
+    let membership = book.looks(&host, "membership");
+    book.asks("POST /v1/hosts/{host}/return", &[("host", "db-7")], Some(&membership));
     let asked = json!({
         "id": "R-7K2Q9-M4XTB", "login": "alice", "asked_at": now,
         "wish": { "how": "command", "new": { "services": ["sudo"], "reason": "the import hangs" }, "unsure": null }
@@ -393,4 +398,31 @@ fn every_call_is_answered_as_the_document_says() {
         .collect();
     let missed: Vec<&String> = all.iter().filter(|call| !done.contains(call)).collect();
     assert!(missed.is_empty() && all.len() > 35, "never answered well: {missed:?} of {}", all.len());
+}
+
+#[test]
+fn a_client_that_is_made_of_the_document_by_somebody_elses_program_does_the_main_job() {
+    let hub = Hub::with_policy();
+    crate::host::joined(&hub, "db-7");
+    let folder = tempfile::tempdir().unwrap();
+    let inside = |name: &str| folder.path().join(name);
+    std::fs::write(inside("openapi.json"), Book::of(&hub).document.to_string()).unwrap();
+    // It would make the code handsome, which nobody reads.
+    std::fs::write(inside("maker.yml"), "post_hooks: []\n").unwrap();
+    let python = python("generated", MAKER);
+    let mut makes = Command::new(&python);
+    makes.args(["-m", "openapi_python_client", "generate", "--meta", "none", "--fail-on-warning"]);
+    makes.arg("--path").arg(inside("openapi.json")).arg("--config").arg(inside("maker.yml"));
+    let made = makes.arg("--output-path").arg(inside("jit_api")).output().unwrap();
+    assert!(made.status.success(), "{}{}", text(&made.stdout), text(&made.stderr));
+
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/hub/generated.py");
+    let mut does = Command::new(&python);
+    does.arg(script).arg(hub.url()).arg(hub.path("state/ca.crt")).arg(&hub.admin);
+    let done = does.env("PYTHONPATH", folder.path()).output().unwrap();
+    assert!(done.status.success(), "{}{}", text(&done.stdout), text(&done.stderr));
+    let said: Value = serde_json::from_slice(&done.stdout).unwrap();
+    assert_eq!((said["own"].as_str(), said["stranger"].as_str()), (Some("forbidden"), Some("unauthorized")));
+    let grant = hub.client(&hub.admin).show_grant(said["grant"].as_str().unwrap()).unwrap();
+    assert!(grant.grant.ended.is_some(), "{grant:?}");
 }
