@@ -4,7 +4,7 @@ use crate::arguments::Host;
 use crate::output::Output;
 use crate::{CliError, table, words};
 use access::HostName;
-use api::{Client, HostView, NewHostToken, NewLabels};
+use api::{Client, HostView, NewHostToken, NewLabels, Removed};
 use comfy_table::Cell;
 use kernel::wall;
 use std::collections::BTreeMap;
@@ -100,7 +100,12 @@ pub fn host(client: &Client, host: Host, out: &mut Output) -> Result<(), CliErro
         }
         Host::Remove { host } => {
             let removed = client.remove_host(&host)?;
-            out.say(&removed, || format!("Host {} was removed: it receives no new grants.", removed.host))
+            out.say(&removed, || match &removed {
+                Removed { host, was: true, .. } => format!("Host {host} was removed: it receives no new grants."),
+                Removed { host, .. } => format!(
+                    "No host is called {host}. One that joined before now, and that a backup lost, does not come back."
+                ),
+            })
         }
     }
 }

@@ -350,7 +350,8 @@ pub fn recover(config: &Config) -> Result<(), HubError> {
          jit policy show          people who left, rules that changed\n  \
          jit role list            roles that were taken away\n  \
          jit token list           tokens that were revoked, and sign-ins\n  \
-         jit hosts                hosts that were removed\n\
+         jit hosts                hosts that were removed: name to `jit host remove` also those that joined after the copy and\n  \
+                                  are not listed\n\
          Bound accounts are under People and Chats at /web. Links and tokens for hosts that were used up count again until they end.",
         ring.era.incarnation
     ));

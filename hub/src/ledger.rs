@@ -226,7 +226,7 @@ impl Ledger {
         self.write(move |tx| {
             let stood = feed::rows::standing(tx.connection(), &of)?;
             if stood == Standing::Lost {
-                let detail = format!("host={} key={}", of.host, of.key.id());
+                let detail = format!("host={} key={} labels={}", of.host, of.key.id(), said(&of.labels));
                 let seq = mark(tx, Mark::HostCameBack, detail, at)?;
                 let Membership { incarnation, host, machine, key, labels, token, joined_at, .. } = of;
                 let join = Join { token, host, machine, key };
@@ -262,15 +262,12 @@ impl Ledger {
         })
     }
 
-    /// Takes a host away.
-    pub fn remove_host(&self, host: HostName, actor: Person, at: Time) -> Result<(), DeskError> {
+    /// Takes a host away, and keeps one away that a backup lost. Whether there was one.
+    pub fn remove_host(&self, host: HostName, actor: Person, at: Time) -> Result<bool, DeskError> {
         self.write(move |tx| {
-            if feed::rows::host(tx.connection(), &host)?.is_none() {
-                return Err(feed::no_host(&host));
-            }
             mark(tx, Mark::HostRemoved, format!("host={host} by={actor}"), at)?;
             inbox::rows::forget_sessions(tx.connection(), &host)?;
-            feed::rows::remove_host(tx.connection(), &host, at).map(drop)
+            feed::rows::remove_host(tx.connection(), &host, at)
         })
     }
 

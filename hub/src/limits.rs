@@ -174,7 +174,15 @@ pub const SIGNER_WAIT: Duration = Duration::from_secs(2);
 /// Bytes of one line to or from the signer: a grant of 256 hosts with its request, and as much again.
 pub const SIGNER_LINE: u64 = 512 * 1024;
 
-/// Callers of the signer at once: the server asks with one thread, and a command beside it.
+/// What the root signed of a host brings it back so long after: as long as hosts keep their journals for that.
+pub const MEMBERSHIP_GOOD: TimeDelta = TimeDelta::days(30);
+
+/// Memberships signed at once, and a minute after that: each host asks for its own once a day.
+pub const MEMBERSHIPS_AT_ONCE: u32 = 2_000;
+/// See [`MEMBERSHIPS_AT_ONCE`].
+pub const MEMBERSHIPS_A_MINUTE: u32 = 600;
+
+/// Callers of the signer at once: the server asks with one thread for grants and one for hosts, and a command beside it.
 pub const SIGNER_CALLERS: usize = 8;
 
 /// Grants signed at once, and a minute after that: a fleet's busiest hour begun again after a day without the signer,

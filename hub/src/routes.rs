@@ -65,6 +65,7 @@ pub fn outside(site: &Arc<Site>) -> Router {
         .merge(inbox::for_hosts(site))
         .merge(teams::routes(site))
         .merge(slack::routes(site))
+        .fallback(nothing)
         .layer(DefaultBodyLimit::max(api::limits::BODY))
 }
 

@@ -101,6 +101,7 @@ fn start(config: &Config, log: &Log) -> Result<(), HubError> {
         signer,
         signing,
         unsigned: Mutex::default(),
+        memberships: Mutex::default(),
         feeds: config.role == Role::All,
         reviews_on_hosts: config.approvals.on_hosts,
     });

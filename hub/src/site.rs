@@ -41,6 +41,8 @@ pub struct Site {
     pub reviews_on_hosts: bool,
     /// What tells the thread that has grants signed.
     pub signing: Signing,
+    /// The turn at having memberships signed.
+    pub memberships: Mutex<()>,
     /// Why grants are not signed, while they are not.
     pub unsigned: Mutex<Option<String>>,
     /// The chats that it listens to.

@@ -281,6 +281,8 @@ pub const GIVEN_ENDS: usize = 1000;
 
 /// How often what the hub's root signs of this host is asked for: its labels are as of then where the hub loses them.
 pub const MEMBERSHIP_EVERY: Duration = Duration::from_secs(24 * 60 * 60);
+/// The longest pause after that failed: nothing waits for it, and the hub may be busy with those of all hosts.
+pub const MEMBERSHIP_AGAIN: Duration = Duration::from_secs(20 * 60);
 
 /// How often the hub is told how this host stands where nothing changed: `jit hosts` is read by the minute.
 pub const STATE_EVERY: Duration = Duration::from_secs(60);

@@ -176,6 +176,15 @@ pub struct TakenBack {
     pub ended: u32,
 }
 
+/// `POST /v1/hosts/{host}/return`, with a [`sync::SignedMembership`]: a hub whose database lost a host knows it again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct CameBack {
+    /// Whether it did not before.
+    pub anew: bool,
+}
+
 /// `POST /v1/fleet/{host}/labels`: these from now on, and no others.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -190,10 +199,17 @@ pub struct NewLabels {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Removed {
-    /// The host that was.
+    /// The host that was, or that comes back no more.
     pub host: HostName,
+    /// Whether there was one: what a backup lost has to be kept away too.
+    #[serde(default = "yes", skip_serializing_if = "Clone::clone")]
+    pub was: bool,
     /// Who removed it.
     pub by: Person,
+}
+
+const fn yes() -> bool {
+    true
 }
 
 /// The header that a host signs a call with: `HOST NONCE SIGNATURE MACHINE`, the last as in [`Join::machine`]. Hosts of

@@ -36,8 +36,8 @@ pub use attested::{
 #[cfg(feature = "client")]
 pub use client::{Client, ClientError, Door};
 pub use fleet::{
-    AskFeed, Heard, HostState, HostToken, HostView, Join, Known, NewHostToken, NewLabels, Nonced, Removed,
-    SIGNED, TakenBack,
+    AskFeed, CameBack, Heard, HostState, HostToken, HostView, Join, Known, NewHostToken, NewLabels, Nonced,
+    Removed, SIGNED, TakenBack,
 };
 pub use login::{AskedLogin, NewLogin, TakeLogin, TakenLogin};
 pub use problem::{Problem, ProblemCode};

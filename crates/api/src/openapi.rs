@@ -3,7 +3,7 @@
 
 use crate::{
     AppliedPolicy, AskExplain, AskFeed, AskGrants, AskJournal, AskRequests, AskSessions, AskTokens,
-    AskedLogin, Check, CheckQuery, DoctorReport, EndGrant, EndSession, Foreseen, GrantView, Heard,
+    AskedLogin, CameBack, Check, CheckQuery, DoctorReport, EndGrant, EndSession, Foreseen, GrantView, Heard,
     HostAnswer, HostAsk, HostCall, HostOffer, HostState, HostToken, HostView, Join, JournalHas, JournalPart,
     JournalRow, Known, MadeLink, MadeToken, Monitored, NewExtension, NewHostToken, NewLabels, NewLink,
     NewLogin, NewPolicy, NewReplay, NewRequest, NewReview, NewToken, Nonced, OpenSessions, Opened,
@@ -255,7 +255,7 @@ impl Book {
         let about = "What the root signs of the host, for it to keep";
         self.reads::<sync::SignedMembership>(By::Host, "/v1/hosts/{host}/membership", about);
         let about = "Be known again by that, where the hub's database was put back";
-        self.writes::<sync::SignedMembership, HostView>(By::Stranger, "/v1/hosts/{host}/return", about);
+        self.writes::<sync::SignedMembership, CameBack>(By::Stranger, "/v1/hosts/{host}/return", about);
         self.writes::<Nothing, Nonced>(
             By::Stranger,
             "/v1/hosts/{host}/nonce",

@@ -6,7 +6,7 @@ use crate::limits;
 use crate::site::Site;
 use crate::teller::Teller;
 use access::{HostName, Person, Text, Time};
-use api::{Heard, HostState, HostToken, HostView, Join, NewHostToken, ProblemCode};
+use api::{Heard, HostState, HostToken, HostView, Join, NewHostToken, ProblemCode, Removed};
 use axum::http::HeaderMap;
 use desk::{Caller, DeskError, Refused};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -310,13 +310,14 @@ impl Site {
         self.host_view(host)
     }
 
-    /// Takes a host away at once: its streams end, and it signs nothing any more.
-    pub fn remove_host(&self, host: HostName, actor: Person) -> Result<HostName, DeskError> {
-        self.ledger.remove_host(host.clone(), actor, self.clock.time())?;
+    /// Takes a host away at once: its streams end, and it signs nothing any more. One that is not there, as a backup lost it, comes
+    /// back no more.
+    pub fn remove_host(&self, host: HostName, by: Person) -> Result<Removed, DeskError> {
+        let was = self.ledger.remove_host(host.clone(), by.clone(), self.clock.time())?;
         self.hosts_changed()?;
         self.wakes.forget(&host);
         self.hosts.forget(&host);
-        Ok(host)
+        Ok(Removed { host, was, by })
     }
 
     /// Who asks for access may name the hosts of this moment.
@@ -333,7 +334,7 @@ impl Site {
         self.ledger.read(|connection| self.read_hosts(connection))
     }
 
-    pub(super) fn host_view(&self, host: &HostName) -> Result<HostView, DeskError> {
+    fn host_view(&self, host: &HostName) -> Result<HostView, DeskError> {
         self.host_views()?.into_iter().find(|view| view.host == *host).ok_or_else(|| no_host(host))
     }
 

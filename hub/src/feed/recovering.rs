@@ -8,7 +8,7 @@ use crate::limits;
 use crate::site::Site;
 use crate::teller::Teller;
 use access::HostName;
-use api::{HostView, Known, TakenBack};
+use api::{CameBack, Known, TakenBack};
 use desk::{DeskError, Restored, Worlds as _};
 use loglines::Level;
 use std::collections::BTreeMap;
@@ -17,60 +17,63 @@ use sync::{Era, Membership, SignedGrant, SignedMembership};
 
 impl Site {
     /// That this host is one of this hub's, as the root signs it for the host to keep.
-    pub fn membership(&self, host: HostName, known: rows::Host) -> Result<SignedMembership, DeskError> {
-        let rows::Host { key, machine, joined, joined_at, labels, .. } = known;
+    pub fn membership(&self, host: HostName, known: &rows::Host) -> Result<SignedMembership, DeskError> {
+        let rows::Joined { labels, at: joined_at } =
+            self.read(|sql| rows::joined(sql, &host))?.ok_or_else(|| super::no_host(&host))?;
         let of = Membership {
             hub: self.hub.clone(),
             incarnation: self.voice.load().manifest.era.incarnation,
             host,
-            machine,
-            key,
+            machine: known.machine,
+            key: known.key,
             labels,
-            token: joined,
+            token: known.joined,
             joined_at,
             issued_at: self.clock.time(),
+        };
+        // What is to be granted goes before: of all hosts that ask at once the signer sees one at a time.
+        let Ok(_turn) = self.memberships.try_lock() else {
+            return Err(DeskError::Away("the hub has those of other hosts signed: try again".to_owned()));
         };
         self.signer.membership(of).map_err(|why| DeskError::Away(why.to_string()))
     }
 
     /// Knows a host again that this database lost, by what the root signed of it.
-    pub fn know_again(&self, host: &str, signed: &SignedMembership) -> Result<HostView, DeskError> {
+    pub fn know_again(&self, host: &HostName, signed: &SignedMembership) -> Result<CameBack, DeskError> {
+        let forbidden = |why: &str| Err(DeskError::Forbidden(format!("host {host} {why}")));
         let of = signed.verify(&self.hub, &self.root).map_err(|why| {
             DeskError::Forbidden(format!("this makes {host} no host of this hub ({}): {why}", why.code()))
         })?;
-        if of.host.as_str() != host {
-            return Err(DeskError::BadRequest(format!("what is shown is of {}, and not of {host}", of.host)));
+        if of.host != *host {
+            return forbidden(&format!("shows what was signed of {}", of.host));
         }
-        let (host, now) = (of.host.clone(), self.clock.time());
-        let is_of_now = of.incarnation >= self.voice.load().manifest.era.incarnation;
-        let stood = if is_of_now {
-            self.read(|sql| rows::standing(sql, &of))?
-        } else {
-            self.ledger.know_again(of, now)?
+        let now = self.clock.time();
+        let stood = match self.read(|sql| rows::standing(sql, &of))? {
+            Standing::Lost if of.incarnation >= self.voice.load().manifest.era.incarnation => {
+                let why = "shows that it joined this hub, whose database does not know it: where that was restored or failed over \
+                           run `jit-hub recover` as root";
+                if self.hosts.is_told(host, Wrong::Lost, now) {
+                    self.log.put(Level::Err, format!("host {host} {why}"));
+                }
+                return forbidden(why);
+            }
+            Standing::Lost if now - of.issued_at > limits::MEMBERSHIP_GOOD => {
+                return forbidden("was none of this hub for too long: enrol it anew with `jitd enrol TOKEN`");
+            }
+            Standing::Lost => self.ledger.know_again(of, now)?,
+            stood => stood,
         };
         match stood {
-            Standing::Lost if is_of_now => {
-                let why = format!(
-                    "host {host} shows that it joined this hub, whose database does not know it: where that was restored or failed \
-                     over run `jit-hub recover` as root"
-                );
-                if self.hosts.is_told(&host, Wrong::Lost, now) {
-                    self.log.put(Level::Err, why.clone());
-                }
-                return Err(DeskError::Forbidden(why));
-            }
-            Standing::Gone => {
-                return Err(DeskError::Forbidden(format!(
-                    "host {host} was taken away, or has joined anew, since the root signed that: enrol it anew with `jitd enrol TOKEN`"
-                )));
-            }
+            Standing::Gone => forbidden(
+                "was taken away, or has joined anew, since the root signed that: enrol it anew with `jitd enrol TOKEN`",
+            ),
+            Standing::Known => Ok(CameBack { anew: false }),
             Standing::Lost => {
                 self.hosts_changed()?;
-                self.wakes.forget(&host);
+                self.wakes.forget(host);
+                Ok(CameBack { anew: true })
             }
-            Standing::Known => {}
         }
-        self.host_view(&host)
     }
 
     /// Takes back what this host knows. A host is asked once in the life of a database: at other times what it says of

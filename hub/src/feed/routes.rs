@@ -8,8 +8,8 @@ use crate::site::Site;
 use crate::teller::Teller;
 use access::{HostName, Person};
 use api::{
-    AskFeed, Heard, HostToken, HostView, Join, Known, NewHostToken, NewLabels, Nonced, ProblemCode, Removed,
-    TakenBack,
+    AskFeed, CameBack, Heard, HostToken, HostView, Join, Known, NewHostToken, NewLabels, Nonced, ProblemCode,
+    Removed, TakenBack,
 };
 use axum::body::{Body, Bytes};
 use axum::extract::{DefaultBodyLimit, Extension, Path, State};
@@ -142,15 +142,20 @@ async fn membership(
 ) -> Result<Json<SignedMembership>, Refused> {
     let stopping = || Refused(ProblemCode::Unavailable.because("the hub is stopping: try again"));
     let signed = tokio::task::spawn_blocking(move || {
-        let (host, known) = site.host_of(&headers, ("GET", uri.path()), b"", |_| Ok(()))?;
-        Ok(Json(site.membership(host, known)?))
+        let may = |host: &HostName| site.may_say(host, 1);
+        let (host, known) = site.host_of(&headers, ("GET", uri.path()), b"", may)?;
+        Ok(Json(site.membership(host, &known)?))
     });
     signed.await.map_err(|_| stopping())?
 }
 
-async fn come_back(State(site): Shared, Path(host): Path<String>, body: Bytes) -> Answer<HostView> {
+async fn come_back(State(site): Shared, Path(host): Path<String>, body: Bytes) -> Answer<CameBack> {
     let signed: SignedMembership = read("the membership that is shown", &body)?;
-    blocking(move || site.know_again(&host, &signed)).await
+    blocking(move || {
+        let host = HostName::parse(&host).map_err(|why| DeskError::BadRequest(why.to_string()))?;
+        site.know_again(&host, &signed)
+    })
+    .await
 }
 
 async fn known(
@@ -219,8 +224,7 @@ async fn remove(
     blocking(move || {
         let by = admin(&caller, "removes hosts")?;
         let host = HostName::parse(&host).map_err(|why| DeskError::BadRequest(why.to_string()))?;
-        let host = site.remove_host(host, by.clone())?;
-        Ok(Removed { host, by })
+        site.remove_host(host, by)
     })
     .await
 }

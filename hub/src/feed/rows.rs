@@ -30,10 +30,6 @@ pub struct Host {
     pub machine: Digest,
     /// The token that let it in.
     pub joined: Digest,
-    /// When it joined.
-    pub joined_at: Time,
-    /// Its labels.
-    pub labels: BTreeMap<String, String>,
     /// The incarnation of the hub that it has given back to what it knew.
     pub incarnation: u64,
 }
@@ -83,6 +79,8 @@ pub fn put_host(
     incarnation: u64,
     seq: u64,
 ) -> Result<(), DeskError> {
+    // It is not the one that was taken away.
+    connection.put("DELETE FROM host_removed WHERE name = ?1", &[&join.host.as_str()])?;
     connection.put(
         "INSERT INTO host (name, labels, key, machine, joined, joined_ms, seq, incarnation) \
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) \
@@ -184,10 +182,11 @@ pub fn put_serving(connection: &dyn Sql, hub: &str, now: Time) -> Result<(), Des
     Ok(())
 }
 
-/// Takes a host away, after its record. Whether there was one.
+/// Takes a host away, after its record, and keeps one away that a backup lost. Whether there was one.
 pub fn remove_host(connection: &dyn Sql, host: &HostName, at: Time) -> Result<bool, DeskError> {
     connection.put(
-        "INSERT INTO host_removed (name, removed_ms) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET removed_ms = ?2",
+        "INSERT INTO host_removed (name, removed_ms) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET removed_ms = ?2 \
+         WHERE host_removed.removed_ms < ?2",
         &[&host.as_str(), &at.timestamp_millis()],
     )?;
     connection.put("DELETE FROM host_seen WHERE name = ?1", &[&host.as_str()])?;
@@ -199,42 +198,56 @@ pub fn remove_host(connection: &dyn Sql, host: &HostName, at: Time) -> Result<bo
 pub enum Standing {
     /// The host is as it says.
     Known,
-    /// It was taken away, or has joined anew, since.
+    /// It was taken away since it joined, or is another by now.
     Gone,
-    /// It is none, or not the one that it became.
+    /// There is none of this name.
     Lost,
 }
 
 /// How the host of a membership stands.
 pub fn standing(connection: &dyn Sql, of: &Membership) -> Result<Standing, DeskError> {
-    let known = host(connection, &of.host)?;
-    if known.as_ref().is_some_and(|host| host.key == of.key && host.machine == of.machine) {
-        return Ok(Standing::Known);
+    if let Some(known) = host(connection, &of.host)? {
+        let is_it = known.key == of.key && known.machine == of.machine;
+        return Ok(if is_it { Standing::Known } else { Standing::Gone });
     }
     let select = "SELECT removed_ms FROM host_removed WHERE name = ?1";
     let removed: Option<i64> = connection.row(select, &[&of.host.as_str()])?;
-    let is_gone = removed.is_some_and(|removed| removed >= of.issued_at.timestamp_millis())
-        || known.is_some_and(|host| host.joined_at >= of.joined_at);
+    // Of one that joins after it was taken away the root says that it joined later.
+    let is_gone = removed.is_some_and(|removed| removed >= of.joined_at.timestamp_millis());
     Ok(if is_gone { Standing::Gone } else { Standing::Lost })
 }
 
 /// The host of this name.
 pub fn host(connection: &dyn Sql, host: &HostName) -> Result<Option<Host>, DeskError> {
-    type Row = (String, String, [u8; 32], i64, String, u64);
-    let row: Option<Row> = connection.row(
-        "SELECT key, machine, joined, joined_ms, labels, incarnation FROM host WHERE name = ?1",
-        &[&host.as_str()],
-    )?;
-    row.map(|(key, machine, joined, joined_ms, labels, incarnation)| {
+    let row: Option<(String, String, [u8; 32], u64)> = connection
+        .row("SELECT key, machine, joined, incarnation FROM host WHERE name = ?1", &[&host.as_str()])?;
+    row.map(|(key, machine, joined, incarnation)| {
         let wrong = |why: &dyn std::fmt::Display| unreadable("a host", why);
         Ok(Host {
             key: key.parse().map_err(|why| wrong(&why))?,
             machine: machine.parse().map_err(|why| wrong(&why))?,
             joined: Digest::from_bytes(&joined).ok_or_else(|| wrong(&"it is no digest"))?,
-            joined_at: Time::from_timestamp_millis(joined_ms).ok_or_else(|| wrong(&"its time is none"))?,
-            labels: json("a host", &labels)?,
             incarnation,
         })
+    })
+    .transpose()
+}
+
+/// How a host joined: more than a hub in role `feed` may read.
+pub struct Joined {
+    /// Its labels now.
+    pub labels: BTreeMap<String, String>,
+    /// When.
+    pub at: Time,
+}
+
+/// How the host of this name joined.
+pub fn joined(connection: &dyn Sql, host: &HostName) -> Result<Option<Joined>, DeskError> {
+    let select = "SELECT labels, joined_ms FROM host WHERE name = ?1";
+    let row: Option<(String, i64)> = connection.row(select, &[&host.as_str()])?;
+    row.map(|(labels, at)| {
+        let at = Time::from_timestamp_millis(at).ok_or_else(|| unreadable("a host", &"its time is none"))?;
+        Ok(Joined { labels: json("a host", &labels)?, at })
     })
     .transpose()
 }

@@ -83,7 +83,7 @@ where
 
 impl Site {
     /// Whether a host may tell so much more now.
-    pub(super) fn may_say(&self, host: &HostName, units: u64) -> Result<(), DeskError> {
+    pub fn may_say(&self, host: &HostName, units: u64) -> Result<(), DeskError> {
         self.is_within(&self.says, host, units, "things")
     }
 

@@ -101,9 +101,9 @@ fn told() -> String {
     feed::TOLD.to_owned()
 }
 
-/// When hosts were taken away. One that is at a hub that does not know it comes back by its membership after a `recover`.
+/// When hosts were taken away, written by the server itself, so that hubs that do not know of it write it too.
 fn removed() -> String {
-    dialect::tables(feed::REMOVED)
+    format!("{}{}", dialect::tables(feed::REMOVED), include_str!("removed.sql"))
 }
 
 /// Records of hosts and sessions there are not counted from here to [`counted`]: one by one, a million would take hours.

@@ -53,6 +53,16 @@ struct Held {
     /// The key of the ring that signs grants.
     grant: SecretKey,
     rate: Rate,
+    memberships: Rate,
+}
+
+impl Held {
+    fn of(ring: Ring, grant: SecretKey) -> Self {
+        let now = Instant::now();
+        let rate = Rate::full(limits::SIGNED_AT_ONCE, limits::SIGNED_A_MINUTE, now);
+        let memberships = Rate::full(limits::MEMBERSHIPS_AT_ONCE, limits::MEMBERSHIPS_A_MINUTE, now);
+        Self { ring, grant, rate, memberships }
+    }
 }
 
 /// Signs until it is told to stop.
@@ -61,7 +71,7 @@ pub fn serve(config: &Config, hub: HubId) -> Result<(), HubError> {
     let log = Log::to(&config.syslog.socket, "jit-hub").map_err(os("starting the log's thread"))?;
     let (root, ring) = (keys.root()?, keys.ring()?);
     let grant = keys.grant(&ring)?;
-    let held = Mutex::new(Held { ring, grant, rate: Rate::full(Instant::now()) });
+    let held = Mutex::new(Held::of(ring, grant));
     let signer = Arc::new(Signer { hub, keys, root, held, callers: AtomicUsize::new(0), log });
     let socket = &config.signer.socket;
     let failed = || os(format!("listening on {}", socket.display()));
@@ -129,10 +139,9 @@ impl Signer {
                 Ok(envelope) => Answer::Permit(envelope, held.grant.public()),
                 Err(why) => why.into(),
             },
-            Ask::Membership(of) => match self.membership(&held.ring, &of, now) {
-                Ok(signed) => Answer::Membership(signed),
-                Err(why) => Answer::No(format!("the membership of {}: {why}", of.host)),
-            },
+            Ask::Membership(of) => {
+                self.membership(&mut held, &of, now).map_or_else(Answer::from, Answer::Membership)
+            }
             Ask::Manifest => match self.manifest(&held.ring, now) {
                 Ok(manifest) => Answer::Manifest(manifest),
                 Err(why) => Answer::No(format!("the manifest: {why}")),
@@ -221,14 +230,20 @@ impl Signer {
         Ok(signed.envelope)
     }
 
-    /// It says of a later life of the database, or a later time, that the host was not taken away until then.
-    fn membership(&self, ring: &Ring, of: &Membership, now: Time) -> Result<SignedMembership, &'static str> {
-        if of.hub != self.hub || of.incarnation != ring.era.incarnation {
-            return Err("it is of another hub, or of another life of this one");
+    /// What is of a later life of the database, or of a later time, would be good for longer than it should.
+    fn membership(&self, held: &mut Held, of: &Membership, now: Time) -> Result<SignedMembership, Unsigned> {
+        let no = |why: &str| Err(Unsigned::No(format!("the membership of {}: {why}", of.host)));
+        if of.hub != self.hub || of.incarnation != held.ring.era.incarnation {
+            return no("it is of another hub, or of another life of this one");
         }
-        if of.issued_at > now + sync::limits::SKEW || of.joined_at > of.issued_at {
-            return Err("it is of a time to come");
+        if of.issued_at > now + sync::limits::SKEW {
+            return no("it is of a time to come");
         }
+        if !held.memberships.take(Instant::now()) {
+            let why = format!("the membership of {}: too many a minute; it is tried again", of.host);
+            return Err(Unsigned::Later(why));
+        }
+        self.log.put(Level::Notice, format!("signer: signed membership={} key={}", of.host, of.key.id()));
         Ok(of.sign(Roots::one(self.root.public()), &self.root))
     }
 
@@ -303,17 +318,19 @@ fn line(stream: &mut UnixStream) -> std::io::Result<Vec<u8>> {
 /// What is left to sign: people approve some a minute, and a rollout some hundred at once.
 struct Rate {
     left: f64,
+    most: f64,
+    a_second: f64,
     at: Instant,
 }
 
 impl Rate {
-    fn full(at: Instant) -> Self {
-        Self { left: limits::SIGNED_AT_ONCE.into(), at }
+    fn full(most: u32, a_minute: u32, at: Instant) -> Self {
+        Self { left: most.into(), most: most.into(), a_second: f64::from(a_minute) / 60.0, at }
     }
 
     fn take(&mut self, now: Instant) -> bool {
-        let gained = now.duration_since(self.at).as_secs_f64() * f64::from(limits::SIGNED_A_MINUTE) / 60.0;
-        self.left = (self.left + gained).min(limits::SIGNED_AT_ONCE.into());
+        let gained = now.duration_since(self.at).as_secs_f64() * self.a_second;
+        self.left = (self.left + gained).min(self.most);
         self.at = now;
         let some = self.left >= 1.0;
         if some {
@@ -340,7 +357,7 @@ mod tests {
             hub: HubId::new(HostName::parse("hub").unwrap()),
             keys: SignerKeys::of(&Config::default()),
             root,
-            held: Mutex::new(Held { ring, grant: grants, rate: Rate::full(Instant::now()) }),
+            held: Mutex::new(Held::of(ring, grants)),
             callers: AtomicUsize::new(0),
             log: Log::to(&folder.path().join("log"), "jit-hub").unwrap(),
         };
@@ -369,7 +386,7 @@ mod tests {
     #[test]
     fn a_rush_is_signed_up_to_a_bound_and_goes_on_by_the_minute() {
         let began = Instant::now();
-        let mut rate = Rate::full(began);
+        let mut rate = Rate::full(limits::SIGNED_AT_ONCE, limits::SIGNED_A_MINUTE, began);
         let rush = (0..limits::SIGNED_AT_ONCE * 2).filter(|_| rate.take(began)).count();
         assert_eq!(rush, limits::SIGNED_AT_ONCE as usize);
         let later = began + Duration::from_secs(60);

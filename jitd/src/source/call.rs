@@ -3,7 +3,7 @@
 use super::Enrolment;
 use crate::limits;
 use access::HostName;
-use api::{AskFeed, HostView, Join, Known, Nonced, Problem, TakenBack};
+use api::{AskFeed, CameBack, HostView, Join, Known, Nonced, Problem, TakenBack};
 use reqwest::blocking::{Client, RequestBuilder, Response};
 use reqwest::header::{HeaderValue, IF_NONE_MATCH};
 use reqwest::{Method, StatusCode};
@@ -182,8 +182,8 @@ impl Voice {
         self.caller.read(&path, call.timeout(left(by)))
     }
 
-    /// Shows that to a hub that does not know this host.
-    pub fn come_back(&self, membership: &SignedMembership) -> Answer<HostView> {
+    /// Shows that to a hub that may not know this host.
+    pub fn come_back(&self, membership: &SignedMembership) -> Answer<CameBack> {
         let path = format!("/v1/hosts/{}/return", self.host);
         let call = self.caller.http.post(self.caller.at(&path)).json(membership);
         self.caller.read(&path, call.timeout(limits::HUB_CALL))

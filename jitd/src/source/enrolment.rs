@@ -148,6 +148,8 @@ pub fn enrol(path: &Path, text: &str) -> Result<(), DaemonError> {
     let caller = Caller::of(&enrolment).map_err(refused)?;
     let join = Join { token: token.hash(), host, machine: machine()?, key: key.public() };
     let joined = caller.join(&join).map_err(refused)?;
+    // What was signed of it before is another host's.
+    let _ = std::fs::remove_file(state.join(super::membership::FILE));
     enrolment.keep(state)?;
     let labels: Vec<String> = joined.labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
     say(&format!(
@@ -190,8 +192,11 @@ pub(super) fn put(state: &Path, name: &str, text: &str) -> Result<(), DaemonErro
     let mut file = options.create_new(true).write(true).mode(0o600).open(&beside).map_err(failed())?;
     file.write_all(text.as_bytes()).map_err(failed())?;
     let folder = std::fs::File::open(state).map_err(failed())?;
-    let owner = folder.metadata().map_err(failed())?;
-    fchown(&file, Some(owner.uid()), Some(owner.gid())).map_err(failed())?;
+    let (owner, made) = (folder.metadata().map_err(failed())?, file.metadata().map_err(failed())?);
+    // The daemon itself may give nothing away, not even to itself.
+    if (owner.uid(), owner.gid()) != (made.uid(), made.gid()) {
+        fchown(&file, Some(owner.uid()), Some(owner.gid())).map_err(failed())?;
+    }
     file.sync_all().map_err(failed())?;
     std::fs::rename(&beside, &path).map_err(failed())?;
     // What the hub binds this host's name to must outlast a power cut.

@@ -9,7 +9,7 @@ use crate::daemon::DaemonError;
 use crate::limits;
 use crate::site::Site;
 use access::{Text, Time};
-use api::{AskFeed, EndThere, Known, ProblemCode, TakenBack};
+use api::{AskFeed, CameBack, EndThere, Known, ProblemCode, TakenBack};
 use loglines::{Faults, Level, Tells};
 use reqwest::blocking::Response;
 use reqwest::header::ETAG;
@@ -95,7 +95,10 @@ impl Follower {
         let (mut pace, mut all) = (Pace::new(), false);
         loop {
             let began = self.as_of();
-            let ended = if pace.once() { self.ask(all) } else { self.listen(all) };
+            let ended = match if pace.once() { self.ask(all) } else { self.listen(all) } {
+                Ended::Unknown(why) => self.come_back(why),
+                ended => ended,
+            };
             let heard = self.as_of() != began;
             all = matches!(ended, Ended::WantsAll(_));
             let pause = pace.after(&ended, heard);
@@ -119,25 +122,10 @@ impl Follower {
                     Ok(false) | Err(_) => {}
                 }
             }
-            if let Ended::Unknown(_) = ended {
-                let known = self.come_back();
-                let tells = self.faults.take("membership", known.is_ok(), Instant::now());
-                match known {
-                    Ok(true) => {
-                        pace.at_once();
-                        continue;
-                    }
-                    Err(why) if tells == Tells::Fails => {
-                        let what =
-                            "showing the hub, which does not know this host, what its root signed of it";
-                        self.site.log.put(Level::Warning, format!("{what}: {why}"));
-                    }
-                    Ok(false) | Err(_) => {}
-                }
-            }
             // A stream that ends after it brought something is nothing to tell.
+            let fault = if matches!(ended, Ended::Lost(_)) { "membership" } else { "the hub" };
             if let Some(why) = ended.why().filter(|_| !heard)
-                && self.faults.take("the hub", false, Instant::now()) == Tells::Fails
+                && self.faults.take(fault, false, Instant::now()) == Tells::Fails
             {
                 let what = "grants that are known stay good, and nothing new is heard of";
                 self.site.log.put(Level::Warning, format!("listening to the hub: {why}; {what}"));
@@ -170,14 +158,25 @@ impl Follower {
         Ok(true)
     }
 
-    /// Shows a hub that does not know this host what its root signed of it. Whether it does now.
-    fn come_back(&self) -> Result<bool, String> {
-        let Some(membership) = membership::kept(&self.folder)? else { return Ok(false) };
-        let voice = self.site.source.voice().map_err(|why| why.to_string())?;
-        voice.come_back(&membership)?;
-        let what = "the hub did not know this host, and does again by what its root signed of it";
-        self.site.log.put(Level::Notice, what.to_owned());
-        Ok(true)
+    /// A hub that does not know this host is shown what its root signed of it. How it ended after that.
+    fn come_back(&self, why: String) -> Ended {
+        let Some(hub) = &self.site.source.hub else { return Ended::Failed(why) };
+        let membership = match membership::kept(&self.folder, hub) {
+            Ok(Some(membership)) => membership,
+            Ok(None) => return Ended::Failed(why),
+            Err(unread) => return Ended::Failed(format!("{why}; {unread}")),
+        };
+        let shown = self.site.source.voice().map_err(|why| Unheard::Away(why.to_string()));
+        match shown.and_then(|voice| voice.come_back(&membership)) {
+            Ok(CameBack { anew: true }) => {
+                let what = "the hub did not know this host, and does again by what its root signed of it";
+                self.site.log.put(Level::Notice, what.to_owned());
+                Ended::Known
+            }
+            // It is known, so it was refused for something else.
+            Ok(CameBack { anew: false }) => Ended::Failed(why),
+            Err(refused) => Ended::Lost(refused.to_string()),
+        }
     }
 
     /// Reads the file of this host, now and then.
@@ -420,8 +419,12 @@ pub(super) enum Ended {
     Failed(String),
     /// The certificate at its address is not believed.
     Distrusted(String),
-    /// It does not know this host, or not by this key.
+    /// It does not know this host, or not by this key, or the call is not one that it gave leave for.
     Unknown(String),
+    /// The same, and it does again.
+    Known,
+    /// The same, and what its root signed of this host does not help.
+    Lost(String),
     /// A stream was there or begun, and nothing more came of it.
     Silent(String),
     /// The same, and what is held counts for nothing the next time.
@@ -443,11 +446,12 @@ impl Ended {
     /// What is to be told of it.
     fn why(self) -> Option<String> {
         match self {
-            Self::ByTheHub | Self::Same | Self::GaveBack => None,
+            Self::ByTheHub | Self::Same | Self::GaveBack | Self::Known => None,
             Self::WantsAll(why)
             | Self::Failed(why)
             | Self::Distrusted(why)
             | Self::Unknown(why)
+            | Self::Lost(why)
             | Self::Silent(why) => Some(why),
         }
     }

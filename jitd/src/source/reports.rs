@@ -150,9 +150,9 @@ impl Reports {
         // One ask that the hub cannot take must not keep the rest from it.
         let rest = known
             .and_then(|()| self.state())
-            .and_then(|()| self.membership())
             .and_then(|()| self.open_sessions())
             .and_then(|()| self.records());
+        self.membership.renew(&self.site);
         told.and(rest)
     }
 
@@ -244,12 +244,6 @@ impl Reports {
         self.say::<serde::de::IgnoredAny>("state", &state, limits::HUB_CALL)?;
         self.state = Some((watermark, Instant::now()));
         Ok(())
-    }
-
-    fn membership(&mut self) -> Result<(), Untold> {
-        // Before anything was heard there is no life of the hub that it could be of.
-        let Some(incarnation) = self.incarnation else { return Ok(()) };
-        Ok(self.membership.renew(&self.site, incarnation)?)
     }
 
     /// Which sessions are open, where that is not what the hub was told.

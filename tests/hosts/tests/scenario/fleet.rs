@@ -66,6 +66,14 @@ impl Fleet {
         .ends_with(0);
     }
 
+    /// The host joins again, with one label.
+    fn lets_in(&self) {
+        let token = self.at_the_hub("admin", "host token --label env=prod --ttl 10m --uses 1");
+        let token = token.ends_with(0).out.lines().next().unwrap().to_owned();
+        self.root(&format!("echo '{token}' | jitd enrol - && systemctl restart jitd")).ends_with(0);
+        self.host.jitd_is_up();
+    }
+
     /// `jit` of somebody at the hub.
     pub fn at_the_hub(&self, who: &str, command: &str) -> Seen {
         self.root(&format!("XDG_CONFIG_HOME=/root/{who} jit {command}"))
@@ -153,10 +161,7 @@ fn a_host_that_was_removed_hears_nothing_more_until_it_joins_again() {
         .ends_with(0)
         .says("web-1 (none of the hub's hosts now, so it hears nothing)");
 
-    let token = fleet.at_the_hub("admin", "host token --label env=prod --ttl 10m --uses 1");
-    let token = token.ends_with(0).out.lines().next().unwrap();
-    host.root(&format!("echo '{token}' | jitd enrol - && systemctl restart jitd")).ends_with(0);
-    host.jitd_is_up();
+    fleet.lets_in();
     host.soon("it has heard of the revocation", || alice.ssh("true").err.contains("was revoked by bob"));
     host.soon("and says so", || {
         fleet.at_the_hub("bob", &format!("show {grant}")).out.contains("Confirmed by 1 of 1 host.")
@@ -282,6 +287,35 @@ fn what_a_host_granted_by_itself_counts_no_more_once_it_is_a_hubs() {
 /// Behind `--long`.
 mod long {
     use super::*;
+
+    #[test]
+    fn a_host_that_joined_after_the_backup_is_a_host_again_without_a_hand() {
+        let fleet = Fleet::new();
+        let host = &fleet.host;
+        let alice = host.person("alice", &["staff"]).unwrap();
+        fleet.at_the_hub("admin", "host remove web-1").ends_with(0);
+        fleet.root("jit-hub backup /var/lib/jit-hub/yesterday.db").ends_with(0);
+        fleet.lets_in();
+        host.soon("it keeps what the root signs of it", || {
+            host.root("test -s /var/lib/jitd/membership.json").code == 0
+        });
+        let asked = fleet.at_the_hub("alice", "request --host web-1 --for 1h --reason 'the import hangs'");
+        let grant = fleet.at_the_hub("bob", &format!("approve {}", asked.id("R-"))).id("G-");
+        host.soon("the host has heard of it", || alice.ssh("true").code == 0);
+        fleet.root("systemctl stop jit-hub && jit-hub restore --force /var/lib/jit-hub/yesterday.db && systemctl start jit-hub")
+            .ends_with(0);
+        let said = |words: &str| host.root("journalctl -q -o cat -u jitd").out.contains(words);
+        again("the host says what to do", || said("run `jit-hub recover` as root"));
+        alice.ssh("true").is_in();
+        fleet.root("jit-hub recover && systemctl reload jit-hub").ends_with(0);
+        again("the hub was given back what it lost", || {
+            fleet.at_the_hub("bob", "grants").out.contains(&grant)
+        });
+        fleet.at_the_hub("admin", "hosts").says("env=prod");
+        alice.ssh("true").is_in();
+        fleet.at_the_hub("bob", &format!("revoke {grant} --reason 'done'")).ends_with(0);
+        host.soon("the host hears of it", || alice.ssh("true").err.contains("was revoked by bob"));
+    }
 
     #[test]
     fn a_hub_that_was_restored_from_a_backup_is_given_back_what_hosts_know() {
