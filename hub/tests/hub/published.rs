@@ -117,7 +117,14 @@ fn what_was_granted_opens_a_door_by_a_file_in_a_folder_and_no_call_to_the_hub() 
     publish(&hub, &files);
     let of_now = std::fs::read(&file).unwrap();
     let edited = |what: &str, with: &str| text(&of_now).replacen(what, with, 1).into_bytes();
+    let mut flipped = of_now.clone();
+    // Of the view's payload, far from its beginning: it reads as before, and says something else.
+    let payload = text(&of_now).find("\"view\"").unwrap();
+    let payload = payload + text(&of_now)[payload..].find("\"payload\":\"").unwrap();
+    let at = payload + 200;
+    flipped[at] = if flipped[at] == b'A' { b'B' } else { b'A' };
     for (what, wrong, code) in [
+        ("an edited byte", flipped, "bad_signature"),
         ("of another host", std::fs::read(files.join("db-2.json")).unwrap(), "other_host"),
         ("a key twice", edited("\"bodies\":", "\"bodies\":[],\"bodies\":"), "malformed"),
         (

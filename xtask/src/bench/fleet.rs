@@ -41,6 +41,9 @@ const ROUNDS: usize = 40;
 /// Of them those in which something is asked on a host too: nobody opens more than 60 requests in an hour.
 const ASKING_ROUNDS: usize = 10;
 
+/// Asked on a host whose cable is pulled: some more than wait for a person elsewhere would be refused.
+const UNSENT: usize = 10;
+
 /// Between two clicks: a hub takes 30 a minute of one account.
 const CLICK_PACE: Duration = Duration::from_secs(2);
 
@@ -74,6 +77,7 @@ pub fn fleet() -> Result<()> {
         let _progress = Progress::begin(&format!("{ROUNDS} grants, approved by a click in Teams"));
         (0..ROUNDS).try_for_each(|_| click(&fleet, &teams, &dave, &mut took))?;
     }
+    unsent(&fleet, &mut took)?;
     let mut page = format!(
         "`cargo xtask bench fleet` on {machine}. A hub and three hosts, each booted in network namespaces of their own on \
          one bridge, all of it on the same CPUs; {ROUNDS} grants for all three, asked for, approved and revoked by `jit` on \
@@ -81,13 +85,15 @@ pub fn fleet() -> Result<()> {
          *usable* until the gate of a host lets in, asked each {} ms; *dead* until every process of a session by ssh is \
          gone. *Told* is from the host's record of what `jit request` asked there to the hub's. Of \
          {ROUNDS} more, *card* is from the answer to `jit request` until a double of Microsoft's Bot Connector has the card, and \
-         *click* from its call to the hub, which shows what Microsoft's shows.\n\n| | of | p50 | p99 | last |\n|---|---:|---:|---:|---:|\n",
+         *click* from its call to the hub, which shows what Microsoft's shows. *Kept* is until `jit request` on a host whose cable is \
+         pulled says that what was asked will be sent when the hub is reachable.\n\n| | of | p50 | p99 | last |\n|---|---:|---:|---:|---:|\n",
         ASK_AGAIN.as_millis()
     );
     for (what, took) in [
         ("`jit approve` answered", &mut took.approved),
         ("usable on a host", &mut took.usable),
         ("told to the hub", &mut took.told),
+        ("kept by a host whose cable is pulled", &mut took.unsent),
         ("card there after `jit request` answered", &mut took.carded),
         ("click answered, with the new card", &mut took.clicked),
         ("usable on a host after a click", &mut took.usable_clicked),
@@ -100,11 +106,11 @@ pub fn fleet() -> Result<()> {
     }
     writeln!(
         page,
-        "\nTargets: usable p99 under 250 ms: {}. Dead on all three p99 under 1000 ms: {}. Told \
-         within 700 ms: {}. Usable after a click p99 under 500 ms: {}. The card answers within 1000 ms: {}.",
+        "\nTargets: usable p99 under 250 ms: {}. Dead on all three p99 under 1000 ms: {}. Told, \
+         or kept and said so, within 700 ms: {}. Usable after a click p99 under 500 ms: {}. The card answers within 1000 ms: {}.",
         met(part(&took.usable, 99) < Duration::from_millis(250)),
         met(part(&took.dead, 99) < Duration::from_secs(1)),
-        met(part(&took.told, 100) < Duration::from_millis(700)),
+        met(part(&took.told, 100).max(part(&took.unsent, 100)) < Duration::from_millis(700)),
         met(part(&took.usable_clicked, 99) < Duration::from_millis(500)),
         met(part(&took.clicked, 100) < Duration::from_secs(1)),
     )?;
@@ -118,6 +124,7 @@ struct Took {
     approved: Vec<Duration>,
     usable: Vec<Duration>,
     told: Vec<Duration>,
+    unsent: Vec<Duration>,
     carded: Vec<Duration>,
     clicked: Vec<Duration>,
     usable_clicked: Vec<Duration>,
@@ -155,6 +162,21 @@ fn round(fleet: &Fleet, took: &mut Took, asks: bool) -> Result<()> {
     took.dead.extend(ends);
     drop(clients);
     Ok(())
+}
+
+/// Alice asks where the hub cannot be reached, and nothing says so to the host.
+fn unsent(fleet: &Fleet, took: &mut Took) -> Result<()> {
+    let host = fleet.hosts.first().context("there is no host")?;
+    let alice = host.person("alice", &[])?;
+    let (_, last, _) = HOSTS.first().context("there is no host")?;
+    fleet.lan.pull(*last, true)?;
+    for number in 0..UNSENT {
+        let since = Instant::now();
+        let asked = alice.jit(&format!("request --service ssh --for 1h --reason 'bench {number}'"));
+        took.unsent.push(since.elapsed());
+        ensure!(asked.out.contains("will be sent when the hub is reachable"), "{}{}", asked.out, asked.err);
+    }
+    fleet.lan.pull(*last, false)
 }
 
 /// How long after this host's record of a request the hub had its own.
