@@ -4,10 +4,12 @@ use crate::host::{Host, approve, ask_for, token};
 use crate::receiver::Receiver;
 use crate::room::{Hub, POLICY, until};
 use access::{HostName, Person, Span, Text};
-use api::{NewHostToken, NewPolicy, NewToken, Scope};
+use api::{EndGrant, NewHostToken, NewPolicy, NewReview, NewToken, NewVerdict, Reviewed, Scope};
 use rustix::process::Signal;
 use std::collections::BTreeSet;
 use std::io::BufRead as _;
+use std::sync::Barrier;
+use std::time::Duration;
 
 pub fn ready(hub: &Hub) -> bool {
     hub.raw("GET /readyz", "", "").starts_with("HTTP/1.1 200")
@@ -170,4 +172,55 @@ fn two_hubs_on_one_database_tell_each_recipient_once_and_one_goes_on_where_the_o
     assert!(different().iter().any(|told| told.starts_with(&id)));
     // What the other had just told, and had not written down, comes once more.
     assert!(program.calls().len() <= 12, "{:?}", program.calls());
+}
+
+#[test]
+fn two_who_answer_at_two_hubs_at_the_same_instant_decide_a_request_once() {
+    let one = Hub::with_policy();
+    let other = one.beside();
+    crate::host::joined(&one, "db-7");
+    let alice = one.client(&one.token("alice", &[Scope::Request], "1h").secret);
+    let [bob, carol] = ["bob", "carol"].map(|who| one.token(who, &[Scope::Read, Scope::Review], "1h").secret);
+    let (bob, carol) = (one.client(&bob), other.client(&carol));
+    let (mut approved, mut denied) = (0, 0);
+    for round in 0..20_u64 {
+        let mut new = ask_for("db-7");
+        new.reason = Text::parse(&format!("round {round}")).unwrap();
+        let id = alice.request(&new).unwrap().request.ask.id.to_string();
+        let digest = carol.show_request(&id).unwrap().digest;
+        let says = |verdict| NewReview {
+            verdict,
+            digest: digest.clone(),
+            narrowing: workflow::Narrowing::default(),
+            comment: Text::parse("as I see it").ok(),
+        };
+        let at_once = Barrier::new(2);
+        // At the same instant or some milliseconds apart, now the one and now the other first.
+        let apart = Duration::from_millis(round / 2 % 4 * 5);
+        let later = |is_later: bool| std::thread::sleep(if is_later { apart } else { Duration::ZERO });
+        let (yes, no) = std::thread::scope(|scope| {
+            let yes = scope.spawn(|| {
+                at_once.wait();
+                later(round % 2 == 0);
+                bob.review(&id, &says(NewVerdict::Approve))
+            });
+            at_once.wait();
+            later(round % 2 == 1);
+            let no = carol.review(&id, &says(NewVerdict::Deny));
+            (yes.join().unwrap(), no)
+        });
+        assert!(yes.is_ok() != no.is_ok(), "{round}: {yes:?} {no:?}");
+        let late = yes.as_ref().err().or(no.as_ref().err()).unwrap().to_string();
+        assert!(late.contains(if yes.is_ok() { "approved" } else { "denied" }), "{late}");
+        let state = bob.show_request(&id).unwrap().state;
+        assert_eq!(state.code(), if yes.is_ok() { "approved" } else { "denied" });
+        (approved, denied) = (approved + usize::from(yes.is_ok()), denied + usize::from(no.is_ok()));
+        if let Ok(Reviewed { grant: Some(view), .. }) = yes {
+            bob.revoke(&view.grant.id.to_string(), &EndGrant { reason: Text::parse("next").ok() }).unwrap();
+        }
+    }
+    assert!(approved > 0 && denied > 0, "each was first at times: {approved} and {denied}");
+    let count = |what: &str| one.database.lock().unwrap().0.psql(what).unwrap();
+    assert_eq!(count("SELECT count(*) FROM grants"), approved.to_string());
+    assert_eq!(count("SELECT max(seq) = count(*) FROM journal"), "t");
 }
