@@ -1,6 +1,8 @@
 //! Attacks on a hub and by what was stolen of one: refused, logged, and the hub lives.
 
 use crate::host::{Host, granted, joined, now, token};
+use crate::jitd::beside;
+use crate::nginx::Nginx;
 use crate::room::{Hub, Tls, rest, text, until};
 use access::{Grant, GrantId};
 use rustix::net::{AddressFamily, SocketType, bind, connect, socket};
@@ -8,8 +10,9 @@ use rustix::process::{Resource, Signal, getrlimit, setrlimit};
 use std::collections::BTreeSet;
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::process::Command;
 use std::time::{Duration, Instant};
-use sync::{Body, LocalTime, Message, Rejected, SecretKey, SignedGrant, View, whole};
+use sync::{Body, LocalTime, Message, Rejected, SecretKey, SignedGrant, Token, View, whole};
 
 /// A connection from another machine, as far as the hub sees.
 fn from(hub: &Hub, ip: Ipv4Addr) -> TcpStream {
@@ -250,4 +253,42 @@ fn who_stole_the_view_key_hides_mints_nothing_and_is_believed_no_more_after_the_
     let refused = thief.told(&host, &[]).unwrap_err();
     assert!(matches!(refused.code(), "unknown_key" | "rotated_out"), "{refused}");
     assert_eq!(host.state.grants().count(), 1);
+}
+
+#[test]
+fn who_answers_in_the_place_of_a_hub_is_not_told_the_token_of_a_host_that_is_to_join() {
+    let (hub, thief) = (Hub::new(), Hub::new());
+    let joining = token(&hub, 1);
+    let authority = |hub: &Hub| rest_of(&hub.raw("GET /v1/authority", "", ""));
+    let folder = tempfile::tempdir().unwrap();
+    let inside = |name: &str| folder.path().join(name);
+    std::fs::create_dir(inside("state")).unwrap();
+    let config = format!("state = '{}'\nhost = 'db-7'\n", inside("state").display());
+    std::fs::write(inside("jitd.toml"), config).unwrap();
+    for (what, says, why) in [
+        ("a root of its own", authority(&thief), "is not the hub"),
+        ("the hub's word, and a certificate of its own", authority(&hub), "this host believes"),
+    ] {
+        std::fs::write(inside("authority.json"), says).unwrap();
+        let certificate = "listen 443 ssl; ssl_certificate /etc/nginx/jit-hub.crt; ssl_certificate_key /etc/nginx/jit-hub.key;";
+        let answers = format!(
+            "server {{ {certificate} location = /v1/authority {{ alias {}; }} location / {{ return 200 '{{}}'; }} }}",
+            inside("authority.json").display()
+        );
+        let nginx = Nginx::with(&answers, "");
+        let shown = Token::new(nginx.url(), joining.hub.clone(), joining.root, [7; 32]).unwrap();
+        let mut jitd = Command::new(beside("jitd"));
+        let enrols = jitd.arg("--config").arg(inside("jitd.toml")).args(["enrol", &shown.reveal()]);
+        let refused = enrols.output().unwrap();
+        let said = text(&refused.stderr);
+        assert!(!refused.status.success() && said.contains(why), "{what}: {said}");
+        let log = nginx.log();
+        assert!(log.contains("GET /v1/authority") && !log.contains("/v1/hosts"), "{what}: {log}");
+        assert!(!inside("state/enrolment.json").exists(), "{what}");
+    }
+}
+
+/// What comes after the head of an answer.
+fn rest_of(answer: &str) -> String {
+    answer.split_once("\r\n\r\n").unwrap().1.to_owned()
 }

@@ -184,6 +184,19 @@ fn a_hub_is_set_up_as_the_readme_says() {
         host.root(&format!("export HOME=/root; cd; {command}")).ends_with(0);
     }
     host.root("export HOME=/root; jit policy show").says("id = \"team\"");
+
+    // What signs is another user than what serves, and lets nobody else near its keys or its socket.
+    for unit in ["jit-hub", "jit-hub-signer"] {
+        let user = format!("ps -o user:32= -p $(systemctl show --property MainPID --value {unit})");
+        assert_eq!(host.root(&user).out.trim(), unit);
+    }
+    let as_user = |user: &str, command: &str| {
+        host.root(&format!("setpriv --reuid {user} --regid $(id -g {user}) --init-groups {command}"))
+    };
+    as_user("jit-hub", "cat /var/lib/jit-hub-signer/root.pem").ends_with(1).says("Permission denied");
+    as_user("jit-hub", "jit-hub keys status").ends_with(0);
+    as_user("jit-hub", "jit-hub keys rotate grant").ends_with(1).says("by root alone");
+    as_user("nobody", "jit-hub keys status").ends_with(1).says("Permission denied");
 }
 
 #[test]
