@@ -34,10 +34,30 @@ impl Site {
             let how = if token.revoked.is_some() { "was revoked" } else { "is over" };
             return Err(self.stranger(from, &format!("token {} of {} {how}", token.id, token.person)));
         }
+        self.may_call_again(&token)?;
         if found.used.is_none_or(|used| (now - used).num_milliseconds() >= limits::USED_EVERY_MS) {
             self.ledger.used(token.id, now);
         }
         Ok((self.behind(&token, &roles, from)?, token))
+    }
+
+    /// Whether a token calls no more often than one may, so that no program keeps the hub from others.
+    fn may_call_again(&self, token: &Token) -> Result<(), Refused> {
+        let now = Instant::now();
+        if self.calling.told(token.id, now) {
+            return Ok(());
+        }
+        let why = format!(
+            "token {} of {} made more than {} calls within a minute",
+            token.id,
+            token.person,
+            limits::TOKEN_CALLS
+        );
+        if self.too_often.told(token.id, now) {
+            self.log.put(Level::Warning, format!("refused: {why}"));
+        }
+        let fix = "wait a minute, and ask less often (`jit watch` shows what changes)";
+        Err(Refused(ProblemCode::RateLimited.because(format!("{why}: {fix}"))))
     }
 
     /// The token of this hash, with the roles of its person.

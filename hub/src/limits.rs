@@ -206,6 +206,9 @@ pub const REFUSED_FOR: Duration = Duration::from_secs(3600);
 /// See [`REFUSED_FOR`].
 pub const REFUSED: usize = 10_000;
 
+/// Calls by one token within [`WINDOW`]: a hundred a second, a seventh of what a hub does.
+pub const TOKEN_CALLS: u32 = 6_000;
+
 /// Nonces used within [`NONCE_LIFE`], which are remembered: a fleet that comes back at once, twice.
 pub const NONCES: usize = 200_000;
 

@@ -85,6 +85,8 @@ fn start(config: &Config, log: &Log) -> Result<(), HubError> {
         ledger,
         policies,
         chats,
+        calling: Tries::telling(limits::TOKEN_CALLS),
+        too_often: Tries::telling(1),
         failed: Tries::telling(limits::FAILED_TRIES),
         certificates: Arc::clone(&certificates),
         room: Mutex::default(),

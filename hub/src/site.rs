@@ -14,7 +14,7 @@ use crate::signer::Client;
 use crate::signin::Provider;
 use crate::teller::Teller;
 use crate::voice::Voice;
-use access::{HostName, Person};
+use access::{HostName, Person, TokenId};
 use desk::{Committed, Desk, SqlStore};
 use std::sync::{Arc, Mutex};
 use store::Room;
@@ -47,6 +47,10 @@ pub struct Site {
     pub unsigned: Mutex<Option<String>>,
     /// The chats that it listens to.
     pub chats: Chats,
+    /// Calls by each token, and those that are too many.
+    pub calling: Tries<TokenId>,
+    /// See [`Site::calling`].
+    pub too_often: Tries<TokenId>,
     /// Tokens that opened nothing, by address.
     pub failed: Tries,
     /// What it shows to whoever calls.

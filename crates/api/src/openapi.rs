@@ -55,7 +55,7 @@ const ABOUT: &str = "Just-in-time access: the same calls on the control socket o
     What is written of requests, grants and the policy needs an Idempotency-Key, and is done once however often it is said with \
     the same one. Other calls look at none: what ends a session, revokes a token, gives roles or labels, removes a host or tells \
     of a machine comes to the same said twice, and each call to /v1/tokens, /v1/links, /v1/login and /v1/fleet/token makes one \
-    more.";
+    more. A hub answers 6000 calls of one token within a minute, and refuses those that follow with 429.";
 
 /// A body that says nothing.
 #[derive(JsonSchema)]

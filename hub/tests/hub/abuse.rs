@@ -1,7 +1,7 @@
 //! Clients that take more than their part.
 
 use crate::room::{Hub, rest, until};
-use std::io::{Read as _, Write as _};
+use std::io::{BufRead, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
 use std::time::Instant;
 
@@ -46,4 +46,45 @@ fn one_address_has_so_many_connections_and_no_more() {
     assert!(hub.connect(&ca).is_err(), "the 65th");
     held.truncate(32);
     until("there are places again", || hub.connect(&ca).is_ok());
+}
+
+#[test]
+fn one_token_calls_so_often_in_a_minute_and_others_are_served_meanwhile() {
+    let hub = Hub::with_policy();
+    let busy = hub.token("alice", &[api::Scope::Read], "1h").secret;
+    // As many on each of four connections at once as there may be on all of them in a minute.
+    let call = format!("GET /v1/nothing HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {busy}\r\n\r\n");
+    let refused = || {
+        let (mut stream, mut refused) = (BufReader::new(hub.connect(&hub.ca()).unwrap()), 0);
+        for _ in 0..160 {
+            stream.get_mut().write_all(call.repeat(10).as_bytes()).unwrap();
+            for _ in 0..10 {
+                let (head, body) = answer(&mut stream);
+                let is_refused = head.starts_with("HTTP/1.1 429 ");
+                assert!(is_refused || head.starts_with("HTTP/1.1 404 "), "{head}");
+                assert!(!is_refused || body.contains("calls within a minute: wait a minute"), "{body}");
+                refused += usize::from(is_refused);
+            }
+        }
+        refused
+    };
+    let refused: usize = std::thread::scope(|scope| {
+        let calling: Vec<_> = (0..4).map(|_| scope.spawn(refused)).collect();
+        calling.into_iter().map(|calling| calling.join().unwrap()).sum()
+    });
+    assert_eq!(refused, 4 * 1600 - 6000);
+    assert_eq!(hub.logged("made more than 6000 calls within a minute"), 1);
+    assert!(hub.client(&hub.admin).status().is_ok(), "another token");
+}
+
+/// The head and the body of the next answer on a connection that stays.
+fn answer(stream: &mut impl BufRead) -> (String, String) {
+    let mut head = String::new();
+    while !head.ends_with("\r\n\r\n") {
+        assert!(stream.read_line(&mut head).unwrap() > 0, "{head}");
+    }
+    let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).unwrap();
+    let mut body = vec![0; length.parse().unwrap()];
+    stream.read_exact(&mut body).unwrap();
+    (head, String::from_utf8(body).unwrap())
 }
