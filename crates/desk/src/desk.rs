@@ -171,6 +171,13 @@ impl<S: Store> Desk<S> {
         grant.person == caller.person
             || caller.roles.sees_all()
             || self.approves(world, grant, &caller.person)
+            || self.is_told(world, grant, &caller.person)
+    }
+
+    /// Whether the policy has `person` told of what this grant came of.
+    fn is_told(&self, world: &World, grant: &Grant, person: &Person) -> bool {
+        let request = self.store.read(|store| store.request(grant.request)).ok().flatten();
+        request.is_some_and(|request| tells(world, self.clock.now(), &request, person))
     }
 
     /// Whether `person` approved this grant, or the policy of this moment lets them review what it came
@@ -311,11 +318,21 @@ pub(crate) fn put(
     store.put_grant(grant, grant.ended.is_some())
 }
 
-/// What the caller may see of a request in this world: one's own, what one could decide, or everything.
+/// What the caller may see of a request in this world: one's own, what one could decide or is told of, or everything.
 pub(crate) fn visible_in(world: &World, now: Now, request: &Request, caller: &Caller) -> Option<RequestView> {
     let rule = world.rule_of(request, now).ok();
-    let seen = sees(caller, request, rule.as_ref()) || had_a_say(world, now, request, &caller.person);
+    let person = &caller.person;
+    let seen = sees(caller, request, rule.as_ref())
+        || had_a_say(world, now, request, person)
+        || tells(world, now, request, person);
     seen.then(|| view(request, rule.as_ref(), caller))
+}
+
+/// Whether the policy has `person` told of this request: by the rule that covers it now, or else the one that did.
+fn tells(world: &World, now: Now, request: &Request, person: &Person) -> bool {
+    let rule = world.rule_of(request, now).ok();
+    let rule = rule.or_else(|| world.rule_named(&request.rule, &request.ask.person, now));
+    rule.is_some_and(|rule| rule.tell.contains(person))
 }
 
 /// Whether the policy took this request out of the hands of `person`, who could have decided it: they are told

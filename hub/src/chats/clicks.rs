@@ -3,8 +3,9 @@
 
 use super::picture::{self, Picture};
 use super::speaker::Speaker;
+use super::words::typed;
 use crate::site::Site;
-use access::{Person, RequestId, Span, Text};
+use access::{Person, RequestId, Span};
 use api::{NewReview, NewVerdict};
 use desk::{DeskError, Key};
 use sha2::{Digest as _, Sha256};
@@ -83,7 +84,10 @@ pub fn clicked(site: &Site, speaker: &Speaker<'_>, click: &Click) -> Result<Done
         // Somebody was first: what stands now is the answer, and nothing is decided by what was seen before.
         return now(picture, By::Late);
     }
-    let review = review(click, verdict, &picture)?;
+    let review = match review(click, verdict, &picture) {
+        Ok(review) => review,
+        Err(why) => return Ok(Done::Word(format!("{why}. Nothing was changed."))),
+    };
     let key = key(speaker, click, &account.person);
     let by = match site.desk.review(&caller, &click.request, &review, &key) {
         Ok(_) => By::Review,
@@ -105,15 +109,16 @@ pub fn clicked(site: &Site, speaker: &Speaker<'_>, click: &Click) -> Result<Done
     }
 }
 
-fn review(click: &Click, verdict: NewVerdict, picture: &Picture) -> Result<NewReview, DeskError> {
-    let wrong = |what: &str, why: &dyn std::fmt::Display| DeskError::BadRequest(format!("{what}: {why}"));
+/// The review that a click is, or why what was filled in makes none.
+fn review(click: &Click, verdict: NewVerdict, picture: &Picture) -> Result<NewReview, String> {
+    let wrong = |what: &str, why: &dyn std::fmt::Display| format!("{what}: {why}");
     let chosen =
         click.length.as_deref().map(Span::parse).transpose().map_err(|why| wrong("how long", &why))?;
     let left = picture.request.scope().length;
     let length = chosen
         .filter(|length| verdict == NewVerdict::Approve && *length != left && !picture.request.is_unseen());
     let comment =
-        click.comment.as_deref().map(Text::parse).transpose().map_err(|why| wrong("the comment", &why))?;
+        click.comment.as_deref().map(typed).transpose().map_err(|why| wrong("the comment", &why))?;
     Ok(NewReview {
         verdict,
         digest: click.digest.clone(),

@@ -5,7 +5,7 @@ use super::limits;
 use super::says::{Answer, Line, Piece, plain, strong};
 use super::speaker::Speaker;
 use crate::site::Site;
-use access::{HostName, Login, Service, Span, Text, Time};
+use access::{HostName, Login, Service, Span, Text, TextError, Time};
 use api::{AskGrants, NewRequest, RequestView, Which};
 use desk::{Caller, DeskError, Key};
 use sha2::{Digest as _, Sha256};
@@ -23,6 +23,12 @@ pub struct Typed<'a> {
     pub lists: Result<(), &'static str>,
     /// What can be typed here beside what can be everywhere: a word, and what it does.
     pub more: &'a [(&'a str, &'a str)],
+}
+
+/// What somebody typed in a chat, without the invisible characters by which it makes pictures of others (Unicode UTS #51).
+pub fn typed(text: &str) -> Result<Text, TextError> {
+    let is_seen = |c: &char| !matches!(c, '\u{200d}' | '\u{fe0e}' | '\u{fe0f}');
+    Text::parse(&text.chars().filter(is_seen).collect::<String>())
 }
 
 /// The first word, and what follows it.
@@ -214,7 +220,7 @@ fn asked(rest: &str) -> Result<NewRequest, String> {
             .transpose()
             .map_err(|why| wrong("for", &why))?,
         at: None,
-        reason: Text::parse(reason).map_err(|why| wrong("because", &why))?,
+        reason: typed(reason).map_err(|why| wrong("because", &why))?,
         ticket: said
             .get("ticket")
             .map(|ticket| Text::parse(ticket))

@@ -42,13 +42,13 @@ impl Truth {
         Ok(Self { request, grant, rule, world, now: now.trusted, link })
     }
 
-    /// Whether this person may see it at this moment: by the desk's own rule, or because the policy has them told of it.
+    /// Whether this person may see it at this moment.
     pub fn is_for(&self, site: &Site, person: &Person) -> Result<bool, DeskError> {
         let has_role = !site.ledger.read(|sql| rows::roles_of(sql, person))?.is_empty();
         let reader = reader(person.as_str(), has_role)?;
         match site.desk.show_request(&reader, &self.request.ask.id.to_string()) {
             Ok(_) => Ok(true),
-            Err(DeskError::NotFound { .. }) => Ok(self.told().contains(person)),
+            Err(DeskError::NotFound { .. }) => Ok(false),
             Err(why) => Err(why),
         }
     }

@@ -3,7 +3,8 @@
 use crate::outbox::{hub, secret};
 use crate::python::python;
 use crate::room::{Hub, text, until};
-use api::{NewRequest, NewReview, NewVerdict, Scope};
+use access::Text;
+use api::{EndGrant, NewRequest, NewReview, NewVerdict, Scope};
 use rustix::process::Signal;
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader};
@@ -135,7 +136,15 @@ fn people_get_what_concerns_them_by_mail_with_a_link_that_decides_nothing() {
     let digest = bob.show_request(&id).unwrap().digest;
     let yes =
         NewReview { verdict: NewVerdict::Approve, digest, narrowing: Narrowing::default(), comment: None };
-    bob.review(&id, &yes).unwrap();
+    // Who is told sees what the link is of, and decides nothing; who is not does not.
+    let dora = hub.client(&hub.token("dora", &[Scope::Read, Scope::Review], "1h").secret);
+    assert!(!dora.show_request(&id).unwrap().yours_to_review);
+    assert!(dora.review(&id, &yes).unwrap_err().to_string().contains("dora"));
+    let grant = bob.review(&id, &yes).unwrap().grant.unwrap().grant.id.to_string();
+    assert!(dora.show_request(&id).is_ok() && dora.show_grant(&grant).is_ok());
+    assert!(dora.revoke(&grant, &EndGrant { reason: Text::parse("why not").ok() }).is_err());
+    let erin = hub.client(&hub.token("erin", &[Scope::Read, Scope::Review], "1h").secret);
+    assert!(erin.show_request(&id).is_err() && erin.show_grant(&grant).is_err());
     until("alice and dora have mail", || server.mails().len() == 4);
     let told = server.counted("[jit] alice may use ssh on db-1");
     assert_eq!(told.keys().collect::<Vec<_>>(), ["alice@example.org", "dora@example.org"]);

@@ -189,8 +189,15 @@ fn a_denial_says_why_and_who_asked_is_told() {
     let id = alice.asks("db-1", "why");
     let (message, _) = double.card(&bob.personal(), &id);
     let mut says = click(&message, "deny", &bob);
-    says["chosen"] = json!({"comment": "not today"});
-    assert!(text_of(&double.click(&says)).contains("Denied by bob: not today"));
+    // As many characters as the card lets one type are more bytes than a comment has.
+    says["chosen"] = json!({"comment": "\u{4e0d}".repeat(350)});
+    let answer = double.click(&says);
+    assert!(answer["body"]["type"] == "application/vnd.microsoft.activity.message", "{answer}");
+    assert!(text_of(&answer).contains("the comment: ") && text_of(&answer).contains("Nothing was changed"));
+    assert!(alice.sees(&id).state.is_pending());
+    // A heart is drawn as a picture by an invisible character after it.
+    says["chosen"] = json!({"comment": "not today \u{2764}\u{fe0f}"});
+    assert!(text_of(&double.click(&says)).contains("Denied by bob: not today \u{2764}"));
     double.card(&asker.personal(), "Denied by bob: not today");
     soon("a word to alice", || {
         double.messages(&asker.personal()).iter().any(|message| {
@@ -209,9 +216,12 @@ fn whoever_a_rule_tells_has_the_card_and_who_asked_is_told_of_the_approval() {
     let (hub, double) = with_hosts(POLICY);
     let (bob, asker, told) =
         (linked(&hub, &double, "bob"), linked(&hub, &double, "alice"), linked(&hub, &double, "erin"));
-    let id = Asker::of(&hub, "alice").asks("db-8", "why");
+    let alice = Asker::of(&hub, "alice");
+    let id = alice.asks("db-8", "why");
     let (message, _) = double.card(&bob.personal(), &id);
     double.card(&told.personal(), &id);
+    let refused = double.click(&click(&message, "approve", &told));
+    assert!(text_of(&refused).contains("erin may not review request"), "{refused}");
     double.click(&click(&message, "approve", &bob));
     for of in [&asker, &told] {
         double.card(&of.personal(), "Approved by bob. Active until");
