@@ -124,12 +124,15 @@ async function withoutScripts() {
   };
   await asks("asked without scripts");
   const request = alice.url();
+  const waits = await tab({ storageState: states.alice });
+  await waits.goto(request);
   const bob = await tab({ storageState: states.bob, ...plain });
   await bob.goto(request);
   await bob.fill("input[name=length]", "30m");
   await bob.fill("input[name=comment]", "half an hour will do");
   await bob.click("button.yes");
   await says(bob, "main", "approved");
+  await says(waits, "dl", "approved");
   await alice.goto(request);
   await alice.click("dd a[href^='/web/grants/']");
   await alice.fill("input[name=length]", "10m");

@@ -32,8 +32,10 @@ fn page(site: &Site, visitor: &Visitor, call: &Call, id: &str) -> Result<Answer,
     Ok(Answer::Page(
         "Request",
         html! {
-            p.lead { (request.ask.person) ": " (asks(&request.ask)) }
-            (facts(&request, &site.desk.steps_of(&request)?))
+            div data-live {
+                p.lead { (request.ask.person) ": " (asks(&request.ask)) }
+                (facts(&request, &site.desk.steps_of(&request)?))
+            }
             @if request.yours_to_review { (decide(site, visitor, call, &request)?) }
             @if cancels {
                 form method="post" action={ "/web/requests/" (request.ask.id) "/cancel" } {
