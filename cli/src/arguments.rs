@@ -603,7 +603,7 @@ pub struct EnablePam {
     /// In sshd, also ask those refused over keyboard-interactive why they want in, and let them wait.
     #[arg(long)]
     pub prompt: bool,
-    /// Who gets in if the module is missing or damaged: nobody, or everybody.
+    /// Who gets in if the module is missing or is no library that loads: nobody, or everybody.
     ///
     /// This weighs a lock-out by a broken upgrade against a door that whoever can damage one file opens. Root can do so in
     /// other ways too, but this one leaves no line in the door's log; jit-watch reports it within moments.

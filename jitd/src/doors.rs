@@ -110,7 +110,7 @@ impl Doors {
             ACCOUNT => {}
             ACCOUNT_OPEN => self.warnings.push(format!(
                 "{file} says module_unknown=ignore in its account part: everybody is let in where pam_jit.so is \
-                 missing or damaged, and nothing logs it (jit pam enable --if-missing=open)"
+                 missing or does not load, and nothing logs it (jit pam enable --if-missing=open)"
             )),
             _ => self.warnings.push(format!(
                 "{file} calls pam_jit.so in its account part with \"{}\", so a refusal may count for \

@@ -270,8 +270,8 @@ fn passes(ways: &[Shown], key: &Account, accounts: &Accounts, tried: &Tried) -> 
 
 /// What `--if-missing=open` gives and takes.
 const IF_MISSING_OPEN: &str = "
-With --if-missing=open the account line says module_unknown=ignore: where pam_jit.so is missing or damaged, by a broken
-upgrade say, everybody comes in without a grant, and nothing at the door logs it; jit-watch notices, and jitd logs that.
+With --if-missing=open the account line says module_unknown=ignore: where pam_jit.so is missing or no library that
+loads, by a broken upgrade say, everybody comes in without a grant, and nothing at the door logs it; jit-watch notices, and jitd logs that.
 Without it nobody comes in there, spare keys neither, until the console's login or a rescue system mends it.";
 
 /// Shows what is to be written.

@@ -215,7 +215,8 @@ pub fn remove_for_good(path: &Path) -> std::io::Result<()> {
     sync_folder(path)
 }
 
-fn sync_folder(path: &Path) -> std::io::Result<()> {
+/// Keeps the names of the folder that this is in.
+pub fn sync_folder(path: &Path) -> std::io::Result<()> {
     File::open(path.parent().unwrap_or(Path::new("/")))?.sync_all()
 }
 

@@ -54,7 +54,7 @@ pub struct Shown {
     pub spare_users: Vec<String>,
     /// Groups whose members it does.
     pub spare_groups: Vec<String>,
-    /// Whether people come in without the gate where the module is missing or damaged.
+    /// Whether people come in without the gate where the module is missing or does not load.
     open_if_missing: bool,
     /// Whether `jit pam disable` would take the lines out.
     ours: bool,
@@ -252,7 +252,7 @@ fn gated(folder: &Folder, service: &str, gate: &Gate, shown: &mut Shown) {
     };
     shown.open_if_missing = actions.contains(&"module_unknown=ignore");
     if shown.open_if_missing {
-        shown.notes.push("open where the module is missing or damaged (--if-missing=open)".to_owned());
+        shown.notes.push("open where the module is missing or does not load (--if-missing=open)".to_owned());
     }
     let refuses = actions.contains(&"success=ok")
         && actions.contains(&"default=die")

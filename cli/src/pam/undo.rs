@@ -45,10 +45,15 @@ fn unit_path(door: &Door, kind: &str) -> PathBuf {
     Path::new(UNITS).join(unit(door, kind))
 }
 
+/// What has the timer start with the machine.
+fn wanted(door: &Door) -> PathBuf {
+    Path::new(UNITS).join("timers.target.wants").join(unit(door, "timer"))
+}
+
 /// Everything that belongs to an undo.
 fn parts(door: &Door) -> Vec<PathBuf> {
     vec![
-        Path::new(UNITS).join("timers.target.wants").join(unit(door, "timer")),
+        wanted(door),
         unit_path(door, "timer"),
         unit_path(door, "service"),
         Path::new(STAMPS).join(format!("stamp-{}", unit(door, "timer"))),
@@ -170,7 +175,12 @@ pub fn arm(door: &Door, before: &str, after: &str, pending: &Pending) -> Result<
     files::write(&files::own(door, "json"), &kept)?;
     let armed = systemctl(&["daemon-reload"])
         .and_then(|()| systemctl(&["enable", "--quiet", "--now", &unit(door, "timer")]))
-        .and_then(|()| systemctl(&["is-active", "--quiet", &unit(door, "timer")]));
+        .and_then(|()| systemctl(&["is-active", "--quiet", &unit(door, "timer")]))
+        .and_then(|()| {
+            // systemctl(1) does not: lines that outlive a power cut must not outlive what takes them out.
+            let wanted = wanted(door);
+            files::sync_folder(&wanted).map_err(|why| CliError::Doing { what: "keeping", path: wanted, why })
+        });
     if armed.is_err() {
         // Nothing was written yet: what could not be armed has nothing to undo.
         let _ = cancel(door);

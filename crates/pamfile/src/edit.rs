@@ -10,7 +10,7 @@ pub const MARK: &str = "# by jit pam enable";
 pub struct Wanted {
     /// `spare_user=rescue mode=monitor`
     pub arguments: String,
-    /// Whether people come in without a gate where the module is missing or damaged.
+    /// Whether people come in without a gate where the module is missing or does not load.
     pub open_if_missing: bool,
     /// Whether who is refused in the auth part is asked there.
     pub prompts: bool,

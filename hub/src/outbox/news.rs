@@ -138,3 +138,72 @@ impl News {
         people.filter(|person| self.actor.as_ref() != Some(*person)).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(what: Change, pending: bool, actor: Option<&str>) -> News {
+        let people = |name: &str| Person::parse(name).unwrap();
+        let at = Time::UNIX_EPOCH;
+        News {
+            seq: 7,
+            about: RequestId::from_random(5),
+            also: None,
+            what,
+            at,
+            until: at,
+            actor: actor.map(people),
+            deciders: [people("bob"), people("carol")].into(),
+            own: [people("alice")].into(),
+            told: [people("dora")].into(),
+            knock: false,
+            pending,
+            closes: false,
+        }
+    }
+
+    #[test]
+    fn each_change_is_told_to_those_that_the_guide_says_and_to_nobody_who_brought_it_about() {
+        use Change::{
+            Approved, BreakGlass, Cancelled, Denied, Escalated, Expired, Extended, HostsChanged, Lapsed,
+            LookedAt, Overdue, Rechecked, Released, Requested, Reviewed, Revoked,
+        };
+        for (what, pending, people, places) in [
+            (Requested, true, "alice bob carol dora", true),
+            (Requested, false, "", false),
+            (Escalated, true, "bob carol", true),
+            (Escalated, false, "", true),
+            (Rechecked, true, "bob carol", false),
+            (Reviewed, true, "", false),
+            (Approved, false, "alice dora", true),
+            (Extended, false, "alice dora", true),
+            (Denied, false, "alice dora", true),
+            (Cancelled, false, "alice dora", true),
+            (Lapsed, false, "alice dora", true),
+            (Revoked, false, "alice dora", true),
+            (Released, false, "alice dora", true),
+            (Expired, false, "dora", true),
+            (BreakGlass, false, "alice bob carol dora", true),
+            (Overdue, false, "alice bob carol dora", true),
+            (LookedAt, false, "alice dora", true),
+            (HostsChanged, false, "", false),
+        ] {
+            let names = |news: &News| {
+                news.people()
+                    .iter()
+                    .map(|person| person.as_str())
+                    .collect::<BTreeSet<_>>()
+                    .into_iter()
+                    .collect::<Vec<_>>()
+                    .join(" ")
+            };
+            let news = of(what, pending, None);
+            assert_eq!((names(&news).as_str(), news.is_for_places()), (people, places), "{what:?} {pending}");
+            for actor in ["alice", "bob", "carol", "dora"] {
+                let by = names(&of(what, pending, Some(actor)));
+                assert!(!by.contains(actor) && by.len() <= people.len(), "{what:?}: {by}");
+            }
+        }
+    }
+}

@@ -167,6 +167,11 @@ fn a_host_that_was_removed_hears_nothing_more_until_it_joins_again() {
         fleet.at_the_hub("bob", &format!("show {grant}")).out.contains("Confirmed by 1 of 1 host.")
     });
     host.root("jit audit verify").ends_with(0);
+    // A host of a hub has a network, which alone costs most of it.
+    let seen = host.root("systemd-analyze security --no-pager jitd.service");
+    let (_, level) = seen.out.split_once("Overall exposure level for jitd.service: ").expect("a level");
+    let level: f64 = level.split(' ').next().unwrap().parse().unwrap();
+    assert!(level <= 2.3, "{}", seen.out);
 }
 
 #[test]

@@ -74,11 +74,18 @@ fn every_door_is_listed_and_one_that_is_open_without_its_module_says_so() {
         .says("everybody comes in without a grant");
     alice.ssh("true").is_refused_with("alice holds no grant for ssh");
     host.root("jit status").says("! /etc/pam.d/sshd says module_unknown=ignore");
-    host.root("jit pam status").says("open where the module is missing or damaged");
+    host.root("jit pam status").says("open where the module is missing or does not load");
     rests(&host);
     host.root("mv /usr/lib/*-linux-gnu/security/pam_jit.so /root/").ends_with(0);
     alice.ssh("true").is_in();
     host.soon("it is told", || told(&host, "finding", "module: there is no /usr/lib/") == 1);
+    // What is no library does not load either; what is cut off ends whoever loads it.
+    let module = "$(echo /usr/lib/*-linux-gnu/security)/pam_jit.so";
+    host.root(&format!("echo 'no library' > {module}")).ends_with(0);
+    alice.ssh("true").is_in();
+    host.root(&format!("head -c 65536 /root/pam_jit.so > {module}")).ends_with(0);
+    let cut = alice.ssh("true");
+    assert!(cut.code != 0 && cut.err.contains("Connection closed by"), "{cut:?}");
 }
 
 /// The lines of `jit status --monitor`, as (service, login, as, times, covered).
