@@ -147,22 +147,34 @@ fn the_package_is_one_that_teams_takes() {
 
 #[test]
 fn the_check_says_which_step_fails_and_what_to_do() {
-    let (hub, double) = room();
-    let check = || {
-        let done = hub.command("teams").arg("check").output().unwrap();
+    let (mut hub, double) = room();
+    // From here on its address has the port that it got.
+    hub.stay();
+    let ca = hub.path("state/ca.crt");
+    let check_trusting = |hub: &Hub, ca: &std::path::Path| {
+        let done = hub.command("teams").arg("check").env("SSL_CERT_FILE", ca).output().unwrap();
         (done.status.success(), text(&done.stderr))
     };
-    let (_, said) = check();
+    let check = || check_trusting(&hub, &ca);
+    let (good, said) = check();
+    assert!(!good && said.contains("one step failed"), "{said}");
     for line in [
         "ok    the secret:",
         "ok    a token for calls to Teams: granted",
         "ok    the keys that Microsoft signs by: 1 of 2",
+        "ok    the address that Microsoft calls: https://localhost:",
         "FAIL  where the bot is: nobody",
     ] {
         assert!(said.contains(line), "{line}: {said}");
     }
     linked(&hub, &double, "bob");
     soon("it was heard of", || check().1.contains("ok    where the bot is: 1 chats and channels"));
+    let (good, said) = check();
+    assert!(good && !said.contains("FAIL"), "{said}");
+    let nobodys = hub.path("nobody.crt");
+    std::fs::write(&nobodys, "").unwrap();
+    let (good, said) = check_trusting(&hub, &nobodys);
+    assert!(!good && said.contains("FAIL  the address that Microsoft calls"), "{said}");
     double.asks("secret", &json!({"secret": "another"}));
     let (good, said) = check();
     assert!(
@@ -174,4 +186,8 @@ fn the_check_says_which_step_fails_and_what_to_do() {
     std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o644)).unwrap();
     let (good, said) = check();
     assert!(!good && said.contains("FAIL  the secret") && said.contains("chmod 0600"), "{said}");
+    hub.signal(rustix::process::Signal::TERM);
+    assert!(hub.ends());
+    let (_, said) = check_trusting(&hub, &ca);
+    assert!(said.contains("FAIL  the address that Microsoft calls"), "{said}");
 }
