@@ -4,7 +4,7 @@ use crate::arguments::Host;
 use crate::output::Output;
 use crate::{CliError, table, words};
 use access::HostName;
-use api::{Client, HostView, NewHostToken, NewLabels, Removed};
+use api::{Client, ClientError, HostView, NewHostToken, NewLabels, ProblemCode};
 use comfy_table::Cell;
 use kernel::wall;
 use std::collections::BTreeMap;
@@ -100,12 +100,14 @@ pub fn host(client: &Client, host: Host, out: &mut Output) -> Result<(), CliErro
         }
         Host::Remove { host } => {
             let removed = client.remove_host(&host)?;
-            out.say(&removed, || match &removed {
-                Removed { host, was: true, .. } => format!("Host {host} was removed: it receives no new grants."),
-                Removed { host, .. } => format!(
-                    "No host is called {host}. One that joined before now, and that a backup lost, does not come back."
-                ),
-            })
+            if !removed.was {
+                let why = format!(
+                    "no host of this hub is called {host}: `jit hosts` lists them. One that joined before now, and that a backup lost, \
+                     does not come back"
+                );
+                return Err(ClientError::Refused(ProblemCode::NotFound.because(why)).into());
+            }
+            out.say(&removed, || format!("Host {} was removed: it receives no new grants.", removed.host))
         }
     }
 }

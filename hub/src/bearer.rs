@@ -42,7 +42,7 @@ impl Site {
     }
 
     /// Whether a token calls no more often than one may, so that no program keeps the hub from others.
-    fn may_call_again(&self, token: &Token) -> Result<(), Refused> {
+    pub(crate) fn may_call_again(&self, token: &Token) -> Result<(), Refused> {
         let now = Instant::now();
         if self.calling.told(token.id, now) {
             return Ok(());

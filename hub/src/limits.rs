@@ -180,7 +180,10 @@ pub const MEMBERSHIP_GOOD: TimeDelta = TimeDelta::days(30);
 /// Memberships signed at once, and a minute after that: each host asks for its own once a day.
 pub const MEMBERSHIPS_AT_ONCE: u32 = 2_000;
 /// See [`MEMBERSHIPS_AT_ONCE`].
-pub const MEMBERSHIPS_A_MINUTE: u32 = 600;
+pub const MEMBERSHIPS_A_MINUTE: u32 = 1_200;
+
+/// A host waits so long for its turn at that.
+pub const MEMBERSHIP_TURN: Duration = Duration::from_secs(3);
 
 /// Callers of the signer at once: the server asks with one thread for grants and one for hosts, and a command beside it.
 pub const SIGNER_CALLERS: usize = 8;

@@ -35,7 +35,7 @@ use std::sync::{Arc, Mutex};
 use store::{File, Reader, Sql, Writer};
 use sync::HubId;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 /// Serves until it is told to stop.
 pub fn serve(config: &Config) -> Result<(), HubError> {
@@ -103,7 +103,7 @@ fn start(config: &Config, log: &Log) -> Result<(), HubError> {
         signer,
         signing,
         unsigned: Mutex::default(),
-        memberships: Mutex::default(),
+        memberships: Semaphore::new(1),
         feeds: config.role == Role::All,
         reviews_on_hosts: config.approvals.on_hosts,
     });

@@ -18,6 +18,7 @@ use access::{HostName, Person, TokenId};
 use desk::{Committed, Desk, SqlStore};
 use std::sync::{Arc, Mutex};
 use store::Room;
+use tokio::sync::Semaphore;
 
 /// This hub: what tells hosts, which it can be taken for, and what decides.
 pub struct Site {
@@ -42,7 +43,7 @@ pub struct Site {
     /// What tells the thread that has grants signed.
     pub signing: Signing,
     /// The turn at having memberships signed.
-    pub memberships: Mutex<()>,
+    pub memberships: Semaphore,
     /// Why grants are not signed, while they are not.
     pub unsigned: Mutex<Option<String>>,
     /// The chats that it listens to.

@@ -496,7 +496,7 @@ impl Gate {
     /// The record of a question before its answer.
     fn template(&self, asked: &Asked) -> DecisionRecord {
         let source = self.site.source.name().to_owned();
-        let staleness_s = self.site.source.staleness_s(self.site.clock.now().trusted).unwrap_or_default();
+        let staleness_s = self.site.source.staleness_s(self.site.clock.now().trusted);
         DecisionRecord { source, staleness_s, ..asked.template(&self.site.host) }
     }
 }

@@ -270,7 +270,7 @@ mod tests {
             expires: None,
             session: None,
             source: "local".into(),
-            staleness_s: 0,
+            staleness_s: Some(0),
             times: 1,
         }
     }

@@ -72,8 +72,8 @@ pub struct DecisionRecord {
     pub session: Option<Session>,
     /// Where grants come from.
     pub source: String,
-    /// Age of what the source said, in seconds.
-    pub staleness_s: u64,
+    /// Age of what the source said, in seconds; none where it never said anything.
+    pub staleness_s: Option<u64>,
     /// How many equal questions in a row this record stands for.
     pub times: u32,
 }
@@ -293,7 +293,10 @@ fn decision(line: &mut Line, record: &DecisionRecord) {
     }
     line.put_some("expires", record.expires.map(iso).as_ref());
     line.put("source", &record.source);
-    line.put("staleness", &format!("{}s", record.staleness_s));
+    match record.staleness_s {
+        Some(seconds) => line.put("staleness", &format!("{seconds}s")),
+        None => line.put("staleness", "unknown"),
+    }
     line.put("phase", &record.phase);
     line.put_some("session", record.session.as_ref().map(|session| &session.id));
     if record.times > 1 {
@@ -515,7 +518,7 @@ mod tests {
             expires: Some("2026-11-24T15:04:00.123Z".parse().unwrap()),
             session: None,
             source: "local".into(),
-            staleness_s: 0,
+            staleness_s: Some(0),
             times: 1,
         }
     }

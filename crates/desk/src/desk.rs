@@ -168,24 +168,29 @@ impl<S: Store> Desk<S> {
 
     /// Whether the caller may see this grant, in this world.
     pub fn may_see(&self, world: &World, grant: &Grant, caller: &Caller) -> bool {
-        grant.person == caller.person
-            || caller.roles.sees_all()
-            || self.approves(world, grant, &caller.person)
-            || self.is_told(world, grant, &caller.person)
+        let person = &caller.person;
+        if grant.person == *person || caller.roles.sees_all() || grant.approved_by.contains(person) {
+            return true;
+        }
+        let (request, now) = (self.request_of(grant), self.clock.now());
+        request.is_some_and(|request| {
+            let rule = world.rule_of(&request, now).ok();
+            rule.as_ref().is_some_and(|rule| rule.has_approver(person))
+                || tells(world, now, &request, rule.as_ref(), person)
+        })
     }
 
-    /// Whether the policy has `person` told of what this grant came of.
-    fn is_told(&self, world: &World, grant: &Grant, person: &Person) -> bool {
-        let request = self.store.read(|store| store.request(grant.request)).ok().flatten();
-        request.is_some_and(|request| tells(world, self.clock.now(), &request, person))
+    /// What a grant came of.
+    fn request_of(&self, grant: &Grant) -> Option<Request> {
+        self.store.read(|store| store.request(grant.request)).ok().flatten()
     }
 
     /// Whether `person` approved this grant, or the policy of this moment lets them review what it came
     /// from.
     pub fn approves(&self, world: &World, grant: &Grant, person: &Person) -> bool {
-        let request = || self.store.read(|store| store.request(grant.request)).ok().flatten();
         grant.approved_by.contains(person)
-            || request()
+            || self
+                .request_of(grant)
                 .and_then(|request| world.rule_of(&request, self.clock.now()).ok())
                 .is_some_and(|rule| rule.has_approver(person))
     }
@@ -324,15 +329,18 @@ pub(crate) fn visible_in(world: &World, now: Now, request: &Request, caller: &Ca
     let person = &caller.person;
     let seen = sees(caller, request, rule.as_ref())
         || had_a_say(world, now, request, person)
-        || tells(world, now, request, person);
+        || tells(world, now, request, rule.as_ref(), person);
     seen.then(|| view(request, rule.as_ref(), caller))
 }
 
 /// Whether the policy has `person` told of this request: by the rule that covers it now, or else the one that did.
-fn tells(world: &World, now: Now, request: &Request, person: &Person) -> bool {
-    let rule = world.rule_of(request, now).ok();
-    let rule = rule.or_else(|| world.rule_named(&request.rule, &request.ask.person, now));
-    rule.is_some_and(|rule| rule.tell.contains(person))
+fn tells(world: &World, now: Now, request: &Request, rule: Option<&Rule>, person: &Person) -> bool {
+    match rule {
+        Some(rule) => rule.tell.contains(person),
+        None => world
+            .rule_named(&request.rule, &request.ask.person, now)
+            .is_some_and(|rule| rule.tell.contains(person)),
+    }
 }
 
 /// Whether the policy took this request out of the hands of `person`, who could have decided it: they are told

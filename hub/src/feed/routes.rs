@@ -141,6 +141,12 @@ async fn membership(
     headers: HeaderMap,
 ) -> Result<Json<SignedMembership>, Refused> {
     let stopping = || Refused(ProblemCode::Unavailable.because("the hub is stopping: try again"));
+    let busy =
+        || Refused(ProblemCode::Unavailable.because("the hub has those of other hosts signed: try again"));
+    // What is to be granted goes before: of all hosts that ask at once the signer sees one at a time.
+    let waiting = Arc::clone(&site);
+    let turn = tokio::time::timeout(limits::MEMBERSHIP_TURN, waiting.memberships.acquire()).await;
+    let _turn = turn.map_err(|_| busy())?.map_err(|_| stopping())?;
     let signed = tokio::task::spawn_blocking(move || {
         let may = |host: &HostName| site.may_say(host, 1);
         let (host, known) = site.host_of(&headers, ("GET", uri.path()), b"", may)?;

@@ -109,12 +109,17 @@ impl Signer {
     fn answer(&self, mut stream: UnixStream) -> std::io::Result<()> {
         let root = rustix::net::sockopt::socket_peercred(&stream)?.uid.is_root();
         let line = line(&mut stream)?;
-        let answer = match serde_json::from_slice(&line) {
+        let ask = serde_json::from_slice(&line);
+        // A host asks for its own again by itself, and nothing waits for it.
+        let may_wait = matches!(ask, Ok(Ask::Membership(_)));
+        let answer = match ask {
             Ok(ask) => self.decide(ask, root, clock::wall()),
             // Whoever asks is of another release, until one of the two is started anew: that says nothing of a grant.
             Err(why) => Answer::Later(format!("the question does not read: {why}")),
         };
-        if let Answer::No(why) | Answer::Later(why) = &answer {
+        if let Answer::No(why) | Answer::Later(why) = &answer
+            && !(may_wait && matches!(answer, Answer::Later(_)))
+        {
             self.log.put(Level::Err, format!("signer: refused: {why}"));
         }
         // Plain data always serialises.

@@ -264,7 +264,9 @@ fn announced(card: &Value, picture: &Picture) -> Value {
         let said = card.get("fallbackText").and_then(Value::as_str).unwrap_or_default();
         fields.insert("summary".to_owned(), card::plain(said).into());
         if picture.request.ask.kind == workflow::Kind::BreakGlass {
-            fields.insert("importance".to_owned(), json!("urgent"));
+            // As `teamsNotifyUser` of Microsoft's SDK has it; `high` is the most that its schema has.
+            fields.insert("importance".to_owned(), json!("high"));
+            fields.insert("channelData".to_owned(), json!({ "notification": { "alert": true } }));
         }
     }
     message

@@ -16,7 +16,7 @@ use axum::http::{HeaderMap, Method, header};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::TimeDelta;
-use desk::{Caller, Committed, DeskError};
+use desk::{Caller, Committed, DeskError, Refused};
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -66,6 +66,7 @@ impl Site {
             let tries = refused.code == ProblemCode::RateLimited;
             return if tries { Err(DeskError::Busy(refused.detail)) } else { Ok(None) };
         };
+        self.may_call_again(&token).map_err(|Refused(problem)| DeskError::Busy(problem.detail))?;
         let last = used.unwrap_or(token.made).max(token.made);
         if !token.is_good(now) || now - last >= limits::IDLE {
             return Ok(None);

@@ -153,6 +153,20 @@ fn a_real_host_behind_a_balancer_goes_on_while_a_server_dies_and_a_hub_stands_st
     until("a hub has it", || there.done(ALICE, &format!("show {id}"))["could_approve"][0] == "bob");
     let grant = approve(&other, &id);
     until("the grant is there", || there.lets_in());
+    // One that is over, and known to be, before anything happens.
+    let with_sudo = there.done(ALICE, "request --service sudo --for 1h --reason 'the import hangs'");
+    let ended = request_id(&with_sudo);
+    until("a hub has it", || there.done(ALICE, &format!("show {ended}"))["could_approve"][0] == "bob");
+    let ended = approve(&other, &ended).to_string();
+    let may_sudo = || {
+        let checked = there.jit(ALICE, "check alice --service sudo --json");
+        serde_json::from_slice::<serde_json::Value>(&checked.stdout).is_ok_and(|said| said["allowed"] == true)
+    };
+    until("it opens", may_sudo);
+    let bob = other.client(&other.token("bob", &[Scope::Read, Scope::Review], "1h").secret);
+    let end = EndGrant { reason: Text::parse("wrong host").ok() };
+    bob.revoke(&ended, &end).unwrap();
+    until("it is over", || !may_sudo());
 
     let (over, logins) = (AtomicBool::new(false), AtomicUsize::new(0));
     let gate = there.inside("gate");
@@ -190,10 +204,9 @@ fn a_real_host_behind_a_balancer_goes_on_while_a_server_dies_and_a_hub_stands_st
     });
     assert!(all_let_in, "after {logins:?} logins");
 
-    let bob = other.client(&other.token("bob", &[Scope::Read, Scope::Review], "1h").secret);
+    assert!(!may_sudo(), "nothing brought it back");
     let all = api::AskRequests { which: api::Which::All, limit: None, after: None };
-    until("what was asked meanwhile is there", || bob.requests(&all).unwrap().len() == 2);
-    let end = EndGrant { reason: Text::parse("wrong host").ok() };
+    until("what was asked meanwhile is there", || bob.requests(&all).unwrap().len() == 3);
     bob.revoke(&grant.to_string(), &end).unwrap();
     until("the end is there", || !there.lets_in());
 
@@ -206,6 +219,6 @@ fn a_real_host_behind_a_balancer_goes_on_while_a_server_dies_and_a_hub_stands_st
         there_now == records(&database)
     });
     assert!(records(&database).len() > logins.load(Ordering::Relaxed), "each login has its own");
-    assert_eq!(bob.requests(&all).unwrap().len(), 2, "nothing was asked twice");
+    assert_eq!(bob.requests(&all).unwrap().len(), 3, "nothing was asked twice");
     assert_eq!(standby.psql("SELECT count(*) FROM host_log WHERE alarm IS NOT NULL").unwrap(), "0");
 }

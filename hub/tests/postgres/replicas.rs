@@ -175,6 +175,19 @@ fn two_hubs_on_one_database_tell_each_recipient_once_and_one_goes_on_where_the_o
 }
 
 #[test]
+fn a_host_that_a_hub_of_before_took_away_stays_away() {
+    let hub = Hub::with_policy();
+    let host = crate::host::joined(&hub, "db-7");
+    let membership = host.membership(&hub);
+    // All that a hub does which does not know of the table that says so.
+    hub.sql("DELETE FROM host WHERE name = 'db-7'");
+    let said = hub.raw("POST /v1/hosts/db-7/return", "", &membership);
+    assert!(said.starts_with("HTTP/1.1 403") && said.contains("was taken away"), "{said}");
+    // It joins anew as any host does.
+    crate::host::joined(&hub, "db-7");
+}
+
+#[test]
 fn two_who_answer_at_two_hubs_at_the_same_instant_decide_a_request_once() {
     let one = Hub::with_policy();
     let other = one.beside();

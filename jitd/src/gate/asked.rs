@@ -123,7 +123,7 @@ impl Asked {
             expires: None,
             session: None,
             source: "local".to_owned(),
-            staleness_s: 0,
+            staleness_s: Some(0),
             times: 1,
         }
     }

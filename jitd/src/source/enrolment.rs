@@ -3,6 +3,7 @@
 use super::call::Caller;
 use crate::config::Config;
 use crate::daemon::{DaemonError, os, say};
+use crate::limits;
 use access::HostName;
 use api::Join;
 use serde::{Deserialize, Serialize};
@@ -49,6 +50,12 @@ impl Enrolment {
         serde_json::from_str(&text)
             .map(Some)
             .map_err(|why| DaemonError::Refused(format!("{} does not read: {why}; {anew}", path.display())))
+    }
+
+    /// Whether this host joined just now.
+    pub(super) fn is_new(state: &Path) -> bool {
+        let written = std::fs::metadata(state.join(FILE)).and_then(|file| file.modified());
+        written.is_ok_and(|at| at.elapsed().is_ok_and(|since| since < limits::MEMBERSHIP_AGAIN))
     }
 
     /// The same with the certificates that the root wants believed by now; none where this host has heard of those. Nothing is

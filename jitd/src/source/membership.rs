@@ -1,8 +1,8 @@
 //! What the hub's root signs of this host, kept here for a hub whose database loses it.
 
-use super::Hub;
 use super::enrolment::put;
 use super::pace::part_of;
+use super::{Enrolment, Hub};
 use crate::limits;
 use crate::site::Site;
 use loglines::{Faults, Level, Tells};
@@ -26,10 +26,11 @@ impl Membership {
         let Some(hub) = &site.source.hub else { return };
         let now = Instant::now();
         let state = &site.config.load().state;
-        // One that is kept is good for a while yet, and hosts that start at once should not ask at once.
+        // One that is kept is good for a while yet, and hosts that were upgraded at once should not ask at once.
         let first = || match kept(state, hub) {
             Ok(Some(_)) => now + part_of(limits::MEMBERSHIP_EVERY),
-            Ok(None) | Err(_) => now,
+            Ok(None) | Err(_) if Enrolment::is_new(state) => now,
+            Ok(None) | Err(_) => now + part_of(limits::MEMBERSHIP_AGAIN),
         };
         if now < *self.next.get_or_insert_with(first) {
             return;

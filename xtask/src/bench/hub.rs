@@ -83,7 +83,7 @@ fn page(machine: &str, one: &Figures, several: &Figures) -> Result<String> {
         && several.p99("grant-to-some")? <= 2 * one.p99("grant-to-some")?;
     writeln!(
         page,
-        "\nTargets: at most {BYTES} bytes a host: {}. A change for all p99 under {TO_ALL_MS} ms: {}. To 10 hosts p99 under \
+        "\nTargets: at most {BYTES} bytes a host: {}. A change for all, of keys, p99 under {TO_ALL_MS} ms: {}. To 10 hosts p99 under \
          {TO_SOME_MS} ms: {}. All back without an error: {}. {REVIEWS} reviews a second: {}. These two changes by two hubs on PostgreSQL within twice of that: {}.",
         met(one.number("bytes-per-host")? <= BYTES),
         met(one.p99("keys-to-all")? < TO_ALL_MS * 1000),

@@ -23,6 +23,12 @@ pub fn judge(story: &Story, before: &World, what: Move, after: &World) -> Result
     if disk.watermark() < story.state(before.host.disk).watermark() {
         return Err("S2: went back".into());
     }
+    let had = story.state(before.host.memory);
+    if had.watermark() == memory.watermark()
+        && honoured(&had).keys().any(|id| !honoured(&memory).contains_key(id))
+    {
+        return Err("S5: what was honoured is gone, and no message says so".into());
+    }
     if let Some(id) = after.ended.iter().find(|id| honoured(&memory).contains_key(*id)) {
         return Err(format!("S2: the end of grant {id} did not stay"));
     }

@@ -52,7 +52,7 @@ fn a_message_on_the_disk_before_it_is_verified_is_found() {
         },
         ..PRODUCTION
     };
-    finds(engine, FAULTS, "S1: acknowledged and not on the disk");
+    finds(engine, FAULTS, "S5: what was honoured is gone");
 }
 
 #[test]
@@ -95,6 +95,23 @@ fn an_etag_that_is_kept_after_a_failed_activation_is_found() {
         ..PRODUCTION
     };
     finds(engine, FAULTS, "S2: the hub says");
+}
+
+#[test]
+fn a_cache_that_is_emptied_where_all_has_to_be_fetched_is_found() {
+    let engine = Engine {
+        receive: |story, host, message, now, fate| {
+            let outcome = (PRODUCTION.receive)(story, host, message, now, fate);
+            if outcome == "missing_body" {
+                let emptied = State { grants: BTreeMap::new(), ..(*story.state(host.memory)).clone() };
+                host.memory = story.keep(emptied);
+                host.disk = host.memory;
+            }
+            outcome
+        },
+        ..PRODUCTION
+    };
+    finds(engine, FAULTS, "S5: what was honoured is gone");
 }
 
 #[test]

@@ -580,7 +580,8 @@ fn a_broken_glass_is_an_alarm_and_is_looked_at_there() {
         let all = double.messages(&bob.personal());
         all.into_iter().find(|one| one.to_string().contains(words)).unwrap()["versions"][0].clone()
     };
-    assert_eq!(posted(&id)["importance"], "urgent");
+    assert_eq!(posted(&id)["importance"], "high");
+    assert_eq!(posted(&id)["channelData"]["notification"]["alert"], true, "as teamsNotifyUser has it");
     let quiet = alice.asks("db-1", "why");
     double.card(&bob.personal(), &quiet);
     assert!(posted(&quiet)["importance"].is_null());

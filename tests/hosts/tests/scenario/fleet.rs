@@ -148,6 +148,7 @@ fn a_host_that_was_removed_hears_nothing_more_until_it_joins_again() {
     fleet.at_the_hub("admin", "host label web-1 env=prod tier=db").ends_with(0);
     fleet.at_the_hub("admin", "hosts").ends_with(0).says("tier=db");
 
+    fleet.at_the_hub("admin", "host remove web-2").ends_with(4).says("no host of this hub is called web-2");
     fleet.at_the_hub("admin", "host remove web-1").ends_with(0);
     fleet.at_the_hub("alice", ask).ends_with(1).says("web-1");
     let refused = "no host of this hub is called web-1: enrol this host anew";
@@ -347,6 +348,7 @@ mod long {
             fleet.at_the_hub("bob", &format!("approve {}", asked.id("R-"))).id("G-")
         };
         let early = granted("sudo");
+        let is_over = |seen: &Seen| assert!(seen.err.contains("was revoked by bob"), "{seen:?}");
         host.soon("the host has heard of it", || host.root("jit grants").out.contains(&early));
         fleet.root("jit-hub backup /var/lib/jit-hub/yesterday.db").ends_with(0);
         let late = granted("ssh");
@@ -358,11 +360,14 @@ mod long {
         .ends_with(0);
         host.soon("the host alarms", || host.log_lines().iter().any(|line| line.contains("revision_back")));
         alice.ssh("true").is_in();
+        // What was revoked after the copy, and confirmed, is honoured by nobody meanwhile.
+        is_over(&alice.ssh("sudo -n true"));
         fleet.root("jit-hub recover && systemctl reload jit-hub").ends_with(0);
         again("the hub was given back what it lost", || {
             fleet.at_the_hub("bob", "grants").out.contains(&late)
         });
         alice.ssh("true").is_in();
+        is_over(&alice.ssh("sudo -n true"));
         let shown = fleet.at_the_hub("bob", &format!("show {early}"));
         shown.says("revoked");
         fleet.at_the_hub("bob", &format!("revoke {late} --reason 'done'")).ends_with(0);

@@ -68,5 +68,8 @@ mod long {
         web_1.soon("it hears of what comes after", || {
             alice(web_1).ssh("true").err.contains("was revoked by bob")
         });
+        for host in [web_1, web_2] {
+            crate::long::apart::all_records_are_at_the_hub(&fleet, host);
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! Stories that take minutes. See also the modules `long` of the others.
 
-mod apart;
+pub mod apart;
 mod escapes;
 #[cfg(feature = "long")]
 mod held_back;
