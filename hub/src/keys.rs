@@ -344,7 +344,8 @@ pub fn recover(config: &Config) -> Result<(), HubError> {
          those first, for what hosts give back is measured by them:  jit policy apply\n\
          Hosts give back what they know of the incarnation before when they connect, once the server has read it:\n  \
          systemctl reload jit-hub\n\
-         `jit status` says how many have still to. Requests that nobody had decided are asked for anew.\n\n\
+         `jit status` says how many have still to. Requests that the copy lacks are asked for anew, also to have more time on a grant\n\
+         that comes back.\n\n\
          What hosts do not know is as in the copy: whoever or whatever lost its rights since then has them again. Look, and\n\
          take back anew what should not be there:\n  \
          jit policy show          people who left, rules that changed\n  \
