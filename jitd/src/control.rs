@@ -296,7 +296,7 @@ impl Site {
             sessions: counts.sessions,
             warnings,
             somebody_decides: if self.source.has_hub() {
-                self.source.is_fresh(now.trusted)
+                self.source.somebody_decides(now.trusted)
             } else {
                 !approvers.is_empty()
             },

@@ -210,7 +210,8 @@ fn somebody_decides(status: &Status) -> Result<(), CliError> {
         "nobody can approve a request here, so nobody could come in: put somebody into a group that the policy \
          names, as with `usermod -aG jit-approvers NAME`, and see `jit status`"
     } else {
-        "nothing was heard from the hub, so no grant would come: see `jit status`"
+        "nothing was heard from the hub lately, or nobody could approve a request by its policy, so no grant would come: see \
+         `jit status` here, and `jit policy show` where you work"
     };
     Err(CliError::NotDone(why.to_owned()))
 }

@@ -132,6 +132,15 @@ pub struct HostState {
     pub version: Text,
 }
 
+/// What a host hears that said how it stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct StateHeard {
+    /// Whether anybody could decide a request now; hubs of earlier releases leave it out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub somebody_decides: Option<bool>,
+}
+
 /// `GET /v1/grants/{id}/hosts`: which hosts go by a grant as it is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]

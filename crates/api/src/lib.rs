@@ -37,7 +37,7 @@ pub use attested::{
 pub use client::{Client, ClientError, Door};
 pub use fleet::{
     AskFeed, CameBack, Heard, HostState, HostToken, HostView, Join, Known, NewHostToken, NewLabels, Nonced,
-    Removed, SIGNED, TakenBack,
+    Removed, SIGNED, StateHeard, TakenBack,
 };
 pub use login::{AskedLogin, NewLogin, TakeLogin, TakenLogin};
 pub use problem::{Problem, ProblemCode};

@@ -7,8 +7,8 @@ use crate::{
     HostAnswer, HostAsk, HostCall, HostOffer, HostState, HostToken, HostView, Join, JournalHas, JournalPart,
     JournalRow, Known, MadeLink, MadeToken, Monitored, NewExtension, NewHostToken, NewLabels, NewLink,
     NewLogin, NewPolicy, NewReplay, NewRequest, NewReview, NewToken, Nonced, OpenSessions, Opened,
-    PolicyView, Problem, Removed, Replayed, RequestView, Reviewed, Roles, SIGNED, SessionView, Status,
-    TakeLogin, TakenBack, TakenLogin, Token, TokenView, WatchReport,
+    PolicyView, Problem, Removed, Replayed, RequestView, Reviewed, Roles, SIGNED, SessionView, StateHeard,
+    Status, TakeLogin, TakenBack, TakenLogin, Token, TokenView, WatchReport,
 };
 use schemars::generate::{SchemaGenerator, SchemaSettings};
 use schemars::{JsonSchema, Schema};
@@ -261,7 +261,7 @@ impl Book {
             "/v1/hosts/{host}/nonce",
             "What to sign the next call with",
         );
-        self.writes::<HostState, Nothing>(By::Host, "/v1/hosts/{host}/state", "How it stands");
+        self.writes::<HostState, StateHeard>(By::Host, "/v1/hosts/{host}/state", "How it stands");
         self.writes::<AskFeed, String>(By::Host, "/v1/hosts/{host}/feed", "Listen");
         let about = "The same once; 304 where that is what `If-None-Match` names";
         self.reads::<String>(By::Host, "/v1/hosts/{host}/feed", about);

@@ -124,18 +124,23 @@ impl World {
 
     /// Everybody who could have a say about something, now or by escalation.
     pub fn approvers(&self, now: Now) -> BTreeSet<Person> {
-        let mut people = BTreeSet::new();
-        for rule in &self.policy.rules {
-            let Effect::Allow(terms) = &rule.effect else { continue };
-            let sources: Vec<Source> = terms.with_a_say().cloned().collect();
-            people.extend(self.people_of(&sources, None, now));
-            if sources.contains(&Source::Manager) {
-                // Of those the rule is for: whoever manages others has no say here, and no way in by it.
-                let subjects = self.people.all().filter(|human| Self::is_for(&rule.who, human));
-                let managers: BTreeSet<&Person> =
-                    subjects.filter_map(|human| human.manager.as_ref()).collect();
-                people.extend(managers.into_iter().filter_map(|person| self.present(person, now)));
-            }
+        self.policy.rules.iter().flat_map(|rule| self.approvers_of(rule, now)).collect()
+    }
+
+    /// Whether there is one.
+    pub fn somebody_decides(&self, now: Now) -> bool {
+        self.policy.rules.iter().any(|rule| !self.approvers_of(rule, now).is_empty())
+    }
+
+    fn approvers_of(&self, rule: &PolicyRule, now: Now) -> BTreeSet<Person> {
+        let Effect::Allow(terms) = &rule.effect else { return BTreeSet::new() };
+        let sources: Vec<Source> = terms.with_a_say().cloned().collect();
+        let mut people: BTreeSet<Person> = self.people_of(&sources, None, now).into_iter().collect();
+        if sources.contains(&Source::Manager) {
+            // Of those the rule is for: whoever manages others has no say here, and no way in by it.
+            let subjects = self.people.all().filter(|human| Self::is_for(&rule.who, human));
+            let managers: BTreeSet<&Person> = subjects.filter_map(|human| human.manager.as_ref()).collect();
+            people.extend(managers.into_iter().filter_map(|person| self.present(person, now)));
         }
         people
     }

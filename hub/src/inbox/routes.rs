@@ -8,14 +8,14 @@ use crate::site::Site;
 use access::HostName;
 use api::{
     AskSessions, EndSession, HostAnswer, HostAsk, HostCall, HostState, JournalHas, JournalPart, OpenSessions,
-    ProblemCode, SessionView,
+    ProblemCode, SessionView, StateHeard,
 };
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, Extension, Path, Query, State};
 use axum::http::{HeaderMap, Uri};
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use desk::{Answer, Caller, DeskError, Refused, blocking};
+use desk::{Answer, Caller, Clock as _, DeskError, Refused, Worlds as _, blocking};
 use loglines::Level;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -186,11 +186,12 @@ async fn sessions(State(site): Shared, call: Call) -> Answer<serde_json::Value> 
     .await
 }
 
-async fn state(State(site): Shared, call: Call) -> Answer<serde_json::Value> {
+async fn state(State(site): Shared, call: Call) -> Answer<StateHeard> {
     said(site, call, Site::may_tell, |site, Said { host, said, .. }: Said<HostState>, _, _| {
         site.compare(&host, said.watermark)?;
         site.host_state(&host, said);
-        Ok(serde_json::json!({}))
+        let decides = site.policies.world().somebody_decides(site.clock.now());
+        Ok(StateHeard { somebody_decides: Some(decides) })
     })
     .await
 }

@@ -220,6 +220,26 @@ fn a_clone_of_a_host_that_has_its_identity_too_is_found_out_by_its_journal() {
 }
 
 #[test]
+fn a_host_knows_whether_anybody_could_decide_at_the_hub() {
+    let hub = with_policy();
+    let mut there = There::joined(&hub, "");
+    let decides = |there: &There| there.done(0, "status")["somebody_decides"] == true;
+    until("somebody does", || decides(&there));
+    let nobody = "[alice]\ngroups = [\"dev\"]\n";
+    let new = api::NewPolicy {
+        policy: crate::jitd::POLICY.to_owned(),
+        people: Some(nobody.to_owned()),
+        no_people: false,
+    };
+    hub.client(&hub.admin).apply_policy(&new).unwrap();
+    // It says how it stands each minute, and when it starts.
+    there.kill();
+    there.start();
+    until("it listens", || hub.client(&hub.admin).hosts().unwrap().iter().any(|view| view.connected));
+    until("nobody does", || !decides(&there));
+}
+
+#[test]
 fn a_host_is_listed_with_how_it_stands_in_every_column() {
     let hub = with_policy();
     let _there = There::joined(&hub, "");

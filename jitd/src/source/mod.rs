@@ -48,6 +48,8 @@ struct Hub {
     enrolment: Enrolment,
     /// What is known of it.
     heard: Mutex<Heard>,
+    /// Whether anybody could decide a request, as it said last.
+    decides: Mutex<Option<bool>>,
     /// What it is told.
     outward: Outward,
     /// Where what it signed is read in place of calling it.
@@ -76,8 +78,8 @@ impl Source {
         match (Enrolment::load(&config.state), files) {
             (Ok(Some(enrolment)), files) => {
                 let files = files.map(|place| Files::of(place, &enrolment.host, &config.hub));
-                let (heard, outward) = (Mutex::default(), Outward::default());
-                Self { hub: Some(Hub { enrolment, heard, outward, files }), lost: None }
+                let (heard, decides, outward) = Default::default();
+                Self { hub: Some(Hub { enrolment, heard, decides, outward, files }), lost: None }
             }
             (Ok(None), None) => Self { hub: None, lost: None },
             (Ok(None), Some(place)) => lost(format!(
@@ -177,6 +179,18 @@ impl Source {
             Some(_) => self.heard().fresh_until.is_some_and(|until| now < until),
             None => self.staleness_s(now).is_some_and(|stale| stale <= limits::STALE_TOLD_S),
         }
+    }
+
+    /// The hub says whether anybody could decide a request.
+    fn hears_who_decides(&self, said: Option<bool>) {
+        let Some(hub) = &self.hub else { return };
+        *hub.decides.lock().unwrap_or_else(PoisonError::into_inner) = said;
+    }
+
+    /// Whether anybody could decide a request at the hub, as far as one can know here.
+    pub fn somebody_decides(&self, now: Time) -> bool {
+        let said = |hub: &Hub| *hub.decides.lock().unwrap_or_else(PoisonError::into_inner);
+        self.is_fresh(now) && self.hub.as_ref().and_then(said).unwrap_or(true)
     }
 
     /// How old what is known is, in seconds: nothing of one's own desk is. None where nothing was ever heard.

@@ -10,7 +10,7 @@ use crate::site::Site;
 use access::{GrantId, RequestId, Text};
 use api::{
     HostAnswer, HostAsk, HostState, HostWish, JournalHas, JournalPart, Mark, MarkRecord, OpenSessions,
-    Record, SessionView,
+    Record, SessionView, StateHeard,
 };
 use journal::{LogId, Row};
 use loglines::{Faults, Level, Tells};
@@ -241,7 +241,8 @@ impl Reports {
             gated: crate::doors::Doors::look().gated,
             version: release.map_err(|why| LedgerError::Unwritable(why.to_string()))?,
         };
-        self.say::<serde::de::IgnoredAny>("state", &state, limits::HUB_CALL)?;
+        let StateHeard { somebody_decides } = self.say("state", &state, limits::HUB_CALL)?;
+        self.site.source.hears_who_decides(somebody_decides);
         self.state = Some((watermark, Instant::now()));
         Ok(())
     }

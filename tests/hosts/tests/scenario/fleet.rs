@@ -308,6 +308,33 @@ mod long {
     use super::*;
 
     #[test]
+    fn a_host_of_a_hub_is_gated_only_where_somebody_could_decide() {
+        let fleet = Fleet::new();
+        let host = &fleet.host;
+        let alice = host.person("alice", &["staff"]).unwrap();
+        fleet.root("jit pam disable --all --force").ends_with(0);
+        let applies = |people: &str| {
+            fleet
+                .at_the_hub("admin", &format!("policy apply /root/policy.toml --people {people} --yes"))
+                .ends_with(0);
+            // It says how it stands each minute, and when it starts.
+            fleet.root("systemctl restart jitd").ends_with(0);
+            host.jitd_is_up();
+        };
+        std::fs::write(host.path("root/nobody.toml"), "[alice]\ngroups = [\"dev\"]\n").unwrap();
+        applies("/root/nobody.toml");
+        let enable = || host.root("jit pam enable sshd --spare-user rescue --yes");
+        host.soon("nothing is enabled where nobody could let anybody in", || {
+            let refused = enable();
+            refused.code == 1 && refused.err.contains("nobody could approve a request")
+        });
+        alice.ssh("true").is_in();
+        applies("/root/people.toml");
+        host.soon("it is where somebody could", || enable().code == 0);
+        alice.ssh("true").is_refused_with("alice holds no grant for ssh");
+    }
+
+    #[test]
     fn a_host_that_joined_after_the_backup_is_a_host_again_without_a_hand() {
         let fleet = Fleet::new();
         let host = &fleet.host;
