@@ -317,7 +317,8 @@ pub enum Host {
         #[arg(value_name = "KEY=VALUE", value_parser = label)]
         labels: Vec<(String, String)>,
     },
-    /// Remove a host: it gets no new grants, and can join again with a new token.
+    /// Remove a host: it gets no new grants, and can join again with a new token. One that a backup lost is kept away by
+    /// its name.
     Remove {
         /// Its name.
         host: HostName,

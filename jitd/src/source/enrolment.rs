@@ -155,8 +155,13 @@ pub fn enrol(path: &Path, text: &str) -> Result<(), DaemonError> {
     let caller = Caller::of(&enrolment).map_err(refused)?;
     let join = Join { token: token.hash(), host, machine: machine()?, key: key.public() };
     let joined = caller.join(&join).map_err(refused)?;
-    // What was signed of it before is another host's.
-    let _ = std::fs::remove_file(state.join(super::membership::FILE));
+    // What was signed of it before is of another joining.
+    match std::fs::remove_file(state.join(super::membership::FILE)) {
+        Err(why) if why.kind() != std::io::ErrorKind::NotFound => {
+            return Err(os(format!("removing {} of before", super::membership::FILE))(why));
+        }
+        _ => {}
+    }
     enrolment.keep(state)?;
     let labels: Vec<String> = joined.labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
     say(&format!(

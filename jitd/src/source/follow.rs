@@ -101,6 +101,10 @@ impl Follower {
             };
             let heard = self.as_of() != began;
             all = matches!(ended, Ended::WantsAll(_));
+            if let Ended::Known = ended {
+                // However long it was refused before; not without a pause, for a hub that forgets again would be called for ever.
+                pace.at_once();
+            }
             let pause = pace.after(&ended, heard);
             if let Ended::GaveBack = ended {
                 // What it was given it tells to all, and to this host first.
@@ -286,6 +290,8 @@ impl Follower {
                     if self.faults.take("the hub", true, Instant::now()) == Tells::Works {
                         self.site.log.put(Level::Notice, "the hub is heard again".to_owned());
                     }
+                    // The next loss is told anew.
+                    self.faults.take("membership", true, Instant::now());
                 }
                 Ok(Some(Event::End(data))) => self.end(&data),
                 Ok(None) => return Ended::ByTheHub,
